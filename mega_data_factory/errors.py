@@ -1,0 +1,94 @@
+"""Every error this package raises on purpose.
+
+An error says what was wrong, where, and what would be right. Each class has a `slug`: a stable name to look up in
+the manual and to match on in scripts.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MdfError(Exception):
+    """Base of all errors that are meant for the user: the command line prints them without a traceback.
+
+    Args:
+        message: what was wrong, and where.
+        hint: what would be right; printed on a line of its own.
+    """
+
+    slug = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\n  hint: {self.hint}"
+
+
+class ConfigError(MdfError):
+    """The configuration (file, override, or environment variable in it) is not valid."""
+
+    slug = "config-invalid"
+
+
+class ResourceError(MdfError):
+    """The smallest worker pools that the configuration asks for do not fit the machine or cluster."""
+
+    slug = "resources-do-not-fit"
+
+
+class InputError(MdfError):
+    """The source cannot be read at all: nothing matches, no permission, an unusable file."""
+
+    slug = "input-unreadable"
+
+
+class OutputError(MdfError):
+    """The output cannot be written, or would overwrite something that is not ours to overwrite."""
+
+    slug = "output-unwritable"
+
+
+class OperatorError(MdfError):
+    """A record made an operator raise, and `executor.on_error` is `fail`."""
+
+    slug = "operator-failed"
+
+
+class ErrorLimitExceeded(MdfError):
+    """More records raised than `executor.max_errors` allows."""
+
+    slug = "too-many-errors"
+
+
+class WorkerLostError(MdfError):
+    """A worker died more often than `executor.max_attempts` allows, where no record can be set aside for it."""
+
+    slug = "worker-lost"
+
+
+class MetricsError(MdfError):
+    """A metrics file or folder cannot be read or written as asked."""
+
+    slug = "metrics-store"
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
+    """A sentence that names the nearest known word, or lists the known ones when none is near.
+
+    Args:
+        wrong: the word that was not understood.
+        known: the words that would have been.
+
+    Returns:
+        A hint for `MdfError`, or None when there is nothing to suggest.
+    """
+    words = sorted(set(known))
+    near = difflib.get_close_matches(wrong, words, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    return f"known: {', '.join(words)}" if words else None

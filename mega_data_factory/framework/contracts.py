@@ -1,0 +1,345 @@
+"""What travels through a pipeline, and what a loader, an operator and a writer must be.
+
+Records travel as Arrow tables. Every table has the column `record_id`: a string that the source alone determines, so
+that a record keeps its name through every retry, on every machine. Operators keep the column as it is.
+
+A pipeline only ever passes a record on, rejects it with a reason, or sets it aside with an error; none is made out of
+nothing. That is why `input = output + rejected + errors` can be checked on every operator.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, ClassVar, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+RECORD_ID = "record_id"
+
+
+# ── the source ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Split:
+    """A piece of the source that is read the same way every time.
+
+    Attributes:
+        params: what the loader needs to read the piece again; JSON values only.
+        num_records: how many records it holds, where that is known without reading it.
+        limit: read at most so many records; set by the plan for `executor.max_samples`, obeyed by the engine.
+    """
+
+    params: Mapping[str, Any]
+    num_records: int | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class SkippedRecord:
+    """A record (or a whole file) of the source that could not be read.
+
+    Attributes:
+        record_id: its name, as a readable record would have had.
+        message: why it could not be read.
+        content: what is known of it, as text; it goes to the error sink.
+    """
+
+    record_id: str
+    message: str
+    content: str = ""
+
+
+class Loader(ABC):
+    """Reads a source as splits: `splits` lists them, `read` reads one, both the same way every time.
+
+    Parameters of the constructor are the `data_loader.params` of the configuration. A loader is built anew in every
+    worker from the same parameters, so it must not depend on anything else.
+    """
+
+    def __init__(self) -> None:
+        self._skipped: list[SkippedRecord] = []
+
+    @abstractmethod
+    def splits(self, batch_size: int) -> Iterable[Split]:
+        """List the pieces of the source in a fixed order, each best of about `batch_size` records or more.
+
+        Raises:
+            InputError: nothing matches, or the source cannot be listed.
+        """
+
+    @abstractmethod
+    def read(self, split: Split, batch_size: int) -> Iterator[pa.Table]:
+        """Read one split as tables of at most `batch_size` rows with a `record_id` column.
+
+        The same split gives the same tables in the same order, every time. A record that cannot be read is handed to
+        `skip` and left out; it is never fatal and never silently gone.
+        """
+
+    def count(self, split: Split, at_most: int) -> int:
+        """How many records `read` would account for (given or skipped), counted no further than `at_most`."""
+        if split.num_records is not None:
+            return min(split.num_records, at_most)
+        total = 0
+        for table in self.read(split, at_most):
+            total += table.num_rows + len(self.take_skipped())
+            if total >= at_most:
+                return at_most
+        return min(total + len(self.take_skipped()), at_most)
+
+    def skip(self, record_id: str, message: str, content: str = "") -> None:
+        """Account for a record that cannot be read: counted as an error of the loader, kept in the error sink."""
+        self._skipped.append(SkippedRecord(record_id, message, content))
+
+    def take_skipped(self) -> list[SkippedRecord]:
+        """The records skipped since the last call."""
+        taken, self._skipped = self._skipped, []
+        return taken
+
+
+# ── operators ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Claims(Protocol):
+    """Shared memory of which record came first with a key; idempotent, so that a retried batch claims the same."""
+
+    def claim(self, keys: Sequence[bytes], owners: Sequence[bytes]) -> list[bool]:
+        """For every key in turn: True when `owners[i]` holds it now (it was free, or was this owner's already)."""
+        ...
+
+    def release(self, owners: Sequence[bytes]) -> None:
+        """Give up every key that these owners hold."""
+        ...
+
+
+@dataclass(frozen=True)
+class OperatorContext:
+    """Where an operator runs; handed to `Operator.setup` once per worker.
+
+    Attributes:
+        stage: name of the stage.
+        operator: name of this operator instance, distinct within the stage.
+        worker_id: name of the worker.
+        claims: shared deduplication state, or None where the pipeline has no deduplicator.
+    """
+
+    stage: str
+    operator: str
+    worker_id: str
+    claims: Claims | None = None
+
+
+class Operator(ABC):
+    """A step of a stage. Subclass `Refiner`, `Filter` or `Deduplicator`, not this.
+
+    Parameters of the constructor are the operator's `params` in the configuration; they are checked when the
+    configuration is, so the constructor must be cheap. Load models in `setup`, which runs once in each worker.
+    """
+
+    summary: ClassVar[str] = ""
+    """One line for `mdf operators`; the first line of the docstring when empty."""
+
+    def setup(self, context: OperatorContext) -> None:  # noqa: B027 - an optional hook, empty on purpose
+        """Prepare for work in a worker: load models, open connections. Called once, before the first batch."""
+
+    def close(self) -> None:  # noqa: B027 - an optional hook, empty on purpose
+        """Give back what `setup` took. Not called when the worker is killed."""
+
+    def report(self, metric: str, value: float) -> None:
+        """Add `value` to a custom metric of this operator; sums add up over batches and workers.
+
+        Report what adds (tokens, cache hits, bytes): of a mean, report numerator and denominator. The numbers appear
+        in the `custom_metrics` column when `executor.metrics.collect_custom_metrics` is on.
+        """
+        reported = self.__dict__.setdefault("_reported", {})
+        reported[metric] = reported.get(metric, 0) + value
+
+    def take_reported(self) -> dict[str, float]:
+        """The custom metrics reported since the last call."""
+        taken: dict[str, float] = self.__dict__.pop("_reported", {})
+        return taken
+
+
+class Refiner(Operator):
+    """Changes or adds columns; every record that comes in goes out."""
+
+    @abstractmethod
+    def refine(self, table: pa.Table) -> pa.Table:
+        """Return the table refined: the same records in the same order, `record_id` unchanged."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One test of a filter over a whole table.
+
+    Attributes:
+        reason: short stable name of the test, snake case; a rejected record carries it.
+        failed: boolean array, True where the record fails; null counts as not failed.
+        score: the number that was compared, float64, where a number decides.
+        threshold: what it was compared with.
+    """
+
+    reason: str
+    failed: pa.Array
+    score: pa.Array | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a filter decided, one entry per record of the table it was given.
+
+    Attributes:
+        reason: string array; null means the record stays.
+        score: float64 array or None; the number that decided, null where none did.
+        threshold: float64 array or None; what that number was compared with.
+    """
+
+    reason: pa.Array
+    score: pa.Array | None = None
+    threshold: pa.Array | None = None
+
+    @classmethod
+    def of(cls, num_records: int, rules: Iterable[Rule]) -> Judgement:
+        """Judge by rules in order: a record is rejected for the first rule that it fails.
+
+        Args:
+            num_records: rows of the table.
+            rules: may be a generator; it is read to its end.
+        """
+        reason = pa.nulls(num_records, pa.string())
+        score = pa.nulls(num_records, pa.float64())
+        threshold = pa.nulls(num_records, pa.float64())
+        for rule in rules:
+            hit = pc.and_(pc.fill_null(_flat(rule.failed), False), pc.is_null(reason))
+            if not pc.any(hit).as_py():
+                continue
+            reason = pc.if_else(hit, rule.reason, reason)
+            if rule.score is not None:
+                score = pc.if_else(hit, _flat(rule.score).cast(pa.float64()), score)
+            if rule.threshold is not None:
+                threshold = pc.if_else(hit, float(rule.threshold), threshold)
+        return cls(reason, score, threshold)
+
+    @property
+    def kept(self) -> pa.Array:
+        """Boolean array, True where the record stays."""
+        return pc.is_null(self.reason)
+
+
+def _flat(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+class Filter(Operator):
+    """Rejects records, each with its reason. The base counts, times and keeps the rejects; the subclass judges."""
+
+    @abstractmethod
+    def judge(self, table: pa.Table) -> Judgement:
+        """Decide for every record of the table whether it stays."""
+
+
+class Deduplicator(Filter):
+    """Rejects a record when another record holds one of its keys already.
+
+    The keys of a record are claimed in order, and claiming stops at the first that another record holds. So of any
+    set of records that share keys, at least one always stays, and the same record claims the same keys again when its
+    batch is retried.
+    """
+
+    _claims: Claims
+    _namespace: str
+
+    def setup(self, context: OperatorContext) -> None:
+        """Connect to the shared state; a subclass that overrides this calls it."""
+        if context.claims is None:
+            raise ValueError(f"{context.operator}: a deduplicator needs shared claims, and this engine gave none")
+        self._claims = context.claims
+        self._namespace = f"{context.stage}/{context.operator}"
+
+    @abstractmethod
+    def keys(self, table: pa.Table) -> Sequence[Sequence[bytes | None]]:
+        """The keys of every record, as bands: `keys[band][row]`; None where the record has no key in that band.
+
+        Exact deduplication has one band. Keys may have any length.
+        """
+
+    def judge(self, table: pa.Table) -> Judgement:
+        """Reject every record one of whose keys is held by another record."""
+        owners = owner_keys(table)
+        duplicate = [False] * table.num_rows
+        for band_number, band in enumerate(self.keys(table)):
+            seed = xxhash.xxh3_64_intdigest(f"{self._namespace}/{band_number}")
+            rows = [i for i, key in enumerate(band) if key is not None and not duplicate[i]]
+            claimed = [xxhash.xxh3_128_digest(key, seed=seed) for i in rows if (key := band[i]) is not None]
+            for row, won in zip(rows, self._claims.claim(claimed, [owners[i] for i in rows]), strict=True):
+                duplicate[row] = not won
+        return Judgement.of(table.num_rows, [Rule("duplicate", pa.array(duplicate, pa.bool_()))])
+
+
+def owner_keys(table: pa.Table) -> list[bytes]:
+    """The 8-byte names under which the records of a table hold claims."""
+    return [xxhash.xxh3_64_digest(record_id) for record_id in table.column(RECORD_ID).to_pylist()]
+
+
+# ── the sink ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class WriterOptions:
+    """The parameters every writer has.
+
+    Attributes:
+        output_path: folder or fsspec URI that the files go to.
+        target_file_mb: batches are gathered until a file holds about so many megabytes; 0 writes a file per batch.
+        if_exists: what to do when the folder already holds output: `error`, `overwrite` (remove that output first;
+            files of other origin stay), or `append`.
+    """
+
+    output_path: str
+    target_file_mb: float = 64.0
+    if_exists: str = "error"
+
+
+class Writer(ABC):
+    """Encodes tables as whole files. Naming, atomic renaming and clean-up belong to the engine.
+
+    Parameters of the constructor are the `data_writer.params` of the configuration; a subclass passes on the ones of
+    `WriterOptions` that it does not know.
+    """
+
+    suffix: ClassVar[str]
+    """File name ending, with the dot."""
+
+    def __init__(self, output_path: str, *, target_file_mb: float = 64.0, if_exists: str = "error") -> None:
+        if if_exists not in ("error", "overwrite", "append"):
+            raise ValueError(f"if_exists is {if_exists!r}, not one of error, overwrite, append")
+        if target_file_mb < 0:
+            raise ValueError(f"target_file_mb is {target_file_mb}, less than 0")
+        self.options = WriterOptions(str(output_path), float(target_file_mb), if_exists)
+
+    @abstractmethod
+    def write(self, table: pa.Table, sink: BinaryIO) -> None:
+        """Encode the table as one whole file into `sink`."""
+
+
+# ── what travels ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A file that a writer has finished and renamed into place.
+
+    Attributes:
+        path: where it is, as the user would name it.
+        records: rows in it.
+        bytes: its size.
+    """
+
+    path: str
+    records: int
+    bytes: int = field(default=0)
