@@ -1,0 +1,208 @@
+"""A configuration as it was written: its values, the lines they stand on, and how a mistake in them is told."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, is_dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from mega_data_factory.errors import ConfigError, did_you_mean
+
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+
+Key = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class ConfigSource:
+    """Values as written, where they came from, and the line of every key.
+
+    Attributes:
+        values: the mapping as written, `${ENV}` not filled in.
+        path: the file, or None for a configuration made in Python.
+        lines: 1-based line of every key of the file.
+    """
+
+    values: dict[str, Any]
+    path: Path | None = None
+    lines: Mapping[Key, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> ConfigSource:
+        """A source without a file."""
+        return cls(copy.deepcopy(dict(values)))
+
+    @classmethod
+    def read(cls, path: Path) -> ConfigSource:
+        """Read a YAML file.
+
+        Raises:
+            ConfigError: it cannot be read, is no YAML, holds a key twice, or is no mapping.
+        """
+        try:
+            text = path.expanduser().read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"cannot read {path}: {error.strerror}", hint="give the path of a YAML file") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+        try:
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            lines = dict(_lines(node, (), path)) if node is not None else {}
+            values = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path} is not valid YAML: {error}") from error
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path} holds no mapping; a pipeline has data_loader, stages and data_writer")
+        return cls(values, path, lines)
+
+    def where(self, key: Key) -> str:
+        """`file:line` of the nearest key that stands in the file, or an empty text."""
+        while key and key not in self.lines:
+            key = key[:-1]
+        if self.path is None:
+            return ""
+        return f"{self.path}:{self.lines[key]}: " if key else f"{self.path}: "
+
+    def overridden(self, overrides: Sequence[str]) -> ConfigSource:
+        """A copy with `dotted.key=value` texts applied; values are read as YAML, list items go by number or `name`."""
+        if not overrides:
+            return self
+        values = copy.deepcopy(self.values)
+        for text in overrides:
+            dotted, separator, value = text.partition("=")
+            if not separator or not dotted:
+                raise ConfigError(f"--set {text}: not of the form key=value", hint="executor.batch_size=500")
+            try:
+                _assign(values, dotted.split("."), yaml.safe_load(value))
+            except (LookupError, TypeError, ValueError) as error:
+                raise ConfigError(f"--set {dotted}: no such key ({error})") from error
+            except yaml.YAMLError as error:
+                raise ConfigError(f"--set {dotted}: {value!r} is not a YAML value") from error
+        return ConfigSource(values, self.path, self.lines)
+
+    def expanded(self) -> dict[str, Any]:
+        """The values with `${NAME}` and `${NAME:-default}` filled in from the environment.
+
+        A value that is nothing but a variable is read as YAML, so that numbers stay numbers.
+
+        Raises:
+            ConfigError: a variable is not set and has no default.
+        """
+        result = self._expand(self.values, ())
+        assert isinstance(result, dict)
+        return result
+
+    def _expand(self, value: Any, key: Key) -> Any:
+        if isinstance(value, dict):
+            return {k: self._expand(v, (*key, k)) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self._expand(v, (*key, i)) for i, v in enumerate(value)]
+        if not isinstance(value, str) or "${" not in value:
+            return value
+
+        def lookup(match: re.Match[str]) -> str:
+            found = os.environ.get(match["name"], match["default"])
+            if found is None:
+                raise ConfigError(
+                    f"{self.where(key)}{dotted(key)}: the environment variable {match['name']} is not set",
+                    hint=f"set it, or give a default: ${{{match['name']}:-value}}",
+                )
+            return found
+
+        text = _VARIABLE.sub(lookup, value)
+        return yaml.safe_load(text) if _VARIABLE.fullmatch(value) else text
+
+
+def dotted(key: Key) -> str:
+    """A key as a person writes it: `stages[0].operators[1].name`."""
+    text = ""
+    for part in key:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def explain(error: ValidationError, source: ConfigSource, model: type[BaseModel]) -> ConfigError:
+    """One error for all that is wrong: a line for each with file, line, key and what would be right."""
+    lines = []
+    for item in error.errors():
+        key = item["loc"]
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            hint = did_you_mean(str(key[-1]), _known_keys(model, key[:-1]))
+            message = f"unknown key; {hint}" if hint else "unknown key"
+        elif item["type"] == "missing":
+            message = "missing"
+        elif not isinstance(item["input"], (dict, list)):
+            message += f" (got {item['input']!r})"
+        lines.append(f"{source.where(key)}{dotted(key)}: {message}")
+    return ConfigError("\n".join(lines))
+
+
+def _known_keys(model: type[BaseModel], key: Key) -> Iterable[str]:
+    kind: Any = model
+    for part in key:
+        fields = _fields(kind)
+        kind = _item_type(kind) if fields is None else fields.get(str(part))
+    return list(_fields(kind) or {})
+
+
+def _fields(kind: Any) -> dict[str, Any] | None:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {name: info.annotation for name, info in kind.model_fields.items()}
+    if isinstance(kind, type) and is_dataclass(kind):
+        return dict.fromkeys(kind.__dataclass_fields__)
+    return None
+
+
+def _item_type(kind: Any) -> Any:
+    args = get_args(kind)
+    return args[0] if args else None
+
+
+def _lines(node: yaml.Node, key: Key, path: Path) -> Iterable[tuple[Key, int]]:
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for name, value in node.value:
+            line = name.start_mark.line + 1
+            if name.value in seen:
+                raise ConfigError(f"{path}:{line}: {dotted((*key, name.value))} stands twice", hint="keep one of them")
+            seen.add(name.value)
+            yield (*key, name.value), line
+            yield from _lines(value, (*key, name.value), path)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield (*key, index), value.start_mark.line + 1
+            yield from _lines(value, (*key, index), path)
+
+
+def _assign(values: Any, parts: Sequence[str], value: Any) -> None:
+    head, *rest = parts
+    if isinstance(values, list):
+        index = int(head) if head.isdigit() else _index_by_name(values, head)
+        if not rest:
+            values[index] = value
+        else:
+            _assign(values[index], rest, value)
+    elif isinstance(values, dict):
+        if not rest:
+            values[head] = value
+        else:
+            if values.get(head) is None:
+                values[head] = {}
+            _assign(values[head], rest, value)
+    else:
+        raise TypeError(f"{head} stands below a plain value")
+
+
+def _index_by_name(items: list[Any], name: str) -> int:
+    for index, item in enumerate(items):
+        if isinstance(item, dict) and item.get("name") == name:
+            return index
+    raise LookupError(f"nothing is named {name}")

@@ -1,0 +1,114 @@
+"""What will run: the configuration with every name resolved and every parameter checked. Pure and printable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mega_data_factory.errors import ConfigError
+from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, ResourcesConfig, StageConfig
+from mega_data_factory.framework.contracts import WriterOptions
+from mega_data_factory.framework.registry import Component, is_deduplicator, resolve
+
+
+@dataclass(frozen=True)
+class OperatorPlan:
+    """An operator instance.
+
+    Attributes:
+        name: distinct within the stage (`text_length_filter`, `text_length_filter_2`).
+        index: position in the stage, from 0.
+        component: what to build.
+    """
+
+    name: str
+    index: int
+    component: Component
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """A stage: its operators and its worker pool."""
+
+    name: str
+    index: int
+    operators: tuple[OperatorPlan, ...]
+    min_workers: int
+    max_workers: int
+    resources: ResourcesConfig
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A pipeline that is ready to run.
+
+    Attributes:
+        config: the configuration it was made from.
+        loader: what reads.
+        stages: what is done, in order.
+        writer: what writes.
+        writer_options: where to, and how files are gathered.
+        needs_claims: whether any operator deduplicates.
+    """
+
+    config: PipelineConfig
+    loader: Component
+    stages: tuple[StagePlan, ...]
+    writer: Component
+    writer_options: WriterOptions
+    needs_claims: bool
+
+    @property
+    def executor(self) -> ExecutorConfig:
+        """The `executor` section."""
+        return self.config.executor
+
+    @property
+    def loader_workers(self) -> int:
+        """Workers that read."""
+        return self.config.data_loader.num_workers
+
+    @property
+    def max_in_flight(self) -> int:
+        """Batches between loader and writer at any time."""
+        workers = self.loader_workers + sum(stage.max_workers for stage in self.stages)
+        return self.executor.max_in_flight or max(4, 2 * workers)
+
+
+def make_plan(config: PipelineConfig) -> Plan:
+    """Resolve every name of a configuration and check every parameter.
+
+    Raises:
+        ConfigError: a name or parameter is wrong, or two stages share a name; says which and where.
+    """
+    loader = resolve("loader", config.data_loader.type, config.data_loader.params, "data_loader")
+    writer = resolve("writer", config.data_writer.type, config.data_writer.params, "data_writer")
+    names = [stage.name for stage in config.stages]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"stages: {names.count(name)} stages are named `{name}`", hint="give each its own name")
+    stages = tuple(_plan_stage(stage, index) for index, stage in enumerate(config.stages))
+    return Plan(
+        config=config,
+        loader=loader,
+        stages=stages,
+        writer=writer,
+        writer_options=writer.build().options,
+        needs_claims=any(is_deduplicator(op.component) for stage in stages for op in stage.operators),
+    )
+
+
+def _plan_stage(stage: StageConfig, index: int) -> StagePlan:
+    operators: list[OperatorPlan] = []
+    used: dict[str, int] = {}
+    for position, operator in enumerate(stage.operators):
+        where = f"stages[{index}].operators[{position}]"
+        component = resolve("operator", operator.name, operator.params, where)
+        if not operator.enabled:
+            continue
+        used[component.name] = count = used.get(component.name, 0) + 1
+        name = component.name if count == 1 else f"{component.name}_{count}"
+        operators.append(OperatorPlan(name, len(operators), component))
+    if not operators:
+        raise ConfigError(f"stages[{index}] `{stage.name}`: no operator is enabled", hint="remove the stage instead")
+    worker = stage.worker
+    return StagePlan(stage.name, index, tuple(operators), worker.min_workers, worker.max_workers, worker.resources)
