@@ -1,0 +1,32 @@
+"""Files, wherever they are: the one place that opens, finishes, lists and removes them.
+
+A location is a local path (`str` or `Path`; `~` and `file://` are understood) or any fsspec URI (`s3://`, `gs://`,
+`memory://` …). A file that is written here is whole or absent. Every failure is an `InputError` or an `OutputError`
+that names the location and the reason.
+"""
+
+from mega_data_factory.storage.listing import FileInfo, list_dir, list_files
+from mega_data_factory.storage.location import Location, absolute, failure, file_system, is_local, join, local_path
+from mega_data_factory.storage.reading import exists, is_folder, open_input, read_bytes, size
+from mega_data_factory.storage.writing import atomic_output, remove, remove_tree
+
+__all__ = [
+    "FileInfo",
+    "Location",
+    "absolute",
+    "atomic_output",
+    "exists",
+    "failure",
+    "file_system",
+    "is_folder",
+    "is_local",
+    "join",
+    "list_dir",
+    "list_files",
+    "local_path",
+    "open_input",
+    "read_bytes",
+    "remove",
+    "remove_tree",
+    "size",
+]

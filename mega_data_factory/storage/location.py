@@ -1,0 +1,82 @@
+"""Where a file is: local paths and fsspec URIs, and how to speak of them when something fails."""
+
+from __future__ import annotations
+
+import errno
+import os
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from mega_data_factory.errors import InputError, MdfError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+Location: TypeAlias = str | os.PathLike[str]
+
+
+def is_local(uri: Location) -> bool:
+    """Whether the location is on a file system of this machine."""
+    text = os.fspath(uri)
+    return "://" not in text or text.startswith("file://")
+
+
+def local_path(uri: Location) -> Path:
+    """The local location as a path, with `~` expanded and `file://` undone.
+
+    Raises:
+        InputError: the location is not local.
+    """
+    text = os.fspath(uri)
+    if text.startswith("file://"):
+        return Path(urllib.request.url2pathname(urllib.parse.urlsplit(text).path))
+    if "://" in text:
+        raise InputError(f"{text} is not on this machine", hint="give a local path here")
+    return Path(text).expanduser()
+
+
+def join(uri: Location, *parts: str) -> str:
+    """The location below `uri` that the relative `parts` name."""
+    if is_local(uri):
+        return str(local_path(uri).joinpath(*parts))
+    return "/".join([os.fspath(uri).rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def absolute(uri: Location) -> str:
+    """The location in a form that does not depend on the working folder or on `~`."""
+    return os.path.abspath(local_path(uri)) if is_local(uri) else os.fspath(uri)  # noqa: PTH100 - resolves no links
+
+
+def file_system(uri: Location, kind: type[MdfError] = InputError) -> tuple[AbstractFileSystem, str]:
+    """The fsspec file system of a remote location, and its path there.
+
+    Raises:
+        kind: the protocol is unknown or its package is missing.
+    """
+    import fsspec
+
+    try:
+        fs, path = fsspec.core.url_to_fs(os.fspath(uri))
+    except (ImportError, ValueError) as error:
+        raise kind(f"{uri}: {error}", hint="install the fsspec package of this protocol, such as s3fs") from error
+    return fs, cast("str", path)
+
+
+def failure(kind: type[MdfError], uri: Location, error: BaseException, doing: str) -> MdfError:
+    """The error `kind` that says what could not be done to which location, and why; raise it `from error`."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+    hints: dict[type[BaseException], str] = {
+        FileNotFoundError: "check the spelling; relative paths start at the working folder",
+        PermissionError: "check who owns it, and the rights of its folders",
+    }
+    hint = next((text for cls, text in hints.items() if isinstance(error, cls)), None)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "free some space, or write elsewhere"
+    return kind(f"cannot {doing} {printable(uri)}: {reason}", hint=hint)
+
+
+def printable(uri: Location) -> str:
+    """The location as text that can be encoded: bytes of a file name that are not UTF-8 appear as escapes."""
+    return os.fspath(uri).encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,90 @@
+"""Open files for reading."""
+
+from __future__ import annotations
+
+import io
+import os
+import posixpath
+from typing import Any, BinaryIO, cast
+
+from mega_data_factory.errors import InputError
+from mega_data_factory.storage.location import Location, failure, file_system, is_local, local_path
+
+COMPRESSION_BY_SUFFIX = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+"""File name ending → the codec that `open_input` undoes."""
+
+_BUFFER_BYTES = 1 << 20
+
+
+def open_input(uri: Location, *, decompress: bool = True) -> BinaryIO:
+    """Open a file for reading; `.gz`, `.zst` and `.zstd` are decompressed on the way unless told otherwise.
+
+    While it is read, a damaged or truncated compressed file raises `OSError`, never just ends.
+
+    Raises:
+        InputError: it is missing, is a folder, or may not be read.
+    """
+    try:
+        if is_local(uri):
+            raw = cast("BinaryIO", local_path(uri).open("rb"))
+        else:
+            fs, path = file_system(uri)
+            raw = cast("BinaryIO", fs.open(path, "rb"))
+    except OSError as error:
+        raise failure(InputError, uri, error, "open") from error
+    codec = COMPRESSION_BY_SUFFIX.get(posixpath.splitext(os.fspath(uri))[1].lower()) if decompress else None
+    return raw if codec is None else _decompressed(raw, codec)
+
+
+def _decompressed(raw: BinaryIO, codec: str) -> BinaryIO:
+    """Decompress a stream of one or more members; an empty one is an empty file."""
+    import pyarrow as pa
+
+    if isinstance(raw, io.BufferedReader) and not raw.peek(1):
+        return raw
+    stream: Any = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), codec)
+    return cast("BinaryIO", io.BufferedReader(stream, _BUFFER_BYTES))
+
+
+def read_bytes(uri: Location) -> bytes:
+    """The content of a file, as it is stored.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    with open_input(uri, decompress=False) as file:
+        try:
+            return file.read()
+        except OSError as error:
+            raise failure(InputError, uri, error, "read") from error
+
+
+def exists(uri: Location) -> bool:
+    """Whether there is a file or folder at the location."""
+    if is_local(uri):
+        return local_path(uri).exists()
+    fs, path = file_system(uri)
+    return bool(fs.exists(path))
+
+
+def is_folder(uri: Location) -> bool:
+    """Whether the location is a folder (in an object store: whether names continue below it)."""
+    if is_local(uri):
+        return local_path(uri).is_dir()
+    fs, path = file_system(uri)
+    return bool(fs.isdir(path))
+
+
+def size(uri: Location) -> int:
+    """Size of a file in bytes, as it is stored.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    try:
+        if is_local(uri):
+            return local_path(uri).stat().st_size
+        fs, path = file_system(uri)
+        return int(fs.size(path) or 0)
+    except OSError as error:
+        raise failure(InputError, uri, error, "stat") from error

@@ -1,0 +1,141 @@
+"""Write files whole or not at all, and remove them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import posixpath
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from mega_data_factory.errors import OutputError
+from mega_data_factory.storage.location import Location, failure, file_system, is_local, local_path
+
+_VISIBLE_ON_CLOSE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss"})
+"""Object stores: an upload appears under its name when it is complete, and not before."""
+
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+"""Reasons that a write fails for, whoever calls `write`."""
+
+
+@contextlib.contextmanager
+def atomic_output(uri: Location) -> Iterator[BinaryIO]:
+    """Write a file that is whole or absent: it takes its name when the block ends well, and leaves nothing otherwise.
+
+    The folder is made when it is missing. Any number of writers may write the same file at once; the last to finish
+    wins. A process that is killed in the block leaves at most a hidden file `.<name>.<random>.tmp`.
+
+    Raises:
+        OutputError: it cannot be written, or the disk is full.
+    """
+    with _local_output(local_path(uri)) if is_local(uri) else _remote_output(uri) as sink:
+        try:
+            yield sink
+        except OSError as error:
+            # What the block itself raised about some other file is not ours to explain.
+            if error.errno in _DISK_ERRORS and error.filename is None:
+                raise failure(OutputError, uri, error, "write") from error
+            raise
+
+
+@contextlib.contextmanager
+def _explained(uri: Location) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise failure(OutputError, uri, error, "write") from error
+
+
+def _temporary_name(name: str) -> str:
+    return f".{name[:100]}.{uuid.uuid4().hex}.tmp"
+
+
+@contextlib.contextmanager
+def _local_output(path: Path) -> Iterator[BinaryIO]:
+    temporary = path.with_name(_temporary_name(path.name))
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sink = temporary.open("wb")
+    try:
+        yield cast("BinaryIO", sink)
+        with _explained(path):
+            sink.close()
+            temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):  # a full disk fails once more on what was still buffered
+            sink.close()
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _remote_output(uri: Location) -> Iterator[BinaryIO]:
+    fs, path = file_system(uri, OutputError)
+    protocols = {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
+    direct = bool(protocols & _VISIBLE_ON_CLOSE)
+    folder, name = posixpath.split(path)
+    target = path if direct else posixpath.join(folder, _temporary_name(name))
+    with _explained(uri):
+        if not direct:
+            fs.makedirs(folder, exist_ok=True)
+        sink = fs.open(target, "wb")
+    try:
+        yield cast("BinaryIO", sink)
+        with _explained(uri):
+            sink.close()
+            if not direct:
+                fs.mv(target, path)
+    except BaseException:
+        if direct:
+            _abandon_upload(sink)
+        else:
+            with contextlib.suppress(OSError):
+                sink.close()
+                fs.rm_file(target)
+        raise
+
+
+def _abandon_upload(sink: Any) -> None:
+    """Throw an upload away; marked closed, so that no later `close` (of the garbage collector, say) completes it."""
+    if not sink.closed:
+        sink.closed = True
+        sink.discard()
+
+
+def remove(uri: Location) -> None:
+    """Remove a file; it is no error when there is none.
+
+    Raises:
+        OutputError: it may not be removed.
+    """
+    try:
+        if is_local(uri):
+            local_path(uri).unlink(missing_ok=True)
+        else:
+            fs, path = file_system(uri, OutputError)
+            fs.rm_file(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise failure(OutputError, uri, error, "remove") from error
+
+
+def remove_tree(uri: Location) -> None:
+    """Remove a folder and all that is in it; it is no error when there is none.
+
+    Raises:
+        OutputError: it may not be removed.
+    """
+    try:
+        if is_local(uri):
+            shutil.rmtree(local_path(uri))
+        else:
+            fs, path = file_system(uri, OutputError)
+            fs.rm(path, recursive=True)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise failure(OutputError, uri, error, "remove") from error
