@@ -1,0 +1,112 @@
+"""Curate training data at scale, and know where every record and every second went.
+
+The names below are loaded when they are first used (PEP 562), so that a worker, or `mdf --help`, imports only what it
+needs.
+
+    >>> from mega_data_factory import Executor
+    >>> for progress in Executor("configs/example_with_metrics.yaml").execute():
+    ...     print(progress.records_written)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "mega_data_factory.errors": ("ConfigError", "MdfError"),
+    "mega_data_factory.framework.config": ("MetricsConfig", "PipelineConfig"),
+    "mega_data_factory.framework.contracts": (
+        "Deduplicator",
+        "Filter",
+        "Judgement",
+        "Loader",
+        "Operator",
+        "OperatorContext",
+        "Refiner",
+        "Rule",
+        "Split",
+        "Writer",
+    ),
+    "mega_data_factory.framework.executor": ("Executor", "Progress"),
+    "mega_data_factory.framework.metrics": (
+        "MetricsAggregator",
+        "MetricsCollector",
+        "MetricsReader",
+        "MetricsWriter",
+        "OperatorMetrics",
+        "RunMetrics",
+        "StageMetrics",
+    ),
+    "mega_data_factory.framework.plan": ("Plan", "make_plan"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+if TYPE_CHECKING:
+    from mega_data_factory.errors import ConfigError, MdfError
+    from mega_data_factory.framework.config import MetricsConfig, PipelineConfig
+    from mega_data_factory.framework.contracts import (
+        Deduplicator,
+        Filter,
+        Judgement,
+        Loader,
+        Operator,
+        OperatorContext,
+        Refiner,
+        Rule,
+        Split,
+        Writer,
+    )
+    from mega_data_factory.framework.executor import Executor, Progress
+    from mega_data_factory.framework.metrics import (
+        MetricsAggregator,
+        MetricsCollector,
+        MetricsReader,
+        MetricsWriter,
+        OperatorMetrics,
+        RunMetrics,
+        StageMetrics,
+    )
+    from mega_data_factory.framework.plan import Plan, make_plan
+
+__all__ = [
+    "ConfigError",
+    "Deduplicator",
+    "Executor",
+    "Filter",
+    "Judgement",
+    "Loader",
+    "MdfError",
+    "MetricsAggregator",
+    "MetricsCollector",
+    "MetricsConfig",
+    "MetricsReader",
+    "MetricsWriter",
+    "Operator",
+    "OperatorContext",
+    "OperatorMetrics",
+    "PipelineConfig",
+    "Plan",
+    "Progress",
+    "Refiner",
+    "Rule",
+    "RunMetrics",
+    "Split",
+    "StageMetrics",
+    "Writer",
+    "__version__",
+    "make_plan",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,125 @@
+"""The `mdf` command: parse, call one function, print, exit code.
+
+Everything heavy is imported inside the commands: `mdf --help` loads neither Ray nor polars nor pyarrow.
+
+Exit codes: 0 success, 1 a run failed or its books do not close, 2 the command or the configuration is wrong,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import mega_data_factory
+from mega_data_factory.cli import failures
+from mega_data_factory.errors import MdfError
+
+app = typer.Typer(
+    name="mdf",
+    help="Curate training data at scale, and know where every record and every second went.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="The pipeline: a YAML file.", metavar="FILE")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a key, such as executor.batch_size=500; may be repeated.", metavar="KEY=VALUE"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mdf {mega_data_factory.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Curate training data at scale, and know where every record and every second went."""
+
+
+@app.command("run")
+def _run(
+    config: Config,
+    engine: Annotated[str | None, typer.Option(help="local or ray; overrides executor.engine.")] = None,
+    max_samples: Annotated[int | None, typer.Option(help="Read at most so many records.", metavar="N")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Records that travel together.", metavar="N")] = None,
+    overrides: Set = None,
+    run_id: Annotated[str | None, typer.Option(help="Name of the run; made from time and chance when absent.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Run a pipeline, write its metrics and say whether the books close."""
+    from mega_data_factory.cli.run import run
+
+    flags = {"engine": engine, "max_samples": max_samples, "batch_size": batch_size}
+    given = [f"executor.{key}={value}" for key, value in flags.items() if value is not None]
+    return run(config, [*(overrides or []), *given], run_id=run_id, quiet=quiet, as_json=as_json)
+
+
+@app.command("plan")
+def _plan(config: Config, overrides: Set = None, as_json: Json = False) -> int:
+    """Show what would run: operators with their parameters, worker pools, and whether they fit this machine."""
+    from mega_data_factory.cli.describe import plan
+
+    return plan(config, overrides or [], as_json=as_json)
+
+
+@app.command("validate")
+def _validate(config: Config, overrides: Set = None, as_json: Json = False) -> int:
+    """Check a configuration: every key, every name, every parameter."""
+    from mega_data_factory.cli.describe import validate
+
+    return validate(config, overrides or [], as_json=as_json)
+
+
+@app.command("operators")
+def _operators(
+    name: Annotated[str | None, typer.Argument(help="A loader, operator or writer, or your own module:Class.")] = None,
+    as_json: Json = False,
+) -> int:
+    """List the loaders, operators and writers in the box; with NAME, the parameters of one."""
+    from mega_data_factory.cli.box import operators
+
+    return operators(name, as_json=as_json)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: arguments without the program's name; those of the process when None.
+
+    Returns:
+        The exit code. An exception that is not an `MdfError` is a fault of ours and goes through, traceback and all.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in arguments
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # so that `module:Class` finds the user's own modules; last, so that it shadows nothing
+    try:
+        code: int | None = app(arguments, prog_name="mdf", standalone_mode=False)
+    except MdfError as error:
+        return failures.tell(error, as_json=as_json)
+    except typer.TyperException as error:
+        if not error.format_message():  # a bare `mdf`: the help has been printed
+            return failures.USAGE
+        hint = "`mdf --help` and `mdf COMMAND --help` list what there is"
+        return failures.tell(failures.UsageError(error.format_message(), hint=hint), as_json=as_json)
+    except (typer.Abort, KeyboardInterrupt):
+        return failures.INTERRUPTED
+    return code or failures.SUCCESS

@@ -1,0 +1,48 @@
+"""How a failure is told: one message, a hint, an exit code; a traceback only where the fault is ours."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from mega_data_factory.errors import ConfigError, MdfError, ResourceError
+
+SUCCESS = 0
+RUN_FAILED = 1
+USAGE = 2
+INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+
+class UsageError(MdfError):
+    """The command line was not understood: an unknown command, option or name."""
+
+    slug = "usage"
+
+
+def exit_code(error: MdfError) -> int:
+    """2 where the user has to change the command or the configuration, 1 where a run failed."""
+    return USAGE if isinstance(error, (ConfigError, ResourceError, UsageError)) else RUN_FAILED
+
+
+def tell(error: MdfError, *, as_json: bool) -> int:
+    """Print an error on stderr, and as JSON on stdout where JSON was asked for.
+
+    Returns:
+        The exit code.
+    """
+    print(f"error[{error.slug}]: {error.message}", file=sys.stderr)  # noqa: T201 - the command line prints
+    if error.hint:
+        print(f"  hint: {error.hint}", file=sys.stderr)  # noqa: T201 - the command line prints
+    if as_json:
+        print_json({"error": as_dict(error)})
+    return exit_code(error)
+
+
+def as_dict(error: MdfError) -> dict[str, str | None]:
+    """The keys of an error in every JSON answer: `slug`, `message`, `hint`."""
+    return {"slug": error.slug, "message": error.message, "hint": error.hint}
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout; whatever JSON has no type for becomes text."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))  # noqa: T201 - the command line prints
