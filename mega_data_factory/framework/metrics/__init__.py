@@ -1,0 +1,20 @@
+"""Exactly-once metrics of a run on three levels: collect, merge, write as Parquet, read back. See README.md."""
+
+from mega_data_factory.framework.metrics.aggregator import MetricsAggregator
+from mega_data_factory.framework.metrics.collector import MetricsCollector
+from mega_data_factory.framework.metrics.histogram import LatencyHistogram
+from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics, books_difference
+from mega_data_factory.framework.metrics.reader import MetricsReader
+from mega_data_factory.framework.metrics.writer import MetricsWriter
+
+__all__ = [
+    "LatencyHistogram",
+    "MetricsAggregator",
+    "MetricsCollector",
+    "MetricsReader",
+    "MetricsWriter",
+    "OperatorMetrics",
+    "RunMetrics",
+    "StageMetrics",
+    "books_difference",
+]

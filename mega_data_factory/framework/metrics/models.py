@@ -1,0 +1,225 @@
+"""What is known of a run, on three levels: the run, its stages, the operators of a stage on a worker.
+
+Counts, seconds and histogram buckets are state; rates, means and percentiles are derived from them when they are
+read. State merges, so a thread, a worker, a node and a run are one rule, and `sum` is the aggregator.
+"""
+
+# ruff: noqa: RUF009 - a `Derived` default is a descriptor, which is what it is called for
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from mega_data_factory.framework.metrics.fields import Derived, naive, per_second, percent, utc_now
+from mega_data_factory.framework.metrics.operator_metrics import OperatorMetrics
+
+__all__ = ["OperatorMetrics", "RunMetrics", "StageMetrics", "books_difference"]
+
+
+@dataclass
+class StageMetrics:
+    """One stage of one run, over all its workers.
+
+    Only the two names are required; `from_operators` fills in the rest.
+
+    Attributes:
+        run_id: the run.
+        stage_name: the stage.
+        timestamp: when last measured, naive UTC.
+        num_workers: distinct workers.
+        input_records: input of the first operator, over all workers.
+        output_records: output of the last operator, over all workers.
+        pass_rate: 100 · output / input, percent; None when nothing came in.
+        total_time: bottleneck time: busy seconds of the busiest worker.
+        avg_throughput: mean over workers of records in ÷ busy seconds of that worker; None when none was busy.
+        min_throughput: least over workers of the same.
+        max_throughput: most over workers of the same.
+        error_count: records that raised and were set aside, over all operators.
+        stage_index: place of the stage in the plan.
+        rejected_records: records rejected, over all operators.
+    """
+
+    run_id: str
+    stage_name: str
+    timestamp: datetime = field(default_factory=utc_now)
+    num_workers: int = 0
+    input_records: int = 0
+    output_records: int = 0
+    pass_rate: Derived[float | None] = Derived(lambda row: percent(row.output_records, row.input_records))
+    total_time: float = 0.0
+    avg_throughput: float | None = None
+    min_throughput: float | None = None
+    max_throughput: float | None = None
+    error_count: int = 0
+    stage_index: int = 0
+    rejected_records: int = 0
+
+    def __post_init__(self) -> None:
+        self.timestamp = naive(self.timestamp)
+
+    @classmethod
+    def from_operators(
+        cls, rows: Iterable[OperatorMetrics], stage_name: str, run_id: str | None = None
+    ) -> StageMetrics:
+        """Sum up a stage.
+
+        Operators are in the order of `operator_index`; those of equal index in the order of the rows.
+
+        Args:
+            rows: operator rows; those of other stages are left out.
+            stage_name: the stage.
+            run_id: the run; by default that of the first row, or empty when there is none.
+        """
+        rows = sorted((row for row in rows if row.stage_name == stage_name), key=lambda row: row.operator_index)
+        if not rows:
+            return cls(run_id=run_id or "", stage_name=stage_name)
+        workers = _by(rows, "worker_id")
+        busy = {worker: sum(row.total_time for row in own) for worker, own in workers.items()}
+        rates = [
+            rate
+            for worker, own in workers.items()
+            if (rate := per_second(_input_of_first(own), busy[worker])) is not None
+        ]
+        operators = list(_by(rows, "operator_name").values())
+        return cls(
+            run_id=rows[0].run_id if run_id is None else run_id,
+            stage_name=stage_name,
+            timestamp=max(row.timestamp for row in rows),
+            num_workers=len(workers),
+            input_records=sum(row.input_records for row in operators[0]),
+            output_records=sum(row.output_records for row in operators[-1]),
+            total_time=max(busy.values()),
+            avg_throughput=sum(rates) / len(rates) if rates else None,
+            min_throughput=min(rates, default=None),
+            max_throughput=max(rates, default=None),
+            error_count=sum(row.error_count for row in rows),
+            stage_index=min(row.stage_index for row in rows),
+            rejected_records=sum(row.rejected_records for row in rows),
+        )
+
+
+def _by(rows: Sequence[OperatorMetrics], attribute: str) -> dict[str, list[OperatorMetrics]]:
+    groups: dict[str, list[OperatorMetrics]] = {}
+    for row in rows:
+        groups.setdefault(getattr(row, attribute), []).append(row)
+    return groups
+
+
+def _input_of_first(rows: Sequence[OperatorMetrics]) -> int:
+    """What came in to the first of the operators, whose rows come first."""
+    return sum(row.input_records for row in rows if row.operator_name == rows[0].operator_name)
+
+
+def books_difference(
+    rows: Iterable[OperatorMetrics], records_in: int | None = None, records_out: int | None = None
+) -> int:
+    """How many records the operators' books do not account for; 0 when the books close.
+
+    Checked on every operator: input = output + rejected + errors. Between neighbours in plan order: what the one put
+    out came in to the next. At both ends: against what was handed to the first and taken from the last. Amounts are
+    added up without sign, so that one fault does not hide another.
+
+    Args:
+        rows: operator rows of all stages and workers.
+        records_in: records handed to the first operator, where known.
+        records_out: records taken from the last operator, where known.
+    """
+    instances: dict[tuple[int, int, str, str], list[OperatorMetrics]] = {}
+    for row in rows:
+        place = row.stage_index, row.operator_index, row.stage_name, row.operator_name
+        instances.setdefault(place, []).append(row)
+    difference = 0
+    passed_on = records_in
+    for place in sorted(instances, key=lambda place: place[:2]):
+        merged = OperatorMetrics.merged(instances[place])
+        difference += abs(merged.books_difference)
+        if passed_on is not None:
+            difference += abs(passed_on - merged.input_records)
+        passed_on = merged.output_records
+    if passed_on is not None and records_out is not None:
+        difference += abs(passed_on - records_out)
+    return difference
+
+
+def _seconds_between(run: RunMetrics) -> float:
+    return 0.0 if run.end_time is None else (run.end_time - run.start_time).total_seconds()
+
+
+@dataclass
+class RunMetrics:
+    """One run.
+
+    Only `run_id` is required. A derived value (`duration`, `overall_pass_rate`, `avg_throughput`) that is given is
+    kept. Of the extension, None means "not known".
+
+    Attributes:
+        run_id: the run.
+        start_time: when it started, naive UTC.
+        end_time: when it ended, naive UTC; None while it runs.
+        duration: seconds from start to end; end - start when not given, 0 when there is no end.
+        num_stages: stages.
+        total_input_records: records read by the loader.
+        total_output_records: records committed by the writer.
+        overall_pass_rate: 100 · out / in, percent; None when nothing came in.
+        avg_throughput: records in ÷ duration, per second; None when nothing came in.
+        total_errors: records that operators or the loader set aside.
+        config: the configuration.
+        status: `completed`, `failed`, `interrupted` or `running`.
+        error: what made it fail.
+        pipeline: name of the pipeline.
+        engine: what moved the batches.
+        mdf_version: version of this package.
+        planned_records: records the plan expected to read.
+        committed_records: records in files that the writer has acknowledged.
+        dead_lettered_records: records set aside because they took their worker down.
+        rejected_records: records rejected, over all stages.
+        loader_errors: records that could not be read.
+        batches: batches committed.
+        retried_batches: batches that took more than one attempt.
+        output_files: files written.
+        output_bytes: bytes written.
+        loader_seconds: seconds busy reading, over all workers.
+        writer_seconds: seconds busy writing, over all workers.
+        instrumentation_seconds: seconds that measuring itself took, over all workers.
+        books_closed: whether every record is accounted for.
+        books_difference: records not accounted for.
+    """
+
+    run_id: str
+    start_time: datetime = field(default_factory=utc_now)
+    end_time: datetime | None = None
+    duration: Derived[float] = Derived(_seconds_between)
+    num_stages: int = 0
+    total_input_records: int = 0
+    total_output_records: int = 0
+    overall_pass_rate: Derived[float | None] = Derived(
+        lambda row: percent(row.total_output_records, row.total_input_records)
+    )
+    avg_throughput: Derived[float | None] = Derived(lambda row: per_second(row.total_input_records, row.duration))
+    total_errors: int = 0
+    config: dict[str, Any] | None = None
+    status: str = "completed"
+    error: str | None = None
+    pipeline: str | None = None
+    engine: str | None = None
+    mdf_version: str | None = None
+    planned_records: int | None = None
+    committed_records: int | None = None
+    dead_lettered_records: int = 0
+    rejected_records: int = 0
+    loader_errors: int = 0
+    batches: int = 0
+    retried_batches: int = 0
+    output_files: int = 0
+    output_bytes: int = 0
+    loader_seconds: float = 0.0
+    writer_seconds: float = 0.0
+    instrumentation_seconds: float = 0.0
+    books_closed: bool | None = None
+    books_difference: int | None = None
+
+    def __post_init__(self) -> None:
+        self.start_time = naive(self.start_time)
+        self.end_time = None if self.end_time is None else naive(self.end_time)

@@ -1,0 +1,169 @@
+"""What a row is in Parquet: one literal per table, a comment per column, and a version.
+
+The columns of the published layout come first, in its order and types; the extension follows. A reader that finds a
+higher version than it knows may rely on the columns it knows: columns are added, never changed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+"""History: 1 - the first."""
+
+VERSION_KEY = b"mdf.schema_version"
+RUN_ID_KEY = b"mdf.run_id"
+
+_TIME = pa.timestamp("us")
+_COUNT = pa.int64()
+_REAL = pa.float64()
+_TEXT = pa.string()
+_HISTOGRAM = pa.list_(pa.struct([("bucket", pa.int32()), ("count", pa.int64())]))
+
+
+def _table(*columns: tuple[str, pa.DataType, str]) -> pa.Schema:
+    fields = [pa.field(name, kind, metadata={"comment": comment}) for name, kind, comment in columns]
+    return pa.schema(fields, metadata={VERSION_KEY: str(SCHEMA_VERSION)})
+
+
+OPERATORS = _table(
+    ("run_id", _TEXT, "the run"),
+    ("stage_name", _TEXT, "the stage"),
+    ("operator_name", _TEXT, "the operator instance, distinct within the stage"),
+    ("worker_id", _TEXT, "the worker"),
+    ("timestamp", _TIME, "when last measured, naive UTC"),
+    ("input_records", _COUNT, "records offered to the operator by committed batches"),
+    ("output_records", _COUNT, "records passed on by committed batches"),
+    ("pass_rate", _REAL, "100 * output / input, percent; null when nothing came in"),
+    ("total_time", _REAL, "seconds busy in this operator on this worker, monotonic clock"),
+    ("avg_latency", _REAL, "total_time / input_records, seconds per record"),
+    ("min_latency", _REAL, "least seconds per record of any batch"),
+    ("max_latency", _REAL, "most seconds per record of any batch"),
+    ("p50_latency", _REAL, "median of seconds per record, weighted by records, relative error <= 0.6 %"),
+    ("p95_latency", _REAL, "95th percentile of seconds per record, same weight and error"),
+    ("p99_latency", _REAL, "99th percentile of seconds per record, same weight and error"),
+    ("throughput", _REAL, "input_records / total_time, records per second busy"),
+    ("error_count", _COUNT, "records that raised and were set aside"),
+    ("custom_metrics", _TEXT, "JSON object: numbers the operator reported"),
+    ("stage_index", pa.int32(), "place of the stage in the plan, from 0"),
+    ("operator_index", pa.int32(), "place of the operator in the stage, from 0"),
+    ("rejected_records", _COUNT, "records rejected with a reason"),
+    ("batches", _COUNT, "batches measured"),
+    ("rejected_reasons", _TEXT, "JSON object: records rejected, by reason"),
+    ("latency_histogram", _HISTOGRAM, "records by bucket: (2^(bucket/64), 2^((bucket+1)/64)] seconds per record"),
+)
+
+STAGES = _table(
+    ("run_id", _TEXT, "the run"),
+    ("stage_name", _TEXT, "the stage"),
+    ("timestamp", _TIME, "when last measured, naive UTC"),
+    ("num_workers", _COUNT, "distinct workers"),
+    ("input_records", _COUNT, "input of the first operator, over all workers"),
+    ("output_records", _COUNT, "output of the last operator, over all workers"),
+    ("pass_rate", _REAL, "100 * output / input, percent; null when nothing came in"),
+    ("total_time", _REAL, "bottleneck time: busy seconds of the busiest worker"),
+    ("avg_throughput", _REAL, "mean over workers of records in / busy seconds of that worker"),
+    ("min_throughput", _REAL, "least over workers of the same"),
+    ("max_throughput", _REAL, "most over workers of the same"),
+    ("error_count", _COUNT, "records that raised and were set aside, over all operators"),
+    ("stage_index", pa.int32(), "place of the stage in the plan, from 0"),
+    ("rejected_records", _COUNT, "records rejected, over all operators"),
+)
+
+RUNS = _table(
+    ("run_id", _TEXT, "the run"),
+    ("start_time", _TIME, "when it started, naive UTC"),
+    ("end_time", _TIME, "when it ended, naive UTC; null while it runs"),
+    ("duration", _REAL, "seconds from start to end, monotonic clock"),
+    ("num_stages", _COUNT, "stages"),
+    ("total_input_records", _COUNT, "records read by the loader"),
+    ("total_output_records", _COUNT, "records committed by the writer"),
+    ("overall_pass_rate", _REAL, "100 * total output / total input, percent; null when nothing came in"),
+    ("avg_throughput", _REAL, "total_input_records / duration, records per second"),
+    ("total_errors", _COUNT, "records that operators or the loader set aside"),
+    ("config", _TEXT, "JSON object: the configuration; null when none was given"),
+    ("status", _TEXT, "completed, failed, interrupted or running"),
+    ("error", _TEXT, "what made it fail; null when it did not"),
+    ("pipeline", _TEXT, "name of the pipeline"),
+    ("engine", _TEXT, "what moved the batches"),
+    ("mdf_version", _TEXT, "version of this package"),
+    ("planned_records", _COUNT, "records the plan expected to read; null when it could not know"),
+    ("committed_records", _COUNT, "records in files that the writer has acknowledged"),
+    ("dead_lettered_records", _COUNT, "records set aside because they took their worker down"),
+    ("rejected_records", _COUNT, "records rejected with a reason, over all stages"),
+    ("loader_errors", _COUNT, "records that could not be read"),
+    ("batches", _COUNT, "batches committed"),
+    ("retried_batches", _COUNT, "batches that took more than one attempt"),
+    ("output_files", _COUNT, "files written"),
+    ("output_bytes", _COUNT, "bytes written"),
+    ("loader_seconds", _REAL, "seconds busy reading, over all workers"),
+    ("writer_seconds", _REAL, "seconds busy writing, over all workers"),
+    ("instrumentation_seconds", _REAL, "seconds that measuring itself took, over all workers"),
+    ("books_closed", pa.bool_(), "whether every record is accounted for; null when not checked"),
+    ("books_difference", _COUNT, "records not accounted for; 0 when the books close"),
+)
+
+TABLES: dict[str, pa.Schema] = {"runs": RUNS, "stages": STAGES, "operators": OPERATORS}
+
+JSON_COLUMNS = frozenset({"custom_metrics", "rejected_reasons", "config"})
+
+
+def to_table(rows: Iterable[object], schema: pa.Schema, run_id: str) -> pa.Table:
+    """Rows as a table of one of the schemas of this module, marked with the run that it belongs to.
+
+    Args:
+        rows: objects with an attribute per column.
+        schema: `RUNS`, `STAGES` or `OPERATORS`.
+        run_id: goes to the file's metadata, so that a file without rows still names its run.
+    """
+    rows = list(rows)
+    columns = [pa.array([_cell(row, field.name) for row in rows], field.type) for field in schema]
+    metadata = {**schema.metadata, RUN_ID_KEY: run_id.encode()}
+    return pa.Table.from_arrays(columns, schema=schema.with_metadata(metadata))
+
+
+def _cell(row: object, column: str) -> object:
+    value = getattr(row, column)
+    if column in JSON_COLUMNS:
+        return None if value is None else to_json(value)
+    if column == "latency_histogram":
+        return [{"bucket": bucket, "count": count} for bucket, count in value.to_pairs()]
+    return value
+
+
+def to_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """A table as dicts, one per row, with the JSON columns parsed."""
+    rows: list[dict[str, Any]] = table.to_pylist()
+    for row in rows:
+        for column in JSON_COLUMNS & row.keys():
+            if row[column] is not None:
+                row[column] = json.loads(row[column])
+    return rows
+
+
+def to_json(value: Mapping[str, Any]) -> str:
+    """JSON that every reader takes: NaN and infinities become null, numpy scalars numbers, other things text."""
+    try:
+        return json.dumps(value, allow_nan=False, default=_plain)
+    except ValueError:  # a number that JSON does not have
+        return json.dumps(_finite(value), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    item = getattr(value, "item", None)  # numpy scalars
+    return item() if callable(item) else str(value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,125 @@
+"""Write metrics as Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mega_data_factory.errors import MetricsError
+from mega_data_factory.framework.metrics import schema
+from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics.reader import MetricsReader, file_of
+from mega_data_factory.storage import Location, atomic_output, exists, join, open_input
+
+Row: TypeAlias = RunMetrics | StageMetrics | OperatorMetrics
+
+
+class MetricsWriter:
+    """Writes the tables of runs below one folder, and reads them back.
+
+    ```
+    runs/{run_id}.parquet   stages/stages_{X}.parquet   operators/operators_{X}.parquet
+    ```
+
+    `X` is the run id without a leading `run_`. A file is whole or absent, so one may be written over while others read
+    it. Writing a table of a run again replaces it.
+
+    Args:
+        output_path: the metrics folder, local or an fsspec URI; it is made when the first file is written.
+    """
+
+    def __init__(self, output_path: Location) -> None:
+        self.output_path = output_path
+        self._reader = MetricsReader(output_path)
+
+    def write_operator_metrics(self, metrics: Iterable[OperatorMetrics], run_id: str) -> None:
+        """Write the operator rows of a run.
+
+        Raises:
+            MetricsError: a row is of another run, or the file's name belongs to another run (`x` and `run_x` share
+                one).
+            OutputError: the file cannot be written.
+        """
+        self._write("operators", metrics, run_id)
+
+    def write_stage_metrics(self, metrics: Iterable[StageMetrics], run_id: str) -> None:
+        """Write the stage rows of a run; raises as `write_operator_metrics` does."""
+        self._write("stages", metrics, run_id)
+
+    def write_run_metrics(self, metrics: RunMetrics) -> None:
+        """Write the row of a run; raises as `write_operator_metrics` does."""
+        self._write("runs", [metrics], metrics.run_id)
+
+    def write_all(
+        self,
+        run_metrics: RunMetrics | None = None,
+        stage_metrics: Iterable[StageMetrics] | None = None,
+        operator_metrics: Iterable[OperatorMetrics] | None = None,
+    ) -> None:
+        """Write whatever is given, the run row last: a run that is listed is complete.
+
+        Raises:
+            MetricsError: it is not all of one run, or as `write_operator_metrics`.
+            OutputError: a file cannot be written.
+        """
+        stages, operators = list(stage_metrics or ()), list(operator_metrics or ())
+        rows: list[Row] = [*stages, *operators, *([run_metrics] if run_metrics else [])]
+        ids = {row.run_id for row in rows}
+        if len(ids) > 1:
+            raise MetricsError(
+                f"the metrics are of several runs: {', '.join(sorted(ids))}", hint="write each by itself"
+            )
+        for run_id in ids:
+            if operator_metrics is not None:
+                self.write_operator_metrics(operators, run_id)
+            if stage_metrics is not None:
+                self.write_stage_metrics(stages, run_id)
+            if run_metrics is not None:
+                self.write_run_metrics(run_metrics)
+
+    def read_operator_metrics(self, run_id: str) -> list[dict[str, Any]]:
+        """The operator rows of a run; none when there is no such run.
+
+        `custom_metrics` and `rejected_reasons` are dicts again, `latency_histogram` is a list of bucket and count.
+        `OperatorMetrics.from_dict` makes rows of them.
+        """
+        return self._reader.rows("operators", run_id)
+
+    def read_stage_metrics(self, run_id: str) -> list[dict[str, Any]]:
+        """The stage rows of a run; none when there is no such run."""
+        return self._reader.rows("stages", run_id)
+
+    def read_run_metrics(self, run_id: str) -> dict[str, Any] | None:
+        """The row of a run, or None; `config` is a dict again."""
+        return next(iter(self._reader.rows("runs", run_id)), None)
+
+    def list_runs(self) -> list[str]:
+        """The ids of all runs, the oldest first."""
+        return self._reader.list_runs()
+
+    def _write(self, kind: str, rows: Iterable[Row], run_id: str) -> None:
+        rows = list(rows)
+        if strangers := {row.run_id for row in rows} - {run_id}:
+            raise MetricsError(f"{kind} of {', '.join(sorted(strangers))} cannot be written as those of {run_id}")
+        path = join(self.output_path, file_of(kind, run_id))
+        owner = _owner(path)
+        if owner not in (None, run_id):
+            raise MetricsError(f"{path} belongs to the run {owner}, not to {run_id}", hint="give the run another id")
+        with atomic_output(path) as sink:
+            pq.write_table(schema.to_table(rows, schema.TABLES[kind], run_id), sink, compression="snappy")
+
+
+def _owner(path: str) -> str | None:
+    """The run that a file belongs to; None when there is no file, or a damaged one that may be replaced."""
+    if not exists(path):
+        return None
+    try:
+        with open_input(path) as file:
+            metadata = pq.read_schema(file).metadata or {}
+    except pa.ArrowException:
+        return None
+    owner: bytes = metadata.get(schema.RUN_ID_KEY, b"(unknown)")
+    return owner.decode()
