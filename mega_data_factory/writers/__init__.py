@@ -1,0 +1,1 @@
+"""Writers: one class per file, named in `mega_data_factory.catalogue`."""

@@ -1,0 +1,208 @@
+"""What the loaders of files share: finding them, naming their records, cutting tables to size."""
+
+from __future__ import annotations
+
+import itertools
+import posixpath
+import sysconfig
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from mega_data_factory import storage
+from mega_data_factory.errors import InputError, did_you_mean
+from mega_data_factory.framework.contracts import RECORD_ID
+
+PLACEHOLDERS = {"{site-packages}": "purelib", "{stdlib}": "stdlib"}
+"""What a path may begin with → the folder of the running Python that it stands for (a key of `sysconfig`)."""
+
+BATCH_BYTES = 64 << 20
+"""A table is given when it holds about so many bytes, however few rows: Arrow strings end at 2 GiB a column."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file of the source.
+
+    Attributes:
+        root: folder that was searched; placeholders stay in it, so that it means the same on every machine.
+        relative: path below the root.
+        label: what tells this root from the other roots of the loader; empty when there is one root.
+        size: in bytes, as it is stored.
+    """
+
+    root: str
+    relative: str
+    label: str
+    size: int
+
+    @property
+    def path(self) -> str:
+        """Where to open it."""
+        return file_path(self.root, self.relative)
+
+    @property
+    def name(self) -> str:
+        """What its records are named after: the same wherever the root is, and of no other file of the source."""
+        return file_name(self.label, self.relative)
+
+
+def file_path(root: str, relative: str) -> str:
+    """Where to open a file, on this machine."""
+    return storage.join(resolve(root), relative)
+
+
+def file_name(label: str, relative: str) -> str:
+    """The name of a file within its source; bytes that are not UTF-8 become escapes and a hash."""
+    name = f"{label}/{relative}" if label else relative
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raw = name.encode("utf-8", "surrogateescape")
+        return f"{raw.decode('utf-8', 'backslashreplace')}~{xxhash.xxh3_64_hexdigest(raw)}"
+    return name
+
+
+def resolve(path: str) -> str:
+    """The path with a placeholder at its head replaced by the folder of the running Python."""
+    for placeholder, key in PLACEHOLDERS.items():
+        if path == placeholder or path.startswith(placeholder + "/"):
+            return sysconfig.get_path(key) + path[len(placeholder) :]
+    return path
+
+
+def checked_paths(path: str | Sequence[str]) -> list[str]:
+    """The `path` parameter of a loader as a list.
+
+    Raises:
+        ValueError: it is empty or not made of strings.
+    """
+    paths = [path] if isinstance(path, str) else list(path)
+    if not paths or not all(isinstance(one, str) and one for one in paths):
+        raise ValueError(f"path is {path!r}; give a file, a folder, a glob, or a list of them")
+    return paths
+
+
+def find_files(
+    paths: Sequence[str], suffixes: Sequence[str], *, ignore: tuple[str, ...] = (".", "_")
+) -> list[SourceFile]:
+    """All files of a source in a fixed order, each once however many paths lead to it.
+
+    Raises:
+        InputError: a path does not exist or matches nothing; the message names it and the parameter.
+    """
+    found: dict[str, tuple[str, str, int]] = {}
+    for path in paths:
+        try:
+            listed = storage.list_files(resolve(path), suffixes, ignore=ignore)
+        except InputError as error:
+            raise InputError(f"data_loader.params.path: {error.message}", hint=error.hint) from error
+        for info in listed:
+            if path.startswith("{stdlib}") and info.name.startswith(("site-packages/", "dist-packages/")):
+                continue
+            found.setdefault(info.path, (_portable(info.root, path), info.name, info.size))
+    labels = _labels(list(dict.fromkeys(root for root, _, _ in found.values())))
+    return [SourceFile(root, relative, labels[root], size) for root, relative, size in found.values()]
+
+
+def _portable(root: str, path: str) -> str:
+    """The root with the placeholder that the configured path begins with put back into it."""
+    placeholder = next((one for one in PLACEHOLDERS if path.startswith(one)), None)
+    return root if placeholder is None else placeholder + root[len(storage.absolute(resolve(placeholder))) :]
+
+
+def _labels(roots: Sequence[str]) -> dict[str, str]:
+    """A short distinct label for every root: the last part of its path, numbered from the second of that name on."""
+    if len(roots) == 1:
+        return {roots[0]: ""}
+    labels: dict[str, str] = {}
+    taken: set[str] = set()
+    for root in roots:
+        base = posixpath.basename(root).strip("{}") or "root"
+        numbered = (f"{base}~{number}" for number in itertools.count(2))
+        label = next(name for name in itertools.chain([base], numbered) if name not in taken)
+        taken.add(label)
+        labels[root] = label
+    return labels
+
+
+class RecordNames:
+    """Names the records of one split.
+
+    A record is named by its position in the source, or by the value of `id_column`, cast to a string. Where that value
+    is null, or was seen before in this split, the position takes its place or is added to it (`value~position`); that
+    values repeat in other splits is not noticed. A column of the input that is called `record_id` already is kept as
+    `source_record_id`, unless it is the id column.
+    """
+
+    def __init__(self, id_column: str | None) -> None:
+        self._id_column = id_column
+        self._seen: set[str] = set()
+
+    def name(self, table: pa.Table, positions: Sequence[str]) -> pa.Table:
+        """The table with `record_id` as its first column; `positions` has one entry per row."""
+        ids: Sequence[str] = positions
+        if self._id_column is not None and self._id_column in table.column_names:
+            ids = self._from_column(table.column(self._id_column), positions)
+        if RECORD_ID in table.column_names:
+            at = table.column_names.index(RECORD_ID)
+            if self._id_column == RECORD_ID:
+                table = table.remove_column(at)
+            else:
+                free = _free_name(f"source_{RECORD_ID}", table.column_names)
+                table = table.rename_columns([free if i == at else n for i, n in enumerate(table.column_names)])
+        return table.add_column(0, RECORD_ID, pa.array(ids, pa.string()))
+
+    def _from_column(self, column: pa.ChunkedArray, positions: Sequence[str]) -> list[str]:
+        try:
+            values = pc.cast(column, pa.string()).to_pylist()
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise InputError(
+                f"data_loader.params.id_column: `{self._id_column}` has type {column.type}, which makes no name",
+                hint="choose a column of strings or numbers, or leave id_column out",
+            ) from error
+        ids = []
+        for value, position in zip(values, positions, strict=True):
+            unique = position if value is None else f"{value}~{position}" if value in self._seen else value
+            self._seen.add(unique)
+            ids.append(unique)
+        return ids
+
+
+def _free_name(name: str, taken: Sequence[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def check_columns(wanted: Sequence[str], known: Sequence[str], where: str, param: str) -> None:
+    """Check that columns exist.
+
+    Raises:
+        InputError: one does not; with the nearest name that does.
+    """
+    for column in wanted:
+        if column not in known:
+            raise InputError(
+                f"data_loader.params.{param}: no column `{column}` in {where}", hint=did_you_mean(column, known)
+            )
+
+
+def slices(table: pa.Table, batch_size: int) -> Iterator[pa.Table]:
+    """The table in pieces of at most `batch_size` rows; none of an empty one."""
+    for start in range(0, table.num_rows, batch_size):
+        yield table.slice(start, batch_size)
+
+
+def plain_strings(table: pa.Table) -> pa.Table:
+    """The table with every column of text as `string`, whatever layout (large, view, dictionary) it came in."""
+    for at, field in enumerate(table.schema):
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        if field.type != pa.string() and (
+            pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+        ):
+            table = table.set_column(at, field.name, table.column(at).cast(pa.string()))
+    return table

@@ -1,0 +1,149 @@
+"""Parse blocks of JSON lines: fast where the lines agree on their types, patient where they do not."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.json as pj
+
+Refused: TypeAlias = tuple[int, str, str]
+"""Offset of a line in its block, why it is no record, and its beginning as text."""
+
+_BLANK = b" \t\r\n"
+_CONTENT_BYTES = 2000
+
+
+class JsonLines:
+    """Parses the blocks of one split; what it learns of a block (which strings are not dates) serves the next."""
+
+    def __init__(self) -> None:
+        self._as_text: dict[str, pa.DataType] = {}
+
+    def parse(self, block: bytes) -> tuple[pa.Table, list[int], list[Refused]]:
+        """Parse whole lines.
+
+        Returns:
+            A table with a row per record; the offset of each record's line in the block; the lines refused.
+        """
+        if block.startswith(b"\xef\xbb\xbf"):  # a byte order mark, blanked so that offsets stay
+            block = b"   " + block[3:]
+        lines = _lines(block)
+        table = self._fast(block) if lines else None
+        if table is not None and table.num_rows == len(lines):
+            return table, [start for start, _ in lines], []
+        return _patient(block, lines)
+
+    def _fast(self, block: bytes) -> pa.Table | None:
+        """What Arrow's reader makes of the block, dates left as text; None when it cannot read it."""
+        try:
+            table = self._read(block)
+            dates = {f.name: _without_dates(f.type) for f in table.schema if f.type != _without_dates(f.type)}
+            if dates:
+                self._as_text.update(dates)
+                table = self._read(block)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+            return None
+        if any(_has_empty_struct(field.type) or field.type != _without_dates(field.type) for field in table.schema):
+            return None
+        absent = [name for name in self._as_text if name in table.column_names and f'"{name}"'.encode() not in block]
+        return table.drop_columns(absent) if absent else table
+
+    def _read(self, block: bytes) -> pa.Table:
+        schema = pa.schema(self._as_text.items()) if self._as_text else None
+        return pj.read_json(
+            io.BytesIO(block),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(block) + 1),
+            parse_options=pj.ParseOptions(explicit_schema=schema),
+        )
+
+
+def _lines(block: bytes) -> list[tuple[int, int]]:
+    """Start and end of every line that is not blank."""
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == 0x0A).tolist()
+    if not block.endswith(b"\n"):
+        ends.append(len(block))
+    starts = [0, *(end + 1 for end in ends[:-1])]
+    # A line that begins with a brace is not blank: no need to look at all of it.
+    return [(s, e) for s, e in zip(starts, ends, strict=True) if block[s : s + 1] == b"{" or block[s:e].strip(_BLANK)]
+
+
+def _without_dates(kind: pa.DataType) -> pa.DataType:
+    """The type with every date and time in it replaced by text."""
+    if pa.types.is_temporal(kind):
+        return pa.string()
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _without_dates(field.type)) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(_without_dates(kind.value_type))
+    return kind
+
+
+def _has_empty_struct(kind: pa.DataType) -> bool:
+    """Whether there is an object without keys in the type; Parquet has no such thing."""
+    if pa.types.is_struct(kind):
+        return kind.num_fields == 0 or any(_has_empty_struct(field.type) for field in kind)
+    return pa.types.is_list(kind) and _has_empty_struct(kind.value_type)
+
+
+def _patient(block: bytes, lines: Iterable[tuple[int, int]]) -> tuple[pa.Table, list[int], list[Refused]]:
+    """Parse line by line; the ones that are no JSON object are refused."""
+    records: list[dict[str, Any]] = []
+    offsets: list[int] = []
+    refused: list[Refused] = []
+    for start, end in lines:
+        line = block[start:end]
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            refused.append((start, f"not JSON: {error}", _beginning(line)))
+            continue
+        if not isinstance(record, dict):
+            refused.append((start, f"not an object but {type(record).__name__}", _beginning(line)))
+            continue
+        if b"\\ud" in line.lower():
+            record = _whole_characters(record)
+        records.append(record)
+        offsets.append(start)
+    return _table(records), offsets, refused
+
+
+def _beginning(line: bytes) -> str:
+    return line[:_CONTENT_BYTES].decode("utf-8", "replace")
+
+
+def _whole_characters(value: Any) -> Any:
+    """The value with every half of a surrogate pair, which no UTF-8 can hold, replaced by U+FFFD."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole_characters(key): _whole_characters(item) for key, item in value.items()}
+    return value
+
+
+def _table(records: list[dict[str, Any]]) -> pa.Table:
+    keys = dict.fromkeys(key for record in records for key in record)
+    columns = {key: _column([record.get(key) for record in records]) for key in keys}
+    if columns:
+        return pa.table(columns)
+    return pa.Table.from_struct_array(pa.array([{}] * len(records), pa.struct([])))
+
+
+def _column(values: list[Any]) -> pa.Array:
+    try:
+        array = pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return _as_text(values)
+    return _as_text(values) if _has_empty_struct(array.type) else array
+
+
+def _as_text(values: list[Any]) -> pa.Array:
+    """Strings as they are, all else but null as JSON."""
+    texts = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]
+    return pa.array(texts, pa.string())

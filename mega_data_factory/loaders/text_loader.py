@@ -1,0 +1,130 @@
+"""Text files, one record each."""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+from resiliparse.parse.encoding import detect_encoding
+
+from mega_data_factory import storage
+from mega_data_factory.errors import InputError
+from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
+from mega_data_factory.loaders._files import BATCH_BYTES, checked_paths, file_name, file_path, find_files
+
+SCHEMA = pa.schema(
+    [(RECORD_ID, pa.string()), ("text", pa.string()), ("encoding", pa.string()), ("size_bytes", pa.int64())]
+)
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: its mark begins with that of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+_PROBE_BYTES = 8192
+
+
+class TextLoader(Loader):
+    """Reads text files, one record per file, in whatever encoding they are.
+
+    Columns: `record_id` (path relative to the searched folder; with several folders, that below the folder's name),
+    `text`, `encoding` (the one it was decoded from), `size_bytes` (of the file, as it is stored).
+
+    A byte order mark decides the encoding; else UTF-8, if the file is valid in it; else the encoding is guessed, and
+    bytes that do not fit become U+FFFD. A file that is not UTF-8 and has a NUL among its first 8 KiB is taken for
+    binary. Files that are binary, too large, or cannot be read are skipped, each as one error.
+
+    Args:
+        path: file, folder (searched to its depths), glob (`**` too), or a list of them; any fsspec URI. A path may
+            begin with `{site-packages}` or `{stdlib}`: the packages or the standard library of the running Python,
+            so that an example works on every machine.
+        suffixes: endings of the files to take from folders and globs; `[""]` takes all.
+        max_file_mb: skip larger files, in MB of 2^20 bytes.
+    """
+
+    def __init__(
+        self, *, path: str | Sequence[str], suffixes: Sequence[str] = (".txt", ".md"), max_file_mb: float = 128.0
+    ) -> None:
+        super().__init__()
+        if not 0 < max_file_mb <= 1024:
+            raise ValueError(f"max_file_mb is {max_file_mb}, not between 0 and 1024")
+        if isinstance(suffixes, str):
+            raise ValueError(f"suffixes is {suffixes!r}; give a list, such as ['.txt']")
+        self._paths = checked_paths(path)
+        self._suffixes = tuple(suffixes)
+        self._max_bytes = int(max_file_mb * (1 << 20))
+
+    def splits(self, batch_size: int) -> list[Split]:
+        """`batch_size` files each."""
+        files = find_files(self._paths, self._suffixes, ignore=(".",))
+        found = []
+        for (root, label), group in itertools.groupby(files, key=lambda file: (file.root, file.label)):
+            names = [file.relative for file in group]
+            for start in range(0, len(names), batch_size):
+                part = names[start : start + batch_size]
+                found.append(Split({"root": root, "label": label, "files": part}, num_records=len(part)))
+        return found
+
+    def read(self, split: Split, batch_size: int) -> Iterator[pa.Table]:
+        """Read the files in turn."""
+        rows: list[tuple[str, str, str, int]] = []
+        size = 0
+        for relative in split.params["files"]:
+            row = self._record(split.params["root"], split.params["label"], relative)
+            if row is None:
+                continue
+            rows.append(row)
+            size += row[3]
+            if len(rows) == batch_size or size >= BATCH_BYTES:
+                yield _table(rows)
+                rows, size = [], 0
+        if rows:
+            yield _table(rows)
+
+    def _record(self, root: str, label: str, relative: str) -> tuple[str, str, str, int] | None:
+        name = file_name(label, relative)
+        try:
+            with storage.open_input(file_path(root, relative)) as file:
+                data = file.read(self._max_bytes + 1)
+        except (InputError, OSError) as error:
+            self.skip(name, error.message if isinstance(error, InputError) else f"cannot read {name}: {error}")
+            return None
+        if len(data) > self._max_bytes:
+            self.skip(name, f"larger than max_file_mb ({self._max_bytes / (1 << 20):g} MB)")
+            return None
+        decoded = decode(data)
+        if decoded is None:
+            self.skip(name, "looks binary: not UTF-8, and a NUL among the first 8 KiB")
+            return None
+        text, encoding = decoded
+        return name, text, encoding, len(data)
+
+
+def decode(data: bytes) -> tuple[str, str] | None:
+    """The text that the bytes stand for and its encoding; None when they look binary."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace"), encoding
+    try:
+        return data.decode(), "utf-8"
+    except UnicodeDecodeError:
+        if b"\0" in data[:_PROBE_BYTES]:
+            return None
+    guessed = detect_encoding(data) or "cp1252"
+    try:
+        return data.decode(guessed, "replace"), guessed
+    except LookupError:  # a web name that Python has no codec for
+        return data.decode("cp1252", "replace"), "cp1252"
+
+
+def _table(rows: list[tuple[str, str, str, int]]) -> pa.Table:
+    columns: list[Any] = [
+        pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
