@@ -31,7 +31,9 @@ app = typer.Typer(
 Config = Annotated[Path, typer.Option("--config", "-c", help="The pipeline: a YAML file.", metavar="FILE")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Override a key, such as executor.batch_size=500; may be repeated.", metavar="KEY=VALUE"),
+    typer.Option(
+        "--set", help="Override a key, such as executor.batch_size=500; may be repeated.", metavar="KEY=VALUE"
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-NOTHING = "–"
+NOTHING = "-"
 
 
 def count(value: float | None) -> str:

@@ -1,0 +1,166 @@
+"""`mdf plan` and `mdf validate`: what a configuration means, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.tree import Tree
+
+from mega_data_factory.cli.failures import SUCCESS, as_dict, print_json
+from mega_data_factory.cli.formats import count, plural, size
+from mega_data_factory.cli.screen import stdout
+from mega_data_factory.errors import ResourceError
+from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.plan import Plan, make_plan
+from mega_data_factory.framework.registry import Component
+from mega_data_factory.framework.resources import check_fit, this_machine
+
+_SECRET = ("token", "secret", "password", "passwd", "credential", "api_key", "access_key")
+
+
+def validate(config: Path, overrides: Sequence[str], *, as_json: bool) -> int:
+    """Check a configuration to the last parameter.
+
+    JSON: `{ok: true, pipeline, stages, operators}`; when it is wrong, `{error: {slug, message, hint}}`.
+    """
+    made = make_plan(PipelineConfig.from_yaml(config, overrides))
+    operators = sum(len(stage.operators) for stage in made.stages)
+    if as_json:
+        print_json({"ok": True, "pipeline": made.config.name, "stages": len(made.stages), "operators": operators})
+    else:
+        stages = plural(len(made.stages), "stage")
+        stdout().print(f"ok: {escape(str(config))}: {stages}, {plural(operators, 'operator')}")
+    return SUCCESS
+
+
+def plan(config: Path, overrides: Sequence[str], *, as_json: bool) -> int:
+    """Show what would run. The keys of the JSON answer are those of `describe_plan`."""
+    made = make_plan(PipelineConfig.from_yaml(config, overrides))
+    described = describe_plan(made)
+    if as_json:
+        print_json(described)
+    else:
+        stdout().print(_tree(described))
+    return SUCCESS
+
+
+def describe_plan(made: Plan) -> dict[str, Any]:
+    """A plan as JSON values: names, parameters (secrets hidden), pools, resources, limits, and whether it fits."""
+    executor = made.executor
+    return {
+        "pipeline": made.config.name,
+        "engine": executor.engine,
+        "ray_address": executor.ray_address,
+        "data_loader": {**_component(made.loader), "num_workers": made.loader_workers},
+        "stages": [
+            {
+                "name": stage.name,
+                "min_workers": stage.min_workers,
+                "max_workers": stage.max_workers,
+                "resources": stage.resources.model_dump(),
+                "operators": [{**_component(op.component), "name": op.name} for op in stage.operators],
+            }
+            for stage in made.stages
+        ],
+        "data_writer": _component(made.writer),
+        "batch_size": executor.batch_size,
+        "max_samples": executor.max_samples,
+        "max_in_flight": made.max_in_flight,
+        "max_records_in_memory": made.max_in_flight * executor.batch_size,
+        "dedup_num_buckets": executor.dedup_num_buckets if made.needs_claims else 0,
+        "fit": _fit(made),
+    }
+
+
+def _fit(made: Plan) -> dict[str, Any]:
+    """Whether the smallest pools fit this machine; a cluster elsewhere is checked when the run starts."""
+    if made.executor.engine == "ray" and made.executor.ray_address:
+        return {"fits": None, "machine": None, "error": None}
+    machine = this_machine()
+    known = {"cpu": machine.cpu, "gpu": machine.gpu, "memory": machine.memory}
+    try:
+        check_fit(made, machine)
+    except ResourceError as error:
+        return {"fits": False, "machine": known, "error": as_dict(error)}
+    return {"fits": True, "machine": known, "error": None}
+
+
+def _component(component: Component) -> dict[str, Any]:
+    return {"name": component.name, "class": component.target, "params": _hide_secrets(component.params)}
+
+
+def _hide_secrets(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of keys that sound like secrets are not shown, at any depth: plans end up in build logs."""
+    return {
+        key: "***"
+        if any(word in key.lower() for word in _SECRET) and value is not None
+        else _hide_secrets(value)
+        if isinstance(value, Mapping)
+        else value
+        for key, value in params.items()
+    }
+
+
+def _tree(described: Mapping[str, Any]) -> Tree:
+    engine = described["engine"]
+    where = described["ray_address"] or ("a cluster started in this process" if engine == "ray" else "this machine")
+    tree = Tree(f"[bold]{escape(described['pipeline'])}[/bold] on engine {engine} ({escape(where)})")
+    loader = described["data_loader"]
+    branch = tree.add(f"[bold]read[/bold]  {_title(loader)}  [dim]{plural(loader['num_workers'], 'worker')}[/dim]")
+    _add_params(branch, loader["params"])
+    for stage in described["stages"]:
+        branch = tree.add(f"[bold]stage[/bold] {escape(stage['name'])}  [dim]{_pool(stage)}[/dim]")
+        for operator in stage["operators"]:
+            _add_params(branch.add(_title(operator)), operator["params"])
+    writer = described["data_writer"]
+    _add_params(tree.add(f"[bold]write[/bold] {_title(writer)}"), writer["params"])
+    for line in _limits(described):
+        tree.add(line)
+    return tree
+
+
+def _title(component: Mapping[str, Any]) -> str:
+    own = "" if component["class"].startswith("mega_data_factory.") else f"  [dim]{escape(component['class'])}[/dim]"
+    return f"[cyan]{component['name']}[/cyan]{own}"
+
+
+def _add_params(branch: Tree, params: Mapping[str, Any]) -> None:
+    for key, value in params.items():
+        branch.add(f"{escape(key)}: {escape(str(value))}")
+
+
+def _pool(stage: Mapping[str, Any]) -> str:
+    least, most = stage["min_workers"], stage["max_workers"]
+    workers = plural(most, "worker") if least == most else f"{least} to {most} workers"
+    wanted = stage["resources"]
+    parts = [] if wanted["cpu"] is None else [f"{wanted['cpu']:g} CPU"]
+    parts += [f"{wanted['gpu']:g} GPU"] if wanted["gpu"] else []
+    parts += [f"{size(wanted['memory'])} memory"] if wanted["memory"] else []
+    parts += [f"{amount:g} {name}" for name, amount in wanted["custom"].items()]
+    return escape(f"{workers}, each {', '.join(parts)}" if parts else workers)
+
+
+def _limits(described: Mapping[str, Any]) -> list[str]:
+    most = described["max_samples"]
+    lines = [
+        f"[bold]records[/bold]  {'all of the source' if most is None else f'at most {count(most)}'}",
+        f"[bold]memory[/bold]  at most {plural(described['max_in_flight'], 'batch').replace('batchs', 'batches')} of "
+        f"{count(described['batch_size'])} records between loader and writer: "
+        f"{count(described['max_records_in_memory'])} records at any time, whatever the size of the input",
+    ]
+    if described["dedup_num_buckets"]:
+        lines.append(f"[bold]deduplication[/bold]  state in {plural(described['dedup_num_buckets'], 'shard')}")
+    return [*lines, f"[bold]fits[/bold]  {_fit_text(described['fit'])}"]
+
+
+def _fit_text(fit: Mapping[str, Any]) -> str:
+    if fit["fits"] is None:
+        return "checked against the cluster when the run starts"
+    machine = fit["machine"]
+    there = f"{machine['cpu']:g} CPU, {size(machine['memory'])} memory"
+    if fit["fits"]:
+        return f"yes, this machine has {there}"
+    return f"[red]no[/red]: {escape(fit['error']['message'])}; {escape(fit['error']['hint'] or '')}"

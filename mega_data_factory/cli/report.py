@@ -1,0 +1,121 @@
+"""What a run came to, as one value: the screen and the JSON answer are two views of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from mega_data_factory import storage
+from mega_data_factory.cli.formats import count
+from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics.schema import OPERATORS, RUNS, STAGES
+from mega_data_factory.framework.plan import Plan
+
+# columns of the metrics files that an answer on the command line leaves out
+_LEFT_OUT = {"config", "stage_index", "operator_index", "latency_histogram", "books_closed", "books_difference"}
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A finished run, or as much of it as there was.
+
+    Attributes:
+        run: the run row.
+        stages: the stage rows, in plan order.
+        operators: one row for each operator instance over all its workers, in plan order.
+        differences: where the books do not agree, in words.
+        paths: where to look: `output`, `metrics`, `rejected_samples`, `errors`, `dead_letters`; only what is there.
+    """
+
+    run: RunMetrics
+    stages: tuple[StageMetrics, ...]
+    operators: tuple[OperatorMetrics, ...]
+    differences: tuple[str, ...]
+    paths: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        plan: Plan,
+        run: RunMetrics,
+        stages: Sequence[StageMetrics],
+        operators: Sequence[OperatorMetrics],
+        differences: Sequence[str] = (),
+    ) -> RunReport:
+        """Gather a run: workers merged, everything in the order of the plan."""
+        order = {stage.name: stage.index for stage in plan.stages}
+        instances: dict[tuple[int, int, str], list[OperatorMetrics]] = {}
+        for row in operators:
+            key = (order.get(row.stage_name, len(order)), row.operator_index, row.operator_name)
+            instances.setdefault(key, []).append(row)
+        return cls(
+            run=run,
+            stages=tuple(sorted(stages, key=lambda stage: order.get(stage.stage_name, len(order)))),
+            operators=tuple(OperatorMetrics.merged(instances[key], worker_id="*") for key in sorted(instances)),
+            differences=tuple(differences),
+            paths=_paths(plan, run),
+        )
+
+    @property
+    def books_closed(self) -> bool | None:
+        """Whether every record is accounted for; None when the run did not get so far as to tell."""
+        return False if self.differences else self.run.books_closed
+
+    def books(self) -> str:
+        """The accounting check in words."""
+        run = self.run
+        if run.planned_records is None or run.committed_records is None:
+            return "the books were not kept: metrics are off"
+        parts = [f"committed {count(run.committed_records)}", f"dead-lettered {count(run.dead_lettered_records)}"]
+        if run.loader_errors:
+            parts.append(f"unreadable {count(run.loader_errors)}")
+        accounted = f"planned {count(run.planned_records)} = {' + '.join(parts)}"
+        if self.books_closed:
+            return f"the books close: {accounted}; every operator: input = output + rejected + errors"
+        if run.status in ("failed", "interrupted"):
+            committed = count(run.committed_records)
+            return f"the books are open: the run was {run.status} after {committed} records were committed"
+        known = "; ".join(self.differences) or f"{count(run.books_difference)} records are not accounted for"
+        return f"the books do NOT close: {known}"
+
+    def operators_of(self, stage: str) -> list[OperatorMetrics]:
+        """The operators of a stage, in order."""
+        return [row for row in self.operators if row.stage_name == stage]
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer of `mdf run --json`: `run`, `stages` with their `operators`, `books`, `paths`.
+
+        Rows have the names and units of the metrics files; the operators' rows are over all workers.
+        """
+        return {
+            "run": _row(self.run, RUNS),
+            "stages": [
+                _row(stage, STAGES)
+                | {"operators": [_row(row, OPERATORS) for row in self.operators_of(stage.stage_name)]}
+                for stage in self.stages
+            ],
+            "books": {"closed": self.books_closed, "text": self.books(), "differences": list(self.differences)},
+            "paths": dict(self.paths),
+        }
+
+
+def _row(row: RunMetrics | StageMetrics | OperatorMetrics, schema: pa.Schema) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in schema.names if name not in _LEFT_OUT}
+
+
+def _paths(plan: Plan, run: RunMetrics) -> dict[str, str]:
+    executor = plan.executor
+    output = plan.writer_options.output_path
+    paths = {"output": output}
+    if executor.metrics.enabled and executor.metrics.write_on_completion:
+        paths["metrics"] = executor.metrics.output_path
+    if executor.rejected_samples.enabled and run.rejected_records:
+        paths["rejected_samples"] = executor.rejected_samples.output_path
+    if run.total_errors:
+        paths["errors"] = executor.errors_path or storage.join(output, "_errors")
+    if run.dead_lettered_records:
+        paths["dead_letters"] = executor.dead_letter_path or storage.join(output, "_dead_letter")
+    return paths

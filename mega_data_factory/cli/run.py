@@ -1,0 +1,60 @@
+"""`mdf run`: hand a pipeline to the executor, show progress, report what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from mega_data_factory.cli.failures import INTERRUPTED, RUN_FAILED, SUCCESS, as_dict, exit_code, print_json, tell
+from mega_data_factory.cli.progress import ProgressView
+from mega_data_factory.cli.report import RunReport
+from mega_data_factory.cli.screen import stdout
+from mega_data_factory.cli.tables import print_report
+from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.executor import Executor
+
+
+def run(config: Path, overrides: Sequence[str], *, run_id: str | None, quiet: bool, as_json: bool) -> int:
+    """Run a pipeline.
+
+    JSON: the keys of `RunReport.as_json`; for a run that failed, `error` (`slug`, `message`, `hint`) as well.
+
+    Returns:
+        The exit code; 1 also for a run whose books do not close.
+
+    Raises:
+        MdfError: the run could not be started.
+    """
+    executor = Executor(PipelineConfig.from_yaml(config, overrides), run_id=run_id)
+    failure: MdfError | None = None
+    interrupted = False
+    with ProgressView(quiet=quiet, lines_to_stderr=as_json) as view:
+        try:
+            with closing(executor.execute()) as steps:
+                for progress in steps:
+                    view.show(progress)
+        except KeyboardInterrupt:
+            interrupted = True
+        except MdfError as error:
+            failure = error
+    report = _report(executor)
+    if as_json:
+        print_json((report.as_json() if report else {}) | ({"error": as_dict(failure)} if failure else {}))
+    elif report and not quiet:
+        print_report(report, stdout())
+    if failure:
+        tell(failure, as_json=False)
+        return exit_code(failure)
+    if interrupted:
+        return INTERRUPTED
+    return RUN_FAILED if report and report.books_closed is False else SUCCESS
+
+
+def _report(executor: Executor) -> RunReport | None:
+    collector = executor.metrics_collector
+    run = collector.get_run_metrics()
+    if run is None:
+        return None
+    return RunReport.of(executor.plan, run, collector.get_stage_metrics(), collector.get_operator_metrics())

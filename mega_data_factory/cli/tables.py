@@ -1,0 +1,140 @@
+"""The report of a run on the screen: a table of stages and operators, the books, and where to look next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from mega_data_factory.cli.formats import NOTHING, count, percent, plural, rate, seconds, size
+from mega_data_factory.cli.report import RunReport
+from mega_data_factory.framework.metrics.models import OperatorMetrics, StageMetrics
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column: its heading, how rows fill it, and when it goes where the screen is narrow (0: never)."""
+
+    heading: str
+    operator: Callable[[OperatorMetrics], str]
+    stage: Callable[[StageMetrics], str]
+    goes: int = 0
+
+
+def _nothing(_: StageMetrics) -> str:
+    return ""
+
+
+_COLUMNS = (
+    _Column("in", lambda o: count(o.input_records), lambda s: count(s.input_records)),
+    _Column("out", lambda o: count(o.output_records), lambda s: count(s.output_records)),
+    _Column("rejected", lambda o: count(o.rejected_records), lambda s: count(s.rejected_records)),
+    _Column("errors", lambda o: count(o.error_count), lambda s: count(s.error_count), goes=8),
+    _Column("pass", lambda o: percent(o.pass_rate), lambda s: percent(s.pass_rate)),
+    _Column("busy", lambda o: seconds(o.total_time), lambda s: seconds(s.total_time), goes=7),
+    _Column("per worker", lambda o: rate(o.throughput), lambda s: rate(s.avg_throughput), goes=6),
+    _Column("p50", lambda o: seconds(o.p50_latency), _nothing, goes=2),
+    _Column("p95", lambda o: seconds(o.p95_latency), _nothing, goes=3),
+    _Column("p99", lambda o: seconds(o.p99_latency), _nothing, goes=4),
+)
+_REASON = "top reason"
+
+
+def report_table(report: RunReport, width: int) -> RenderableType:
+    """Stages and their operators; on a screen too narrow for all columns, it says which are left out.
+
+    Args:
+        report: the run.
+        width: columns of the screen.
+    """
+    columns: list[_Column] = list(_COLUMNS)
+    table = _table(report, columns)
+    left_out = []
+    for column in sorted((c for c in _COLUMNS if c.goes), key=lambda c: c.goes):
+        if _width(table) <= width:
+            break
+        columns.remove(column)
+        left_out.append(column.heading)
+        table = _table(report, columns)
+    notes = ["busy: seconds over all workers, of a stage its busiest worker; p50 to p99: time per record"]
+    if left_out:
+        notes.append(f"left out for want of room: {', '.join(left_out)} (wider terminal, or --json)")
+    return Group(table, *(Text(note, style="dim") for note in notes))
+
+
+def _width(table: Table) -> int:
+    unlimited = Console(width=10_000)
+    return unlimited.measure(table).maximum
+
+
+def _table(report: RunReport, columns: Sequence[_Column]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("stage / operator", no_wrap=True)
+    for column in columns:
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    table.add_column(_REASON, overflow="fold", min_width=len(_REASON))
+    for stage in report.stages:
+        workers = plural(stage.num_workers, "worker")
+        name = f"[bold]{escape(stage.stage_name)}[/bold] [dim]{workers}[/dim]"
+        table.add_row(name, *(f"[bold]{column.stage(stage)}[/bold]" for column in columns), "")
+        for row in report.operators_of(stage.stage_name):
+            cells = (column.operator(row) for column in columns)
+            table.add_row(f"  {escape(row.operator_name)}", *cells, escape(top_reason(row)))
+    return table
+
+
+def top_reason(row: OperatorMetrics) -> str:
+    """The reason that most rejects carry, and how many of all: `too_short 1,203 of 1,500`."""
+    if not row.rejected_reasons:
+        return NOTHING if row.rejected_records else ""
+    reason, number = max(row.rejected_reasons.items(), key=lambda item: (item[1], item[0]))
+    return reason if number == row.rejected_records else f"{reason} {count(number)} of {count(row.rejected_records)}"
+
+
+def summary(report: RunReport) -> Iterator[Text]:
+    """The lines below the table: what came of it, the books, what measuring cost, where everything is."""
+    run = report.run
+    yield Text(
+        f"{run.status} in {seconds(run.duration)}: {count(run.total_input_records)} records read, "
+        f"{count(run.total_output_records)} written ({percent(run.overall_pass_rate)}) "
+        f"in {plural(run.output_files, 'file')}, {size(run.output_bytes)}; {rate(run.avg_throughput)}"
+    )
+    yield Text(report.books(), style={True: "green", False: "bold red", None: "yellow"}[report.books_closed])
+    busy = sum(row.total_time for row in report.operators) + run.loader_seconds + run.writer_seconds
+    if busy:
+        share = 100 * run.instrumentation_seconds / busy
+        yield Text(f"measuring took {seconds(run.instrumentation_seconds)}, {percent(share)} of the work", style="dim")
+
+
+_LOOK = {
+    "output": "the records",
+    "metrics": "the metrics, Parquet files on three levels: runs/, stages/, operators/",
+    "rejected_samples": "some of the rejected records, each with its reason",
+    "errors": "records that raised, each with its error",
+    "dead_letters": "records that killed their worker",
+}
+
+
+def where_to_look(report: RunReport) -> Table:
+    """Where output, metrics and whatever was set aside lie."""
+    grid = Table.grid(padding=(0, 2))
+    for key, path in report.paths.items():
+        grid.add_row(f"[cyan]{escape(path)}[/cyan]", _LOOK[key])
+    return grid
+
+
+def print_report(report: RunReport, console: Console) -> None:
+    """The whole report."""
+    if report.stages:
+        console.print()
+        console.print(report_table(report, console.width))
+    console.print()
+    for line in summary(report):
+        console.print(line)
+    console.print()
+    console.print("look at", where_to_look(report), sep="\n")
