@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import asdict
 
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
-from rich.table import Table
 
 from mega_data_factory.cli import manual
 from mega_data_factory.cli.failures import SUCCESS, print_json
@@ -34,21 +33,32 @@ def operators(name: str | None, *, as_json: bool) -> int:
     console = stdout()
     for group, entries in box.items():
         console.print(f"[bold]{group}[/bold]")
-        lines = Table.grid(padding=(0, 2))
+        longest = max(len(entry.name) for entry in entries)
         for entry in entries:
-            lines.add_row(f"[cyan]{entry.name}[/cyan]", escape(entry.summary))
-        console.print(Padding(lines, (0, 0, 1, 2)))
+            summary = _indented(entry.summary, longest + 4, console).lstrip()
+            console.print(f"  [cyan]{entry.name:{longest}}[/cyan]  {escape(summary)}", soft_wrap=True)
+        console.print()
     console.print("`mdf operators NAME` shows the parameters of one. Your own class is named `module:Class`.")
     return SUCCESS
 
 
 def _print_entry(entry: manual.Entry, console: Console) -> None:
-    console.print(f"[bold cyan]{entry.name}[/bold cyan]  ({entry.group.removesuffix('s')}, {entry.target})")
-    console.print(Padding(escape(entry.text), (0, 0, 1, 2)))
-    if not entry.parameters:
-        console.print("  It has no parameters.")
+    console.print(f"[bold cyan]{entry.name}[/bold cyan]  ({entry.group.removesuffix('s')}, {entry.target})\n")
+    for paragraph in entry.text.split("\n\n"):
+        console.print(escape(_indented(paragraph, 2, console)) + "\n", soft_wrap=True)
+    console.print("  parameters" if entry.parameters else "  It has no parameters.")
     for parameter in entry.parameters:
         default = "required" if parameter.required else f"default {parameter.default!r}"
-        console.print(f"  [cyan]{parameter.name}[/cyan]: {escape(parameter.type)}  [dim]({escape(default)})[/dim]")
+        kind = escape(f"{parameter.type}  ({default})")
+        console.print(f"    [cyan]{parameter.name}[/cyan]: [dim]{kind}[/dim]", soft_wrap=True)
         if parameter.text:
-            console.print(Padding(escape(parameter.text), (0, 0, 0, 6)))
+            console.print(escape(_indented(parameter.text, 8, console)), soft_wrap=True)
+
+
+def _indented(text: str, indent: int, console: Console) -> str:
+    """Wrapped to the screen, but no wider than a line is read with ease; lists and code are left as they are."""
+    margin = " " * indent
+    if any(line.startswith((" ", "-", "*", ">")) for line in text.splitlines()):
+        return textwrap.indent(text, margin)
+    width = min(console.width, 100)
+    return textwrap.fill(text, width, initial_indent=margin, subsequent_indent=margin)

@@ -108,7 +108,7 @@ def describe(component: Component) -> Entry:
             f"`{component.target}` is no loader, operator or writer",
             hint="subclass Loader, Refiner, Filter, Deduplicator or Writer of mega_data_factory",
         )
-    text, _ = _sections(inspect.getdoc(cls) or "")
+    text, _ = docstring_parts(inspect.getdoc(cls) or "")
     summary = getattr(cls, "summary", "") or " ".join(text.partition("\n\n")[0].split())
     return Entry(component.name, component.target, group, summary, text, tuple(_parameters(cls)))
 
@@ -118,7 +118,7 @@ def _parameters(cls: type[Any]) -> Iterator[Parameter]:
     texts: dict[str, str] = {}
     for base in reversed(cls.__mro__[:-1]):
         for doc in (base.__doc__, vars(base).get("__init__", base).__doc__):
-            texts |= _sections(inspect.cleandoc(doc or ""))[1]
+            texts |= docstring_parts(doc or "")[1]
     seen: set[str] = set()
     for base in cls.__mro__[:-1]:
         if "__init__" not in vars(base):
@@ -138,12 +138,12 @@ def _parameter(parameter: inspect.Parameter, text: str) -> Parameter:
     return Parameter(parameter.name, written, required, None if required else parameter.default, text)
 
 
-def _sections(doc: str) -> tuple[str, dict[str, str]]:
-    """The text before the first section of a docstring, and the entries of its `Args` or `Attributes`."""
+def docstring_parts(doc: str) -> tuple[str, dict[str, str]]:
+    """The text of a docstring without its sections, and the entries of its `Args` or `Attributes` by name."""
     text: list[str] = []
     entries: dict[str, str] = {}
     section, name = "", ""
-    for line in doc.splitlines():
+    for line in inspect.cleandoc(doc).splitlines():
         if heading := _SECTION.match(line):
             section, name = heading[1], ""
         elif line and not line.startswith(" ") and section:

@@ -1,0 +1,69 @@
+# `make` alone prints what there is. The environment lives in .venv and is made again only when the lock changes.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.made-from-lock
+CONFIG ?= configs/example_with_metrics.yaml
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-slow check format-check lint types layers docs docs-check examples bench lock clean
+
+help: ## Print this
+	@echo "mega-data-factory: curate training data, and know where every record and every second went."
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@echo
+	@echo "CONFIG=FILE chooses the pipeline of \`make run\`; PYTHON=python3.12 the interpreter of a new .venv."
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	@echo "Setting up $(VENV) (about a minute, once) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(STAMP) ## Curate the text files of the Python environment, with metrics
+	@$(BIN)/mdf run --config $(CONFIG)
+
+test: $(STAMP) ## The tests that run in every change (under 3 minutes)
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(STAMP) ## The tests that start Ray and kill workers
+	$(BIN)/pytest -m slow
+
+check: format-check lint types layers docs-check test ## Everything a change must pass, but the slow tests
+
+format-check: $(STAMP)
+	$(BIN)/ruff format --check .
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy -p mega_data_factory
+
+layers: $(STAMP)
+	$(BIN)/lint-imports
+
+docs-check: $(STAMP)
+	$(BIN)/python docs/generate.py --check
+
+docs: $(STAMP) ## Write the generated pages of docs/ again
+	$(BIN)/python docs/generate.py
+
+examples: $(STAMP) ## Run every script in examples/
+	@set -e; for example in examples/*.py; do echo "== $$example"; $(BIN)/python "$$example"; done
+
+bench: $(STAMP) ## Measure: speed against hand-written loops, cost of the metrics
+	@set -e; for benchmark in benchmarks/bench_*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark"; done
+
+lock: ## Resolve the dependencies again into requirements.lock (needs uv)
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --extra huggingface --group dev pyproject.toml --output-file requirements.lock
+
+clean: ## Remove the environment, caches and what runs have written
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis metrics output rejected
