@@ -30,8 +30,8 @@ class HuggingFaceLoader(Loader):
         data_files: files for a builder: a path, a list, or a mapping of split to paths.
         revision: branch, tag or commit on the hub; name a commit for a run that can be repeated.
         columns: columns to read; all by default.
-        id_column: column whose values name the records, cast to strings. A null is replaced by `split#row`, a value that
-            repeats within a piece gets it added; values should be unique in the whole dataset.
+        id_column: column whose values name the records, cast to strings. A null is replaced by `split#row`, a value
+            that repeats within a piece gets it added; values should be unique in the whole dataset.
         cache_dir: where the library keeps its cache; its own default when left out.
     """
 

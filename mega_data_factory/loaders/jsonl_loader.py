@@ -66,7 +66,7 @@ class JsonlLoader(Loader):
         self._split_bytes = max(1, int(split_mb * (1 << 20)))
         self._suffixes = tuple(suffixes)
 
-    def splits(self, batch_size: int) -> list[Split]:
+    def splits(self, batch_size: int) -> list[Split]:  # noqa: ARG002 - pieces are of bytes here
         """Ranges of bytes of the plain files; a line belongs to the range in which it begins."""
         return [split for file in find_files(self._paths, self._suffixes) for split in self._splits_of(file)]
 

@@ -64,7 +64,7 @@ class WarcLoader(Loader):
         self._max_bytes = int(max_record_mb * (1 << 20))
         self._suffixes = tuple(suffixes)
 
-    def splits(self, batch_size: int) -> list[Split]:
+    def splits(self, batch_size: int) -> list[Split]:  # noqa: ARG002 - pieces are files here
         """One file each: a compressed archive can only be read from its start."""
         return [
             Split({"root": file.root, "label": file.label, "file": file.relative})

@@ -41,7 +41,7 @@ class JsonlWriter(Writer):
         if compression not in SUFFIXES:
             raise ValueError(f"compression is {compression!r}, not one of {', '.join(SUFFIXES)}")
         self._compression = compression
-        self.suffix = SUFFIXES[compression]  # type: ignore[misc] - here the ending depends on a parameter
+        self.suffix = SUFFIXES[compression]  # type: ignore[misc]  # here the ending depends on a parameter
 
     def write(self, table: pa.Table, sink: BinaryIO) -> None:
         """Encode the table as one file of lines."""
