@@ -7,7 +7,7 @@ the manual and to match on in scripts.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class MdfError(Exception):
@@ -24,6 +24,16 @@ class MdfError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def as_dict(self) -> dict[str, str | None]:
+        """Slug, message and hint, for machines and other processes."""
+        return {"slug": self.slug, "message": self.message, "hint": self.hint}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, str | None]) -> MdfError:
+        """The error of which `values` were made, as its own class."""
+        leaves = {leaf.slug: leaf for leaf in MdfError.__subclasses__()}
+        return leaves.get(values["slug"] or "", MdfError)(values["message"] or "", hint=values["hint"])
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n  hint: {self.hint}"
@@ -69,6 +79,12 @@ class WorkerLostError(MdfError):
     """A worker died more often than `executor.max_attempts` allows, where no record can be set aside for it."""
 
     slug = "worker-lost"
+
+
+class InternalError(MdfError):
+    """A worker failed in a way that is a bug of this package or of a loader or writer; carries the traceback."""
+
+    slug = "internal"
 
 
 class MetricsError(MdfError):

@@ -273,7 +273,7 @@ class Deduplicator(Filter):
         owners = owner_keys(table)
         duplicate = [False] * table.num_rows
         for band_number, band in enumerate(self.keys(table)):
-            seed = xxhash.xxh3_64_intdigest(f"{self._namespace}/{band_number}")
+            seed = xxhash.xxh3_64_intdigest(f"{self._namespace}/{band_number}".encode())
             rows = [i for i, key in enumerate(band) if key is not None and not duplicate[i]]
             claimed = [xxhash.xxh3_128_digest(key, seed=seed) for i in rows if (key := band[i]) is not None]
             for row, won in zip(rows, self._claims.claim(claimed, [owners[i] for i in rows]), strict=True):
@@ -283,7 +283,7 @@ class Deduplicator(Filter):
 
 def owner_keys(table: pa.Table) -> list[bytes]:
     """The 8-byte names under which the records of a table hold claims."""
-    return [xxhash.xxh3_64_digest(record_id) for record_id in table.column(RECORD_ID).to_pylist()]
+    return [xxhash.xxh3_64_digest(record_id) for record_id in table.column(RECORD_ID).cast(pa.binary()).to_pylist()]
 
 
 # ── the sink ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -55,13 +55,11 @@ class OperatorMetrics:
         min_latency: least seconds per record of any batch.
         max_latency: most seconds per record of any batch.
         p50_latency: median of seconds per record, weighted by records; relative error ≤ 0.6 %.
-        p95_latency: 95th percentile, likewise.
-        p99_latency: 99th percentile, likewise.
+        p95_latency, p99_latency: 95th and 99th percentile, likewise.
         throughput: input_records / total_time, records per second busy.
         error_count: records that raised and were set aside.
         custom_metrics: what the operator reported; numbers add, of other values the later wins.
-        stage_index: place of the stage in the plan.
-        operator_index: place of the operator in the stage.
+        stage_index, operator_index: place of the stage in the plan, of the operator in the stage.
         rejected_records: records rejected; what is missing in the output when not given.
         batches: batches measured; 0 for a row made by hand.
         rejected_reasons: records rejected, by reason.
@@ -215,6 +213,8 @@ class OperatorMetrics:
         Raises:
             ValueError: there are no rows, or they are not all of one operator of one run.
         """
+        if not (rows := list(rows)):
+            raise ValueError("there are no rows to merge")
         first, *others = rows
         result = first.copy()
         result.worker_id = worker_id
@@ -296,6 +296,7 @@ class OperatorMetrics:
             values[column] = dict(values.get(column) or {})
         histogram = values.get("latency_histogram")
         if not isinstance(histogram, LatencyHistogram):
-            pairs = ((entry["bucket"], entry["count"]) for entry in histogram or ())
-            values["latency_histogram"] = LatencyHistogram.from_pairs(pairs)
+            values["latency_histogram"] = LatencyHistogram(
+                {entry["bucket"]: entry["count"] for entry in histogram or ()}
+            )
         return cls(**values)

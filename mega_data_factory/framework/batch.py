@@ -1,0 +1,195 @@
+"""The unit that travels: an id, an Arrow table, and everything that is known of the records so far.
+
+Whatever is counted rides inside the batch it was counted on. A retried batch carries only what the attempt that counts
+has measured, so killing a worker cannot change a number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from mega_data_factory.framework.contracts import OutputFile
+from mega_data_factory.framework.metrics.models import OperatorMetrics
+
+ExclusionKind = Literal["rejected", "error", "dead_letter"]
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A record that left the pipeline before the writer, kept to be looked at.
+
+    Attributes:
+        kind: `rejected` by a filter, `error` (an operator or the loader raised), `dead_letter` (killed its worker).
+        record_id: name of the record.
+        stage: where; `data_loader` for the loader.
+        operator: operator instance, or an empty text where no operator is known.
+        reason: reason of the filter, or the message of the error.
+        score: the number that decided, where one did.
+        threshold: what it was compared with.
+        content: the record as it came to the operator, JSON.
+    """
+
+    kind: ExclusionKind
+    record_id: str
+    stage: str
+    operator: str
+    reason: str
+    score: float | None = None
+    threshold: float | None = None
+    content: str = ""
+
+
+@dataclass(frozen=True)
+class SplitEnd:
+    """What the last batch of a split says about the whole of it: the plan that the commits are checked against."""
+
+    batches: int
+    records: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Records on their way, with their account.
+
+    Attributes:
+        id: `split-batch`, sortable, the same in every attempt.
+        split: index of the split it was read from.
+        table: the records that are still in.
+        records: records that the loader accounted for in this batch, skipped ones included.
+        loader_errors: of these, records that the loader had to skip.
+        dead_lettered: of these, records that were set aside because they killed their worker.
+        metrics: a row for every operator passed, of the attempt that counts.
+        exclusions: records that left, where they are kept.
+        split_end: on the last batch of a split, the totals of the split.
+        attempts: most attempts that any stage needed.
+        loader_seconds: time spent reading.
+    """
+
+    id: str
+    split: int
+    table: pa.Table
+    records: int
+    loader_errors: int = 0
+    dead_lettered: int = 0
+    metrics: tuple[OperatorMetrics, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
+    split_end: SplitEnd | None = None
+    attempts: int = 1
+    loader_seconds: float = 0.0
+
+    def header(self) -> str:
+        """Everything but the table, as JSON text."""
+        values = {f: getattr(self, f) for f in _PLAIN_FIELDS}
+        values["metrics"] = [row.to_wire() for row in self.metrics]
+        values["exclusions"] = [asdict(e) for e in self.exclusions]
+        values["split_end"] = asdict(self.split_end) if self.split_end else None
+        return json.dumps(values, separators=(",", ":"))
+
+    @classmethod
+    def from_header(cls, header: str, table: pa.Table) -> Batch:
+        """The batch of which `header` was made, with its table."""
+        values: dict[str, Any] = json.loads(header)
+        values["metrics"] = tuple(OperatorMetrics.from_wire(row) for row in values["metrics"])
+        values["exclusions"] = tuple(Exclusion(**e) for e in values["exclusions"])
+        values["split_end"] = SplitEnd(**values["split_end"]) if values["split_end"] else None
+        return cls(table=table, **values)
+
+    def without_table(self) -> Batch:
+        """The account alone."""
+        return replace(self, table=self.table.slice(0, 0))
+
+
+_PLAIN_FIELDS = ("id", "split", "records", "loader_errors", "dead_lettered", "attempts", "loader_seconds")
+
+
+@dataclass(frozen=True)
+class CommitRecord:
+    """What a commit leaves behind: the metrics are made of these, and a run continues from them.
+
+    Attributes:
+        batch: the account of the batch; its table is empty.
+        output_records: records that the writer wrote of it.
+        output_file: the file they are in, or None where nothing was left to write.
+        writer_seconds: its share of the time spent writing.
+    """
+
+    batch: Batch
+    output_records: int
+    output_file: OutputFile | None = None
+    writer_seconds: float = 0.0
+
+    def to_json(self) -> Mapping[str, Any]:
+        """Plain values, for messages between processes."""
+        return {
+            "batch": self.batch.header(),
+            "output_records": self.output_records,
+            "output_file": asdict(self.output_file) if self.output_file else None,
+            "writer_seconds": self.writer_seconds,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> CommitRecord:
+        """The record of which `values` were made."""
+        file = OutputFile(**values["output_file"]) if values["output_file"] else None
+        batch = Batch.from_header(values["batch"], pa.table({}))
+        return cls(batch, values["output_records"], file, values["writer_seconds"])
+
+
+@dataclass(frozen=True)
+class StagedBatch:
+    """A batch that has passed the last stage and waits for the writer.
+
+    Attributes:
+        batch: its account; the table is where `path` says.
+        records: rows of the table.
+        bytes: size of the table in memory.
+        path: where the table lies, or None when no record is left.
+    """
+
+    batch: Batch
+    records: int
+    bytes: int
+    path: str | None = None
+
+
+@dataclass
+class Gatherer:
+    """Gathers staged batches until a file of the target size is full.
+
+    How large a file becomes is learnt from the files before it: bytes on disk for every byte in memory.
+
+    Attributes:
+        target_bytes: size that a file should have; 0 makes a file of every batch.
+    """
+
+    target_bytes: float
+    _waiting: list[StagedBatch] = field(default_factory=list)
+    _bytes: int = 0
+    _written_memory: int = 0
+    _written_disk: int = 0
+
+    def add(self, staged: StagedBatch) -> list[StagedBatch] | None:
+        """Take a batch; the batches of a full file, once there is one."""
+        self._waiting.append(staged)
+        self._bytes += staged.bytes
+        return self.flush() if self._bytes * self._ratio >= self.target_bytes else None
+
+    def flush(self) -> list[StagedBatch] | None:
+        """The batches that wait, if any, as the last file."""
+        group, self._waiting, self._bytes = self._waiting, [], 0
+        return sorted(group, key=lambda staged: staged.batch.id) or None
+
+    def learn(self, group: Iterable[StagedBatch], file: OutputFile | None) -> None:
+        """Remember how large the file of a group became."""
+        if file is not None:
+            self._written_memory += sum(staged.bytes for staged in group)
+            self._written_disk += file.bytes
+
+    @property
+    def _ratio(self) -> float:
+        return self._written_disk / self._written_memory if self._written_memory else 1.0

@@ -1,0 +1,141 @@
+"""The books of a run: what was planned, what was committed, and whether the two agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mega_data_factory.framework.batch import Batch, CommitRecord
+from mega_data_factory.framework.metrics.models import OperatorMetrics
+
+
+@dataclass
+class _SplitAccount:
+    """What is known of one split: batches seen at the end of the pipeline, and its totals once the last came."""
+
+    batches: int = 0
+    records: int = 0
+    expected_batches: int | None = None
+    expected_records: int | None = None
+
+    @property
+    def settled(self) -> bool:
+        return self.batches == self.expected_batches and self.records == self.expected_records
+
+
+@dataclass
+class Books:
+    """Counts commits against the plan.
+
+    Attributes:
+        splits: splits that the loader listed; None until all are known.
+        planned: records of all splits whose end is known, plus those committed of splits that are still open.
+        committed: records of committed batches that went to operators, dead letters left out.
+        dead_lettered: records set aside because they killed their worker.
+        loader_errors: records that the loader could not read.
+        written: records in output files.
+        batches: batches committed.
+        retried_batches: of these, batches that needed more than one attempt.
+        output_bytes: size of all output files.
+        output_files: names of all output files.
+        loader_seconds: time spent reading.
+        writer_seconds: time spent writing.
+    """
+
+    splits: int | None = None
+    committed: int = 0
+    dead_lettered: int = 0
+    loader_errors: int = 0
+    written: int = 0
+    batches: int = 0
+    retried_batches: int = 0
+    output_bytes: int = 0
+    output_files: set[str] = field(default_factory=set)
+    loader_seconds: float = 0.0
+    writer_seconds: float = 0.0
+    _open: dict[int, _SplitAccount] = field(default_factory=dict)
+    _settled: int = 0
+    _settled_records: int = 0
+    _seen: set[str] = field(default_factory=set)
+
+    def commit(self, record: CommitRecord) -> bool:
+        """Enter a commit; False when the batch is in the books already, which changes nothing."""
+        batch = record.batch
+        if batch.id in self._seen:
+            return False
+        self._seen.add(batch.id)
+        self._enter_split(batch)
+        self.batches += 1
+        self.retried_batches += batch.attempts > 1
+        self.committed += batch.records - batch.loader_errors - batch.dead_lettered
+        self.dead_lettered += batch.dead_lettered
+        self.loader_errors += batch.loader_errors
+        self.written += record.output_records
+        self.loader_seconds += batch.loader_seconds
+        self.writer_seconds += record.writer_seconds
+        if record.output_file is not None and record.output_file.path not in self.output_files:
+            self.output_files.add(record.output_file.path)
+            self.output_bytes += record.output_file.bytes
+        return True
+
+    def _enter_split(self, batch: Batch) -> None:
+        account = self._open.setdefault(batch.split, _SplitAccount())
+        account.batches += 1
+        account.records += batch.records
+        if batch.split_end is not None:
+            account.expected_batches = batch.split_end.batches
+            account.expected_records = batch.split_end.records
+        if account.settled:
+            self._settled += 1
+            self._settled_records += account.records
+            del self._open[batch.split]
+
+    @property
+    def planned(self) -> int:
+        """Records that the loader said it would give, as far as it has said."""
+        return self._settled_records + sum(a.expected_records or a.records for a in self._open.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether every batch of every split is committed."""
+        return self.splits is not None and self._settled == self.splits and not self._open
+
+    @property
+    def read(self) -> int:
+        """Records in the books: committed, dead-lettered, or unreadable."""
+        return self.committed + self.dead_lettered + self.loader_errors
+
+    def differences(self, operators: Sequence[OperatorMetrics], *, finished: bool) -> list[str]:
+        """Every place where the books do not agree, in words; none when they close.
+
+        Args:
+            operators: the rows of the run.
+            finished: whether the run has come to its end: then everything planned must be in the books.
+        """
+        found = []
+        if finished and (self.planned != self.read or not self.complete):
+            found.append(
+                f"planned {self.planned:,} records, accounted for {self.read:,}; "
+                f"{len(self._open)} splits have batches that were not committed"
+            )
+        return found + _flow_differences(operators, self.committed, self.written)
+
+
+def _flow_differences(operators: Sequence[OperatorMetrics], given: int, written: int) -> list[str]:
+    """Where an operator loses or makes records, or is offered other than what the one before it passed on."""
+    found = []
+    flow, where = given, "the loader gave"
+    for index in sorted({(row.stage_index, row.operator_index) for row in operators}):
+        rows = [row for row in operators if (row.stage_index, row.operator_index) == index]
+        name = f"{rows[0].stage_name}/{rows[0].operator_name}"
+        arrived = sum(row.input_records for row in rows)
+        if arrived != flow:
+            found.append(f"{where} {flow:,} records, {name} was offered {arrived:,}")
+        flow = sum(row.output_records for row in rows)
+        gone = sum(row.rejected_records + row.error_count for row in rows)
+        if arrived != flow + gone:
+            found.append(f"{name}: input {arrived:,}, output + rejected + errors {flow + gone:,}")
+        where = f"{name} passed on"
+    if flow != written:
+        found.append(f"{where} {flow:,} records, the writer committed {written:,}")
+    return found

@@ -1,0 +1,77 @@
+"""Deduplication state of the local engine: shard processes that workers reach over Unix sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Client, Connection, Listener
+
+from mega_data_factory.errors import WorkerLostError
+from mega_data_factory.framework.claims import ClaimShard, Send, ShardedClaims
+
+_CLAIM, _RELEASE, _DONE = b"c", b"r", b""
+
+
+def serve(address: str, log_path: str) -> None:
+    """Serve one shard on a Unix socket until the process ends.
+
+    A shard that comes back after a kill finds its socket still lying there, and takes its place.
+    """
+    shard = ClaimShard(log_path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(address)  # noqa: PTH108 - a socket, not a file of ours
+    with Listener(address, family="AF_UNIX", backlog=128) as listener:
+        while True:
+            connection = listener.accept()
+            threading.Thread(target=_answer, args=(shard, connection), daemon=True).start()
+
+
+def _answer(shard: ClaimShard, connection: Connection) -> None:
+    with contextlib.suppress(EOFError, ConnectionError), connection:
+        while True:
+            message = connection.recv_bytes()
+            try:
+                if message[:1] == _CLAIM:
+                    answer = shard.claim(message[1:])
+                else:
+                    shard.release(message[1:])
+                    answer = _DONE
+            except OSError:
+                os._exit(1)  # the log cannot be written (disk full): come back with what it holds, or not at all
+            connection.send_bytes(answer)
+
+
+def connect(addresses: Sequence[str], patience: float = 60.0) -> ShardedClaims:
+    """Claims over the shards at these addresses.
+
+    Args:
+        addresses: sockets of the shards.
+        patience: seconds to wait for a shard that is being restarted.
+    """
+    return ShardedClaims([_caller(address, patience) for address in addresses])
+
+
+def _caller(address: str, patience: float) -> Send:
+    open_connections: list[Connection] = []
+
+    def call(verb: str, packed: bytes) -> bytes:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                if not open_connections:
+                    open_connections.append(Client(address, family="AF_UNIX"))
+                open_connections[0].send_bytes((_CLAIM if verb == "claim" else _RELEASE) + packed)
+                return open_connections[0].recv_bytes()
+            except (EOFError, OSError) as error:
+                # The shard died. Whether it had taken the claim or not, asking again gives the same answer.
+                for connection in open_connections:
+                    connection.close()
+                open_connections.clear()
+                if time.monotonic() > deadline:
+                    raise WorkerLostError(f"a deduplication shard did not come back in {patience:.0f} s") from error
+                time.sleep(0.05)
+
+    return call

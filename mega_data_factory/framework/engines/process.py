@@ -1,0 +1,98 @@
+"""A worker process of the local engine: started, spoken to, and known to be dead when it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from typing import Any
+
+_MODULE = "mega_data_factory.framework.engines.local_worker"
+_THREAD_POOLS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
+
+
+class WorkerProcess:
+    """A child process that runs `local_worker` and speaks JSON over a socket pair.
+
+    It is a fresh interpreter, not a fork: thread pools of Arrow and polars do not survive a fork, and the caller's
+    `__main__` is not run again. It ends by itself when this process ends, however that happens.
+
+    Args:
+        job: what the worker is: the first message it gets.
+        cpu: cores it may use; sets the size of thread pools.
+    """
+
+    def __init__(self, job: Mapping[str, Any], cpu: float = 1.0) -> None:
+        ours, theirs = socket.socketpair()
+        lifeline_read, lifeline_write = os.pipe()
+        environment = {name: str(max(1, int(cpu))) for name in _THREAD_POOLS}
+        environment |= {"PYTHONPATH": os.pathsep.join(p for p in map(os.path.abspath, sys.path) if os.path.exists(p))}
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", _MODULE, str(theirs.fileno()), str(lifeline_read)],
+                pass_fds=(theirs.fileno(), lifeline_read),
+                stdin=subprocess.DEVNULL,
+                stdout=sys.__stderr__.fileno() if sys.__stderr__ else subprocess.DEVNULL,
+                env=os.environ | environment,
+                start_new_session=True,  # Ctrl-C belongs to the driver, which decides what becomes of its workers
+            )
+        finally:
+            theirs.close()
+            os.close(lifeline_read)
+        self._lifeline = lifeline_write
+        self.connection: Connection = Connection(ours.detach())
+        self.send(job)
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message; a worker that is dead already does not hear it, and is found dead by `receive`."""
+        try:
+            self.connection.send_bytes(json.dumps(message).encode())
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+    def receive(self) -> dict[str, Any] | None:
+        """The next message, waiting for it; None when the worker is dead."""
+        try:
+            message: dict[str, Any] = json.loads(self.connection.recv_bytes())
+        except (EOFError, ConnectionResetError):
+            return None
+        return message
+
+    def epitaph(self) -> str:
+        """How a dead worker ended, in words."""
+        code = self._process.wait()
+        if code < 0:
+            return f"worker killed by {signal.Signals(-code).name}"
+        return f"worker exited with code {code}"
+
+    def stop(self, patience: float = 5.0) -> None:
+        """Let the worker close its operators and end; kill it when it takes longer than `patience` seconds."""
+        self.send({"stop": True})
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self.discard()
+
+    def kill(self) -> None:
+        """End the worker at once."""
+        self._process.kill()
+        self.discard()
+
+    def discard(self) -> None:
+        """Give back what belongs to a worker that has ended or is about to."""
+        self._process.wait()
+        self.connection.close()
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1

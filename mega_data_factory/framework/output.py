@@ -1,0 +1,145 @@
+"""The output folder: whole files under names that the work alone determines, and the records that did not get there."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+
+from mega_data_factory import storage
+from mega_data_factory.errors import OutputError
+from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion
+from mega_data_factory.framework.contracts import OutputFile, Writer
+from mega_data_factory.framework.plan import Plan
+
+_OURS = "part-*"
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """Where a run writes.
+
+    Attributes:
+        path: folder or URI of the data files.
+        suffix: ending of the data files.
+        errors_path: folder for records that raised.
+        dead_letter_path: folder for records that killed their worker.
+        run_id: goes into the file names, so that runs that append to one folder never share a name.
+    """
+
+    path: str
+    suffix: str
+    errors_path: str
+    dead_letter_path: str
+    run_id: str
+
+    @classmethod
+    def of(cls, plan: Plan, run_id: str) -> OutputFolder:
+        """The output folder of a plan."""
+        path = storage.absolute(plan.writer_options.output_path)
+        return cls(
+            path=path,
+            suffix=plan.writer.load().suffix,
+            errors_path=storage.absolute(plan.executor.errors_path or storage.join(path, "_errors")),
+            dead_letter_path=storage.absolute(plan.executor.dead_letter_path or storage.join(path, "_dead_letter")),
+            run_id=run_id,
+        )
+
+    def check(self, if_exists: str) -> None:
+        """Refuse to start where output of another run would be mixed with this one's.
+
+        Raises:
+            OutputError: the folder holds output already and `if_exists` is `error`.
+        """
+        found = self._existing() if if_exists == "error" else []
+        if found:
+            raise OutputError(
+                f"{self.path} already holds {len(found)} output files, for example {found[0].rpartition('/')[2]}",
+                hint="choose another data_writer.params.output_path, or set if_exists to `overwrite` or `append` "
+                "(--set data_writer.params.if_exists=overwrite)",
+            )
+
+    def clear(self) -> None:
+        """Remove the output files of earlier runs; files of other origin stay."""
+        for path in self._existing():
+            storage.remove(path)
+
+    def tidy(self, written: Iterable[str]) -> None:
+        """Remove what a writer that was killed left half-written beside the files of this run.
+
+        Args:
+            written: paths of the finished files.
+        """
+        for path in written:
+            name = path.rpartition("/")[2]
+            for left_over in _matching(self.path, f".{name}.*.tmp"):
+                storage.remove(left_over)
+
+    def _existing(self) -> list[str]:
+        folders = ((self.path, _OURS + self.suffix), (self.errors_path, _OURS), (self.dead_letter_path, _OURS))
+        return [path for folder, pattern in folders for path in _matching(folder, pattern)]
+
+    def write(self, writer: Writer, group: Sequence[tuple[Batch, pa.Table]]) -> list[CommitRecord]:
+        """Write a group of batches as one file, and commit them.
+
+        Writing the same group again writes the same files again: a retry after a kill leaves nothing twice.
+
+        Args:
+            writer: encodes.
+            group: batches with their tables, ordered by id.
+
+        Returns:
+            A commit record for every batch, in the same order.
+        """
+        started = time.perf_counter()
+        name = self._name([batch.id for batch, _ in group])
+        self._write_exclusions(name, [e for batch, _ in group for e in batch.exclusions])
+        tables = [table for _, table in group if table.num_rows]
+        file = self._write_data(writer, name, tables) if tables else None
+        seconds = (time.perf_counter() - started) / len(group)
+        return [
+            CommitRecord(batch.without_table(), table.num_rows, file if table.num_rows else None, seconds)
+            for batch, table in group
+        ]
+
+    def _write_data(self, writer: Writer, name: str, tables: list[pa.Table]) -> OutputFile:
+        path = storage.join(self.path, name + self.suffix)
+        table = pa.concat_tables(tables, promote_options="permissive")
+        with storage.atomic_output(path) as sink:
+            writer.write(table, sink)
+        return OutputFile(path, table.num_rows, storage.size(path))
+
+    def _write_exclusions(self, name: str, exclusions: Sequence[Exclusion]) -> None:
+        for kind, folder in (("error", self.errors_path), ("dead_letter", self.dead_letter_path)):
+            mine = [exclusion for exclusion in exclusions if exclusion.kind == kind]
+            if mine:
+                write_exclusions(storage.join(folder, f"{name}.jsonl"), mine)
+
+    def _name(self, batch_ids: Sequence[str]) -> str:
+        work = "\n".join([self.run_id, *batch_ids])
+        return f"part-{batch_ids[0]}-{hashlib.sha256(work.encode()).hexdigest()[:8]}"
+
+
+def write_exclusions(path: str, exclusions: Sequence[Exclusion]) -> None:
+    """Write excluded records as JSON lines; the record itself is the object `record`."""
+    with storage.atomic_output(path) as sink:
+        for exclusion in exclusions:
+            line = {key: value for key, value in asdict(exclusion).items() if value is not None and key != "content"}
+            line["record"] = _parsed(exclusion.content)
+            sink.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+
+
+def _parsed(content: str) -> object:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content  # what a loader could not read is no JSON
+
+
+def _matching(folder: str, pattern: str) -> list[str]:
+    return [storage.join(folder, name) for name in storage.list_dir(folder) if fnmatch.fnmatch(name, pattern)]

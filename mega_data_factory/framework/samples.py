@@ -1,0 +1,85 @@
+"""A few rejected records of every operator and reason: a uniform sample that no retry can change.
+
+Bottom-k sampling: every record has a hash of its id, and the k smallest of a (operator, reason) are kept. Samples of
+workers merge by keeping the k smallest of both, and the result depends on the records alone, not on who saw them when.
+Source: Cohen and Kaplan, "Summarizing data using bottom-k sketches", PODC 2007.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from mega_data_factory.framework.batch import Exclusion
+
+
+class RejectedSampler:
+    """Chooses the records that may still belong to the sample; each worker has one.
+
+    Args:
+        samples_per_reason: k; 0 chooses none.
+    """
+
+    def __init__(self, samples_per_reason: int) -> None:
+        self._k = samples_per_reason
+        self._smallest: dict[tuple[str, str], list[int]] = {}
+
+    def choose(self, operator: str, record_ids: pa.ChunkedArray, reasons: pa.Array) -> Iterator[tuple[int, str]]:
+        """Rows (with their reason) that are among the k smallest this worker has seen of their reason.
+
+        A record that is offered again is chosen again: its batch may be a retry of one that was lost.
+        """
+        if not self._k:
+            return
+        rows = pc.indices_nonzero(pc.is_valid(reasons))
+        ids = record_ids.take(rows).to_pylist()
+        for row, record_id, reason in zip(rows.to_pylist(), ids, reasons.take(rows).to_pylist(), strict=True):
+            if self._belongs((operator, reason), sample_hash(record_id)):
+                yield row, reason
+
+    def _belongs(self, key: tuple[str, str], value: int) -> bool:
+        smallest = self._smallest.setdefault(key, [])  # a heap of negated hashes: the largest kept one is on top
+        if -value in smallest:
+            return True
+        if len(smallest) < self._k:
+            heapq.heappush(smallest, -value)
+            return True
+        if value > -smallest[0]:
+            return False
+        heapq.heapreplace(smallest, -value)
+        return True
+
+
+class SampleBook:
+    """The sample of the whole run: at most k records of every (stage, operator, reason).
+
+    Args:
+        samples_per_reason: k.
+    """
+
+    def __init__(self, samples_per_reason: int) -> None:
+        self._k = samples_per_reason
+        self._kept: dict[tuple[str, str, str], dict[int, Exclusion]] = {}
+
+    def add(self, exclusions: Iterable[Exclusion]) -> None:
+        """Take the rejected records of a committed batch."""
+        for exclusion in exclusions:
+            if exclusion.kind != "rejected":
+                continue
+            kept = self._kept.setdefault((exclusion.stage, exclusion.operator, exclusion.reason), {})
+            kept[sample_hash(exclusion.record_id)] = exclusion
+            if len(kept) > self._k:
+                del kept[max(kept)]
+
+    def samples(self) -> list[Exclusion]:
+        """The sample, ordered by stage, operator, reason and record."""
+        return [kept[value] for _, kept in sorted(self._kept.items()) for value in sorted(kept)]
+
+
+def sample_hash(record_id: str) -> int:
+    """The number by which a record is sampled: uniform over 64 bits."""
+    return xxhash.xxh3_64_intdigest(record_id.encode())

@@ -1,0 +1,244 @@
+"""A stage: a callable from batch to batch, which runs its operators and counts what they do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mega_data_factory.errors import MdfError, OperatorError
+from mega_data_factory.framework.batch import Batch, Exclusion
+from mega_data_factory.framework.contracts import RECORD_ID, Claims, Filter, Operator, OperatorContext, Refiner
+from mega_data_factory.framework.metrics.collector import MetricsCollector
+from mega_data_factory.framework.plan import OperatorPlan, StagePlan
+from mega_data_factory.framework.samples import RejectedSampler
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """What a stage needs to know of the run.
+
+    Attributes:
+        run_id: id of the run.
+        on_error: `skip` sets a record aside that raises, `fail` raises `OperatorError` for it.
+        measure: whether to collect metrics.
+        custom_metrics: whether to keep what operators report.
+        samples_per_reason: rejected records to keep for every operator and reason; 0 keeps none.
+    """
+
+    run_id: str
+    on_error: str = "skip"
+    measure: bool = True
+    custom_metrics: bool = False
+    samples_per_reason: int = 0
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What an operator made of some consecutive records, or the error that one record raised."""
+
+    offered: pa.Table
+    passed: pa.Table
+    reason: pa.Array | None = None
+    score: pa.Array | None = None
+    threshold: pa.Array | None = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class _Account:
+    """The count of one operator on one batch."""
+
+    offered: int
+    passed: int
+    errors: int
+    reasons: dict[str, int]
+
+
+class Stage:
+    """The operators of one stage in one worker.
+
+    Args:
+        plan: the stage.
+        worker_id: name of this worker; the metrics carry it.
+        settings: of the run.
+        claims: shared deduplication state, where the pipeline needs it.
+    """
+
+    def __init__(self, plan: StagePlan, worker_id: str, settings: StageSettings, claims: Claims | None = None) -> None:
+        self.plan = plan
+        self.worker_id = worker_id
+        self._settings = settings
+        self._collector = MetricsCollector(run_id=settings.run_id)
+        self._sampler = RejectedSampler(settings.samples_per_reason)
+        self._operators: list[tuple[OperatorPlan, Operator]] = []
+        for operator_plan in plan.operators:
+            operator = operator_plan.component.build()
+            operator.setup(OperatorContext(plan.name, operator_plan.name, worker_id, claims))
+            self._operators.append((operator_plan, operator))
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Run every operator on the batch.
+
+        Raises:
+            OperatorError: a record raised and `on_error` is `fail`, or an operator broke its contract.
+        """
+        table = batch.table
+        exclusions: list[Exclusion] = []
+        for operator_plan, operator in self._operators:
+            table = self._step(operator_plan, operator, table, exclusions)
+        return replace(
+            batch,
+            table=table,
+            metrics=batch.metrics + tuple(self._collector.drain_operator_metrics()),
+            exclusions=batch.exclusions + tuple(exclusions),
+        )
+
+    def close(self) -> None:
+        """Close every operator."""
+        for _, operator in self._operators:
+            operator.close()
+
+    def _step(self, plan: OperatorPlan, operator: Operator, table: pa.Table, exclusions: list[Exclusion]) -> pa.Table:
+        if not self._settings.measure:
+            outcomes = self._outcomes(plan, operator, table)
+        else:
+            with self._collector.track_operator(
+                plan.name,
+                self.plan.name,
+                self.worker_id,
+                stage_index=self.plan.index,
+                operator_index=plan.index,
+            ) as tracked:
+                outcomes = self._outcomes(plan, operator, table)
+                account = _count(outcomes)
+                custom = operator.take_reported()
+                tracked.records(
+                    input=account.offered,
+                    output=account.passed,
+                    errors=account.errors,
+                    reasons=account.reasons,
+                    custom=custom if self._settings.custom_metrics else {},
+                )
+        for outcome in outcomes:
+            exclusions.extend(self._excluded(plan, outcome))
+        passed = [outcome.passed for outcome in outcomes if outcome.error is None]
+        return _concat(passed) if passed else table.slice(0, 0)
+
+    def _outcomes(self, plan: OperatorPlan, operator: Operator, table: pa.Table) -> list[_Outcome]:
+        return list(self._attempt(plan, operator, table)) if table.num_rows else []
+
+    def _attempt(self, plan: OperatorPlan, operator: Operator, table: pa.Table) -> Iterator[_Outcome]:
+        """Run the operator; where it raises, run it on halves until the records that raise stand alone."""
+        try:
+            yield self._apply(plan, operator, table)
+            return
+        except MdfError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an operator raises becomes an account of its record
+            failure = error
+        operator.take_reported()  # what a failed call had reported is not counted
+        if table.num_rows > 1:
+            half = table.num_rows // 2
+            yield from self._attempt(plan, operator, table.slice(0, half))
+            yield from self._attempt(plan, operator, table.slice(half))
+        elif self._settings.on_error == "fail":
+            record_id = table.column(RECORD_ID)[0].as_py()
+            raise OperatorError(
+                f"stage `{self.plan.name}`, operator `{plan.name}`, record `{record_id}`: {describe(failure)}",
+                hint="executor.on_error: skip sets such records aside and goes on",
+            ) from failure
+        else:
+            yield _Outcome(table, table.slice(0, 0), error=failure)
+
+    def _apply(self, plan: OperatorPlan, operator: Operator, table: pa.Table) -> _Outcome:
+        if isinstance(operator, Refiner):
+            refined = operator.refine(table)
+            if refined.num_rows != table.num_rows or not _same_ids(refined, table):
+                raise OperatorError(
+                    f"stage `{self.plan.name}`, operator `{plan.name}`: a refiner must return the same records in the "
+                    f"same order with their {RECORD_ID}; it was given {table.num_rows} and returned {refined.num_rows}",
+                    hint="to leave records out, write a Filter",
+                )
+            return _Outcome(table, refined)
+        assert isinstance(operator, Filter)
+        judgement = operator.judge(table)
+        if len(judgement.reason) != table.num_rows:
+            raise OperatorError(
+                f"stage `{self.plan.name}`, operator `{plan.name}`: a filter must judge every record; "
+                f"it was given {table.num_rows} and judged {len(judgement.reason)}"
+            )
+        if judgement.reason.null_count == table.num_rows:
+            return _Outcome(table, table)
+        passed = table.filter(judgement.kept)
+        return _Outcome(table, passed, judgement.reason, judgement.score, judgement.threshold)
+
+    def _excluded(self, plan: OperatorPlan, outcome: _Outcome) -> Iterator[Exclusion]:
+        if outcome.error is not None:
+            yield Exclusion(
+                "error",
+                outcome.offered.column(RECORD_ID)[0].as_py(),
+                self.plan.name,
+                plan.name,
+                describe(outcome.error),
+                content=record_json(outcome.offered),
+            )
+        elif outcome.reason is not None:
+            for row, reason in self._sampler.choose(plan.name, outcome.offered.column(RECORD_ID), outcome.reason):
+                yield Exclusion(
+                    "rejected",
+                    outcome.offered.column(RECORD_ID)[row].as_py(),
+                    self.plan.name,
+                    plan.name,
+                    reason,
+                    score=outcome.score[row].as_py() if outcome.score is not None else None,
+                    threshold=outcome.threshold[row].as_py() if outcome.threshold is not None else None,
+                    content=record_json(outcome.offered.slice(row, 1), max_chars=2000),
+                )
+
+
+def describe(error: BaseException) -> str:
+    """`ValueError: message` on one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def record_json(row: pa.Table, max_chars: int | None = None) -> str:
+    """One record as JSON text; bytes as Latin-1 text, long texts cut to `max_chars` with an ellipsis."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, bytes):
+            value = value.decode("latin-1")
+        if isinstance(value, str) and max_chars is not None and len(value) > max_chars:
+            return value[:max_chars] + "…"
+        return value
+
+    record = {name: plain(row.column(name)[0].as_py()) for name in row.column_names}
+    return json.dumps(record, default=str, ensure_ascii=False)
+
+
+def _same_ids(one: pa.Table, other: pa.Table) -> bool:
+    return RECORD_ID in one.column_names and bool(one.column(RECORD_ID).equals(other.column(RECORD_ID)))
+
+
+def _count(outcomes: list[_Outcome]) -> _Account:
+    reasons: dict[str, int] = {}
+    for outcome in outcomes:
+        if outcome.reason is not None:
+            for entry in pc.value_counts(outcome.reason.drop_null()).to_pylist():
+                reasons[entry["values"]] = reasons.get(entry["values"], 0) + entry["counts"]
+    return _Account(
+        offered=sum(o.offered.num_rows for o in outcomes),
+        passed=sum(o.passed.num_rows for o in outcomes),
+        errors=sum(o.error is not None for o in outcomes),
+        reasons=reasons,
+    )
+
+
+def _concat(tables: list[pa.Table]) -> pa.Table:
+    filled = [table for table in tables if table.num_rows]
+    return pa.concat_tables(filled, promote_options="permissive") if len(filled) > 1 else (filled or tables)[0]
