@@ -1,0 +1,94 @@
+"""Merging: however the measurements are split, the sum is the same."""
+
+import random
+
+import pytest
+
+from mega_data_factory.framework.metrics import OperatorMetrics, books_difference
+
+
+def row(operator="filter", worker="w0", records=100, passed=90, seconds=1.0, **more):
+    names = {"run_id": "run_test", "stage_name": "stage_0", "operator_name": operator, "worker_id": worker}
+    return OperatorMetrics(**names | {"input_records": records, "output_records": passed, "total_time": seconds} | more)
+
+
+def test_percentiles_over_any_split_are_those_of_the_whole():
+    """Batches spread over workers and merged give the very row of one worker, percentiles within the bound."""
+    r = random.Random(7)
+    whole, parts = (
+        row(records=0, passed=0, seconds=0),
+        [row(worker=f"w{i}", records=0, passed=0, seconds=0) for i in range(5)],
+    )
+    exact = []
+    for _ in range(2000):
+        size, latency = r.randint(1, 50), r.lognormvariate(-7, 1)
+        for target in (whole, r.choice(parts)):
+            target.observe(size * latency, size, size)
+        exact += [latency] * size
+    exact.sort()
+    merged = OperatorMetrics.merged(parts)
+    assert merged.latency_histogram == whole.latency_histogram
+    assert merged.worker_id == "*"
+    assert (merged.min_latency, merged.max_latency) == pytest.approx((exact[0], exact[-1]))
+    for q, got in ((0.5, merged.p50_latency), (0.95, merged.p95_latency), (0.99, merged.p99_latency)):
+        assert got == pytest.approx(exact[int(q * len(exact))], rel=0.006)
+
+
+def test_merging_recomputes_what_was_given():
+    """A row with means only counts with all its weight at its mean."""
+    total = row(avg_latency=0.01, throughput=1.0, pass_rate=1.0) + row(avg_latency=0.03, min_latency=0.001)
+    assert (total.input_records, total.pass_rate, total.throughput, total.avg_latency) == (200, 90.0, 100.0, 0.01)
+    assert (total.min_latency, total.max_latency) == (0.001, 0.03)
+    assert total.p50_latency == pytest.approx(0.01, rel=0.006)
+    assert total.p95_latency == pytest.approx(0.03, rel=0.006)
+
+
+def test_sum_is_the_aggregator():
+    """Counts add, reasons add, numbers add, of other values the later wins."""
+    rows = [row(rejected_reasons={"short": 1}, custom_metrics={"n": i, "model": f"m{i}"}) for i in range(3)]
+    total = sum(rows)
+    assert (total.input_records, total.rejected_reasons) == (300, {"short": 3})
+    assert total.custom_metrics == {"n": 3, "model": "m2"}
+    assert rows[0].rejected_reasons == {"short": 1}
+
+
+def test_unlike_rows_refuse_to_merge():
+    """Two workers are two things; two operators are so even over workers."""
+    with pytest.raises(ValueError, match="not of one thing"):
+        row() + row(worker="w1")
+    with pytest.raises(ValueError, match="not of one operator"):
+        OperatorMetrics.merged([row(), row("other")])
+    with pytest.raises(ValueError, match="no rows"):
+        OperatorMetrics.merged([])
+
+
+def test_an_empty_row_is_the_zero_of_merging():
+    """Adding a row in which nothing happened changes no number."""
+    busy = row(records=0, passed=0, seconds=0)
+    busy.observe(1.0, 10, 9)
+    total = busy + row(records=0, passed=0, seconds=0, timestamp=busy.timestamp)
+    assert total == busy
+
+
+def test_a_record_can_be_taken_out_of_the_accounts():
+    """A batch without one record is the batch that never had it, but for its time."""
+    batch = row(records=0, passed=0, seconds=0)
+    batch.observe(2.0, 10, 8, reasons={"short": 2})
+    less = batch.without_records(3)
+    assert (less.input_records, less.output_records, less.rejected_records, less.total_time) == (7, 5, 2, 2.0)
+    assert (less.latency_histogram.total, less.books_difference, batch.input_records) == (7, 0, 10)
+    with pytest.raises(ValueError, match="cannot take 9"):
+        batch.without_records(9)
+    alone = row(records=0, passed=0, seconds=0)
+    alone.observe(1.0, 1, 1)
+    assert alone.without_records(1).p50_latency is alone.without_records(1).max_latency is None
+
+
+def test_books_close_over_operators_and_ends():
+    """Every record is followed from the loader to the writer; what is missing anywhere is counted."""
+    rows = [row("a"), row("b", records=90, passed=40, operator_index=1)]
+    assert books_difference(rows, 100, 40) == 0
+    assert books_difference(rows, 105, 38) == 7
+    assert books_difference([row("a"), row("b", records=88, passed=40, operator_index=1)]) == 2
+    assert books_difference([row(rejected_records=4)]) == 6
+    assert books_difference([], 5, 5) == 0
