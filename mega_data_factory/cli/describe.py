@@ -109,27 +109,22 @@ def _tree(described: Mapping[str, Any]) -> Tree:
     where = described["ray_address"] or ("a cluster started in this process" if engine == "ray" else "this machine")
     tree = Tree(f"[bold]{escape(described['pipeline'])}[/bold] on engine {engine} ({escape(where)})")
     loader = described["data_loader"]
-    branch = tree.add(f"[bold]read[/bold]  {_title(loader)}  [dim]{plural(loader['num_workers'], 'worker')}[/dim]")
-    _add_params(branch, loader["params"])
+    workers = plural(loader["num_workers"], "worker")
+    tree.add(f"[bold]read[/bold]  {_component_text(loader)}  [dim]{workers}[/dim]")
     for stage in described["stages"]:
         branch = tree.add(f"[bold]stage[/bold] {escape(stage['name'])}  [dim]{_pool(stage)}[/dim]")
         for operator in stage["operators"]:
-            _add_params(branch.add(_title(operator)), operator["params"])
-    writer = described["data_writer"]
-    _add_params(tree.add(f"[bold]write[/bold] {_title(writer)}"), writer["params"])
+            branch.add(_component_text(operator))
+    tree.add(f"[bold]write[/bold] {_component_text(described['data_writer'])}")
     for line in _limits(described):
         tree.add(line)
     return tree
 
 
-def _title(component: Mapping[str, Any]) -> str:
+def _component_text(component: Mapping[str, Any]) -> str:
     own = "" if component["class"].startswith("mega_data_factory.") else f"  [dim]{escape(component['class'])}[/dim]"
-    return f"[cyan]{component['name']}[/cyan]{own}"
-
-
-def _add_params(branch: Tree, params: Mapping[str, Any]) -> None:
-    for key, value in params.items():
-        branch.add(f"{escape(key)}: {escape(str(value))}")
+    params = "".join(f"  {key}={value!r}" for key, value in component["params"].items())
+    return f"[cyan]{component['name']}[/cyan]{own}{escape(params)}"
 
 
 def _pool(stage: Mapping[str, Any]) -> str:
@@ -147,9 +142,8 @@ def _limits(described: Mapping[str, Any]) -> list[str]:
     most = described["max_samples"]
     lines = [
         f"[bold]records[/bold]  {'all of the source' if most is None else f'at most {count(most)}'}",
-        f"[bold]memory[/bold]  at most {plural(described['max_in_flight'], 'batch').replace('batchs', 'batches')} of "
-        f"{count(described['batch_size'])} records between loader and writer: "
-        f"{count(described['max_records_in_memory'])} records at any time, whatever the size of the input",
+        f"[bold]memory[/bold]  at most {count(described['max_records_in_memory'])} records between loader and writer, "
+        f"whatever the size of the input ({described['max_in_flight']} × {count(described['batch_size'])} in flight)",
     ]
     if described["dedup_num_buckets"]:
         lines.append(f"[bold]deduplication[/bold]  state in {plural(described['dedup_num_buckets'], 'shard')}")

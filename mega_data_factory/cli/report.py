@@ -113,7 +113,7 @@ def _paths(plan: Plan, run: RunMetrics) -> dict[str, str]:
     if executor.metrics.enabled and executor.metrics.write_on_completion:
         paths["metrics"] = executor.metrics.output_path
     if executor.rejected_samples.enabled and run.rejected_records:
-        paths["rejected_samples"] = executor.rejected_samples.output_path
+        paths["rejected_samples"] = storage.join(executor.rejected_samples.output_path, f"{run.run_id}.jsonl")
     if run.total_errors:
         paths["errors"] = executor.errors_path or storage.join(output, "_errors")
     if run.dead_lettered_records:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 from mega_data_factory.cli.failures import INTERRUPTED, RUN_FAILED, SUCCESS, as_dict, exit_code, print_json, tell
-from mega_data_factory.cli.progress import ProgressView
+from mega_data_factory.cli.progress import ProgressView, progress_line
 from mega_data_factory.cli.report import RunReport
 from mega_data_factory.cli.screen import stdout
 from mega_data_factory.cli.tables import print_report
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.config import PipelineConfig
-from mega_data_factory.framework.executor import Executor
+from mega_data_factory.framework.executor import Executor, Progress
 
 
 def run(config: Path, overrides: Sequence[str], *, run_id: str | None, quiet: bool, as_json: bool) -> int:
     """Run a pipeline.
 
-    JSON: the keys of `RunReport.as_json`; for a run that failed, `error` (`slug`, `message`, `hint`) as well.
+    JSON: the keys of `RunReport.as_json`, or `progress` where metrics are off; for a run that failed, `error`
+    (`slug`, `message`, `hint`) as well.
 
     Returns:
         The exit code; 1 also for a run whose books do not close.
@@ -30,6 +32,7 @@ def run(config: Path, overrides: Sequence[str], *, run_id: str | None, quiet: bo
     executor = Executor(PipelineConfig.from_yaml(config, overrides), run_id=run_id)
     failure: MdfError | None = None
     interrupted = False
+    progress = Progress()
     with ProgressView(quiet=quiet, lines_to_stderr=as_json) as view:
         try:
             with closing(executor.execute()) as steps:
@@ -41,9 +44,12 @@ def run(config: Path, overrides: Sequence[str], *, run_id: str | None, quiet: bo
             failure = error
     report = _report(executor)
     if as_json:
-        print_json((report.as_json() if report else {}) | ({"error": as_dict(failure)} if failure else {}))
+        answer = report.as_json() if report else {"progress": asdict(progress)}
+        print_json(answer | ({"error": as_dict(failure)} if failure else {}))
     elif report and not quiet:
         print_report(report, stdout())
+    elif not quiet:
+        stdout().print(f"metrics are off, so there is no table: {progress_line(progress)}")
     if failure:
         tell(failure, as_json=False)
         return exit_code(failure)
@@ -57,4 +63,6 @@ def _report(executor: Executor) -> RunReport | None:
     run = collector.get_run_metrics()
     if run is None:
         return None
-    return RunReport.of(executor.plan, run, collector.get_stage_metrics(), collector.get_operator_metrics())
+    operators = collector.get_operator_metrics()
+    differences = executor.books.differences(operators, finished=run.status == "completed")
+    return RunReport.of(executor.plan, run, collector.get_stage_metrics(), operators, differences)

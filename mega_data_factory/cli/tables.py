@@ -100,7 +100,7 @@ def summary(report: RunReport) -> Iterator[Text]:
     """The lines below the table: what came of it, the books, what measuring cost, where everything is."""
     run = report.run
     yield Text(
-        f"{run.status} in {seconds(run.duration)}: {count(run.total_input_records)} records read, "
+        f"{run.run_id} {run.status} in {seconds(run.duration)}: {count(run.total_input_records)} records read, "
         f"{count(run.total_output_records)} written ({percent(run.overall_pass_rate)}) "
         f"in {plural(run.output_files, 'file')}, {size(run.output_bytes)}; {rate(run.avg_throughput)}"
     )
