@@ -33,7 +33,9 @@ class JsonLines:
         if block.startswith(b"\xef\xbb\xbf"):  # a byte order mark, blanked so that offsets stay
             block = b"   " + block[3:]
         lines = _lines(block)
-        table = self._fast(block) if lines else None
+        # Arrow's reader takes `null` for a record; what does not begin with a brace is looked at one by one.
+        objects = all(block.startswith(b"{", start) or block[start:end].lstrip()[:1] == b"{" for start, end in lines)
+        table = self._fast(block) if lines and objects else None
         if table is not None and table.num_rows == len(lines):
             return table, [start for start, _ in lines], []
         return _patient(block, lines)
@@ -98,7 +100,7 @@ def _patient(block: bytes, lines: Iterable[tuple[int, int]]) -> tuple[pa.Table, 
     for start, end in lines:
         line = block[start:end]
         try:
-            record = json.loads(line)
+            record = json.loads(line, parse_int=_number)
         except (ValueError, RecursionError) as error:
             refused.append((start, f"not JSON: {error}", _beginning(line)))
             continue
@@ -110,6 +112,12 @@ def _patient(block: bytes, lines: Iterable[tuple[int, int]]) -> tuple[pa.Table, 
         records.append(record)
         offsets.append(start)
     return _table(records), offsets, refused
+
+
+def _number(digits: str) -> int | float:
+    """An integer, or a float where 64 bits do not hold it: what Arrow's reader makes of it."""
+    number = int(digits)
+    return number if -(1 << 63) <= number < 1 << 63 else float(digits)
 
 
 def _beginning(line: bytes) -> str:
@@ -138,7 +146,7 @@ def _table(records: list[dict[str, Any]]) -> pa.Table:
 def _column(values: list[Any]) -> pa.Array:
     try:
         array = pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
         return _as_text(values)
     return _as_text(values) if _has_empty_struct(array.type) else array
 

@@ -40,7 +40,8 @@ class JsonlLoader(Loader):
     are no records; the last line needs no line end.
 
     Types are inferred for each block of lines. Where a column mixes types that have none in common (a number here, an
-    object there) its values come as text: strings as they are, others as JSON. Dates stay text.
+    object there) its values come as text: strings as they are, others as JSON. Dates stay text; integers
+    beyond 64 bits become floating-point numbers.
 
     Args:
         path: file, folder (searched to its depths), glob (`**` too), or a list of them; any fsspec URI.
