@@ -8,9 +8,12 @@ import os
 import threading
 import uuid
 from pathlib import Path
+from typing import Any, ClassVar
 
+import fsspec
 import pytest
 import zstandard
+from fsspec.spec import AbstractBufferedFile
 
 from mega_data_factory import storage
 from mega_data_factory.errors import InputError, OutputError
@@ -199,3 +202,45 @@ def test_local_locations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert storage.join("s3://bucket/", "a", "b") == "s3://bucket/a/b"
     with pytest.raises(InputError, match="not on this machine"):
         storage.local_path("s3://bucket/x")
+
+
+class ObjectStoreFile(AbstractBufferedFile):
+    """An upload in parts, as object stores have it."""
+
+    def _initiate_upload(self) -> None:
+        self.parts: list[bytes] = []
+
+    def _upload_chunk(self, final: bool = False) -> bool:
+        self.parts.append(self.buffer.getvalue())
+        if final:
+            ObjectStore.objects[self.path] = b"".join(self.parts)
+        return True
+
+    def discard(self) -> None:
+        ObjectStore.discarded.append(self.path)
+
+
+class ObjectStore(fsspec.AbstractFileSystem):
+    """An object store with the one property that matters here: an object appears when its upload is complete."""
+
+    protocol = "oss"
+    objects: ClassVar[dict[str, bytes]] = {}
+    discarded: ClassVar[list[str]] = []
+
+    def _open(self, path: str, mode: str = "rb", block_size: int = 5, **kwargs: Any) -> ObjectStoreFile:
+        return ObjectStoreFile(self, path, mode, block_size=block_size)
+
+
+def test_object_stores_are_written_under_the_final_name() -> None:
+    """Where an upload appears whole, there is no temporary object, and a failed upload is given up for good."""
+    fsspec.register_implementation("oss", ObjectStore, clobber=True)
+    with storage.atomic_output("oss://bucket/x") as sink:
+        sink.write(b"hello ")
+        sink.write(b"world")
+    assert ObjectStore.objects == {"bucket/x": b"hello world"}
+    with pytest.raises(ValueError, match="broken"), storage.atomic_output("oss://bucket/y") as sink:  # noqa: PT012
+        sink.write(b"hello world")
+        raise ValueError("broken")
+    sink.close()
+    assert list(ObjectStore.objects) == ["bucket/x"]
+    assert ObjectStore.discarded == ["bucket/y"]
