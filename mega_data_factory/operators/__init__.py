@@ -1,0 +1,1 @@
+"""What may be done with records: refine, filter, deduplicate; one class per file."""

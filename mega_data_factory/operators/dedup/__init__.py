@@ -1,0 +1,1 @@
+"""Operators that pass a record on once and reject its copies."""

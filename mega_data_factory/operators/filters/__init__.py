@@ -1,0 +1,1 @@
+"""Operators that reject records, each with its reason."""

@@ -1,0 +1,116 @@
+"""Quality by the rules of C4."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from mega_data_factory.framework.contracts import Rule
+from mega_data_factory.operators.lines import Lines
+from mega_data_factory.operators.parameters import check_count, check_flag, check_optional_count, check_strings
+from mega_data_factory.operators.text_filter import TextFilter, below, flagged, words_pattern
+
+_POLICY = r"(?i)terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies"
+_TERMINAL = r"[.!?\"\x{201D}]$"
+_SENTENCE_END = r"[.!?]+[\"'\x{201D}\x{2019})\]]*(?:\s|$)"
+
+
+class C4QualityFilter(TextFilter):
+    """Rejects pages by the heuristics of C4: Raffel et al. 2020, arXiv:1910.10683, Section 2.2.
+
+    Three rules reject a page outright: placeholder text, a curly bracket (as in source code), and a blocked word. The
+    others are about lines: C4 keeps a line only if it ends with a period, exclamation mark, question mark or closing
+    quotation mark (an ellipsis of dots does not count), has enough words, no word that is absurdly long, and is no
+    notice about JavaScript or policies. This filter judges whole records and changes none: it counts the sentences of
+    the lines that C4 would keep and rejects a page with too few, but the text that passes still has all its lines.
+
+    Off by default: blocked words, since C4's list is no part of its paper. Not done: C4's language detection (see
+    `language_refiner`), its removal of citation marks, and its removal of repeated three-sentence spans.
+
+    Reasons, in this order: `missing_text`, `lorem_ipsum`, `curly_bracket`, `blocked_word`, `too_few_sentences` (with
+    the number and its limit).
+
+    Args:
+        text_column: column that holds the text.
+        min_sentences: least number of sentences in lines that C4 would keep; 0 turns the line rules off.
+        min_words_per_line: a line of fewer words is not counted.
+        max_word_length: a line with a word of more characters is not counted; None for no limit. From C4's code.
+        require_terminal_punctuation: count only lines that end like a sentence.
+        skip_javascript_lines: do not count lines that mention JavaScript.
+        skip_policy_lines: do not count lines that mention terms of use, a privacy or cookie policy, or use of cookies.
+        reject_lorem_ipsum: reject pages with the words "lorem ipsum".
+        reject_curly_brackets: reject pages with a curly bracket.
+        blocked_words: reject pages with one of these words or phrases, whole and without regard to case.
+    """
+
+    def __init__(
+        self,
+        *,
+        text_column: str = "text",
+        min_sentences: int = 5,
+        min_words_per_line: int = 3,
+        max_word_length: int | None = 1000,
+        require_terminal_punctuation: bool = True,
+        skip_javascript_lines: bool = True,
+        skip_policy_lines: bool = True,
+        reject_lorem_ipsum: bool = True,
+        reject_curly_brackets: bool = True,
+        blocked_words: list[str] | None = None,
+    ) -> None:
+        super().__init__(text_column=text_column)
+        self.min_sentences = check_count("min_sentences", min_sentences)
+        self.min_words_per_line = check_count("min_words_per_line", min_words_per_line)
+        self.max_word_length = check_optional_count("max_word_length", max_word_length, least=1)
+        self.require_terminal_punctuation = check_flag("require_terminal_punctuation", require_terminal_punctuation)
+        self.skip_javascript_lines = check_flag("skip_javascript_lines", skip_javascript_lines)
+        self.skip_policy_lines = check_flag("skip_policy_lines", skip_policy_lines)
+        self.reject_lorem_ipsum = check_flag("reject_lorem_ipsum", reject_lorem_ipsum)
+        self.reject_curly_brackets = check_flag("reject_curly_brackets", reject_curly_brackets)
+        self.blocked_words = check_strings("blocked_words", blocked_words or [])
+
+    def rules(self, text: pl.Series) -> Iterator[Rule]:
+        """Look for what rejects a page outright, then count sentences."""
+        if self.reject_lorem_ipsum:
+            yield flagged("lorem_ipsum", text.str.contains(r"(?i)lorem ipsum"))
+        if self.reject_curly_brackets:
+            yield flagged("curly_bracket", text.str.contains(r"[{}]"))
+        if self.blocked_words:
+            yield flagged("blocked_word", text.str.contains(words_pattern(self.blocked_words)))
+        if self.min_sentences:
+            yield from below("too_few_sentences", self._sentences(text), self.min_sentences)
+
+    def _sentences(self, text: pl.Series) -> pl.Series:
+        """Sentences of every text in the lines that count; such a line has at least one."""
+        lines = Lines.of(text)
+        counted = self._counted(lines.text)
+        owners = lines.owners[counted.to_numpy()]
+        sentences = lines.text.filter(counted).str.count_matches(_SENTENCE_END).clip(lower_bound=1)
+        totals = np.bincount(owners, weights=sentences.to_numpy(), minlength=len(text))
+        return pl.Series(totals, dtype=pl.Float64)
+
+    def _counted(self, lines: pl.Series) -> pl.Series:
+        """Which lines count; each test looks only at what the ones before it have left."""
+        left = pl.Series(np.arange(len(lines)))
+        for pattern, wanted in self._line_tests():
+            left = left.filter(lines.gather(left).str.contains(pattern) == wanted)
+        counted = np.zeros(len(lines), dtype=np.bool_)
+        counted[left.to_numpy()] = True
+        if self.max_word_length is not None:
+            # only a line longer than the limit can hold such a word, and there are next to none
+            for place in np.flatnonzero(counted & (lines.str.len_chars() > self.max_word_length).to_numpy()).tolist():
+                counted[place] = max(map(len, lines[place].split())) <= self.max_word_length
+        return pl.Series(counted, dtype=pl.Boolean)
+
+    def _line_tests(self) -> Iterator[tuple[str, bool]]:
+        """Patterns, and whether a line that counts has them; those that leave the fewest lines come first."""
+        if self.require_terminal_punctuation:
+            yield _TERMINAL, True
+            yield r"\.\.\.$", False
+        if self.min_words_per_line > 1:
+            yield rf"^\S+(?:\s+\S+){{{self.min_words_per_line - 1}}}", True
+        if self.skip_javascript_lines:
+            yield r"(?i)javascript", False
+        if self.skip_policy_lines:
+            yield _POLICY, False

@@ -1,0 +1,130 @@
+"""Repetition within a text, by the rules of Gopher."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import polars as pl
+
+from mega_data_factory.framework.contracts import Rule
+from mega_data_factory.operators.lines import Lines, ratio
+from mega_data_factory.operators.parameters import check_optional_fraction
+from mega_data_factory.operators.repetition import Repeats, duplicate_fractions, repeats
+from mega_data_factory.operators.text_filter import TextFilter, above
+from mega_data_factory.operators.words import Words
+
+_TOP_NGRAM = {2: 0.20, 3: 0.18, 4: 0.16}
+_DUPLICATE_NGRAM = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
+_LONGEST = 32
+
+
+class GopherRepetitionFilter(TextFilter):
+    """Rejects text that repeats itself: Rae et al. 2021, arXiv:2112.11446, Table A1, with its thresholds.
+
+    A duplicate is the second and every later occurrence of a line, paragraph or n-gram, so the fractions say how much
+    would go if each were kept once. Lines are stripped and blank ones do not count; paragraphs are separated by blank
+    lines; words are runs without white space. Characters are those of the lines, the paragraphs, or the words; white
+    space between them counts neither above nor below. A character in several overlapping duplicate n-grams counts
+    once. The top n-gram is the most frequent one (the longest among equals), if it occurs at least twice. Text
+    without words has no repetition and stays.
+
+    Reasons, in this order: `missing_text`, `duplicate_lines`, `duplicate_paragraphs`, `duplicate_line_characters`,
+    `duplicate_paragraph_characters`, `top_2_gram` …, `duplicate_5_gram` …; each with the fraction and its limit.
+
+    Args:
+        text_column: column that holds the text.
+        max_duplicate_lines: greatest fraction of lines that are duplicates; None for no limit, as everywhere here.
+        max_duplicate_paragraphs: greatest fraction of paragraphs that are duplicates.
+        max_duplicate_line_characters: greatest fraction of characters in duplicate lines.
+        max_duplicate_paragraph_characters: greatest fraction of characters in duplicate paragraphs.
+        max_top_ngram: for n, the greatest fraction of characters in the top n-gram; Table A1 has
+            {2: 0.20, 3: 0.18, 4: 0.16}, which is the default.
+        max_duplicate_ngram: for n, the greatest fraction of characters in duplicate n-grams; Table A1 has
+            {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}, which is the default.
+    """
+
+    def __init__(
+        self,
+        *,
+        text_column: str = "text",
+        max_duplicate_lines: float | None = 0.30,
+        max_duplicate_paragraphs: float | None = 0.30,
+        max_duplicate_line_characters: float | None = 0.20,
+        max_duplicate_paragraph_characters: float | None = 0.20,
+        max_top_ngram: Mapping[int, float] | None = None,
+        max_duplicate_ngram: Mapping[int, float] | None = None,
+    ) -> None:
+        super().__init__(text_column=text_column)
+        self.max_duplicate_lines = check_optional_fraction("max_duplicate_lines", max_duplicate_lines)
+        self.max_duplicate_paragraphs = check_optional_fraction("max_duplicate_paragraphs", max_duplicate_paragraphs)
+        self.max_duplicate_line_characters = check_optional_fraction(
+            "max_duplicate_line_characters", max_duplicate_line_characters
+        )
+        self.max_duplicate_paragraph_characters = check_optional_fraction(
+            "max_duplicate_paragraph_characters", max_duplicate_paragraph_characters
+        )
+        self.max_top_ngram = _check_limits("max_top_ngram", max_top_ngram, _TOP_NGRAM)
+        self.max_duplicate_ngram = _check_limits("max_duplicate_ngram", max_duplicate_ngram, _DUPLICATE_NGRAM)
+
+    def rules(self, text: pl.Series) -> Iterator[Rule]:
+        """Compare the fractions of lines, paragraphs and n-grams with their limits."""
+        lines = Lines.of(text)
+        count, characters = duplicate_fractions(lines.owners, lines.characters, lines.hashes, len(text))
+        yield from above("duplicate_lines", count, self.max_duplicate_lines)
+        line_characters = characters
+        count, characters = duplicate_fractions(*lines.as_paragraphs(), len(text))
+        yield from above("duplicate_paragraphs", count, self.max_duplicate_paragraphs)
+        yield from above("duplicate_line_characters", line_characters, self.max_duplicate_line_characters)
+        yield from above("duplicate_paragraph_characters", characters, self.max_duplicate_paragraph_characters)
+        yield from self._ngram_rules(Words.of(text))
+
+    def _ngram_rules(self, words: Words) -> Iterator[Rule]:
+        longest = max([0, *self.max_top_ngram, *self.max_duplicate_ngram])
+        if not longest:
+            return
+        duplicate_rules: list[Rule] = []
+        for found in repeats(words, longest):
+            n = found.length
+            if n in self.max_top_ngram:
+                yield from above(f"top_{n}_gram", top_ngram_fraction(words, found), self.max_top_ngram[n])
+            if n in self.max_duplicate_ngram:
+                fraction = duplicate_ngram_fraction(words, found)
+                duplicate_rules += above(f"duplicate_{n}_gram", fraction, self.max_duplicate_ngram[n])
+        yield from duplicate_rules
+
+
+def top_ngram_fraction(words: Words, found: Repeats) -> pl.Series:
+    """For every text the fraction of its word characters in the occurrences of its most frequent n-gram, at most 1."""
+    first = found.places[found.runs]
+    length = words.characters[first + found.length] - words.characters[first]
+    best = np.zeros(len(words.counts), dtype=np.int64)
+    np.maximum.at(best, words.owners[first], (found.counts << 32) | length)
+    covered = (best >> 32) * (best & 0xFFFFFFFF)
+    return ratio(np.minimum(covered, words.character_counts), words.character_counts)
+
+
+def duplicate_ngram_fraction(words: Words, found: Repeats) -> pl.Series:
+    """For every text the fraction of its word characters in second and later occurrences of n-grams, each once."""
+    steps = np.zeros(len(words.starts) + 1, dtype=np.int64)
+    later = found.later_places
+    if not len(later):
+        return ratio(np.zeros(len(words.counts)), words.character_counts)
+    steps[later] += 1
+    steps[later + found.length] -= 1
+    covered = np.zeros(len(steps), dtype=np.int64)
+    np.cumsum(np.where(np.cumsum(steps[:-1]) > 0, np.diff(words.characters), 0), out=covered[1:])
+    return ratio(np.diff(covered[words.bounds]), words.character_counts)
+
+
+def _check_limits(parameter: str, limits: object, default: dict[int, float]) -> dict[int, float]:
+    if limits is None:
+        return default
+    if not isinstance(limits, Mapping):
+        raise ValueError(f"{parameter} is {limits!r}, not a mapping from n to a fraction")
+    for n, limit in limits.items():
+        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _LONGEST:
+            raise ValueError(f"{parameter} has the key {n!r}, not a whole number from 1 to {_LONGEST}")
+        if check_optional_fraction(f"{parameter}[{n}]", limit) is None:
+            raise ValueError(f"{parameter}[{n}] is None; leave {n} out to turn its test off")
+    return {n: float(limits[n]) for n in sorted(limits)}

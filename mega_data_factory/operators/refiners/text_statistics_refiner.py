@@ -1,0 +1,69 @@
+"""Counts and shares that describe a text."""
+
+from __future__ import annotations
+
+import polars as pl
+import pyarrow as pa
+
+from mega_data_factory.framework.contracts import Refiner
+from mega_data_factory.operators.columns import text_of, with_columns
+from mega_data_factory.operators.lines import ratio
+from mega_data_factory.operators.parameters import check_name
+from mega_data_factory.operators.words import Integers, Words
+
+
+class TextStatisticsRefiner(Refiner):
+    """Adds columns with the size and the make-up of the text.
+
+    `char_count` (code points), `byte_count` (UTF-8), `word_count` (runs without white space) and `line_count` (a last
+    line without line feed counts; empty text has 0) are int64. `mean_word_length` (characters per word), `alpha_ratio`,
+    `digit_ratio` and `whitespace_ratio` (shares of the characters, 0 to 1, by the Unicode classes L, Nd and
+    White_Space) are float64, 0 for empty text. All are null where the text is null.
+
+    Args:
+        text_column: column that holds the text.
+        prefix: put before the name of every column that is added.
+    """
+
+    def __init__(self, *, text_column: str = "text", prefix: str = "") -> None:
+        self.text_column = check_name("text_column", text_column)
+        if not isinstance(prefix, str):
+            raise ValueError(f"prefix is {prefix!r}, not text")
+        self.prefix = prefix
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        """Add the statistics of every record.
+
+        Raises:
+            ConfigError: the table has no such text column.
+        """
+        text = text_of(table, self.text_column)
+        present = text.is_not_null()
+        columns = {
+            self.prefix + name: pl.select(pl.when(present).then(values)).to_series().rechunk().to_arrow()
+            for name, values in _statistics(text.fill_null("")).items()
+        }
+        return with_columns(table, columns)
+
+
+def _statistics(text: pl.Series) -> dict[str, pl.Series]:
+    words = Words.of(text)
+    characters = text.str.len_chars().cast(pl.Int64)
+    char_counts = characters.to_numpy()
+    letters = char_counts - _length_without(text, r"\p{L}+")
+    digits = char_counts - _length_without(text, r"\p{Nd}+")
+    unfinished = ((characters > 0) & ~text.str.ends_with("\n")).cast(pl.Int64)
+    return {
+        "char_count": characters,
+        "byte_count": text.str.len_bytes().cast(pl.Int64),
+        "word_count": pl.Series(words.counts, dtype=pl.Int64),
+        "line_count": text.str.count_matches("\n", literal=True).cast(pl.Int64) + unfinished,
+        "mean_word_length": ratio(words.character_counts, words.counts),
+        "alpha_ratio": ratio(letters, char_counts),
+        "digit_ratio": ratio(digits, char_counts),
+        "whitespace_ratio": ratio(char_counts - words.character_counts, char_counts),
+    }
+
+
+def _length_without(text: pl.Series, pattern: str) -> Integers:
+    return text.str.replace_all(pattern, "").str.len_chars().cast(pl.Int64).to_numpy()

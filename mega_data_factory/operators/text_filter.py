@@ -1,0 +1,80 @@
+"""The base of the filters that judge one text column, and the two kinds of test they are made of."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+
+import polars as pl
+import pyarrow as pa
+
+from mega_data_factory.framework.contracts import Filter, Judgement, Rule
+from mega_data_factory.operators.columns import text_of
+from mega_data_factory.operators.parameters import check_name
+
+
+class TextFilter(Filter):
+    """Judges records by one text column; null is rejected as `missing_text` before any rule of the subclass.
+
+    Args:
+        text_column: column that holds the text.
+    """
+
+    def __init__(self, *, text_column: str = "text") -> None:
+        self.text_column = check_name("text_column", text_column)
+
+    def judge(self, table: pa.Table) -> Judgement:
+        """Reject every record whose text is null or fails a rule.
+
+        Raises:
+            ConfigError: the table has no such text column.
+        """
+        text = text_of(table, self.text_column)
+        return Judgement.of(table.num_rows, self._all_rules(text))
+
+    @abstractmethod
+    def rules(self, text: pl.Series) -> Iterable[Rule]:
+        """The tests in the order in which they decide; `text` is a String series, null where there is none."""
+
+    def _all_rules(self, text: pl.Series) -> Iterator[Rule]:
+        yield flagged("missing_text", text.is_null())
+        yield from self.rules(text)
+
+
+def flagged(reason: str, failed: pl.Series) -> Rule:
+    """A rule that no number decides: the record fails where `failed` is True."""
+    return Rule(reason, failed.rechunk().to_arrow())
+
+
+def below(reason: str, score: pl.Series, limit: float | None, *, inclusive: bool = False) -> Iterator[Rule]:
+    """The record fails where the score lies below the limit (or on it, when inclusive); no rule when that is None."""
+    if limit is not None:
+        failed = score <= limit if inclusive else score < limit
+        yield _limit_rule(reason, failed, score, limit)
+
+
+def above(reason: str, score: pl.Series, limit: float | None, *, inclusive: bool = False) -> Iterator[Rule]:
+    """The record fails where the score lies above the limit (or on it, when inclusive); no rule when that is None."""
+    if limit is not None:
+        failed = score >= limit if inclusive else score > limit
+        yield _limit_rule(reason, failed, score, limit)
+
+
+def words_pattern(words: Iterable[str], *, whole: bool = True) -> str:
+    """A regular expression for any of these words or phrases, without regard to case; empty where there are none.
+
+    Args:
+        words: taken literally.
+        whole: only between characters that are no letters or digits; otherwise anywhere.
+    """
+    one_of = "|".join(re.escape(word) for word in sorted(set(words)))
+    if not one_of:
+        return ""
+    before, after = (r"(?:^|[^\p{L}\p{N}])", r"(?:[^\p{L}\p{N}]|$)") if whole else ("", "")
+    return f"(?i){before}(?:{one_of}){after}"
+
+
+def _limit_rule(reason: str, failed: pl.Series, score: pl.Series, limit: float) -> Rule:
+    number = score.cast(pl.Float64).rechunk().to_arrow()
+    return Rule(reason, failed.rechunk().to_arrow(), number, float(limit))
