@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -14,11 +13,12 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from mega_data_factory.errors import InternalError, MdfError
+from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.config import ResourcesConfig
 from mega_data_factory.framework.contracts import Split
 from mega_data_factory.framework.engines.claim_server import connect, serve
+from mega_data_factory.framework.engines.failures import as_mdf_error
 from mega_data_factory.framework.engines.process import WorkerProcess
 from mega_data_factory.framework.output import OutputFolder
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
@@ -26,7 +26,7 @@ from mega_data_factory.framework.quarantine import WorkerDied, isolate_poison
 from mega_data_factory.framework.reading import read_batches
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.spool import Spool
-from mega_data_factory.framework.stage import Stage, StageSettings, describe
+from mega_data_factory.framework.stage import Stage, StageSettings
 
 Job = Mapping[str, Any]
 
@@ -142,14 +142,6 @@ def stage_plan(values: Job) -> StagePlan:
     return StagePlan(values["name"], values["index"], operators, 1, 1, ResourcesConfig())
 
 
-def failure(error: Exception, doing: str) -> MdfError:
-    """The error as the user shall see it: ours as it is, any other with the line that raised it."""
-    if isinstance(error, MdfError):
-        return error
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return InternalError(f"{doing}: {describe(error)} ({frame.filename}:{frame.lineno})")
-
-
 def work(connection: Connection) -> None:
     """Take the job, then answer messages one by one until told to stop."""
 
@@ -169,9 +161,7 @@ def work(connection: Connection) -> None:
             send(role.handle(message))
         role.close()
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is told to the driver, which ends the run with it
-        if os.environ.get("MDF_DEBUG"):
-            traceback.print_exc()
-        send({"failed": failure(error, job["doing"]).as_dict()})
+        send({"failed": as_mdf_error(error, job["doing"]).as_dict()})
 
 
 def _end_with_driver(lifeline: int) -> None:

@@ -1,0 +1,250 @@
+"""The Ray engine: Ray Data over batches.
+
+A row of the dataset is one batch: its account and its table as Arrow IPC bytes. Ray Data does scheduling, back-pressure,
+elastic pools, spilling, placement and recovery. A retried task makes its row anew, and the row carries its account, so a
+killed worker or node changes no count. The last stage stages its table beside the output; the driver gathers staged
+batches, of which it sees only the accounts, and Ray tasks write them as files of the target size.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import ray
+import ray.data
+from ray.exceptions import RayError
+
+from mega_data_factory import storage
+from mega_data_factory.errors import ConfigError, InputError, MdfError, WorkerLostError
+from mega_data_factory.framework.batch import CommitRecord, Gatherer, StagedBatch
+from mega_data_factory.framework.contracts import Loader, Split, Writer
+from mega_data_factory.framework.engines.ray_actors import (
+    AttemptLedger,
+    ClaimShardActor,
+    ReadStage,
+    StageActor,
+    StageJob,
+    claim_log,
+    read_staged,
+    write_group,
+)
+from mega_data_factory.framework.engines.ray_rows import failed, staged_of
+from mega_data_factory.framework.engines.run import Event, RunSettings, SplitsListed
+from mega_data_factory.framework.plan import Plan, StagePlan
+from mega_data_factory.framework.resources import Machine, check_fit, cpu_share, this_machine
+
+_FILES_AT_ONCE = 4
+"""Files being written at any time; more staged batches wait in the staging folder."""
+
+
+class RayEngine:
+    """Runs a plan on a Ray cluster.
+
+    A cluster that this process is connected to already is used and left running; otherwise `executor.ray_address` is
+    connected to, or a cluster is started in this process and ended with the run.
+
+    Args:
+        plan: what to run.
+        settings: of the run.
+        loader: reads; sent to the workers when it is not the plan's.
+    """
+
+    def __init__(self, plan: Plan, settings: RunSettings, loader: Loader) -> None:
+        self._plan = plan
+        self._settings = settings
+        self._loader = loader
+        self._staging = storage.join(settings.output.path, "_staging", settings.stage.run_id)
+        self._gatherer = Gatherer(plan.writer_options.target_file_mb * 1e6)
+        self._writing: dict[Any, list[StagedBatch]] = {}
+        self._actors: list[Any] = []
+        self._connected = False
+
+    # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self, splits: Iterator[Split]) -> Iterator[Event]:
+        """Move every batch of the splits through the stages; yields what happens, ends when all is committed."""
+        self._connect()
+        try:
+            items = [{"split": json.dumps(asdict(split)), "index": i} for i, split in enumerate(splits)]
+            yield SplitsListed(len(items))
+            if not items:
+                return
+            rows = iter(self._dataset(items).iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
+            for block in rows:
+                for start in range(block.num_rows):
+                    yield from self._take(block.slice(start, 1))
+            if group := self._gatherer.flush():
+                self._write(group)
+            while self._writing:
+                yield from self._finished_files(wait=True)
+        except RayError as error:
+            raise WorkerLostError(f"Ray ended the run: {_first_line(error)}") from error
+
+    def _take(self, row: pa.Table) -> Iterator[Event]:
+        if error := failed(row):
+            raise error
+        staged = staged_of(row)
+        yield staged
+        if group := self._gatherer.add(staged):
+            self._write(group)
+        yield from self._finished_files(wait=len(self._writing) >= _FILES_AT_ONCE)
+
+    def _write(self, group: list[StagedBatch]) -> None:
+        members = [(staged.batch.header(), staged.path) for staged in group]
+        task = ray.remote(write_group).options(
+            num_cpus=0, max_retries=self._plan.executor.max_attempts, scheduling_strategy="SPREAD"
+        )
+        self._writing[task.remote(self._plan.writer, self._settings.output, members)] = group
+
+    def _finished_files(self, *, wait: bool) -> Iterator[CommitRecord]:
+        if not self._writing:
+            return
+        done, _ = ray.wait(list(self._writing), timeout=None if wait else 0)
+        for reference in done:
+            answer = ray.get(reference)
+            if "failed" in answer:
+                raise MdfError.from_dict(answer["failed"])
+            group = self._writing.pop(reference)
+            commits = [CommitRecord.from_json(values) for values in answer["commits"]]
+            self._gatherer.learn(group, next((c.output_file for c in commits if c.output_file), None))
+            for staged in group:
+                if staged.path is not None:
+                    storage.remove(staged.path)
+            yield from commits
+
+    def salvage(self) -> list[CommitRecord]:
+        """Write what had passed the last stage when the run was stopped, here and now."""
+        groups = list(self._writing.values())
+        if last := self._gatherer.flush():
+            groups.append(last)
+        writer: Writer = self._plan.writer.build()
+        commits = []
+        for group in groups:
+            commits += self._settings.output.write(writer, [(s.batch, read_staged(s.path)) for s in group])
+        return commits
+
+    def close(self) -> None:
+        """End what this run started on the cluster, and remove the staging folder."""
+        for actor in self._actors:
+            ray.kill(actor)
+        self._actors = []
+        if self._connected:
+            ray.shutdown()
+            self._connected = False
+        storage.remove_tree(self._staging)
+        parent = storage.join(self._settings.output.path, "_staging")
+        if not storage.list_dir(parent):
+            storage.remove_tree(parent)
+
+    # ── the dataset ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _dataset(self, items: list[dict[str, Any]]) -> ray.data.Dataset:
+        plan = self._plan
+        nodes = [_machine(node) for node in ray.nodes() if node["Alive"]]
+        check_fit(plan, nodes)
+        share = cpu_share(plan, sum(node.cpu for node in nodes))
+        ledger = AttemptLedger.remote()
+        shards = [
+            ClaimShardActor.remote(claim_log(self._staging, shard))
+            for shard in range(plan.executor.dedup_num_buckets if plan.needs_claims else 0)
+        ]
+        self._actors = [ledger, *shards]
+        dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+            ReadStage,
+            fn_constructor_args=(self._reader(), plan.executor.batch_size, ledger, plan.executor.max_attempts),
+            compute=ray.data.ActorPoolStrategy(size=plan.loader_workers),
+            num_cpus=share,
+            **_ONE_ROW,
+        )
+        for stage in plan.stages:
+            job = StageJob(
+                plan=stage,
+                settings=self._settings.stage,
+                shards=shards,
+                ledger=ledger,
+                max_attempts=plan.executor.max_attempts,
+                staging=self._staging if stage is plan.stages[-1] else None,
+            )
+            dataset = dataset.map_batches(
+                type(f"Stage_{stage.index}", (StageActor,), {}),  # Ray Data names its statistics after the class
+                fn_constructor_args=(job,),
+                **_pool(stage, share),
+                **_ONE_ROW,
+            )
+        return dataset
+
+    def _reader(self) -> Any:
+        return self._plan.loader if type(self._loader) is self._plan.loader.load() else self._loader
+
+    # ── the cluster ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _connect(self) -> None:
+        _quiet()
+        if ray.is_initialized():
+            return
+        address = self._plan.executor.ray_address
+        common = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+        try:
+            if address is not None:
+                ray.init(address=address, **common)
+            else:
+                ray.init(address="local", num_cpus=int(this_machine().cpu), include_dashboard=False, **common)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"executor.ray_address: cannot connect to {address or 'a new local cluster'}: {_first_line(error)}",
+                hint="give the address of a running cluster, or leave it out to start one here",
+            ) from error
+        self._connected = True
+
+
+_ONE_ROW: dict[str, Any] = {"batch_format": "pyarrow", "batch_size": 1}
+
+
+def _pool(stage: StagePlan, share: float) -> dict[str, Any]:
+    wanted = stage.resources
+    fixed = stage.min_workers == stage.max_workers
+    options: dict[str, Any] = {
+        "compute": ray.data.ActorPoolStrategy(size=stage.min_workers)
+        if fixed
+        else ray.data.ActorPoolStrategy(min_size=stage.min_workers, max_size=stage.max_workers),
+        "num_cpus": share if wanted.cpu is None else wanted.cpu,
+    }
+    if wanted.gpu:
+        options["num_gpus"] = wanted.gpu
+    if wanted.memory:
+        options["memory"] = wanted.memory
+    if wanted.custom:
+        options["resources"] = dict(wanted.custom)
+    return options
+
+
+def _machine(node: dict[str, Any]) -> Machine:
+    resources = dict(node["Resources"])
+    return Machine(
+        cpu=resources.pop("CPU", 0.0),
+        gpu=resources.pop("GPU", 0.0),
+        memory=resources.pop("memory", 0.0),
+        custom=resources,
+    )
+
+
+def _quiet() -> None:
+    """Ray talks much by default; a run has its own progress. No telemetry, and no token in the home folder."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
