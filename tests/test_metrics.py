@@ -1,7 +1,6 @@
 """Metrics of a run on three levels: collected, merged, written and read back."""
 
 import json
-import threading
 from datetime import UTC, datetime, timedelta, timezone
 
 import pyarrow.parquet as pq
@@ -227,29 +226,6 @@ class TestMetricsAggregator:
         assert [(r.run_id, r.worker_id) for r in rows] == [("run_test", "w0"), ("run_test", "w1"), ("run_test", "w2")]
         stage = aggregator.collect_stage_metrics(workers, "stage_0")
         assert (stage.num_workers, stage.input_records, aggregator.unreachable) == (3, 250, [])
-
-    def test_a_dead_slow_or_confused_worker_is_named_and_left_out(self, caplog):
-        """The others' metrics are kept, within the timeout."""
-        release = threading.Event()
-
-        class Worker:
-            def __init__(self, name, get):
-                self.name, self.get_operator_metrics = name, get
-
-            def __str__(self):
-                return self.name
-
-        def die():
-            raise ConnectionError("gone")
-
-        answers = {"good": row, "dead": die, "slow": release.wait, "confused": lambda: [{"no": "names"}]}
-        aggregator = MetricsAggregator("run_test")
-        with caplog.at_level("WARNING", logger="mega_data_factory.metrics"):
-            rows = aggregator.collect_from_workers([Worker(*item) for item in answers.items()], timeout=0.2)
-        release.set()
-        assert len(rows) == 1
-        assert aggregator.unreachable == ["dead", "slow", "confused"]
-        assert all(name in caplog.text for name in ("dead", "ConnectionError: gone", "slow", "no answer within 0.2 s"))
 
     def test_a_stage_is_summed_over_operators_and_workers(self):
         """Input of the first operator, output of the last, time of the busiest worker, rates per worker."""

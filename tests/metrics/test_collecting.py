@@ -76,14 +76,15 @@ def test_records_that_vanish_open_the_books(collector):
 def test_an_exception_counts_the_batch_as_errors(collector, clock, known):
     """All its records are errors, one when their number is not known; the exception goes through."""
 
-    def fail():
-        clock.seconds = 1.0
-        raise OSError("disk")
+    def work():
+        with collector.track_operator("filter", "s", "w") as op:
+            if known:
+                op.records(input=known, output=30)
+            clock.seconds = 1.0
+            raise OSError("disk")
 
-    with pytest.raises(OSError, match="disk"), collector.track_operator("filter", "s", "w") as op:  # noqa: PT012 - both
-        if known:
-            op.records(input=known, output=30)
-        fail()
+    with pytest.raises(OSError, match="disk"):
+        work()
     (got,) = collector.get_operator_metrics()
     assert (got.error_count, got.input_records, got.output_records) == (known or 1, known or 1, 0)
     assert (got.books_difference, got.total_time) == (0, 1.0)
