@@ -140,10 +140,11 @@ def _pool(stage: Mapping[str, Any]) -> str:
 
 def _limits(described: Mapping[str, Any]) -> list[str]:
     most = described["max_samples"]
+    batches = f"{described['max_in_flight']} batches of {count(described['batch_size'])}"
     lines = [
         f"[bold]records[/bold]  {'all of the source' if most is None else f'at most {count(most)}'}",
         f"[bold]memory[/bold]  at most {count(described['max_records_in_memory'])} records between loader and writer, "
-        f"whatever the size of the input ({described['max_in_flight']} × {count(described['batch_size'])} in flight)",
+        f"whatever the size of the input: {batches} in flight",
     ]
     if described["dedup_num_buckets"]:
         lines.append(f"[bold]deduplication[/bold]  state in {plural(described['dedup_num_buckets'], 'shard')}")

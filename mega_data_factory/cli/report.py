@@ -77,7 +77,8 @@ class RunReport:
             return f"the books close: {accounted}; every operator: input = output + rejected + errors"
         if run.status in ("failed", "interrupted"):
             committed = count(run.committed_records)
-            return f"the books are open: the run was {run.status} after {committed} records were committed"
+            ended = "failed" if run.status == "failed" else "was interrupted"
+            return f"the books are open: the run {ended} after {committed} records were committed"
         known = "; ".join(self.differences) or f"{count(run.books_difference)} records are not accounted for"
         return f"the books do NOT close: {known}"
 
@@ -109,7 +110,7 @@ def _row(row: RunMetrics | StageMetrics | OperatorMetrics, schema: pa.Schema) ->
 def _paths(plan: Plan, run: RunMetrics) -> dict[str, str]:
     executor = plan.executor
     output = plan.writer_options.output_path
-    paths = {"output": output}
+    paths = {"output": output} if run.output_files else {}
     if executor.metrics.enabled and executor.metrics.write_on_completion:
         paths["metrics"] = executor.metrics.output_path
     if executor.rejected_samples.enabled and run.rejected_records:
