@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import signal
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -33,3 +38,51 @@ class Dedup(Deduplicator):
 
     def keys(self, table: pa.Table) -> list[list[bytes | None]]:
         return [[text.encode() for text in table.column("text").to_pylist()]]
+
+
+class KillOnce(Refiner):
+    """Kills its worker after the work and before the answer, once for each of some batches.
+
+    Args:
+        folder: where the kills are noted, so that each happens once.
+        every: kill for records whose id hashes to 0 modulo this.
+    """
+
+    def __init__(self, *, folder: str, every: int = 50) -> None:
+        self.folder = folder
+        self.every = every
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        for record_id in table.column("record_id").to_pylist():
+            digest = hashlib.sha256(record_id.encode()).hexdigest()
+            if int(digest, 16) % self.every == 0:
+                mark = Path(self.folder) / digest
+                if not mark.exists():
+                    mark.touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
+        return table
+
+
+class Poison(Refiner):
+    """Kills its worker whenever a text contains the word."""
+
+    def __init__(self, *, word: str = "POISON") -> None:
+        self.word = word
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        if any(self.word in text for text in table.column("text").to_pylist()):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return table
+
+
+class Raises(Refiner):
+    """Raises ValueError whenever a text contains the word."""
+
+    def __init__(self, *, word: str = "BAD") -> None:
+        self.word = word
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        for text in table.column("text").to_pylist():
+            if self.word in text:
+                raise ValueError(f"cannot digest {self.word}")
+        return table

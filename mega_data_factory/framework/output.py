@@ -44,7 +44,7 @@ class OutputFolder:
         path = storage.absolute(plan.writer_options.output_path)
         return cls(
             path=path,
-            suffix=plan.writer.load().suffix,
+            suffix=plan.writer.build().suffix,
             errors_path=storage.absolute(plan.executor.errors_path or storage.join(path, "_errors")),
             dead_letter_path=storage.absolute(plan.executor.dead_letter_path or storage.join(path, "_dead_letter")),
             run_id=run_id,

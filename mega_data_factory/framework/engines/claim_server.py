@@ -55,23 +55,25 @@ def connect(addresses: Sequence[str], patience: float = 60.0) -> ShardedClaims:
 
 
 def _caller(address: str, patience: float) -> Send:
-    open_connections: list[Connection] = []
+    connection: Connection | None = None
 
     def call(verb: str, packed: bytes) -> bytes:
+        nonlocal connection
         deadline = time.monotonic() + patience
         while True:
             try:
-                if not open_connections:
-                    open_connections.append(Client(address, family="AF_UNIX"))
-                open_connections[0].send_bytes((_CLAIM if verb == "claim" else _RELEASE) + packed)
-                return open_connections[0].recv_bytes()
+                if connection is None:
+                    connection = Client(address, family="AF_UNIX")
+                connection.send_bytes((_CLAIM if verb == "claim" else _RELEASE) + packed)
+                return connection.recv_bytes()
             except (EOFError, OSError) as error:
                 # The shard died. Whether it had taken the claim or not, asking again gives the same answer.
-                for connection in open_connections:
+                if connection is not None:
                     connection.close()
-                open_connections.clear()
+                connection = None
                 if time.monotonic() > deadline:
                     raise WorkerLostError(f"a deduplication shard did not come back in {patience:.0f} s") from error
-                time.sleep(0.05)
+                time.sleep(0.02)
 
+    call("claim", b"")  # wait for the shard now, not in the time of the first batch
     return call
