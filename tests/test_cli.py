@@ -277,10 +277,10 @@ def test_a_failed_run_exits_1_and_leaves_its_report(folder: Path, capsys: pytest
 
 
 def test_output_that_exists_is_not_overwritten(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A second run into the same folder is refused with a hint, unless the writer is told what to do."""
-    config = pipeline(folder)
-    assert main(["run", "--config", config, "--quiet"]) == 0
-    assert main(["run", "--config", config, "--quiet"]) == 1
+    """A run into a folder that holds output already is refused, and the hint says what to tell the writer."""
+    (folder / "output").mkdir()
+    (folder / "output" / "part-00000.parquet").touch()
+    assert main(["run", "--config", pipeline(folder), "--quiet"]) == 1
     captured = capsys.readouterr()
     assert "error[output-unwritable]" in captured.err
     assert "overwrite" in captured.err

@@ -1,0 +1,169 @@
+"""The manual says what the code does: generated pages are fresh, examples run, names and links exist."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+import mega_data_factory
+from mega_data_factory.cli import failures, main
+from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.plan import make_plan
+
+ROOT = Path(__file__).parents[1]
+MANUAL = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(name: str, language: str) -> list[str]:
+    """The fenced code blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", read(name), flags=re.MULTILINE | re.DOTALL)
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", ["configuration.md", "operators.md"])
+def test_generated_pages_are_fresh(page: str) -> None:
+    """The page is what `make docs` would write now."""
+    assert read(f"docs/{page}") == generator().PAGES[page]().rstrip("\n") + "\n"
+
+
+def test_every_error_slug_is_in_the_manual() -> None:
+    """docs/errors.md has a heading for every slug, and for nothing else."""
+    headings = set(re.findall(r"^## `(.+)`$", read("docs/errors.md"), flags=re.MULTILINE))
+    leaves = [leaf for leaf in MdfError.__subclasses__() if leaf.__module__.startswith("mega_data_factory")]
+    assert failures.UsageError in leaves
+    assert headings == {MdfError.slug, *(leaf.slug for leaf in leaves)}
+
+
+@pytest.mark.parametrize("page", MANUAL, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link of the manual leads to a file that exists."""
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name} → {target}"
+
+
+@pytest.mark.parametrize("page", MANUAL, ids=lambda page: page.name)
+def test_commands_exist(page: Path) -> None:
+    """Every `mdf` command and `make` target that the manual names exists."""
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:\$ |`)mdf ([a-z]+)", text))
+    assert named <= {"run", "plan", "validate", "operators"}
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), flags=re.MULTILINE))
+    assert set(re.findall(r"(?:\$ |`)make ([a-z-]+)", text)) <= targets
+
+
+def test_the_options_in_the_readme_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    """The options that the README gives `mdf run` are the ones that it has."""
+    line = next(line for line in read("README.md").splitlines() if line.startswith("| `mdf run"))
+    main(["run", "--help"])
+    help_text = capsys.readouterr().out
+    for option in re.findall(r"--[a-z-]+", line):
+        assert option in help_text
+
+
+def test_the_pipeline_in_the_readme_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The YAML of the README is a valid pipeline, given the user's class that it names."""
+    package = tmp_path / "my_package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "tone.py").write_text(blocks("docs/writing-an-operator.md", "python")[0], encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    (text,) = blocks("README.md", "yaml")
+    plan = make_plan(PipelineConfig.from_dict(yaml.safe_load(text)))
+    assert [operator.name for operator in plan.stages[0].operators] == ["text_length_filter", "exact_deduplicator"]
+
+
+def test_the_python_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The Python of the README runs the example pipeline (here on few records and workers) and prints its operators."""
+    config = yaml.safe_load(read("configs/example_with_metrics.yaml"))
+    config["executor"] |= {"max_samples": 60, "batch_size": 30}
+    config["data_loader"]["num_workers"] = 1
+    for stage in config["stages"]:
+        stage["worker"] = {"num_replicas": 1}
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "example_with_metrics.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("README.md", "python")
+    exec(compile(code, "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert "60 read" in out
+    operators = [item["name"] for stage in config["stages"] for item in stage["operators"]]
+    assert len(operators) >= 8
+    assert all(name in out for name in operators)
+
+
+def test_the_operator_of_the_manual_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The guide's filter, configuration and test work as printed: reasons, scores, custom metric, `mdf operators`."""
+    page = "docs/writing-an-operator.md"
+    for code in [*blocks(page, "python"), *blocks(page, "yaml")]:
+        name = code.splitlines()[0].removeprefix("# ")
+        (tmp_path / name).write_text(code, encoding="utf-8")
+    posts = ["Be calm.", "STOP SHOUTING", "...", "All is well."]
+    (tmp_path / "posts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in posts))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+
+    tests: dict[str, object] = {}
+    exec((tmp_path / "test_shouting.py").read_text(), tests)
+    tests["test_capitals_are_shouting"]()  # type: ignore[operator]
+    assert main(["operators", "shouting:ShoutingFilter"]) == 0
+    assert "greatest share of capitals" in capsys.readouterr().out
+    assert main(["operators", "shouting_rows:AllCapsFilter"]) == 0
+    capsys.readouterr()
+    assert main(["run", "--config", "shouting.yaml", "--json", "--run-id", "run_s"]) == 0
+    operator = json.loads(capsys.readouterr().out)["stages"][0]["operators"][0]
+    assert operator["rejected_reasons"] == {"shouting": 1, "no_letters": 1}
+    assert operator["custom_metrics"] == {"letters": sum(c.isalpha() for text in posts for c in text)}
+    assert sorted(pq.read_table("calm", columns=["text"]).column("text").to_pylist()) == ["All is well.", "Be calm."]
+    samples = [json.loads(line) for line in Path("rejected/run_s.jsonl").read_text().splitlines()]
+    assert {sample["reason"]: sample.get("score") for sample in samples} == {"shouting": 1.0, "no_letters": None}
+
+
+def test_the_change_log_knows_this_version() -> None:
+    """The newest entry of the change log is of the version of the package."""
+    newest = re.search(r"^## (\S+)", read("CHANGELOG.md"), flags=re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == mega_data_factory.__version__
+
+
+def test_the_lock_holds_what_the_project_asks_for() -> None:
+    """Every dependency is pinned in the lock within its range, every pin has hashes, and no registry is named."""
+    project = tomllib.loads(read("pyproject.toml"))
+    asked = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    asked += [item for extra in project["project"]["optional-dependencies"].values() for item in extra]
+    lock = read("requirements.lock")
+    assert "://" not in lock
+    pins = dict(re.findall(r"^([a-z0-9_-]+)==([^\s;\\]+)", lock, flags=re.MULTILINE))
+    for requirement in map(Requirement, asked):
+        pinned = pins[re.sub(r"[-_.]+", "-", requirement.name).lower()]
+        assert requirement.specifier.contains(Version(pinned)), f"{requirement}: {pinned} is locked; run `make lock`"
+    entries = re.split(r"\n(?=[a-z])", lock.strip())
+    assert all("--hash=sha256:" in entry for entry in entries)
