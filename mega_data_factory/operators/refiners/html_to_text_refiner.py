@@ -15,7 +15,9 @@ from mega_data_factory.operators.parameters import check_flag, check_name
 
 
 class HtmlToTextRefiner(Refiner):
-    """Extracts the readable text of HTML pages with Resiliparse; bytes are decoded by detecting their encoding.
+    """Extracts the readable text of HTML pages with Resiliparse; bytes are decoded.
+
+    Bytes that are valid UTF-8 are UTF-8; of others the encoding is declared in the page or guessed.
 
     Null stays null. The output column replaces one of the same name.
 
@@ -66,10 +68,23 @@ class HtmlToTextRefiner(Refiner):
 
     def _text_of(self, page: object) -> str:
         if isinstance(page, bytes):
-            page = bytes_to_str(page, detect_encoding(page) or "utf-8")
+            page = _decoded(page)
         if not isinstance(page, str):
             raise ConfigError(
                 f"html_column: column `{self.html_column}` holds {type(page).__name__}, not text or bytes"
             )
         text: str = extract_plain_text(page, **self._options)
         return text
+
+
+def _decoded(page: bytes) -> str:
+    """The page as text; never fails, what cannot be decoded is replaced."""
+    # valid UTF-8 is hardly ever anything else, unless NUL or ESC tell of UTF-16 or ISO 2022; a guess from the
+    # frequencies of bytes takes a page with few letters beyond ASCII for Latin-1
+    if b"\0" not in page and b"\x1b" not in page:
+        try:
+            return page.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            pass
+    text: str = bytes_to_str(page, detect_encoding(page, from_html_meta=True) or "utf-8")
+    return text

@@ -1,0 +1,216 @@
+"""What every operator of the catalogue must do."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pyarrow as pa
+import pytest
+
+from mega_data_factory.catalogue import OPERATORS
+from mega_data_factory.errors import ConfigError
+from mega_data_factory.framework.contracts import Deduplicator, Filter, Judgement, Refiner
+from tests.operators.texts import MemoryClaims, class_of, odd_table, ready
+
+NAMES = sorted(OPERATORS)
+REFINERS = [name for name in NAMES if issubclass(class_of(name), Refiner)]
+FILTERS = [name for name in NAMES if issubclass(class_of(name), Filter)]
+DEDUPLICATORS = [name for name in NAMES if issubclass(class_of(name), Deduplicator)]
+READS = {
+    "html_to_text_refiner": "html",
+    "url_filter": "url",
+    "language_filter": "language",
+}
+
+
+def apply(name: str, table: pa.Table) -> pa.Table | Judgement:
+    operator = ready(name)
+    return operator.judge(table) if isinstance(operator, Filter) else operator.refine(table)
+
+
+def outcome(name: str, table: pa.Table) -> list[object]:
+    result = apply(name, table)
+    if isinstance(result, Judgement):
+        assert result.score is not None
+        assert result.threshold is not None
+        columns = [result.reason.to_pylist(), result.score.to_pylist(), result.threshold.to_pylist()]
+        return list(zip(*columns, strict=True))
+    return result.to_pylist()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_short_name_is_the_class_name(name: str) -> None:
+    """The class's name is the short name in camel case, so that both work in a configuration."""
+    assert class_of(name).__name__ == "".join(word.capitalize() for word in name.split("_"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_is_typed_keyword_only_and_documented(name: str) -> None:
+    """Every constructor parameter is keyword-only, has a type, and has its entry under `Args:`."""
+    found = class_of(name)
+    doc = inspect.getdoc(found) or ""
+    entries = re.findall(r"^    (\w+): \S", doc.partition("Args:\n")[2], re.MULTILINE)
+    parameters = list(inspect.signature(found).parameters.values())
+    assert entries == [parameter.name for parameter in parameters]
+    assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters)
+    assert all(parameter.annotation is not inspect.Parameter.empty for parameter in parameters)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_parameter_is_refused(name: str) -> None:
+    """A parameter that does not exist never passes silently."""
+    with pytest.raises(TypeError, match="no_such_parameter"):
+        ready(name, no_such_parameter=1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_parameter_of_the_wrong_kind_is_named(name: str) -> None:
+    """Every parameter checks what it is given, and the message names the parameter."""
+    for parameter in inspect.signature(class_of(name)).parameters:
+        with pytest.raises(ValueError, match=parameter):
+            ready(name, **{parameter: object()})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_column_is_named_with_those_there_are(name: str) -> None:
+    """A column that is not there stops with an error that names it and the columns there are."""
+    column = READS.get(name, "text")
+    table = odd_table()
+    table = table.rename_columns([c + "_" if c == column else c for c in table.column_names])
+    message = rf"no column `{column}`; the columns are record_id, .*language_score"
+    with pytest.raises(ConfigError, match=message) as error:
+        apply(name, table)
+    assert f"did you mean `{column}_`" in str(error.value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_column_of_numbers_is_refused(name: str) -> None:
+    """A column that does not hold text stops with a clear error instead of being turned into text."""
+    table = odd_table()
+    index = table.schema.get_field_index(READS.get(name, "text"))
+    numbers = pa.array(range(table.num_rows), pa.int64())
+    with pytest.raises(ConfigError, match="not text"):
+        apply(name, table.set_column(index, table.column_names[index], numbers))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_halves_give_what_the_whole_gives(name: str) -> None:
+    """Splitting a table changes no verdict and no value, whatever the texts."""
+    table = odd_table()
+    half = table.num_rows // 2
+    if name in DEDUPLICATORS:
+        operator = ready(name)
+        assert isinstance(operator, Deduplicator)
+        first, second = (operator.judge(part).reason.to_pylist() for part in (table.slice(0, half), table.slice(half)))
+        assert first + second == [row[0] for row in outcome(name, table)]  # type: ignore[index]
+        return
+    assert outcome(name, table.slice(0, half)) + outcome(name, table.slice(half)) == outcome(name, table)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("rows", [0, 1])
+def test_tables_of_no_and_of_one_record(name: str, rows: int) -> None:
+    """A table without records, or with a single null, is nothing special."""
+    assert len(outcome(name, odd_table().slice(0, rows))) == rows
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_physical_form_of_a_column_does_not_matter(name: str) -> None:
+    """Chunked, large_string, dictionary and string_view columns are judged like plain ones."""
+    table = odd_table()
+    expected = outcome(name, table)
+    chunked = pa.concat_tables([table.slice(0, 3), table.slice(3, 0), table.slice(3)])
+    assert outcome(name, chunked) == expected
+    for kind in (pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())):
+        fields = [pa.field(f.name, kind) if f.name in ("text", "url", "language", "html") else f for f in table.schema]
+        assert outcome(name, table.cast(pa.schema(fields))) == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_column_of_nothing_but_nulls(name: str) -> None:
+    """A column whose type is null is a column of missing values."""
+    table = odd_table()
+    index = table.schema.get_field_index(READS.get(name, "text"))
+    empty = table.set_column(index, table.column_names[index], pa.nulls(table.num_rows))
+    assert len(outcome(name, empty)) == table.num_rows
+
+
+@pytest.mark.parametrize("name", REFINERS)
+def test_a_refiner_keeps_records_and_their_order(name: str) -> None:
+    """A refiner gives back the same records in the same order with plain Arrow types, also from an empty table."""
+    table = odd_table()
+    refined = ready(name).refine(table)  # type: ignore[attr-defined]
+    assert refined.column("record_id").to_pylist() == table.column("record_id").to_pylist()
+    assert {str(kind) for kind in refined.schema.types} <= {"string", "int64", "double"}
+    assert ready(name).refine(table.slice(0, 0)).schema == refined.schema  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", REFINERS)
+def test_a_refiner_leaves_null_null(name: str) -> None:
+    """What is derived from a missing text is missing."""
+    table = odd_table().select(["record_id", "text", "html"]).slice(0, 1)
+    row = ready(name).refine(table).to_pylist()[0]  # type: ignore[attr-defined]
+    assert {value for column, value in row.items() if column != "record_id"} == {None}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_gives_stable_reasons(name: str) -> None:
+    """Reasons are snake case and listed in the docstring, twice the same, and the Arrow types are the contract's."""
+    table = odd_table()
+    judged = apply(name, table)
+    assert isinstance(judged, Judgement)
+    assert judged.reason.type == pa.string()
+    assert (judged.score.type, judged.threshold.type) == (pa.float64(), pa.float64())
+    doc = inspect.getdoc(class_of(name)) or ""
+    for reason in set(judged.reason.to_pylist()) - {None}:
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", reason)
+        assert f"`{re.sub(r'_[0-9]+_gram', '', reason)}" in doc
+    assert outcome(name, table) == outcome(name, table)
+
+
+@pytest.mark.parametrize("name", [name for name in FILTERS if name not in DEDUPLICATORS])
+def test_a_filter_rejects_what_is_missing(name: str) -> None:
+    """A null in the judged column is rejected as missing, before every other rule."""
+    column = READS.get(name, "text")
+    table = odd_table()
+    missing = table.set_column(table.schema.get_field_index(column), column, pa.nulls(table.num_rows, pa.string()))
+    assert {row[0] for row in outcome(name, missing)} == {f"missing_{column}"}  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", DEDUPLICATORS)
+def test_a_retried_batch_is_judged_the_same(name: str) -> None:
+    """Judging a batch again, after a crash and amid others, gives the same verdicts and claims nothing new."""
+    claims, table = MemoryClaims(), odd_table()
+    operator = ready(name, claims)
+    assert isinstance(operator, Deduplicator)
+    first = operator.judge(table).reason.to_pylist()
+    held = dict(claims.held)
+    assert operator.judge(table).reason.to_pylist() == first
+    assert claims.held == held
+
+
+@pytest.mark.parametrize("name", DEDUPLICATORS)
+def test_copies_under_other_names_go_and_nothing_is_no_copy(name: str) -> None:
+    """Every record of a second copy with new names is rejected, except those without text."""
+    table = odd_table()
+    operator = ready(name)
+    assert isinstance(operator, Deduplicator)
+    operator.judge(table)
+    renamed = table.set_column(0, "record_id", pa.array([f"copy{i}" for i in range(table.num_rows)]))
+    kept = table["text"].filter(operator.judge(renamed).kept).to_pylist()
+    assert not any((text or "").strip() for text in kept)
+    assert None in kept
+    assert "" in kept
+
+
+@pytest.mark.parametrize("name", DEDUPLICATORS)
+def test_released_claims_are_free_again(name: str) -> None:
+    """After the first owner gives up its claims, a copy takes them and stays."""
+    claims = MemoryClaims()
+    operator = ready(name, claims)
+    assert isinstance(operator, Deduplicator)
+    table = pa.table({"record_id": ["a", "b"], "text": ["one two three four five six"] * 2})
+    assert operator.judge(table).reason.to_pylist() == [None, "duplicate"]
+    claims.release(list(claims.held.values()))
+    assert operator.judge(table.slice(1)).reason.to_pylist() == [None]
