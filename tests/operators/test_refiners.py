@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ftfy
 import pyarrow as pa
 import pytest
 
@@ -74,6 +75,20 @@ def test_unicode_repairs_what_is_broken_only() -> None:
     table = operator.refine(table_of(texts))
     assert table.column("text").to_pylist() == ["schön", "a & b", "x\ny", "plain & clean <b>", "schön", None, ""]
     assert operator.take_reported() == {"inspected_records": 4, "repaired_records": 3}
+
+
+def test_unicode_line_by_line_gives_what_ftfy_gives() -> None:
+    """Repairing suspect lines alone changes a text as ftfy changes the whole of it."""
+    texts = ["a\r\n\xe2\x80\x94 b\rc\n\n", "<b>\n&amp; caf\xc3\xa9", "x\u2028y\x85z \u201cq\u201d"]
+    texts += ["\r\r\n\r", "ok\n\x1b[1mé"]
+        "a\r\n\xe2\x80\x94 b\rc\n\n",
+        "<b>\n&amp; caf\xc3\xa9",
+        "x\u2028y\x85z \u201cq\u201d",
+        "\r\r\n\r",
+        "ok\n\x1b[1mé",
+    ]
+    table = refined("unicode_repair_refiner", table_of(texts))
+    assert table.column("text").to_pylist() == [ftfy.fix_text(text) for text in texts]
 
 
 @pytest.mark.parametrize(("form", "expected"), [("NFC", "é\ufb01"), ("NFKC", "éfi"), ("NFD", "e\u0301\ufb01")])
