@@ -1,0 +1,1 @@
+"""The run side: configuration, plan, engines, metrics."""

@@ -133,7 +133,7 @@ class OperatorContext:
     claims: Claims | None = None
 
 
-class Operator(ABC):
+class Operator(ABC):  # noqa: B024 - its holes are in its two kinds, Refiner and Filter
     """A step of a stage. Subclass `Refiner`, `Filter` or `Deduplicator`, not this.
 
     Parameters of the constructor are the operator's `params` in the configuration; they are checked when the

@@ -12,10 +12,11 @@ from typing import Any
 
 from mega_data_factory import storage
 from mega_data_factory.errors import ConfigError, ErrorLimitExceeded, MdfError
-from mega_data_factory.framework.batch import CommitRecord, StagedBatch
+from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.books import Books
 from mega_data_factory.framework.config import PipelineConfig, check_config
 from mega_data_factory.framework.contracts import Loader
+from mega_data_factory.framework.engines.ray_environment import prepare_ray
 from mega_data_factory.framework.engines.run import Engine, Event, RunSettings, SplitsListed
 from mega_data_factory.framework.metrics import MetricsCollector, MetricsWriter, OperatorMetrics
 from mega_data_factory.framework.metrics.collector import RunTotals
@@ -206,6 +207,7 @@ class Executor:
     def _engine(self, loader: Loader) -> Engine:
         settings = RunSettings(self._stage_settings, self._output)
         if self.plan.executor.engine == "ray":
+            prepare_ray(self.plan.executor.ray_address)
             from mega_data_factory.framework.engines.ray import RayEngine
 
             return RayEngine(self.plan, settings, loader)

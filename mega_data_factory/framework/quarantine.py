@@ -13,7 +13,7 @@ from mega_data_factory.framework.metrics.models import OperatorMetrics
 from mega_data_factory.framework.stage import record_json
 
 
-class WorkerDied(Exception):  # noqa: N818 - an event, not an error of the user's
+class WorkerDied(Exception):
     """A worker died while it held records; the message says how."""
 
 

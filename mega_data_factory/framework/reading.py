@@ -67,9 +67,7 @@ def batch_number(batch: Batch) -> int:
     return int(batch.id.rpartition("-")[2])
 
 
-def _tables(
-    loader: Loader, split: Split, batch_size: int
-) -> Iterator[tuple[pa.Table, list[SkippedRecord], float]]:
+def _tables(loader: Loader, split: Split, batch_size: int) -> Iterator[tuple[pa.Table, list[SkippedRecord], float]]:
     """Tables with the records skipped before them and the seconds they took; at least one, cut at the split's limit."""
     left = split.limit
     given = False

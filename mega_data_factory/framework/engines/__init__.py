@@ -1,0 +1,1 @@
+"""Engines move batches through stages: nothing else."""

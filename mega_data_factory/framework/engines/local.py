@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -114,7 +114,7 @@ class LocalEngine:
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def run(self, splits: Iterator[Split]) -> Iterator[Event]:
+    def run(self, splits: Iterator[Split]) -> Generator[Event, None, None]:
         """Move every batch of the splits through the stages; yields what happens, ends when all is committed."""
         numbered = enumerate(splits)
         try:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
@@ -51,9 +51,7 @@ class _Reader:
     def handle(self, message: Job) -> Job:
         if "split" in message:
             split = Split(**message["split"])
-            self._batches = read_batches(
-                self._loader, split, message["index"], self._batch_size, skip=message["skip"]
-            )
+            self._batches = read_batches(self._loader, split, message["index"], self._batch_size, skip=message["skip"])
         batch = next(self._batches)
         path = self._spool.put(f"{batch.id}.read", batch.table)
         return {"batch": batch.header(), "path": path, "end": batch.split_end is not None}
@@ -133,7 +131,7 @@ class _WriterRole:
         pass
 
 
-_ROLES = {"read": _Reader, "stage": _StageRole, "write": _WriterRole}
+_ROLES: dict[str, Callable[[Job], _Role]] = {"read": _Reader, "stage": _StageRole, "write": _WriterRole}
 
 
 def stage_plan(values: Job) -> StagePlan:

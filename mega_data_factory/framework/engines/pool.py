@@ -135,9 +135,9 @@ class Pool:
 
     def grow(self) -> None:
         """Add a worker when more work waits than there are workers, all of them busy, and the pool may grow."""
-        if len(self.workers) < self.max_size and len(self.queue) > len(self.workers):
-            if all(worker.task is not None for worker in self.workers):
-                self._add(len(self.workers))
+        piled_up = len(self.queue) > len(self.workers) and all(worker.task is not None for worker in self.workers)
+        if piled_up and len(self.workers) < self.max_size:
+            self._add(len(self.workers))
 
     def hand_out(self) -> None:
         """Give waiting tasks to idle workers."""
@@ -165,7 +165,9 @@ class Pool:
         self.workers.remove(dead)
         self._stillborn = 0 if dead.ready else self._stillborn + 1
         if self._stillborn >= _STILLBORN_ALLOWED:
-            raise WorkerLostError(f"{self.name}: {self._stillborn} workers in a row died while they started ({epitaph})")
+            raise WorkerLostError(
+                f"{self.name}: {self._stillborn} workers in a row died while they started ({epitaph})"
+            )
         self._add(dead.slot)
         return dead.task, epitaph
 

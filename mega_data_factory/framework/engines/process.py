@@ -10,10 +10,17 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 _MODULE = "mega_data_factory.framework.engines.local_worker"
-_THREAD_POOLS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
+_THREAD_POOLS = (
+    "POLARS_MAX_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
 
 
 class WorkerProcess:
@@ -31,7 +38,7 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         lifeline_read, lifeline_write = os.pipe()
         environment = {name: str(max(1, int(cpu))) for name in _THREAD_POOLS}
-        environment |= {"PYTHONPATH": os.pathsep.join(p for p in map(os.path.abspath, sys.path) if os.path.exists(p))}
+        environment["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", _MODULE, str(theirs.fileno()), str(lifeline_read)],

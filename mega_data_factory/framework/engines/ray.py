@@ -1,20 +1,17 @@
 """The Ray engine: Ray Data over batches.
 
-A row of the dataset is one batch: its account and its table as Arrow IPC bytes. Ray Data does scheduling, back-pressure,
-elastic pools, spilling, placement and recovery. A retried task makes its row anew, and the row carries its account, so a
-killed worker or node changes no count. The last stage stages its table beside the output; the driver gathers staged
-batches, of which it sees only the accounts, and Ray tasks write them as files of the target size.
+A row of the dataset is one batch: its account and its table as Arrow IPC bytes. Ray Data does scheduling,
+back-pressure, elastic pools, spilling, placement and recovery. A retried task makes its row anew, and the row carries
+its account, so a killed worker or node changes no count. The last stage stages its table beside the output; the driver
+gathers staged batches, of which it sees only the accounts, and Ray tasks write them as files of the target size.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -23,12 +20,13 @@ import ray.data
 from ray.exceptions import RayError
 
 from mega_data_factory import storage
-from mega_data_factory.errors import ConfigError, InputError, MdfError, WorkerLostError
+from mega_data_factory.errors import ConfigError, MdfError, WorkerLostError
 from mega_data_factory.framework.batch import CommitRecord, Gatherer, StagedBatch
+from mega_data_factory.framework.claims import ClaimShard
 from mega_data_factory.framework.contracts import Loader, Split, Writer
 from mega_data_factory.framework.engines.ray_actors import (
+    ALWAYS_BACK,
     AttemptLedger,
-    ClaimShardActor,
     ReadStage,
     StageActor,
     StageJob,
@@ -69,7 +67,7 @@ class RayEngine:
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def run(self, splits: Iterator[Split]) -> Iterator[Event]:
+    def run(self, splits: Iterator[Split]) -> Generator[Event, None, None]:
         """Move every batch of the splits through the stages; yields what happens, ends when all is committed."""
         self._connect()
         try:
@@ -77,8 +75,8 @@ class RayEngine:
             yield SplitsListed(len(items))
             if not items:
                 return
-            rows = iter(self._dataset(items).iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
-            for block in rows:
+            blocks: Any = self._dataset(items).iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+            for block in blocks:
                 for start in range(block.num_rows):
                     yield from self._take(block.slice(start, 1))
             if group := self._gatherer.flush():
@@ -148,12 +146,12 @@ class RayEngine:
 
     def _dataset(self, items: list[dict[str, Any]]) -> ray.data.Dataset:
         plan = self._plan
-        nodes = [_machine(node) for node in ray.nodes() if node["Alive"]]
+        nodes = [_machine(node) for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         check_fit(plan, nodes)
         share = cpu_share(plan, sum(node.cpu for node in nodes))
-        ledger = AttemptLedger.remote()
+        ledger = ray.remote(AttemptLedger).options(**ALWAYS_BACK).remote()
         shards = [
-            ClaimShardActor.remote(claim_log(self._staging, shard))
+            ray.remote(ClaimShard).options(**ALWAYS_BACK).remote(claim_log(self._staging, shard))
             for shard in range(plan.executor.dedup_num_buckets if plan.needs_claims else 0)
         ]
         self._actors = [ledger, *shards]
@@ -191,12 +189,14 @@ class RayEngine:
         if ray.is_initialized():
             return
         address = self._plan.executor.ray_address
-        common = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
         try:
             if address is not None:
-                ray.init(address=address, **common)
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             else:
-                ray.init(address="local", num_cpus=int(this_machine().cpu), include_dashboard=False, **common)
+                cpus = int(this_machine().cpu)
+                ray.init(
+                    "local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+                )
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 f"executor.ray_address: cannot connect to {address or 'a new local cluster'}: {_first_line(error)}",
@@ -237,8 +237,7 @@ def _machine(node: dict[str, Any]) -> Machine:
 
 
 def _quiet() -> None:
-    """Ray talks much by default; a run has its own progress. No telemetry, and no token in the home folder."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    """Ray Data shows progress of its own by default; a run has one already."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False

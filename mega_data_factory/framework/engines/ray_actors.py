@@ -15,9 +15,9 @@ import ray
 from ray.exceptions import RayActorError
 
 from mega_data_factory import storage
-from mega_data_factory.errors import MdfError, WorkerLostError
+from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.batch import Batch
-from mega_data_factory.framework.claims import ClaimShard, Send, ShardedClaims
+from mega_data_factory.framework.claims import Send, ShardedClaims
 from mega_data_factory.framework.contracts import Loader, Split
 from mega_data_factory.framework.engines.failures import as_mdf_error
 from mega_data_factory.framework.engines.ray_rows import (
@@ -36,8 +36,10 @@ from mega_data_factory.framework.reading import read_batches
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.stage import Stage, StageSettings
 
+ALWAYS_BACK: dict[str, Any] = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
+"""Options of actors that hold state: they come back when they are killed, and calls to them are made again."""
 
-@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
+
 class AttemptLedger:
     """Counts how often restarted workers met the same batch. Only they ask, so a run without deaths never does."""
 
@@ -48,22 +50,6 @@ class AttemptLedger:
         """How often this work was asked for, this time included."""
         self._attempts[work] = count = self._attempts.get(work, 0) + 1
         return count
-
-
-@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
-class ClaimShardActor:
-    """A shard of the deduplication state; comes back with its log when it is killed."""
-
-    def __init__(self, log_path: str) -> None:
-        self._shard = ClaimShard(log_path)
-
-    def claim(self, packed: bytes) -> bytes:
-        """See `ClaimShard.claim`."""
-        return self._shard.claim(packed)
-
-    def release(self, packed: bytes) -> None:
-        """See `ClaimShard.release`."""
-        self._shard.release(packed)
 
 
 def claims_over(shards: Sequence[Any]) -> ShardedClaims | None:
@@ -147,7 +133,7 @@ class StageActor(_RayWorker):
         super().__init__(job.ledger)
         self._job = job
         self._claims = claims_over(job.shards)
-        self._worker_id = f"{job.plan.name}-{ray.get_runtime_context().get_actor_id()[:8]}"
+        self._worker_id = f"{job.plan.name}-{(ray.get_runtime_context().get_actor_id() or '')[:8]}"
         self._stage: Stage | None = None
 
     def __call__(self, row: pa.Table) -> pa.Table:
@@ -174,7 +160,8 @@ class StageActor(_RayWorker):
 
         def run(part: Batch) -> Batch:
             if not sandboxes:
-                sandboxes.append(Sandbox.remote(replace(self._job, staging=None), self._worker_id))
+                sandbox = ray.remote(Sandbox).options(num_cpus=0, max_restarts=0)
+                sandboxes.append(sandbox.remote(replace(self._job, staging=None), self._worker_id))
             call = sandboxes[0].run.remote(part.header(), pack_table(part.table).to_pybytes())
             try:
                 header, table = ray.get(call)
@@ -196,7 +183,6 @@ class StageActor(_RayWorker):
         return staged_row(batch, path)
 
 
-@ray.remote(num_cpus=0, max_restarts=0)
 class Sandbox:
     """A worker that may die: runs a stage on parts of a batch that keeps killing its workers."""
 
@@ -244,6 +230,3 @@ def claim_log(staging: str, shard: int) -> str:
     if storage.is_local(staging):
         return str(storage.local_path(staging) / f"claims-{shard}.log")
     return str(Path(tempfile.gettempdir()) / f"{Path(staging).name}-claims-{shard}.log")
-
-
-__all__ = ["AttemptLedger", "ClaimShardActor", "MdfError", "ReadStage", "StageActor", "StageJob", "write_group"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,7 +38,7 @@ Event = StagedBatch | CommitRecord | SplitsListed
 class Engine(Protocol):
     """Moves batches: nothing else. Both engines run the same stages and give the same events."""
 
-    def run(self, splits: Iterator[Split]) -> Iterator[Event]:
+    def run(self, splits: Iterator[Split]) -> Generator[Event, None, None]:
         """Move every batch of the splits through the stages and the writer.
 
         Yields:
