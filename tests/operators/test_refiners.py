@@ -81,12 +81,6 @@ def test_unicode_line_by_line_gives_what_ftfy_gives() -> None:
     """Repairing suspect lines alone changes a text as ftfy changes the whole of it."""
     texts = ["a\r\n\xe2\x80\x94 b\rc\n\n", "<b>\n&amp; caf\xc3\xa9", "x\u2028y\x85z \u201cq\u201d"]
     texts += ["\r\r\n\r", "ok\n\x1b[1mé"]
-        "a\r\n\xe2\x80\x94 b\rc\n\n",
-        "<b>\n&amp; caf\xc3\xa9",
-        "x\u2028y\x85z \u201cq\u201d",
-        "\r\r\n\r",
-        "ok\n\x1b[1mé",
-    ]
     table = refined("unicode_repair_refiner", table_of(texts))
     assert table.column("text").to_pylist() == [ftfy.fix_text(text) for text in texts]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -71,12 +72,7 @@ class LanguageRefiner(Refiner):
         return with_columns(table, columns)
 
     def _load(self) -> None:
-        # imported here, so that a process which only checks a configuration does not pay for it
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-        self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-        if self.languages is not None:
-            self._identifier.set_languages(self.languages)
+        self._identifier = _identifier(self.languages)
         _, self._clueless = self._identifier.classify("")
 
     def _classify(self, text: str) -> tuple[str | None, float]:
@@ -86,3 +82,15 @@ class LanguageRefiner(Refiner):
         if score <= self._clueless and len(self._identifier.nb_classes) > 1:
             return None, 0.0
         return language, float(score)
+
+
+@cache
+def _identifier(languages: tuple[str, ...] | None) -> Any:
+    """The model, once per process and choice of languages: it takes most of a second to read."""
+    # imported here, so that a process which only checks a configuration does not pay for it
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    if languages is not None:
+        identifier.set_languages(languages)
+    return identifier
