@@ -85,7 +85,7 @@ class Executor:
     Args:
         config: a checked configuration, a mapping, or the path of a YAML file.
         run_id: name of the run; made up when not given.
-        loader: reads instead of the `data_loader` of the configuration; Ray engine only (for a `ray.data` dataset).
+        loader: a `RayDatasetLoader` over a dataset made in Python, instead of the one that `data_loader` describes.
 
     Attributes:
         run_id: name of the run.
@@ -108,8 +108,9 @@ class Executor:
         settings = self.plan.executor
         if settings.ray_address is None:
             check_fit(self.plan, this_machine())
-        if loader is not None and settings.engine != "ray":
-            raise ConfigError("a loader object needs executor.engine: ray", hint="name it in data_loader.type instead")
+        reads_ray = self.plan.loader.name == "ray_dataset_loader"
+        if settings.engine != "ray" and (reads_ray or loader is not None):
+            raise ConfigError("data_loader: a Ray dataset can only be read with executor.engine: ray")
         try:
             self.metrics_collector = MetricsCollector(run_id)
         except ValueError as error:

@@ -34,6 +34,7 @@ from mega_data_factory.framework.engines.ray_actors import (
     read_staged,
     write_group,
 )
+from mega_data_factory.framework.engines.ray_dataset_loader import RayDatasetLoader
 from mega_data_factory.framework.engines.ray_rows import failed, staged_of
 from mega_data_factory.framework.engines.run import Event, RunSettings, SplitsListed
 from mega_data_factory.framework.plan import Plan, StagePlan
@@ -180,7 +181,8 @@ class RayEngine:
         return dataset
 
     def _reader(self) -> Any:
-        return self._plan.loader if type(self._loader) is self._plan.loader.load() else self._loader
+        """What reading workers get: a loader that holds blocks of this cluster as it is, any other to be built anew."""
+        return self._loader if isinstance(self._loader, RayDatasetLoader) else self._plan.loader
 
     # ── the cluster ───────────────────────────────────────────────────────────────────────────────────────────────────
 

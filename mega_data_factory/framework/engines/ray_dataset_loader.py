@@ -1,0 +1,72 @@
+"""Read a `ray.data` dataset: whatever Ray Data can read or compute can be curated."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from mega_data_factory.errors import InputError
+from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
+
+
+class RayDatasetLoader(Loader):
+    """Reads a Ray dataset, one split per block. Needs `executor.engine: ray`.
+
+    The dataset is materialised first (in the object store, which spills to disk), so that a block is the same in every
+    attempt. A record is named `block/row`, or by `id_column`.
+
+    Args:
+        dataset: `module:function` that returns a `ray.data.Dataset`; in Python also the dataset itself, as in
+            `Executor(config, loader=RayDatasetLoader(dataset=ds))`.
+        id_column: column whose values name the records, cast to strings; must be unique.
+    """
+
+    def __init__(self, *, dataset: Any = None, id_column: str | None = None) -> None:
+        super().__init__()
+        if isinstance(dataset, str) and ":" not in dataset:
+            raise ValueError(f"dataset is {dataset!r}, not `module:function`")
+        self._dataset = dataset
+        self._id_column = id_column
+        self._blocks: list[Any] = []
+
+    def splits(self, batch_size: int) -> Iterable[Split]:
+        """One split per block of the dataset."""
+        dataset = self._dataset
+        if isinstance(dataset, str):
+            module, _, function = dataset.partition(":")
+            try:
+                dataset = getattr(importlib.import_module(module), function)()
+            except (ImportError, AttributeError) as error:
+                raise InputError(f"data_loader.params.dataset: cannot load `{self._dataset}`: {error}") from error
+        if dataset is None:
+            raise InputError("data_loader.params.dataset: missing", hint="name a `module:function` that returns one")
+        self._dataset = None  # the workers need its blocks only
+        self._blocks = dataset.materialize().to_arrow_refs()
+        return [Split({"block": index}) for index in range(len(self._blocks))]
+
+    def read(self, split: Split, batch_size: int) -> Iterator[pa.Table]:
+        """Read one block."""
+        import ray  # not before the engine has settled its environment; the configuration check loads this module
+
+        index = split.params["block"]
+        table: pa.Table = ray.get(self._blocks[index])
+        if not table.num_rows:
+            return
+        ids = self._ids(table, index)
+        if RECORD_ID in table.column_names:
+            names = [f"source_{name}" if name == RECORD_ID else name for name in table.column_names]
+            table = table.rename_columns(names)
+        table = table.add_column(0, RECORD_ID, ids)
+        for start in range(0, table.num_rows, batch_size):
+            yield table.slice(start, batch_size)
+
+    def _ids(self, table: pa.Table, index: int) -> pa.Array | pa.ChunkedArray:
+        if self._id_column is None:
+            return pa.array([f"{index}/{row}" for row in range(table.num_rows)], pa.string())
+        if self._id_column not in table.column_names:
+            there = ", ".join(table.column_names)
+            raise InputError(f"data_loader.params.id_column: no column `{self._id_column}`; there is {there}")
+        return table.column(self._id_column).cast(pa.string())
