@@ -36,7 +36,7 @@ def operators(name: str | None, *, as_json: bool) -> int:
         console.print(f"[bold]{group}[/bold]")
         longest = max(len(entry.name) for entry in entries)
         for entry in entries:
-            summary = _indented(entry.summary, longest + 4, console).lstrip()
+            summary = _indented(entry.summary, longest + 4, console.width).lstrip()
             console.print(f"  [cyan]{entry.name:{longest}}[/cyan]  {escape(summary)}", soft_wrap=True)
         console.print()
     console.print("`mdf operators NAME` shows the parameters of one. Your own class is named `module:Class`.")
@@ -46,20 +46,31 @@ def operators(name: str | None, *, as_json: bool) -> int:
 def _print_entry(entry: manual.Entry, console: Console) -> None:
     console.print(f"[bold cyan]{entry.name}[/bold cyan]  ({entry.group.removesuffix('s')}, {entry.target})\n")
     for paragraph in entry.text.split("\n\n"):
-        console.print(escape(_indented(paragraph, 2, console)) + "\n", soft_wrap=True)
+        console.print(escape(_indented(paragraph, 2, _readable(console))) + "\n", soft_wrap=True)
     console.print("  parameters" if entry.parameters else "  It has no parameters.")
     for parameter in entry.parameters:
         default = "required" if parameter.required else f"default {parameter.default!r}"
         kind = escape(f"{parameter.type}  ({default})")
         console.print(f"    [cyan]{parameter.name}[/cyan]: [dim]{kind}[/dim]", soft_wrap=True)
         if parameter.text:
-            console.print(escape(_indented(parameter.text, 8, console)), soft_wrap=True)
+            console.print(escape(_indented(parameter.text, 8, _readable(console))), soft_wrap=True)
 
 
-def _indented(text: str, indent: int, console: Console) -> str:
-    """Wrapped to the screen, but no wider than a line is read with ease; lists and code are left as they are."""
+def _readable(console: Console) -> int:
+    """The width of the screen, but no more than a line is read with ease."""
+    return min(console.width, 100)
+
+
+def _indented(text: str, indent: int, width: int) -> str:
+    """Text wrapped to a width; lists and code are left as they are."""
     margin = " " * indent
     if any(line.startswith((" ", "-", "*", ">")) for line in text.splitlines()):
         return textwrap.indent(text, margin)
-    width = min(console.width, 100)
-    return textwrap.fill(text, width, initial_indent=margin, subsequent_indent=margin)
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
