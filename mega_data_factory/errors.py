@@ -32,7 +32,7 @@ class MdfError(Exception):
     @classmethod
     def from_dict(cls, values: Mapping[str, str | None]) -> MdfError:
         """The error of which `values` were made, as its own class."""
-        leaves = {leaf.slug: leaf for leaf in MdfError.__subclasses__()}
+        leaves = {leaf.slug: leaf for leaf in MdfError.__subclasses__() if "slug" in vars(leaf)}
         return leaves.get(values["slug"] or "", MdfError)(values["message"] or "", hint=values["hint"])
 
     def __str__(self) -> str:
@@ -82,7 +82,7 @@ class WorkerLostError(MdfError):
 
 
 class InternalError(MdfError):
-    """A worker failed in a way that is a bug of this package or of a loader or writer; carries the traceback."""
+    """A worker failed in a way that is a bug of this package or of a loader or writer; names the line that raised."""
 
     slug = "internal"
 

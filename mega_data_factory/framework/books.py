@@ -114,10 +114,10 @@ class Books:
         """
         found = []
         if finished and (self.planned != self.read or not self.complete):
-            found.append(
-                f"planned {self.planned:,} records, accounted for {self.read:,}; "
-                f"{len(self._open)} splits have batches that were not committed"
-            )
+            splits = "not all splits are listed"
+            if self.splits is not None:
+                splits = f"{self.splits - self._settled} of {self.splits} splits are not committed to their end"
+            found.append(f"planned {self.planned:,} records, accounted for {self.read:,}; {splits}")
         return found + _flow_differences(operators, self.committed, self.written)
 
 

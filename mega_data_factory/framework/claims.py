@@ -71,8 +71,7 @@ class ClaimShard:
                 if holder is owner:
                     new += entry
                 answer.append(holder == owner)
-            if new:
-                self._log.write(new)
+            self._append(new)
         return bytes(answer)
 
     def release(self, packed: bytes) -> None:
@@ -82,8 +81,13 @@ class ClaimShard:
             keys = [key for key, owner in self._owners.items() if owner in owners]
             for key in keys:
                 del self._owners[key]
-            if keys:
-                self._log.write(b"".join(key + _RELEASED for key in keys))
+            self._append(b"".join(key + _RELEASED for key in keys))
+
+    def _append(self, entries: bytes | bytearray) -> None:
+        """Write all of it: an unbuffered write may take less than it is given, and half an entry garbles the rest."""
+        rest = memoryview(entries)
+        while rest:
+            rest = rest[self._log.write(rest) :]
 
     def close(self) -> None:
         """Close the log."""

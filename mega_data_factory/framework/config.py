@@ -5,6 +5,7 @@ Every key has a default and a sentence. An unknown key is an error that names th
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,7 +177,7 @@ class ExecutorConfig(_Section):
     @field_validator("max_errors")
     @classmethod
     def _count_or_share(cls, value: float | None) -> float | None:
-        if value is not None and value > 1 and value != int(value):
+        if value is not None and value > 1 and not value.is_integer():
             raise ValueError("a count of records is a whole number, a share is below 1")
         return value
 
@@ -233,7 +234,7 @@ class PipelineConfig(_Section):
 
     def as_written(self) -> dict[str, Any]:
         """The configuration as it was written, environment variables not filled in: safe to store with a run."""
-        return self._as_written or self.model_dump(mode="json")
+        return copy.deepcopy(self._as_written) or self.model_dump(mode="json")
 
 
 _UNITS = {"": 1, "B": 1}
@@ -252,7 +253,7 @@ def parse_bytes(text: str) -> int:
     unit = stripped[len(number) :].strip()
     try:
         return int(float(number) * _UNITS[unit])
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OverflowError):
         raise ValueError(f"{text!r} is no size; write bytes or a text such as 512MiB or 2GB") from None
 
 

@@ -53,11 +53,13 @@ class ConfigSource:
         except UnicodeDecodeError as error:
             raise ConfigError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
         try:
+            values = yaml.safe_load(text)
             node = yaml.compose(text, Loader=yaml.SafeLoader)
             lines = dict(_lines(node, (), path)) if node is not None else {}
-            values = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise ConfigError(f"{path} is not valid YAML: {error}") from error
+        except RecursionError as error:
+            raise ConfigError(f"{path} is nested too deeply, or an alias in it stands for itself") from error
         if not isinstance(values, dict):
             raise ConfigError(f"{path} holds no mapping; a pipeline has data_loader, stages and data_writer")
         return cls(values, path, lines)
@@ -90,7 +92,8 @@ class ConfigSource:
     def expanded(self) -> dict[str, Any]:
         """The values with `${NAME}` and `${NAME:-default}` filled in from the environment.
 
-        A value that is nothing but a variable is read as YAML, so that numbers stay numbers.
+        A value that is nothing but a variable is read as YAML, so that numbers stay numbers; a text that is no YAML
+        (a password may begin with `@`) stays a text.
 
         Raises:
             ConfigError: a variable is not set and has no default.
@@ -117,7 +120,14 @@ class ConfigSource:
             return found
 
         text = _VARIABLE.sub(lookup, value)
-        return yaml.safe_load(text) if _VARIABLE.fullmatch(value) else text
+        return _as_yaml(text) if _VARIABLE.fullmatch(value) else text
+
+
+def _as_yaml(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def dotted(key: Key) -> str:

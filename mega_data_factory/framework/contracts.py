@@ -9,6 +9,7 @@ nothing. That is why `input = output + rejected + errors` can be checked on ever
 
 from __future__ import annotations
 
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -156,7 +157,9 @@ class Operator(ABC):  # noqa: B024 - its holes are in its two kinds, Refiner and
         in the `custom_metrics` column when `executor.metrics.collect_custom_metrics` is on.
         """
         reported = self.__dict__.setdefault("_reported", {})
-        reported[metric] = reported.get(metric, 0) + value
+        # NumPy's numbers become Python's: the account of a batch travels as JSON.
+        plain = int(value) if isinstance(value, numbers.Integral) else float(value)
+        reported[metric] = reported.get(metric, 0) + plain
 
     def take_reported(self) -> dict[str, float]:
         """The custom metrics reported since the last call."""

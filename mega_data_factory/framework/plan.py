@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Container
 from dataclasses import dataclass
 
 from mega_data_factory.errors import ConfigError
@@ -99,16 +101,22 @@ def make_plan(config: PipelineConfig) -> Plan:
 
 def _plan_stage(stage: StageConfig, index: int) -> StagePlan:
     operators: list[OperatorPlan] = []
-    used: dict[str, int] = {}
+    used: set[str] = set()
     for position, operator in enumerate(stage.operators):
         where = f"stages[{index}].operators[{position}]"
         component = resolve("operator", operator.name, operator.params, where)
         if not operator.enabled:
             continue
-        used[component.name] = count = used.get(component.name, 0) + 1
-        name = component.name if count == 1 else f"{component.name}_{count}"
+        name = _distinct(component.name, used)
+        used.add(name)
         operators.append(OperatorPlan(name, len(operators), component))
     if not operators:
         raise ConfigError(f"stages[{index}] `{stage.name}`: no operator is enabled", hint="remove the stage instead")
     worker = stage.worker
     return StagePlan(stage.name, index, tuple(operators), worker.min_workers, worker.max_workers, worker.resources)
+
+
+def _distinct(name: str, used: Container[str]) -> str:
+    """`name`, or the first of `name_2`, `name_3` … that is not used."""
+    numbered = (f"{name}_{number}" for number in itertools.count(2))
+    return next(candidate for candidate in itertools.chain([name], numbered) if candidate not in used)

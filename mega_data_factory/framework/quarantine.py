@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.batch import Batch, Exclusion
 from mega_data_factory.framework.contracts import RECORD_ID, Claims, owner_keys
 from mega_data_factory.framework.metrics.models import OperatorMetrics
@@ -37,6 +38,9 @@ def isolate_poison(batch: Batch, stage: str, run: RunFragment, max_attempts: int
 
     Returns:
         The batch as it leaves the stage.
+
+    Raises:
+        WorkerLostError: workers die of it though it holds no record.
     """
     passed: list[Batch] = []
     dead: list[tuple[pa.Table, str]] = []
@@ -45,8 +49,8 @@ def isolate_poison(batch: Batch, stage: str, run: RunFragment, max_attempts: int
             passed.append(outcome)
         else:
             dead.append((table, str(outcome)))
-    if claims is not None and dead:
-        claims.release([owner for table, _ in dead for owner in owner_keys(table)])
+            if claims is not None:  # now, so that its duplicates in the parts to come are not rejected for its sake
+                claims.release(owner_keys(table))
     letters = tuple(_dead_letter(table, stage, reason, max_attempts) for table, reason in dead)
     tables = [part.table for part in passed if part.table.num_rows]
     return replace(
@@ -69,6 +73,8 @@ def _parts(
             return
         except WorkerDied as error:
             death = error
+    if not table.num_rows:
+        raise WorkerLostError(f"{death}; {max_attempts} workers died of batch {batch.id}, which holds no record")
     if alone:
         yield table, death
         return

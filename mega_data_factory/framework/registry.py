@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mega_data_factory import catalogue
-from mega_data_factory.errors import ConfigError, did_you_mean
-from mega_data_factory.framework.contracts import Filter, Loader, Operator, Refiner, Writer
+from mega_data_factory.errors import ConfigError, MdfError, did_you_mean
+from mega_data_factory.framework.contracts import Deduplicator, Filter, Loader, Refiner, Writer
 
 Kind = Literal["loader", "operator", "writer"]
 
@@ -88,9 +88,9 @@ def parameters(cls: type[Any]) -> list[inspect.Parameter]:
 def _load(component: Component, kind: Kind, where: str) -> type[Any]:
     try:
         cls = component.load()
-    except (ImportError, AttributeError, AssertionError) as error:
+    except Exception as error:  # a module of the user's may raise anything while it is imported
         raise ConfigError(
-            f"{where}: cannot load `{component.target}`: {error}",
+            f"{where}: cannot load `{component.target}`: {type(error).__name__}: {error}",
             hint="`module:Class` must be importable from the folder that mdf is started in",
         ) from error
     if not issubclass(cls, _BASES[kind]) or inspect.isabstract(cls):
@@ -114,15 +114,12 @@ def _check_params(cls: type[Any], component: Component, where: str) -> None:
             raise ConfigError(f"{where}.params: {component.name} needs `{parameter.name}`")
     try:
         cls(**component.params)
-    except (ValueError, TypeError) as error:
+    except MdfError:
+        raise
+    except Exception as error:  # whatever a constructor raises, it refuses its parameters
         raise ConfigError(f"{where}.params: {component.name}: {error}") from error
 
 
 def is_deduplicator(component: Component) -> bool:
     """Whether the operator needs shared claims."""
-    from mega_data_factory.framework.contracts import Deduplicator
-
     return issubclass(component.load(), Deduplicator)
-
-
-__all__ = ["Component", "Kind", "Operator", "is_deduplicator", "parameters", "resolve", "snake_case"]

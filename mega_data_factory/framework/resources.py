@@ -84,7 +84,8 @@ def check_fit(plan: Plan, machines: Machine | Sequence[Machine]) -> None:
     free = [_Free.of(node) for node in nodes]
     if not local:
         needs = [Need("Ray Data's own tasks", SPARE_CPU), *needs]
-    for need in sorted(needs, key=lambda n: (n.gpu, n.cpu, n.memory), reverse=True):
+    # The choosiest first: a worker that runs anywhere must not take the place of one that runs on few nodes.
+    for need in sorted(needs, key=lambda n: (bool(n.custom), n.gpu, n.cpu, n.memory), reverse=True):
         if not any(node.take(need, share_cpu=local) for node in free):
             raise ResourceError(_message(need, needs, nodes), hint=_hint(local))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -47,6 +47,7 @@ class _Outcome:
     score: pa.Array | None = None
     threshold: pa.Array | None = None
     error: Exception | None = None
+    reported: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class _Account:
     passed: int
     errors: int
     reasons: dict[str, int]
+    reported: dict[str, float]
 
 
 class Stage:
@@ -116,13 +118,12 @@ class Stage:
             ) as tracked:
                 outcomes = self._outcomes(plan, operator, table)
                 account = _count(outcomes)
-                custom = operator.take_reported()
                 tracked.records(
                     input=account.offered,
                     output=account.passed,
                     errors=account.errors,
                     reasons=account.reasons,
-                    custom=custom if self._settings.custom_metrics else {},
+                    custom=account.reported if self._settings.custom_metrics else {},
                 )
         for outcome in outcomes:
             exclusions.extend(self._excluded(plan, outcome))
@@ -135,7 +136,8 @@ class Stage:
     def _attempt(self, plan: OperatorPlan, operator: Operator, table: pa.Table) -> Iterator[_Outcome]:
         """Run the operator; where it raises, run it on halves until the records that raise stand alone."""
         try:
-            yield self._apply(plan, operator, table)
+            outcome = self._apply(plan, operator, table)
+            yield replace(outcome, reported=operator.take_reported())
             return
         except MdfError:
             raise
@@ -217,8 +219,15 @@ def record_json(row: pa.Table, max_chars: int | None = None) -> str:
             return value[:max_chars] + "…"
         return value
 
-    record = {name: plain(row.column(name)[0].as_py()) for name in row.column_names}
+    record = {name: plain(_value(row.column(name)[0])) for name in row.column_names}
     return json.dumps(record, default=str, ensure_ascii=False)
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError) as error:  # a date that Arrow can hold and Python cannot
+        return f"{scalar.type} that Python cannot show: {error}"
 
 
 def _same_ids(one: pa.Table, other: pa.Table) -> bool:
@@ -227,15 +236,19 @@ def _same_ids(one: pa.Table, other: pa.Table) -> bool:
 
 def _count(outcomes: list[_Outcome]) -> _Account:
     reasons: dict[str, int] = {}
+    reported: dict[str, float] = {}
     for outcome in outcomes:
         if outcome.reason is not None:
             for entry in pc.value_counts(outcome.reason.drop_null()).to_pylist():
                 reasons[entry["values"]] = reasons.get(entry["values"], 0) + entry["counts"]
+        for metric, value in outcome.reported.items():
+            reported[metric] = reported.get(metric, 0) + value
     return _Account(
         offered=sum(o.offered.num_rows for o in outcomes),
         passed=sum(o.passed.num_rows for o in outcomes),
         errors=sum(o.error is not None for o in outcomes),
         reasons=reasons,
+        reported=reported,
     )
 
 
