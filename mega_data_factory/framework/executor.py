@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mega_data_factory import storage
-from mega_data_factory.errors import ConfigError, ErrorLimitExceeded, MdfError
+from mega_data_factory.errors import ConfigError, MdfError
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.books import Books
-from mega_data_factory.framework.config import PipelineConfig, check_config
+from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, check_config
 from mega_data_factory.framework.contracts import Loader
 from mega_data_factory.framework.engines.ray_environment import prepare_ray
 from mega_data_factory.framework.engines.run import Engine, Event, RunSettings, SplitsListed
@@ -23,60 +23,15 @@ from mega_data_factory.framework.metrics.collector import RunTotals
 from mega_data_factory.framework.metrics.models import books_difference
 from mega_data_factory.framework.output import OutputFolder, write_exclusions
 from mega_data_factory.framework.plan import Plan, make_plan
+from mega_data_factory.framework.progress import ErrorPolicy, Progress, Tally
 from mega_data_factory.framework.reading import planned_splits
 from mega_data_factory.framework.resources import check_fit, this_machine
 from mega_data_factory.framework.samples import SampleBook
 from mega_data_factory.framework.stage import StageSettings
 
+__all__ = ["Executor", "Progress"]
+
 log = logging.getLogger("mega_data_factory")
-
-_SHARE_MEANS_SOMETHING_FROM = 1000
-"""Records to have seen before a share of errors may stop the run; at the end it is checked whatever their number."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is; yielded by `Executor.execute`.
-
-    Attributes:
-        records_read: records that have passed all stages or left on the way.
-        records_passed: of these, records that are still in and wait for the writer, or are written.
-        records_written: records in finished files.
-        batches_committed: batches in the books.
-        records_rejected: records rejected by filters.
-        record_errors: records that raised, the loader's included.
-        dead_lettered: records set aside because they killed their worker.
-        elapsed: seconds since the start.
-    """
-
-    records_read: int = 0
-    records_passed: int = 0
-    records_written: int = 0
-    batches_committed: int = 0
-    records_rejected: int = 0
-    record_errors: int = 0
-    dead_lettered: int = 0
-    elapsed: float = 0.0
-
-
-@dataclass
-class _Tally:
-    """Counts batches as they leave the last stage, before they are committed."""
-
-    read: int = 0
-    passed: int = 0
-    errors: int = 0
-    dead: int = 0
-
-    def add(self, staged: StagedBatch) -> None:
-        self.read += staged.batch.records
-        self.passed += staged.records
-        self.errors += sum(exclusion.kind == "error" for exclusion in staged.batch.exclusions)
-        self.dead += staged.batch.dead_lettered
-
-    @property
-    def rejected(self) -> int:
-        return self.read - self.passed - self.errors - self.dead
 
 
 class Executor:
@@ -106,7 +61,7 @@ class Executor:
     ) -> None:
         self.plan: Plan = make_plan(check_config(config))
         settings = self.plan.executor
-        if settings.ray_address is None:
+        if settings.engine == "local" or not _has_cluster(settings):
             check_fit(self.plan, this_machine())
         reads_ray = self.plan.loader.name == "ray_dataset_loader"
         if settings.engine != "ray" and (reads_ray or loader is not None):
@@ -118,9 +73,10 @@ class Executor:
         self.run_id = self.metrics_collector.run_id
         self.books = Books()
         self._loader = loader
-        self._tally = _Tally()
-        self._made_room = self._finished = False
+        self._tally = Tally()
+        self._started = self._made_room = self._finished = False
         self._output = OutputFolder.of(self.plan, self.run_id)
+        self._errors = ErrorPolicy(settings, self._output.errors_path)
         samples = settings.rejected_samples
         self._samples = SampleBook(samples.samples_per_reason)
         self._stage_settings = StageSettings(
@@ -139,7 +95,11 @@ class Executor:
 
         Raises:
             MdfError: what ended the run; its metrics are written nevertheless, with the status `failed`.
+            RuntimeError: this executor has run already.
         """
+        if self._started:
+            raise RuntimeError(f"{self.run_id} has run already; make another Executor for another run")
+        self._started = True
         if self.plan.executor.metrics.enabled:
             yield from self._execute_with_metrics()
         else:
@@ -193,9 +153,9 @@ class Executor:
                     self._make_room()
                 self._take(event)
                 yield self._progress(started)
-                self._check_error_limit(final=False)
+                self._errors.check_limit(self._tally, final=False)
             self._make_room()
-            self._check_error_limit(final=True)
+            self._errors.check_limit(self._tally, final=True)
             self._finished = True
         except BaseException:
             events.close()
@@ -227,6 +187,7 @@ class Executor:
             self.books.splits = event.count
         elif isinstance(event, StagedBatch):
             self._tally.add(event)
+            self._errors.check_batch(event)
         elif self.books.commit(event):
             for row in event.batch.metrics:
                 self.metrics_collector.add_operator_metrics(row)
@@ -242,23 +203,6 @@ class Executor:
             record_errors=self._tally.errors,
             dead_lettered=self._tally.dead,
             elapsed=time.monotonic() - started,
-        )
-
-    def _check_error_limit(self, *, final: bool) -> None:
-        limit = self.plan.executor.max_errors
-        if limit is None:
-            return
-        errors, read = self._tally.errors, self._tally.read
-        if 0 < limit < 1:
-            if errors > limit * read and (final or read >= _SHARE_MEANS_SOMETHING_FROM):
-                raise self._too_many(f"{errors:,} of {read:,} records ({errors / read:.1%}) raised", f"{limit:.1%}")
-        elif errors > limit:
-            raise self._too_many(f"{errors:,} records raised", f"{limit:,.0f}")
-
-    def _too_many(self, what: str, limit: str) -> MdfError:
-        return ErrorLimitExceeded(
-            f"{what}, more than executor.max_errors allows ({limit})",
-            hint=f"the records and their errors are in {self._output.errors_path}",
         )
 
     def _salvage(self, engine: Engine) -> None:
@@ -320,3 +264,9 @@ class Executor:
                             operator_index=operator.index,
                         )
                     )
+
+
+def _has_cluster(settings: ExecutorConfig) -> bool:
+    """Whether the run will use a Ray cluster that is there already, so that this machine's size says nothing."""
+    ray = sys.modules.get("ray")
+    return settings.ray_address is not None or (ray is not None and ray.is_initialized())

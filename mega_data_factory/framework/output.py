@@ -5,9 +5,11 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -50,6 +52,16 @@ class OutputFolder:
             run_id=run_id,
         )
 
+    @property
+    def staging(self) -> str:
+        """Folder in which runs keep tables that wait to be written, where workers share nothing but the output."""
+        return storage.join(self.path, "_staging")
+
+    @property
+    def staged(self) -> str:
+        """This run's part of it."""
+        return storage.join(self.staging, self.run_id)
+
     def check(self, if_exists: str) -> None:
         """Refuse to start where output of another run would be mixed with this one's.
 
@@ -66,8 +78,11 @@ class OutputFolder:
 
     def clear(self) -> None:
         """Remove the output files of earlier runs; files of other origin stay."""
-        for path in self._existing():
+        for path in (*self._existing(), *_matching(self.path, "." + _OURS + ".tmp")):
             storage.remove(path)
+        for path in _matching(self.staging, "*"):
+            if path != self.staged:
+                storage.remove_tree(path)
 
     def tidy(self, written: Iterable[str]) -> None:
         """Remove what a writer that was killed left half-written beside the files of this run.
@@ -75,10 +90,11 @@ class OutputFolder:
         Args:
             written: paths of the finished files.
         """
-        for path in written:
-            name = path.rpartition("/")[2]
-            for left_over in _matching(self.path, f".{name}.*.tmp"):
-                storage.remove(left_over)
+        ours = {_stem(path) for path in written}
+        for folder in (self.path, self.errors_path, self.dead_letter_path):
+            for left_over in _matching(folder, f".{_OURS}.tmp"):
+                if _stem(left_over) in ours:
+                    storage.remove(left_over)
 
     def _existing(self) -> list[str]:
         folders = ((self.path, _OURS + self.suffix), (self.errors_path, _OURS), (self.dead_letter_path, _OURS))
@@ -131,14 +147,30 @@ def write_exclusions(path: str, exclusions: Sequence[Exclusion]) -> None:
         for exclusion in exclusions:
             line = {key: value for key, value in asdict(exclusion).items() if value is not None and key != "content"}
             line["record"] = _parsed(exclusion.content)
-            sink.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+            text = json.dumps(_standard(line), ensure_ascii=False, allow_nan=False)
+            # UTF-8 cannot hold half a surrogate pair; as `\udxxx`, what Python makes of it, JSON can.
+            sink.write(text.encode("utf-8", "backslashreplace") + b"\n")
 
 
 def _parsed(content: str) -> object:
     try:
         return json.loads(content)
-    except ValueError:
-        return content  # what a loader could not read is no JSON
+    except (ValueError, RecursionError):
+        return content  # what a loader could not read is no JSON, or nested without end
+
+
+def _standard(value: Any) -> Any:
+    """The value with NaN and the infinities, which JSON has not, as null."""
+    if isinstance(value, dict):
+        return {key: _standard(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_standard(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _stem(path: str) -> str:
+    """`part-…` of a file of ours, finished or not."""
+    return path.rpartition("/")[2].removeprefix(".").partition(".")[0]
 
 
 def _matching(folder: str, pattern: str) -> list[str]:

@@ -6,13 +6,10 @@ Tables stay in the spool; messages carry the accounts.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +21,7 @@ from mega_data_factory.framework.engines.pool import Pool, Task, Worker
 from mega_data_factory.framework.engines.run import Event, RunSettings, SplitsListed
 from mega_data_factory.framework.plan import Plan, StagePlan
 from mega_data_factory.framework.reading import batch_number
-from mega_data_factory.framework.spool import Spool
+from mega_data_factory.framework.spool import Spool, SpoolFolder
 
 _NO_TABLE = pa.table({})
 
@@ -51,7 +48,8 @@ class LocalEngine:
     def __init__(self, plan: Plan, settings: RunSettings) -> None:
         self._plan = plan
         self._settings = settings
-        self._folder = Path(tempfile.mkdtemp(prefix="mdf-"))
+        self._spool_folder = SpoolFolder()
+        self._folder = self._spool_folder.path
         self._flow = _Flow(plan.max_in_flight)
         self._gatherer = Gatherer(plan.writer_options.target_file_mb * 1e6)
         self._readers = self._reader_pool()
@@ -147,7 +145,7 @@ class LocalEngine:
 
     def close(self) -> None:
         """Remove the spool."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._spool_folder.remove()
 
     def _working_pools(self) -> list[Pool]:
         return [self._readers, *self._stages, self._writers]

@@ -60,7 +60,7 @@ class RayEngine:
         self._plan = plan
         self._settings = settings
         self._loader = loader
-        self._staging = storage.join(settings.output.path, "_staging", settings.stage.run_id)
+        self._staging = settings.output.staged
         self._gatherer = Gatherer(plan.writer_options.target_file_mb * 1e6)
         self._writing: dict[Any, list[StagedBatch]] = {}
         self._actors: list[Any] = []
@@ -139,9 +139,8 @@ class RayEngine:
             ray.shutdown()
             self._connected = False
         storage.remove_tree(self._staging)
-        parent = storage.join(self._settings.output.path, "_staging")
-        if not storage.list_dir(parent):
-            storage.remove_tree(parent)
+        if not storage.list_dir(self._settings.output.staging):
+            storage.remove_tree(self._settings.output.staging)
 
     # ── the dataset ───────────────────────────────────────────────────────────────────────────────────────────────────
 
