@@ -145,16 +145,17 @@ def write_exclusions(path: str, exclusions: Sequence[Exclusion]) -> None:
     """Write excluded records as JSON lines; the record itself is the object `record`."""
     with storage.atomic_output(path) as sink:
         for exclusion in exclusions:
-            line = {key: value for key, value in asdict(exclusion).items() if value is not None and key != "content"}
+            line = {key: _standard(value) for key, value in asdict(exclusion).items() if value is not None}
+            del line["content"]
             line["record"] = _parsed(exclusion.content)
-            text = json.dumps(_standard(line), ensure_ascii=False, allow_nan=False)
+            text = json.dumps(line, ensure_ascii=False, allow_nan=False)
             # UTF-8 cannot hold half a surrogate pair; as `\udxxx`, what Python makes of it, JSON can.
             sink.write(text.encode("utf-8", "backslashreplace") + b"\n")
 
 
 def _parsed(content: str) -> object:
     try:
-        return json.loads(content)
+        return _standard(json.loads(content))
     except (ValueError, RecursionError):
         return content  # what a loader could not read is no JSON, or nested without end
 
