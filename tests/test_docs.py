@@ -167,3 +167,13 @@ def test_the_lock_holds_what_the_project_asks_for() -> None:
         assert requirement.specifier.contains(Version(pinned)), f"{requirement}: {pinned} is locked; run `make lock`"
     entries = re.split(r"\n(?=[a-z])", lock.strip())
     assert all("--hash=sha256:" in entry for entry in entries)
+
+
+def test_the_keys_of_the_json_answers_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every key of the JSON answers of plan, validate and operators is named in docs/command-line.md."""
+    config = str(ROOT / "configs" / "example_with_metrics.yaml")
+    page = read("docs/command-line.md")
+    for arguments in (["plan", "--config", config], ["validate", "--config", config], ["operators", "url_filter"]):
+        assert main([*arguments, "--json"]) == 0
+        for key in json.loads(capsys.readouterr().out):
+            assert f"`{key}`" in page, (arguments[0], key)

@@ -51,7 +51,9 @@ class ProgressView:
         self._screen = stderr()
         self._clock = clock
         self._live: Live | None = None
-        self._last_line = clock()
+        self._one_terminal = sys.stdout.isatty() and not lines_to_stderr
+        self._started = self._last_line = clock()
+        self._now: Progress | None = None
         self._handler = _LogLines(self, logging.WARNING if quiet else logging.INFO)
 
     def __enter__(self) -> ProgressView:
@@ -61,7 +63,10 @@ class ProgressView:
         logger.addHandler(self._handler)
         if self._screen.is_terminal and not self._quiet:
             self._live = Live(
-                Text("starting"), console=self._screen, transient=True, redirect_stdout=sys.stdout.isatty()
+                get_renderable=self._live_line,
+                console=self._screen,
+                transient=True,
+                redirect_stdout=self._one_terminal,
             )
             self._live.start()
         return self
@@ -79,19 +84,26 @@ class ProgressView:
         """Show how far the run is."""
         if self._quiet:
             return
-        line = progress_line(progress)
-        if self._live is not None:
-            self._live.update(Text(line))
-        elif self._clock() - self._last_line >= SECONDS_BETWEEN_LINES:
+        self._now = progress
+        if self._live is None and self._clock() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = self._clock()
-            self._screen.print(line, markup=False)
+            self._screen.print(progress_line(progress), markup=False)
+
+    def _live_line(self) -> Text:
+        if self._now is None or self._now.records_read == 0:
+            line = f"starting, {self._clock() - self._started:.0f} s"
+        else:
+            line = progress_line(self._now)
+        return Text(line, no_wrap=True, overflow="ellipsis")
 
     def line(self, record: logging.LogRecord, text: str) -> None:
         """Print a log line: what is told, plainly on stdout; warnings, as such, on stderr."""
         if record.levelno >= logging.WARNING:
             self._screen.print(f"{record.levelname.lower()}: {text}", markup=False, soft_wrap=True)
         else:
-            self._lines.print(text, markup=False, soft_wrap=True)
+            # beside a live line only its own console can print without leaving a piece of it behind
+            console = self._screen if self._live is not None and self._one_terminal else self._lines
+            console.print(text, markup=False, soft_wrap=True)
 
 
 class _LogLines(logging.Handler):

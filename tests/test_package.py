@@ -1,0 +1,28 @@
+"""The package: what it offers, and what it does not load until it is needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import mega_data_factory
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """`mdf --help` imports neither Ray nor polars nor pyarrow nor numpy, so that it answers at once."""
+    code = (
+        "import sys; from mega_data_factory.cli import main; main(['--help'])\n"
+        "print(sorted({'ray', 'polars', 'pyarrow', 'numpy', 'pandas', 'plotly', 'pydantic_core'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert all(command in done.stdout for command in ("run", "plan", "validate", "operators"))
+
+
+def test_public_names_load() -> None:
+    """Every public name of the package can be imported, and an unknown one is an AttributeError."""
+    assert all(getattr(mega_data_factory, name) is not None for name in mega_data_factory.__all__)
+    with pytest.raises(AttributeError, match="Exekutor"):
+        mega_data_factory.Exekutor  # noqa: B018 - the access is what is tested
