@@ -1,16 +1,57 @@
-"""Operators for tests: small, and able to misbehave on demand."""
+"""Loaders, operators and writers for tests: small, and able to misbehave on demand."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mega_data_factory.framework.contracts import Deduplicator, Filter, Judgement, Refiner, Rule
+from mega_data_factory.framework.contracts import (
+    Deduplicator,
+    Filter,
+    Judgement,
+    OperatorContext,
+    Refiner,
+    Rule,
+    Split,
+)
+from mega_data_factory.loaders.jsonl_loader import JsonlLoader
+from mega_data_factory.writers.parquet_writer import ParquetWriter
+
+
+def once(folder: str, name: str) -> bool:
+    """True for the first who asks with a name, over all processes."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    try:
+        (Path(folder) / name).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def die(how: str = "SIGKILL") -> None:
+    """End this process: by a signal, or by `exit` with code 3."""
+    if how == "exit":
+        os._exit(3)
+    os.kill(os.getpid(), getattr(signal, how))
+    time.sleep(60)  # a signal may take a moment to arrive; nothing more may happen until then
+
+
+def texts_of(table: pa.Table) -> list[str]:
+    """The texts of a table, an empty one for a null."""
+    return [text or "" for text in table.column("text").to_pylist()]
+
+
+# ── operators that behave ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class ShortFilter(Filter):
@@ -40,12 +81,39 @@ class Dedup(Deduplicator):
         return [[text.encode() for text in table.column("text").to_pylist()]]
 
 
+class Slow(Refiner):
+    """Takes its time over every batch.
+
+    Args:
+        seconds: how long.
+    """
+
+    def __init__(self, *, seconds: float = 0.05) -> None:
+        self.seconds = seconds
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        time.sleep(self.seconds)
+        return table
+
+
+class Reports(Refiner):
+    """Reports the records and characters it has seen as custom metrics."""
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        self.report("records", table.num_rows)
+        self.report("characters", pc.sum(pc.utf8_length(table.column("text"))).as_py() or 0)
+        return table
+
+
+# ── operators that kill ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
 class KillOnce(Refiner):
-    """Kills its worker after the work and before the answer, once for each of some batches.
+    """Kills its worker after the work and before the answer, once for each of some records.
 
     Args:
         folder: where the kills are noted, so that each happens once.
-        every: kill for records whose id hashes to 0 modulo this.
+        every: kill for records whose id hashes to 0 modulo this; 0 kills for none.
     """
 
     def __init__(self, *, folder: str, every: int = 50) -> None:
@@ -53,36 +121,245 @@ class KillOnce(Refiner):
         self.every = every
 
     def refine(self, table: pa.Table) -> pa.Table:
-        for record_id in table.column("record_id").to_pylist():
+        for record_id in table.column("record_id").to_pylist() if self.every else ():
             digest = hashlib.sha256(record_id.encode()).hexdigest()
-            if int(digest, 16) % self.every == 0:
-                mark = Path(self.folder) / digest
-                if not mark.exists():
-                    mark.touch()
-                    os.kill(os.getpid(), signal.SIGKILL)
+            if int(digest, 16) % self.every == 0 and once(self.folder, digest):
+                die()
+        return table
+
+
+class KillAtWord(Refiner):
+    """Kills its worker after the work, once for each text that begins with the word.
+
+    Args:
+        folder: where the kills are noted, so that each happens once.
+        word: the word; an empty one kills for none.
+    """
+
+    def __init__(self, *, folder: str, word: str = "KILL") -> None:
+        self.folder = folder
+        self.word = word
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        for text in texts_of(table) if self.word else ():
+            if text.startswith(self.word) and once(self.folder, hashlib.sha256(text.encode()).hexdigest()):
+                die()
         return table
 
 
 class Poison(Refiner):
-    """Kills its worker whenever a text contains the word."""
+    """Kills its worker whenever a text contains the word.
 
-    def __init__(self, *, word: str = "POISON") -> None:
+    Args:
+        word: the word.
+        how: `SIGKILL`, `SIGSEGV`, or `exit` for `os._exit(3)`.
+    """
+
+    def __init__(self, *, word: str = "POISON", how: str = "SIGKILL") -> None:
         self.word = word
+        self.how = how
 
     def refine(self, table: pa.Table) -> pa.Table:
-        if any(self.word in text for text in table.column("text").to_pylist()):
-            os.kill(os.getpid(), signal.SIGKILL)
+        if any(self.word in text for text in texts_of(table)):
+            die(self.how)
         return table
 
 
+class DiesAfterAnswer(Refiner):
+    """Lets its worker die a moment after it has answered, as often as asked: idle, or at the start of the next batch.
+
+    Args:
+        folder: where the deaths are noted.
+        deaths: how many.
+        delay: seconds between the end of the work and the death.
+    """
+
+    def __init__(self, *, folder: str, deaths: int = 3, delay: float = 0.02) -> None:
+        self.folder = folder
+        self.deaths = deaths
+        self.delay = delay
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        if any(once(self.folder, f"death-{number}") for number in range(self.deaths)):
+            threading.Timer(self.delay, die).start()
+        return table
+
+
+class DiesAtStart(Refiner):
+    """Kills its worker in `setup`: the first `deaths` times."""
+
+    def __init__(self, *, folder: str, deaths: int = 1) -> None:
+        self.folder = folder
+        self.deaths = deaths
+
+    def setup(self, context: OperatorContext) -> None:
+        if any(once(self.folder, f"start-{number}") for number in range(self.deaths)):
+            die()
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        return table
+
+
+class ShardKillingDedup(Dedup):
+    """A deduplicator that kills every claim shard just before it claims, for texts that begin with the word.
+
+    Local engine only: the shards are found by the sockets that they listen on.
+
+    Args:
+        folder: where the kills are noted, so that each text kills once.
+        word: the word; an empty one kills for none.
+        releases: kill before claims are released as well.
+    """
+
+    def __init__(self, *, folder: str, word: str = "KILL", releases: bool = False) -> None:
+        self.folder = folder
+        self.word = word
+        self.releases = releases
+
+    def setup(self, context: OperatorContext) -> None:
+        super().setup(context)
+        if self.releases and context.claims is not None:
+            release = context.claims.release
+
+            def kill_and_release(owners: Sequence[bytes]) -> None:
+                kill_shards()
+                release(owners)
+
+            context.claims.release = kill_and_release  # type: ignore[method-assign]
+
+    def judge(self, table: pa.Table) -> Judgement:
+        for text in texts_of(table) if self.word else ():
+            if text.startswith(self.word) and once(self.folder, hashlib.sha256(text.encode()).hexdigest()):
+                kill_shards()
+        return super().judge(table)
+
+
+def shard_processes(process: psutil.Process) -> list[psutil.Process]:
+    """The claim shards among the descendants of a process: those that listen on a socket named `claims-…`."""
+    found = []
+    for child in process.children(recursive=True):
+        try:
+            names = [str(connection.laddr) for connection in child.net_connections("unix")]
+        except psutil.Error:
+            continue
+        if any("/claims-" in name for name in names):  # a client's end has no name
+            found.append(child)
+    return found
+
+
+def kill_shards() -> int:
+    """Kill every claim shard of the run that this worker belongs to; how many there were."""
+    process = psutil.Process()
+    for ancestor in process.parents():
+        shards = shard_processes(ancestor)
+        if shards:
+            for shard in shards:
+                shard.kill()
+            return len(shards)
+    return 0
+
+
+# ── operators that raise ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
 class Raises(Refiner):
-    """Raises ValueError whenever a text contains the word."""
+    """Raises ValueError whenever a text contains the word; an empty word is in every text."""
 
     def __init__(self, *, word: str = "BAD") -> None:
         self.word = word
 
     def refine(self, table: pa.Table) -> pa.Table:
-        for text in table.column("text").to_pylist():
+        for text in texts_of(table):
             if self.word in text:
                 raise ValueError(f"cannot digest {self.word}")
         return table
+
+
+class DropsRows(Refiner):
+    """Breaks the contract of a refiner: returns fewer records than it was given."""
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        return table.slice(0, table.num_rows - 1)
+
+
+class FailsSetup(Refiner):
+    """Raises in `setup`, as one that cannot find its model does."""
+
+    def setup(self, context: OperatorContext) -> None:
+        raise RuntimeError("no model here")
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        return table
+
+
+class NeedsColumn(Refiner):
+    """Reads a column that the source does not have."""
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        table.column("no_such_column")
+        return table
+
+
+# ── loaders and writers that kill ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class KillingLoader(JsonlLoader):
+    """Reads JSON lines, and kills its process once in the middle of every split.
+
+    Args:
+        folder: where the kills are noted.
+        after: tables of the split that are read before.
+        deaths: kills for each split; 0 kills never.
+        options: parameters of `JsonlLoader`.
+    """
+
+    def __init__(self, *, folder: str, after: int = 2, deaths: int = 1, **options: Any) -> None:
+        super().__init__(**options)
+        self.folder = folder
+        self.after = after
+        self.deaths = deaths
+
+    def read(self, split: Split, batch_size: int) -> Iterator[pa.Table]:
+        for number, table in enumerate(super().read(split, batch_size)):
+            start = split.params["start"]
+            if number == self.after and any(once(self.folder, f"read-{start}-{n}") for n in range(self.deaths)):
+                die()
+            yield table
+
+
+class KillingWriter(ParquetWriter):
+    """Writes Parquet, and kills its process once for each of some files, before or after the file has its name.
+
+    Args:
+        output_path: see `Writer`.
+        folder: where the kills are noted.
+        when: `before` the rename, `after` it, or `never`.
+        deaths: kills.
+        options: parameters of `ParquetWriter`.
+    """
+
+    def __init__(self, output_path: str, *, folder: str, when: str = "before", deaths: int = 2, **options: Any) -> None:
+        super().__init__(output_path, **options)
+        self.folder = folder
+        self.when = when
+        self.deaths = deaths
+
+    def write(self, table: pa.Table, sink: BinaryIO) -> None:
+        super().write(table, sink)
+        sink.flush()
+        if self.when != "never" and any(once(self.folder, f"write-{number}") for number in range(self.deaths)):
+            if self.when == "before":
+                die()
+            _die_after_rename()
+
+
+def _die_after_rename() -> None:
+    """Kill this process right after it has given a file its name: the next thing that it does."""
+    rename = Path.replace
+
+    def rename_and_die(path: Path, target: Any) -> Path:
+        rename(path, target)
+        die()
+        raise AssertionError("unreachable")
+
+    Path.replace = rename_and_die  # type: ignore[method-assign,assignment]

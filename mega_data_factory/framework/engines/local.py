@@ -171,14 +171,13 @@ class LocalEngine:
             pool.grow()
             pool.hand_out()
         for worker in self._readers.workers:
-            if not self._flow.room() or len(self._writers.queue) > 1:
-                break
-            if worker.wants_more:
+            room = self._flow.room() and len(self._writers.queue) <= 1
+            if worker.wants_more and room:
                 self._flow.in_flight += 1
                 worker.go_on({"next": True})
-            elif worker.idle and self._readers.queue:
+            elif worker.idle and self._readers.queue and (room or self._readers.queue[0].has_credit):
                 task = self._readers.queue.popleft()
-                # A split whose reader died has its credit already.
+                # A split whose reader died has its credit already: it must not wait for room that it takes itself.
                 self._flow.in_flight += not task.has_credit
                 task.has_credit = True
                 worker.give(task)
