@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-lock
 CONFIG ?= configs/example_with_metrics.yaml
+BENCHMARKS ?= startup local_engine metrics_overhead memory ray_engine
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -59,7 +60,7 @@ examples: $(STAMP) ## Run every script in examples/
 	@set -e; for example in examples/*.py; do echo "== $$example"; $(BIN)/python "$$example"; done
 
 bench: $(STAMP) ## Measure: speed against hand-written loops, cost of the metrics
-	@set -e; for benchmark in benchmarks/bench_*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark"; done
+	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
 
 lock: ## Resolve the dependencies again into requirements.lock (needs uv)
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
