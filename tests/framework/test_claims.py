@@ -1,0 +1,114 @@
+"""Claims are idempotent, keep the first owner, and survive the loss of a shard."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mega_data_factory.errors import WorkerLostError
+from mega_data_factory.framework.claims import KEY_BYTES, OWNER_BYTES, ClaimShard
+from mega_data_factory.framework.engines.claim_server import connect, serve
+from tests.framework.making import MANY, claims_in
+
+
+def key(number: int) -> bytes:
+    return (number * 2654435761 % 2**32).to_bytes(4, "little") + number.to_bytes(KEY_BYTES - 4, "big")
+
+
+def owner(number: int) -> bytes:
+    return (number + 1).to_bytes(OWNER_BYTES, "big")
+
+
+PAIRS = st.tuples(st.integers(0, 7), st.integers(0, 4))
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("claim"), st.lists(PAIRS, max_size=6)),
+        st.tuples(st.just("release"), st.lists(st.integers(0, 4), max_size=3)),
+        st.tuples(st.just("restart"), st.binary(max_size=KEY_BYTES + OWNER_BYTES - 1)),
+    ),
+    max_size=20,
+)
+
+
+@MANY
+@given(STEPS)
+def test_a_shard_behaves_like_a_dict_whenever_it_is_killed(tmp_path_factory, steps):
+    """Claims and releases answer as a dict would, over restarts and entries that were torn by the kill."""
+    log = tmp_path_factory.mktemp("shard") / "log"
+    shard, held = ClaimShard(log), {}
+    for verb, what in steps:
+        if verb == "claim":
+            answer = shard.claim(b"".join(key(k) + owner(o) for k, o in what))
+            assert list(answer) == [held.setdefault(k, o) == o for k, o in what]
+        elif verb == "release":
+            shard.release(b"".join(owner(o) for o in what))
+            held = {k: o for k, o in held.items() if o not in what}
+        else:
+            shard.close()
+            with log.open("ab") as torn:
+                torn.write(what)
+            shard = ClaimShard(log)
+    shard.close()
+    again = ClaimShard(log)
+    for k in range(8):
+        holders = [o for o in range(5) if held.get(k) == o] or [0]
+        assert again.claim(key(k) + owner(holders[0])) == b"\x01"
+    again.close()
+
+
+@MANY
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), max_size=40), st.integers(1, 5))
+def test_the_number_of_shards_changes_nothing(tmp_path_factory, pairs, shards):
+    """One shard or many give the same answers, in the order of the keys."""
+    keys, owners = [key(k) for k, _ in pairs], [owner(o) for _, o in pairs]
+    folder = tmp_path_factory.mktemp("shards")
+    with claims_in(folder / "one", 1) as one, claims_in(folder / "many", shards) as many:
+        assert many.claim(keys, owners) == one.claim(keys, owners)
+        assert many.claim(keys, owners) == one.claim(keys, owners)  # asking again changes nothing
+        one.release(owners[:3])
+        many.release(owners[:3])
+        assert many.claim(keys[::-1], owners[::-1]) == one.claim(keys[::-1], owners[::-1])
+
+
+def test_the_log_is_written_whole(tmp_path):
+    """A log whose writes are cut short by the system still gets every byte of every entry."""
+    shard = ClaimShard(tmp_path / "log")
+    real = shard._log
+
+    class Short:
+        def write(self, data) -> int:
+            return real.write(bytes(data[:7]))
+
+        def close(self) -> None:
+            real.close()
+
+    shard._log = Short()
+    shard.claim(b"".join(key(k) + owner(k) for k in range(3)))
+    shard.close()
+    assert (tmp_path / "log").read_bytes() == b"".join(key(k) + owner(k) for k in range(3))
+
+
+@pytest.fixture
+def socket_path(tmp_path_factory):
+    """A short path: the name of a Unix socket holds about a hundred characters."""
+    return tmp_path_factory.mktemp("s") / "s"
+
+
+def test_claims_over_a_socket(socket_path):
+    """A served shard answers claims and releases, also over a socket file that a killed one left behind."""
+    socket_path.touch()
+    server = threading.Thread(target=serve, args=(str(socket_path), f"{socket_path}.log"), daemon=True)
+    server.start()
+    claims = connect([str(socket_path)], patience=20)
+    assert claims.claim([key(1), key(1), key(2)], [owner(1), owner(2), owner(2)]) == [True, False, True]
+    claims.release([owner(1)])
+    assert connect([str(socket_path)]).claim([key(1)], [owner(2)]) == [True]
+
+
+def test_a_shard_that_stays_away_is_an_error(socket_path):
+    """Nobody waits for ever: a shard that does not come back within the patience is named as lost."""
+    with pytest.raises(WorkerLostError, match="did not come back"):
+        connect([str(socket_path)], patience=0.05)

@@ -1,0 +1,159 @@
+"""Output files have names that the work determines, and error sinks hold whatever a record was."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from mega_data_factory.errors import OutputError
+from mega_data_factory.framework.batch import Exclusion
+from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.output import OutputFolder, write_exclusions
+from mega_data_factory.framework.plan import make_plan
+from mega_data_factory.framework.spool import Spool
+from tests.framework.making import HERE, Lines, batch, pipeline, table
+
+
+def folder(path: Path, run_id: str = "run-1") -> OutputFolder:
+    writer = {"type": f"{HERE}:Lines", "params": {"output_path": str(path)}}
+    return OutputFolder.of(make_plan(PipelineConfig.from_dict(pipeline(data_writer=writer))), run_id)
+
+
+def files(path: Path) -> list[str]:
+    return sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
+
+
+def group(*numbers: int, texts=("a", "b")):
+    made = [batch(texts, number) for number in numbers]
+    return [(one.without_table(), one.table) for one in made]
+
+
+def test_writing_again_leaves_nothing_twice(tmp_path):
+    """The same batches of the same run give the same file; other batches or another run give another."""
+    out = folder(tmp_path)
+    writer = Lines(str(tmp_path))
+    first = out.write(writer, group(0, 1))
+    again = out.write(writer, group(0, 1))
+    assert [c.output_file for c in first] == [c.output_file for c in again]
+    assert len(files(tmp_path)) == 1
+    assert Path(first[0].output_file.path).read_text().split() == ["r0000", "r0001", "r1000", "r1001"]
+    assert (first[0].output_file.records, first[0].output_records) == (4, 2)
+    assert first[0].output_file.bytes == Path(first[0].output_file.path).stat().st_size
+    out.write(writer, group(0))
+    folder(tmp_path, "run-2").write(writer, group(0, 1))
+    assert len(files(tmp_path)) == 3
+
+
+def test_a_group_without_records_writes_no_file(tmp_path):
+    """Batches of which nothing is left are committed without a file."""
+    commits = folder(tmp_path).write(Lines(str(tmp_path)), group(0, 1, texts=()))
+    assert [(c.output_file, c.output_records) for c in commits] == [(None, 0), (None, 0)]
+    assert files(tmp_path) == []
+
+
+def test_exclusions_go_to_their_folders(tmp_path):
+    """Errors and dead letters lie beside the data under the name of the file; rejections are not written here."""
+    exclusions = tuple(Exclusion(kind, kind, "s", "o", "why") for kind in ("error", "dead_letter", "rejected"))
+    ((one, rows),) = group(3)
+    folder(tmp_path).write(Lines(str(tmp_path)), [(replace(one, exclusions=exclusions), rows)])
+    (data,) = tmp_path.glob("part-*.ids")
+    assert files(tmp_path) == sorted([data.name, f"_errors/{data.stem}.jsonl", f"_dead_letter/{data.stem}.jsonl"])
+    assert json.loads((tmp_path / "_errors" / f"{data.stem}.jsonl").read_text())["record_id"] == "error"
+
+
+def test_output_of_another_run_is_refused_or_removed(tmp_path):
+    """`error` refuses a folder with output, errors included; `clear` removes ours and leaves files of other origin."""
+    out = folder(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "part-9.other").write_text("mine")
+    out.check("error")
+    (tmp_path / "_errors").mkdir()
+    (tmp_path / "_errors" / "part-1.jsonl").touch()
+    with pytest.raises(OutputError, match="already holds 1 output files, for example part-1.jsonl"):
+        out.check("error")
+    out.check("append")
+    out.check("overwrite")
+    out.clear()
+    assert files(tmp_path) == ["notes.txt", "part-9.other"]
+
+
+def test_what_killed_writers_left_is_tidied(tmp_path):
+    """Half-written files beside finished ones go, in the error sinks too; those of other runs stay."""
+    out = folder(tmp_path)
+    (commit, _) = out.write(Lines(str(tmp_path)), group(0, 1))
+    stem = Path(commit.output_file.path).stem
+    (tmp_path / "_errors").mkdir()
+    for name in (f".{stem}.ids.0123.tmp", f"_errors/.{stem}.jsonl.0123.tmp", ".part-000000-00000-ffffffff.ids.1.tmp"):
+        (tmp_path / name).touch()
+    out.tidy([commit.output_file.path])
+    assert files(tmp_path) == [".part-000000-00000-ffffffff.ids.1.tmp", f"{stem}.ids"]
+
+
+ODD = [
+    '{"text": "half a pair: \\ud800"}',
+    '{"score": NaN, "list": [Infinity, 1.5], "in": {"x": -Infinity}}',
+    '{"huge": 1e999}',
+    "[" * 100_000,
+    "[" * 5_000 + "]" * 5_000,
+    "no json \udcff at all",
+    "",
+    "7",
+    "\u2028 two\nlines",
+]
+
+
+def test_error_sinks_are_json_lines_whatever_is_in_them(tmp_path):
+    """Every line is strict UTF-8 JSON: half surrogate pairs, NaN, and nesting without end included."""
+    path = tmp_path / "errors.jsonl"
+    exclusions = [
+        Exclusion("error", f"r{i}", "s", "o", "\ud800", math.nan, 1.0, content) for i, content in enumerate(ODD)
+    ]
+    write_exclusions(str(path), exclusions)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    lines = path.read_bytes().decode("utf-8").split("\n")[:-1]
+    records = [json.loads(line, parse_constant=refuse) for line in lines]
+    assert [record["record_id"] for record in records] == [f"r{i}" for i in range(len(ODD))]
+    assert records[0]["record"] == {"text": "half a pair: \ud800"}
+    assert records[1]["record"] == {"score": None, "list": [None, 1.5], "in": {"x": None}}
+    assert records[5]["record"] == "no json \udcff at all"
+    assert (records[0]["score"], records[0]["threshold"]) == (None, 1.0)
+
+
+def test_error_sinks_load_as_tables(tmp_path):
+    """Records with their reasons can be read with polars."""
+    path = tmp_path / "errors.jsonl"
+    write_exclusions(str(path), [Exclusion("error", "r1", "s", "o", "why", content='{"text": "ü", "n": 1}')])
+    (row,) = pl.read_ndjson(path).to_dicts()
+    assert (row["reason"], row["record"]) == ("why", {"text": "ü", "n": 1})
+
+
+def test_a_spooled_table_outlives_its_file(tmp_path):
+    """A table is taken as it was put, the last of a name wins, and a mapped one stays valid when its file is gone."""
+    spool = Spool(tmp_path)
+    rows = table(["a", "b"]).replace_schema_metadata({"k": "v"})
+    spool.put("one.read", table(["old"]))
+    path = spool.put("one.read", rows)
+    taken = Spool.take(path)
+    Spool.remove(path)
+    Spool.remove(path)
+    Spool.remove(None)
+    assert taken.equals(rows, check_metadata=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_table_is_spooled_with_its_schema(tmp_path):
+    """A batch of which nothing is left keeps its columns, also a slice of a larger one only its rows."""
+    rows = table(["a", "b", "c"])
+    assert Spool.take(Spool(tmp_path).put("x", rows.slice(0, 0))).schema == rows.schema
+    part = Spool.take(Spool(tmp_path).put("y", rows.slice(1, 1)))
+    assert part.equals(rows.slice(1, 1))
+    assert isinstance(part, pa.Table)

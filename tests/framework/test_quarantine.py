@@ -1,0 +1,136 @@
+"""Quarantine finds exactly the records that kill, and the accounts stay right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mega_data_factory.errors import WorkerLostError
+from mega_data_factory.framework.batch import Batch
+from mega_data_factory.framework.quarantine import WorkerDied, isolate_poison
+from tests.framework.making import MANY, EqualTexts, Long, Marking, batch, claims_in, component, ids, stage
+
+KINDS = st.lists(st.sampled_from(["good text", "no", "BAD", "POISON"]), max_size=24)
+
+
+class Fragile:
+    """Runs a stage as a worker process would: it does the work, then dies of poison, and its answer is lost."""
+
+    def __init__(self, run) -> None:
+        self.run = run
+        self.deaths: list[tuple[str, ...]] = []
+
+    def __call__(self, part: Batch) -> Batch:
+        result = self.run(part)
+        if "POISON" in part.table.column("text").to_pylist():
+            self.deaths.append(tuple(ids(part)))
+            raise WorkerDied("killed by signal 9")
+        return result
+
+
+@MANY
+@given(KINDS, st.integers(1, 3))
+def test_exactly_the_poison_is_set_aside(texts, attempts):
+    """Quarantine beside errors and rejections: each record ends where it belongs, and each in one place only."""
+    whole = replace(batch(texts), attempts=2)
+    run = Fragile(stage(component(Long), component(Marking), index=1, samples_per_reason=100))
+    result = isolate_poison(whole, "quality", run, attempts, None)
+    names = dict(zip(ids(whole), texts, strict=True))
+    assert ids(result) == [name for name, text in names.items() if text == "good text"]
+    ends = {"rejected": "no", "error": "BAD", "dead_letter": "POISON"}
+    for kind, text in ends.items():
+        found = [e.record_id for e in result.exclusions if e.kind == kind]
+        assert found == [name for name, its in names.items() if its == text]
+    assert result.dead_lettered == texts.count("POISON")
+    assert result.attempts == 2
+    alone = [death for death in run.deaths if len(death) == 1]
+    assert all(alone.count(death) == attempts for death in alone)
+
+
+@MANY
+@given(KINDS)
+def test_the_accounts_of_earlier_stages_are_corrected(texts):
+    """What a later stage dead-letters is taken out of the earlier ones: output of a stage = input of the next."""
+    first = stage(component(Marking), name="first", index=0)(batch(texts))
+    run = Fragile(stage(component(Long), name="second", index=1))
+    result = isolate_poison(first, "second", run, 2, None)
+    dead = texts.count("POISON")
+    before = result.metrics[0]
+    assert (before.stage_name, before.input_records, before.error_count) == (
+        "first",
+        len(texts) - dead,
+        texts.count("BAD"),
+    )
+    after = result.metrics[1:]
+    assert sum(row.input_records for row in after) == before.output_records
+    assert sum(row.output_records for row in after) == result.table.num_rows
+    assert all(row.books_difference == 0 for row in result.metrics)
+
+
+@MANY
+@given(st.lists(st.sampled_from(["same", "other", "POISON"]), min_size=1, max_size=16))
+def test_poison_gives_up_its_claims(tmp_path_factory, texts):
+    """After quarantine no dead-lettered record holds a key, and of the other texts one each is left."""
+    with claims_in(tmp_path_factory.mktemp("claims")) as claims:
+        run = Fragile(stage(component(EqualTexts), claims=claims))
+        result = isolate_poison(batch(texts), "quality", run, 1, claims)
+        later = stage(component(EqualTexts), claims=claims)(batch(["POISON"], number=1))
+    assert sorted(result.table.column("text").to_pylist()) == sorted(set(texts) - {"POISON"})
+    assert later.table.num_rows == 1
+
+
+def test_a_duplicate_of_poison_in_the_same_batch_stays():
+    """A record that dies gives up its claims before the rest of its batch is tried again, so its twin is kept."""
+    deaths = []
+
+    class Claims:
+        def __init__(self) -> None:
+            self.held: dict[bytes, bytes] = {}
+
+        def claim(self, keys, owners):
+            return [self.held.setdefault(key, owner) == owner for key, owner in zip(keys, owners, strict=True)]
+
+        def release(self, owners):
+            self.held = {key: owner for key, owner in self.held.items() if owner not in owners}
+
+    claims = Claims()
+    run = stage(component(EqualTexts), claims=claims)
+
+    def dies_of_the_first(part: Batch) -> Batch:
+        result = run(part)
+        if "r0000" in ids(part):
+            deaths.append(1)
+            raise WorkerDied("killed")
+        return result
+
+    result = isolate_poison(batch(["twin", "twin"]), "quality", dies_of_the_first, 2, claims)
+    assert ids(result) == ["r0001"]
+
+
+def test_workers_that_die_of_nothing_are_an_error():
+    """A batch without records holds no poison: when its workers die the run says so, instead of blaming a record."""
+
+    def dies(part: Batch) -> Batch:
+        raise WorkerDied("out of memory")
+
+    with pytest.raises(WorkerLostError, match="out of memory; 3 workers died of batch 000000-00000"):
+        isolate_poison(batch([]), "quality", dies, 3, None)
+
+
+def test_a_passing_trouble_costs_nothing():
+    """Workers that die for another reason than a record lose none."""
+    left = [3]
+    run = stage(component(Long))
+
+    def unlucky(part: Batch) -> Batch:
+        if left[0]:
+            left[0] -= 1
+            raise WorkerDied("preempted")
+        return run(part)
+
+    result = isolate_poison(batch(["good one"] * 8), "quality", unlucky, 3, None)
+    assert result.table.num_rows == 8
+    assert result.dead_lettered == 0

@@ -1,0 +1,111 @@
+"""Reading cuts the source the same way every time, and accounts for every record of it."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mega_data_factory.errors import InputError
+from mega_data_factory.framework.batch import Batch
+from mega_data_factory.framework.contracts import Split
+from mega_data_factory.framework.reading import batch_number, planned_splits, read_batches
+from tests.framework.making import MANY, ScriptedLoader, ids
+
+NAMES = st.sampled_from(["a", "b", "c"])
+SCRIPTS = st.lists(st.lists(st.one_of(st.integers(0, 7), NAMES), max_size=6), max_size=4)
+
+
+def read(scripts, batch_size: int, max_samples: int | None = None, skip: int = 0) -> list[list[Batch]]:
+    planned = list(planned_splits(ScriptedLoader(scripts), batch_size, max_samples))
+    loader = ScriptedLoader(scripts)  # another worker
+    return [list(read_batches(loader, split, index, batch_size, skip)) for index, split in enumerate(planned)]
+
+
+def size(scripts) -> int:
+    return sum(step if isinstance(step, int) else 1 for script in scripts for step in script)
+
+
+@MANY
+@given(SCRIPTS, st.integers(1, 5))
+def test_every_record_is_read_or_skipped_once(scripts, batch_size):
+    """Batches hold every record in order, errors every skipped one; no batch has more rows than asked for."""
+    splits = read(scripts, batch_size)
+    assert len(splits) == len(scripts)
+    for number, (script, batches) in enumerate(zip(scripts, splits, strict=True)):
+        rows = sum(step for step in script if isinstance(step, int))
+        assert [name for batch in batches for name in ids(batch)] == [f"{number}/{row}" for row in range(rows)]
+        skipped = [e for batch in batches for e in batch.exclusions]
+        assert [e.record_id for e in skipped] == [f"{number}/{step}" for step in script if isinstance(step, str)]
+        assert all((e.kind, e.stage, e.reason) == ("error", "data_loader", "unreadable") for e in skipped)
+        assert all(batch.table.num_rows <= batch_size for batch in batches)
+        assert all(batch.records == batch.table.num_rows + batch.loader_errors for batch in batches)
+
+
+@MANY
+@given(SCRIPTS, st.integers(1, 5))
+def test_only_the_last_batch_closes_its_split(scripts, batch_size):
+    """The last batch of every split, empty ones included, carries the totals; batch ids sort as they were read."""
+    for number, batches in enumerate(read(scripts, batch_size)):
+        assert [batch.split_end is None for batch in batches[:-1]] == [True] * (len(batches) - 1)
+        end = batches[-1].split_end
+        assert end is not None
+        assert (end.batches, end.records) == (len(batches), size([scripts[number]]))
+        assert [batch_number(batch) for batch in batches] == list(range(len(batches)))
+        assert [batch.id for batch in batches] == sorted({batch.id for batch in batches})
+
+
+@MANY
+@given(SCRIPTS, st.integers(1, 5), st.integers(1, 30))
+def test_max_samples_takes_the_first_records(scripts, batch_size, max_samples):
+    """So many records are accounted for and no more, and they are those that an unlimited run reads first."""
+    limited = [batch for batches in read(scripts, batch_size, max_samples) for batch in batches]
+    every = [name for batches in read(scripts, batch_size) for batch in batches for name in ids(batch)]
+    assert sum(batch.records for batch in limited) == min(max_samples, size(scripts))
+    taken = [name for batch in limited for name in ids(batch)]
+    assert taken == every[: len(taken)]
+
+
+@MANY
+@given(SCRIPTS, st.integers(1, 5), st.data())
+def test_a_reader_goes_on_where_the_one_before_it_died(scripts, batch_size, data):
+    """Skipping the batches that were delivered gives the rest of the split, equal in all but the time."""
+    for index, whole in enumerate(read(scripts, batch_size)):
+        skip = data.draw(st.integers(0, len(whole) - 1))
+        rest = list(read_batches(ScriptedLoader(scripts), Split({"number": index}), index, batch_size, skip))
+        assert [b.id for b in rest] == [b.id for b in whole[skip:]]
+        assert [ids(b) for b in rest] == [ids(b) for b in whole[skip:]]
+        assert [b.split_end for b in rest] == [b.split_end for b in whole[skip:]]
+
+
+def test_planning_reads_no_more_than_it_must():
+    """Splits behind the last sample are neither counted nor listed."""
+    loader = ScriptedLoader([[3], [3], [3]])
+    counted = []
+    count = loader.count
+    loader.count = lambda split, at_most: counted.append(split.params["number"]) or count(split, at_most)
+    splits = list(planned_splits(loader, 10, 4))
+    assert [split.limit for split in splits] == [None, 1]
+    assert counted == [0, 1]
+    assert len(list(islice(planned_splits(loader, 10, None), 3))) == 3
+
+
+def test_a_table_without_record_ids_is_refused():
+    """A loader that forgets the column `record_id` is named."""
+
+    class Nameless(ScriptedLoader):
+        def read(self, split, batch_size):
+            yield pa.table({"text": ["a"]})
+
+    with pytest.raises(InputError, match="Nameless read a table without the column record_id"):
+        list(read_batches(Nameless(), Split({}), 0, 10))
+
+
+def test_an_empty_split_gives_one_empty_batch():
+    """A split without records is a batch too, so that it can be committed."""
+    ((only,),) = read([[]], 5)
+    assert (only.records, only.table.num_rows, only.split_end.batches) == (0, 0, 1)
+    assert only.table.column_names == ["record_id"]

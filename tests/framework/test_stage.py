@@ -1,0 +1,169 @@
+"""A stage keeps exact accounts of what its operators do, whatever they raise."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mega_data_factory.errors import OperatorError
+from mega_data_factory.framework.contracts import Judgement, Rule
+from mega_data_factory.framework.stage import describe, record_json
+from tests.framework.making import (
+    MANY,
+    EqualTexts,
+    Forgetful,
+    Long,
+    Marking,
+    Undecided,
+    batch,
+    claims_in,
+    component,
+    ids,
+    stage,
+    table,
+)
+
+KINDS = st.lists(st.sampled_from(["good text", "no", "BAD"]), max_size=24)
+
+
+# ── Judgement.of ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_first_failed_rule_gives_the_reason():
+    """A record is rejected for the first rule that it fails, with that rule's score and threshold."""
+    rules = [
+        Rule("a", pa.array([True, False, False, None]), pa.array([1, 2, 3, 4]), 10),
+        Rule("b", pa.array([True, True, False, False])),
+        Rule("c", pa.array([True, True, True, None]), pa.array([7.5, 7.5, 7.5, 7.5]), 0.5),
+    ]
+    judgement = Judgement.of(4, iter(rules))
+    assert judgement.reason.to_pylist() == ["a", "b", "c", None]
+    assert judgement.score.to_pylist() == [1.0, None, 7.5, None]
+    assert judgement.threshold.to_pylist() == [10.0, None, 0.5, None]
+    assert judgement.kept.to_pylist() == [False, False, False, True]
+
+
+def test_rules_may_be_chunked_and_absent():
+    """Chunked arrays are taken like flat ones, and without rules every record stays."""
+    chunked = pa.chunked_array([[True], [False, None]])
+    assert Judgement.of(3, [Rule("x", chunked)]).reason.to_pylist() == ["x", None, None]
+    assert Judgement.of(2, []).kept.to_pylist() == [True, True]
+    assert len(Judgement.of(0, [Rule("x", pa.array([], pa.bool_()))]).reason) == 0
+
+
+# ── accounts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@MANY
+@given(KINDS)
+def test_errors_are_narrowed_down_to_the_records_that_raise(texts):
+    """Exactly the records that raise are set aside, wherever they stand; the rest goes through in order."""
+    run = stage(component(Marking))
+    result = run(batch(texts))
+    names = ids(batch(texts))
+    bad = [name for name, text in zip(names, texts, strict=True) if text == "BAD"]
+    assert [e.record_id for e in result.exclusions] == bad
+    assert ids(result) == [name for name in names if name not in bad]
+    assert all(e.kind == "error" and e.reason == "ValueError: cannot digest BAD" for e in result.exclusions)
+    (row,) = result.metrics
+    assert (row.input_records, row.output_records, row.error_count) == (len(texts), len(texts) - len(bad), len(bad))
+
+
+@MANY
+@given(KINDS)
+def test_rejections_and_errors_share_one_account(texts):
+    """Skipping errors and sampling rejections in one filter: input = output + rejected + errors, reasons included."""
+    result = stage(component(Long), samples_per_reason=100)(batch(texts))
+    (row,) = result.metrics
+    assert row.books_difference == 0
+    assert row.rejected_reasons == ({"short": texts.count("no")} if "no" in texts else {})
+    kinds = [e.kind for e in result.exclusions]
+    assert (kinds.count("rejected"), kinds.count("error")) == (texts.count("no"), texts.count("BAD"))
+    for exclusion in result.exclusions:
+        if exclusion.kind == "rejected":
+            assert (exclusion.reason, exclusion.score, exclusion.threshold) == ("short", 2.0, 3.0)
+            assert json.loads(exclusion.content) == {"record_id": exclusion.record_id, "text": "no"}
+
+
+@MANY
+@given(KINDS)
+def test_custom_metrics_count_each_record_once(texts):
+    """What a failed call reported is forgotten, what the successful calls beside it reported is not."""
+    result = stage(component(Marking), custom_metrics=True)(batch(texts))
+    (row,) = result.metrics
+    assert row.custom_metrics.get("seen", 0) == len(texts) - texts.count("BAD")
+    json.loads(result.header())  # a NumPy number that was reported travels
+
+
+@MANY
+@given(st.lists(st.sampled_from(["one", "two", "three", "BAD"]), max_size=24))
+def test_deduplication_beside_errors_keeps_one_of_each(tmp_path_factory, texts):
+    """A deduplicator that raises for some records keeps the first of each of the other texts, also when retried."""
+    with claims_in(tmp_path_factory.mktemp("claims")) as claims:
+        run = stage(component(EqualTexts), claims=claims)
+        first, again = run(batch(texts)), run(batch(texts))
+    kept = first.table.column("text").to_pylist()
+    assert sorted(kept) == sorted(set(texts) - {"BAD"})
+    assert ids(again) == ids(first)
+    assert first.metrics[0].books_difference == 0
+
+
+def test_on_error_fail_names_the_record():
+    """With `fail` the run stops at the first record that raises, and says which, where and why."""
+    run = stage(component(Marking), on_error="fail")
+    with pytest.raises(OperatorError, match=r"stage `quality`, operator `marking`, record `r0002`: ValueError: cannot"):
+        run(batch(["a", "b", "BAD", "BAD"]))
+
+
+@pytest.mark.parametrize("cls", [Forgetful, Undecided])
+def test_a_broken_contract_stops_the_run(cls):
+    """An operator that loses records is a bug that stops the run, never an error of its records."""
+    with pytest.raises(OperatorError, match="given 3"):
+        stage(component(cls))(batch(["a", "b", "c"]))
+
+
+def test_operators_follow_each_other():
+    """Each operator is offered what the one before passed on; the metrics ride in plan order."""
+    result = stage(component(Long), component(Marking))(batch(["no", "good", "fine"]))
+    assert [(row.operator_name, row.input_records) for row in result.metrics] == [("long", 3), ("marking", 2)]
+    assert result.table.column_names == ["record_id", "text", "marked"]
+
+
+def test_without_metrics_nothing_is_counted():
+    """A stage that does not measure does the same work and leaves no rows."""
+    result = stage(component(Long), measure=False)(batch(["no", "good"]))
+    assert result.metrics == ()
+    assert result.table.column("text").to_pylist() == ["good"]
+
+
+def test_an_operator_is_not_called_without_records():
+    """An empty batch has its row of zeros, and no operator has to cope with it."""
+    result = stage(component(Marking, word=""))(batch([]))
+    assert result.metrics[0].input_records == 0
+    assert result.exclusions == ()
+
+
+# ── records as text ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_record_json_shows_what_it_can():
+    """Bytes, dates that Python cannot hold and long texts all become JSON text."""
+    row = (
+        table(["x" * 50])
+        .append_column("raw", pa.array([b"\xff\x00"]))
+        .append_column("when", pa.array([2**62]).cast(pa.timestamp("us")))
+    )
+    record = json.loads(record_json(row, max_chars=10))
+    assert record["text"] == "x" * 10 + "…"
+    assert record["raw"] == "ÿ\x00"
+    assert "timestamp" in record["when"]
+
+
+def test_describe_is_one_line():
+    """An error is described by its class and message, on one line."""
+    assert describe(ValueError("a\n  b")) == "ValueError: a b"
+    assert describe(KeyError()) == "KeyError"
