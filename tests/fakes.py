@@ -81,6 +81,13 @@ class Dedup(Deduplicator):
         return [[text.encode() for text in table.column("text").to_pylist()]]
 
 
+class TopicDedup(Deduplicator):
+    """Rejects texts that begin with the same word."""
+
+    def keys(self, table: pa.Table) -> list[list[bytes | None]]:
+        return [[text.split()[0].encode() for text in texts_of(table)]]
+
+
 class Slow(Refiner):
     """Takes its time over every batch.
 
@@ -208,30 +215,47 @@ class ShardKillingDedup(Dedup):
     Args:
         folder: where the kills are noted, so that each text kills once.
         word: the word; an empty one kills for none.
-        releases: kill before claims are released as well.
     """
 
-    def __init__(self, *, folder: str, word: str = "KILL", releases: bool = False) -> None:
+    def __init__(self, *, folder: str, word: str = "KILL") -> None:
         self.folder = folder
         self.word = word
-        self.releases = releases
-
-    def setup(self, context: OperatorContext) -> None:
-        super().setup(context)
-        if self.releases and context.claims is not None:
-            release = context.claims.release
-
-            def kill_and_release(owners: Sequence[bytes]) -> None:
-                kill_shards()
-                release(owners)
-
-            context.claims.release = kill_and_release  # type: ignore[method-assign]
 
     def judge(self, table: pa.Table) -> Judgement:
         for text in texts_of(table) if self.word else ():
-            if text.startswith(self.word) and once(self.folder, hashlib.sha256(text.encode()).hexdigest()):
-                kill_shards()
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            if text.startswith(self.word) and once(self.folder, f"started-{digest}"):
+                note_kill(self.folder, digest, kill_shards())
         return super().judge(table)
+
+
+class PoisonAndShards(Poison):
+    """Poison, and every claim shard dies just before the claims of the dead letters are released.
+
+    Args:
+        folder: where the kills of shards are noted.
+        poison: parameters of `Poison`.
+    """
+
+    def __init__(self, *, folder: str, **poison: str) -> None:
+        super().__init__(**poison)
+        self.folder = folder
+
+    def setup(self, context: OperatorContext) -> None:
+        assert context.claims is not None
+        release = context.claims.release
+
+        def kill_and_release(owners: Sequence[bytes]) -> None:
+            note_kill(self.folder, "release", kill_shards())
+            release(owners)
+
+        context.claims.release = kill_and_release  # type: ignore[method-assign]
+
+
+def note_kill(folder: str, name: str, shards: int) -> None:
+    """Note how many shards a kill hit."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    (Path(folder) / f"killed-{name}").write_text(str(shards), encoding="utf-8")
 
 
 def shard_processes(process: psutil.Process) -> list[psutil.Process]:

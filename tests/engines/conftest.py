@@ -7,10 +7,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-ENGINES = [pytest.param("local", id="local"), pytest.param("ray", id="ray", marks=pytest.mark.slow)]
+OLD_RAY = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray", "ignore::FutureWarning:ray")
+"""What Ray itself does by a name that it has deprecated is not ours to fix."""
+
+ENGINES = [pytest.param("local", id="local"), pytest.param("ray", id="ray", marks=[pytest.mark.slow, OLD_RAY])]
 
 
 @pytest.fixture(autouse=True)
@@ -36,14 +40,22 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def ray_cluster() -> Iterator[None]:
     """A small Ray in this process; runs use what is there and leave it running."""
-    from mega_data_factory.framework.engines.ray_environment import prepare_ray
-
-    prepare_ray(None)
-    import ray
-
+    ray = import_ray()
     ray.init("local", num_cpus=8, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
+
+
+def import_ray() -> Any:
+    """Ray, imported as the engine does, with its token where no single test removes it."""
+    from mega_data_factory.framework.engines.ray_environment import prepare_ray
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", None)
+        prepare_ray(None)
+    import ray
+
+    return ray
 
 
 @pytest.fixture
