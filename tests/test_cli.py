@@ -262,8 +262,9 @@ def test_output_that_exists_is_not_overwritten(folder: Path, capsys: pytest.Capt
     assert "overwrite" in captured.err
 
 
-def test_ctrl_c_leaves_a_readable_run(folder: Path) -> None:
-    """Ctrl-C ends a run with exit code 130, without a traceback, and its metrics say `interrupted`."""
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_readable_run(folder: Path, sent: signal.Signals, code: int) -> None:
+    """Ctrl-C and SIGTERM end a run with the shell's exit code, no traceback, and metrics that say `interrupted`."""
     write_module(
         folder,
         "slow_one",
@@ -292,9 +293,9 @@ def test_ctrl_c_leaves_a_readable_run(folder: Path) -> None:
     deadline = time.monotonic() + 30
     while not (folder / "at_work").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    os.killpg(process.pid, sent)  # as a terminal does: to the workers too
     out, err = process.communicate(timeout=30)
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
     assert "Traceback" not in err
     assert "run_i interrupted" in out
     assert (folder / "metrics/runs/run_i.parquet").exists()

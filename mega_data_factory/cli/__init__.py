@@ -3,7 +3,7 @@
 Everything heavy is imported inside the commands: `mdf --help` loads neither Ray nor polars nor pyarrow.
 
 Exit codes: 0 success, 1 a run failed or its books do not close, 2 the command or the configuration is wrong,
-130 interrupted.
+130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations

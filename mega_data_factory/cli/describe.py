@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
-from mega_data_factory.cli.failures import SUCCESS, as_dict, print_json
+from mega_data_factory.cli.failures import SUCCESS, print_json
 from mega_data_factory.cli.formats import count, plural, size
 from mega_data_factory.cli.screen import stdout
 from mega_data_factory.errors import ResourceError
@@ -84,7 +84,7 @@ def _fit(made: Plan) -> dict[str, Any]:
     try:
         check_fit(made, machine)
     except ResourceError as error:
-        return {"fits": False, "machine": known, "error": as_dict(error)}
+        return {"fits": False, "machine": known, "error": error.as_dict()}
     return {"fits": True, "machine": known, "error": None}
 
 

@@ -11,6 +11,7 @@ SUCCESS = 0
 RUN_FAILED = 1
 USAGE = 2
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+TERMINATED = 143  # 128 + SIGTERM
 
 
 class UsageError(MdfError):
@@ -34,13 +35,8 @@ def tell(error: MdfError, *, as_json: bool) -> int:
     if error.hint:
         print(f"  hint: {error.hint}", file=sys.stderr)  # noqa: T201 - the command line prints
     if as_json:
-        print_json({"error": as_dict(error)})
+        print_json({"error": error.as_dict()})
     return exit_code(error)
-
-
-def as_dict(error: MdfError) -> dict[str, str | None]:
-    """The keys of an error in every JSON answer: `slug`, `message`, `hint`."""
-    return {"slug": error.slug, "message": error.message, "hint": error.hint}
 
 
 def print_json(value: object) -> None:

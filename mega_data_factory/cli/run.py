@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 
-from mega_data_factory.cli.failures import INTERRUPTED, RUN_FAILED, SUCCESS, as_dict, exit_code, print_json, tell
+from mega_data_factory.cli.failures import INTERRUPTED, RUN_FAILED, SUCCESS, TERMINATED, exit_code, print_json, tell
 from mega_data_factory.cli.progress import ProgressView, progress_line
 from mega_data_factory.cli.report import RunReport
 from mega_data_factory.cli.screen import stdout
@@ -15,6 +17,22 @@ from mega_data_factory.cli.tables import print_report
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.executor import Executor, Progress
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as a scheduler sends it before it takes the machine away: the run ends as with Ctrl-C."""
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    def terminate(*_: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def run(config: Path, overrides: Sequence[str], *, run_id: str | None, quiet: bool, as_json: bool) -> int:
@@ -31,21 +49,23 @@ def run(config: Path, overrides: Sequence[str], *, run_id: str | None, quiet: bo
     """
     executor = Executor(PipelineConfig.from_yaml(config, overrides), run_id=run_id)
     failure: MdfError | None = None
-    interrupted = False
+    interrupted: int | None = None
     progress = Progress()
-    with ProgressView(quiet=quiet, lines_to_stderr=as_json) as view:
+    # Ray prints remarks of its own on stdout, which with --json belongs to the one document.
+    aside = redirect_stdout(sys.stderr) if as_json else nullcontext()
+    with ProgressView(quiet=quiet, lines_to_stderr=as_json) as view, aside, _terminated_like_interrupted():
         try:
             with closing(executor.execute()) as steps:
                 for progress in steps:
                     view.show(progress)
-        except KeyboardInterrupt:
-            interrupted = True
+        except KeyboardInterrupt as signalled:
+            interrupted = TERMINATED if isinstance(signalled, Terminated) else INTERRUPTED
         except MdfError as error:
             failure = error
     report = _report(executor)
     if as_json:
         answer = report.as_json() if report else {"progress": asdict(progress)}
-        print_json(answer | ({"error": as_dict(failure)} if failure else {}))
+        print_json(answer | ({"error": failure.as_dict()} if failure else {}))
     elif report and not quiet:
         print_report(report, stdout())
     elif not quiet:
@@ -53,8 +73,8 @@ def run(config: Path, overrides: Sequence[str], *, run_id: str | None, quiet: bo
     if failure:
         tell(failure, as_json=False)
         return exit_code(failure)
-    if interrupted:
-        return INTERRUPTED
+    if interrupted is not None:
+        return interrupted
     return RUN_FAILED if report and report.books_closed is False else SUCCESS
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,10 +69,22 @@ def resolve(kind: Kind, name: str, params: Mapping[str, Any], where: str) -> Com
     if target is None:
         hint = did_you_mean(name, box)
         raise ConfigError(f"{where}: there is no {kind} `{name}`", hint=f"{hint}; your own class is `module:Class`")
-    component = Component(snake_case(target.rpartition(":")[2].rpartition(".")[2]), target, dict(params))
+    short = snake_case(target.rpartition(":")[2].rpartition(".")[2])
+    component = Component(short, target, _plain(params, f"{where}.params"))
     cls = _load(component, kind, where)
     _check_params(cls, component, where)
     return component
+
+
+def _plain(params: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The parameters as they reach a worker: through JSON, so that what is checked here is what arrives there."""
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(params))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{where}: {error}", hint="parameters travel to workers as JSON: texts, numbers, lists and mappings"
+        ) from error
+    return plain
 
 
 def snake_case(name: str) -> str:

@@ -45,7 +45,8 @@ class Need:
 
 def this_machine() -> Machine:
     """The machine that this process runs on: the cores it may use, and its memory."""
-    return Machine(cpu=float(len(os.sched_getaffinity(0))), memory=float(psutil.virtual_memory().total))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Machine(cpu=float(cores), memory=float(psutil.virtual_memory().total))
 
 
 def cpu_share(plan: Plan, cpus: float) -> float:

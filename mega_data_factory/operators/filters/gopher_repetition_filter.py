@@ -122,9 +122,13 @@ def _check_limits(parameter: str, limits: object, default: dict[int, float]) -> 
         return default
     if not isinstance(limits, Mapping):
         raise ValueError(f"{parameter} is {limits!r}, not a mapping from n to a fraction")
-    for n, limit in limits.items():
+    checked: dict[int, float] = {}
+    for key, limit in limits.items():
+        n = int(key) if isinstance(key, str) and key.isdecimal() else key  # JSON has no other keys than texts
         if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _LONGEST:
-            raise ValueError(f"{parameter} has the key {n!r}, not a whole number from 1 to {_LONGEST}")
-        if check_optional_fraction(f"{parameter}[{n}]", limit) is None:
+            raise ValueError(f"{parameter} has the key {key!r}, not a whole number from 1 to {_LONGEST}")
+        fraction = check_optional_fraction(f"{parameter}[{n}]", limit)
+        if fraction is None:
             raise ValueError(f"{parameter}[{n}] is None; leave {n} out to turn its test off")
-    return {n: float(limits[n]) for n in sorted(limits)}
+        checked[n] = float(fraction)
+    return dict(sorted(checked.items()))
