@@ -75,7 +75,7 @@ def test_output_of_another_run_is_refused_or_removed(tmp_path):
     out.check("error")
     (tmp_path / "_errors").mkdir()
     (tmp_path / "_errors" / "part-1.jsonl").touch()
-    with pytest.raises(OutputError, match="already holds 1 output files, for example part-1.jsonl"):
+    with pytest.raises(OutputError, match=r"already holds 1 output files, for example part-1\.jsonl"):
         out.check("error")
     out.check("append")
     out.check("overwrite")
