@@ -74,7 +74,7 @@ def environment_texts() -> list[str]:
         for table in loader.read(split, 1000):
             texts.update(dict.fromkeys(table.column("text").to_pylist()))
     chosen = [text for text in texts if 0 < len(text) <= 1_000_000]
-    random.Random(20_261_122).shuffle(chosen)  # noqa: S311 - an order, not a secret
+    random.Random(20_261_122).shuffle(chosen)
     return chosen
 
 
@@ -99,12 +99,11 @@ def _documents(texts: list[str]) -> Iterator[tuple[str, bool]]:
 
 def _build(place: Path, text_bytes: int, suffix: str) -> Corpus:
     texts = environment_texts()
-    written = files = documents = copies = in_file = 0
+    written = files = copies = in_file = 0
     waiting: list[str] = []
-    for text, is_copy in _documents(texts):
+    for documents, (text, is_copy) in enumerate(_documents(texts), 1):
         size = len(text.encode())
         waiting.append(text)
-        documents += 1
         copies += is_copy
         written += size
         in_file += size

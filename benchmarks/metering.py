@@ -62,7 +62,7 @@ class Variant:
     name: str
     command: Callable[[Path], Sequence[str]]
     environment: Mapping[str, str] = field(default_factory=dict)
-    check: Callable[[Path], None] = lambda folder: None
+    check: Callable[[Path], None] = lambda _: None
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str] | None = None, *, memory: bool = False) -> Usage:
@@ -177,7 +177,7 @@ class Spread:
         return cls(statistics.median(values), min(values), max(values), len(values))
 
     def __str__(self) -> str:
-        return f"{self.median:.3f} [{self.least:.3f} – {self.greatest:.3f}] (n={self.n})"
+        return f"{self.median:.3f} [{self.least:.3f} to {self.greatest:.3f}] (n={self.n})"
 
 
 def cpu_ratio(results: Mapping[str, Sequence[Usage]], of: str, to: str) -> Spread:

@@ -25,9 +25,7 @@ def variants(corpus: Corpus) -> list[Variant]:
 
     def script(output: Path) -> list[str]:
         stages = json.dumps([CLEAN, JUDGE])
-        return python(
-            BASELINES / "ray_data_script.py", corpus.folder, output / "data", BATCH_SIZE, stages, CPU_SHARE
-        )
+        return python(BASELINES / "ray_data_script.py", corpus.folder, output / "data", BATCH_SIZE, stages, CPU_SHARE)
 
     return [
         Variant("Ray Data script", script, check=check),

@@ -28,7 +28,7 @@ def main() -> None:
 
     variants = [
         code("pass"),
-        Variant("mdf --help", lambda output: python("-m", "mega_data_factory.cli", "--help")),
+        Variant("mdf --help", lambda _: python("-m", "mega_data_factory.cli", "--help")),
         code(WORKER),
         code("import pyarrow, polars, numpy"),
         Variant("mdf run, one record", mdf_command(corpus, max_samples=1)),

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from xxhash import xxh3_128_digest
 
 from mega_data_factory.framework.contracts import Filter, Operator, Refiner
 from mega_data_factory.framework.registry import resolve
