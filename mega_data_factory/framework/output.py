@@ -125,7 +125,13 @@ class OutputFolder:
 
     def _write_data(self, writer: Writer, name: str, tables: list[pa.Table]) -> OutputFile:
         path = storage.join(self.path, name + self.suffix)
-        table = pa.concat_tables(tables, promote_options="permissive")
+        try:
+            table = pa.concat_tables(tables, promote_options="permissive")
+        except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
+            raise OutputError(
+                f"{path}: a column has one type in one batch and another in the next: {error}",
+                hint="give it one type in a refiner, or write a file per batch (data_writer.params.target_file_mb=0)",
+            ) from error
         with storage.atomic_output(path) as sink:
             writer.write(table, sink)
         return OutputFile(path, table.num_rows, storage.size(path))
