@@ -1,0 +1,125 @@
+"""What raises is set aside or ends the run, as the configuration says; what ended a run is readable afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mega_data_factory.framework.metrics.reader import MetricsReader
+from tests.engines.running import Pipeline, Result, fake, jsonl, stage
+
+
+def run_with(tmp_path: Path, engine: str, *operators: dict[str, Any], rows: int = 200, **executor: Any) -> Result:
+    """A run over texts of which every tenth holds the word BAD."""
+    texts = [f"BAD {n}" if n % 10 == 3 else f"text {n}" for n in range(rows)]
+    source = jsonl(tmp_path / "a.jsonl", texts)
+    stages = [stage("only", *operators)]
+    return Pipeline(tmp_path / "run", source, stages, engine=engine, executor={"batch_size": 50, **executor}).run()
+
+
+def test_skipped_errors_are_in_the_sink(tmp_path: Path, engine: str) -> None:
+    """Each record that raises is one line of the error sink with id, place, message and the whole record."""
+    result = run_with(tmp_path, engine, fake("Upper"), fake("Raises"))
+    assert result.closed(), result.books
+    assert len(result.texts) == 180
+    assert result.run["total_errors"] == result.count("only/raises", "error_count") == len(result.errors) == 20
+    line = result.errors[0]
+    assert line["kind"] == "error"
+    assert (line["stage"], line["operator"]) == ("only", "raises")
+    assert line["reason"] == "ValueError: cannot digest BAD"
+    assert line["record"]["text"].startswith("BAD ")
+    assert line["record_id"] == line["record"]["record_id"]
+
+
+def test_fail_stops_the_run(tmp_path: Path, engine: str) -> None:
+    """With on_error: fail the first record that raises ends the run and is named; its metrics are readable."""
+    result = run_with(tmp_path, engine, fake("Raises"), on_error="fail")
+    assert result.error is not None
+    assert result.error.slug == "operator-failed"
+    for part in ("`only`", "`raises`", "a.jsonl@", "ValueError: cannot digest BAD"):
+        assert part in result.error.message
+    assert "skip" in (result.error.hint or "")
+    assert result.run["status"] == "failed"
+    assert "cannot digest" in result.run["error"]
+    assert result.run["books_closed"] is not False
+
+
+def test_an_operator_that_raises_for_everything(tmp_path: Path, engine: str) -> None:
+    """When no record gets through, all are in the sink, no file is written, and the books close."""
+    result = run_with(tmp_path, engine, fake("Raises", word=""), fake("Upper"), rows=60)
+    assert result.closed(), result.books
+    assert result.files == []
+    assert result.count("only/raises", "error_count") == 60
+    assert result.count("only/upper", "input_records") == 0
+
+
+@pytest.mark.parametrize(("limit", "shown"), [(5, "(5)"), (0.05, "(5.0%)"), (0, "(0)")])
+def test_too_many_errors_end_the_run(tmp_path: Path, limit: float, shown: str) -> None:
+    """More errors than a count or a share allows end the run; what was written by then is whole and in the books."""
+    result = run_with(tmp_path, "local", fake("Raises"), max_errors=limit)
+    assert result.error is not None
+    assert result.error.slug == "too-many-errors"
+    assert shown in result.error.message
+    assert "_errors" in (result.error.hint or "")
+    assert result.run["status"] == "failed"
+    assert result.run["total_output_records"] == len(result.texts)
+    assert result.run["total_errors"] == len(result.errors)
+
+
+@pytest.mark.parametrize("limit", [20, 0.1, 0.5])
+def test_as_many_errors_as_are_allowed(tmp_path: Path, limit: float) -> None:
+    """Exactly as many errors as the limit allows do not end the run."""
+    assert run_with(tmp_path, "local", fake("Raises"), max_errors=limit).closed()
+
+
+@pytest.mark.parametrize(
+    ("operator", "slug", "words"),
+    [
+        ("DropsRows", "operator-failed", ("`drops_rows`", "same records", "given 50", "returned 49", "Filter")),
+        ("FailsSetup", "internal", ("`only`", "RuntimeError: no model here")),
+    ],
+)
+def test_an_operator_that_is_wrong_ends_the_run(
+    tmp_path: Path, engine: str, operator: str, slug: str, words: tuple[str, ...]
+) -> None:
+    """A broken contract or a failing `setup` is no matter of records: it ends the run and names the operator."""
+    result = run_with(tmp_path, engine, fake(operator))
+    assert result.error is not None
+    assert result.error.slug == slug
+    for word in words:
+        assert word in str(result.error)
+    assert result.run["status"] == "failed"
+    assert result.texts == []
+
+
+def test_a_missing_column(tmp_path: Path) -> None:
+    """A column that no record has makes every record an error whose message names the column."""
+    result = run_with(tmp_path, "local", fake("NeedsColumn"), rows=40)
+    assert result.closed(), result.books
+    assert len(result.errors) == 40
+    assert "no_such_column" in result.errors[0]["reason"]
+
+
+def test_lines_that_cannot_be_read(tmp_path: Path, engine: str) -> None:
+    """What the loader cannot read is its own count and is in the error sink; nothing is offered to the operators."""
+    source = tmp_path / "a.jsonl"
+    source.write_text("".join('{"text": "fine"}\n' if n % 4 else "{broken\n" for n in range(40)), encoding="utf-8")
+    stages = [stage("only", fake("Upper"))]
+    result = Pipeline(tmp_path / "run", str(source), stages, engine=engine, executor={"batch_size": 7}).run()
+    assert result.closed(), result.books
+    assert result.run["loader_errors"] == len(result.errors) == 10
+    assert result.run["total_input_records"] == 40
+    assert result.count("only/upper", "input_records") == len(result.texts) == 30
+    assert {line["stage"] for line in result.errors} == {"data_loader"}
+
+
+def test_a_source_that_is_not_there(tmp_path: Path, engine: str) -> None:
+    """A source that does not exist is one error that names it; the run is on record as failed."""
+    missing = str(tmp_path / "nothing.jsonl")
+    result = Pipeline(tmp_path / "run", missing, [stage("only", fake("Upper"))], engine=engine).run()
+    assert result.error is not None
+    assert result.error.slug == "input-unreadable"
+    assert "nothing.jsonl" in result.error.message
+    assert MetricsReader(str(tmp_path / "run" / "metrics")).run("latest")["status"] == "failed"
