@@ -66,6 +66,8 @@ def run(config: Path, overrides: Sequence[str], *, run_id: str | None, quiet: bo
     if as_json:
         answer = report.as_json() if report else {"progress": asdict(progress)}
         print_json(answer | ({"error": failure.as_dict()} if failure else {}))
+    elif failure and not progress.records_read:
+        pass  # a run that failed before it began has a reason, which comes next, and no table worth a screen
     elif report and not quiet:
         print_report(report, stdout())
     elif not quiet:

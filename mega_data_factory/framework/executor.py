@@ -100,6 +100,7 @@ class Executor:
         if self._started:
             raise RuntimeError(f"{self.run_id} has run already; make another Executor for another run")
         self._started = True
+        self._output.check(self.plan.writer_options.if_exists)  # a run that is refused leaves no trace
         if self.plan.executor.metrics.enabled:
             yield from self._execute_with_metrics()
         else:
@@ -142,7 +143,6 @@ class Executor:
 
     def _execute_impl(self) -> Iterator[Progress]:
         started = time.monotonic()
-        self._output.check(self.plan.writer_options.if_exists)
         loader = self._loader or self.plan.loader.build()
         engine = self._engine(loader)
         splits = planned_splits(loader, self.plan.executor.batch_size, self.plan.executor.max_samples)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -192,13 +193,14 @@ class RayEngine:
         address = self._plan.executor.ray_address
         try:
             if address is not None:
+                _knock(address)
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             else:
                 cpus = int(this_machine().cpu)
                 ray.init(
                     "local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
                 )
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 f"executor.ray_address: cannot connect to {address or 'a new local cluster'}: {_first_line(error)}",
                 hint="give the address of a running cluster, or leave it out to start one here",
@@ -235,6 +237,17 @@ def _machine(node: dict[str, Any]) -> Machine:
         memory=resources.pop("memory", 0.0),
         custom=resources,
     )
+
+
+def _knock(address: str) -> None:
+    """Ask whether anybody listens at `host:port` or `ray://host:port`: Ray itself would try for minutes.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=10.0).close()
 
 
 def _quiet() -> None:
