@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-OLD_RAY = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray", "ignore::FutureWarning:ray")
-"""What Ray itself does by a name that it has deprecated is not ours to fix."""
+OLD_RAY = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:ray", "ignore::FutureWarning:ray", "ignore:The minimum number of concurrent actors"
+)
+"""What Ray itself does by a name that it has deprecated is not ours to fix; nor that a small input has one split."""
 
 ENGINES = [pytest.param("local", id="local"), pytest.param("ray", id="ray", marks=[pytest.mark.slow, OLD_RAY])]
 

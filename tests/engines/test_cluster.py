@@ -1,0 +1,81 @@
+"""A Ray cluster of several nodes on this machine: what happens when one of them is gone, or is too small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mega_data_factory.errors import ResourceError
+from mega_data_factory.framework.executor import Executor, Progress
+from tests.engines.conftest import OLD_RAY, import_ray
+from tests.engines.running import Pipeline, assert_same, fake, jsonl, stage
+
+pytestmark = [pytest.mark.slow, OLD_RAY]
+
+
+@pytest.fixture
+def three_nodes() -> Iterator[Any]:
+    """A head and two more nodes, of two CPUs each; this process is not connected."""
+    ray = import_ray()
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    nodes = [cluster.add_node(num_cpus=2) for _ in range(2)]
+    cluster.wait_for_nodes()
+    yield cluster, nodes
+    ray.shutdown()
+    cluster.shutdown()
+
+
+class NodeRemover:
+    """Removes a node of the cluster, ungracefully, once so many records have been read."""
+
+    def __init__(self, cluster: Any, node: Any, after: int) -> None:
+        self.removed_at = -1
+        self._cluster, self._node, self._after = cluster, node, after
+
+    def __call__(self, executor: Executor, progress: Progress) -> None:
+        if self.removed_at < 0 and progress.records_read >= self._after:
+            self._cluster.remove_node(self._node, allow_graceful=False)
+            self.removed_at = progress.records_read
+
+
+def pipeline(folder: Path, source: str, **executor: Any) -> Pipeline:
+    """Deduplication, then a slow stage whose workers fill more than one node."""
+    stages = [
+        stage("first", fake("Dedup"), num_replicas=2, resources={"cpu": 0.5}),
+        stage("second", fake("Slow", seconds=0.1), fake("Upper"), num_replicas=3, resources={"cpu": 0.5}),
+    ]
+    return Pipeline(folder, source, stages, executor={"batch_size": 50, **executor}, engine="local")
+
+
+def test_a_node_dies(tmp_path: Path, three_nodes: Any) -> None:
+    """One of three nodes dies in the middle of the run: no count and no record tells it from an undisturbed run."""
+    cluster, nodes = three_nodes
+    source = jsonl(tmp_path / "a.jsonl", [f"text {n % 4500}" for n in range(6000)])
+    calm = pipeline(tmp_path / "calm", source).run()
+    disturbed = pipeline(tmp_path / "disturbed", source, ray_address=cluster.address)
+    disturbed.engine = "ray"
+    remover = NodeRemover(cluster, nodes[0], after=500)
+    result = disturbed.run(remover)
+    assert 500 <= remover.removed_at < 6000
+    assert_same(result, calm)
+
+
+def test_pools_that_would_wait_for_ever(tmp_path: Path, three_nodes: Any) -> None:
+    """Pools that ask for every CPU leave none for Ray Data's own tasks: refused at once, not hung."""
+    cluster, _ = three_nodes
+    source = jsonl(tmp_path / "a.jsonl", ["text"])
+    stages = [stage(f"stage-{n}", fake("Upper"), num_replicas=2, resources={"cpu": 1}) for n in range(3)]
+    config = Pipeline(
+        tmp_path / "run", source, stages, engine="ray", executor={"ray_address": cluster.address}
+    ).config()
+    with pytest.raises(ResourceError, match="no room for a worker of") as caught:
+        for _ in Executor(config).execute():
+            pass
+    assert "6 CPU" in caught.value.message
+    assert "3 nodes" in caught.value.message
+    assert "fractions" in (caught.value.hint or "")
