@@ -28,11 +28,13 @@ class ConfigSource:
         values: the mapping as written, `${ENV}` not filled in.
         path: the file, or None for a configuration made in Python.
         lines: 1-based line of every key of the file.
+        overridden_keys: keys that were set on the command line.
     """
 
     values: dict[str, Any]
     path: Path | None = None
     lines: Mapping[Key, int] = field(default_factory=dict)
+    overridden_keys: frozenset[Key] = frozenset()
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> ConfigSource:
@@ -65,7 +67,9 @@ class ConfigSource:
         return cls(values, path, lines)
 
     def where(self, key: Key) -> str:
-        """`file:line` of the nearest key that stands in the file, or an empty text."""
+        """`file:line` of the nearest key that stands in the file, `--set` for one that does not, or an empty text."""
+        if any(key[:length] in self.overridden_keys for length in range(1, len(key) + 1)):
+            return "--set "
         while key and key not in self.lines:
             key = key[:-1]
         if self.path is None:
@@ -77,17 +81,18 @@ class ConfigSource:
         if not overrides:
             return self
         values = copy.deepcopy(self.values)
+        keys = set(self.overridden_keys)
         for text in overrides:
             dotted, separator, value = text.partition("=")
             if not separator or not dotted:
                 raise ConfigError(f"--set {text}: not of the form key=value", hint="executor.batch_size=500")
             try:
-                _assign(values, dotted.split("."), yaml.safe_load(value))
+                keys.add(_assign(values, dotted.split("."), yaml.safe_load(value)))
             except (LookupError, TypeError, ValueError) as error:
                 raise ConfigError(f"--set {dotted}: no such key ({error})") from error
             except yaml.YAMLError as error:
                 raise ConfigError(f"--set {dotted}: {value!r} is not a YAML value") from error
-        return ConfigSource(values, self.path, self.lines)
+        return ConfigSource(values, self.path, self.lines, frozenset(keys))
 
     def expanded(self) -> dict[str, Any]:
         """The values with `${NAME}` and `${NAME:-default}` filled in from the environment.
@@ -192,23 +197,20 @@ def _lines(node: yaml.Node, key: Key, path: Path) -> Iterable[tuple[Key, int]]:
             yield from _lines(value, (*key, index), path)
 
 
-def _assign(values: Any, parts: Sequence[str], value: Any) -> None:
+def _assign(values: Any, parts: Sequence[str], value: Any) -> Key:
+    """Set what the parts lead to, making mappings on the way; returns the key with list items by number."""
     head, *rest = parts
+    place: str | int = head
     if isinstance(values, list):
-        index = int(head) if head.isdigit() else _index_by_name(values, head)
-        if not rest:
-            values[index] = value
-        else:
-            _assign(values[index], rest, value)
-    elif isinstance(values, dict):
-        if not rest:
-            values[head] = value
-        else:
-            if values.get(head) is None:
-                values[head] = {}
-            _assign(values[head], rest, value)
-    else:
+        place = int(head) if head.isdigit() else _index_by_name(values, head)
+    elif not isinstance(values, dict):
         raise TypeError(f"{head} stands below a plain value")
+    if not rest:
+        values[place] = value
+        return (place,)
+    if isinstance(values, dict) and values.get(place) is None:
+        values[place] = {}
+    return (place, *_assign(values[place], rest, value))
 
 
 def _index_by_name(items: list[Any], name: str) -> int:

@@ -21,6 +21,9 @@ import xxhash
 
 RECORD_ID = "record_id"
 
+LOADER_STAGE = "data_loader"
+"""What stands for the stage of a record that the loader could not read."""
+
 
 # ── the source ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

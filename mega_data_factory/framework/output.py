@@ -18,6 +18,7 @@ from mega_data_factory.errors import OutputError
 from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion
 from mega_data_factory.framework.contracts import OutputFile, Writer
 from mega_data_factory.framework.plan import Plan
+from mega_data_factory.framework.tables import concat
 
 _OURS = "part-*"
 
@@ -125,13 +126,7 @@ class OutputFolder:
 
     def _write_data(self, writer: Writer, name: str, tables: list[pa.Table]) -> OutputFile:
         path = storage.join(self.path, name + self.suffix)
-        try:
-            table = pa.concat_tables(tables, promote_options="permissive")
-        except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
-            raise OutputError(
-                f"{path}: a column has one type in one batch and another in the next: {error}",
-                hint="give it one type in a refiner, or write a file per batch (data_writer.params.target_file_mb=0)",
-            ) from error
+        table = concat(tables)
         with storage.atomic_output(path) as sink:
             writer.write(table, sink)
         return OutputFile(path, table.num_rows, storage.size(path))

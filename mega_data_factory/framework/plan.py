@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, ResourcesConfig, StageConfig
-from mega_data_factory.framework.contracts import WriterOptions
+from mega_data_factory.framework.contracts import LOADER_STAGE, WriterOptions
 from mega_data_factory.framework.registry import Component, is_deduplicator, resolve
 
 
@@ -86,6 +86,8 @@ def make_plan(config: PipelineConfig) -> Plan:
     writer = resolve("writer", config.data_writer.type, config.data_writer.params, "data_writer")
     names = [stage.name for stage in config.stages]
     for name in names:
+        if name == LOADER_STAGE:
+            raise ConfigError(f"stages: a stage cannot be named `{name}`", hint="records that the loader skips have it")
         if names.count(name) > 1:
             raise ConfigError(f"stages: {names.count(name)} stages are named `{name}`", hint="give each its own name")
     stages = tuple(_plan_stage(stage, index) for index, stage in enumerate(config.stages))

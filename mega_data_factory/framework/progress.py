@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mega_data_factory.errors import ErrorLimitExceeded, InputError
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.config import ExecutorConfig
-from mega_data_factory.framework.reading import LOADER_STAGE
+from mega_data_factory.framework.contracts import LOADER_STAGE
 
 _SHARE_MEANS_SOMETHING_FROM = 1000
 """Records to have seen before a share of errors may stop the run; at the end it is checked whatever their number."""

@@ -12,6 +12,7 @@ from mega_data_factory.framework.batch import Batch, Exclusion
 from mega_data_factory.framework.contracts import RECORD_ID, Claims, owner_keys
 from mega_data_factory.framework.metrics.models import OperatorMetrics
 from mega_data_factory.framework.stage import record_json
+from mega_data_factory.framework.tables import concat
 
 
 class WorkerDied(Exception):
@@ -52,10 +53,9 @@ def isolate_poison(batch: Batch, stage: str, run: RunFragment, max_attempts: int
             if claims is not None:  # now, so that its duplicates in the parts to come are not rejected for its sake
                 claims.release(owner_keys(table))
     letters = tuple(_dead_letter(table, stage, reason, max_attempts) for table, reason in dead)
-    tables = [part.table for part in passed if part.table.num_rows]
     return replace(
         batch,
-        table=pa.concat_tables(tables, promote_options="permissive") if tables else batch.table.slice(0, 0),
+        table=concat([part.table for part in passed]) if passed else batch.table.slice(0, 0),
         metrics=tuple(row.without_records(len(dead)) for row in batch.metrics) + _merged(passed),
         exclusions=batch.exclusions + tuple(e for part in passed for e in part.exclusions) + letters,
         dead_lettered=batch.dead_lettered + len(dead),

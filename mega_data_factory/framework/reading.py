@@ -10,9 +10,7 @@ import pyarrow as pa
 
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.batch import Batch, Exclusion, SplitEnd
-from mega_data_factory.framework.contracts import RECORD_ID, Loader, SkippedRecord, Split
-
-LOADER_STAGE = "data_loader"
+from mega_data_factory.framework.contracts import LOADER_STAGE, RECORD_ID, Loader, SkippedRecord, Split
 
 
 def planned_splits(loader: Loader, batch_size: int, max_samples: int | None) -> Iterator[Split]:
@@ -74,8 +72,7 @@ def _tables(loader: Loader, split: Split, batch_size: int) -> Iterator[tuple[pa.
     schema = pa.schema([(RECORD_ID, pa.string())])
     started = time.perf_counter()
     for table in loader.read(split, batch_size):
-        if RECORD_ID not in table.column_names:
-            raise InputError(f"{type(loader).__name__} read a table without the column {RECORD_ID}")
+        table = _with_plain_ids(table, loader)
         schema = table.schema
         for piece in _pieces(table, batch_size):
             skipped = loader.take_skipped()
@@ -91,6 +88,22 @@ def _tables(loader: Loader, split: Split, batch_size: int) -> Iterator[tuple[pa.
     skipped = loader.take_skipped()[:left]
     if skipped or not given:
         yield schema.empty_table(), skipped, time.perf_counter() - started
+
+
+def _with_plain_ids(table: pa.Table, loader: Loader) -> pa.Table:
+    """The table with its record ids as plain strings.
+
+    Raises:
+        InputError: it has none, or a record is without.
+    """
+    if RECORD_ID not in table.column_names:
+        raise InputError(f"{type(loader).__name__} read a table without the column {RECORD_ID}")
+    ids = table.column(RECORD_ID)
+    if ids.null_count:
+        raise InputError(f"{type(loader).__name__} read {ids.null_count} records without a {RECORD_ID}")
+    if ids.type == pa.string():
+        return table
+    return table.set_column(table.column_names.index(RECORD_ID), RECORD_ID, ids.cast(pa.string()))
 
 
 def _pieces(table: pa.Table, batch_size: int) -> Iterable[pa.Table]:

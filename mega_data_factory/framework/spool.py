@@ -24,9 +24,11 @@ class SpoolFolder:
 
     def __init__(self) -> None:
         _sweep(Path(tempfile.gettempdir()))
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self._lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        new = Path(tempfile.mkdtemp(prefix="mdf-new-"))
+        self._lock = os.open(new / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        # Only a folder that is locked already takes the name that others sweep.
+        self.path = new.rename(new.with_name(new.name.replace("mdf-new-", _PREFIX)))
 
     def remove(self) -> None:
         """Remove the folder with all that is in it."""

@@ -16,6 +16,7 @@ from mega_data_factory.framework.contracts import RECORD_ID, Claims, Filter, Ope
 from mega_data_factory.framework.metrics.collector import MetricsCollector
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.samples import RejectedSampler
+from mega_data_factory.framework.tables import concat
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Stage:
         for outcome in outcomes:
             exclusions.extend(self._excluded(plan, outcome))
         passed = [outcome.passed for outcome in outcomes if outcome.error is None]
-        return _concat(passed) if passed else table.slice(0, 0)
+        return concat(passed) if passed else table.slice(0, 0)
 
     def _outcomes(self, plan: OperatorPlan, operator: Operator, table: pa.Table) -> list[_Outcome]:
         return list(self._attempt(plan, operator, table)) if table.num_rows else []
@@ -250,8 +251,3 @@ def _count(outcomes: list[_Outcome]) -> _Account:
         reasons=reasons,
         reported=reported,
     )
-
-
-def _concat(tables: list[pa.Table]) -> pa.Table:
-    filled = [table for table in tables if table.num_rows]
-    return pa.concat_tables(filled, promote_options="permissive") if len(filled) > 1 else (filled or tables)[0]

@@ -57,15 +57,14 @@ def test_a_group_without_records_writes_no_file(tmp_path):
     assert files(tmp_path) == []
 
 
-def test_columns_that_do_not_fit_together_are_named(tmp_path):
-    """A column that is a number in one batch and a text in the next is a clear error; a missing one becomes null."""
+def test_columns_that_do_not_fit_together_become_text(tmp_path):
+    """A column that is a number in one batch and a text in the next loses no record; a missing one becomes null."""
     (one, rows), (other, more) = group(0, 1)
     numbers = rows.append_column("n", pa.array([1, 2]))
     out = folder(tmp_path)
-    out.write(Lines(str(tmp_path)), [(one, numbers), (other, more)])
-    with pytest.raises(OutputError, match="Field n has incompatible types") as refusal:
-        out.write(Lines(str(tmp_path)), [(one, numbers), (other, more.append_column("n", pa.array(["x", "y"])))])
-    assert "target_file_mb=0" in str(refusal.value.hint)
+    for last in (more, more.append_column("n", pa.array(["x", "y"]))):
+        commits = out.write(Lines(str(tmp_path)), [(one, numbers), (other, last)])
+        assert [c.output_records for c in commits] == [2, 2]
 
 
 def test_exclusions_go_to_their_folders(tmp_path):
