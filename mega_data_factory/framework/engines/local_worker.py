@@ -1,4 +1,7 @@
-"""What runs inside a worker process of the local engine; started by `process.WorkerProcess`, not by hand."""
+"""A worker process of the local engine; started by `process.WorkerProcess`, not by hand.
+
+It imports what its role needs and no more: a deduplication shard starts in a sixth of the CPU of the other workers.
+"""
 
 from __future__ import annotations
 
@@ -6,160 +9,21 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Any, Protocol
-
-import pyarrow as pa
-
-from mega_data_factory.errors import MdfError
-from mega_data_factory.framework.batch import Batch
-from mega_data_factory.framework.config import ResourcesConfig
-from mega_data_factory.framework.contracts import Split
-from mega_data_factory.framework.engines.claim_server import connect, serve
-from mega_data_factory.framework.engines.failures import as_mdf_error
-from mega_data_factory.framework.engines.process import WorkerProcess
-from mega_data_factory.framework.output import OutputFolder
-from mega_data_factory.framework.plan import OperatorPlan, StagePlan
-from mega_data_factory.framework.quarantine import WorkerDied, isolate_poison
-from mega_data_factory.framework.reading import read_batches
-from mega_data_factory.framework.registry import Component
-from mega_data_factory.framework.spool import Spool
-from mega_data_factory.framework.stage import Stage, StageSettings
-
-Job = Mapping[str, Any]
-
-
-class _Role(Protocol):
-    def handle(self, message: Job) -> Job:
-        """Do one piece of work and answer."""
-
-    def close(self) -> None:
-        """Give back what the role holds."""
-
-
-class _Reader:
-    """Reads splits; one batch for every message, so that the driver decides how many are on their way."""
-
-    def __init__(self, job: Job) -> None:
-        self._loader = Component(**job["loader"]).build()
-        self._batch_size: int = job["batch_size"]
-        self._spool = Spool(job["spool"])
-        self._batches: Iterator[Batch] = iter(())
-
-    def handle(self, message: Job) -> Job:
-        if "split" in message:
-            split = Split(**message["split"])
-            self._batches = read_batches(self._loader, split, message["index"], self._batch_size, skip=message["skip"])
-        batch = next(self._batches)
-        path = self._spool.put(f"{batch.id}.read", batch.table)
-        return {"batch": batch.header(), "path": path, "end": batch.split_end is not None}
-
-    def close(self) -> None:
-        pass
-
-
-class _StageRole:
-    """Runs one stage. A batch that keeps killing its workers comes with `quarantine`: it is run in a child."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._plan = stage_plan(job["stage"])
-        self._claims = connect(job["claims"]) if job["claims"] else None
-        self._stage = Stage(self._plan, job["worker_id"], StageSettings(**job["settings"]), self._claims)
-        self._spool = Spool(job["spool"])
-        self._sandbox: WorkerProcess | None = None
-
-    def handle(self, message: Job) -> Job:
-        batch = Batch.from_header(message["batch"], Spool.take(message["path"]))
-        batch = replace(batch, attempts=max(batch.attempts, message["attempt"]))
-        if message["quarantine"]:
-            attempts = self._job["max_attempts"]
-            result = isolate_poison(batch, self._plan.name, self._in_sandbox, attempts, self._claims)
-        else:
-            result = self._stage(batch)
-        path = self._spool.put(f"{batch.id}.{self._plan.index}", result.table)
-        return {
-            "batch": result.header(),
-            "path": path,
-            "records": result.table.num_rows,
-            "bytes": result.table.nbytes,
-        }
-
-    def _in_sandbox(self, part: Batch) -> Batch:
-        if self._sandbox is None:
-            self._sandbox = WorkerProcess(self._job)
-            self._hear(self._sandbox)  # ready
-        path = self._spool.put(f"{part.id}.{self._plan.index}.part", part.table)
-        self._sandbox.send({"batch": part.header(), "path": path, "attempt": part.attempts, "quarantine": False})
-        answer = self._hear(self._sandbox)
-        return Batch.from_header(answer["batch"], Spool.take(answer["path"]))
-
-    def _hear(self, sandbox: WorkerProcess) -> Job:
-        answer = sandbox.receive()
-        if answer is None:
-            self._sandbox = None
-            reason = sandbox.epitaph()
-            sandbox.discard()
-            raise WorkerDied(reason)
-        if "failed" in answer:
-            raise MdfError.from_dict(answer["failed"])
-        return answer
-
-    def close(self) -> None:
-        if self._sandbox is not None:
-            self._sandbox.stop()
-        self._stage.close()
-
-
-class _WriterRole:
-    """Writes groups of batches as whole files."""
-
-    def __init__(self, job: Job) -> None:
-        self._writer = Component(**job["writer"]).build()
-        self._output = OutputFolder(**job["output"])
-
-    def handle(self, message: Job) -> Job:
-        group = []
-        for header, path in message["group"]:
-            table = Spool.take(path) if path is not None else pa.table({})
-            group.append((Batch.from_header(header, table.slice(0, 0)), table))
-        return {"commits": [record.to_json() for record in self._output.write(self._writer, group)]}
-
-    def close(self) -> None:
-        pass
-
-
-_ROLES: dict[str, Callable[[Job], _Role]] = {"read": _Reader, "stage": _StageRole, "write": _WriterRole}
-
-
-def stage_plan(values: Job) -> StagePlan:
-    """The stage of which `stage_job` made plain values."""
-    operators = tuple(OperatorPlan(op["name"], op["index"], Component(**op["component"])) for op in values["operators"])
-    return StagePlan(values["name"], values["index"], operators, 1, 1, ResourcesConfig())
 
 
 def work(connection: Connection) -> None:
-    """Take the job, then answer messages one by one until told to stop."""
-
-    def send(message: Job) -> None:
-        connection.send_bytes(json.dumps(message).encode())
-
-    job: Job = json.loads(connection.recv_bytes())
+    """Take the job, then do it until told to stop."""
+    job = json.loads(connection.recv_bytes())
     if job["role"] == "claims":
-        send({"ready": True})
+        from mega_data_factory.framework.engines.claim_server import serve
+
+        connection.send_bytes(json.dumps({"ready": True}).encode())
         serve(job["address"], job["log"])
-        return
-    pa.set_cpu_count(max(1, int(job.get("cpu") or 1)))
-    try:
-        role: _Role = _ROLES[job["role"]](job)
-        send({"ready": True})
-        while "stop" not in (message := json.loads(connection.recv_bytes())):
-            send(role.handle(message))
-        role.close()
-    except Exception as error:  # noqa: BLE001 - whatever goes wrong is told to the driver, which ends the run with it
-        send({"failed": as_mdf_error(error, job["doing"]).as_dict()})
+    else:
+        from mega_data_factory.framework.engines.local_roles import run_role
+
+        run_role(job, connection)
 
 
 def _end_with_driver(lifeline: int) -> None:
