@@ -61,6 +61,22 @@ def test_a_caller_that_stops_iterating(tmp_path: Path, engine: str) -> None:
     assert not [child for child in psutil.Process().children() if "local_worker" in " ".join(child.cmdline())]
 
 
+def test_a_caller_that_stops_at_the_first_commit_of_a_file(tmp_path: Path, engine: str) -> None:
+    """A file holds many batches: a caller that stops when the first is in the books has all of the file in them."""
+    source = jsonl(tmp_path / "a.jsonl", [f"text {n}" for n in range(500)])
+    pipeline = Pipeline(tmp_path / "run", source, [stage("only", fake("Upper"))], engine=engine)
+    executor = Executor(pipeline.config())
+    steps = executor.execute()
+    for progress in steps:
+        if progress.batches_committed == 1:
+            break
+    steps.close()
+    assert_nothing_left(pipeline.output)
+    result = Result.of(pipeline, executor.run_id, None, 0.0)
+    assert result.run["total_output_records"] == len(result.texts) == 500
+    assert result.run["books_closed"] is not False
+
+
 def started(pipeline: Pipeline, environment: dict[str, str]) -> subprocess.Popen[str]:
     """`mdf run` over the pipeline, some of whose files are written already."""
     config = pipeline.folder.parent / "pipeline.yaml"

@@ -137,7 +137,7 @@ class LocalEngine:
         if last := self._gatherer.flush():
             groups.append(last)
         writer: Writer = self._plan.writer.build()
-        commits = []
+        commits = [event for event in self._events if isinstance(event, CommitRecord)]  # written, and not yet told
         for group in groups:
             tables = [(staged.batch, Spool.take(staged.path) if staged.path else _NO_TABLE) for staged in group]
             commits += self._settings.output.write(writer, tables)
@@ -150,9 +150,10 @@ class LocalEngine:
     def _working_pools(self) -> list[Pool]:
         return [self._readers, *self._stages, self._writers]
 
-    def _take_events(self) -> list[Event]:
-        events, self._events = self._events, []
-        return events
+    def _take_events(self) -> Iterator[Event]:
+        """One by one: the caller may stop at any of them, and the commits that are left go to `salvage`."""
+        while self._events:
+            yield self._events.pop(0)
 
     def _offer_splits(self, numbered: Iterator[tuple[int, Split]]) -> None:
         """Keep one split waiting for every reader, so that listing a long source does not hold up reading it."""

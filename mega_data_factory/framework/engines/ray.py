@@ -64,6 +64,7 @@ class RayEngine:
         self._staging = settings.output.staged
         self._gatherer = Gatherer(plan.writer_options.target_file_mb * 1e6)
         self._writing: dict[Any, list[StagedBatch]] = {}
+        self._commits: list[CommitRecord] = []
         self._actors: list[Any] = []
         self._connected = False
 
@@ -92,9 +93,11 @@ class RayEngine:
         if error := failed(row):
             raise error
         staged = staged_of(row)
-        yield staged
-        if group := self._gatherer.add(staged):
-            self._write(group)
+        try:
+            yield staged
+        finally:  # the caller may stop here: then the batch is among those that `salvage` writes
+            if group := self._gatherer.add(staged):
+                self._write(group)
         yield from self._finished_files(wait=len(self._writing) >= _FILES_AT_ONCE)
 
     def _write(self, group: list[StagedBatch]) -> None:
@@ -118,7 +121,9 @@ class RayEngine:
             for staged in group:
                 if staged.path is not None:
                     storage.remove(staged.path)
-            yield from commits
+            self._commits += commits
+        while self._commits:
+            yield self._commits.pop(0)
 
     def salvage(self) -> list[CommitRecord]:
         """Write what had passed the last stage when the run was stopped, here and now."""
@@ -126,7 +131,7 @@ class RayEngine:
         if last := self._gatherer.flush():
             groups.append(last)
         writer: Writer = self._plan.writer.build()
-        commits = []
+        commits = self._commits  # written, and not yet told
         for group in groups:
             commits += self._settings.output.write(writer, [(s.batch, read_staged(s.path)) for s in group])
         return commits
