@@ -73,13 +73,15 @@ def test_a_stage_that_nothing_reaches(tmp_path: Path) -> None:
 
 def test_elastic_pools_grow(tmp_path: Path, engine: str) -> None:
     """A pool of one to three workers grows while work piles up; each worker has its own operator rows."""
-    source = jsonl(tmp_path / "a.jsonl", [f"text {n}" for n in range(200)])
-    stages = [stage("only", fake("Slow", seconds=0.25), min_replicas=1, max_replicas=3)]
+    rows, seconds = (200, 0.25) if engine == "local" else (500, 0.5)  # an actor of Ray takes seconds to start
+    source = jsonl(tmp_path / "a.jsonl", [f"text {n}" for n in range(rows)])
+    stages = [stage("only", fake("Slow", seconds=seconds), min_replicas=1, max_replicas=3)]
     executor = {"batch_size": 10}
-    result = Pipeline(tmp_path / "run", source, stages, engine=engine, executor=executor).run()
+    splits = {"params": {"split_mb": 0.001}}  # Ray Data hands out the batches of one split together
+    result = Pipeline(tmp_path / "run", source, stages, engine=engine, loader=splits, executor=executor).run()
     assert result.closed(), result.books
     assert 1 < result.stages["only"]["num_workers"] <= 3
-    assert len(result.texts) == 200
+    assert len(result.texts) == rows
 
 
 def test_custom_metrics(tmp_path: Path, engine: str) -> None:
