@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import warnings
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -78,7 +80,9 @@ class RayEngine:
             yield SplitsListed(len(items))
             if not items:
                 return
-            blocks: Any = self._dataset(items).iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+            with _context():
+                dataset = self._dataset(items)
+            blocks: Any = dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
             for block in blocks:
                 for start in range(block.num_rows):
                     yield from self._take(block.slice(start, 1))
@@ -192,7 +196,6 @@ class RayEngine:
     # ── the cluster ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _connect(self) -> None:
-        _quiet()
         if ray.is_initialized():
             return
         address = self._plan.executor.ray_address
@@ -255,12 +258,28 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=10.0).close()
 
 
-def _quiet() -> None:
-    """Ray Data shows progress of its own by default; a run has one already."""
+@contextmanager
+def _context() -> Iterator[None]:
+    """Settings of the dataset that is made inside; the user's own datasets keep theirs."""
     context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    wanted = {
+        "enable_progress_bars": False,
+        "print_on_execution_start": False,
+        # A block for every row: batches of one split go to different workers, and a kill repeats one batch, not all.
+        "target_max_block_size": 1,
+    }
+    before = {name: getattr(context, name) for name in wanted}
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # that progress bars are off is a warning to Ray Data
+    try:
+        for name, value in wanted.items():
+            setattr(context, name, value)
+        with warnings.catch_warnings():
+            # A pool larger than the number of CPUs is what fractions of CPUs are for.
+            warnings.filterwarnings("ignore", message="The minimum number of concurrent actors")
+            yield
+    finally:
+        for name, value in before.items():
+            setattr(context, name, value)
 
 
 def _first_line(error: BaseException) -> str:
