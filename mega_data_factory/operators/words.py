@@ -22,8 +22,7 @@ Integers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 
 _WIDE_SPACE = r"[\u{85}\u{A0}\u{1680}\u{2000}-\u{200A}\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}]"
-_IS_SPACE = np.zeros(256, dtype=np.bool_)
-_IS_SPACE[list(b"\t\n\x0b\x0c\r ")] = True
+_TAB, _SPACE, _CONTROLS = np.uint8(0x09), np.uint8(0x20), np.uint8(5)
 _PADDING = 8
 _LONG_WORD = 512
 _FIRST_BYTES = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
@@ -41,24 +40,29 @@ class Words:
         starts: byte position of every word.
         sizes: bytes of every word.
         bounds: n + 1 word numbers; text i has the words `bounds[i]` up to `bounds[i + 1]`.
+        offsets: n + 1 byte positions where the texts begin and end, a line feed between them.
+        continuations: for every text the bytes that do not begin a character.
     """
 
     data: npt.NDArray[np.uint8]
     starts: Integers
     sizes: Integers
     bounds: Integers
+    offsets: Integers
+    continuations: Integers
 
     @classmethod
     def of(cls, text: pl.Series) -> Words:
         """Cut a String series into words; null has none."""
-        raw, offsets = _bytes_of(text)
+        raw, offsets, continuations = _bytes_of(text)
         inside = np.zeros(len(raw) + 1, dtype=np.bool_)
-        np.logical_not(_IS_SPACE[raw], out=inside[1:])
+        np.logical_not((raw == _SPACE) | (raw - _TAB < _CONTROLS), out=inside[1:])
         edges = np.flatnonzero(inside[1:] != inside[:-1])
         starts = edges[0::2].astype(np.int64, copy=False)
         sizes = edges[1::2] - starts
         data = np.concatenate([raw, np.zeros(_PADDING, dtype=np.uint8)])
-        return cls(data, starts, sizes, np.searchsorted(starts, offsets).astype(np.int64, copy=False))
+        bounds = np.searchsorted(starts, offsets).astype(np.int64, copy=False)
+        return cls(data, starts, sizes, bounds, offsets, continuations)
 
     @property
     def counts(self) -> Integers:
@@ -83,7 +87,9 @@ class Words:
     @property
     def character_counts(self) -> Integers:
         """Characters of every text that belong to words, that is without white space."""
-        return np.diff(self.characters[self.bounds])
+        ends = np.zeros(len(self.sizes) + 1, dtype=np.int64)
+        np.cumsum(self.sizes, out=ends[1:])
+        return np.diff(ends[self.bounds]) - self.continuations
 
     @cached_property
     def hashes(self) -> Hashes:
@@ -111,15 +117,22 @@ def scramble(values: Hashes) -> Hashes:
     return values
 
 
-def _bytes_of(text: pl.Series) -> tuple[npt.NDArray[np.uint8], Integers]:
-    """The bytes of all texts, each closed by a line feed, and the n + 1 positions where they begin and end."""
-    text = text.fill_null("")
-    if text.str.contains(_WIDE_SPACE).any():
-        text = text.str.replace_all(_WIDE_SPACE, " ")
+def _bytes_of(text: pl.Series) -> tuple[npt.NDArray[np.uint8], Integers, Integers]:
+    """The bytes of all texts, each closed by a line feed; the n + 1 positions where they begin and end; and of every
+    text the number of bytes that do not begin a character."""
+    text = _plain_space(text.fill_null(""))
+    continuations = (text.str.len_bytes() - text.str.len_chars()).to_numpy().astype(np.int64)
     array = (text + "\n").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     if len(array) == 0:
-        return np.zeros(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
+        return np.zeros(0, dtype=np.uint8), np.zeros(1, dtype=np.int64), continuations
     _, offset_buffer, data = array.buffers()
     offsets = np.frombuffer(offset_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
     first, last = int(offsets[0]), int(offsets[-1])
-    return np.frombuffer(data, dtype=np.uint8)[first:last], offsets - first
+    return np.frombuffer(data, dtype=np.uint8)[first:last], offsets - first, continuations
+
+
+def _plain_space(text: pl.Series) -> pl.Series:
+    """The texts with every white space outside ASCII replaced by a space; only the texts that have some are touched."""
+    beyond_ascii = (text.str.len_bytes() != text.str.len_chars()).arg_true()
+    rows = beyond_ascii.filter(text.gather(beyond_ascii).str.contains(_WIDE_SPACE))
+    return text.clone().scatter(rows, text.gather(rows).str.replace_all(_WIDE_SPACE, " ")) if len(rows) else text

@@ -187,7 +187,13 @@ def test_every_limit_can_be_turned_off() -> None:
     assert reasons(NAME, ["a\n" * 50, None], **off) == [None, "missing_text"]
 
 
-@pytest.mark.parametrize("limits", [{"2": 0.1}, {0: 0.1}, {33: 0.1}, {2: 1.5}, {2: None}, [2]])
+def test_limits_may_have_keys_as_they_travel() -> None:
+    """Parameters reach a worker as JSON, which has no other keys than texts."""
+    text = "one two three four " * 10
+    assert reasons(NAME, [text], max_top_ngram={"2": 0.1}) == reasons(NAME, [text], max_top_ngram={2: 0.1})
+
+
+@pytest.mark.parametrize("limits", [{"two": 0.1}, {0: 0.1}, {33: 0.1}, {2: 1.5}, {2: None}, [2]])
 def test_limits_of_ngrams_are_checked(limits: object) -> None:
     """Keys are lengths from 1 to 32 and values fractions."""
     with pytest.raises(ValueError, match="max_top_ngram"):
