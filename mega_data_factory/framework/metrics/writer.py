@@ -11,17 +11,20 @@ import pyarrow.parquet as pq
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
-from mega_data_factory.framework.metrics.reader import MetricsReader, file_of
-from mega_data_factory.storage import Location, atomic_output, exists, join, open_input
+from mega_data_factory.framework.metrics.reader import MetricsReader
+from mega_data_factory.framework.metrics.samples import SampleMetrics
+from mega_data_factory.framework.metrics.store.encoding import write_tables
+from mega_data_factory.framework.metrics.store.layout import file_of
+from mega_data_factory.storage import Location, exists, join, open_input
 
-Row: TypeAlias = RunMetrics | StageMetrics | OperatorMetrics
+Row: TypeAlias = RunMetrics | StageMetrics | OperatorMetrics | SampleMetrics
 
 
 class MetricsWriter:
     """Writes the tables of runs below one folder, and reads them back.
 
     ```
-    runs/{run_id}.parquet   stages/stages_{X}.parquet   operators/operators_{X}.parquet
+    runs/{run_id}.parquet   stages/stages_{X}.parquet   operators/operators_{X}.parquet   samples/samples_{X}.parquet
     ```
 
     `X` is the run id without a leading `run_`. A file is whole or absent, so one may be written over while others read
@@ -34,6 +37,7 @@ class MetricsWriter:
     def __init__(self, output_path: Location) -> None:
         self.output_path = output_path
         self._reader = MetricsReader(output_path)
+        self._owned: dict[str, str] = {}
 
     def write_operator_metrics(self, metrics: Iterable[OperatorMetrics], run_id: str) -> None:
         """Write the operator rows of a run.
@@ -52,6 +56,10 @@ class MetricsWriter:
     def write_run_metrics(self, metrics: RunMetrics) -> None:
         """Write the row of a run; raises as `write_operator_metrics` does."""
         self._write("runs", [metrics], metrics.run_id)
+
+    def write_samples(self, samples: Iterable[SampleMetrics], run_id: str) -> None:
+        """Write the interval samples of a run, all at once; raises as `write_operator_metrics` does."""
+        self._write("samples", samples, run_id)
 
     def write_all(
         self,
@@ -105,11 +113,17 @@ class MetricsWriter:
         if strangers := {row.run_id for row in rows} - {run_id}:
             raise MetricsError(f"{kind} of {', '.join(sorted(strangers))} cannot be written as those of {run_id}")
         path = join(self.output_path, file_of(kind, run_id))
+        self._check_owner(path, run_id)
+        write_tables(path, [schema.to_table(rows, schema.TABLES[kind], run_id)])
+
+    def _check_owner(self, path: str, run_id: str) -> None:
+        """Refuse to write over the file of another run; a file that was ours the last time still is."""
+        if self._owned.get(path) == run_id:
+            return
         owner = _owner(path)
         if owner not in (None, run_id):
             raise MetricsError(f"{path} belongs to the run {owner}, not to {run_id}", hint="give the run another id")
-        with atomic_output(path) as sink:
-            pq.write_table(schema.to_table(rows, schema.TABLES[kind], run_id), sink, compression="snappy")
+        self._owned[path] = run_id
 
 
 def _owner(path: str) -> str | None:

@@ -14,8 +14,22 @@ from dataclasses import dataclass
 
 _SEGMENT = re.compile(r"samples_(?P<run>.+)\.(?P<first>\d{6,})(-(?P<last>\d{6,}))?\.parquet")
 
-LIKE_A_SEGMENT = re.compile(r".*\.\d{6,}(-\d{6,})?")
-"""Run ids that would make the name of a finished file look like a segment of another run."""
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+def check_run_id(run_id: str) -> None:
+    """Refuse an id that cannot be part of the names of files, or makes them look like those of another run.
+
+    Raises:
+        ValueError: says what an id may be.
+    """
+    if not _SAFE_NAME.fullmatch(run_id):
+        raise ValueError(
+            f"run id {run_id!r} cannot be the name of a file: it may have up to 200 letters, digits, '.', '_' and "
+            f"'-', and starts with a letter or digit"
+        )
+    if Segment.parse(f"samples_{run_id}.parquet"):
+        raise ValueError(f"run id {run_id!r} cannot end in '.' and six digits, as the names of segments do")
 
 
 def file_of(kind: str, run_id: str) -> str:
