@@ -17,6 +17,7 @@ import typer
 
 import mega_data_factory
 from mega_data_factory.cli import failures
+from mega_data_factory.cli.metrics import metrics_app, runs_app
 from mega_data_factory.errors import MdfError
 
 app = typer.Typer(
@@ -27,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(runs_app, name="runs")
+app.add_typer(metrics_app, name="metrics")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The pipeline: a YAML file.", metavar="FILE")]
 Set = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import date
 
 from mega_data_factory.errors import ConfigError, MdfError, ResourceError
 
@@ -44,5 +45,9 @@ def as_dict(error: MdfError) -> dict[str, str | None]:
 
 
 def print_json(value: object) -> None:
-    """One JSON document on stdout; whatever JSON has no type for becomes text."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))  # noqa: T201 - the command line prints
+    """One JSON document on stdout; times are ISO 8601, and what else JSON has no type for becomes text."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=_text))  # noqa: T201 - the command line prints
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Location: TypeAlias = str | os.PathLike[str]
 
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+"""Protocol → the extra of this package that brings what is needed for it."""
+
 
 def is_local(uri: Location) -> bool:
     """Whether the location is on a file system of this machine."""
@@ -52,16 +55,26 @@ def absolute(uri: Location) -> str:
 def file_system(uri: Location, kind: type[MdfError] = InputError) -> tuple[AbstractFileSystem, str]:
     """The fsspec file system of a remote location, and its path there.
 
+    It keeps no listings: other processes and machines write at the same time, and a size that was true a moment ago
+    reads as a damaged file.
+
     Raises:
         kind: the protocol is unknown or its package is missing.
     """
     import fsspec
 
     try:
-        fs, path = fsspec.core.url_to_fs(os.fspath(uri))
+        fs, path = fsspec.core.url_to_fs(os.fspath(uri), use_listings_cache=False)
     except (ImportError, ValueError) as error:
-        raise kind(f"{uri}: {error}", hint="install the fsspec package of this protocol, such as s3fs") from error
+        raise kind(f"{uri}: {error}", hint=_package_hint(os.fspath(uri))) from error
     return fs, cast("str", path)
+
+
+def _package_hint(uri: str) -> str:
+    extra = _EXTRAS.get(uri.partition("://")[0].lower())
+    if extra is None:
+        return "check the spelling, or install the fsspec package of this protocol"
+    return f"pip install 'mega-data-factory[{extra}]'"
 
 
 def failure(kind: type[MdfError], uri: Location, error: BaseException, doing: str) -> MdfError:

@@ -49,14 +49,18 @@ def _decompressed(raw: BinaryIO, codec: str) -> BinaryIO:
 def read_bytes(uri: Location) -> bytes:
     """The content of a file, as it is stored.
 
+    From an object store it comes in one request, so that it is of one version of the file.
+
     Raises:
         InputError: it cannot be read.
     """
-    with open_input(uri, decompress=False) as file:
-        try:
-            return file.read()
-        except OSError as error:
-            raise failure(InputError, uri, error, "read") from error
+    try:
+        if is_local(uri):
+            return local_path(uri).read_bytes()
+        fs, path = file_system(uri)
+        return cast("bytes", fs.cat_file(path))
+    except OSError as error:
+        raise failure(InputError, uri, error, "read") from error
 
 
 def exists(uri: Location) -> bool:
