@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge
 from pydantic import BaseModel
@@ -72,9 +72,9 @@ def _keys(model: type[Any]) -> Iterator[tuple[str, Any, Any, str]]:
             yield name, annotation, info.default, info.description or ""
         return
     _, meanings = docstring_parts(model.__doc__ or "")
-    kinds = {"bool": bool, "str": str}
+    kinds = get_type_hints(model, include_extras=True)
     for field in fields(model):
-        yield field.name, kinds[str(field.type)], field.default, meanings[field.name]
+        yield field.name, kinds[field.name], field.default, meanings[field.name]
 
 
 def _bare(annotation: Any) -> Any:
@@ -103,6 +103,8 @@ def _type(annotation: Any) -> str:
         return " or ".join(_type(arg) for arg in args if arg is not NoneType)
     if origin is list:
         return "list of sections" if _inner_section(annotation) else f"list of {_type(args[0])}"
+    if origin is tuple:
+        return f"list of {_type(args[0])}"
     if origin is dict:
         return "mapping"
     return "section" if _inner_section(annotation) else _TYPES[annotation]
@@ -115,6 +117,8 @@ def _default(value: Any, section: type[Any] | None) -> str:
         return "none"
     if section is not None:
         return "see below"
+    if value == ():
+        return "`[]`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

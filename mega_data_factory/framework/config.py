@@ -133,7 +133,11 @@ class MetricsConfig:
         enabled: Enable metrics.
         output_path: Folder that the metrics are written to.
         collect_custom_metrics: Keep what operators report with `Operator.report` in the `custom_metrics` column.
-        write_on_completion: Write the metrics when the run ends.
+        write_on_completion: Write the metrics, while the run goes on and when it ends; when false, only
+            `Executor.write_metrics` writes them, without samples over time.
+        flush_interval: Seconds from one write to the next, and length of the intervals of samples: what a kill costs.
+        redact: Keys of this file whose values are kept out of the metrics, beside those that look secret: patterns with
+            `*`.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -142,6 +146,8 @@ class MetricsConfig:
     output_path: str = "./metrics"
     collect_custom_metrics: bool = False
     write_on_completion: bool = True
+    flush_interval: Annotated[float, Field(ge=0.1)] = 5.0
+    redact: tuple[str, ...] = ()
 
 
 class ExecutorConfig(_Section):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 import time
+import weakref
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
+from types import GeneratorType
 from typing import Any
 
 from mega_data_factory import storage
@@ -18,13 +20,12 @@ from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, c
 from mega_data_factory.framework.contracts import Loader
 from mega_data_factory.framework.engines.ray_environment import prepare_ray
 from mega_data_factory.framework.engines.run import Engine, Event, RunSettings, SplitsListed
-from mega_data_factory.framework.metrics import MetricsCollector, MetricsWriter, OperatorMetrics
-from mega_data_factory.framework.metrics.collector import RunTotals
-from mega_data_factory.framework.metrics.models import books_difference
+from mega_data_factory.framework.metrics import MetricsCollector
 from mega_data_factory.framework.output import OutputFolder, write_exclusions
 from mega_data_factory.framework.plan import Plan, make_plan
 from mega_data_factory.framework.progress import ErrorPolicy, Progress, Tally
 from mega_data_factory.framework.reading import planned_splits
+from mega_data_factory.framework.recording import Recorder
 from mega_data_factory.framework.resources import check_fit, this_machine
 from mega_data_factory.framework.samples import SampleBook
 from mega_data_factory.framework.stage import StageSettings
@@ -72,9 +73,10 @@ class Executor:
             raise ConfigError(str(error)) from None
         self.run_id = self.metrics_collector.run_id
         self.books = Books()
+        self._recorder = Recorder(self.plan, self.metrics_collector, self.books)
         self._loader = loader
         self._tally = Tally()
-        self._started = self._made_room = self._finished = False
+        self._started = self._made_room = False
         self._output = OutputFolder.of(self.plan, self.run_id)
         self._errors = ErrorPolicy(settings, self._output.errors_path)
         samples = settings.rejected_samples
@@ -91,54 +93,36 @@ class Executor:
         """Run the pipeline; yields progress whenever something happened.
 
         A caller that stops iterating ends the run: what has passed the last stage is committed, the rest is not, and
-        the metrics are written with the status `interrupted`.
+        the metrics are written with the status `interrupted`. Metrics that cannot be written do not fail the run: that
+        is logged as an error.
 
         Raises:
             MdfError: what ended the run; its metrics are written nevertheless, with the status `failed`.
             RuntimeError: this executor has run already.
         """
+        steps = self._steps()
+        _UNFINISHED.add(steps)
+        return steps
+
+    def _steps(self) -> Generator[Progress, None, None]:
         if self._started:
             raise RuntimeError(f"{self.run_id} has run already; make another Executor for another run")
         self._started = True
         if self.plan.executor.metrics.enabled:
-            yield from self._execute_with_metrics()
+            with self._recorder.recording():
+                yield from self._execute_impl()
         else:
             yield from self._execute_impl()
 
     def write_metrics(self) -> None:
-        """Write the metrics of the run as Parquet. Called at the end unless `write_on_completion` is false."""
-        path = self.plan.executor.metrics.output_path
-        log.info("Writing metrics to Parquet...")
-        MetricsWriter(path).write_all(
-            run_metrics=self.metrics_collector.get_run_metrics(),
-            stage_metrics=self.metrics_collector.get_stage_metrics(),
-            operator_metrics=self.metrics_collector.get_operator_metrics(),
-        )
-        log.info("Metrics written to: %s", path)
+        """Write the metrics of the run as Parquet, on three levels; for a run with `write_on_completion: false`.
+
+        Raises:
+            MdfError: they cannot be written.
+        """
+        self._recorder.write()
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _execute_with_metrics(self) -> Iterator[Progress]:
-        try:
-            with self.metrics_collector.track_run() as totals, ExitStack() as stages:
-                for stage in self.plan.stages:  # stages overlap: each works as long as the run does
-                    stages.enter_context(self.metrics_collector.track_stage(stage.name))
-                try:
-                    yield from self._execute_impl()
-                finally:
-                    log.info("Collecting metrics from workers...")
-                    self._close_books(totals)
-        except BaseException:
-            try:
-                self._write_when_wanted()
-            except MdfError as error:  # the error that ended the run is the one to report
-                log.warning("the metrics could not be written: %s", error)
-            raise
-        self._write_when_wanted()
-
-    def _write_when_wanted(self) -> None:
-        if self.plan.executor.metrics.write_on_completion:
-            self.write_metrics()
 
     def _execute_impl(self) -> Iterator[Progress]:
         started = time.monotonic()
@@ -156,7 +140,7 @@ class Executor:
                 self._errors.check_limit(self._tally, final=False)
             self._make_room()
             self._errors.check_limit(self._tally, final=True)
-            self._finished = True
+            self._recorder.finished = True
         except BaseException:
             events.close()
             self._salvage(engine)
@@ -189,8 +173,7 @@ class Executor:
             self._tally.add(event)
             self._errors.check_batch(event)
         elif self.books.commit(event):
-            for row in event.batch.metrics:
-                self.metrics_collector.add_operator_metrics(row)
+            self._recorder.commit(event.batch)
             self._samples.add(event.batch.exclusions)
 
     def _progress(self, started: float) -> Progress:
@@ -219,51 +202,17 @@ class Executor:
             folder = self.plan.executor.rejected_samples.output_path
             write_exclusions(storage.join(folder, f"{self.run_id}.jsonl"), samples)
 
-    # ── the books ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _close_books(self, totals: RunTotals) -> None:
-        self._note_idle_operators()
-        books = self.books
-        operators = self.metrics_collector.get_operator_metrics()
-        differences = books.differences(operators, finished=self._finished)
-        totals.set(
-            pipeline=self.plan.config.name,
-            engine=self.plan.executor.engine,
-            config=self.plan.config.as_written(),
-            total_input_records=books.read,
-            total_output_records=books.written,
-            planned_records=books.planned,
-            committed_records=books.committed,
-            dead_lettered_records=books.dead_lettered,
-            loader_errors=books.loader_errors,
-            batches=books.batches,
-            retried_batches=books.retried_batches,
-            output_files=len(books.output_files),
-            output_bytes=books.output_bytes,
-            loader_seconds=books.loader_seconds,
-            writer_seconds=books.writer_seconds,
-            books_closed=not differences if self._finished or differences else None,
-            books_difference=books_difference(operators, books.committed, books.written),
-        )
-        for difference in differences:
-            log.warning("the books do not close: %s", difference)
+_UNFINISHED: weakref.WeakSet[Generator[Progress, None, None]] = weakref.WeakSet()
+"""Runs that a caller may hold on to without going on."""
 
-    def _note_idle_operators(self) -> None:
-        """Give every operator that no batch has reached a row of zeros: nothing came in is a finding, not a gap."""
-        seen = {(row.stage_name, row.operator_name) for row in self.metrics_collector.get_operator_metrics()}
-        for stage in self.plan.stages:
-            for operator in stage.operators:
-                if (stage.name, operator.name) not in seen:
-                    self.metrics_collector.add_operator_metrics(
-                        OperatorMetrics(
-                            run_id=self.run_id,
-                            stage_name=stage.name,
-                            operator_name=operator.name,
-                            worker_id=f"{stage.name}-0",
-                            stage_index=stage.index,
-                            operator_index=operator.index,
-                        )
-                    )
+
+@atexit.register
+def _stop_unfinished() -> None:
+    """End them before the interpreter ends: later nothing could be written any more."""
+    for steps in list(_UNFINISHED):
+        if isinstance(steps, GeneratorType) and not steps.gi_running:  # a thread may be in it still
+            steps.close()
 
 
 def _has_cluster(settings: ExecutorConfig) -> bool:

@@ -65,7 +65,7 @@ class SampleMetrics:
         self.latency_histogram.include(row.weighed_histogram())
 
 
-class SampleBook:
+class IntervalSampler:
     """Adds up the rows of committed batches in intervals until somebody takes them.
 
     One thread may add while another takes; who adds never waits.

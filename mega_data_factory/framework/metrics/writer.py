@@ -13,8 +13,9 @@ from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.framework.metrics.samples import SampleMetrics
-from mega_data_factory.framework.metrics.store.encoding import write_tables
+from mega_data_factory.framework.metrics.store.encoding import WriteTables, write_tables
 from mega_data_factory.framework.metrics.store.layout import file_of
+from mega_data_factory.framework.metrics.store.segments import SampleLog
 from mega_data_factory.storage import Location, exists, join, open_input
 
 Row: TypeAlias = RunMetrics | StageMetrics | OperatorMetrics | SampleMetrics
@@ -32,10 +33,12 @@ class MetricsWriter:
 
     Args:
         output_path: the metrics folder, local or an fsspec URI; it is made when the first file is written.
+        write: writes one file, whole or not at all.
     """
 
-    def __init__(self, output_path: Location) -> None:
+    def __init__(self, output_path: Location, *, write: WriteTables = write_tables) -> None:
         self.output_path = output_path
+        self._write_tables = write
         self._reader = MetricsReader(output_path)
         self._owned: dict[str, str] = {}
 
@@ -88,6 +91,23 @@ class MetricsWriter:
             if run_metrics is not None:
                 self.write_run_metrics(run_metrics)
 
+    def sample_log(self, run_id: str) -> SampleLog:
+        """What writes the samples of a run that goes on, piece by piece.
+
+        Raises:
+            MdfError: the folder cannot be listed.
+        """
+        return SampleLog(self.output_path, run_id, self._write_tables)
+
+    def check_owner(self, run_id: str) -> None:
+        """Refuse a run whose files would be those of another (`x` and `run_x` share some).
+
+        Raises:
+            MetricsError: another run has them.
+        """
+        for kind in schema.TABLES:
+            self._check_owner(join(self.output_path, file_of(kind, run_id)), run_id)
+
     def read_operator_metrics(self, run_id: str) -> list[dict[str, Any]]:
         """The operator rows of a run; none when there is no such run.
 
@@ -114,7 +134,7 @@ class MetricsWriter:
             raise MetricsError(f"{kind} of {', '.join(sorted(strangers))} cannot be written as those of {run_id}")
         path = join(self.output_path, file_of(kind, run_id))
         self._check_owner(path, run_id)
-        write_tables(path, [schema.to_table(rows, schema.TABLES[kind], run_id)])
+        self._write_tables(path, [schema.to_table(rows, schema.TABLES[kind], run_id)])
 
     def _check_owner(self, path: str, run_id: str) -> None:
         """Refuse to write over the file of another run; a file that was ours the last time still is."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
-from typing import BinaryIO
+from collections.abc import Callable, Iterable, Mapping
+from typing import BinaryIO, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +16,10 @@ _FILE_KEYS = (VERSION_KEY, RUN_ID_KEY)
 
 _PRUNED_BY = ("run_id", "start_time", "timestamp")
 """Columns that readers select by; of the others minimum and maximum would only make the file larger."""
+
+
+WriteTables: TypeAlias = Callable[[Location, Iterable[pa.Table]], None]
+"""Writes one file, whole or not at all, as `write_tables` does."""
 
 
 def write_tables(path: Location, tables: Iterable[pa.Table]) -> None:

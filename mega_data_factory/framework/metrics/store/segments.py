@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics.schema import SAMPLES, to_table
-from mega_data_factory.framework.metrics.store.encoding import write_tables
+from mega_data_factory.framework.metrics.store.encoding import WriteTables, write_tables
 from mega_data_factory.framework.metrics.store.layout import Segment, file_of, sample_files
 from mega_data_factory.storage import Location, join, list_dir, open_input, remove
 
@@ -20,8 +20,6 @@ _ROWS_AT_ONCE = 200_000
 """About so many rows are in memory while files are folded, however long the run was."""
 
 _ORDER = [(name, "ascending") for name in ("stage_index", "operator_index", "worker_id", "timestamp")]
-
-WriteTables = Callable[[Location, Iterable[pa.Table]], None]
 
 
 class SampleLog:
