@@ -24,9 +24,10 @@ from mega_data_factory.framework.metrics import MetricsCollector
 from mega_data_factory.framework.output import OutputFolder, write_exclusions
 from mega_data_factory.framework.plan import Plan, make_plan
 from mega_data_factory.framework.progress import ErrorPolicy, Progress, Tally
-from mega_data_factory.framework.reading import planned_splits
+from mega_data_factory.framework.reading import SplitList
 from mega_data_factory.framework.recording import Recorder
 from mega_data_factory.framework.resources import check_fit, this_machine
+from mega_data_factory.framework.resuming import Life, check_resumable, find_run, refuse_second_start
 from mega_data_factory.framework.samples import SampleBook
 from mega_data_factory.framework.stage import StageSettings
 
@@ -41,6 +42,7 @@ class Executor:
     Args:
         config: a checked configuration, a mapping, or the path of a YAML file.
         run_id: name of the run; made up when not given.
+        resume: the run to go on with: its id, the beginning of it where only one run has that, or `latest`.
         loader: a `RayDatasetLoader` over a dataset made in Python, instead of the one that `data_loader` describes.
 
     Attributes:
@@ -50,7 +52,7 @@ class Executor:
         books: the account of the run.
 
     Raises:
-        MdfError: the configuration is wrong, or the pools do not fit this machine.
+        MdfError: the configuration is wrong, the pools do not fit this machine, or the run cannot be resumed.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Executor:
         config: PipelineConfig | Mapping[str, Any] | str | Path,
         *,
         run_id: str | None = None,
+        resume: str | None = None,
         loader: Loader | None = None,
     ) -> None:
         self.plan: Plan = make_plan(check_config(config))
@@ -67,8 +70,9 @@ class Executor:
         reads_ray = self.plan.loader.name == "ray_dataset_loader"
         if settings.engine != "ray" and (reads_ray or loader is not None):
             raise ConfigError("data_loader: a Ray dataset can only be read with executor.engine: ray")
+        self._resumes = resume is not None
         try:
-            self.metrics_collector = MetricsCollector(run_id)
+            self.metrics_collector = MetricsCollector(run_id if resume is None else self._resumed_id(resume, run_id))
         except ValueError as error:
             raise ConfigError(str(error)) from None
         self.run_id = self.metrics_collector.run_id
@@ -76,6 +80,7 @@ class Executor:
         self._recorder = Recorder(self.plan, self.metrics_collector, self.books)
         self._loader = loader
         self._tally = Tally()
+        self._life: Life | None = None
         self._started = self._made_room = False
         self._output = OutputFolder.of(self.plan, self.run_id)
         self._errors = ErrorPolicy(settings, self._output.errors_path)
@@ -108,11 +113,21 @@ class Executor:
         if self._started:
             raise RuntimeError(f"{self.run_id} has run already; make another Executor for another run")
         self._started = True
-        if self.plan.executor.metrics.enabled:
-            with self._recorder.recording():
+        completed = False
+        try:
+            if self._resumes:
+                self._recall()
+            else:
+                refuse_second_start(self._output)
+            if self.plan.executor.metrics.enabled:
+                with self._recorder.recording():
+                    yield from self._execute_impl()
+            else:
                 yield from self._execute_impl()
-        else:
-            yield from self._execute_impl()
+            completed = self._recorder.failure is None
+        finally:
+            if self._life is not None:
+                self._life.end(completed=completed)
 
     def write_metrics(self) -> None:
         """Write the metrics of the run as Parquet, on three levels; for a run with `write_on_completion: false`.
@@ -126,11 +141,12 @@ class Executor:
 
     def _execute_impl(self) -> Iterator[Progress]:
         started = time.monotonic()
-        self._output.check(self.plan.writer_options.if_exists)
+        life = self._begin()
         loader = self._loader or self.plan.loader.build()
-        engine = self._engine(loader)
-        splits = planned_splits(loader, self.plan.executor.batch_size, self.plan.executor.max_samples)
-        events = engine.run(splits)
+        settings = self.plan.executor
+        splits = self._splits = SplitList(loader, settings.batch_size, settings.max_samples, life.done)
+        engine = self._engine(loader, life)
+        events = engine.run(iter(splits))
         try:
             for event in events:
                 if isinstance(event, StagedBatch):
@@ -147,10 +163,35 @@ class Executor:
             raise
         finally:
             engine.close()
-            self._finish_output()
+            life.tidy()
+            self._write_rejected_samples()
 
-    def _engine(self, loader: Loader) -> Engine:
-        settings = RunSettings(self._stage_settings, self._output)
+    def _resumed_id(self, wanted: str, run_id: str | None) -> str:
+        if run_id is not None:
+            raise ConfigError("a run that is resumed keeps its id", hint="leave out the other id")
+        found = find_run(self.plan, wanted)
+        check_resumable(self.plan, found)
+        return found
+
+    def _recall(self) -> None:
+        """Enter what earlier lives of the run have committed, as if it had happened now."""
+        self._life = Life.next(self.plan, self._output)
+        self._output = self._life.output
+        self._recorder.continues(self._life.began, self._life.seconds)
+        for record in self._life.committed:
+            self._made_room = True  # an earlier life has; what is there now is the run's own, or came after it
+            self._tally.add(StagedBatch(record.batch, record.output_records, 0))
+            self._take(record)
+
+    def _begin(self) -> Life:
+        if not self._made_room:
+            self._output.check(self.plan.writer_options.if_exists)
+        if self._life is None:
+            self._life = Life.first(self.plan, self._output)
+        return self._life
+
+    def _engine(self, loader: Loader, life: Life) -> Engine:
+        settings = RunSettings(self._stage_settings, self._output, life.lock.descriptor)
         if self.plan.executor.engine == "ray":
             prepare_ray(self.plan.executor.ray_address)
             from mega_data_factory.framework.engines.ray import RayEngine
@@ -168,7 +209,7 @@ class Executor:
 
     def _take(self, event: Event) -> None:
         if isinstance(event, SplitsListed):
-            self.books.splits = event.count
+            self.books.splits = self._splits.count
         elif isinstance(event, StagedBatch):
             self._tally.add(event)
             self._errors.check_batch(event)
@@ -195,8 +236,7 @@ class Executor:
         except MdfError as error:  # the error that ended the run is the one to report
             log.warning("what had passed the last stage could not be written: %s", error)
 
-    def _finish_output(self) -> None:
-        self._output.tidy(self.books.output_files)
+    def _write_rejected_samples(self) -> None:
         samples = self._samples.samples()
         if samples:
             folder = self.plan.executor.rejected_samples.output_path

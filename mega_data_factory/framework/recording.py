@@ -7,8 +7,10 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 
 from mega_data_factory import __version__
+from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.books import Books
 from mega_data_factory.framework.metrics import (
@@ -36,10 +38,14 @@ class Recorder:
 
     Attributes:
         finished: whether the run has come to its end, so that everything planned must be in the books.
+        failure: why the metrics of the end could not be written; None when they were.
     """
 
     def __init__(self, plan: Plan, collector: MetricsCollector, books: Books) -> None:
         self.finished = False
+        self.failure: MdfError | None = None
+        self._began: datetime | None = None
+        self._seconds = 0.0
         self._plan = plan
         self._settings = plan.executor.metrics
         self._collector = collector
@@ -53,6 +59,15 @@ class Recorder:
             interval = self._settings.flush_interval
             self._flusher = MetricsFlusher(collector, self._samples, writer, interval=interval)
 
+    def continues(self, began: datetime, seconds: float) -> None:
+        """Say that the run is continued, before `recording` is entered.
+
+        Args:
+            began: when it was started first, naive UTC.
+            seconds: how long it has been at work.
+        """
+        self._began, self._seconds = began, seconds
+
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Time the run and write its metrics, at once, as it goes on, and in the end, however it ends.
@@ -60,7 +75,7 @@ class Recorder:
         Batches that were committed before it is entered (of a run that is continued) are part of the first write.
         """
         try:
-            with self._collector.track_run() as totals, ExitStack() as stages:
+            with self._collector.track_run(self._began, self._seconds) as totals, ExitStack() as stages:
                 for stage in self._plan.stages:  # stages overlap: each works as long as the run does
                     stages.enter_context(self._collector.track_stage(stage.name))
                 self._introduce(totals)
@@ -97,10 +112,11 @@ class Recorder:
     def _finish(self, flusher: MetricsFlusher) -> None:
         """Write the metrics of the end. Where that fails the run is what it was: its output is there."""
         _log.info("Writing metrics to Parquet...")
-        if (failure := flusher.finish()) is None:
+        self.failure = flusher.finish()
+        if self.failure is None:
             _log.info("Metrics written to: %s", self._settings.output_path)
         else:
-            _log.error("%s; what is there shows an earlier state of this run", failure)
+            _log.error("%s; what is there shows an earlier state of this run", self.failure)
 
     # ── the run's row ─────────────────────────────────────────────────────────────────────────────────────────────────
 

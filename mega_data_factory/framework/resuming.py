@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import xxhash
@@ -50,10 +51,7 @@ def find_run(plan: Plan, wanted: str) -> str:
 def _unknown(plan: Plan, wanted: str, output: str, runs: Mapping[str, str]) -> ResumeError:
     if wanted == "latest":
         return ResumeError(f"no run below {output} can be resumed", hint="none was interrupted; leave out --resume")
-    try:
-        row = MetricsReader(plan.executor.metrics.output_path).run(wanted)
-    except MdfError:  # the metrics are off, elsewhere, or do not know the run either: then there is nothing to add
-        row = {}
+    row = _row_of(plan, wanted)
     if row.get("status") == "completed":
         return ResumeError(f"{row['run_id']} has completed: there is nothing left to do")
     return ResumeError(f"no run {wanted} below {output} can be resumed", hint=did_you_mean(wanted, runs))
@@ -103,35 +101,30 @@ class Life:
         lock: held while it lives.
         committed: what earlier lives have committed.
         names: of the files that hold it.
-        began: when the first life began, naive UTC, ISO 8601.
+        began: when the first life began, naive UTC.
+        seconds: how long earlier lives were at work, as far as their metrics tell.
     """
 
     output: OutputFolder
     lock: RunLock
+    began: datetime
     committed: tuple[CommitRecord, ...] = ()
     names: frozenset[str] = frozenset()
-    began: str = ""
+    seconds: float = 0.0
 
     @classmethod
     def first(cls, plan: Plan, output: OutputFolder) -> Life:
         """Begin a run.
 
         Raises:
-            ResumeError: a run of this name is at work, or could be resumed.
+            ResumeError: a run of this name is at work.
             OutputError: the output cannot be written.
         """
         lock = _lock(output)
         lock.acquire()
-        logged = output.log.plan()
-        if logged is not None:
-            lock.release()
-            raise ResumeError(
-                f"{output.run_id} has been started before, and has not completed",
-                hint=f"go on with it (--resume {output.run_id}), or give this run another id",
-            )
-        began = utc_now().isoformat()
-        output.log.start(LoggedPlan(began, fingerprint(plan, output.run_id)))
-        return cls(output, lock, began=began)
+        began = utc_now()
+        output.log.start(LoggedPlan(began.isoformat(), fingerprint(plan, output.run_id)))
+        return cls(output, lock, began)
 
     @classmethod
     def next(cls, plan: Plan, output: OutputFolder) -> Life:
@@ -145,8 +138,9 @@ class Life:
         lock.acquire()
         try:
             logged = _checked(plan, output)
-            if not lock.is_certain:
-                _check_heartbeat(plan, output.run_id)
+            row = _row_of(plan, output.run_id)
+            if not lock.is_certain and row.get("status") == "running":
+                raise _perhaps_alive(output.run_id)
             output = replace(output, session=logged.session + 1)
             groups = list(output.log.groups())
             if groups and plan.needs_claims and not storage.list_dir(output.state or ""):
@@ -159,7 +153,8 @@ class Life:
             lock.release()
             raise
         records = tuple(record for group in groups for record in group.records)
-        return cls(output, lock, records, names, logged.started)
+        began = datetime.fromisoformat(logged.started)
+        return cls(output, lock, began, records, names, float(row.get("duration") or 0.0))
 
     @property
     def done(self) -> dict[int, Done]:
@@ -175,6 +170,19 @@ class Life:
         if completed:
             self.output.forget()
         self.lock.release()
+
+
+def refuse_second_start(output: OutputFolder) -> None:
+    """Refuse to start a run whose name belongs to one that is at work or could go on.
+
+    Raises:
+        ResumeError: there is one.
+    """
+    if output.log.plan() is not None:
+        raise ResumeError(
+            f"{output.run_id} has been started before, and has not completed",
+            hint=f"go on with it (--resume {output.run_id}), or give this run another id",
+        )
 
 
 def check_resumable(plan: Plan, run_id: str) -> None:
@@ -209,16 +217,18 @@ def _checked(plan: Plan, output: OutputFolder) -> LoggedPlan:
     return logged
 
 
-def _check_heartbeat(plan: Plan, run_id: str) -> None:
+def _row_of(plan: Plan, run_id: str) -> dict[str, Any]:
     try:
-        row = MetricsReader(plan.executor.metrics.output_path).run(run_id)
-    except MdfError:  # it died before it wrote metrics, or they are off
-        return
-    if row["status"] == "running":
-        raise ResumeError(
-            f"{run_id} is at work, or was a moment ago: its metrics say `running`",
-            hint="without a lock a driver counts as dead when its heartbeat is overdue; try again in a minute",
-        )
+        return MetricsReader(plan.executor.metrics.output_path).run(run_id)
+    except MdfError:  # it died before it wrote metrics, or they are off or elsewhere: then nothing is known
+        return {}
+
+
+def _perhaps_alive(run_id: str) -> ResumeError:
+    return ResumeError(
+        f"{run_id} is at work, or was a moment ago: its metrics say `running`",
+        hint="without a lock a driver counts as dead when its heartbeat is overdue; try again in a minute",
+    )
 
 
 def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:

@@ -13,7 +13,8 @@ from typing import Any
 
 import psutil
 
-from mega_data_factory.errors import ResumeError
+from mega_data_factory import storage
+from mega_data_factory.errors import OutputError, ResumeError
 
 PATIENCE = 10.0
 """Seconds in which the workers of a driver that was killed have ended."""
@@ -68,11 +69,15 @@ class RunLock:
 
         Raises:
             ResumeError: the run is at work.
+            OutputError: the folder cannot be made.
         """
         if self._path is None:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise storage.failure(OutputError, self._path, error, "write") from error
         deadline = self._clock() + PATIENCE
         while not _try_lock(descriptor):
             holder = _holder(descriptor)

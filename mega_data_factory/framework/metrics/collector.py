@@ -113,8 +113,12 @@ class MetricsCollector:
     # ── tracking ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     @contextmanager
-    def track_run(self) -> Iterator[RunTotals]:
+    def track_run(self, began: datetime | None = None, seconds: float = 0.0) -> Iterator[RunTotals]:
         """Time the run. An exception makes it `failed`, an interruption (Ctrl-C, a closed generator) `interrupted`.
+
+        Args:
+            began: when a run that is continued was started first, naive UTC.
+            seconds: how long it had been at work before; the duration goes on from there.
 
         Raises:
             RuntimeError: the run is being tracked already.
@@ -123,7 +127,7 @@ class MetricsCollector:
             raise RuntimeError(f"{self.run_id} is being tracked already")
         self._totals = RunTotals(self.run_id)
         self._status, self._error, self._ended = "running", None, None
-        self._started = self._now(), self._clock()
+        self._started = began or self._now(), self._clock() - seconds
         try:
             yield self._totals
             self._status = "completed"
