@@ -6,7 +6,7 @@ import json
 import sys
 from datetime import date
 
-from mega_data_factory.errors import ConfigError, MdfError, ResourceError
+from mega_data_factory.errors import ConfigError, MdfError, ResourceError, ResumeError
 
 SUCCESS = 0
 RUN_FAILED = 1
@@ -22,7 +22,7 @@ class UsageError(MdfError):
 
 def exit_code(error: MdfError) -> int:
     """2 where the user has to change the command or the configuration, 1 where a run failed."""
-    return USAGE if isinstance(error, (ConfigError, ResourceError, UsageError)) else RUN_FAILED
+    return USAGE if isinstance(error, (ConfigError, ResourceError, ResumeError, UsageError)) else RUN_FAILED
 
 
 def tell(error: MdfError, *, as_json: bool) -> int:

@@ -13,7 +13,7 @@ from types import GeneratorType
 from typing import Any
 
 from mega_data_factory import storage
-from mega_data_factory.errors import ConfigError, MdfError
+from mega_data_factory.errors import ConfigError, MdfError, ResumeError
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.books import Books
 from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, check_config
@@ -93,6 +93,17 @@ class Executor:
             custom_metrics=settings.metrics.collect_custom_metrics,
             samples_per_reason=samples.samples_per_reason if samples.enabled else 0,
         )
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the run has begun, has not completed, and another executor can go on with it."""
+        if self._life is None:
+            return False
+        try:
+            check_resumable(self.plan, self.run_id)
+        except ResumeError:
+            return False
+        return True
 
     def execute(self) -> Generator[Progress, None, None]:
         """Run the pipeline; yields progress whenever something happened.
