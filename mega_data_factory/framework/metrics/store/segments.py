@@ -74,8 +74,8 @@ class SampleLog:
         self.append(())
         if self._segments:
             self._write(join(self._path, file_of("samples", self._run_id)), self._folded(self._segments))
-            self._forget(self._segments)
-            self._segments = []
+            folded, self._segments = self._segments, []
+            self._forget(folded)
 
     def _next(self) -> Segment:
         """The first segment spans all numbers of an earlier attempt, so that it stands for all of its segments."""
