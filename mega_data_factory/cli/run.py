@@ -53,9 +53,7 @@ def run(
     elif not quiet and not failure:
         stdout().print(f"metrics are off, so there is no table: {progress_line(progress)}")
     if (failure or interrupted) and executor.resumable:
-        stderr().print(
-            f"to go on: mdf run --config {config} --resume {executor.run_id}", markup=False, soft_wrap=True
-        )
+        stderr().print(f"to go on: mdf run --config {config} --resume {executor.run_id}", markup=False, soft_wrap=True)
     if failure:
         tell(failure, as_json=False)
         return exit_code(failure)

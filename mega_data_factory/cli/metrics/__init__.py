@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +20,7 @@ Metrics = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
 
 DEFAULT = "./metrics"
 
@@ -95,11 +95,18 @@ def _schema(
 
 
 @metrics_app.command("compact")
-def _compact(metrics: Metrics = DEFAULT, as_json: Json = False) -> int:
+def _compact(
+    metrics: Metrics = DEFAULT,
+    min_age: Annotated[
+        str, typer.Option(help="Leave runs alone that were heard of since (30m, 12h, 7d).", metavar="AGE")
+    ] = "1h",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> int:
     """Fold the small files of runs that are over into larger ones; whoever reads meanwhile notices nothing."""
     from mega_data_factory.cli.metrics.upkeep import compact_store
 
-    return compact_store(metrics, as_json=as_json)
+    return compact_store(metrics, min_age, dry_run=dry_run, as_json=as_json)
 
 
 @metrics_app.command("prune")
@@ -112,15 +119,10 @@ def _prune(
     max_bytes: Annotated[
         str | None, typer.Option(help="Keep the newest runs whose files fit in so much (500MB, 2GB).", metavar="SIZE")
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="Take the limits from metrics.retention of this pipeline.", metavar="FILE"),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> int:
     """Remove the metrics of old runs; never of one that goes on, never a file that is not ours."""
-    from mega_data_factory.cli.metrics.upkeep import Limits, prune_store
+    from mega_data_factory.cli.metrics.upkeep import limits, prune_store
 
-    limits = Limits(max_age=max_age, max_runs=max_runs, max_bytes=max_bytes)
-    return prune_store(metrics, limits, config, dry_run=dry_run, as_json=as_json)
+    return prune_store(metrics, limits(max_age, max_runs, max_bytes), dry_run=dry_run, as_json=as_json)

@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -41,8 +41,8 @@ def sql(metrics: str, query: str, *, as_json: bool, as_csv: bool) -> int:
         raise UsageError("--json and --csv exclude each other")
     answer = open_store(metrics).sql(query)
     if as_json:
-        columns = [{"name": field.name, "type": str(field.type)} for field in answer.schema]
-        names = answer.column_names
+        names = distinct(answer.column_names)
+        columns = [{"name": name, "type": str(field.type)} for name, field in zip(names, answer.schema, strict=True)]
         rows = [{name: plain(value) for name, value in zip(names, row, strict=True)} for row in _rows(answer)]
         print_json({"columns": columns, "rows": rows})
     elif as_csv:
@@ -58,6 +58,18 @@ def _rows(answer: pa.Table) -> Iterator[tuple[Any, ...]]:
     """Row after row; columns by place, because their names need not be distinct."""
     for batch in answer.to_batches():
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Names for the keys of an object: the second `a` is `a_2`."""
+    found: list[str] = []
+    for name in names:
+        candidate, number = name, 1
+        while candidate in found:
+            number += 1
+            candidate = f"{name}_{number}"
+        found.append(candidate)
+    return found
 
 
 def plain(value: Any) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +18,7 @@ from rich.text import Text
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
 from mega_data_factory.cli.fitting import fitted, left_out_note, plain_table
 from mega_data_factory.cli.formats import count, moment, percent, plural, rate, seconds
+from mega_data_factory.cli.metrics.ages import parse_since
 from mega_data_factory.cli.metrics.stores import how_to_fill, open_store
 from mega_data_factory.cli.report import RunReport
 from mega_data_factory.cli.screen import stdout
@@ -26,9 +28,6 @@ from mega_data_factory.framework.metrics import MetricsReader, OperatorMetrics, 
 
 STATUSES = {"completed": "green", "failed": "bold red", "interrupted": "yellow", "aborted": "red", "running": "cyan"}
 """What may have become of a run, and the colour of it."""
-
-_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 @dataclass(frozen=True)
@@ -57,44 +56,21 @@ class Wanted:
                 raise UsageError(f"--status {status}: no run has this status", hint=did_you_mean(status, STATUSES))
         return cls(pipeline, frozenset(statuses), None if since is None else parse_since(since))
 
-    def __contains__(self, run: Mapping[str, Any]) -> bool:
-        if self.pipeline is not None and not fnmatch.fnmatchcase(run["pipeline"] or "", self.pipeline):
-            return False
-        if self.statuses and run["status"] not in self.statuses:
-            return False
-        return self.since is None or (run["start_time"] is not None and run["start_time"] >= self.since)
+    def among(self, runs: pa.Table) -> pa.Table:
+        """Those of some runs, in their order.
 
-    @property
-    def everything(self) -> bool:
-        """Whether nothing is asked of a run."""
-        return self == Wanted()
-
-
-def parse_since(text: str, now: datetime | None = None) -> datetime:
-    """A point in time: an age before now (`30m`, `12h`, `7d`, `2w`), or an ISO 8601 date or time.
-
-    Args:
-        text: what the user wrote; a time without a zone is in UTC.
-        now: naive UTC; the present when None.
-
-    Returns:
-        Naive UTC.
-
-    Raises:
-        UsageError: it is neither.
-    """
-    if age := _AGE.fullmatch(text.strip()):
-        now = now or datetime.now(UTC).replace(tzinfo=None)
-        try:
-            return now - timedelta(seconds=float(age[1]) * _SECONDS[age[2]])
-        except OverflowError:
-            return datetime.min
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        hint = "such as 12h, 7d, 2w, 2026-11-22 or 2026-11-22T18:30"
-        raise UsageError(f"--since {text}: neither an age nor a time", hint=hint) from None
-    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+        Args:
+            runs: rows with the columns `pipeline`, `status` and `start_time`.
+        """
+        if self.pipeline is not None:
+            names = {name for name in runs["pipeline"].unique().to_pylist() if name is not None}
+            wanted = pa.array(fnmatch.filter(sorted(names), self.pipeline), pa.string())
+            runs = runs.filter(pc.field("pipeline").isin(wanted))
+        if self.statuses:
+            runs = runs.filter(pc.field("status").isin(sorted(self.statuses)))
+        if self.since is not None:
+            runs = runs.filter(pc.field("start_time") >= pa.scalar(self.since, pa.timestamp("us")))
+        return runs
 
 
 # ── list ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -111,28 +87,26 @@ def list_runs(metrics: str, wanted: Wanted, *, limit: int, as_json: bool) -> int
         limit: at most so many; 0 for all.
         as_json: print JSON instead of a table.
     """
-    table = open_store(metrics).runs()
-    rows = table.drop_columns(["config"]).to_pylist()[::-1]
-    matching = [row for row in rows if row in wanted]
-    shown = matching[:limit] if limit else matching
+    runs = open_store(metrics).runs().drop_columns(["config"])
+    matching = wanted.among(runs)
+    newest = matching.take(pa.array(range(len(matching) - 1, -1, -1), pa.int64())).slice(0, limit or None)
+    shown = newest.to_pylist()
     if as_json:
-        print_json({"metrics": metrics, "total": len(rows), "matching": len(matching), "runs": shown})
+        print_json({"metrics": metrics, "total": len(runs), "matching": len(matching), "runs": shown})
         return SUCCESS
     console = stdout()
-    if not rows:
+    if not len(runs):
         console.print(f"there are no runs in {escape(metrics)} yet\n  hint: {escape(how_to_fill())}")
         return SUCCESS
-    if not matching:
-        console.print(f"none of {plural(len(rows), 'run')} in {escape(metrics)} is like that")
+    if not len(matching):
+        console.print(f"none of {plural(len(runs), 'run')} in {escape(metrics)} is like that")
         return SUCCESS
     made, left_out = fitted(_COLUMNS, lambda columns: _table(shown, columns), console.width)
     console.print(made)
-    notes = (
-        []
-        if len(shown) == len(matching)
-        else [f"the newest {count(len(shown))} of {plural(len(matching), 'run')}; --limit 0 lists all"]
-    )
-    for note in [*notes, *left_out_note(left_out)]:
+    notes = left_out_note(left_out)
+    if len(shown) < len(matching):
+        notes.insert(0, f"the newest {count(len(shown))} of {plural(len(matching), 'run')}; --limit 0 lists all")
+    for note in notes:
         console.print(Text(note, style="dim"))
     return SUCCESS
 
