@@ -11,10 +11,10 @@ GITHUB = "ghp_" + "a1B2" * 9
 @pytest.mark.parametrize(
     "key",
     [
-        "password", "db_password", "PASSWORD", "passwd", "secret", "client_secret", "clientSecret", "secretKey", "token",
-        "hf_token", "hfToken", "HF-Token", "api_key", "apiKey", "APIKey", "apikey", "x-api-key", "aws_access_key_id",
-        "aws_secret_access_key", "private_key", "account_key", "credentials", "Authorization", "cookie", "sas",
-        "connection_string", "encryption_key",
+        "password", "db_password", "PASSWORD", "passwd", "secret", "client_secret", "clientSecret", "secretKey",
+        "token", "hf_token", "hfToken", "HF-Token", "api_key", "apiKey", "APIKey", "apikey", "x-api-key",
+        "aws_access_key_id", "aws_secret_access_key", "private_key", "account_key", "credentials", "Authorization",
+        "cookie", "sas", "connection_string", "encryption_key",
     ],
 )  # fmt: skip
 def test_a_key_that_looks_secret_is(key):
@@ -65,6 +65,7 @@ def test_further_keys_may_be_named_by_patterns():
     ("text", "kept"),
     [
         ("s3://key:secret@bucket/a", "s3://***@bucket/a"),
+        ("no s3://key:secret@b/x: bad name key:secret@b", "no s3://***@b/x: bad name ***@b"),
         ("s3://key:se/cr+et@bucket/a b", "s3://***@bucket/a b"),
         ("postgresql+psycopg://u:p%40ss@db:5432/x", "postgresql+psycopg://***@db:5432/x"),
         ("https://token@github.com/a.git", "https://***@github.com/a.git"),

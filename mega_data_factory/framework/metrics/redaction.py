@@ -24,7 +24,7 @@ _ENVIRONMENT = re.compile(r"\$\{\w+\}")
 
 _USER_INFO = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)"
-    r"(?:[^\s/@:?#]*:(?!\d{1,5}(?:[/?#]|$))[^\s@]*|[^\s/@:?#]+)@"  # not a port: `host:8080/a@b` has no password
+    r"(?P<user>[^\s/@:?#]*:(?!\d{1,5}(?:[/?#]|$))[^\s@]*|[^\s/@:?#]+)@"  # not a port: `host:8080/a@b` has no password
 )
 """User and password of a URI (RFC 3986, 3.2.1). A password may hold `/` though it should be quoted: AWS's often do."""
 
@@ -60,7 +60,10 @@ def redacted(config: Mapping[str, Any], more: Sequence[str] = ()) -> dict[str, A
 
 def without_credentials(text: str) -> str:
     """The text with `***` for user and password of its URIs, secret query parameters, and tokens of known forms."""
+    found = {match["user"] for match in _USER_INFO.finditer(text)}
     text = _USER_INFO.sub(rf"\g<scheme>{REDACTED}@", text)
+    for user in found:  # error messages repeat parts of what they are about
+        text = text.replace(f"{user}@", f"{REDACTED}@")
     text = _QUERY.sub(_query_parameter, text)
     return _KNOWN_TOKENS.sub(REDACTED, text)
 
