@@ -12,7 +12,7 @@ from pathlib import Path
 from types import GeneratorType
 from typing import Any
 
-from mega_data_factory import storage
+from mega_data_factory import __version__, storage
 from mega_data_factory.errors import ConfigError, MdfError, ResumeError
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.books import Books
@@ -77,7 +77,7 @@ class Executor:
             raise ConfigError(str(error)) from None
         self.run_id = self.metrics_collector.run_id
         self.books = Books()
-        self._recorder = Recorder(self.plan, self.metrics_collector, self.books)
+        self._recorder = Recorder(self.plan, self.metrics_collector, self.books, __version__)
         self._loader = loader
         self._tally = Tally()
         self._life: Life | None = None

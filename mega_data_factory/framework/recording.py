@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
-from mega_data_factory import __version__
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.books import Books
@@ -35,13 +34,14 @@ class Recorder:
         plan: what runs.
         collector: takes the metrics.
         books: the account of the run.
+        version: of this package.
 
     Attributes:
         finished: whether the run has come to its end, so that everything planned must be in the books.
         failure: why the metrics of the end could not be written; None when they were.
     """
 
-    def __init__(self, plan: Plan, collector: MetricsCollector, books: Books) -> None:
+    def __init__(self, plan: Plan, collector: MetricsCollector, books: Books, version: str) -> None:
         self.finished = False
         self.failure: MdfError | None = None
         self._began: datetime | None = None
@@ -50,6 +50,7 @@ class Recorder:
         self._settings = plan.executor.metrics
         self._collector = collector
         self._books = books
+        self._version = version
         self._totals: RunTotals | None = None
         self._flusher: MetricsFlusher | None = None
         self._samples: IntervalSampler | None = None
@@ -126,7 +127,7 @@ class Recorder:
         totals.set(
             pipeline=self._plan.config.name,
             engine=self._plan.executor.engine,
-            mdf_version=__version__,
+            mdf_version=self._version,
             config=redacted(self._plan.config.as_written(), self._settings.redact),
             flush_interval=self._settings.flush_interval,
             hostname=platform.node(),
