@@ -111,7 +111,7 @@ class WriterConfig(_Section):
     type: str
     """A writer of the box or your own `module:Class`."""
     params: dict[str, Any] = {}
-    """Parameters of the writer: `output_path`, `target_file_mb`, `if_exists` and its own."""
+    """Parameters of the writer: `output_path`, `target_file_mb`, `max_file_seconds`, `if_exists` and its own."""
 
 
 class RejectedSamplesConfig(_Section):

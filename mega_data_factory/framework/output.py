@@ -112,8 +112,14 @@ class OutputFolder:
                 if half_written or (fnmatch.fnmatch(name, ours) and _stem(name) not in committed):
                     storage.remove(storage.join(folder, name))
 
+    def remove_staged(self) -> None:
+        """Remove the tables of this run that wait to be written."""
+        storage.remove_tree(self.staged)
+        remove_if_empty(self.staging)
+
     def forget(self) -> None:
         """Remove what a run needs to go on: it is complete."""
+        self.remove_staged()
         self.log.remove()
         if self.state is not None:
             storage.remove_tree(self.state)

@@ -148,7 +148,7 @@ class Life:
             output.log.start(replace(logged, session=output.session))
             names = frozenset(group.name for group in groups)
             output.tidy(names)
-            storage.remove_tree(output.staged)
+            output.remove_staged()
         except BaseException:
             lock.release()
             raise

@@ -62,7 +62,9 @@ def crash(config: dict[str, Any], folder: Path, run_id: str, moment: str, *, res
     path = folder / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
     command = [sys.executable, "-m", __name__, str(path), run_id, moment, *(["resume"] if resume else [])]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    # a Ray of the tests' own process has left its token in the environment: the driver makes its own
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     return subprocess.run(command, env=environment, timeout=100, check=False).returncode
 
 

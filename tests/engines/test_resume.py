@@ -286,10 +286,13 @@ def test_the_command(interrupted: Pipeline, undisturbed: Result, capsys: pytest.
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["after:5", "driver:4"])
-def test_a_ray_driver_that_is_killed(tmp_path: Path, source: str, undisturbed: Result, moment: str) -> None:
-    """A run on Ray whose driver was killed goes on, on either engine."""
+@pytest.mark.parametrize(("moment", "engine"), [("after:5", "ray"), ("driver:4", "local")])
+def test_a_ray_driver_that_is_killed(
+    tmp_path: Path, source: str, undisturbed: Result, moment: str, engine: str
+) -> None:
+    """A run on Ray whose driver was killed goes on, on either engine; a process of its own has a Ray of its own."""
     what = pipeline(tmp_path / "run", source, "ray")
     killed(what, moment)
     assert committed(what)
-    assert_undisturbed(resumed(replace(what, engine="local" if moment == "driver:4" else "ray")), undisturbed)
+    assert crash(replace(what, engine=engine).config(), what.folder, RUN, "never", resume=True) == 0
+    assert_undisturbed(Result.of(what, RUN, None, 0.0), undisturbed)

@@ -139,9 +139,7 @@ class RayEngine:
         if self._connected:
             ray.shutdown()
             self._connected = False
-        storage.remove_tree(self._staging)
-        if not storage.list_dir(self._settings.output.staging):
-            storage.remove_tree(self._settings.output.staging)
+        self._settings.output.remove_staged()
 
     # ── the dataset ───────────────────────────────────────────────────────────────────────────────────────────────────
 
