@@ -76,7 +76,7 @@ def assert_samples_match(folder: Path) -> None:
 
 def test_samples_over_time_add_up_to_the_operators(tmp_path: Path) -> None:
     """Over the whole run, for every count and bucket; and they are spread over the time that it took."""
-    result = pipeline(tmp_path, fake("Slow", seconds=0.03), fake("ShortFilter", min_length=48)).run()
+    result = pipeline(tmp_path, fake("Slow", seconds=0.02), fake("ShortFilter", min_length=48)).run()
     assert result.error is None
     assert 0 < result.count("only/short_filter", "rejected_records") < 600
     assert_samples_match(tmp_path / "metrics")
@@ -223,7 +223,7 @@ def test_a_slow_disk_does_not_slow_the_pipeline(tmp_path: Path) -> None:
     """With a store that takes seconds to write, batches go as fast as with a quick one; the metrics get there."""
     fsspec.register_implementation("slowdisk", SlowDisk, clobber=True)
     uri = f"slowdisk://{tmp_path}/metrics"
-    executor = Executor(pipeline(tmp_path, fake("Upper"), rows=4000, metrics={"output_path": uri}).config())
+    executor = Executor(pipeline(tmp_path, fake("Upper"), rows=2000, metrics={"output_path": uri}).config())
     times = [time.monotonic()]
     first = 0
     for progress in executor.execute():
