@@ -6,6 +6,7 @@ Everything is measured in one process and one go; ratios compare like with like.
 from __future__ import annotations
 
 import argparse
+import random
 import statistics
 import tempfile
 import time
@@ -21,6 +22,9 @@ from mega_data_factory.framework.metrics.store.compaction import compact
 STAGES, OPERATORS, WORKERS, BATCHES = 3, 3, 4, 20
 START = datetime(2026, 1, 1)
 
+DIFFERENT_RUNS = 300
+"""Runs with numbers of their own; more than a row group holds, so that compression does not find them again."""
+
 SLOW_OPERATORS = """
 SELECT operator_name, AVG(throughput) AS avg_throughput, AVG(p95_latency * 1000) AS p95_latency_ms
 FROM operators GROUP BY operator_name ORDER BY avg_throughput ASC LIMIT 10
@@ -31,17 +35,18 @@ FROM stages WHERE stage_name = 'stage_1' GROUP BY hour ORDER BY hour DESC
 """
 
 
-def operator_rows(run_id: str, moment: datetime) -> list[OperatorMetrics]:
+def operator_rows(chance: random.Random) -> list[OperatorMetrics]:
+    """The rows of a run, with latencies of their own."""
     rows = []
     for stage in range(STAGES):
         for operator in range(OPERATORS):
             for worker in range(WORKERS):
                 row = OperatorMetrics(
-                    run_id, f"stage_{stage}", f"operator_{stage}_{operator}", f"stage_{stage}-{worker}", moment
+                    "run", f"stage_{stage}", f"operator_{stage}_{operator}", f"stage_{stage}-{worker}"
                 )
                 row.stage_index, row.operator_index = stage, operator
-                for batch in range(BATCHES):
-                    row.observe(0.01 * (1 + (batch * 7 + worker) % 13 / 10), 1000, 900)
+                for _ in range(BATCHES):
+                    row.observe(chance.lognormvariate(-4, 0.3), 1000, chance.randint(800, 1000))
                 rows.append(row)
     return rows
 
@@ -49,16 +54,18 @@ def operator_rows(run_id: str, moment: datetime) -> list[OperatorMetrics]:
 def make_store(folder: Path, runs: int) -> float:
     """Write the runs; gives the median of the seconds that the files of one run take."""
     writer, seconds = MetricsWriter(folder), []
-    template = operator_rows("run_0", START)
-    stages = [StageMetrics.from_operators(template, f"stage_{stage}") for stage in range(STAGES)]
+    chance = random.Random(0)
+    kinds = [operator_rows(chance) for _ in range(min(runs, DIFFERENT_RUNS))]
+    levels = [[StageMetrics.from_operators(rows, f"stage_{stage}") for stage in range(STAGES)] for rows in kinds]
     for number in range(runs):
         moment = START + timedelta(minutes=10 * number)
         run_id = f"run_{moment:%Y%m%d_%H%M%S}_{number:08x}"
-        for row in (*template, *stages):
+        operators, stages = kinds[number % len(kinds)], levels[number % len(kinds)]
+        for row in (*operators, *stages):
             row.run_id, row.timestamp = run_id, moment
         run = RunMetrics(run_id, moment, moment + timedelta(minutes=5), status="completed", config={"name": "bench"})
         started = time.perf_counter()
-        writer.write_all(run, stages, template)
+        writer.write_all(run, stages, operators)
         seconds.append(time.perf_counter() - started)
     return statistics.median(seconds)
 

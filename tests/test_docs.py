@@ -46,7 +46,7 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "operators.md"])
+@pytest.mark.parametrize("page", ["configuration.md", "metrics-schema.md", "operators.md"])
 def test_generated_pages_are_fresh(page: str) -> None:
     """The page is what `make docs` would write now."""
     assert read(f"docs/{page}") == generator().PAGES[page]().rstrip("\n") + "\n"
