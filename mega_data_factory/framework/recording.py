@@ -22,6 +22,7 @@ from mega_data_factory.framework.metrics import (
 from mega_data_factory.framework.metrics.collector import RunTotals
 from mega_data_factory.framework.metrics.models import books_difference
 from mega_data_factory.framework.metrics.redaction import redacted
+from mega_data_factory.framework.metrics.store.retention import prune
 from mega_data_factory.framework.plan import Plan
 
 _log = logging.getLogger("mega_data_factory")
@@ -90,6 +91,7 @@ class Recorder:
         finally:
             if self._flusher is not None:
                 self._finish(self._flusher)
+                self._retain()
 
     def commit(self, batch: Batch) -> None:
         """Take the metrics of a committed batch."""
@@ -118,6 +120,19 @@ class Recorder:
             _log.info("Metrics written to: %s", self._settings.output_path)
         else:
             _log.error("%s; what is there shows an earlier state of this run", self.failure)
+
+    def _retain(self) -> None:
+        """Remove the runs that `metrics.retention` leaves no room for. Where that fails, the next run does it."""
+        limits = self._settings.retention.limits()
+        if not limits.limits:
+            return
+        try:
+            pruned = prune(self._settings.output_path, limits)
+        except MdfError as error:
+            _log.warning("metrics.retention could not be applied: %s", error)
+            return
+        if pruned.runs:
+            _log.info("Removed the metrics of %d runs: metrics.retention", len(pruned.runs))
 
     # ── the run's row ─────────────────────────────────────────────────────────────────────────────────────────────────
 

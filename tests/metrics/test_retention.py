@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from test_compacting import NOW, START, content, fold, small_files, write
 
-from mega_data_factory.errors import MetricsError
+from mega_data_factory.errors import ConfigError, MetricsError
+from mega_data_factory.framework.executor import Executor
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.framework.metrics.store.retention import Retention, parse_age, parse_size, prune
 
@@ -90,3 +91,24 @@ def test_limits_in_words():
             parse(text)
     with pytest.raises(MetricsError, match="negative"):
         prune("memory://nothing", Retention(max_runs=-1), now=lambda: datetime(2026, 1, 1))
+
+
+def test_retention_of_the_configuration_is_applied_after_each_run(tmp_path):
+    """A run removes older ones beyond `metrics.retention`; a limit that is none is refused."""
+    (tmp_path / "in.jsonl").write_text('{"text": "a text"}\n')
+    config = {
+        "name": "kept",
+        "data_loader": {"type": "jsonl_loader", "params": {"path": str(tmp_path / "in.jsonl")}},
+        "stages": [{"name": "s", "operators": [{"name": "text_length_filter"}]}],
+        "data_writer": {"type": "jsonl_writer", "params": {"output_path": str(tmp_path / "out")}},
+        "executor": {"metrics": {"output_path": str(tmp_path / "metrics"), "retention": {"max_runs": 2}}},
+    }
+    for number in range(3):
+        write(tmp_path / "metrics", number)
+    for _ in Executor(config, run_id="run_new").execute():
+        pass
+    assert MetricsReader(tmp_path / "metrics").list_runs() == ["run_00002", "run_new"]
+    for wrong in ({"max_age": "30"}, {"max_bytes": "much"}, {"max_runs": 0}, {"max_rums": 1}):
+        config["executor"]["metrics"]["retention"] = wrong
+        with pytest.raises(ConfigError, match=f"metrics.retention.*|{next(iter(wrong))}"):
+            Executor(config)
