@@ -81,6 +81,12 @@ class WorkerLostError(MdfError):
     slug = "worker-lost"
 
 
+class ResumeError(MdfError):
+    """A run cannot go on: it is complete, still at work, unknown, or not the run that the configuration describes."""
+
+    slug = "resume-refused"
+
+
 class InternalError(MdfError):
     """A worker failed in a way that is a bug of this package or of a loader or writer; names the line that raised."""
 

@@ -173,7 +173,7 @@ def test_open_books_are_not_called_closed() -> None:
     assert broken.books_closed is False
     assert broken.books().startswith("the books do NOT close: clean/a passed on 5")
     assert "was interrupted after 100 records" in report(status="interrupted", books_closed=None).books()
-    assert "metrics are off" in report(planned_records=None).books()
+    assert "not kept" in report(planned_records=None).books()
 
 
 def test_the_whole_report_prints() -> None:

@@ -9,15 +9,17 @@ import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import typer
 import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 import mega_data_factory
-from mega_data_factory.cli import failures, main
+from mega_data_factory.cli import app, failures, main
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.plan import make_plan
@@ -44,7 +46,7 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "operators.md"])
+@pytest.mark.parametrize("page", ["configuration.md", "metrics-schema.md", "operators.md"])
 def test_generated_pages_are_fresh(page: str) -> None:
     """The page is what `make docs` would write now."""
     assert read(f"docs/{page}") == generator().PAGES[page]().rstrip("\n") + "\n"
@@ -66,12 +68,39 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} → {target}"
 
 
+def commands() -> dict[str, Any]:
+    """Every command that does something, by its words: `run`, `runs list`."""
+    found: dict[str, Any] = {}
+    groups: list[tuple[str, Any]] = [("", typer.main.get_command(app))]
+    while groups:
+        prefix, group = groups.pop()
+        for name, command in group.commands.items():
+            if hasattr(command, "commands"):
+                groups.append((f"{prefix}{name} ", command))
+            else:
+                found[prefix + name] = command
+    return found
+
+
+def test_every_command_and_option_is_in_the_manual() -> None:
+    """docs/commands.md has a line for every command, with exactly its options, and a section for its JSON answer."""
+    page = read("docs/commands.md")
+    lines = dict(re.findall(r"^\| `mdf ([a-z ]+)` \|(.*)\|$", page, flags=re.MULTILINE))
+    assert set(lines) == set(commands())
+    for words, command in commands().items():
+        options = {max(parameter.opts, key=len) for parameter in command.params if parameter.opts[0].startswith("-")}
+        named = set(re.findall(r"`(--[a-z-]+)", lines[words]))
+        assert named == options - {"--help"}, words
+        assert f"### `mdf {words}`" in page, words
+
+
 @pytest.mark.parametrize("page", MANUAL, ids=lambda page: page.name)
 def test_commands_exist(page: Path) -> None:
     """Every `mdf` command and `make` target that the manual names exists."""
     text = page.read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:\$ |`)mdf ([a-z]+)", text))
-    assert named <= {"run", "plan", "validate", "operators"}
+    known = set(commands())
+    for words in re.findall(r"(?:\$ |`)mdf ([a-z]+(?: [a-z]+)?)", text):
+        assert words in known or words.split()[0] in known, f"mdf {words}"
     targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), flags=re.MULTILINE))
     assert set(re.findall(r"(?:\$ |`)make ([a-z-]+)", text)) <= targets
 
@@ -170,9 +199,9 @@ def test_the_lock_holds_what_the_project_asks_for() -> None:
 
 
 def test_the_keys_of_the_json_answers_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every key of the JSON answers of plan, validate and operators is named in docs/command-line.md."""
+    """Every key of the JSON answers of plan, validate and operators is named in docs/commands.md."""
     config = str(ROOT / "configs" / "example_with_metrics.yaml")
-    page = read("docs/command-line.md")
+    page = read("docs/commands.md")
     for arguments in (["plan", "--config", config], ["validate", "--config", config], ["operators", "url_filter"]):
         assert main([*arguments, "--json"]) == 0
         for key in json.loads(capsys.readouterr().out):

@@ -202,8 +202,13 @@ class TestMetricsWriter:
             found = [f"{field.name}:{field.type}" for field in file.schema_arrow]
             assert found[: len(columns.split())] == columns.split()
             assert file.schema_arrow.metadata[b"mdf.schema_version"] == str(schema.SCHEMA_VERSION).encode()
-            assert all(field.metadata[b"comment"] for field in file.schema_arrow)
+            assert not any(field.metadata and b"comment" in field.metadata for field in file.schema_arrow)
             assert file.metadata.row_group(0).column(0).compression == "SNAPPY"
+
+    def test_every_column_has_a_comment_and_every_version_its_history(self):
+        """The comments are in the schema, once, and not in every file."""
+        assert all(column.metadata[b"comment"] for table in schema.TABLES.values() for column in table)
+        assert list(schema.HISTORY) == list(range(schema.SCHEMA_VERSION + 1))
 
     def test_an_unknown_run_reads_as_nothing(self, writer):
         """Empty lists and None, also before anything was written."""

@@ -17,6 +17,7 @@ import typer
 
 import mega_data_factory
 from mega_data_factory.cli import failures
+from mega_data_factory.cli.metrics import metrics_app, runs_app
 from mega_data_factory.errors import MdfError
 
 app = typer.Typer(
@@ -27,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(runs_app, name="runs")
+app.add_typer(metrics_app, name="metrics")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The pipeline: a YAML file.", metavar="FILE")]
 Set = Annotated[
@@ -61,6 +64,10 @@ def _run(
     batch_size: Annotated[int | None, typer.Option(help="Records that travel together.", metavar="N")] = None,
     overrides: Set = None,
     run_id: Annotated[str | None, typer.Option(help="Name of the run; made from time and chance when absent.")] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(help="Go on with a run that was killed or failed: its id, a prefix, or latest.", metavar="RUN"),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")] = False,
     as_json: Json = False,
 ) -> int:
@@ -69,7 +76,7 @@ def _run(
 
     flags = {"engine": engine, "max_samples": max_samples, "batch_size": batch_size}
     given = [f"executor.{key}={value}" for key, value in flags.items() if value is not None]
-    return run(config, [*(overrides or []), *given], run_id=run_id, quiet=quiet, as_json=as_json)
+    return run(config, [*(overrides or []), *given], run_id=run_id, resume=resume, quiet=quiet, as_json=as_json)
 
 
 @app.command("plan")

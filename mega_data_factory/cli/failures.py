@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import date
 
-from mega_data_factory.errors import ConfigError, MdfError, ResourceError
+from mega_data_factory.errors import ConfigError, MdfError, ResourceError, ResumeError
 
 SUCCESS = 0
 RUN_FAILED = 1
@@ -22,7 +23,7 @@ class UsageError(MdfError):
 
 def exit_code(error: MdfError) -> int:
     """2 where the user has to change the command or the configuration, 1 where a run failed."""
-    return USAGE if isinstance(error, (ConfigError, ResourceError, UsageError)) else RUN_FAILED
+    return USAGE if isinstance(error, (ConfigError, ResourceError, ResumeError, UsageError)) else RUN_FAILED
 
 
 def tell(error: MdfError, *, as_json: bool) -> int:
@@ -40,5 +41,9 @@ def tell(error: MdfError, *, as_json: bool) -> int:
 
 
 def print_json(value: object) -> None:
-    """One JSON document on stdout; whatever JSON has no type for becomes text."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))  # noqa: T201 - the command line prints
+    """One JSON document on stdout; times are ISO 8601, and what else JSON has no type for becomes text."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=_text))  # noqa: T201 - the command line prints
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 NOTHING = "-"
 
 
@@ -37,6 +39,11 @@ def seconds(value: float | None) -> str:
         if value >= 0.9995 * size:
             return f"{_three_digits(value / size)} {unit}"
     return f"{_three_digits(value / 1e-9)} ns"
+
+
+def moment(value: datetime | None) -> str:
+    """`2026-11-22 03:49`, in the zone that the value is in."""
+    return NOTHING if value is None else f"{value:%Y-%m-%d %H:%M}"
 
 
 def rate(value: float | None) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -12,10 +12,20 @@ from mega_data_factory import storage
 from mega_data_factory.cli.formats import count
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.schema import OPERATORS, RUNS, STAGES
-from mega_data_factory.framework.plan import Plan
+
+if TYPE_CHECKING:
+    from mega_data_factory.framework.plan import Plan
 
 # columns of the metrics files that an answer on the command line leaves out
 _LEFT_OUT = {"config", "stage_index", "operator_index", "latency_histogram", "books_closed", "books_difference"}
+
+# how a run that did not come to its end is spoken of
+_OPEN = {
+    "failed": "failed after",
+    "interrupted": "was interrupted after",
+    "aborted": "was killed after",
+    "running": "goes on; so far",
+}
 
 
 @dataclass(frozen=True)
@@ -45,18 +55,33 @@ class RunReport:
         operators: Sequence[OperatorMetrics],
         differences: Sequence[str] = (),
     ) -> RunReport:
-        """Gather a run: workers merged, everything in the order of the plan."""
-        order = {stage.name: stage.index for stage in plan.stages}
-        instances: dict[tuple[int, int, str], list[OperatorMetrics]] = {}
+        """Gather a run that has just ended."""
+        return cls.gathered(run, stages, operators, differences, _paths(plan, run))
+
+    @classmethod
+    def gathered(
+        cls,
+        run: RunMetrics,
+        stages: Iterable[StageMetrics],
+        operators: Iterable[OperatorMetrics],
+        differences: Sequence[str],
+        paths: Mapping[str, str],
+    ) -> RunReport:
+        """Gather rows: workers merged, everything in the order of the plan, and equals in the order of the rows."""
+        in_order = sorted(stages, key=lambda stage: stage.stage_index)
+        place = {stage.stage_name: number for number, stage in enumerate(in_order)}
+        instances: dict[tuple[str, str], list[OperatorMetrics]] = {}
         for row in operators:
-            key = (order.get(row.stage_name, len(order)), row.operator_index, row.operator_name)
-            instances.setdefault(key, []).append(row)
+            instances.setdefault((row.stage_name, row.operator_name), []).append(row)
+        merged = [OperatorMetrics.merged(rows, worker_id="*") for rows in instances.values()]
         return cls(
             run=run,
-            stages=tuple(sorted(stages, key=lambda stage: order.get(stage.stage_name, len(order)))),
-            operators=tuple(OperatorMetrics.merged(instances[key], worker_id="*") for key in sorted(instances)),
+            stages=tuple(in_order),
+            operators=tuple(
+                sorted(merged, key=lambda row: (place.get(row.stage_name, len(place)), row.operator_index))
+            ),
             differences=tuple(differences),
-            paths=_paths(plan, run),
+            paths=paths,
         )
 
     @property
@@ -67,18 +92,17 @@ class RunReport:
     def books(self) -> str:
         """The accounting check in words."""
         run = self.run
+        if run.status in _OPEN and not self.books_closed:
+            committed = "1 record was" if run.committed_records == 1 else f"{count(run.committed_records)} records were"
+            return f"the books are open: the run {_OPEN[run.status]} {committed} committed"
         if run.planned_records is None or run.committed_records is None:
-            return "the books were not kept: metrics are off"
+            return "the books were not kept"
         parts = [f"committed {count(run.committed_records)}", f"dead-lettered {count(run.dead_lettered_records)}"]
         if run.loader_errors:
             parts.append(f"unreadable {count(run.loader_errors)}")
         accounted = f"planned {count(run.planned_records)} = {' + '.join(parts)}"
         if self.books_closed:
             return f"the books close: {accounted}; every operator: input = output + rejected + errors"
-        if run.status in ("failed", "interrupted"):
-            committed = count(run.committed_records)
-            ended = "failed" if run.status == "failed" else "was interrupted"
-            return f"the books are open: the run {ended} after {committed} records were committed"
         known = "; ".join(self.differences) or f"{count(run.books_difference)} records are not accounted for"
         return f"the books do NOT close: {known}"
 

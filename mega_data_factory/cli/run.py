@@ -12,7 +12,7 @@ from pathlib import Path
 from mega_data_factory.cli.failures import INTERRUPTED, RUN_FAILED, SUCCESS, TERMINATED, exit_code, print_json, tell
 from mega_data_factory.cli.progress import ProgressView, progress_line
 from mega_data_factory.cli.report import RunReport
-from mega_data_factory.cli.screen import stdout
+from mega_data_factory.cli.screen import stderr, stdout
 from mega_data_factory.cli.tables import print_report
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.config import PipelineConfig
@@ -35,8 +35,10 @@ def _terminated_like_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def run(config: Path, overrides: Sequence[str], *, run_id: str | None, quiet: bool, as_json: bool) -> int:
-    """Run a pipeline.
+def run(
+    config: Path, overrides: Sequence[str], *, run_id: str | None, resume: str | None, quiet: bool, as_json: bool
+) -> int:
+    """Run a pipeline, or go on with a run of it.
 
     JSON: the keys of `RunReport.as_json`, or `progress` where metrics are off; for a run that failed, `error`
     (`slug`, `message`, `hint`) as well.
@@ -45,9 +47,9 @@ def run(config: Path, overrides: Sequence[str], *, run_id: str | None, quiet: bo
         The exit code; 1 also for a run whose books do not close.
 
     Raises:
-        MdfError: the run could not be started.
+        MdfError: the run could not be started, or cannot be resumed.
     """
-    executor = Executor(PipelineConfig.from_yaml(config, overrides), run_id=run_id)
+    executor = Executor(PipelineConfig.from_yaml(config, overrides), run_id=run_id, resume=resume)
     failure: MdfError | None = None
     interrupted: int | None = None
     progress = Progress()
@@ -70,8 +72,10 @@ def run(config: Path, overrides: Sequence[str], *, run_id: str | None, quiet: bo
         pass  # a run that failed before it began has a reason, which comes next, and no table worth a screen
     elif report and not quiet:
         print_report(report, stdout())
-    elif not quiet:
+    elif not quiet and not failure:
         stdout().print(f"metrics are off, so there is no table: {progress_line(progress)}")
+    if (failure or interrupted) and executor.resumable:
+        stderr().print(f"to go on: mdf run --config {config} --resume {executor.run_id}", markup=False, soft_wrap=True)
     if failure:
         tell(failure, as_json=False)
         return exit_code(failure)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from mega_data_factory.cli.fitting import fitted, left_out_note, plain_table
 from mega_data_factory.cli.formats import NOTHING, count, percent, plural, rate, seconds, size
 from mega_data_factory.cli.report import RunReport
 from mega_data_factory.framework.metrics.models import OperatorMetrics, StageMetrics
@@ -52,28 +52,14 @@ def report_table(report: RunReport, width: int) -> RenderableType:
         report: the run.
         width: columns of the screen.
     """
-    columns: list[_Column] = list(_COLUMNS)
-    table = _table(report, columns)
-    left_out = []
-    for column in sorted((c for c in _COLUMNS if c.goes), key=lambda c: c.goes):
-        if _width(table) <= width:
-            break
-        columns.remove(column)
-        left_out.append(column.heading)
-        table = _table(report, columns)
+    table, left_out = fitted(_COLUMNS, lambda columns: _table(report, columns), width)
     notes = ["busy: seconds over all workers, of a stage its busiest worker; p50 to p99: time per record"]
-    if left_out:
-        notes.append(f"left out for want of room: {', '.join(left_out)} (wider terminal, or --json)")
+    notes += left_out_note(left_out)
     return Group(table, *(Text(note, style="dim") for note in notes))
 
 
-def _width(table: Table) -> int:
-    unlimited = Console(width=10_000)
-    return unlimited.measure(table).maximum
-
-
 def _table(report: RunReport, columns: Sequence[_Column]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = plain_table()
     table.add_column("stage / operator", no_wrap=True)
     for column in columns:
         table.add_column(column.heading, justify="right", no_wrap=True)

@@ -7,7 +7,9 @@ has measured, so killing a worker cannot change a number.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -68,6 +70,7 @@ class Batch:
         split_end: on the last batch of a split, the totals of the split.
         attempts: most attempts that any stage needed.
         loader_seconds: time spent reading.
+        source: digest of the split that it was read from; a run that goes on sees by it that the source has changed.
     """
 
     id: str
@@ -81,6 +84,12 @@ class Batch:
     split_end: SplitEnd | None = None
     attempts: int = 1
     loader_seconds: float = 0.0
+    source: str = ""
+
+    @property
+    def number(self) -> int:
+        """Its number in the split, from 0."""
+        return int(self.id.rpartition("-")[2])
 
     def header(self) -> str:
         """Everything but the table, as JSON text."""
@@ -104,7 +113,7 @@ class Batch:
         return replace(self, table=self.table.slice(0, 0))
 
 
-_PLAIN_FIELDS = ("id", "split", "records", "loader_errors", "dead_lettered", "attempts", "loader_seconds")
+_PLAIN_FIELDS = ("id", "split", "records", "loader_errors", "dead_lettered", "attempts", "loader_seconds", "source")
 
 
 @dataclass(frozen=True)
@@ -159,25 +168,36 @@ class StagedBatch:
 
 @dataclass
 class Gatherer:
-    """Gathers staged batches until a file of the target size is full.
+    """Gathers staged batches until a file of the target size is full, or the oldest has waited long enough.
 
     How large a file becomes is learnt from the files before it: bytes on disk for every byte in memory.
 
     Attributes:
         target_bytes: size that a file should have; 0 makes a file of every batch.
+        max_seconds: most seconds that a batch waits.
+        clock: monotonic seconds.
     """
 
     target_bytes: float
+    max_seconds: float = math.inf
+    clock: Callable[[], float] = time.monotonic
     _waiting: list[StagedBatch] = field(default_factory=list)
     _bytes: int = 0
+    _oldest: float = math.inf
     _written_memory: int = 0
     _written_disk: int = 0
 
     def add(self, staged: StagedBatch) -> list[StagedBatch] | None:
         """Take a batch; the batches of a full file, once there is one."""
+        if not self._waiting:
+            self._oldest = self.clock()
         self._waiting.append(staged)
         self._bytes += staged.bytes
         return self.flush() if self._bytes * self._ratio >= self.target_bytes else None
+
+    def overdue(self) -> list[StagedBatch] | None:
+        """The batches that wait, where the oldest has waited for `max_seconds`."""
+        return self.flush() if self._waiting and self.clock() - self._oldest >= self.max_seconds else None
 
     def flush(self) -> list[StagedBatch] | None:
         """The batches that wait, if any, as the last file."""

@@ -9,12 +9,15 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.config_source import ConfigSource, explain
+
+if TYPE_CHECKING:
+    from mega_data_factory.framework.metrics.store.retention import Retention
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -111,7 +114,7 @@ class WriterConfig(_Section):
     type: str
     """A writer of the box or your own `module:Class`."""
     params: dict[str, Any] = {}
-    """Parameters of the writer: `output_path`, `target_file_mb`, `if_exists` and its own."""
+    """Parameters of the writer: `output_path`, `target_file_mb`, `max_file_seconds`, `if_exists` and its own."""
 
 
 class RejectedSamplesConfig(_Section):
@@ -125,6 +128,36 @@ class RejectedSamplesConfig(_Section):
     """How many to keep for every operator and reason: a uniform sample, the same whatever is retried."""
 
 
+class RetentionConfig(_Section):
+    """Which runs stay in the metrics folder; the others are removed after each run. Without limits all stay."""
+
+    max_age: str | None = None
+    """Remove runs that were last heard of longer ago: a number and `s`, `m`, `h`, `d` or `w`, such as `90d`."""
+    max_runs: Annotated[int, Field(ge=1)] | None = None
+    """Keep the newest so many runs."""
+    max_bytes: int | str | None = None
+    """Keep the newest runs whose files are so large together: bytes, or text such as `2GB`."""
+
+    @model_validator(mode="after")
+    def _check(self) -> RetentionConfig:
+        self.limits()
+        return self
+
+    def limits(self) -> Retention:
+        """The limits as numbers.
+
+        Raises:
+            ValueError: one is not an age or a size.
+        """
+        from mega_data_factory.framework.metrics.store.retention import Retention, parse_age, parse_size
+
+        return Retention(
+            max_age=None if self.max_age is None else parse_age(self.max_age),
+            max_runs=self.max_runs,
+            max_bytes=None if self.max_bytes is None else parse_size(str(self.max_bytes)),
+        )
+
+
 @dataclass(frozen=True)
 class MetricsConfig:
     """What is measured, and where it is written.
@@ -133,7 +166,12 @@ class MetricsConfig:
         enabled: Enable metrics.
         output_path: Folder that the metrics are written to.
         collect_custom_metrics: Keep what operators report with `Operator.report` in the `custom_metrics` column.
-        write_on_completion: Write the metrics when the run ends.
+        write_on_completion: Write the metrics, while the run goes on and when it ends; when false, only
+            `Executor.write_metrics` writes them, without samples over time.
+        flush_interval: Seconds from one write to the next, and length of the intervals of samples: what a kill costs.
+        redact: Keys of this file whose values are kept out of the metrics, beside those that look secret: patterns with
+            `*`.
+        retention: Which runs stay in the folder.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -142,6 +180,9 @@ class MetricsConfig:
     output_path: str = "./metrics"
     collect_custom_metrics: bool = False
     write_on_completion: bool = True
+    flush_interval: Annotated[float, Field(ge=0.1)] = 5.0
+    redact: tuple[str, ...] = ()
+    retention: RetentionConfig = RetentionConfig()  # noqa: RUF009 - frozen
 
 
 class ExecutorConfig(_Section):

@@ -304,11 +304,13 @@ class WriterOptions:
         target_file_mb: batches are gathered until a file holds about so many megabytes; 0 writes a file per batch.
         if_exists: what to do when the folder already holds output: `error`, `overwrite` (remove that output first;
             files of other origin stay), or `append`.
+        max_file_seconds: a batch waits at most so long for its file to fill; so little is lost when a run is killed.
     """
 
     output_path: str
     target_file_mb: float = 64.0
     if_exists: str = "error"
+    max_file_seconds: float = 30.0
 
 
 class Writer(ABC):
@@ -321,12 +323,21 @@ class Writer(ABC):
     suffix: ClassVar[str]
     """File name ending, with the dot."""
 
-    def __init__(self, output_path: str, *, target_file_mb: float = 64.0, if_exists: str = "error") -> None:
+    def __init__(
+        self,
+        output_path: str,
+        *,
+        target_file_mb: float = 64.0,
+        if_exists: str = "error",
+        max_file_seconds: float = 30.0,
+    ) -> None:
         if if_exists not in ("error", "overwrite", "append"):
             raise ValueError(f"if_exists is {if_exists!r}, not one of error, overwrite, append")
         if target_file_mb < 0:
             raise ValueError(f"target_file_mb is {target_file_mb}, less than 0")
-        self.options = WriterOptions(str(output_path), float(target_file_mb), if_exists)
+        if max_file_seconds < 0:
+            raise ValueError(f"max_file_seconds is {max_file_seconds}, less than 0")
+        self.options = WriterOptions(str(output_path), float(target_file_mb), if_exists, float(max_file_seconds))
 
     @abstractmethod
     def write(self, table: pa.Table, sink: BinaryIO) -> None:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 import time
+import weakref
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
+from types import GeneratorType
 from typing import Any
 
-from mega_data_factory import storage
-from mega_data_factory.errors import ConfigError, MdfError
+from mega_data_factory import __version__, storage
+from mega_data_factory.errors import ConfigError, MdfError, ResumeError
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.books import Books
 from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, check_config
 from mega_data_factory.framework.contracts import Loader
 from mega_data_factory.framework.engines.ray_environment import prepare_ray
 from mega_data_factory.framework.engines.run import Engine, Event, RunSettings, SplitsListed
-from mega_data_factory.framework.metrics import MetricsCollector, MetricsWriter, OperatorMetrics
-from mega_data_factory.framework.metrics.collector import RunTotals
-from mega_data_factory.framework.metrics.models import books_difference
+from mega_data_factory.framework.metrics import MetricsCollector
 from mega_data_factory.framework.output import OutputFolder, write_exclusions
 from mega_data_factory.framework.plan import Plan, make_plan
 from mega_data_factory.framework.progress import ErrorPolicy, Progress, Tally
-from mega_data_factory.framework.reading import planned_splits
+from mega_data_factory.framework.reading import SplitList
+from mega_data_factory.framework.recording import Recorder
 from mega_data_factory.framework.resources import check_fit, this_machine
+from mega_data_factory.framework.resuming import Life, check_resumable, find_run, refuse_second_start
 from mega_data_factory.framework.samples import SampleBook
 from mega_data_factory.framework.stage import StageSettings
 
@@ -40,6 +42,7 @@ class Executor:
     Args:
         config: a checked configuration, a mapping, or the path of a YAML file.
         run_id: name of the run; made up when not given.
+        resume: the run to go on with: its id, the beginning of it where only one run has that, or `latest`.
         loader: a `RayDatasetLoader` over a dataset made in Python, instead of the one that `data_loader` describes.
 
     Attributes:
@@ -49,7 +52,7 @@ class Executor:
         books: the account of the run.
 
     Raises:
-        MdfError: the configuration is wrong, or the pools do not fit this machine.
+        MdfError: the configuration is wrong, the pools do not fit this machine, or the run cannot be resumed.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Executor:
         config: PipelineConfig | Mapping[str, Any] | str | Path,
         *,
         run_id: str | None = None,
+        resume: str | None = None,
         loader: Loader | None = None,
     ) -> None:
         self.plan: Plan = make_plan(check_config(config))
@@ -66,15 +70,18 @@ class Executor:
         reads_ray = self.plan.loader.name == "ray_dataset_loader"
         if settings.engine != "ray" and (reads_ray or loader is not None):
             raise ConfigError("data_loader: a Ray dataset can only be read with executor.engine: ray")
+        self._resumes = resume is not None
         try:
-            self.metrics_collector = MetricsCollector(run_id)
+            self.metrics_collector = MetricsCollector(run_id if resume is None else self._resumed_id(resume, run_id))
         except ValueError as error:
             raise ConfigError(str(error)) from None
         self.run_id = self.metrics_collector.run_id
         self.books = Books()
+        self._recorder = Recorder(self.plan, self.metrics_collector, self.books, __version__)
         self._loader = loader
         self._tally = Tally()
-        self._started = self._made_room = self._finished = False
+        self._life: Life | None = None
+        self._started = self._made_room = False
         self._output = OutputFolder.of(self.plan, self.run_id)
         self._errors = ErrorPolicy(settings, self._output.errors_path)
         samples = settings.rejected_samples
@@ -87,66 +94,72 @@ class Executor:
             samples_per_reason=samples.samples_per_reason if samples.enabled else 0,
         )
 
+    @property
+    def resumable(self) -> bool:
+        """Whether the run has begun, has not completed, and another executor can go on with it."""
+        if self._life is None:
+            return False
+        try:
+            check_resumable(self.plan, self.run_id)
+        except ResumeError:
+            return False
+        return True
+
     def execute(self) -> Generator[Progress, None, None]:
         """Run the pipeline; yields progress whenever something happened.
 
         A caller that stops iterating ends the run: what has passed the last stage is committed, the rest is not, and
-        the metrics are written with the status `interrupted`.
+        the metrics are written with the status `interrupted`. Metrics that cannot be written do not fail the run: that
+        is logged as an error.
 
         Raises:
             MdfError: what ended the run; its metrics are written nevertheless, with the status `failed`.
             RuntimeError: this executor has run already.
         """
+        steps = self._steps()
+        _UNFINISHED.add(steps)
+        return steps
+
+    def _steps(self) -> Generator[Progress, None, None]:
         if self._started:
             raise RuntimeError(f"{self.run_id} has run already; make another Executor for another run")
         self._started = True
-        self._output.check(self.plan.writer_options.if_exists)  # a run that is refused leaves no trace
-        if self.plan.executor.metrics.enabled:
-            yield from self._execute_with_metrics()
-        else:
-            yield from self._execute_impl()
+        completed = False
+        try:
+            if self._resumes:
+                self._recall()
+            else:
+                refuse_second_start(self._output)
+            if not self._made_room:
+                self._output.check(self.plan.writer_options.if_exists)  # a run that is refused leaves no trace
+            if self.plan.executor.metrics.enabled:
+                with self._recorder.recording():
+                    yield from self._execute_impl()
+            else:
+                yield from self._execute_impl()
+            completed = self._recorder.failure is None
+        finally:
+            if self._life is not None:
+                self._life.end(completed=completed)
 
     def write_metrics(self) -> None:
-        """Write the metrics of the run as Parquet. Called at the end unless `write_on_completion` is false."""
-        path = self.plan.executor.metrics.output_path
-        log.info("Writing metrics to Parquet...")
-        MetricsWriter(path).write_all(
-            run_metrics=self.metrics_collector.get_run_metrics(),
-            stage_metrics=self.metrics_collector.get_stage_metrics(),
-            operator_metrics=self.metrics_collector.get_operator_metrics(),
-        )
-        log.info("Metrics written to: %s", path)
+        """Write the metrics of the run as Parquet, on three levels; for a run with `write_on_completion: false`.
+
+        Raises:
+            MdfError: they cannot be written.
+        """
+        self._recorder.write()
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _execute_with_metrics(self) -> Iterator[Progress]:
-        try:
-            with self.metrics_collector.track_run() as totals, ExitStack() as stages:
-                for stage in self.plan.stages:  # stages overlap: each works as long as the run does
-                    stages.enter_context(self.metrics_collector.track_stage(stage.name))
-                try:
-                    yield from self._execute_impl()
-                finally:
-                    log.info("Collecting metrics from workers...")
-                    self._close_books(totals)
-        except BaseException:
-            try:
-                self._write_when_wanted()
-            except MdfError as error:  # the error that ended the run is the one to report
-                log.warning("the metrics could not be written: %s", error)
-            raise
-        self._write_when_wanted()
-
-    def _write_when_wanted(self) -> None:
-        if self.plan.executor.metrics.write_on_completion:
-            self.write_metrics()
-
     def _execute_impl(self) -> Iterator[Progress]:
         started = time.monotonic()
+        life = self._begin()
         loader = self._loader or self.plan.loader.build()
-        engine = self._engine(loader)
-        splits = planned_splits(loader, self.plan.executor.batch_size, self.plan.executor.max_samples)
-        events = engine.run(splits)
+        settings = self.plan.executor
+        splits = self._splits = SplitList(loader, settings.batch_size, settings.max_samples, life.done)
+        engine = self._engine(loader, life)
+        events = engine.run(iter(splits))
         try:
             for event in events:
                 if isinstance(event, StagedBatch):
@@ -156,17 +169,40 @@ class Executor:
                 self._errors.check_limit(self._tally, final=False)
             self._make_room()
             self._errors.check_limit(self._tally, final=True)
-            self._finished = True
+            self._recorder.finished = True
         except BaseException:
             events.close()
             self._salvage(engine)
             raise
         finally:
             engine.close()
-            self._finish_output()
+            life.tidy()
+            self._write_rejected_samples()
 
-    def _engine(self, loader: Loader) -> Engine:
-        settings = RunSettings(self._stage_settings, self._output)
+    def _resumed_id(self, wanted: str, run_id: str | None) -> str:
+        if run_id is not None:
+            raise ConfigError("a run that is resumed keeps its id", hint="leave out the other id")
+        found = find_run(self.plan, wanted)
+        check_resumable(self.plan, found)
+        return found
+
+    def _recall(self) -> None:
+        """Enter what earlier lives of the run have committed, as if it had happened now."""
+        self._life = Life.next(self.plan, self._output)
+        self._output = self._life.output
+        self._recorder.continues(self._life.began, self._life.seconds)
+        for record in self._life.committed:
+            self._made_room = True  # an earlier life has; what is there now is the run's own, or came after it
+            self._tally.add(StagedBatch(record.batch, record.output_records, 0))
+            self._take(record)
+
+    def _begin(self) -> Life:
+        if self._life is None:
+            self._life = Life.first(self.plan, self._output)
+        return self._life
+
+    def _engine(self, loader: Loader, life: Life) -> Engine:
+        settings = RunSettings(self._stage_settings, self._output, life.lock.descriptor)
         if self.plan.executor.engine == "ray":
             prepare_ray(self.plan.executor.ray_address)
             from mega_data_factory.framework.engines.ray import RayEngine
@@ -184,13 +220,12 @@ class Executor:
 
     def _take(self, event: Event) -> None:
         if isinstance(event, SplitsListed):
-            self.books.splits = event.count
+            self.books.splits = self._splits.count
         elif isinstance(event, StagedBatch):
             self._tally.add(event)
             self._errors.check_batch(event)
         elif self.books.commit(event):
-            for row in event.batch.metrics:
-                self.metrics_collector.add_operator_metrics(row)
+            self._recorder.commit(event.batch)
             self._samples.add(event.batch.exclusions)
 
     def _progress(self, started: float) -> Progress:
@@ -212,58 +247,23 @@ class Executor:
         except MdfError as error:  # the error that ended the run is the one to report
             log.warning("what had passed the last stage could not be written: %s", error)
 
-    def _finish_output(self) -> None:
-        self._output.tidy(self.books.output_files)
+    def _write_rejected_samples(self) -> None:
         samples = self._samples.samples()
         if samples:
             folder = self.plan.executor.rejected_samples.output_path
             write_exclusions(storage.join(folder, f"{self.run_id}.jsonl"), samples)
 
-    # ── the books ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _close_books(self, totals: RunTotals) -> None:
-        self._note_idle_operators()
-        books = self.books
-        operators = self.metrics_collector.get_operator_metrics()
-        differences = books.differences(operators, finished=self._finished)
-        totals.set(
-            pipeline=self.plan.config.name,
-            engine=self.plan.executor.engine,
-            config=self.plan.config.as_written(),
-            total_input_records=books.read,
-            total_output_records=books.written,
-            planned_records=books.planned,
-            committed_records=books.committed,
-            dead_lettered_records=books.dead_lettered,
-            loader_errors=books.loader_errors,
-            batches=books.batches,
-            retried_batches=books.retried_batches,
-            output_files=len(books.output_files),
-            output_bytes=books.output_bytes,
-            loader_seconds=books.loader_seconds,
-            writer_seconds=books.writer_seconds,
-            books_closed=not differences if self._finished or differences else None,
-            books_difference=books_difference(operators, books.committed, books.written),
-        )
-        for difference in differences:
-            log.warning("the books do not close: %s", difference)
+_UNFINISHED: weakref.WeakSet[Generator[Progress, None, None]] = weakref.WeakSet()
+"""Runs that a caller may hold on to without going on."""
 
-    def _note_idle_operators(self) -> None:
-        """Give every operator that no batch has reached a row of zeros: nothing came in is a finding, not a gap."""
-        seen = {(row.stage_name, row.operator_name) for row in self.metrics_collector.get_operator_metrics()}
-        for stage in self.plan.stages:
-            for operator in stage.operators:
-                if (stage.name, operator.name) not in seen:
-                    self.metrics_collector.add_operator_metrics(
-                        OperatorMetrics(
-                            run_id=self.run_id,
-                            stage_name=stage.name,
-                            operator_name=operator.name,
-                            worker_id=f"{stage.name}-0",
-                            stage_index=stage.index,
-                            operator_index=operator.index,
-                        )
-                    )
+
+@atexit.register
+def _stop_unfinished() -> None:
+    """End them before the interpreter ends: later nothing could be written any more."""
+    for steps in list(_UNFINISHED):
+        if isinstance(steps, GeneratorType) and not steps.gi_running:  # a thread may be in it still
+            steps.close()
 
 
 def _has_cluster(settings: ExecutorConfig) -> bool:

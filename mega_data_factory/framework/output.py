@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,11 +16,13 @@ import pyarrow as pa
 from mega_data_factory import storage
 from mega_data_factory.errors import OutputError
 from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion
+from mega_data_factory.framework.commit_log import COMMITS, CommitLog, remove_if_empty
 from mega_data_factory.framework.contracts import OutputFile, Writer
 from mega_data_factory.framework.plan import Plan
 from mega_data_factory.framework.tables import concat
 
 _OURS = "part-*"
+_STATE = "_state"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class OutputFolder:
         errors_path: folder for records that raised.
         dead_letter_path: folder for records that killed their worker.
         run_id: goes into the file names, so that runs that append to one folder never share a name.
+        session: 0 in the first life of a run; one more each time that it is resumed.
     """
 
     path: str
@@ -40,6 +43,7 @@ class OutputFolder:
     errors_path: str
     dead_letter_path: str
     run_id: str
+    session: int = 0
 
     @classmethod
     def of(cls, plan: Plan, run_id: str) -> OutputFolder:
@@ -63,6 +67,16 @@ class OutputFolder:
         """This run's part of it."""
         return storage.join(self.staging, self.run_id)
 
+    @property
+    def log(self) -> CommitLog:
+        """What this run has committed."""
+        return CommitLog.of(self.path, self.run_id)
+
+    @property
+    def state(self) -> str | None:
+        """Folder of what else a run needs to go on: the logs of deduplication claims; None on an object store."""
+        return storage.join(self.path, _STATE, self.run_id) if storage.is_local(self.path) else None
+
     def check(self, if_exists: str) -> None:
         """Refuse to start where output of another run would be mixed with this one's.
 
@@ -78,31 +92,46 @@ class OutputFolder:
             )
 
     def clear(self) -> None:
-        """Remove the output files of earlier runs; files of other origin stay."""
+        """Remove the output files of earlier runs, which cannot go on then; files of other origin stay."""
         for path in (*self._existing(), *_matching(self.path, "." + _OURS + ".tmp")):
             storage.remove(path)
-        for path in _matching(self.staging, "*"):
-            if path != self.staged:
-                storage.remove_tree(path)
+        for folder in (self.staging, *(storage.join(self.path, name) for name in (COMMITS, _STATE))):
+            for name in storage.list_dir(folder):
+                if name != self.run_id:
+                    storage.remove_tree(storage.join(folder, name))
 
-    def tidy(self, written: Iterable[str]) -> None:
-        """Remove what a writer that was killed left half-written beside the files of this run.
+    def tidy(self, committed: Container[str]) -> None:
+        """Remove the files of this run that are not committed: half-written, or left by a driver that was killed.
 
         Args:
-            written: paths of the finished files.
+            committed: names of the files that stay, without folder and ending.
         """
-        ours = {_stem(path) for path in written}
+        ours = f"part-*-{self._tag}-*"
         for folder in (self.path, self.errors_path, self.dead_letter_path):
-            for left_over in _matching(folder, f".{_OURS}.tmp"):
-                if _stem(left_over) in ours:
-                    storage.remove(left_over)
+            for name in storage.list_dir(folder):
+                half_written = fnmatch.fnmatch(name, f".{ours}.tmp")
+                if half_written or (fnmatch.fnmatch(name, ours) and _stem(name) not in committed):
+                    storage.remove(storage.join(folder, name))
+
+    def remove_staged(self) -> None:
+        """Remove the tables of this run that wait to be written."""
+        storage.remove_tree(self.staged)
+        remove_if_empty(self.staging)
+
+    def forget(self) -> None:
+        """Remove what a run needs to go on: it is complete."""
+        self.remove_staged()
+        self.log.remove()
+        if self.state is not None:
+            storage.remove_tree(self.state)
+            remove_if_empty(storage.join(self.path, _STATE))
 
     def _existing(self) -> list[str]:
         folders = ((self.path, _OURS + self.suffix), (self.errors_path, _OURS), (self.dead_letter_path, _OURS))
         return [path for folder, pattern in folders for path in _matching(folder, pattern)]
 
     def write(self, writer: Writer, group: Sequence[tuple[Batch, pa.Table]]) -> list[CommitRecord]:
-        """Write a group of batches as one file, and commit them.
+        """Write a group of batches as one file, and commit them: the entry in the commit log is what counts.
 
         Writing the same group again writes the same files again: a retry after a kill leaves nothing twice.
 
@@ -119,10 +148,12 @@ class OutputFolder:
         tables = [table for _, table in group if table.num_rows]
         file = self._write_data(writer, name, tables) if tables else None
         seconds = (time.perf_counter() - started) / len(group)
-        return [
+        commits = [
             CommitRecord(batch.without_table(), table.num_rows, file if table.num_rows else None, seconds)
             for batch, table in group
         ]
+        self.log.append(name, self.session, commits)
+        return commits
 
     def _write_data(self, writer: Writer, name: str, tables: list[pa.Table]) -> OutputFile:
         path = storage.join(self.path, name + self.suffix)
@@ -138,8 +169,12 @@ class OutputFolder:
                 write_exclusions(storage.join(folder, f"{name}.jsonl"), mine)
 
     def _name(self, batch_ids: Sequence[str]) -> str:
-        work = "\n".join([self.run_id, *batch_ids])
-        return f"part-{batch_ids[0]}-{hashlib.sha256(work.encode()).hexdigest()[:8]}"
+        return f"part-{batch_ids[0]}-{self._tag}-{_digest(batch_ids)}"
+
+    @property
+    def _tag(self) -> str:
+        """By which the files of a run are known."""
+        return _digest([self.run_id])
 
 
 def write_exclusions(path: str, exclusions: Sequence[Exclusion]) -> None:
@@ -170,9 +205,13 @@ def _standard(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _stem(path: str) -> str:
-    """`part-…` of a file of ours, finished or not."""
-    return path.rpartition("/")[2].removeprefix(".").partition(".")[0]
+def _stem(name: str) -> str:
+    """`part-…` of a file of ours, without its ending."""
+    return name.partition(".")[0]
+
+
+def _digest(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
 def _matching(folder: str, pattern: str) -> list[str]:

@@ -2,67 +2,165 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import pyarrow as pa
+import xxhash
 
-from mega_data_factory.errors import InputError
+from mega_data_factory.errors import InputError, ResumeError
 from mega_data_factory.framework.batch import Batch, Exclusion, SplitEnd
+from mega_data_factory.framework.commit_log import Done
 from mega_data_factory.framework.contracts import LOADER_STAGE, RECORD_ID, Loader, SkippedRecord, Split
 
 
-def planned_splits(loader: Loader, batch_size: int, max_samples: int | None) -> Iterator[Split]:
-    """The splits that together hold the first `max_samples` records of the source (all, where it is None)."""
-    left = max_samples
-    for split in loader.splits(batch_size):
-        if left is None:
-            yield split
-            continue
-        if left <= 0:
-            return
-        count = loader.count(split, left)
-        yield replace(split, limit=left) if count >= left else split
-        left -= count
+@dataclass(frozen=True)
+class ReadTask:
+    """A split that is to be read, or what is left of it.
+
+    Attributes:
+        index: number of the split.
+        split: what to read.
+        done: numbers of the batches that are committed already, in order.
+        last: number of the last batch that is wanted; None for all to the end.
+    """
+
+    index: int
+    split: Split
+    done: tuple[int, ...] = ()
+    last: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for messages between processes."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ReadTask:
+        """The task of which `values` were made."""
+        return cls(values["index"], Split(**values["split"]), tuple(values["done"]), values["last"])
+
+    def ends_with(self, batch: Batch) -> bool:
+        """Whether this is the last batch that reading the task gives."""
+        return batch.split_end is not None or batch.number == self.last
 
 
-def read_batches(loader: Loader, split: Split, index: int, batch_size: int, skip: int = 0) -> Iterator[Batch]:
+class SplitList:
+    """Lists the splits that are left to read.
+
+    Args:
+        loader: lists them.
+        batch_size: records of a batch.
+        max_samples: read the first so many records of the source; all, where it is None.
+        done: what is committed already, by number of the split.
+
+    Attributes:
+        count: splits listed so far, those that are wholly committed included.
+    """
+
+    def __init__(
+        self, loader: Loader, batch_size: int, max_samples: int | None, done: Mapping[int, Done] | None = None
+    ) -> None:
+        self.count = 0
+        self._loader = loader
+        self._batch_size = batch_size
+        self._max_samples = max_samples
+        self._done = done or {}
+
+    def __iter__(self) -> Iterator[ReadTask]:
+        """The splits that are not wholly committed.
+
+        Raises:
+            InputError: the source cannot be listed.
+            ResumeError: the source is not what it was when the run was started.
+        """
+        for index, split in enumerate(self._planned()):
+            self.count = index + 1
+            done = self._done.get(index)
+            if done is None:
+                yield ReadTask(index, split)
+                continue
+            if done.source != split_digest(split):
+                raise _changed(f"split {index}, {dict(split.params)}, is not what it was")
+            if not done.whole:
+                yield _rest(index, split, done)
+        if missing := [index for index in self._done if index >= self.count]:
+            raise _changed(f"it has {self.count} splits now, and had more than {max(missing)}")
+
+    def _planned(self) -> Iterator[Split]:
+        """The splits that together hold the first `max_samples` records of the source."""
+        left = self._max_samples
+        for index, split in enumerate(self._loader.splits(self._batch_size)):
+            if left is None:
+                yield split
+                continue
+            if left <= 0:
+                return
+            done = self._done.get(index)
+            # A split that is wholly committed has told how many records it has: it need not be read to count them.
+            count = min(done.records, left) if done and done.whole else self._loader.count(split, left)
+            yield replace(split, limit=left) if count >= left else split
+            left -= count
+
+
+def _rest(index: int, split: Split, done: Done) -> ReadTask:
+    last = None
+    if done.expected is not None:
+        last = max(number for number in range(done.expected) if number not in done.batches)
+    return ReadTask(index, split, tuple(sorted(done.batches)), last)
+
+
+def _changed(how: str) -> ResumeError:
+    return ResumeError(
+        f"the source has changed since the run was started: {how}",
+        hint="a run goes on over the source that it began with; start another run for another source",
+    )
+
+
+def split_digest(split: Split) -> str:
+    """What tells a split from another: 16 hexadecimal digits."""
+    text = json.dumps([dict(split.params), split.limit], sort_keys=True, default=str)
+    return xxhash.xxh3_64_hexdigest(text.encode("utf-8", "surrogatepass"))
+
+
+def read_batches(loader: Loader, task: ReadTask, batch_size: int, skip: int = 0) -> Iterator[Batch]:
     """Read a split as batches; the last one carries the totals of the split.
 
     A split without records gives one empty batch, so that every split is accounted for.
 
     Args:
         loader: reads.
-        split: what.
-        index: number of the split.
+        task: what.
         batch_size: most records of a batch.
         skip: leave out so many batches at the start: a worker before this one has delivered them.
     """
+    unwanted = frozenset(task.done)
+    source = split_digest(task.split)
     waiting: Batch | None = None
     number = records = 0
-    for table, skipped, seconds in _tables(loader, split, batch_size):
-        if waiting is not None and batch_number(waiting) >= skip:
+    for table, skipped, seconds in _tables(loader, task.split, batch_size):
+        if waiting is not None and number > skip and number - 1 not in unwanted:
             yield waiting
+        if task.last is not None and number > task.last:
+            return
         size = table.num_rows + len(skipped)
         waiting = Batch(
-            id=f"{index:06d}-{number:05d}",
-            split=index,
+            id=f"{task.index:06d}-{number:05d}",
+            split=task.index,
             table=table,
             records=size,
             loader_errors=len(skipped),
             exclusions=tuple(_skipped(record) for record in skipped),
             loader_seconds=seconds,
+            source=source,
         )
         number += 1
         records += size
     assert waiting is not None
-    yield replace(waiting, split_end=SplitEnd(number, records))
-
-
-def batch_number(batch: Batch) -> int:
-    """Number of a batch in its split."""
-    return int(batch.id.rpartition("-")[2])
+    if number - 1 not in unwanted:
+        yield replace(waiting, split_end=SplitEnd(number, records))
 
 
 def _tables(loader: Loader, split: Split, batch_size: int) -> Iterator[tuple[pa.Table, list[SkippedRecord], float]]:

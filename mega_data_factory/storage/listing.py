@@ -10,7 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mega_data_factory.errors import InputError
-from mega_data_factory.storage.location import Location, absolute, failure, file_system, is_local, local_path, printable
+from mega_data_factory.storage.location import (
+    Location,
+    absolute,
+    explained,
+    failure,
+    file_system,
+    is_local,
+    local_path,
+    printable,
+)
 
 IGNORED_PREFIXES = (".", "_")
 """Names that no data file has: temporary files, `_SUCCESS` and the like (the convention of Hadoop and its heirs)."""
@@ -142,18 +151,17 @@ def _readable_size(entry: os.DirEntry[str]) -> int | None:
 
 def _remote_files(where: Location, ignore: tuple[str, ...]) -> Iterator[tuple[FileInfo, bool]]:
     fs, path = file_system(where)
-    magic = glob.has_magic(path) and not fs.exists(path)
-    try:
-        if magic:
-            found, root = fs.glob(path, detail=True), _fixed_folder(path)
-        elif fs.isdir(path):
-            found, root = fs.find(path, detail=True), path.rstrip("/")
-        else:
-            found, root = {path: fs.info(path)}, posixpath.dirname(path)
-    except FileNotFoundError as error:
-        raise _no_match(where) from error
-    except OSError as error:
-        raise failure(InputError, where, error, "list") from error
+    with explained(InputError, where, "list"):
+        magic = glob.has_magic(path) and not fs.exists(path)
+        try:
+            if magic:
+                found, root = fs.glob(path, detail=True), _fixed_folder(path)
+            elif fs.isdir(path):
+                found, root = fs.find(path, detail=True), path.rstrip("/")
+            else:
+                found, root = {path: fs.info(path)}, posixpath.dirname(path)
+        except FileNotFoundError as error:
+            raise _no_match(where) from error
     if magic and not found:
         raise _no_match(where)
     outright = not magic and path in found
@@ -169,13 +177,11 @@ def list_dir(uri: Location) -> list[str]:
     Raises:
         InputError: it is not a folder, or may not be listed.
     """
-    try:
-        if is_local(uri):
-            return sorted(os.listdir(local_path(uri)))  # noqa: PTH208 - names are wanted, not paths
-        fs, path = file_system(uri)
-        fs.invalidate_cache(path)
-        return sorted({posixpath.basename(name.rstrip("/")) for name in fs.ls(path, detail=False)})
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise failure(InputError, uri, error, "list") from error
+    with explained(InputError, uri, "list"):
+        try:
+            if is_local(uri):
+                return sorted(os.listdir(local_path(uri)))  # noqa: PTH208 - names are wanted, not paths
+            fs, path = file_system(uri)
+            return sorted({posixpath.basename(name.rstrip("/")) for name in fs.ls(path, detail=False)})
+        except FileNotFoundError:
+            return []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -15,6 +17,14 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 Location: TypeAlias = str | os.PathLike[str]
+
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+"""Protocol → the extra of this package that brings what is needed for it."""
+
+_STORE_CLIENTS = frozenset(
+    {"adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "huggingface_hub", "httpx", "requests"}
+)
+"""Packages that speak to object stores, and raise exceptions of their own when one does not answer."""
 
 
 def is_local(uri: Location) -> bool:
@@ -52,16 +62,26 @@ def absolute(uri: Location) -> str:
 def file_system(uri: Location, kind: type[MdfError] = InputError) -> tuple[AbstractFileSystem, str]:
     """The fsspec file system of a remote location, and its path there.
 
+    It keeps no listings: other processes and machines write at the same time, and a size that was true a moment ago
+    reads as a damaged file.
+
     Raises:
         kind: the protocol is unknown or its package is missing.
     """
     import fsspec
 
     try:
-        fs, path = fsspec.core.url_to_fs(os.fspath(uri))
+        fs, path = fsspec.core.url_to_fs(os.fspath(uri), use_listings_cache=False)
     except (ImportError, ValueError) as error:
-        raise kind(f"{uri}: {error}", hint="install the fsspec package of this protocol, such as s3fs") from error
+        raise kind(f"{uri}: {error}", hint=_package_hint(os.fspath(uri))) from error
     return fs, cast("str", path)
+
+
+def _package_hint(uri: str) -> str:
+    extra = _EXTRAS.get(uri.partition("://")[0].lower())
+    if extra is None:
+        return "check the spelling, or install the fsspec package of this protocol"
+    return f"pip install 'mega-data-factory[{extra}]'"
 
 
 def failure(kind: type[MdfError], uri: Location, error: BaseException, doing: str) -> MdfError:
@@ -75,6 +95,26 @@ def failure(kind: type[MdfError], uri: Location, error: BaseException, doing: st
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         hint = "free some space, or write elsewhere"
     return kind(f"cannot {doing} {printable(uri)}: {reason}", hint=hint)
+
+
+def is_store_error(error: BaseException) -> bool:
+    """Whether it says that a file system or an object store failed, in whatever class its package says so."""
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _STORE_CLIENTS
+
+
+@contextlib.contextmanager
+def explained(kind: type[MdfError], uri: Location, doing: str) -> Iterator[None]:
+    """Turn what a file system or an object store raises in the block into an error that names the place.
+
+    Raises:
+        kind: it failed.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_store_error(error):
+            raise
+        raise failure(kind, uri, error, doing) from error
 
 
 def printable(uri: Location) -> str:

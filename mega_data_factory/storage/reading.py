@@ -8,7 +8,7 @@ import posixpath
 from typing import Any, BinaryIO, cast
 
 from mega_data_factory.errors import InputError
-from mega_data_factory.storage.location import Location, failure, file_system, is_local, local_path
+from mega_data_factory.storage.location import Location, explained, file_system, is_local, local_path
 
 COMPRESSION_BY_SUFFIX = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 """File name ending → the codec that `open_input` undoes."""
@@ -24,14 +24,12 @@ def open_input(uri: Location, *, decompress: bool = True) -> BinaryIO:
     Raises:
         InputError: it is missing, is a folder, or may not be read.
     """
-    try:
+    with explained(InputError, uri, "open"):
         if is_local(uri):
             raw = cast("BinaryIO", local_path(uri).open("rb"))
         else:
             fs, path = file_system(uri)
             raw = cast("BinaryIO", fs.open(path, "rb"))
-    except OSError as error:
-        raise failure(InputError, uri, error, "open") from error
     codec = COMPRESSION_BY_SUFFIX.get(posixpath.splitext(os.fspath(uri))[1].lower()) if decompress else None
     return raw if codec is None else _decompressed(raw, codec)
 
@@ -49,30 +47,42 @@ def _decompressed(raw: BinaryIO, codec: str) -> BinaryIO:
 def read_bytes(uri: Location) -> bytes:
     """The content of a file, as it is stored.
 
+    From an object store it comes in one request, so that it is of one version of the file.
+
     Raises:
         InputError: it cannot be read.
     """
-    with open_input(uri, decompress=False) as file:
-        try:
-            return file.read()
-        except OSError as error:
-            raise failure(InputError, uri, error, "read") from error
+    with explained(InputError, uri, "read"):
+        if is_local(uri):
+            return local_path(uri).read_bytes()
+        fs, path = file_system(uri)
+        return cast("bytes", fs.cat_file(path))
 
 
 def exists(uri: Location) -> bool:
-    """Whether there is a file or folder at the location."""
+    """Whether there is a file or folder at the location.
+
+    Raises:
+        InputError: the store does not answer.
+    """
     if is_local(uri):
         return local_path(uri).exists()
     fs, path = file_system(uri)
-    return bool(fs.exists(path))
+    with explained(InputError, uri, "look for"):
+        return bool(fs.exists(path))
 
 
 def is_folder(uri: Location) -> bool:
-    """Whether the location is a folder (in an object store: whether names continue below it)."""
+    """Whether the location is a folder (in an object store: whether names continue below it).
+
+    Raises:
+        InputError: the store does not answer.
+    """
     if is_local(uri):
         return local_path(uri).is_dir()
     fs, path = file_system(uri)
-    return bool(fs.isdir(path))
+    with explained(InputError, uri, "look for"):
+        return bool(fs.isdir(path))
 
 
 def size(uri: Location) -> int:
@@ -81,10 +91,8 @@ def size(uri: Location) -> int:
     Raises:
         InputError: there is no such file.
     """
-    try:
+    with explained(InputError, uri, "stat"):
         if is_local(uri):
             return local_path(uri).stat().st_size
         fs, path = file_system(uri)
         return int(fs.size(path) or 0)
-    except OSError as error:
-        raise failure(InputError, uri, error, "stat") from error

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from mega_data_factory.errors import OutputError
-from mega_data_factory.storage.location import Location, failure, file_system, is_local, local_path
+from mega_data_factory.storage.location import (
+    Location,
+    explained,
+    failure,
+    file_system,
+    is_local,
+    is_store_error,
+    local_path,
+)
 
 _VISIBLE_ON_CLOSE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss"})
 """Object stores: an upload appears under its name when it is complete, and not before."""
@@ -34,19 +42,17 @@ def atomic_output(uri: Location) -> Iterator[BinaryIO]:
     with _local_output(local_path(uri)) if is_local(uri) else _remote_output(uri) as sink:
         try:
             yield sink
-        except OSError as error:
-            # What the block itself raised about some other file is not ours to explain.
-            if error.errno in _DISK_ERRORS and error.filename is None:
+        except Exception as error:
+            if _is_about_the_sink(error):
                 raise failure(OutputError, uri, error, "write") from error
             raise
 
 
-@contextlib.contextmanager
-def _explained(uri: Location) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise failure(OutputError, uri, error, "write") from error
+def _is_about_the_sink(error: Exception) -> bool:
+    """Whether the sink failed; what the block itself raised about some other file is not ours to explain."""
+    if isinstance(error, OSError):
+        return error.errno in _DISK_ERRORS and error.filename is None
+    return is_store_error(error)
 
 
 def _temporary_name(name: str) -> str:
@@ -56,12 +62,12 @@ def _temporary_name(name: str) -> str:
 @contextlib.contextmanager
 def _local_output(path: Path) -> Iterator[BinaryIO]:
     temporary = path.with_name(_temporary_name(path.name))
-    with _explained(path):
+    with explained(OutputError, path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
         sink = temporary.open("wb")
     try:
         yield cast("BinaryIO", sink)
-        with _explained(path):
+        with explained(OutputError, path, "write"):
             sink.close()
             temporary.replace(path)
     except BaseException:
@@ -78,13 +84,13 @@ def _remote_output(uri: Location) -> Iterator[BinaryIO]:
     direct = bool(protocols & _VISIBLE_ON_CLOSE)
     folder, name = posixpath.split(path)
     target = path if direct else posixpath.join(folder, _temporary_name(name))
-    with _explained(uri):
+    with explained(OutputError, uri, "write"):
         if not direct:
             fs.makedirs(folder, exist_ok=True)
         sink = fs.open(target, "wb")
     try:
         yield cast("BinaryIO", sink)
-        with _explained(uri):
+        with explained(OutputError, uri, "write"):
             sink.close()
             if not direct:
                 fs.mv(target, path)
@@ -100,9 +106,14 @@ def _remote_output(uri: Location) -> Iterator[BinaryIO]:
 
 def _abandon_upload(sink: Any) -> None:
     """Throw an upload away; marked closed, so that no later `close` (of the garbage collector, say) completes it."""
-    if not sink.closed:
-        sink.closed = True
+    if sink.closed:
+        return
+    sink.closed = True
+    try:
         sink.discard()
+    except Exception as error:
+        if not is_store_error(error):  # a store that is down fails here too; what ended the write is the one to tell
+            raise
 
 
 def remove(uri: Location) -> None:
@@ -111,16 +122,12 @@ def remove(uri: Location) -> None:
     Raises:
         OutputError: it may not be removed.
     """
-    try:
+    with explained(OutputError, uri, "remove"), contextlib.suppress(FileNotFoundError):
         if is_local(uri):
             local_path(uri).unlink(missing_ok=True)
         else:
             fs, path = file_system(uri, OutputError)
             fs.rm_file(path)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise failure(OutputError, uri, error, "remove") from error
 
 
 def remove_tree(uri: Location) -> None:
@@ -129,13 +136,9 @@ def remove_tree(uri: Location) -> None:
     Raises:
         OutputError: it may not be removed.
     """
-    try:
+    with explained(OutputError, uri, "remove"), contextlib.suppress(FileNotFoundError):
         if is_local(uri):
             shutil.rmtree(local_path(uri))
         else:
             fs, path = file_system(uri, OutputError)
             fs.rm(path, recursive=True)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise failure(OutputError, uri, error, "remove") from error

@@ -16,11 +16,11 @@ import pyarrow as pa
 
 from mega_data_factory.errors import MdfError, WorkerLostError
 from mega_data_factory.framework.batch import Batch, CommitRecord, Gatherer, StagedBatch
-from mega_data_factory.framework.contracts import Split, Writer
+from mega_data_factory.framework.contracts import Writer
 from mega_data_factory.framework.engines.pool import Pool, Task, Worker
 from mega_data_factory.framework.engines.run import Event, RunSettings, SplitsListed
 from mega_data_factory.framework.plan import Plan, StagePlan
-from mega_data_factory.framework.reading import batch_number
+from mega_data_factory.framework.reading import ReadTask
 from mega_data_factory.framework.spool import Spool, SpoolFolder
 
 _NO_TABLE = pa.table({})
@@ -51,10 +51,11 @@ class LocalEngine:
         self._spool_folder = SpoolFolder()
         self._folder = self._spool_folder.path
         self._flow = _Flow(plan.max_in_flight)
-        self._gatherer = Gatherer(plan.writer_options.target_file_mb * 1e6)
+        options = plan.writer_options
+        self._gatherer = Gatherer(options.target_file_mb * 1e6, options.max_file_seconds)
         self._readers = self._reader_pool()
         self._stages = [self._stage_pool(stage) for stage in plan.stages]
-        self._writers = Pool("data_writer", 1, 1, lambda _: self._writer_job())
+        self._writers = Pool("data_writer", 1, 1, lambda _: self._writer_job(), holds=settings.lock)
         self._claim_pool = self._claims_pool()
         self._splits_left = True
         self._events: list[Event] = []
@@ -102,9 +103,10 @@ class LocalEngine:
         addresses = self._claim_addresses()
 
         def job(slot: int) -> Mapping[str, Any]:
-            return {"role": "claims", "address": addresses[slot], "log": f"{addresses[slot]}.log"}
+            log_folder = self._settings.output.state or str(self._folder)
+            return {"role": "claims", "address": addresses[slot], "log": f"{log_folder}/claims-{slot}.log"}
 
-        return Pool("deduplication", len(addresses), len(addresses), job)
+        return Pool("deduplication", len(addresses), len(addresses), job, holds=self._settings.lock)
 
     def _claim_addresses(self) -> list[str]:
         shards = self._plan.executor.dedup_num_buckets if self._plan.needs_claims else 0
@@ -112,15 +114,14 @@ class LocalEngine:
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def run(self, splits: Iterator[Split]) -> Generator[Event, None, None]:
+    def run(self, splits: Iterator[ReadTask]) -> Generator[Event, None, None]:
         """Move every batch of the splits through the stages; yields what happens, ends when all is committed."""
-        numbered = enumerate(splits)
         try:
             self._claim_pool.start()
             for pool in self._working_pools():
                 pool.start()
             while True:
-                self._offer_splits(numbered)
+                self._offer_splits(splits)
                 yield from self._take_events()
                 self._hand_out()
                 if self._finished():
@@ -155,16 +156,15 @@ class LocalEngine:
         while self._events:
             yield self._events.pop(0)
 
-    def _offer_splits(self, numbered: Iterator[tuple[int, Split]]) -> None:
+    def _offer_splits(self, splits: Iterator[ReadTask]) -> None:
         """Keep one split waiting for every reader, so that listing a long source does not hold up reading it."""
         while self._splits_left and len(self._readers.queue) < self._readers.max_size:
-            index, split = next(numbered, (-1, None))
-            if split is None:
+            task = next(splits, None)
+            if task is None:
                 self._splits_left = False
-                self._events.append(SplitsListed(self._readers.tasks_made))
+                self._events.append(SplitsListed())
             else:
-                self._readers.queue.append(Task({"split": asdict(split), "index": index, "skip": 0}))
-                self._readers.tasks_made += 1
+                self._readers.queue.append(Task({"read": task.to_json(), "skip": 0}))
 
     def _hand_out(self) -> None:
         """Give every idle worker something to do, as far as there is room for more batches."""
@@ -182,7 +182,7 @@ class LocalEngine:
                 self._flow.in_flight += not task.has_credit
                 task.has_credit = True
                 worker.give(task)
-        if self._upstream_done() and (group := self._gatherer.flush()):
+        if group := self._gatherer.flush() if self._upstream_done() else self._gatherer.overdue():
             self._write(group)
             self._writers.hand_out()
 
@@ -238,7 +238,7 @@ class LocalEngine:
             worker.take_task()
         else:
             batch = Batch.from_header(message["batch"], _NO_TABLE)
-            worker.task.message = {**worker.task.message, "skip": batch_number(batch) + 1}
+            worker.task.message = {**worker.task.message, "skip": batch.number + 1}
             worker.task.attempt = 1
             worker.task.has_credit = False
             worker.wants_more = True

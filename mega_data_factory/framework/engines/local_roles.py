@@ -13,14 +13,13 @@ import pyarrow as pa
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.config import ResourcesConfig
-from mega_data_factory.framework.contracts import Split
 from mega_data_factory.framework.engines.claim_server import connect
 from mega_data_factory.framework.engines.failures import as_mdf_error
 from mega_data_factory.framework.engines.process import WorkerProcess
 from mega_data_factory.framework.output import OutputFolder
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.quarantine import WorkerDied, isolate_poison
-from mega_data_factory.framework.reading import read_batches
+from mega_data_factory.framework.reading import ReadTask, read_batches
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.spool import Spool
 from mega_data_factory.framework.stage import Stage, StageSettings
@@ -43,15 +42,16 @@ class _Reader:
         self._loader = Component(**job["loader"]).build()
         self._batch_size: int = job["batch_size"]
         self._spool = Spool(job["spool"])
-        self._batches: Iterator[Batch] = iter(())
+        self._task: ReadTask
+        self._batches: Iterator[Batch]
 
     def handle(self, message: Job) -> Job:
-        if "split" in message:
-            split = Split(**message["split"])
-            self._batches = read_batches(self._loader, split, message["index"], self._batch_size, skip=message["skip"])
+        if "read" in message:
+            self._task = ReadTask.from_json(message["read"])
+            self._batches = read_batches(self._loader, self._task, self._batch_size, skip=message["skip"])
         batch = next(self._batches)
         path = self._spool.put(f"{batch.id}.read", batch.table)
-        return {"batch": batch.header(), "path": path, "end": batch.split_end is not None}
+        return {"batch": batch.header(), "path": path, "end": self._task.ends_with(batch)}
 
     def close(self) -> None:
         pass

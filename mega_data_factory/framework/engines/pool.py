@@ -42,8 +42,8 @@ class Task:
 
     def describe(self) -> str:
         """What the work was, for an error."""
-        if "split" in self.message:
-            return f"reading {dict(self.message['split']['params'])} from batch {self.message['skip']}"
+        if "read" in self.message:
+            return f"reading {dict(self.message['read']['split']['params'])} from batch {self.message['skip']}"
         if self.staged:
             return f"writing batches {self.staged[0].batch.id} to {self.staged[-1].batch.id}"
         return "running a batch"
@@ -109,20 +109,27 @@ class Pool:
         max_size: workers to grow to while work piles up.
         job: the first message of the worker in a slot.
         cpu: cores that a worker may use.
+        holds: an open file that every worker holds as long as it lives.
     """
 
     def __init__(
-        self, name: str, min_size: int, max_size: int, job: Callable[[int], Mapping[str, Any]], cpu: float = 1.0
+        self,
+        name: str,
+        min_size: int,
+        max_size: int,
+        job: Callable[[int], Mapping[str, Any]],
+        cpu: float = 1.0,
+        holds: int | None = None,
     ) -> None:
         self.name = name
         self.max_size = max_size
         self.queue: deque[Task] = deque()
         self.workers: list[Worker] = []
-        self.tasks_made = 0
         self.lost: list[Task] = []
         self._min_size = min_size
         self._job = job
         self._cpu = cpu
+        self._holds = holds
         self._stillborn = 0
 
     def start(self) -> None:
@@ -131,7 +138,7 @@ class Pool:
             self._add(len(self.workers))
 
     def _add(self, slot: int) -> None:
-        self.workers.append(Worker(slot, WorkerProcess(self._job(slot), self._cpu)))
+        self.workers.append(Worker(slot, WorkerProcess(self._job(slot), self._cpu, self._holds)))
 
     def grow(self) -> None:
         """Add a worker when more work waits than there are workers, all of them busy, and the pool may grow."""

@@ -32,9 +32,10 @@ class WorkerProcess:
     Args:
         job: what the worker is: the first message it gets.
         cpu: cores it may use; sets the size of thread pools.
+        holds: an open file that it holds as long as it lives: the lock of the run.
     """
 
-    def __init__(self, job: Mapping[str, Any], cpu: float = 1.0) -> None:
+    def __init__(self, job: Mapping[str, Any], cpu: float = 1.0, holds: int | None = None) -> None:
         ours, theirs = socket.socketpair()
         lifeline_read, lifeline_write = os.pipe()
         environment = {name: str(max(1, int(cpu))) for name in _THREAD_POOLS}
@@ -42,7 +43,7 @@ class WorkerProcess:
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", _MODULE, str(theirs.fileno()), str(lifeline_read)],
-                pass_fds=(theirs.fileno(), lifeline_read),
+                pass_fds=(theirs.fileno(), lifeline_read, *([] if holds is None else [holds])),
                 stdin=subprocess.DEVNULL,
                 stdout=sys.__stderr__.fileno() if sys.__stderr__ else subprocess.DEVNULL,
                 env=os.environ | environment,

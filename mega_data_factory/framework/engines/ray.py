@@ -14,7 +14,6 @@ import socket
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -26,7 +25,7 @@ from mega_data_factory import storage
 from mega_data_factory.errors import ConfigError, MdfError, WorkerLostError
 from mega_data_factory.framework.batch import CommitRecord, Gatherer, StagedBatch
 from mega_data_factory.framework.claims import ClaimShard
-from mega_data_factory.framework.contracts import Loader, Split, Writer
+from mega_data_factory.framework.contracts import Loader, Writer
 from mega_data_factory.framework.engines.ray_actors import (
     ALWAYS_BACK,
     AttemptLedger,
@@ -41,6 +40,7 @@ from mega_data_factory.framework.engines.ray_dataset_loader import RayDatasetLoa
 from mega_data_factory.framework.engines.ray_rows import failed, staged_of
 from mega_data_factory.framework.engines.run import Event, RunSettings, SplitsListed
 from mega_data_factory.framework.plan import Plan, StagePlan
+from mega_data_factory.framework.reading import ReadTask
 from mega_data_factory.framework.resources import Machine, check_fit, cpu_share, this_machine
 
 _FILES_AT_ONCE = 4
@@ -64,7 +64,8 @@ class RayEngine:
         self._settings = settings
         self._loader = loader
         self._staging = settings.output.staged
-        self._gatherer = Gatherer(plan.writer_options.target_file_mb * 1e6)
+        options = plan.writer_options
+        self._gatherer = Gatherer(options.target_file_mb * 1e6, options.max_file_seconds)
         self._writing: dict[Any, list[StagedBatch]] = {}
         self._commits: list[CommitRecord] = []
         self._actors: list[Any] = []
@@ -72,12 +73,12 @@ class RayEngine:
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def run(self, splits: Iterator[Split]) -> Generator[Event, None, None]:
+    def run(self, splits: Iterator[ReadTask]) -> Generator[Event, None, None]:
         """Move every batch of the splits through the stages; yields what happens, ends when all is committed."""
         self._connect()
         try:
-            items = [{"split": json.dumps(asdict(split)), "index": i} for i, split in enumerate(splits)]
-            yield SplitsListed(len(items))
+            items = [{"read": json.dumps(task.to_json())} for task in splits]
+            yield SplitsListed()
             if not items:
                 return
             with _context():
@@ -100,7 +101,7 @@ class RayEngine:
         try:
             yield staged
         finally:  # the caller may stop here: then the batch is among those that `salvage` writes
-            if group := self._gatherer.add(staged):
+            if group := self._gatherer.add(staged) or self._gatherer.overdue():
                 self._write(group)
         yield from self._finished_files(wait=len(self._writing) >= _FILES_AT_ONCE)
 
@@ -148,9 +149,7 @@ class RayEngine:
         if self._connected:
             ray.shutdown()
             self._connected = False
-        storage.remove_tree(self._staging)
-        if not storage.list_dir(self._settings.output.staging):
-            storage.remove_tree(self._settings.output.staging)
+        self._settings.output.remove_staged()
 
     # ── the dataset ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -161,7 +160,7 @@ class RayEngine:
         share = cpu_share(plan, sum(node.cpu for node in nodes))
         ledger = ray.remote(AttemptLedger).options(**ALWAYS_BACK).remote()
         shards = [
-            ray.remote(ClaimShard).options(**ALWAYS_BACK).remote(claim_log(self._staging, shard))
+            ray.remote(ClaimShard).options(**ALWAYS_BACK).remote(claim_log(self._settings.output, shard))
             for shard in range(plan.executor.dedup_num_buckets if plan.needs_claims else 0)
         ]
         self._actors = [ledger, *shards]

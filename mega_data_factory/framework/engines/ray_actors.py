@@ -18,7 +18,7 @@ from mega_data_factory import storage
 from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.claims import Send, ShardedClaims
-from mega_data_factory.framework.contracts import Loader, Split
+from mega_data_factory.framework.contracts import Loader
 from mega_data_factory.framework.engines.failures import as_mdf_error
 from mega_data_factory.framework.engines.ray_rows import (
     batch_of,
@@ -32,7 +32,7 @@ from mega_data_factory.framework.engines.ray_rows import (
 from mega_data_factory.framework.output import OutputFolder
 from mega_data_factory.framework.plan import StagePlan
 from mega_data_factory.framework.quarantine import WorkerDied, isolate_poison
-from mega_data_factory.framework.reading import read_batches
+from mega_data_factory.framework.reading import ReadTask, read_batches
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.stage import Stage, StageSettings
 
@@ -113,14 +113,14 @@ class ReadStage(_RayWorker):
 
     def __call__(self, row: pa.Table) -> Iterator[pa.Table]:
         """Read the split that the row names."""
-        split = Split(**json.loads(row.column("split")[0].as_py()))
-        index = row.column("index")[0].as_py()
+        task = ReadTask.from_json(json.loads(row.column("read")[0].as_py()))
         try:
-            if self._deaths(f"read/{index}") > self._max_attempts:
-                raise WorkerLostError(f"data_loader: {self._max_attempts} workers died over reading {split.params}")
+            if self._deaths(f"read/{task.index}") > self._max_attempts:
+                params = dict(task.split.params)
+                raise WorkerLostError(f"data_loader: {self._max_attempts} workers died over reading {params}")
             if self._loader is None:
                 self._loader = self._source.build() if isinstance(self._source, Component) else self._source
-            for batch in read_batches(self._loader, split, index, self._batch_size):
+            for batch in read_batches(self._loader, task, self._batch_size):
                 yield batch_row(batch)
         except Exception as error:  # noqa: BLE001 - the driver ends the run with it; Ray Data would retry or wrap it
             yield failure_row(as_mdf_error(error, "data_loader"))
@@ -225,8 +225,7 @@ def write_group(writer: Component, output: OutputFolder, group: Sequence[tuple[s
         return {"failed": as_mdf_error(error, f"data_writer `{writer.name}`").as_dict()}
 
 
-def claim_log(staging: str, shard: int) -> str:
-    """Where a shard keeps its log: beside the staged tables, or on its node where those are on an object store."""
-    if storage.is_local(staging):
-        return str(storage.local_path(staging) / f"claims-{shard}.log")
-    return str(Path(tempfile.gettempdir()) / f"{Path(staging).name}-claims-{shard}.log")
+def claim_log(output: OutputFolder, shard: int) -> str:
+    """Where a shard keeps its log: beside the output, or on its node where that is on an object store."""
+    folder = output.state or str(Path(tempfile.gettempdir()) / f"mdf-claims-{output.run_id}")
+    return str(Path(folder) / f"claims-{shard}.log")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mega_data_factory.framework.batch import CommitRecord, StagedBatch
-from mega_data_factory.framework.contracts import Split
 from mega_data_factory.framework.output import OutputFolder
+from mega_data_factory.framework.reading import ReadTask
 from mega_data_factory.framework.stage import StageSettings
 
 
@@ -19,17 +19,17 @@ class RunSettings:
     Attributes:
         stage: settings that every stage gets.
         output: where the run writes.
+        lock: the open file of the run's lock, which processes hold that write its files; None where there is none.
     """
 
     stage: StageSettings
     output: OutputFolder
+    lock: int | None = None
 
 
 @dataclass(frozen=True)
 class SplitsListed:
     """The loader has listed its last split."""
-
-    count: int
 
 
 Event = StagedBatch | CommitRecord | SplitsListed
@@ -38,8 +38,8 @@ Event = StagedBatch | CommitRecord | SplitsListed
 class Engine(Protocol):
     """Moves batches: nothing else. Both engines run the same stages and give the same events."""
 
-    def run(self, splits: Iterator[Split]) -> Generator[Event, None, None]:
-        """Move every batch of the splits through the stages and the writer.
+    def run(self, splits: Iterator[ReadTask]) -> Generator[Event, None, None]:
+        """Move every batch that is wanted of the splits through the stages and the writer.
 
         Yields:
             `StagedBatch` when a batch has passed the last stage, `CommitRecord` when it is committed, `SplitsListed`

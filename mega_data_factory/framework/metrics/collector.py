@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import functools
-import re
 import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from mega_data_factory.errors import did_you_mean
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics.redaction import without_credentials
+from mega_data_factory.framework.metrics.store.layout import check_run_id
 from mega_data_factory.framework.metrics.tracker import OperatorTracker
 
 _FOLD_AT = 1024
 """So many measurements wait at most before they are merged, whether anybody reads them or not."""
-
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 _RUN_COLUMNS = frozenset(column.name for column in fields(RunMetrics)) - {"run_id"}
 
@@ -66,6 +65,15 @@ class RunTotals:
         self.set(**{name: self.values.get(name, 0) + amount for name, amount in amounts.items()})
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """A run on all three levels at one moment."""
+
+    run: RunMetrics
+    stages: list[StageMetrics]
+    operators: list[OperatorMetrics]
+
+
 class MetricsCollector:
     """Collects the metrics of one run, or of one worker's part in it.
 
@@ -89,11 +97,7 @@ class MetricsCollector:
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.run_id = new_run_id(now()) if run_id is None else run_id
-        if not _SAFE_NAME.fullmatch(self.run_id):
-            raise ValueError(
-                f"run id {self.run_id!r} cannot be the name of a file: it may have up to 200 letters, digits, '.', "
-                f"'_' and '-', and starts with a letter or digit"
-            )
+        check_run_id(self.run_id)
         self._clock = clock
         self._now = now
         self._pending: deque[OperatorTracker | OperatorMetrics] = deque()
@@ -109,8 +113,12 @@ class MetricsCollector:
     # ── tracking ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     @contextmanager
-    def track_run(self) -> Iterator[RunTotals]:
+    def track_run(self, began: datetime | None = None, seconds: float = 0.0) -> Iterator[RunTotals]:
         """Time the run. An exception makes it `failed`, an interruption (Ctrl-C, a closed generator) `interrupted`.
+
+        Args:
+            began: when a run that is continued was started first, naive UTC.
+            seconds: how long it had been at work before; the duration goes on from there.
 
         Raises:
             RuntimeError: the run is being tracked already.
@@ -119,15 +127,18 @@ class MetricsCollector:
             raise RuntimeError(f"{self.run_id} is being tracked already")
         self._totals = RunTotals(self.run_id)
         self._status, self._error, self._ended = "running", None, None
-        self._started = self._now(), self._clock()
+        self._started = began or self._now(), self._clock() - seconds
         try:
             yield self._totals
             self._status = "completed"
         except Exception as error:
-            self._status, self._error = "failed", f"{type(error).__name__}: {error}"
+            self._status, self._error = "failed", without_credentials(f"{type(error).__name__}: {error}")
             raise
-        except BaseException:
-            self._status = "interrupted"
+        except GeneratorExit:
+            self._status, self._error = "interrupted", "the caller stopped"
+            raise
+        except BaseException as error:
+            self._status, self._error = "interrupted", type(error).__name__
             raise
         finally:
             self._ended = self._now(), self._clock()
@@ -221,25 +232,41 @@ class MetricsCollector:
 
     def _stage_rows(self, rows: list[OperatorMetrics]) -> list[StageMetrics]:
         untracked = sorted(rows, key=lambda row: row.stage_index)
-        names = dict.fromkeys([*self._stages, *(row.stage_name for row in untracked)])
+        tracked = self._stages.copy()  # another thread may track one meanwhile
+        names = dict.fromkeys([*tracked, *(row.stage_name for row in untracked)])
         stages = [StageMetrics.from_operators(rows, name, self.run_id) for name in names]
         for stage in stages:
-            stage.timestamp = self._stages.get(stage.stage_name, stage.timestamp)
+            stage.timestamp = tracked.get(stage.stage_name, stage.timestamp)
         return stages
 
     def get_run_metrics(self) -> RunMetrics | None:
         """The run: None before it started, `running` with the duration so far while it runs."""
+        return None if (snapshot := self.snapshot()) is None else snapshot.run
+
+    def snapshot(self) -> Snapshot | None:
+        """All three levels at one moment, which agree with each other; None before the run started.
+
+        Any thread may ask for it while others track.
+        """
         if self._started is None or self._totals is None:
             return None
         rows = self.get_operator_metrics()
         stages = self._stage_rows(rows)
-        set_values = self._totals.values
+        return Snapshot(self._run_row(rows, stages, self._started, self._totals.values.copy()), stages, rows)
+
+    def _run_row(
+        self,
+        rows: list[OperatorMetrics],
+        stages: list[StageMetrics],
+        started: tuple[datetime, float],
+        set_values: Mapping[str, Any],
+    ) -> RunMetrics:
         _, ended = self._ended or (None, self._clock())
         run = RunMetrics(
             run_id=self.run_id,
-            start_time=self._started[0],
+            start_time=started[0],
             end_time=None if self._ended is None else self._ended[0],
-            duration=ended - self._started[1],
+            duration=ended - started[1],
             num_stages=len(stages),
             total_input_records=stages[0].input_records if stages else 0,
             total_output_records=stages[-1].output_records if stages else 0,

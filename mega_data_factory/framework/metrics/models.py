@@ -185,6 +185,11 @@ class RunMetrics:
         instrumentation_seconds: seconds that measuring itself took, over all workers.
         books_closed: whether every record is accounted for.
         books_difference: records not accounted for.
+        heartbeat: when the row was last written, naive UTC.
+        flush_interval: seconds from one heartbeat to the next, while it runs.
+        flush_failures: how often the metrics could not be written.
+        hostname: machine of the driver.
+        pid: process of the driver.
     """
 
     run_id: str
@@ -219,7 +224,13 @@ class RunMetrics:
     instrumentation_seconds: float = 0.0
     books_closed: bool | None = None
     books_difference: int | None = None
+    heartbeat: datetime | None = None
+    flush_interval: float | None = None
+    flush_failures: int = 0
+    hostname: str | None = None
+    pid: int | None = None
 
     def __post_init__(self) -> None:
         self.start_time = naive(self.start_time)
         self.end_time = None if self.end_time is None else naive(self.end_time)
+        self.heartbeat = None if self.heartbeat is None else naive(self.heartbeat)

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF009 - a `Derived` default is a descriptor, which is what it is called for
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -110,7 +111,7 @@ class OperatorMetrics:
 
     def weighed_histogram(self) -> LatencyHistogram:
         """The histogram; for a row made by hand without one, all its records at `avg_latency`."""
-        if self.latency_histogram.counts or not self.input_records:
+        if self.latency_histogram or not self.input_records:
             return self.latency_histogram
         histogram = LatencyHistogram()
         histogram.add(self.avg_latency or 0.0, self.input_records)
@@ -177,7 +178,7 @@ class OperatorMetrics:
         """Turn what was given by hand into state, then forget it."""
         state = self.__dict__
         if self.input_records:
-            if not self.latency_histogram.counts:
+            if not self.latency_histogram:
                 self.latency_histogram = self.weighed_histogram()
             self.min_latency, self.max_latency = self.min_latency, self.max_latency
         for name in _MEASURES:
@@ -260,8 +261,8 @@ class OperatorMetrics:
         state = self.__dict__
         wire: dict[str, Any] = {"k": self.key, "t": self.timestamp.isoformat(), "s": self.total_time}
         wire["c"] = [state[name] for name in _COUNTS]
-        if self.latency_histogram.counts:
-            wire["h"] = [*self.latency_histogram.counts.items()]
+        if self.latency_histogram:
+            wire["h"] = self.latency_histogram.to_pairs()
         if given := {name: state[name] for name in _DERIVED if name in state}:
             wire["g"] = given
         if self.rejected_reasons:
@@ -273,14 +274,14 @@ class OperatorMetrics:
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> OperatorMetrics:
         """The row that `to_wire` was called on."""
-        run_id, stage_name, operator_name, worker_id = wire["k"]
+        run_id, stage_name, operator_name, worker_id = map(sys.intern, wire["k"])  # every row has the same few
         row = cls(run_id, stage_name, operator_name, worker_id, datetime.fromisoformat(wire["t"]))
         row.total_time = wire["s"]
         state = row.__dict__
         state.update(zip(_COUNTS, wire["c"], strict=True))
         state.update(wire.get("g", ()))
         row.latency_histogram = LatencyHistogram(dict(wire.get("h", ())))
-        row.rejected_reasons = dict(wire.get("r", ()))
+        row.rejected_reasons = {sys.intern(reason): count for reason, count in wire.get("r", {}).items()}
         row.custom_metrics = dict(wire.get("u", ()))
         return row
 

@@ -2,65 +2,119 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from mega_data_factory.errors import InputError, MetricsError, did_you_mean
+from mega_data_factory.errors import MetricsError, did_you_mean
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.storage import Location, exists, join, list_dir, open_input
+from mega_data_factory.framework.metrics.fields import naive, utc_now
+from mega_data_factory.framework.metrics.store.status import with_aborted
+from mega_data_factory.framework.metrics.store.tables import StoredTables
+from mega_data_factory.storage import Location
 
-_log = logging.getLogger("mega_data_factory.metrics")
-
-
-def file_of(kind: str, run_id: str) -> str:
-    """Where a table of a run is, below the metrics folder.
-
-    Args:
-        kind: `runs`, `stages` or `operators`.
-        run_id: the run.
-    """
-    name = run_id if kind == "runs" else f"{kind}_{run_id.removeprefix('run_')}"
-    return f"{kind}/{name}.parquet"
+_LISTED = ("run_id", "start_time", "status", "heartbeat", "flush_interval", "pipeline")
 
 
 class MetricsReader:
-    """Reads the metrics that `MetricsWriter` wrote. A folder that does not exist yet holds no runs.
+    """Reads the metrics that `MetricsWriter` wrote, also while they are being written, compacted or pruned.
 
-    A file that is damaged, or is none of ours, is skipped with one warning that names it.
+    Every run is seen once. A folder that does not exist yet holds no runs. A file that is damaged, or is none of ours,
+    is skipped with one warning that names it. Columns that an older file lacks are null.
+
+    Every method raises `MetricsError` where a newer version of this package wrote a file, and `InputError` where the
+    folder cannot be listed.
 
     Args:
         path: the metrics folder, local or an fsspec URI.
+        now: naive UTC, to tell running runs from aborted ones.
     """
 
-    def __init__(self, path: Location) -> None:
+    def __init__(self, path: Location, *, now: Callable[[], datetime] = utc_now) -> None:
         self.path = path
-        self._warned: set[str] = set()
+        self._now = now
+        self._tables = StoredTables(path)
 
-    def runs(self) -> pa.Table:
-        """All runs, the oldest first."""
-        table = self._table("runs", schema.RUNS, None)
-        return table.sort_by([("start_time", "ascending"), ("run_id", "ascending")])
+    def runs(
+        self,
+        *,
+        status: str | Collection[str] | None = None,
+        pipeline: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> pa.Table:
+        """All runs, the oldest first. A running run that gives no sign of life has the status `aborted`.
 
-    def stages(self, run_id: str | None = None) -> pa.Table:
-        """Stage rows of one run, or of all."""
-        return self._table("stages", schema.STAGES, run_id)
+        Args:
+            status: only runs of this status, or of these.
+            pipeline: only runs of the pipeline of this name.
+            since: only runs that started then or later; UTC where there is no time zone.
+            until: only runs that started before.
+        """
+        return self._chosen(self._tables.read("runs", only=_between("start_time", since, until)), status, pipeline)
 
-    def operators(self, run_id: str | None = None) -> pa.Table:
-        """Operator rows of one run, or of all."""
-        return self._table("operators", schema.OPERATORS, run_id)
+    def list_runs(
+        self,
+        *,
+        status: str | Collection[str] | None = None,
+        pipeline: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        newest_first: bool = False,
+        limit: int | None = None,
+    ) -> list[str]:
+        """The ids of all runs, the oldest first.
 
-    def list_runs(self) -> list[str]:
-        """The ids of all runs, the oldest first."""
-        ids: list[str] = self.runs().column("run_id").to_pylist()
-        return ids
+        Args:
+            status, pipeline, since, until: as for `runs`.
+            newest_first: the other way round.
+            limit: at most so many, the first of the order.
+        """
+        only = _between("start_time", since, until)
+        found = self._chosen(self._tables.read("runs", columns=_LISTED, only=only), status, pipeline)
+        ids: list[str] = found.column("run_id").to_pylist()
+        return (ids[::-1] if newest_first else ids)[:limit]
+
+    def stages(
+        self,
+        run_id: str | None = None,
+        *,
+        stage: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> pa.Table:
+        """Stage rows of one run, or of all; by time, of one stage where wanted."""
+        return self._level("stages", run_id, {"stage_name": stage}, since, until)
+
+    def operators(
+        self,
+        run_id: str | None = None,
+        *,
+        stage: str | None = None,
+        operator: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> pa.Table:
+        """Operator rows of one run, or of all; by time, of one stage or operator where wanted."""
+        return self._level("operators", run_id, {"stage_name": stage, "operator_name": operator}, since, until)
+
+    def samples(
+        self,
+        run_id: str | None = None,
+        *,
+        stage: str | None = None,
+        operator: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> pa.Table:
+        """Interval samples of one run, or of all; several rows of one place and interval add."""
+        return self._level("samples", run_id, {"stage_name": stage, "operator_name": operator}, since, until)
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """The row of one run.
+        """The row of one run, with `config` parsed.
 
         Args:
             run_id: its id, the beginning of it where only one run has that, or `latest`.
@@ -68,57 +122,80 @@ class MetricsReader:
         Raises:
             MetricsError: there is no such run, or several.
         """
-        runs = {row["run_id"]: row for row in schema.to_rows(self.runs())}
-        if not runs:
+        if run_id != "latest" and (rows := self.rows("runs", run_id)):
+            return rows[0]
+        found = self.resolve(run_id)
+        if not (rows := self.rows("runs", found)):
+            raise MetricsError(f"the run {found} was removed while it was looked up in {self.path}")
+        return rows[0]
+
+    def resolve(self, run_id: str) -> str:
+        """The whole id that `run_id` stands for: as for `run`, which also says what it raises."""
+        known = self.list_runs()
+        if not known:
             raise MetricsError(f"there are no runs in {self.path}")
         if run_id == "latest":
-            return runs[next(reversed(runs))]
-        matches = [run_id] if run_id in runs else [known for known in runs if known.startswith(run_id)]
+            return known[-1]
+        matches = [run_id] if run_id in known else [other for other in known if other.startswith(run_id)]
         if len(matches) == 1:
-            return runs[matches[0]]
+            return matches[0]
         if matches:
             raise MetricsError(f"{len(matches)} runs begin with {run_id}", hint=f"such as {', '.join(matches[:3])}")
-        raise MetricsError(f"there is no run {run_id} in {self.path}", hint=did_you_mean(run_id, runs))
+        raise MetricsError(f"there is no run {run_id} in {self.path}", hint=did_you_mean(run_id, known))
 
     def rows(self, kind: str, run_id: str) -> list[dict[str, Any]]:
         """Rows of one run as dicts, with the JSON columns parsed; none for a run that is not there.
 
         Args:
-            kind: `runs`, `stages` or `operators`.
+            kind: `runs`, `stages`, `operators` or `samples`.
             run_id: the whole id.
         """
-        return schema.to_rows(self._table(kind, schema.TABLES[kind], run_id))
+        table = self._tables.read(kind, run_id)
+        return schema.to_rows(with_aborted(table, self._now()) if kind == "runs" else table)
 
-    def _table(self, kind: str, columns: pa.Schema, run_id: str | None) -> pa.Table:
-        tables = [table for path in self._files(kind, run_id) if (table := self._read(path, columns)) is not None]
-        table = pa.concat_tables(tables) if tables else columns.empty_table()
-        if run_id is not None:
-            table = table.filter(pc.field("run_id") == run_id)
-        return table
+    def sql(self, query: str) -> pa.Table:
+        """Answer a query with DuckDB, over the views `runs`, `stages`, `operators`, `samples` and `nodes`.
 
-    def _files(self, kind: str, run_id: str | None) -> Iterator[str]:
-        if run_id is not None:
-            path = join(self.path, file_of(kind, run_id))
-            return iter([path] if exists(path) else [])
-        folder = join(self.path, kind)
-        names = sorted(list_dir(folder)) if exists(folder) else []
-        return (join(folder, name) for name in names if name.endswith(".parquet") and not name.startswith("."))
+        A query sees these views and nothing else: no files, no network. The table macro `latency_percentiles(source,
+        grouping)` gives percentiles over any grouping.
 
-    def _read(self, path: str, columns: pa.Schema) -> pa.Table | None:
-        """The known columns of one file, in the order and types of the schema; null where the file has none."""
-        try:
-            with open_input(path) as file:
-                table = pq.read_table(file)
-            if schema.VERSION_KEY not in (table.schema.metadata or {}):
-                raise ValueError("it has no schema version")
-            present = set(table.column_names)
-            data = [
-                table.column(field.name).cast(field.type) if field.name in present else pa.nulls(len(table), field.type)
-                for field in columns
-            ]
-            return pa.table(data, schema=columns)
-        except (InputError, pa.ArrowException, OSError, ValueError) as error:
-            if path not in self._warned:
-                self._warned.add(path)
-                _log.warning("skipped %s, which is no metrics file: %s", path, error)
-            return None
+        Raises:
+            MetricsError: the query is not valid.
+        """
+        from mega_data_factory.framework.metrics.store.sql import query as answer
+
+        return answer(self._tables, query, self._now)
+
+    def _chosen(self, runs: pa.Table, status: str | Collection[str] | None, pipeline: str | None) -> pa.Table:
+        runs = with_aborted(runs, self._now()).sort_by([("start_time", "ascending"), ("run_id", "ascending")])
+        if status is not None:
+            wanted = [status] if isinstance(status, str) else sorted(status)
+            runs = runs.filter(pc.field("status").isin(wanted))
+        return runs if pipeline is None else runs.filter(pc.field("pipeline") == pipeline)
+
+    def _level(
+        self,
+        kind: str,
+        run_id: str | None,
+        equal: dict[str, str | None],
+        since: datetime | None,
+        until: datetime | None,
+    ) -> pa.Table:
+        only = _between("timestamp", since, until)
+        for column, value in equal.items():
+            if value is not None:
+                only = _and(only, pc.field(column) == value)
+        return self._tables.read(kind, run_id, only=only)
+
+
+def _between(column: str, since: datetime | None, until: datetime | None) -> pc.Expression | None:
+    only = None
+    if since is not None:
+        only = pc.field(column) >= pa.scalar(naive(since), pa.timestamp("us"))
+    if until is not None:
+        only = _and(only, pc.field(column) < pa.scalar(naive(until), pa.timestamp("us")))
+    return only
+
+
+def _and(left: pc.Expression | None, right: pc.Expression) -> pc.Expression:
+    return right if left is None else left & right

@@ -1,7 +1,7 @@
 """What a row is in Parquet: one literal per table, a comment per column, and a version.
 
-The columns of the published layout come first, in its order and types; the extension follows. A reader that finds a
-higher version than it knows may rely on the columns it knows: columns are added, never changed.
+The columns of the published layout come first, in its order and types; the extension follows. Files carry the version;
+the comments stay here, for they would be half of a small file.
 """
 
 from __future__ import annotations
@@ -13,8 +13,15 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
-"""History: 1 - the first."""
+HISTORY: dict[int, str] = {
+    0: "the columns of the published layout; nothing in the file says its version",
+    1: "runs, stages and operators have the columns of this package; the file says version and run",
+    2: "samples; in runs the heartbeat and who writes it; comments of columns are no longer in the files",
+}
+"""What each version of the files brought."""
+
+SCHEMA_VERSION = max(HISTORY)
+"""The version of files written now. A reader reads all before it; what they lack is null."""
 
 VERSION_KEY = b"mdf.schema_version"
 RUN_ID_KEY = b"mdf.run_id"
@@ -106,9 +113,32 @@ RUNS = _table(
     ("instrumentation_seconds", _REAL, "seconds that measuring itself took, over all workers"),
     ("books_closed", pa.bool_(), "whether every record is accounted for; null when not checked"),
     ("books_difference", _COUNT, "records not accounted for; 0 when the books close"),
+    ("heartbeat", _TIME, "when this row was last written, naive UTC; an old one of a running run means it was killed"),
+    ("flush_interval", _REAL, "seconds from one heartbeat to the next, while it runs"),
+    ("flush_failures", _COUNT, "how often these metrics could not be written, and were again later"),
+    ("hostname", _TEXT, "machine of the driver"),
+    ("pid", _COUNT, "process of the driver"),
 )
 
-TABLES: dict[str, pa.Schema] = {"runs": RUNS, "stages": STAGES, "operators": OPERATORS}
+SAMPLES = _table(
+    ("run_id", _TEXT, "the run"),
+    ("stage_name", _TEXT, "the stage"),
+    ("operator_name", _TEXT, "the operator instance, distinct within the stage"),
+    ("worker_id", _TEXT, "the worker"),
+    ("timestamp", _TIME, "start of the interval in which the work was done, naive UTC, a multiple of interval"),
+    ("interval", _REAL, "length of the interval, seconds"),
+    ("input_records", _COUNT, "records offered to the operator by committed batches"),
+    ("output_records", _COUNT, "records passed on by committed batches"),
+    ("rejected_records", _COUNT, "records rejected with a reason"),
+    ("error_count", _COUNT, "records that raised and were set aside"),
+    ("busy_time", _REAL, "seconds busy in this operator on this worker, with batches that ended in the interval"),
+    ("batches", _COUNT, "batches measured"),
+    ("latency_histogram", _HISTOGRAM, "records by bucket: (2^(bucket/64), 2^((bucket+1)/64)] seconds per record"),
+    ("stage_index", pa.int32(), "place of the stage in the plan, from 0"),
+    ("operator_index", pa.int32(), "place of the operator in the stage, from 0"),
+)
+
+TABLES: dict[str, pa.Schema] = {"runs": RUNS, "stages": STAGES, "operators": OPERATORS, "samples": SAMPLES}
 
 JSON_COLUMNS = frozenset({"custom_metrics", "rejected_reasons", "config"})
 
@@ -118,7 +148,7 @@ def to_table(rows: Iterable[object], schema: pa.Schema, run_id: str) -> pa.Table
 
     Args:
         rows: objects with an attribute per column.
-        schema: `RUNS`, `STAGES` or `OPERATORS`.
+        schema: one of `TABLES`.
         run_id: goes to the file's metadata, so that a file without rows still names its run.
     """
     rows = list(rows)

@@ -11,17 +11,21 @@ import pyarrow.parquet as pq
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
-from mega_data_factory.framework.metrics.reader import MetricsReader, file_of
-from mega_data_factory.storage import Location, atomic_output, exists, join, open_input
+from mega_data_factory.framework.metrics.reader import MetricsReader
+from mega_data_factory.framework.metrics.samples import SampleMetrics
+from mega_data_factory.framework.metrics.store.encoding import WriteTables, write_tables
+from mega_data_factory.framework.metrics.store.layout import file_of
+from mega_data_factory.framework.metrics.store.segments import SampleLog
+from mega_data_factory.storage import Location, exists, join, open_input
 
-Row: TypeAlias = RunMetrics | StageMetrics | OperatorMetrics
+Row: TypeAlias = RunMetrics | StageMetrics | OperatorMetrics | SampleMetrics
 
 
 class MetricsWriter:
     """Writes the tables of runs below one folder, and reads them back.
 
     ```
-    runs/{run_id}.parquet   stages/stages_{X}.parquet   operators/operators_{X}.parquet
+    runs/{run_id}.parquet   stages/stages_{X}.parquet   operators/operators_{X}.parquet   samples/samples_{X}.parquet
     ```
 
     `X` is the run id without a leading `run_`. A file is whole or absent, so one may be written over while others read
@@ -29,11 +33,14 @@ class MetricsWriter:
 
     Args:
         output_path: the metrics folder, local or an fsspec URI; it is made when the first file is written.
+        write: writes one file, whole or not at all.
     """
 
-    def __init__(self, output_path: Location) -> None:
+    def __init__(self, output_path: Location, *, write: WriteTables = write_tables) -> None:
         self.output_path = output_path
+        self._write_tables = write
         self._reader = MetricsReader(output_path)
+        self._owned: dict[str, str] = {}
 
     def write_operator_metrics(self, metrics: Iterable[OperatorMetrics], run_id: str) -> None:
         """Write the operator rows of a run.
@@ -52,6 +59,10 @@ class MetricsWriter:
     def write_run_metrics(self, metrics: RunMetrics) -> None:
         """Write the row of a run; raises as `write_operator_metrics` does."""
         self._write("runs", [metrics], metrics.run_id)
+
+    def write_samples(self, samples: Iterable[SampleMetrics], run_id: str) -> None:
+        """Write the interval samples of a run, all at once; raises as `write_operator_metrics` does."""
+        self._write("samples", samples, run_id)
 
     def write_all(
         self,
@@ -80,6 +91,23 @@ class MetricsWriter:
             if run_metrics is not None:
                 self.write_run_metrics(run_metrics)
 
+    def sample_log(self, run_id: str) -> SampleLog:
+        """What writes the samples of a run that goes on, piece by piece.
+
+        Raises:
+            MdfError: the folder cannot be listed.
+        """
+        return SampleLog(self.output_path, run_id, self._write_tables)
+
+    def check_owner(self, run_id: str) -> None:
+        """Refuse a run whose files would be those of another (`x` and `run_x` share some).
+
+        Raises:
+            MetricsError: another run has them.
+        """
+        for kind in schema.TABLES:
+            self._check_owner(join(self.output_path, file_of(kind, run_id)), run_id)
+
     def read_operator_metrics(self, run_id: str) -> list[dict[str, Any]]:
         """The operator rows of a run; none when there is no such run.
 
@@ -105,11 +133,17 @@ class MetricsWriter:
         if strangers := {row.run_id for row in rows} - {run_id}:
             raise MetricsError(f"{kind} of {', '.join(sorted(strangers))} cannot be written as those of {run_id}")
         path = join(self.output_path, file_of(kind, run_id))
+        self._check_owner(path, run_id)
+        self._write_tables(path, [schema.to_table(rows, schema.TABLES[kind], run_id)])
+
+    def _check_owner(self, path: str, run_id: str) -> None:
+        """Refuse to write over the file of another run; a file that was ours the last time still is."""
+        if self._owned.get(path) == run_id:
+            return
         owner = _owner(path)
         if owner not in (None, run_id):
             raise MetricsError(f"{path} belongs to the run {owner}, not to {run_id}", hint="give the run another id")
-        with atomic_output(path) as sink:
-            pq.write_table(schema.to_table(rows, schema.TABLES[kind], run_id), sink, compression="snappy")
+        self._owned[path] = run_id
 
 
 def _owner(path: str) -> str | None:

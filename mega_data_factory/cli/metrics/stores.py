@@ -1,0 +1,24 @@
+"""The metrics folder that a command reads."""
+
+from __future__ import annotations
+
+from mega_data_factory import storage
+from mega_data_factory.errors import MetricsError
+from mega_data_factory.framework.metrics import MetricsReader
+
+
+def open_store(metrics: str) -> MetricsReader:
+    """The reader of a metrics folder that is there.
+
+    Raises:
+        MetricsError: there is nothing at the path.
+        InputError: its protocol is unknown, or the package of it is missing.
+    """
+    if not storage.exists(metrics):
+        raise MetricsError(f"there is no metrics folder {metrics}", hint=how_to_fill())
+    return MetricsReader(metrics)
+
+
+def how_to_fill() -> str:
+    """What to do where there are no metrics."""
+    return "`mdf run --config FILE` writes metrics; --metrics or MDF_METRICS says where they are"

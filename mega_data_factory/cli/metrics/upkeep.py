@@ -1,0 +1,93 @@
+"""`mdf metrics compact` and `mdf metrics prune`: keep the metrics folder small."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from rich.markup import escape
+
+from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
+from mega_data_factory.cli.formats import plural, size
+from mega_data_factory.cli.metrics.ages import parse_age
+from mega_data_factory.cli.metrics.stores import open_store
+from mega_data_factory.cli.screen import stdout
+from mega_data_factory.framework.metrics.store.compaction import compact
+from mega_data_factory.framework.metrics.store.retention import Retention, parse_size, prune
+
+MOST_NAMED = 20
+"""Runs that are named on the screen; --json names all."""
+
+
+def compact_store(metrics: str, min_age: str, *, dry_run: bool, as_json: bool) -> int:
+    """Fold the small files of runs that are over into larger ones.
+
+    JSON: `{metrics, dry_run, runs, units, files_removed}`.
+
+    Args:
+        metrics: the metrics folder.
+        min_age: leave runs alone that gave a sign of life since.
+        dry_run: change nothing.
+        as_json: print JSON instead of a line.
+
+    Raises:
+        UsageError: `min_age` is not an age.
+        MdfError: as `compact`.
+    """
+    age = parse_age("--min-age", min_age)
+    open_store(metrics)
+    done = compact(metrics, min_age=age, dry_run=dry_run)
+    if as_json:
+        print_json({"metrics": metrics, "dry_run": dry_run, **asdict(done)})
+    elif not done.units:
+        stdout().print(f"nothing to do: no run that has been over for {min_age} has files of its own")
+    else:
+        did = "would fold" if dry_run else "folded"
+        removed = "" if dry_run else f"; {plural(done.files_removed, 'file')} removed"
+        units = f"{plural(done.units, 'larger file')} per table"
+        stdout().print(f"{did} the files of {plural(done.runs, 'run')} into {units}{removed}")
+    return SUCCESS
+
+
+def limits(max_age: str | None, max_runs: int | None, max_bytes: str | None) -> Retention:
+    """What to keep, from the words of the command line.
+
+    Raises:
+        UsageError: there is no limit, or one is not an age or a size.
+    """
+    if (max_age, max_runs, max_bytes) == (None, None, None):
+        hint = "such as --max-age 90d, --max-runs 500, --max-bytes 2GB, and --dry-run to look first"
+        raise UsageError("no limit was given, so everything stays", hint=hint)
+    try:
+        most = None if max_bytes is None else parse_size(max_bytes)
+    except ValueError as error:
+        raise UsageError(f"--max-bytes: {error}") from None
+    return Retention(None if max_age is None else parse_age("--max-age", max_age), max_runs, most)
+
+
+def prune_store(metrics: str, keep: Retention, *, dry_run: bool, as_json: bool) -> int:
+    """Remove the metrics of the runs that the limits leave no room for.
+
+    JSON: `{metrics, dry_run, runs: [id, the newest first], bytes, kept}`.
+
+    Args:
+        metrics: the metrics folder.
+        keep: the limits.
+        dry_run: remove nothing.
+        as_json: print JSON instead of lines.
+
+    Raises:
+        MdfError: as `prune`.
+    """
+    open_store(metrics)
+    done = prune(metrics, keep, dry_run=dry_run)
+    if as_json:
+        print_json({"metrics": metrics, "dry_run": dry_run, **asdict(done)})
+        return SUCCESS
+    console = stdout()
+    for run_id in done.runs[:MOST_NAMED]:
+        console.print(f"  {escape(run_id)}")
+    if len(done.runs) > MOST_NAMED:
+        console.print(f"  and {plural(len(done.runs) - MOST_NAMED, 'older run')}")
+    did = "would remove" if dry_run else "removed"
+    console.print(f"{did} {plural(len(done.runs), 'run')}, {size(done.bytes)}; {plural(done.kept, 'run')} left")
+    return SUCCESS

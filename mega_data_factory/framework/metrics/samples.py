@@ -1,0 +1,128 @@
+"""What a run did over time: the rows of committed batches, added up in intervals."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from mega_data_factory.framework.metrics.histogram import LatencyHistogram
+from mega_data_factory.framework.metrics.operator_metrics import OperatorMetrics
+
+_EPOCH = datetime(1970, 1, 1)
+
+_FOLD_AT = 1024
+"""So many rows wait at most before they are added up, whether anybody takes samples or not."""
+
+
+@dataclass
+class SampleMetrics:
+    """What one operator instance did on one worker in one interval; all of it adds.
+
+    Attributes:
+        run_id: the run.
+        stage_name: the stage.
+        operator_name: the operator instance.
+        worker_id: the worker.
+        timestamp: start of the interval, naive UTC, a multiple of `interval` since 1970.
+        interval: its length, seconds.
+        input_records: records offered.
+        output_records: records passed on.
+        rejected_records: records rejected.
+        error_count: records that raised and were set aside.
+        busy_time: seconds busy, with batches that ended in the interval.
+        batches: batches measured.
+        latency_histogram: seconds per record, weighted by records.
+        stage_index, operator_index: place of the stage in the plan, of the operator in the stage.
+    """
+
+    run_id: str
+    stage_name: str
+    operator_name: str
+    worker_id: str
+    timestamp: datetime
+    interval: float
+    input_records: int = 0
+    output_records: int = 0
+    rejected_records: int = 0
+    error_count: int = 0
+    busy_time: float = 0.0
+    batches: int = 0
+    latency_histogram: LatencyHistogram = field(default_factory=LatencyHistogram)
+    stage_index: int = 0
+    operator_index: int = 0
+
+    def include(self, row: OperatorMetrics) -> None:
+        """Add what an operator row counts."""
+        self.input_records += row.input_records
+        self.output_records += row.output_records
+        self.rejected_records += row.rejected_records
+        self.error_count += row.error_count
+        self.busy_time += row.total_time
+        self.batches += row.batches
+        self.latency_histogram.include(row.weighed_histogram())
+
+
+class IntervalSampler:
+    """Adds up the rows of committed batches in intervals until somebody takes them.
+
+    One thread may add while another takes; who adds never waits.
+
+    Args:
+        run_id: the run.
+        interval: seconds; intervals start at multiples of it since 1970, so those of all runs are the same.
+    """
+
+    def __init__(self, run_id: str, interval: float) -> None:
+        self.run_id = run_id
+        self.interval = interval
+        self._length = timedelta(seconds=interval)
+        self._pending: deque[OperatorMetrics] = deque()
+        self._folding = threading.Lock()
+        self._samples: dict[tuple[str, str, str, datetime], SampleMetrics] = {}
+
+    def add(self, rows: Iterable[OperatorMetrics]) -> None:
+        """Enter rows in the interval of their own timestamp: when the work was done, not when it was committed.
+
+        The rows are kept as they are for a while and must not change afterwards.
+        """
+        self._pending.extend(rows)
+        if len(self._pending) >= _FOLD_AT and self._folding.acquire(blocking=False):
+            try:
+                self._fold()
+            finally:
+                self._folding.release()
+
+    def take(self) -> list[SampleMetrics]:
+        """The samples of everything added since the last call, by place in the plan, worker and time."""
+        with self._folding:
+            self._fold()
+            samples, self._samples = self._samples, {}
+        return sorted(samples.values(), key=lambda s: (s.stage_index, s.operator_index, s.worker_id, s.timestamp))
+
+    def _fold(self) -> None:
+        for _ in range(len(self._pending)):  # not "while": another thread may add faster than this takes
+            row = self._pending.popleft()
+            start = self.start_of(row.timestamp)
+            key = row.stage_name, row.operator_name, row.worker_id, start
+            if key not in self._samples:
+                self._samples[key] = self._empty(row, start)
+            self._samples[key].include(row)
+
+    def start_of(self, moment: datetime) -> datetime:
+        """Start of the interval that a moment (naive UTC) falls into."""
+        return _EPOCH + (moment - _EPOCH) // self._length * self._length
+
+    def _empty(self, row: OperatorMetrics, start: datetime) -> SampleMetrics:
+        return SampleMetrics(
+            self.run_id,
+            row.stage_name,
+            row.operator_name,
+            row.worker_id,
+            start,
+            self.interval,
+            stage_index=row.stage_index,
+            operator_index=row.operator_index,
+        )

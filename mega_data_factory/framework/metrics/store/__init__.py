@@ -1,0 +1,1 @@
+"""The metrics folder: names, encoding, live segments, folding."""

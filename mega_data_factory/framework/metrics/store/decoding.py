@@ -1,0 +1,180 @@
+"""Metrics files of every version as tables of the current one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mega_data_factory.errors import InputError, MetricsError
+from mega_data_factory.framework.metrics import schema
+from mega_data_factory.storage import Location, file_system, is_local, local_path, open_input
+
+_PUBLISHED = {
+    "runs": (schema.RUNS, "config"),
+    "stages": (schema.STAGES, "error_count"),
+    "operators": (schema.OPERATORS, "custom_metrics"),
+}
+"""Table → its schema, and the last of the columns that version 0 has."""
+
+
+class NotOurs(Exception):
+    """A file is damaged, or none of ours; says why."""
+
+
+class Vanished(Exception):
+    """A file that was listed is gone: it was folded, compacted or pruned meanwhile, so list again."""
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether an error of opening or reading says that there is no such file."""
+    return isinstance(error, FileNotFoundError) or isinstance(error.__cause__, FileNotFoundError)
+
+
+def read_small(path: Location, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """One file of one run, whole, in the columns of the current version; what the file lacks is null.
+
+    The metadata of the result is that of the file, so `owners` can tell the run.
+
+    Args:
+        path: the file.
+        kind: the table it belongs to.
+        columns: only these; all by default.
+
+    Raises:
+        Vanished: there is no such file.
+        NotOurs: it is damaged, or no metrics file.
+        MetricsError: a newer version of this package wrote it.
+    """
+    try:
+        file = pq.ParquetFile(pa.BufferReader(_content(path)))
+        metadata = check_version(file.schema_arrow, kind, path)
+        names = _chosen(kind, columns)
+        present = set(file.schema_arrow.names)
+        table = file.read([name for name in names if name in present], use_threads=False)
+        return conform(table, kind, names).replace_schema_metadata(metadata)
+    except (InputError, pa.ArrowException, OSError, ValueError) as error:
+        if is_missing(error):
+            raise Vanished(str(path)) from error
+        raise NotOurs(str(error)) from error
+
+
+def read_large(
+    path: Location, kind: str, columns: Sequence[str] | None = None, only: pc.Expression | None = None
+) -> pa.Table:
+    """The rows of a compacted file that pass a condition; row groups that cannot hold any are not read.
+
+    Args:
+        path: the file.
+        kind: the table it belongs to.
+        columns: only these; all by default.
+        only: condition on columns that files of every version have.
+
+    Raises:
+        Vanished, NotOurs, MetricsError: as `read_small`.
+    """
+    try:
+        with open_input(path) as source:
+            file = pq.ParquetFile(source)
+            found = check_version(file.schema_arrow, kind, path)
+            names = _chosen(kind, columns)
+            present = [name for name in names if name in set(file.schema_arrow.names)]
+            if only is None:
+                table = file.read(present, use_threads=False)
+            else:
+                whole: Any = str(local_path(path)) if is_local(path) else source
+                table = pq.read_table(whole, columns=present, filters=only, use_threads=False, partitioning=None)
+        return conform(table, kind, names).replace_schema_metadata(found)
+    except (InputError, pa.ArrowException, OSError, ValueError) as error:
+        if is_missing(error):
+            raise Vanished(str(path)) from error
+        raise NotOurs(str(error)) from error
+
+
+def _content(path: Location) -> bytes:
+    """A file in one request: a size that the file system remembers may be that of an earlier state."""
+    if is_local(path):
+        return local_path(path).read_bytes()
+    fs, name = file_system(path)
+    content: bytes = fs.cat_file(name)
+    return content
+
+
+def check_version(columns: pa.Schema, kind: str, path: Location) -> dict[bytes, bytes]:
+    """The metadata of a file of ours.
+
+    A file that says no version is of version 0 when it has all columns of the published layout.
+
+    Raises:
+        NotOurs: it is not of ours.
+        MetricsError: it is of a newer version.
+    """
+    metadata: dict[bytes, bytes] = columns.metadata or {}
+    if schema.VERSION_KEY not in metadata:
+        missing = [name for name in published_columns(kind) if name not in columns.names]
+        if missing:
+            raise NotOurs(f"it has no schema version, and no column {', '.join(missing[:3])}")
+        if kind not in _PUBLISHED:
+            raise NotOurs("it has no schema version")
+        return metadata
+    version = int(metadata[schema.VERSION_KEY])
+    if version > schema.SCHEMA_VERSION:
+        raise MetricsError(
+            f"{path} has schema version {version}; this version of the package reads up to {schema.SCHEMA_VERSION}",
+            hint="update mega-data-factory to read it",
+        )
+    return metadata
+
+
+def published_columns(kind: str) -> list[str]:
+    """The columns of the published layout: what a file of version 0 has. None for a table that came later."""
+    if kind not in _PUBLISHED:
+        return []
+    columns, last = _PUBLISHED[kind]
+    names: list[str] = columns.names
+    return names[: names.index(last) + 1]
+
+
+def _chosen(kind: str, columns: Sequence[str] | None) -> list[str]:
+    names: list[str] = schema.TABLES[kind].names
+    return names if columns is None else [name for name in names if name in columns]
+
+
+def conform(table: pa.Table, kind: str, names: Sequence[str] | None = None) -> pa.Table:
+    """The known columns in the order and types of the schema; null where the table has none.
+
+    Raises:
+        pa.ArrowInvalid: a value does not fit its type.
+    """
+    target = schema.TABLES[kind]
+    fields = [target.field(name) for name in (target.names if names is None else names)]
+    present = set(table.column_names)
+    data = [
+        table.column(field.name).cast(field.type) if field.name in present else pa.nulls(len(table), field.type)
+        for field in fields
+    ]
+    return pa.table(data, schema=pa.schema(fields, metadata=target.metadata))
+
+
+def owners(table: pa.Table) -> set[str]:
+    """The runs that a table of `read_small` is of: what its file says, or, in version 0, what its rows say."""
+    metadata = table.schema.metadata or {}
+    if schema.RUN_ID_KEY in metadata:
+        return {metadata[schema.RUN_ID_KEY].decode()}
+    return run_ids(table)
+
+
+def run_ids(table: pa.Table) -> set[str]:
+    """The distinct ids in the column `run_id`."""
+    return set(table.column("run_id").unique().to_pylist())
+
+
+def gathered(tables: Iterable[pa.Table], kind: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Tables of one kind as one, with the schema of the current version."""
+    target = schema.TABLES[kind]
+    fields = pa.schema([target.field(name) for name in _chosen(kind, columns)], metadata=target.metadata)
+    parts = [table.replace_schema_metadata(target.metadata).cast(fields) for table in tables]
+    return pa.concat_tables(parts) if parts else fields.empty_table()

@@ -1,0 +1,120 @@
+"""What upkeep needs to know of the files of the store: their sizes, whose they are, whether they have changed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mega_data_factory.errors import InputError
+from mega_data_factory.framework.metrics.store.decoding import NotOurs, Vanished, owners, read_small
+from mega_data_factory.framework.metrics.store.layout import file_of, sample_files
+from mega_data_factory.storage import Location, file_system, is_local, join, list_dir, list_files, local_path, remove
+
+
+@dataclass(frozen=True)
+class FileState:
+    """A file as it was at one moment.
+
+    Attributes:
+        path: where it is.
+        stamp: differs when it has been written over since.
+    """
+
+    path: str
+    stamp: str
+
+
+def state_of(path: str) -> FileState:
+    """A file as it is now.
+
+    Raises:
+        Vanished: there is no such file.
+    """
+    try:
+        if is_local(path):
+            found = local_path(path).stat()
+            return FileState(path, f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}")
+        fs, name = file_system(path)
+        fs.invalidate_cache()
+        info = fs.info(name)
+    except FileNotFoundError as error:
+        raise Vanished(path) from error
+    marks = (info.get(key) for key in ("ETag", "etag", "generation", "created", "mtime", "size"))
+    return FileState(path, "-".join(str(mark) for mark in marks if mark is not None))
+
+
+def states_of(paths: Iterable[str]) -> Iterator[FileState]:
+    """Files as they are now; those that are gone are left out."""
+    for path in paths:
+        with contextlib.suppress(Vanished):
+            yield state_of(path)
+
+
+def remove_unchanged(states: Iterable[FileState]) -> int:
+    """Remove files that are as they were: what somebody has written over meanwhile stays.
+
+    Returns:
+        How many were removed.
+    """
+    removed = 0
+    for state in states:
+        try:
+            unchanged = state_of(state.path) == state
+        except Vanished:
+            continue
+        if unchanged:
+            remove(state.path)
+            removed += 1
+    return removed
+
+
+def file_sizes(path: Location, kind: str) -> dict[str, int]:
+    """Size in bytes of every file of a folder of the store, by file name."""
+    folder = join(path, kind)
+    if not list_dir(folder):
+        return {}
+    try:
+        return {info.name: info.size for info in list_files(folder, [".parquet"])}
+    except InputError:  # the folder of an object store is gone with its last file
+        return {}
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The names of the files of one run in the folder of one table.
+
+    Attributes:
+        names: those to read.
+        superseded: those whose rows others hold.
+        whole: False when the folder was listed while samples were being folded.
+    """
+
+    names: tuple[str, ...]
+    superseded: tuple[str, ...] = ()
+    whole: bool = True
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Both."""
+        return self.names + self.superseded
+
+
+def names_of_runs(kind: str, run_ids: Iterable[str], names: Iterable[str]) -> dict[str, RunFiles]:
+    """Which of the names in the folder of a table are whose; runs without any are left out."""
+    known = set(names)
+    if kind == "samples":
+        files = sample_files(known)
+        stems = {run_id: run_id.removeprefix("run_") for run_id in run_ids}
+        found = {run_id: files[stem] for run_id, stem in stems.items() if stem in files}
+        return {run_id: RunFiles(own.names, own.superseded, own.whole) for run_id, own in found.items()}
+    own_names = {run_id: file_of(kind, run_id).rpartition("/")[2] for run_id in run_ids}
+    return {run_id: RunFiles((name,)) for run_id, name in own_names.items() if name in known}
+
+
+def is_of_run(path: str, kind: str, run_id: str) -> bool:
+    """Whether a file is one of ours and of this run; its name alone does not say so."""
+    try:
+        return owners(read_small(path, kind, ["run_id"])) <= {run_id}
+    except (NotOurs, Vanished):
+        return False

@@ -1,0 +1,125 @@
+"""Where the files of a run are, below the metrics folder; and which files hold a run's samples.
+
+While a run goes on, its samples are written as segments: whole small files, numbered from 0 without a gap. Segments
+are folded into fewer: `samples_X.000000-000063.parquet` stands for the 64 that its name spans. In the end all are
+folded into `samples_X.parquet`. A folded file appears before those that it stands for go, so names alone decide what
+counts, and a fold that is killed half-way changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+_SEGMENT = re.compile(r"samples_(?P<run>.+)\.(?P<first>\d{6,})(-(?P<last>\d{6,}))?\.parquet")
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+def check_run_id(run_id: str) -> None:
+    """Refuse an id that cannot be part of the names of files, or makes them look like those of another run.
+
+    Raises:
+        ValueError: says what an id may be.
+    """
+    if not _SAFE_NAME.fullmatch(run_id):
+        raise ValueError(
+            f"run id {run_id!r} cannot be the name of a file: it may have up to 200 letters, digits, '.', '_' and "
+            f"'-', and starts with a letter or digit"
+        )
+    if Segment.parse(f"samples_{run_id}.parquet"):
+        raise ValueError(f"run id {run_id!r} cannot end in '.' and six digits, as the names of segments do")
+
+
+def file_of(kind: str, run_id: str) -> str:
+    """Where a table of a run is.
+
+    Args:
+        kind: `runs`, `stages`, `operators` or `samples`.
+        run_id: the run.
+    """
+    name = run_id if kind == "runs" else f"{kind}_{run_id.removeprefix('run_')}"
+    return f"{kind}/{name}.parquet"
+
+
+@dataclass(frozen=True, order=True)
+class Segment:
+    """One file of samples of a run that is not folded to the end.
+
+    Attributes:
+        first: number of the first segment that it stands for.
+        last: number of the last one, itself included.
+    """
+
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        """How many segments it stands for."""
+        return self.last - self.first + 1
+
+    def file_of(self, run_id: str) -> str:
+        """Where it is, below the metrics folder."""
+        span = f"{self.first:06d}" if self.first == self.last else f"{self.first:06d}-{self.last:06d}"
+        return f"{file_of('samples', run_id).removesuffix('.parquet')}.{span}.parquet"
+
+    @classmethod
+    def parse(cls, name: str) -> tuple[str, Segment] | None:
+        """The run (without a leading `run_`) and the segment that a file name stands for; None for other names."""
+        match = _SEGMENT.fullmatch(name)
+        if match is None:
+            return None
+        first = int(match["first"])
+        return match["run"], cls(first, int(match["last"] or first))
+
+
+@dataclass(frozen=True)
+class SampleFiles:
+    """The files of one run in the folder `samples`, as one listing showed them.
+
+    Attributes:
+        names: the file names to read: every sample is in exactly one of them.
+        superseded: names of files whose samples another file holds; what a fold has yet to remove.
+        whole: False when a segment is missing: the listing was made while a fold went on, and is to be made again.
+    """
+
+    names: tuple[str, ...]
+    superseded: tuple[str, ...] = ()
+    whole: bool = True
+
+
+def sample_files(names: Iterable[str]) -> dict[str, SampleFiles]:
+    """Which files hold the samples of every run, by run id without a leading `run_`.
+
+    Args:
+        names: what the folder `samples` holds; names of other kinds are left out.
+    """
+    finished: dict[str, str] = {}
+    segments: dict[str, list[tuple[Segment, str]]] = {}
+    for name in names:
+        if parsed := Segment.parse(name):
+            segments.setdefault(parsed[0], []).append((parsed[1], name))
+        elif name.startswith("samples_") and name.endswith(".parquet"):
+            finished[name.removeprefix("samples_").removesuffix(".parquet")] = name
+    found = {run: _newest(parts) for run, parts in segments.items() if run not in finished}
+    for run, name in finished.items():
+        found[run] = SampleFiles((name,), tuple(part for _, part in segments.get(run, ())))
+    return found
+
+
+def _newest(parts: Sequence[tuple[Segment, str]]) -> SampleFiles:
+    """Of segments that overlap the widest counts; of equally wide there is one."""
+    chosen: list[str] = []
+    superseded: list[str] = []
+    following = 0
+    whole = True
+    for segment, name in sorted(parts, key=lambda part: (part[0].first, -part[0].last)):
+        if segment.last < following:
+            superseded.append(name)
+            continue
+        whole &= segment.first == following
+        chosen.append(name)
+        following = segment.last + 1
+    return SampleFiles(tuple(chosen), tuple(superseded), whole)

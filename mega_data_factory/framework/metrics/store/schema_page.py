@@ -1,0 +1,70 @@
+"""The page of the manual that describes the tables, made from the schema itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from mega_data_factory.framework.metrics import schema
+from mega_data_factory.framework.metrics.store.decoding import published_columns
+
+_INTRODUCTION = f"""# Metrics tables
+
+Schema version {schema.SCHEMA_VERSION}. The columns, in order, of every table below `metrics.output_path`. Those marked
+*published* are the layout that never changes; the others are this package's. Columns are added, never changed: a reader
+shows null where an older file lacks a column, and refuses a file of a newer version. `mdf metrics schema` prints the
+tables of this page.
+
+| table | files of a run; `X` is the run id without a leading `run_` |
+|---|---|
+| `runs` | `runs/{{run_id}}.parquet` |
+| `stages` | `stages/stages_X.parquet` |
+| `operators` | `operators/operators_X.parquet` |
+| `samples` | `samples/samples_X.parquet`; while the run goes on, segments `samples/samples_X.000000.parquet` and up |
+
+`mdf metrics compact` folds the files of old runs into units, one file per table (zstd, sorted by start of the run):
+`compacted/{{table}}/{{first run}}_{{last run}}_{{digest}}.parquet`. Read the folder through `MetricsReader`,
+`mdf metrics sql` or `mdf runs list`: they show every run once, wherever it is, and the status `aborted` for a running
+run whose heartbeat is older than max(3 · `flush_interval`, 15 s).
+"""
+
+_PERCENTILES = """## Percentiles
+
+`latency_histogram` adds. In SQL, the table macro `latency_percentiles(source, grouping)` gives `grouping`, `records`,
+`p50_latency`, `p95_latency` and `p99_latency` (seconds per record, relative error at most 0.54 %) of a view, table or
+common table expression whose name is `source`, for every value of an expression over its columns:
+
+```sql
+FROM latency_percentiles('operators', operator_name);
+
+SELECT grouping.*, p99_latency FROM latency_percentiles('operators',
+    {operator: operator_name, week: date_trunc('week', timestamp)});
+```
+
+In Python: `percentiles(reader.operators(), ["operator_name"])`. Rows of version 0 have no histogram and count for
+nothing.
+"""
+
+
+def schema_page() -> str:
+    """The page, as Markdown."""
+    lines = [_INTRODUCTION, "## Versions", "", "| version | what it brought |", "|---|---|"]
+    lines += [f"| {version} | {text} |" for version, text in sorted(schema.HISTORY.items(), reverse=True)]
+    lines.append("")
+    for kind, columns in schema.TABLES.items():
+        lines += [f"## `{kind}`", "", "| column | type | published | meaning |", "|---|---|---|---|"]
+        lines += _rows(kind, columns)
+        lines.append("")
+    return "\n".join([*lines, _PERCENTILES])
+
+
+def _rows(kind: str, columns: pa.Schema) -> Iterator[str]:
+    published = set(published_columns(kind))
+    for column in columns:
+        comment = column.metadata[b"comment"].decode().replace("|", "\\|")
+        yield f"| `{column.name}` | {_type(column.type)} | {'yes' if column.name in published else ''} | {comment} |"
+
+
+def _type(kind: pa.DataType) -> str:
+    return "list of {bucket: int32, count: int64}" if pa.types.is_list(kind) else str(kind)

@@ -1,0 +1,114 @@
+"""SQL over a metrics folder: DuckDB with a view per table, every run once, and a macro for percentiles."""
+
+# ruff: noqa: S608 - the names of views are ours
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from mega_data_factory.errors import MetricsError
+from mega_data_factory.framework.metrics import schema
+from mega_data_factory.framework.metrics.store.decoding import Vanished, gathered, owners
+from mega_data_factory.framework.metrics.store.percentiles import PERCENTILES_MACRO
+from mega_data_factory.framework.metrics.store.status import with_aborted
+from mega_data_factory.framework.metrics.store.tables import StoredTables
+from mega_data_factory.storage import exists, file_system, is_local
+
+if TYPE_CHECKING:
+    import duckdb
+
+PLANNED_TABLES = {
+    "nodes": pa.schema([("run_id", pa.string()), ("node_id", pa.string()), ("timestamp", pa.timestamp("us"))])
+}
+"""Tables that queries may name although nothing writes them yet."""
+
+_LOCKED = (
+    "SET enable_external_access = false",
+    "SET python_enable_replacements = false",
+    "SET lock_configuration = true",
+)
+"""A query sees the views and nothing else: no files, no network, no variables of the process."""
+
+
+def query(tables: StoredTables, sql: str, now: Callable[[], datetime]) -> pa.Table:
+    """Answer a query over the views `runs`, `stages`, `operators`, `samples`, `nodes`.
+
+    Only the tables that the query names are read, and of compacted runs only the columns that it needs.
+
+    Args:
+        tables: the metrics folder.
+        sql: one query; see `PERCENTILES_MACRO` for percentiles.
+        now: naive UTC, to tell running from aborted runs.
+
+    Raises:
+        MetricsError: DuckDB refuses the query, or as `StoredTables.read`.
+    """
+    return tables.consistently(lambda: _answer(tables, sql, now()))
+
+
+def _answer(tables: StoredTables, sql: str, now: datetime) -> pa.Table:
+    import duckdb
+
+    words = {word.lower() for word in re.findall(r"\w+", sql)}
+    files: list[str] = []
+    with duckdb.connect() as connection:
+        for kind in schema.TABLES:
+            _add_view(connection, tables, kind, now, files if kind in words else None)
+        for kind, columns in PLANNED_TABLES.items():
+            if kind not in schema.TABLES:
+                connection.register(kind, columns.empty_table())
+        connection.execute(PERCENTILES_MACRO)
+        for setting in _LOCKED:
+            connection.execute(setting)
+        try:
+            relation = connection.sql(sql)
+            result = pa.table({}) if relation is None else relation.to_arrow_table()
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            if not all(exists(path) for path in files):
+                raise Vanished(sql) from error
+            raise MetricsError(f"the query cannot be answered: {error}") from error
+    return result
+
+
+def _add_view(
+    connection: duckdb.DuckDBPyConnection, tables: StoredTables, kind: str, now: datetime, files: list[str] | None
+) -> None:
+    """A view of one table; an empty one where `files`, which takes the compacted files behind it, is None."""
+    if files is None:
+        connection.register(kind, schema.TABLES[kind].empty_table())
+    elif kind == "runs":
+        connection.register(kind, with_aborted(tables.read(kind), now))
+    else:
+        small = tables.small_files(kind)
+        units = tables.units()
+        found = list(tables.read_smalls(kind, small))
+        taken = {run for _, table in found for run in owners(table)}
+        connection.register(f"_{kind}_0", gathered((table for _, table in found), kind))
+        parts = [f'SELECT * FROM "_{kind}_0"']
+        for number, source in enumerate(tables.unit_sources(kind, units, taken), 1):
+            if not exists(source.path):  # made before there was such a table, or gone: then the query is asked again
+                tables.read_unit(source, kind)
+                continue
+            files.append(source.path)
+            connection.register(f"_{kind}_{number}", _dataset(source.path, kind))
+            condition = ""
+            if not source.complete:
+                connection.register(f"_{kind}_{number}_runs", pa.table({"run_id": sorted(source.served)}))
+                condition = f' WHERE run_id IN (FROM "_{kind}_{number}_runs")'
+            parts.append(f'SELECT * FROM "_{kind}_{number}"{condition}')
+        connection.execute(f'CREATE VIEW "{kind}" AS {" UNION ALL ".join(parts)}')
+
+
+def _dataset(path: str, kind: str) -> Any:
+    """A compacted file whose columns are read when they are asked for; those that it lacks are null."""
+    columns = schema.TABLES[kind].remove_metadata()
+    plain = pa.schema([pa.field(field.name, field.type) for field in columns])
+    if is_local(path):
+        return ds.dataset(path, schema=plain, format="parquet", partitioning=None)
+    fs, name = file_system(path)
+    return ds.dataset(name, schema=plain, format="parquet", filesystem=fs, partitioning=None)

@@ -1,0 +1,279 @@
+"""The tables of a metrics folder, every run exactly once, whoever writes, folds, compacts or prunes meanwhile.
+
+Files of single runs are listed before compacted units, and a unit appears before the files that it stands for go: so
+a run is in one of the two listings at least. Where it is in both, its own files count. A file that is gone when it is
+to be read was folded, compacted or pruned: then everything is listed again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mega_data_factory.errors import MetricsError
+from mega_data_factory.framework.metrics.store.decoding import (
+    NotOurs,
+    Vanished,
+    gathered,
+    owners,
+    read_large,
+    read_small,
+)
+from mega_data_factory.framework.metrics.store.layout import file_of, sample_files
+from mega_data_factory.framework.metrics.store.units import (
+    FOLDER,
+    INDEX_COLUMNS,
+    Unit,
+    serving,
+    unit_file,
+    unit_of,
+)
+from mega_data_factory.storage import Location, exists, is_local, join, list_dir
+
+_log = logging.getLogger("mega_data_factory.metrics")
+
+_ATTEMPTS = 20
+_PAUSE = 0.01
+"""Seconds between attempts, growing: 2 s in all."""
+
+_READERS = 16
+"""Requests at once to a remote store."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file to read, and which of its runs count.
+
+    Attributes:
+        path: the file.
+        unit: the unit it belongs to; None for a file of one run.
+        served: the runs of a unit that count.
+        complete: whether these are all of its runs.
+    """
+
+    path: str
+    unit: Unit | None = None
+    served: frozenset[str] = frozenset()
+    complete: bool = True
+
+
+class StoredTables:
+    """Reads the tables of one metrics folder. Threads may share it.
+
+    Args:
+        path: the metrics folder, local or an fsspec URI.
+    """
+
+    def __init__(self, path: Location) -> None:
+        self.path = path
+        self._warned: set[str] = set()
+        self._units: dict[str, Unit] = {}
+
+    def read(
+        self,
+        kind: str,
+        run_id: str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        only: pc.Expression | None = None,
+    ) -> pa.Table:
+        """Rows of one table, in no particular order.
+
+        Args:
+            kind: a table of the schema.
+            run_id: only this run.
+            columns: only these columns; all by default.
+            only: condition on columns that files of every version have.
+
+        Raises:
+            MetricsError: a newer version of this package wrote one of the files, or the folder changes all the time.
+            InputError: the folder cannot be listed.
+        """
+        needed = None if columns is None else {*columns, "run_id"}
+        if run_id is not None:
+            mine = pc.field("run_id") == run_id
+            only = mine if only is None else mine & only
+        return self.consistently(lambda: self._read_once(kind, run_id, needed, only))
+
+    def consistently(self, attempt: Callable[[], T]) -> T:
+        """The result of `attempt`, which is made again when a file that it listed is gone.
+
+        Raises:
+            MetricsError: that happened too often.
+        """
+        for number in range(_ATTEMPTS):
+            try:
+                return attempt()
+            except Vanished:
+                time.sleep(_PAUSE * number)
+        raise MetricsError(f"{self.path} changes faster than it can be read", hint="try again")
+
+    def _read_once(
+        self, kind: str, run_id: str | None, columns: Iterable[str] | None, only: pc.Expression | None
+    ) -> pa.Table:
+        names = None if columns is None else list(columns)
+        small = self.small_files(kind, run_id)  # before the units: see above
+        units = self.units()
+        parts, taken = [], set()
+        for _, table in self.read_smalls(kind, small, names):
+            taken |= owners(table) if names is None or "run_id" in names else set()
+            parts.append(table if only is None else table.filter(only))
+        for source in self.unit_sources(kind, units, taken, run_id):
+            condition = only
+            if not source.complete and run_id is None:
+                rest = pc.field("run_id").isin(sorted(source.served))
+                condition = rest if only is None else rest & only
+            table = self.read_unit(source, kind, names, condition)
+            if table is not None:
+                parts.append(table)
+        return gathered(parts, kind, names)
+
+    # ── files of single runs ──────────────────────────────────────────────────────────────────────────────────────
+
+    def small_files(self, kind: str, run_id: str | None = None) -> list[str]:
+        """The files of single runs that hold rows of a table, as locations.
+
+        Raises:
+            Vanished: samples were being folded while they were listed.
+            InputError: the folder cannot be listed.
+        """
+        if kind == "samples":
+            return [join(self.path, kind, name) for name in self._sample_names(run_id)]
+        if run_id is not None:
+            path = join(self.path, file_of(kind, run_id))
+            return [path] if exists(path) else []
+        return [join(self.path, kind, name) for name in self.names(kind)]
+
+    def names(self, kind: str) -> list[str]:
+        """The names of the files of single runs in the folder of a table, sorted."""
+        # Samples twice: one listing may miss both a file that appears and those that go for it while it is made.
+        names = {name for _ in range(2 if kind == "samples" else 1) for name in list_dir(join(self.path, kind))}
+        return sorted(name for name in names if name.endswith(".parquet") and name[0] != ".")
+
+    def _sample_names(self, run_id: str | None) -> list[str]:
+        folder = join(self.path, "samples")
+        files = sample_files(self.names("samples"))
+        if run_id is not None:
+            stem = run_id.removeprefix("run_")
+            files = {stem: files[stem]} if stem in files else {}
+        if not all(run.whole for run in files.values()):
+            raise Vanished(folder)
+        return sorted(name for run in files.values() for name in run.names)
+
+    def read_smalls(
+        self, kind: str, paths: Sequence[str], columns: Sequence[str] | None = None
+    ) -> Iterator[tuple[str, pa.Table]]:
+        """Path and table of every file that is one of ours.
+
+        Raises:
+            Vanished: one is gone.
+            MetricsError: one is of a newer version.
+        """
+
+        def read(path: str) -> tuple[str, pa.Table | None]:
+            try:
+                return path, read_small(path, kind, columns)
+            except NotOurs as error:
+                self._skip(path, error)
+                return path, None
+
+        if is_local(self.path) or len(paths) < 2:
+            found: Iterator[tuple[str, pa.Table | None]] = map(read, paths)
+        else:
+            with ThreadPoolExecutor(_READERS) as pool:
+                found = iter(list(pool.map(read, paths)))
+        return ((path, table) for path, table in found if table is not None)
+
+    # ── compacted units ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def units(self) -> list[Unit]:
+        """All units, by name.
+
+        Raises:
+            Vanished: one went while it was read.
+        """
+        folder = join(self.path, FOLDER, "runs")
+        names = list_dir(folder)
+        while names and (again := list_dir(folder)) != names:  # one may miss a unit that appears and those it replaces
+            names = again
+        known = {name: unit for file in names if (name := unit_of(file)) and (unit := self._unit(name)) is not None}
+        self._units = {name: unit for name, unit in self._units.items() if name in known}
+        return list(known.values())
+
+    def _unit(self, name: str) -> Unit | None:
+        if name not in self._units:
+            path = join(self.path, unit_file("runs", name))
+            try:
+                self._units[name] = Unit.from_index(name, read_large(path, "runs", INDEX_COLUMNS))
+            except NotOurs as error:
+                self._skip(path, error)
+                return None
+        return self._units[name]
+
+    def unit_sources(
+        self, kind: str, units: Sequence[Unit], taken: set[str], run_id: str | None = None
+    ) -> Iterator[Source]:
+        """The files of units that hold what counts.
+
+        Args:
+            kind: the table.
+            units: all units.
+            taken: runs that have files of their own.
+            run_id: only this run.
+        """
+        served = serving(units)
+        for unit in units:
+            mine = served[unit.name] - taken
+            if run_id is not None:
+                mine &= {run_id}
+            if mine:
+                path = join(self.path, unit_file(kind, unit.name))
+                yield Source(path, unit, frozenset(mine), len(mine) == len(unit.runs))
+
+    def read_unit(
+        self,
+        source: Source,
+        kind: str,
+        columns: Sequence[str] | None = None,
+        only: pc.Expression | None = None,
+        *,
+        strict: bool = False,
+    ) -> pa.Table | None:
+        """The rows of a unit that pass the condition; None when it was made before there was such a table.
+
+        Args:
+            source: the file.
+            kind: its table.
+            columns, only: as for `read`.
+            strict: a file that cannot be read is an error: for who removes the unit afterwards.
+
+        Raises:
+            Vanished: the unit is gone.
+            MetricsError: it cannot be read, and `strict`.
+        """
+        assert source.unit is not None
+        try:
+            return read_large(source.path, kind, columns, only)
+        except Vanished:
+            if not exists(join(self.path, unit_file("runs", source.unit.name))):
+                raise
+            return None
+        except NotOurs as error:
+            if strict:
+                raise MetricsError(f"cannot read {source.path}: {error}", hint="nothing was removed") from error
+            self._skip(source.path, error)
+            return None
+
+    def _skip(self, path: str, error: NotOurs) -> None:
+        if path not in self._warned:
+            self._warned.add(path)
+            _log.warning("skipped %s, which is no metrics file: %s", path, error)

@@ -1,0 +1,201 @@
+"""The metrics of a run while it goes on: fed with what is committed, written live, closed with the books."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+
+from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.batch import Batch
+from mega_data_factory.framework.books import Books
+from mega_data_factory.framework.metrics import (
+    IntervalSampler,
+    MetricsCollector,
+    MetricsFlusher,
+    MetricsWriter,
+    OperatorMetrics,
+)
+from mega_data_factory.framework.metrics.collector import RunTotals
+from mega_data_factory.framework.metrics.models import books_difference
+from mega_data_factory.framework.metrics.redaction import redacted
+from mega_data_factory.framework.metrics.store.retention import prune
+from mega_data_factory.framework.plan import Plan
+
+_log = logging.getLogger("mega_data_factory")
+
+
+class Recorder:
+    """Records one run.
+
+    Args:
+        plan: what runs.
+        collector: takes the metrics.
+        books: the account of the run.
+        version: of this package.
+
+    Attributes:
+        finished: whether the run has come to its end, so that everything planned must be in the books.
+        failure: why the metrics of the end could not be written; None when they were.
+    """
+
+    def __init__(self, plan: Plan, collector: MetricsCollector, books: Books, version: str) -> None:
+        self.finished = False
+        self.failure: MdfError | None = None
+        self._began: datetime | None = None
+        self._seconds = 0.0
+        self._plan = plan
+        self._settings = plan.executor.metrics
+        self._collector = collector
+        self._books = books
+        self._version = version
+        self._totals: RunTotals | None = None
+        self._flusher: MetricsFlusher | None = None
+        self._samples: IntervalSampler | None = None
+        if self._settings.enabled and self._settings.write_on_completion:
+            self._samples = IntervalSampler(collector.run_id, self._settings.flush_interval)
+            writer = MetricsWriter(self._settings.output_path)
+            interval = self._settings.flush_interval
+            self._flusher = MetricsFlusher(collector, self._samples, writer, interval=interval)
+
+    def continues(self, began: datetime, seconds: float) -> None:
+        """Say that the run is continued, before `recording` is entered.
+
+        Args:
+            began: when it was started first, naive UTC.
+            seconds: how long it has been at work.
+        """
+        self._began, self._seconds = began, seconds
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Time the run and write its metrics, at once, as it goes on, and in the end, however it ends.
+
+        Batches that were committed before it is entered (of a run that is continued) are part of the first write.
+        """
+        try:
+            with self._collector.track_run(self._began, self._seconds) as totals, ExitStack() as stages:
+                for stage in self._plan.stages:  # stages overlap: each works as long as the run does
+                    stages.enter_context(self._collector.track_stage(stage.name))
+                self._introduce(totals)
+                if self._flusher is not None:
+                    self._flusher.start()
+                try:
+                    yield
+                finally:
+                    _log.info("Collecting metrics from workers...")
+                    self._close_books(totals)
+        finally:
+            if self._flusher is not None:
+                self._finish(self._flusher)
+                self._retain()
+
+    def commit(self, batch: Batch) -> None:
+        """Take the metrics of a committed batch."""
+        for row in batch.metrics:
+            self._collector.add_operator_metrics(row)
+        if self._samples is not None:
+            self._samples.add(batch.metrics)
+        self._note_totals()
+
+    def write(self) -> None:
+        """Write the three levels as they are now.
+
+        Raises:
+            MdfError: they cannot be written.
+        """
+        _log.info("Writing metrics to Parquet...")
+        if (snapshot := self._collector.snapshot()) is not None:
+            MetricsWriter(self._settings.output_path).write_all(snapshot.run, snapshot.stages, snapshot.operators)
+        _log.info("Metrics written to: %s", self._settings.output_path)
+
+    def _finish(self, flusher: MetricsFlusher) -> None:
+        """Write the metrics of the end. Where that fails the run is what it was: its output is there."""
+        _log.info("Writing metrics to Parquet...")
+        self.failure = flusher.finish()
+        if self.failure is None:
+            _log.info("Metrics written to: %s", self._settings.output_path)
+        else:
+            _log.error("%s; what is there shows an earlier state of this run", self.failure)
+
+    def _retain(self) -> None:
+        """Remove the runs that `metrics.retention` leaves no room for. Where that fails, the next run does it."""
+        limits = self._settings.retention.limits()
+        if not limits.limits:
+            return
+        try:
+            pruned = prune(self._settings.output_path, limits)
+        except MdfError as error:
+            _log.warning("metrics.retention could not be applied: %s", error)
+            return
+        if pruned.runs:
+            _log.info("Removed the metrics of %d runs: metrics.retention", len(pruned.runs))
+
+    # ── the run's row ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _introduce(self, totals: RunTotals) -> None:
+        """Say what is known before the first batch."""
+        self._totals = totals
+        totals.set(
+            pipeline=self._plan.config.name,
+            engine=self._plan.executor.engine,
+            mdf_version=self._version,
+            config=redacted(self._plan.config.as_written(), self._settings.redact),
+            flush_interval=self._settings.flush_interval,
+            hostname=platform.node(),
+            pid=os.getpid(),
+        )
+        self._note_totals()
+
+    def _note_totals(self) -> None:
+        """Say what is in the books. The thread that writes them must not read the books itself: they change."""
+        if self._totals is None:
+            return
+        books = self._books
+        self._totals.set(
+            total_input_records=books.read,
+            total_output_records=books.written,
+            planned_records=books.planned,
+            committed_records=books.committed,
+            dead_lettered_records=books.dead_lettered,
+            loader_errors=books.loader_errors,
+            batches=books.batches,
+            retried_batches=books.retried_batches,
+            output_files=len(books.output_files),
+            output_bytes=books.output_bytes,
+            loader_seconds=books.loader_seconds,
+            writer_seconds=books.writer_seconds,
+        )
+
+    def _close_books(self, totals: RunTotals) -> None:
+        self._note_idle_operators()
+        self._note_totals()
+        books = self._books
+        operators = self._collector.get_operator_metrics()
+        differences = books.differences(operators, finished=self.finished)
+        totals.set(
+            books_closed=not differences if self.finished or differences else None,
+            books_difference=books_difference(operators, books.committed, books.written),
+        )
+        for difference in differences:
+            _log.warning("the books do not close: %s", difference)
+
+    def _note_idle_operators(self) -> None:
+        """Give every operator that no batch has reached a row of zeros: nothing came in is a finding, not a gap."""
+        seen = {(row.stage_name, row.operator_name) for row in self._collector.get_operator_metrics()}
+        for stage in self._plan.stages:
+            for operator in stage.operators:
+                if (stage.name, operator.name) not in seen:
+                    self._collector.add_operator_metrics(
+                        OperatorMetrics(
+                            run_id=self._collector.run_id,
+                            stage_name=stage.name,
+                            operator_name=operator.name,
+                            worker_id=f"{stage.name}-0",
+                            stage_index=stage.index,
+                            operator_index=operator.index,
+                        )
+                    )

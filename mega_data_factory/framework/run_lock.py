@@ -1,0 +1,125 @@
+"""Whether a run is alive: a lock that its driver holds, and with it every process that may still write its files."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from mega_data_factory import storage
+from mega_data_factory.errors import OutputError, ResumeError
+
+PATIENCE = 10.0
+"""Seconds in which the workers of a driver that was killed have ended."""
+
+
+class RunLock:
+    """An advisory lock (`flock`) on a file beside the commit log.
+
+    The kernel frees it when the last process that has the file open ends, however it ends. The driver's writers and
+    deduplication shards get the open file too: so a lock that is free means that nobody is left who could still
+    finish a file of the run.
+
+    Args:
+        folder: of the commit log; None where there are no locks (an object store).
+        run_id: for messages.
+        clock: monotonic seconds.
+        sleep: waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        run_id: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._path = None if folder is None else folder / "lock"
+        self._run_id = run_id
+        self._clock = clock
+        self._sleep = sleep
+        self._descriptor: int | None = None
+        self._holder_before: dict[str, Any] = {}
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether holding the lock proves that nobody else is at work.
+
+        It does not on an object store, nor where the holder before was another machine, as not every shared file system
+        shares its locks.
+        """
+        before = self._holder_before.get("hostname", socket.gethostname())
+        return self._descriptor is not None and before == socket.gethostname()
+
+    @property
+    def descriptor(self) -> int | None:
+        """The open file, for child processes to hold as well; None while it is not held."""
+        return self._descriptor
+
+    def acquire(self) -> None:
+        """Take the lock; wait a little for the workers of a driver that was killed.
+
+        Raises:
+            ResumeError: the run is at work.
+            OutputError: the folder cannot be made.
+        """
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise storage.failure(OutputError, self._path, error, "write") from error
+        deadline = self._clock() + PATIENCE
+        while not _try_lock(descriptor):
+            holder = _holder(descriptor)
+            if self._clock() > deadline or _lives(holder):
+                os.close(descriptor)
+                raise ResumeError(
+                    f"{self._run_id} is at work: {_described(holder)}",
+                    hint="wait for it to end, or end it; a run that is at work cannot be resumed",
+                )
+            self._sleep(0.05)
+        self._holder_before = _holder(descriptor)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"hostname": socket.gethostname(), "pid": os.getpid()}).encode(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(descriptor: int) -> dict[str, Any]:
+    try:
+        holder = json.loads(os.pread(descriptor, 1000, 0))
+    except ValueError:  # it has the lock, and has not written its name yet
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _lives(holder: dict[str, Any]) -> bool:
+    """Whether the driver itself is there; on another machine nobody can tell but the lock."""
+    return holder.get("hostname") == socket.gethostname() and psutil.pid_exists(int(holder.get("pid", 0)))
+
+
+def _described(holder: dict[str, Any]) -> str:
+    return f"process {holder['pid']} on {holder['hostname']}" if holder.keys() >= {"pid", "hostname"} else "somewhere"

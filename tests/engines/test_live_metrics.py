@@ -1,0 +1,252 @@
+"""However a pipeline ends, its metrics are readable and say so; and nothing about them slows or fails it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow.parquet as pq
+import pytest
+from fsspec.implementations.local import LocalFileSystem
+
+from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.executor import Executor
+from mega_data_factory.framework.metrics.fields import utc_now
+from tests.engines.running import Pipeline, fake, jsonl, stage
+
+
+def pipeline(folder: Path, *operators: Any, rows: int = 600, **executor: Any) -> Pipeline:
+    """Small batches, a file for each, metrics as often as can be."""
+    source = jsonl(folder / "a.jsonl", [f"text {n} {'y' * 40}" for n in range(rows)])
+    metrics = {"flush_interval": 0.1, **executor.pop("metrics", {})}
+    return Pipeline(
+        folder,
+        source,
+        [stage("only", *(operators or (fake("Slow", seconds=0.05),)))],
+        writer={"params": {"target_file_mb": 0}},
+        executor={"batch_size": 20, "metrics": metrics, **executor},
+    )
+
+
+def table(folder: Path, kind: str) -> list[dict[str, Any]]:
+    """All rows of a level, as the files are."""
+    paths = sorted((folder / kind).glob("*.parquet"))
+    return [row for path in paths for row in pq.read_table(path).to_pylist()]
+
+
+def run_row(folder: Path) -> dict[str, Any]:
+    (row,) = table(folder, "runs")
+    return row
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def assert_samples_match(folder: Path) -> None:
+    """The samples of a run that has ended add up to its operator rows."""
+    sums: dict[tuple[str, ...], Counter[str]] = {}
+    counts = ("input_records", "output_records", "rejected_records", "error_count", "batches")
+    for kind in ("operators", "samples"):
+        totals: Counter[str] = Counter()
+        for row in table(folder, kind):
+            name = f"{row['stage_name']}/{row['operator_name']}/{row['worker_id']}"
+            for column in counts:
+                totals[f"{name} {column}"] += row[column] or 0
+            for bucket in row["latency_histogram"]:
+                totals[f"{name} {bucket['bucket']}"] += bucket["count"]
+        sums[kind,] = +totals
+    assert sums["operators",] == sums["samples",]
+
+
+def test_samples_over_time_add_up_to_the_operators(tmp_path: Path) -> None:
+    """Over the whole run, for every count and bucket; and they are spread over the time that it took."""
+    result = pipeline(tmp_path, fake("Slow", seconds=0.02), fake("ShortFilter", min_length=48)).run()
+    assert result.error is None
+    assert 0 < result.count("only/short_filter", "rejected_records") < 600
+    assert_samples_match(tmp_path / "metrics")
+    starts = {row["timestamp"] for row in table(tmp_path / "metrics", "samples")}
+    assert len(starts) > 3
+    assert {row["interval"] for row in table(tmp_path / "metrics", "samples")} == {0.1}
+    run = run_row(tmp_path / "metrics")
+    assert (run["flush_interval"], run["pid"], run["flush_failures"]) == (0.1, os.getpid(), 0)
+
+
+def test_a_run_can_be_read_while_it_goes_on(tmp_path: Path) -> None:
+    """Before its end the three levels show committed work, and the status is `running`."""
+    seen: list[dict[str, Any]] = []
+
+    def look(executor: Executor, progress: Any) -> None:
+        rows = table(tmp_path / "metrics", "runs")
+        seen.extend(row for row in rows if row["committed_records"])
+
+    pipeline(tmp_path).run(look)
+    assert {row["status"] for row in seen} == {"running"}
+    assert len({row["committed_records"] for row in seen}) > 2
+    assert all(row["planned_records"] >= row["committed_records"] for row in seen)
+
+
+def test_an_exception_in_an_operator(tmp_path: Path) -> None:
+    """`failed`, with the error, and what was committed before it."""
+    result = pipeline(tmp_path, fake("Raises", word="text 300"), on_error="fail").run()
+    assert result.error is not None
+    assert result.run["status"] == "failed"
+    assert "text 300" in result.run["error"] or "Raises" in result.run["error"]
+    assert_samples_match(tmp_path / "metrics")
+
+
+def test_a_caller_that_stops(tmp_path: Path) -> None:
+    """`interrupted`, and by whom; what had passed the last stage is in the books."""
+    executor = Executor(pipeline(tmp_path).config())
+    with closing(executor.execute()) as steps:
+        for progress in steps:
+            if progress.records_written:
+                break
+    run = run_row(tmp_path / "metrics")
+    assert (run["status"], run["error"]) == ("interrupted", "the caller stopped")
+    assert run["total_output_records"] == executor.books.written > 0
+    assert_samples_match(tmp_path / "metrics")
+
+
+def test_ctrl_c(tmp_path: Path) -> None:
+    """`interrupted` by the KeyboardInterrupt, which reaches the caller."""
+    timer: list[threading.Timer] = []
+
+    def press(executor: Executor, progress: Any) -> None:
+        if progress.records_written and not timer:
+            timer.append(threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)))
+            timer[0].start()
+
+    with pytest.raises(KeyboardInterrupt):
+        pipeline(tmp_path).run(press)
+    run = run_row(tmp_path / "metrics")
+    assert (run["status"], run["error"]) == ("interrupted", "KeyboardInterrupt")
+    assert_samples_match(tmp_path / "metrics")
+
+
+_CALLER = """
+import json, os, sys
+from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.executor import Executor
+steps = Executor(json.loads(sys.argv[1])).execute()
+for progress in steps:
+    if progress.records_written and sys.argv[2] == "leaves":
+        break
+"""
+
+
+def driver(config: dict[str, Any], python_path: dict[str, str], how: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", _CALLER, json.dumps(config), how], env=python_path)
+
+
+def test_a_driver_that_is_killed(tmp_path: Path, python_path: dict[str, str]) -> None:
+    """The last state stays, as `running`, with a heartbeat that grows old; all that was committed before is in it."""
+    metrics = tmp_path / "metrics"
+    process = driver(pipeline(tmp_path, rows=5000).config(), python_path, "stays")
+    try:
+        eventually(lambda: any((row["committed_records"] or 0) > 100 for row in table(metrics, "runs")))
+        files = len(list((tmp_path / "output").glob("part-*")))
+        time.sleep(0.5)
+    finally:
+        process.kill()
+        process.wait()
+    run = run_row(metrics)
+    assert (run["status"], run["end_time"]) == ("running", None)
+    assert run["output_files"] >= files
+    assert timedelta(0) <= utc_now() - run["heartbeat"] < timedelta(seconds=10)
+    assert run["pid"] == process.pid
+
+
+def test_a_driver_that_ends_with_a_run_at_hand(tmp_path: Path, python_path: dict[str, str]) -> None:
+    """A caller that holds on to `execute()` without going on: the run is ended with the interpreter, properly."""
+    process = driver(pipeline(tmp_path, rows=5000).config(), python_path, "leaves")
+    assert process.wait(60) == 0
+    run = run_row(tmp_path / "metrics")
+    assert (run["status"], run["error"]) == ("interrupted", "the caller stopped")
+
+
+def test_a_folder_that_cannot_be_written_fails_no_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The output is whole, no exception is raised, and the log says that the metrics are missing and why."""
+    (tmp_path / "metrics").write_text("not a folder")
+    executor = Executor(pipeline(tmp_path, fake("Upper")).config())
+    with caplog.at_level("WARNING", logger="mega_data_factory"):
+        *_, last = executor.execute()
+    assert last.records_written == 600
+    assert [r.levelname for r in caplog.records if "the metrics could not be written" in r.getMessage()] == ["ERROR"]
+    assert (tmp_path / "metrics").read_text() == "not a folder"
+
+
+def test_a_disk_that_comes_back(tmp_path: Path) -> None:
+    """What could not be written at first is written later; the failures are counted, the run is completed."""
+    obstacle = tmp_path / "metrics"
+    obstacle.write_text("not a folder")
+    config = pipeline(tmp_path).config()
+    for progress in Executor(config).execute():
+        if progress.batches_committed >= 5 and obstacle.is_file():
+            obstacle.unlink()
+    run = run_row(tmp_path / "metrics")
+    assert run["status"] == "completed"
+    assert run["flush_failures"] >= 1
+    assert_samples_match(tmp_path / "metrics")
+
+
+class SlowDisk(LocalFileSystem):  # type: ignore[misc]  # fsspec is untyped
+    """A disk on which every file takes its time."""
+
+    protocol = "slowdisk"
+    seconds = 0.5
+    opened = 0
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        if "w" in mode:
+            SlowDisk.opened += 1
+            time.sleep(self.seconds)
+        return super()._open(path, mode, **options)
+
+
+def test_a_slow_disk_does_not_slow_the_pipeline(tmp_path: Path) -> None:
+    """With a store that takes seconds to write, batches go as fast as with a quick one; the metrics get there."""
+    fsspec.register_implementation("slowdisk", SlowDisk, clobber=True)
+    uri = f"slowdisk://{tmp_path}/metrics"
+    executor = Executor(pipeline(tmp_path, fake("Upper"), rows=2000, metrics={"output_path": uri}).config())
+    times = [time.monotonic()]
+    first = 0
+    for progress in executor.execute():
+        times.append(time.monotonic())
+        if not first and progress.records_written:
+            first = len(times)
+    waits = [b - a for a, b in zip(times[first:], times[first + 1 :], strict=False)]
+    assert SlowDisk.opened >= 4
+    assert max(waits) < SlowDisk.seconds
+    assert run_row(tmp_path / "metrics")["status"] == "completed"
+    assert_samples_match(tmp_path / "metrics")
+
+
+def test_secrets_do_not_get_into_the_metrics(tmp_path: Path) -> None:
+    """Neither by the configuration nor by the error; `metrics.redact` names further keys."""
+    config = pipeline(tmp_path, metrics={"redact": ["min_*"]}, on_error="fail").config()
+    config["data_loader"]["params"]["path"] = f"s3://AKIAKEY:hunter2@bucket/{tmp_path.name}"
+    config["stages"][0]["operators"].append(fake("ShortFilter", min_length=12321))
+    with suppress(MdfError):  # what it is depends on what is installed
+        list(Executor(config).execute())
+    run = run_row(tmp_path / "metrics")
+    stored = json.dumps(run, default=str)
+    assert run["status"] == "failed"
+    assert "hunter2" not in stored
+    assert "12321" not in stored
+    assert "s3://***@bucket" in run["config"]

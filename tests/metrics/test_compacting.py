@@ -1,0 +1,268 @@
+"""Compaction folds small files into large ones, and nobody who reads meanwhile notices."""
+
+import os
+import random
+import threading
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics.samples import SampleMetrics
+from mega_data_factory.framework.metrics.store import compaction, unit_files
+from mega_data_factory.framework.metrics.store.compaction import Compaction, compact
+from mega_data_factory.framework.metrics.store.layout import Segment
+
+START = datetime(2026, 1, 1)
+NOW = START + timedelta(days=30)
+KINDS = ("runs", "stages", "operators", "samples")
+
+
+def write(folder, number, *, run_id=None, status="completed", heartbeat=None, count=1):
+    run_id = run_id or f"run_{number:05d}"
+    moment = START + timedelta(minutes=number)
+    writer = MetricsWriter(folder)
+    writer.write_samples([SampleMetrics(run_id, "s", "o", f"w{i}", moment, 5.0, count) for i in range(2)], run_id)
+    writer.write_all(
+        RunMetrics(run_id, moment, moment + timedelta(seconds=30), status=status, heartbeat=heartbeat),
+        [StageMetrics(run_id, "s", moment)],
+        [OperatorMetrics(run_id, "s", "o", f"w{i}", moment, count, 1) for i in range(2)],
+    )
+    return run_id
+
+
+def content(folder):
+    """Every row of every table, as text, sorted: what readers see, however it is stored."""
+    reader = MetricsReader(folder, now=lambda: NOW)
+    tables = reader.runs(), reader.stages(), reader.operators(), reader.samples()
+    return [sorted(map(repr, table.to_pylist())) for table in tables]
+
+
+def small_files(folder):
+    return [file for kind in KINDS for file in Path(folder, kind).glob("*.parquet")]
+
+
+def fold(folder, **options):
+    return compact(folder, now=lambda: NOW, **options)
+
+
+@pytest.mark.parametrize("place", ["local", "memory"])
+def test_compaction_changes_no_row(tmp_path, place):
+    """All tables, one run and SQL say the same before and after; the small files are gone."""
+    folder = str(tmp_path) if place == "local" else f"memory://{tmp_path.name}"
+    for number in range(7):
+        write(folder, number)
+    before = content(folder)
+    assert fold(folder, unit_runs=3) == Compaction(7, 3, 28)
+    assert content(folder) == before
+    assert small_files(folder) == []
+    reader = MetricsReader(folder)
+    assert [row["worker_id"] for row in reader.rows("operators", "run_00004")] == ["w0", "w1"]
+    assert reader.run("latest")["run_id"] == "run_00006"
+    assert reader.sql("SELECT count(*) AS n, sum(input_records) AS i FROM operators").to_pylist() == [
+        {"n": 14, "i": 14}
+    ]
+    assert fold(folder, unit_runs=3).runs == 0
+    assert content(folder) == before
+
+
+def test_only_runs_that_are_over_are_compacted(tmp_path):
+    """Running and young runs keep their files; one that was killed is compacted and stays aborted."""
+    write(tmp_path, 1)
+    killed = write(tmp_path, 2, status="running", heartbeat=START)
+    write(tmp_path, 3, status="running", heartbeat=NOW)
+    write(tmp_path, 0, run_id="run_young", heartbeat=NOW - timedelta(minutes=59))
+    before = content(tmp_path)
+    assert fold(tmp_path, dry_run=True) == Compaction(2, 1, 0)
+    assert fold(tmp_path).runs == 2
+    assert content(tmp_path) == before
+    assert sorted(file.stem for file in Path(tmp_path, "runs").iterdir()) == ["run_00003", "run_young"]
+    assert MetricsReader(tmp_path, now=lambda: NOW).run(killed)["status"] == "aborted"
+
+
+def test_small_units_grow_into_larger_ones(tmp_path):
+    """Compacting again and again leaves few units, sorted by start, not one for each time."""
+    for number in range(12):
+        write(tmp_path, number)
+        fold(tmp_path, unit_runs=6)
+    units = sorted(Path(tmp_path, "compacted", "runs").iterdir())
+    assert len(units) <= 4
+    assert MetricsReader(tmp_path).list_runs() == [f"run_{number:05d}" for number in range(12)]
+    for file in Path(tmp_path, "compacted", "operators").iterdir():
+        metadata = pq.ParquetFile(file)
+        assert metadata.metadata.row_group(0).column(0).compression == "ZSTD"
+        assert metadata.read(["run_id"]).column(0).to_pylist() == sorted(
+            metadata.read(["run_id"]).column(0).to_pylist()
+        )
+
+
+class Killed(BaseException):
+    """Stands for the end of the process at some point between two operations on files."""
+
+
+@pytest.mark.parametrize("second", [False, True], ids=["first", "merging"])
+def test_a_compaction_killed_anywhere_changes_no_row(tmp_path, monkeypatch, second):
+    """Stopped after any number of writes and removals, readers see every run once, and the next one finishes."""
+    step = 0
+    while True:
+        folder = tmp_path / str(step)
+        for number in range(3):
+            write(folder, number)
+        if second:
+            fold(folder, unit_runs=100)
+            write(folder, 3)
+        before = content(folder)
+        left = step
+
+        def counted(operation):
+            def run(*args, **options):
+                nonlocal left
+                if left == 0:
+                    raise Killed
+                left -= 1
+                return operation(*args, **options)
+
+            return run
+
+        with monkeypatch.context() as patch:
+            patch.setattr(unit_files, "atomic_output", counted(unit_files.atomic_output))
+            patch.setattr(unit_files, "remove", counted(unit_files.remove))
+            patch.setattr("mega_data_factory.framework.metrics.store.files.remove", counted(unit_files.remove))
+            try:
+                fold(folder, unit_runs=100)
+                finished = True
+            except Killed:
+                finished = False
+        assert content(folder) == before
+        fold(folder, unit_runs=100)
+        assert content(folder) == before
+        assert small_files(folder) == []
+        if finished:
+            break
+        step += 1
+    assert step >= (8 if second else 16)
+
+
+def test_what_a_killed_compaction_left_is_removed_a_day_later(tmp_path):
+    """Files of a unit that never became visible go, but not while somebody may still be writing it."""
+    write(tmp_path, 1)
+    fold(tmp_path)
+    (unit,) = Path(tmp_path, "compacted", "stages").iterdir()
+    orphan = unit.with_name(f"a_b_{'0' * 16}.parquet")
+    foreign = unit.with_name("notes.parquet")
+    for file in (orphan, foreign):
+        file.write_bytes(unit.read_bytes())
+    fold(tmp_path)
+    assert orphan.exists()
+    for file in (orphan, foreign):
+        os.utime(file, (0, 0))
+    fold(tmp_path)
+    assert not orphan.exists()
+    assert foreign.exists()
+
+
+def test_a_run_that_goes_on_after_compaction_shows_its_new_state(tmp_path):
+    """Files of a run itself count before the unit, in every table, and the next compaction keeps the newer ones."""
+    write(tmp_path, 1, status="interrupted")
+    write(tmp_path, 2)
+    fold(tmp_path)
+    write(tmp_path, 1, count=9, heartbeat=NOW - timedelta(days=1))
+    for _ in range(2):
+        reader = MetricsReader(tmp_path)
+        assert reader.run("run_00001")["status"] == "completed"
+        assert reader.operators("run_00001").column("input_records").to_pylist() == [9, 9]
+        assert reader.operators().num_rows == reader.samples().num_rows == 4
+        assert reader.sql("SELECT sum(input_records) AS i FROM samples").to_pylist() == [{"i": 20}]
+        fold(tmp_path)
+
+
+def test_segments_are_compacted_each_sample_once(tmp_path):
+    """Samples of a run that was killed in the middle of a fold are in the unit once, and all its files go."""
+    run_id = write(tmp_path, 1, status="running", heartbeat=START)
+    log = MetricsWriter(tmp_path)
+    whole = Path(tmp_path, "samples", "samples_00001.parquet")
+    Path(tmp_path, Segment(0, 0).file_of(run_id)).write_bytes(whole.read_bytes())
+    before = content(tmp_path)
+    assert fold(tmp_path) == Compaction(1, 1, 5)
+    assert content(tmp_path) == before
+    assert log.list_runs() == [run_id]
+
+
+def test_a_file_written_meanwhile_is_kept(tmp_path, monkeypatch):
+    """What somebody writes over between reading and removing stays, and counts."""
+    write(tmp_path, 1)
+    real = compaction.write_unit
+
+    def write_late(*args):
+        name = real(*args)
+        write(tmp_path, 1, count=5)
+        return name
+
+    monkeypatch.setattr(compaction, "write_unit", write_late)
+    fold(tmp_path)
+    assert MetricsReader(tmp_path).operators().column("input_records").to_pylist() == [5, 5]
+
+
+def test_files_that_are_not_ours_are_left_alone(tmp_path):
+    """A damaged file stays where it is, and so does one whose rows are of another run than its name says."""
+    write(tmp_path, 1)
+    write(tmp_path, 2)
+    torn = Path(tmp_path, "stages", "stages_00001.parquet")
+    torn.write_bytes(b"PAR1")
+    other = Path(tmp_path, "operators", "operators_00002.parquet")
+    other.write_bytes(Path(tmp_path, "operators", "operators_00001.parquet").read_bytes())
+    fold(tmp_path)
+    assert torn.exists()
+    assert other.exists()
+
+
+def test_readers_writers_and_compactors_at_once(tmp_path):
+    """Two writers, two compactors and a reader at the same time: every run that is written is seen once, always."""
+    written: list[str] = []
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def guarded(work):
+        def run():
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 - shown by the test
+                failures.append(error)
+                stop.set()
+
+        return threading.Thread(target=run)
+
+    def writing(first):
+        for number in range(first, first + 25):
+            written.append(write(tmp_path, number))
+
+    def compacting():
+        while not stop.is_set():
+            compact(tmp_path, now=lambda: NOW, unit_runs=random.choice([5, 20]))
+
+    def reading():
+        reader = MetricsReader(tmp_path)
+        while not stop.is_set():
+            known = list(written)
+            seen = reader.list_runs()
+            assert len(seen) == len(set(seen))
+            assert set(known) <= set(seen)
+            workers = reader.operators().select(["run_id", "worker_id"]).to_pylist()
+            assert len(workers) == len({(row["run_id"], row["worker_id"]) for row in workers})
+            assert set(known) <= {row["run_id"] for row in workers}
+
+    writers = [guarded(lambda first=first: writing(first)) for first in (0, 100)]
+    others = [guarded(compacting), guarded(compacting), guarded(reading)]
+    for thread in writers + others:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    for thread in others:
+        thread.join()
+    assert failures == []
+    fold(tmp_path, min_age=timedelta())
+    assert sorted(MetricsReader(tmp_path).list_runs()) == sorted(written)
+    assert MetricsReader(tmp_path).samples().num_rows == 100

@@ -1,0 +1,83 @@
+"""Files of every earlier version are read; those of a newer one are refused."""
+
+import re
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mega_data_factory.errors import MetricsError
+from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter
+from mega_data_factory.framework.metrics import schema as layout
+from mega_data_factory.framework.metrics.store.compaction import compact
+from mega_data_factory.framework.metrics.store.decoding import published_columns
+
+OLD = Path(__file__).parent / "old_versions"
+RUNS = {0: "run_20260124_123456", 1: "run_20260601_080000_0123abcd"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for version in RUNS:
+        shutil.copytree(OLD / f"version_{version}", tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def test_there_are_files_of_every_earlier_version():
+    """Whoever raises the version keeps files of the one before."""
+    assert sorted(RUNS) == list(range(layout.SCHEMA_VERSION))[: len(RUNS)]
+    for version in RUNS:
+        for file in (OLD / f"version_{version}").rglob("*.parquet"):
+            said = (pq.read_schema(file).metadata or {}).get(layout.VERSION_KEY)
+            assert said == (None if version == 0 else str(version).encode())
+
+
+@pytest.mark.parametrize("version", RUNS)
+def test_every_old_file_is_read_with_nulls_for_what_it_lacks(folder, version):
+    """All levels come in the columns of this version, also through SQL and after compaction."""
+    run_id = RUNS[version]
+    for _ in range(2):
+        reader = MetricsReader(folder)
+        assert reader.list_runs() == list(RUNS.values())
+        assert reader.run(run_id)["config"] == {"name": "old"}
+        assert reader.operators(run_id).schema.equals(layout.OPERATORS)
+        (operator,) = MetricsWriter(folder).read_operator_metrics(run_id)
+        assert operator["input_records"] == (1000 if version == 0 else 200)
+        assert (operator["latency_histogram"] is None) == (version == 0)
+        assert reader.run(run_id)["heartbeat"] is None
+        (row,) = reader.sql(f"SELECT status, total_input_records AS n FROM runs WHERE run_id = '{run_id}'").to_pylist()
+        assert row == ({"status": None, "n": 1000} if version == 0 else {"status": "completed", "n": 0})
+        assert reader.samples(run_id).num_rows == 0
+        compact(folder, now=lambda: datetime(2027, 1, 1))
+
+
+def test_a_newer_version_is_refused(folder):
+    """The message names the file, both versions, and what to do."""
+    path = folder / "stages" / f"stages_{RUNS[1].removeprefix('run_')}.parquet"
+    table = pq.read_table(path)
+    newer = layout.SCHEMA_VERSION + 1
+    pq.write_table(table.replace_schema_metadata({layout.VERSION_KEY: str(newer)}), path)
+    reader = MetricsReader(folder)
+    assert reader.list_runs() == list(RUNS.values())
+    expected = f"{re.escape(str(path))} has schema version {newer}.* up to {layout.SCHEMA_VERSION}\n.*update"
+    for read in (reader.stages, lambda: reader.stages(RUNS[1]), lambda: reader.sql("FROM stages")):
+        with pytest.raises(MetricsError, match=expected):
+            read()
+
+
+def test_a_file_without_version_and_columns_is_foreign(folder, caplog):
+    """What says no version and has not the published columns is skipped, and named."""
+    table = pq.read_table(folder / "runs" / f"{RUNS[0]}.parquet")
+    pq.write_table(table.drop_columns(["total_errors"]), folder / "runs" / "other.parquet")
+    pq.write_table(pa.table({"run_id": ["x"]}), folder / "runs" / "another.parquet")
+    assert MetricsReader(folder).list_runs() == list(RUNS.values())
+    assert "other.parquet" in caplog.text
+    assert "no column total_errors" in caplog.text
+
+
+def test_version_0_is_the_columns_of_the_specification():
+    """They come first in every table, and there are 18, 12 and 11 of them."""
+    assert [len(published_columns(kind)) for kind in ("operators", "stages", "runs", "samples")] == [18, 12, 11, 0]
