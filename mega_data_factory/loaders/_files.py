@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import posixpath
 import sysconfig
@@ -70,8 +71,13 @@ def resolve(path: str) -> str:
     """The path with a placeholder at its head replaced by the folder of the running Python."""
     for placeholder, key in PLACEHOLDERS.items():
         if path == placeholder or path.startswith(placeholder + "/"):
-            return sysconfig.get_path(key) + path[len(placeholder) :]
+            return _python_folder(key) + path[len(placeholder) :]
     return path
+
+
+@functools.cache
+def _python_folder(key: str) -> str:
+    return sysconfig.get_path(key)
 
 
 def checked_paths(path: str | Sequence[str]) -> list[str]:
@@ -108,6 +114,7 @@ def find_files(
     return [SourceFile(root, relative, labels[root], size) for root, relative, size in found.values()]
 
 
+@functools.cache
 def _portable(root: str, path: str) -> str:
     """The root with the placeholder that the configured path begins with put back into it."""
     placeholder = next((one for one in PLACEHOLDERS if path.startswith(one)), None)

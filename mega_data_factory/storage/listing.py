@@ -64,8 +64,8 @@ def list_files(
     Raises:
         InputError: there is no such file or folder, the glob matches nothing, or a folder may not be listed.
     """
-    found = list(_local_files(absolute(where), ignore) if is_local(where) else _remote_files(where, ignore))
     endings = None if suffixes is None else tuple(suffix.lower() for suffix in suffixes)
+    found = list(_local_files(absolute(where), endings, ignore) if is_local(where) else _remote_files(where, ignore))
     kept = [info for info, outright in found if outright or endings is None or info.name.lower().endswith(endings)]
     return sorted(set(kept), key=lambda info: info.name)
 
@@ -76,10 +76,12 @@ def _no_match(where: Location) -> InputError:
     )
 
 
-def _local_files(where: str, ignore: tuple[str, ...]) -> Iterator[tuple[FileInfo, bool]]:
+def _local_files(
+    where: str, endings: tuple[str, ...] | None, ignore: tuple[str, ...]
+) -> Iterator[tuple[FileInfo, bool]]:
     """Every file found, and whether it was named outright."""
     if os.path.isdir(where):  # noqa: PTH112 - a path of any bytes, taken as it is
-        yield from ((info, False) for info in _walk(where, where, ignore, frozenset()))
+        yield from ((info, False) for info in _walk(where, where, endings, ignore))
     elif os.path.lexists(where):
         yield _info(where, os.path.dirname(where)), True  # noqa: PTH120
     elif glob.has_magic(where):
@@ -94,7 +96,7 @@ def _local_files(where: str, ignore: tuple[str, ...]) -> Iterator[tuple[FileInfo
             if not os.path.isdir(path):  # noqa: PTH112
                 yield _info(path, root), False
             elif "**" not in where:
-                yield from ((info, False) for info in _walk(path, root, ignore, frozenset()))
+                yield from ((info, False) for info in _walk(path, root, endings, ignore))
     else:
         raise _no_match(where)
 
@@ -121,23 +123,28 @@ def _info(path: str, root: str) -> FileInfo:
     return FileInfo(path, size, os.path.relpath(path, root))
 
 
-def _walk(folder: str, root: str, ignore: tuple[str, ...], above: frozenset[str]) -> Iterator[FileInfo]:
-    """The files below a folder; `above` holds the real paths of the folders that the search is in."""
-    try:
-        with os.scandir(folder) as entries:
-            listed = list(entries)
-    except OSError as error:
-        raise failure(InputError, folder, error, "list") from error
-    above = above | {os.path.realpath(folder)}
+def _walk(folder: str, root: str, endings: tuple[str, ...] | None, ignore: tuple[str, ...]) -> Iterator[FileInfo]:
+    """The files below a folder."""
     start = len(root.rstrip("/")) + 1
-    for entry in listed:
-        if ignore and entry.name.startswith(ignore):
-            continue
-        if entry.is_dir():
-            if not entry.is_symlink() or os.path.realpath(entry.path) not in above:
-                yield from _walk(entry.path, root, ignore, above)
-        elif (size := _readable_size(entry)) is not None:
-            yield FileInfo(entry.path, size, entry.path[start:])
+    left = [(folder, frozenset[str]())]  # folders to look into, each with the real paths of those that it is in
+    while left:
+        here, above = left.pop()
+        try:
+            with os.scandir(here) as entries:
+                listed = list(entries)
+        except OSError as error:
+            raise failure(InputError, here, error, "list") from error
+        above = above | {os.path.realpath(here)}
+        for entry in listed:
+            if ignore and entry.name.startswith(ignore):
+                continue
+            if entry.is_dir():
+                if not entry.is_symlink() or os.path.realpath(entry.path) not in above:
+                    left.append((entry.path, above))
+            elif endings is not None and not entry.name.lower().endswith(endings):
+                continue
+            elif (size := _readable_size(entry)) is not None:
+                yield FileInfo(entry.path, size, entry.path[start:])
 
 
 def _readable_size(entry: os.DirEntry[str]) -> int | None:
