@@ -98,6 +98,7 @@ def test_validate_says_ok(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
         ("data_loader.type=text_loder", "did you mean `text_loader`?"),
         ("stages.0.operators.text_length_filter.params.min_lenght=3", "did you mean `min_length`?"),
         ("nonsense", "key=value"),
+        ("data_writer.params.output_path=memory://out", "memory of one process"),
     ],
 )
 def test_validate_names_what_would_be_right(

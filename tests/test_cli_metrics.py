@@ -44,6 +44,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
                 flush_interval=5.0,
                 pipeline=pipeline,
                 committed_records=7,
+                error="OperatorError: seven" if status == "failed" else None,
             )
         )
     finished_run("metrics", "run_20260105_000000_done")
@@ -145,7 +146,9 @@ def test_show_has_three_levels(store: str, capsys: pytest.CaptureFixture[str]) -
 def test_show_says_what_became_of_a_run(store: str, run: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A run that did not come to its end has open books, and the reason in words."""
     assert main(["runs", "show", run]) == 0
-    assert text in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert text in out
+    assert ("what ended it: OperatorError: seven" in out) == ("failed" in text)
 
 
 def test_a_run_that_is_not_clear_is_an_error(store: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,6 +183,18 @@ def test_no_metrics_say_what_to_do(
     assert "error[metrics-store]: there is no metrics folder ./metrics" in err
     assert "mdf run --config" in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_is_not_an_error_of_a_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder without runs lists none and says how to get some; asked for one of them, that is an error."""
+    monkeypatch.setenv("MDF_METRICS", str(tmp_path))
+    assert answer(capsys, "runs", "list")["runs"] == []
+    assert main(["runs", "list"]) == 0
+    assert "mdf run --config" in capsys.readouterr().out
+    assert main(["runs", "show"]) == 1
+    assert "mdf run --config" in capsys.readouterr().err
 
 
 def test_sql_answers_as_table_json_and_csv(store: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import sys
 import threading
 import uuid
 from pathlib import Path
@@ -124,6 +125,17 @@ def test_unknown_protocol_is_explained() -> None:
         storage.open_input("fooo://x")
     with pytest.raises(OutputError, match="fooo://x"), storage.atomic_output("fooo://x"):
         pass
+
+
+@pytest.mark.parametrize(("protocol", "extra"), [("s3", "s3"), ("gs", "gcs")])
+def test_a_missing_package_is_named(protocol: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the package of a store is not installed, the hint is the command that installs it."""
+    for package in ("s3fs", "gcsfs"):
+        monkeypatch.setitem(sys.modules, package, None)
+    known = sys.modules["fsspec.registry"]._registry  # `fsspec.registry` is a view of it
+    monkeypatch.delitem(known, protocol, raising=False)
+    with pytest.raises(InputError, match=rf"pip install 'mega-data-factory\[{extra}\]'"):
+        storage.read_bytes(f"{protocol}://bucket/x")
 
 
 def test_files_are_found_in_folders_and_globs(folder: str) -> None:

@@ -91,14 +91,25 @@ def make_plan(config: PipelineConfig) -> Plan:
         if names.count(name) > 1:
             raise ConfigError(f"stages: {names.count(name)} stages are named `{name}`", hint="give each its own name")
     stages = tuple(_plan_stage(stage, index) for index, stage in enumerate(config.stages))
+    options = writer.build().options
+    _check_shared("data_writer.params.output_path", options.output_path)
     return Plan(
         config=config,
         loader=loader,
         stages=stages,
         writer=writer,
-        writer_options=writer.build().options,
+        writer_options=options,
         needs_claims=any(is_deduplicator(op.component) for stage in stages for op in stage.operators),
     )
+
+
+def _check_shared(key: str, uri: str) -> None:
+    """Refuse a place that each process has for itself: workers are processes, and it would end with them."""
+    if str(uri).startswith("memory://"):
+        raise ConfigError(
+            f"{key}: {uri} is the memory of one process, and what workers write there ends with them",
+            hint="give a folder or an object store; metrics may be in memory",
+        )
 
 
 def _plan_stage(stage: StageConfig, index: int) -> StagePlan:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 import fsspec
 import pytest
 
+from tests.remote.cutting import CuttingProxy
+
 
 def _free_port() -> int:
     with socket.socket() as probe:
@@ -62,6 +64,19 @@ def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     name = f"bucket-{uuid.uuid4().hex[:12]}"
     file_system("s3").mkdir(name)
     return f"s3://{name}"
+
+
+@pytest.fixture
+def cutting_proxy(bucket: str, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CuttingProxy]:
+    """A proxy in front of the server, through which everything goes from now on."""
+    proxy = CuttingProxy(int(s3_endpoint.rpartition(":")[2]))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # s3fs tries again by itself
+    connections = type(file_system("s3"))
+    connections.clear_instance_cache()
+    yield proxy
+    connections.clear_instance_cache()
+    proxy.close()
 
 
 def file_system(protocol: str) -> fsspec.AbstractFileSystem:

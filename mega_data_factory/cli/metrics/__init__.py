@@ -34,7 +34,8 @@ def _list(
     status: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only runs of this status: completed, failed, interrupted, aborted or running; may be repeated."
+            help="Only runs of this status: completed, failed, interrupted, aborted or running; may be repeated.",
+            metavar="STATUS",
         ),
     ] = None,
     since: Annotated[

@@ -127,7 +127,7 @@ _COLUMNS = (
     _Column("pipeline", lambda row: escape(row["pipeline"] or ""), goes=5, right=False),
     _Column("status", lambda row: _status(row["status"]), right=False),
     _Column("started (UTC)", lambda row: moment(row["start_time"]), goes=6, right=False),
-    _Column("took", lambda row: seconds(_duration(row))),
+    _Column("took", lambda row: seconds(_duration(row)), goes=7),
     _Column("in", lambda row: count(row["total_input_records"])),
     _Column("out", lambda row: count(row["total_output_records"])),
     _Column("pass", lambda row: percent(row["overall_pass_rate"]), goes=4),
@@ -172,7 +172,10 @@ def show_run(metrics: str, run: str, *, as_json: bool) -> int:
     if as_json:
         print_json(report.as_json())
     else:
-        print_report(report, stdout())
+        console = stdout()
+        print_report(report, console)
+        if report.run.error:
+            console.print(Text(f"\nwhat ended it: {report.run.error}", style="bold red"))
     return SUCCESS
 
 

@@ -133,7 +133,7 @@ class MetricsReader:
         """The whole id that `run_id` stands for: as for `run`, which also says what it raises."""
         known = self.list_runs()
         if not known:
-            raise MetricsError(f"there are no runs in {self.path}")
+            raise MetricsError(f"there are no runs in {self.path}", hint="`mdf run --config FILE` writes metrics")
         if run_id == "latest":
             return known[-1]
         matches = [run_id] if run_id in known else [other for other in known if other.startswith(run_id)]
