@@ -13,6 +13,7 @@ import pytest
 
 from mega_data_factory.errors import OutputError
 from mega_data_factory.framework.batch import Exclusion
+from mega_data_factory.framework.commit_log import COMMITS
 from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.output import OutputFolder, write_exclusions
 from mega_data_factory.framework.plan import make_plan
@@ -26,7 +27,14 @@ def folder(path: Path, run_id: str = "run-1") -> OutputFolder:
 
 
 def files(path: Path) -> list[str]:
-    return sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
+    """All files but those of the commit log."""
+    found = (file.relative_to(path) for file in path.rglob("*") if file.is_file())
+    return sorted(str(file) for file in found if file.parts[0] != COMMITS)
+
+
+def entries(path: Path) -> list[str]:
+    """The entries of all commit logs."""
+    return sorted(file.name for file in (path / COMMITS).rglob("*.jsonl"))
 
 
 def group(*numbers: int, texts=("a", "b")):
@@ -41,13 +49,13 @@ def test_writing_again_leaves_nothing_twice(tmp_path):
     first = out.write(writer, group(0, 1))
     again = out.write(writer, group(0, 1))
     assert [c.output_file for c in first] == [c.output_file for c in again]
-    assert len(files(tmp_path)) == 1
+    assert len(files(tmp_path)) == len(entries(tmp_path)) == 1
     assert Path(first[0].output_file.path).read_text().split() == ["r0000", "r0001", "r1000", "r1001"]
     assert (first[0].output_file.records, first[0].output_records) == (4, 2)
     assert first[0].output_file.bytes == Path(first[0].output_file.path).stat().st_size
     out.write(writer, group(0))
     folder(tmp_path, "run-2").write(writer, group(0, 1))
-    assert len(files(tmp_path)) == 3
+    assert len(files(tmp_path)) == len(entries(tmp_path)) == 3
 
 
 def test_a_group_without_records_writes_no_file(tmp_path):
@@ -55,6 +63,7 @@ def test_a_group_without_records_writes_no_file(tmp_path):
     commits = folder(tmp_path).write(Lines(str(tmp_path)), group(0, 1, texts=()))
     assert [(c.output_file, c.output_records) for c in commits] == [(None, 0), (None, 0)]
     assert files(tmp_path) == []
+    assert len(entries(tmp_path)) == 1
 
 
 def test_columns_that_do_not_fit_together_become_text(tmp_path):
@@ -94,15 +103,27 @@ def test_output_of_another_run_is_refused_or_removed(tmp_path):
 
 
 def test_what_killed_writers_left_is_tidied(tmp_path):
-    """Half-written files beside finished ones go, in the error sinks too; those of other runs stay."""
+    """Files half-written, or finished but not in the commit log, go, in the error sinks too; other runs' stay."""
     out = folder(tmp_path)
-    (commit, _) = out.write(Lines(str(tmp_path)), group(0, 1))
-    stem = Path(commit.output_file.path).stem
+    kept, lost = (
+        Path(out.write(Lines(str(tmp_path)), group(*numbers))[0].output_file.path).stem for numbers in ((0, 1), (2,))
+    )
+    (tmp_path / COMMITS / "run-1" / f"{lost}.0.jsonl").unlink()  # killed between the file and its entry
+    (other,) = folder(tmp_path, "run-2").write(Lines(str(tmp_path)), group(2))
     (tmp_path / "_errors").mkdir()
-    for name in (f".{stem}.ids.0123.tmp", f"_errors/.{stem}.jsonl.0123.tmp", ".part-000000-00000-ffffffff.ids.1.tmp"):
+    for name in (f".{kept}.ids.0123.tmp", f"_errors/.{kept}.jsonl.0123.tmp", ".part-000000-00000-ffffffff.ids.1.tmp"):
         (tmp_path / name).touch()
-    out.tidy([commit.output_file.path])
-    assert files(tmp_path) == [".part-000000-00000-ffffffff.ids.1.tmp", f"{stem}.ids"]
+    for name in (kept, lost):
+        (tmp_path / "_errors" / f"{name}.jsonl").touch()
+    out.tidy(out.log.names(0))
+    assert files(tmp_path) == sorted(
+        [
+            ".part-000000-00000-ffffffff.ids.1.tmp",
+            f"{kept}.ids",
+            Path(other.output_file.path).name,
+            f"_errors/{kept}.jsonl",
+        ]
+    )
 
 
 ODD = [

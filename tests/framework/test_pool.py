@@ -8,16 +8,19 @@ import pytest
 
 from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.batch import StagedBatch
+from mega_data_factory.framework.contracts import Split
 from mega_data_factory.framework.engines import pool as pool_module
 from mega_data_factory.framework.engines.pool import Pool, Task
+from mega_data_factory.framework.reading import ReadTask
 from tests.framework.making import batch
 
 
 class Process:
     """Stands in for the process of a worker: remembers what it was sent."""
 
-    def __init__(self, job: Any, cpu: float = 1.0) -> None:
+    def __init__(self, job: Any, cpu: float = 1.0, holds: int | None = None) -> None:
         self.job = job
+        self.holds = holds
         self.sent: list[Any] = []
         self.ended = False
 
@@ -114,7 +117,8 @@ def test_quarantine_begins_after_the_attempts_allowed():
 
 def test_a_task_says_what_it_is():
     """An error can name the split or the batches that the work was about."""
-    assert "{'path': 'x'} from batch 3" in Task({"split": {"params": {"path": "x"}}, "skip": 3}).describe()
+    read = ReadTask(0, Split({"path": "x"})).to_json()
+    assert "{'path': 'x'} from batch 3" in Task({"read": read, "skip": 3}).describe()
     group = [StagedBatch(batch([], number), 0, 0) for number in (1, 2)]
     assert Task({}, staged=group).describe() == "writing batches 000000-00001 to 000000-00002"
     assert Task({}).describe() == "running a batch"

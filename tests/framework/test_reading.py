@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.contracts import Split
-from mega_data_factory.framework.reading import batch_number, planned_splits, read_batches
+from mega_data_factory.framework.reading import ReadTask, SplitList, read_batches
 from tests.framework.making import MANY, ScriptedLoader, ids
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -20,9 +20,9 @@ SCRIPTS = st.lists(st.lists(st.one_of(st.integers(0, 7), NAMES), max_size=6), ma
 
 
 def read(scripts, batch_size: int, max_samples: int | None = None, skip: int = 0) -> list[list[Batch]]:
-    planned = list(planned_splits(ScriptedLoader(scripts), batch_size, max_samples))
+    tasks = list(SplitList(ScriptedLoader(scripts), batch_size, max_samples))
     loader = ScriptedLoader(scripts)  # another worker
-    return [list(read_batches(loader, split, index, batch_size, skip)) for index, split in enumerate(planned)]
+    return [list(read_batches(loader, task, batch_size, skip)) for task in tasks]
 
 
 def size(scripts) -> int:
@@ -54,7 +54,7 @@ def test_only_the_last_batch_closes_its_split(scripts, batch_size):
         end = batches[-1].split_end
         assert end is not None
         assert (end.batches, end.records) == (len(batches), size([scripts[number]]))
-        assert [batch_number(batch) for batch in batches] == list(range(len(batches)))
+        assert [batch.number for batch in batches] == list(range(len(batches)))
         assert [batch.id for batch in batches] == sorted({batch.id for batch in batches})
 
 
@@ -75,7 +75,7 @@ def test_a_reader_goes_on_where_the_one_before_it_died(scripts, batch_size, data
     """Skipping the batches that were delivered gives the rest of the split, equal in all but the time."""
     for index, whole in enumerate(read(scripts, batch_size)):
         skip = data.draw(st.integers(0, len(whole) - 1))
-        rest = list(read_batches(ScriptedLoader(scripts), Split({"number": index}), index, batch_size, skip))
+        rest = list(read_batches(ScriptedLoader(scripts), ReadTask(index, Split({"number": index})), batch_size, skip))
         assert [b.id for b in rest] == [b.id for b in whole[skip:]]
         assert [ids(b) for b in rest] == [ids(b) for b in whole[skip:]]
         assert [b.split_end for b in rest] == [b.split_end for b in whole[skip:]]
@@ -87,10 +87,11 @@ def test_planning_reads_no_more_than_it_must():
     counted = []
     count = loader.count
     loader.count = lambda split, at_most: counted.append(split.params["number"]) or count(split, at_most)
-    splits = list(planned_splits(loader, 10, 4))
-    assert [split.limit for split in splits] == [None, 1]
+    planned = SplitList(loader, 10, 4)
+    assert [task.split.limit for task in planned] == [None, 1]
+    assert planned.count == 2
     assert counted == [0, 1]
-    assert len(list(islice(planned_splits(loader, 10, None), 3))) == 3
+    assert len(list(islice(SplitList(loader, 10, None), 3))) == 3
 
 
 def test_a_table_without_record_ids_is_refused():
@@ -101,7 +102,7 @@ def test_a_table_without_record_ids_is_refused():
             yield pa.table({"text": ["a"]})
 
     with pytest.raises(InputError, match="Nameless read a table without the column record_id"):
-        list(read_batches(Nameless(), Split({}), 0, 10))
+        list(read_batches(Nameless(), ReadTask(0, Split({})), 10))
 
 
 def test_an_empty_split_gives_one_empty_batch():
