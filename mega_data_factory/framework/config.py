@@ -9,15 +9,13 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.config_source import ConfigSource, explain
-
-if TYPE_CHECKING:
-    from mega_data_factory.framework.metrics.store.retention import Retention
+from mega_data_factory.framework.metrics.store.retention import Retention
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -144,18 +142,8 @@ class RetentionConfig(_Section):
         return self
 
     def limits(self) -> Retention:
-        """The limits as numbers.
-
-        Raises:
-            ValueError: one is not an age or a size.
-        """
-        from mega_data_factory.framework.metrics.store.retention import Retention, parse_age, parse_size
-
-        return Retention(
-            max_age=None if self.max_age is None else parse_age(self.max_age),
-            max_runs=self.max_runs,
-            max_bytes=None if self.max_bytes is None else parse_size(str(self.max_bytes)),
-        )
+        """The limits as numbers; ValueError where one is not an age or a size."""
+        return Retention.parse(self.max_age, self.max_runs, self.max_bytes)
 
 
 @dataclass(frozen=True)

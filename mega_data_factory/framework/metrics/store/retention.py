@@ -79,6 +79,16 @@ class Retention:
     max_runs: int | None = None
     max_bytes: int | None = None
 
+    @classmethod
+    def parse(cls, max_age: str | None, max_runs: int | None, max_bytes: int | str | None) -> Retention:
+        """Limits as people write them, such as `90d` and `2GB`.
+
+        Raises:
+            ValueError: one is not an age or a size.
+        """
+        age = None if max_age is None else parse_age(max_age)
+        return cls(age, max_runs, None if max_bytes is None else parse_size(str(max_bytes)))
+
     @property
     def limits(self) -> bool:
         """Whether there is any limit."""

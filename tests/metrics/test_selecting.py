@@ -1,0 +1,97 @@
+"""Filters of the reader, the status of a silent run, and what a query may see."""
+
+from datetime import UTC, timedelta
+
+import pytest
+from test_compacting import NOW, START, fold, write
+
+from mega_data_factory.errors import MetricsError
+from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
+from mega_data_factory.framework.metrics.store.layout import file_of
+from mega_data_factory.framework.metrics.store.tables import StoredTables
+
+
+@pytest.fixture(params=[False, True], ids=["small", "compacted"])
+def reader(tmp_path, request):
+    for number, status in enumerate(["completed", "failed", "completed", "interrupted"]):
+        write(tmp_path, number, status=status)
+    if request.param:
+        fold(tmp_path, unit_runs=2)
+    return MetricsReader(tmp_path)
+
+
+def minute(number):
+    return START + timedelta(minutes=number)
+
+
+def test_runs_are_listed_by_status_time_and_number(reader):
+    """Filters combine; `newest_first` turns the order round before `limit` cuts it; time zones are understood."""
+    assert reader.list_runs(status="completed") == ["run_00000", "run_00002"]
+    assert reader.list_runs(status=["failed", "interrupted"], newest_first=True) == ["run_00003", "run_00001"]
+    assert reader.list_runs(since=minute(1), until=minute(3)) == ["run_00001", "run_00002"]
+    assert reader.list_runs(since=minute(3).replace(tzinfo=UTC)) == ["run_00003"]
+    assert reader.list_runs(newest_first=True, limit=1) == ["run_00003"]
+    assert reader.list_runs(pipeline="other") == []
+    assert reader.runs(status="failed").column("run_id").to_pylist() == ["run_00001"]
+
+
+def test_tables_are_cut_by_run_stage_operator_and_time(reader):
+    """Every level takes the same filters, wherever its rows are stored."""
+    assert reader.operators(since=minute(1), until=minute(2)).num_rows == 2
+    assert reader.operators("run_00001", stage="s", operator="o").num_rows == 2
+    assert reader.operators(operator="p").num_rows == reader.operators("run_00001", since=minute(2)).num_rows == 0
+    assert reader.stages(stage="s", since=minute(2)).num_rows == 2
+    assert reader.samples(operator="o", until=minute(1)).num_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("interval", "silence", "status"),
+    [(5.0, 14.9, "running"), (5.0, 15.1, "aborted"), (60.0, 179, "running"), (60.0, 181, "aborted")],
+)
+def test_a_silent_run_is_aborted(tmp_path, interval, silence, status):
+    """After max(3 intervals, 15 s) without a heartbeat every way of reading says so; another status stays."""
+    heartbeat = NOW - timedelta(seconds=silence)
+    writer = MetricsWriter(tmp_path)
+    for run_id, said in (("run_live", "running"), ("run_over", "completed")):
+        writer.write_run_metrics(RunMetrics(run_id, START, status=said, heartbeat=heartbeat, flush_interval=interval))
+    reader = MetricsReader(tmp_path, now=lambda: NOW)
+    assert reader.run("run_live")["status"] == status
+    assert reader.list_runs(status=status) == ["run_live"]
+    assert reader.runs().column("status").to_pylist() == [status, "completed"]
+    assert reader.sql("SELECT status FROM runs ORDER BY run_id").column(0).to_pylist() == [status, "completed"]
+
+
+def test_a_query_sees_every_view_and_nothing_else(reader, tmp_path):
+    """All five tables can be named, in any case and order; files cannot, nor can settings be opened again."""
+    counts = ", ".join(f"(SELECT count(*) FROM {name}) AS {name}" for name in ("Runs", "stages", "OPERATORS"))
+    assert reader.sql(f"SELECT {counts}").to_pylist() == [{"Runs": 4, "stages": 4, "OPERATORS": 8}]
+    assert reader.sql("SELECT count(*) AS n FROM samples, nodes").to_pylist() == [{"n": 0}]
+    tables = reader.sql("SHOW TABLES").column(0).to_pylist()
+    assert {"runs", "stages", "operators", "samples", "nodes"} <= set(tables)
+    for wrong in (
+        "SELEKT",
+        "SELECT * FROM nothing",
+        f"SELECT * FROM read_csv('{tmp_path}/x')",
+        f"COPY runs TO '{tmp_path}/out.csv'",
+        "SET enable_external_access = true",
+    ):
+        with pytest.raises(MetricsError, match="cannot be answered"):
+            reader.sql(wrong)
+
+
+def test_a_file_that_goes_between_listing_and_reading_is_looked_for_again(tmp_path, monkeypatch):
+    """A run that is compacted just after it was listed is read from its unit, once."""
+    write(tmp_path, 1)
+    listed = StoredTables.small_files
+    left = [1]
+
+    def then_compacted(self, kind, run_id=None):
+        found = listed(self, kind, run_id)
+        if left and left.pop():
+            fold(tmp_path)
+            assert not (tmp_path / file_of(kind, "run_00001")).exists()
+        return found
+
+    monkeypatch.setattr(StoredTables, "small_files", then_compacted)
+    assert MetricsReader(tmp_path).operators().num_rows == 2
+    assert left == []
