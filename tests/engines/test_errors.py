@@ -55,7 +55,14 @@ def test_an_operator_that_raises_for_everything(tmp_path: Path, engine: str) -> 
     assert result.count("only/upper", "input_records") == 0
 
 
-@pytest.mark.parametrize(("limit", "shown"), [(5, "(5)"), (0.05, "(5.0%)"), (0, "(0)")])
+@pytest.mark.parametrize(
+    ("limit", "shown"),
+    [
+        pytest.param(5, "(5)", marks=pytest.mark.slow),
+        (0.05, "(5.0%)"),
+        pytest.param(0, "(0)", marks=pytest.mark.slow),
+    ],
+)
 def test_too_many_errors_end_the_run(tmp_path: Path, limit: float, shown: str) -> None:
     """More errors than a count or a share allows end the run; what was written by then is whole and in the books."""
     result = run_with(tmp_path, "local", fake("Raises"), max_errors=limit)
@@ -68,7 +75,7 @@ def test_too_many_errors_end_the_run(tmp_path: Path, limit: float, shown: str) -
     assert result.run["total_errors"] == len(result.errors)
 
 
-@pytest.mark.parametrize("limit", [20, 0.1])
+@pytest.mark.parametrize("limit", [20, pytest.param(0.1, marks=pytest.mark.slow)])
 def test_as_many_errors_as_are_allowed(tmp_path: Path, limit: float) -> None:
     """Exactly as many errors as the limit allows do not end the run."""
     assert run_with(tmp_path, "local", fake("Raises"), max_errors=limit).closed()

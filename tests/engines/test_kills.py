@@ -77,7 +77,8 @@ def test_a_loader_killed_in_the_middle_of_its_splits(tmp_path: Path, engine: str
     assert len(results[1].texts) == 1500
 
 
-@pytest.mark.parametrize("in_flight", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("in_flight", [1, 2])
 def test_a_loader_that_dies_while_it_holds_the_last_credit(tmp_path: Path, in_flight: int) -> None:
     """When every credit belongs to a loader that died, its replacement still may read: the run does not hang."""
     source = jsonl(tmp_path / "a.jsonl", [f"text {n} {'y' * 40}" for n in range(900)])
@@ -97,10 +98,10 @@ def test_a_loader_that_dies_while_it_holds_the_last_credit(tmp_path: Path, in_fl
     assert len(result.texts) == 900
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.slow), "after"])
 def test_a_writer_killed_around_the_rename(tmp_path: Path, engine: str, when: str) -> None:
     """A writer killed before or after a file has its name leaves every record in the output exactly once."""
-    source = jsonl(tmp_path / "a.jsonl", [f"text {n} {'y' * 40}" for n in range(1000)])
+    source = jsonl(tmp_path / "a.jsonl", [f"text {n} {'y' * 40}" for n in range(600)])
     results = []
     for moment, on in (("never", "local"), (when, engine)):
         params = {"folder": str(tmp_path / "kills"), "when": moment, "target_file_mb": 0}
@@ -118,6 +119,7 @@ def test_a_writer_killed_around_the_rename(tmp_path: Path, engine: str, when: st
     assert kills_in(tmp_path, "kills") == 2
 
 
+@pytest.mark.slow
 def test_workers_that_die_after_they_have_answered(tmp_path: Path) -> None:
     """A worker that dies idle, or at the start of its next batch, is replaced; its answered batch counts once."""
     source = jsonl(tmp_path / "a.jsonl", [f"text {n}" for n in range(600)])
@@ -131,6 +133,7 @@ def test_workers_that_die_after_they_have_answered(tmp_path: Path) -> None:
     assert kills_in(tmp_path, "deaths") == 3
 
 
+@pytest.mark.slow
 def test_two_workers_that_die_at_once(tmp_path: Path) -> None:
     """Both workers of a pool may die over their first batches: each batch is done again, once."""
     source = jsonl(tmp_path / "a.jsonl", [f"KILL {n}" if n in (5, 105) else f"text {n}" for n in range(400)])
@@ -149,6 +152,7 @@ def test_two_workers_that_die_at_once(tmp_path: Path) -> None:
     assert result.run["retried_batches"] == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_while_it_starts(tmp_path: Path) -> None:
     """A worker that dies in `setup` once or twice is started again."""
     source = jsonl(tmp_path / "a.jsonl", [f"text {n}" for n in range(50)])

@@ -95,12 +95,13 @@ def test_a_run_can_be_read_while_it_goes_on(tmp_path: Path) -> None:
         rows = table(tmp_path / "metrics", "runs")
         seen.extend(row for row in rows if row["committed_records"])
 
-    pipeline(tmp_path).run(look)
+    pipeline(tmp_path, rows=300).run(look)
     assert {row["status"] for row in seen} == {"running"}
     assert len({row["committed_records"] for row in seen}) > 2
     assert all(row["planned_records"] >= row["committed_records"] for row in seen)
 
 
+@pytest.mark.slow
 def test_an_exception_in_an_operator(tmp_path: Path) -> None:
     """`failed`, with the error, and what was committed before it."""
     result = pipeline(tmp_path, fake("Raises", word="text 300"), on_error="fail").run()
@@ -154,6 +155,7 @@ def driver(config: dict[str, Any], python_path: dict[str, str], how: str) -> sub
     return subprocess.Popen([sys.executable, "-c", _CALLER, json.dumps(config), how], env=python_path)
 
 
+@pytest.mark.slow
 def test_a_driver_that_is_killed(tmp_path: Path, python_path: dict[str, str]) -> None:
     """The last state stays, as `running`, with a heartbeat that grows old; all that was committed before is in it."""
     metrics = tmp_path / "metrics"
@@ -191,6 +193,7 @@ def test_a_folder_that_cannot_be_written_fails_no_run(tmp_path: Path, caplog: py
     assert (tmp_path / "metrics").read_text() == "not a folder"
 
 
+@pytest.mark.slow
 def test_a_disk_that_comes_back(tmp_path: Path) -> None:
     """What could not be written at first is written later; the failures are counted, the run is completed."""
     obstacle = tmp_path / "metrics"
@@ -219,6 +222,7 @@ class SlowDisk(LocalFileSystem):  # type: ignore[misc]  # fsspec is untyped
         return super()._open(path, mode, **options)
 
 
+@pytest.mark.slow
 def test_a_slow_disk_does_not_slow_the_pipeline(tmp_path: Path) -> None:
     """With a store that takes seconds to write, batches go as fast as with a quick one; the metrics get there."""
     fsspec.register_implementation("slowdisk", SlowDisk, clobber=True)

@@ -40,11 +40,17 @@ def kept_of(texts: list[str]) -> list[str]:
     return sorted(text for text in texts if "POISON" not in text)
 
 
-@pytest.mark.parametrize("numbers", [(20,), pytest.param((3, 17, 31), marks=pytest.mark.slow)], ids=["one", "three"])
-def test_poison_behind_a_stage(tmp_path: Path, engine: str, numbers: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("numbers", "attempts"),
+    [
+        pytest.param((20,), 1, id="one"),
+        pytest.param((20,), 3, id="one, after three attempts", marks=pytest.mark.slow),
+        pytest.param((3, 17, 31), 1, id="three", marks=pytest.mark.slow),
+    ],
+)
+def test_poison_behind_a_stage(tmp_path: Path, engine: str, numbers: tuple[int, ...], attempts: int) -> None:
     """Poison records in different batches are dead-lettered, each alone, with how the worker died; all else arrives."""
     texts = texts_with({number: f"POISON {number}" for number in numbers})
-    attempts = 3 if len(numbers) == 1 else 1
     result = poisoned_run(tmp_path / "run", jsonl(tmp_path / "a.jsonl", texts), engine, attempts=attempts)
     assert result.closed(), result.books
     assert result.texts == kept_of(texts)
@@ -67,16 +73,20 @@ def test_a_poisoned_run_equals_the_run_without_the_poison(tmp_path: Path) -> Non
     assert poisoned.texts == clean.texts
 
 
-@pytest.mark.parametrize(("how", "epitaph"), [("SIGSEGV", "SIGSEGV"), ("exit", "code 3")])
+@pytest.mark.parametrize(
+    ("how", "epitaph"), [pytest.param("SIGSEGV", "SIGSEGV", marks=pytest.mark.slow), ("exit", "code 3")]
+)
 def test_every_way_to_die(tmp_path: Path, how: str, epitaph: str) -> None:
     """Poison in the first stage is found however it kills, and the dead letter says how."""
-    texts = texts_with({7: "POISON"}, rows=16)
-    result = poisoned_run(tmp_path / "run", jsonl(tmp_path / "a.jsonl", texts), "local", how=how, first=True)
+    texts = texts_with({3: "POISON"}, rows=8)
+    source = jsonl(tmp_path / "a.jsonl", texts)
+    result = poisoned_run(tmp_path / "run", source, "local", how=how, first=True, batch_size=2)
     assert result.closed(), result.books
     assert result.texts == [text.upper() for text in kept_of(texts)]
     assert epitaph in result.dead_letters[0]["reason"]
 
 
+@pytest.mark.slow
 def test_batches_of_one_record(tmp_path: Path, engine: str) -> None:
     """A batch that is nothing but poison leaves an empty batch, and the books close."""
     texts = texts_with({2: "POISON"}, rows=5)
@@ -86,6 +96,7 @@ def test_batches_of_one_record(tmp_path: Path, engine: str) -> None:
     assert result.run["dead_lettered_records"] == 1
 
 
+@pytest.mark.slow
 def test_a_source_of_poison_alone(tmp_path: Path) -> None:
     """A run in which every record is dead-lettered completes with closed books and no output file."""
     result = poisoned_run(tmp_path / "run", jsonl(tmp_path / "a.jsonl", ["POISON a", "POISON b"]), "local", first=True)
@@ -94,6 +105,7 @@ def test_a_source_of_poison_alone(tmp_path: Path) -> None:
     assert result.run["dead_lettered_records"] == 2
 
 
+@pytest.mark.slow
 def test_an_error_and_a_poison_in_one_batch(tmp_path: Path) -> None:
     """Records that raise and records that kill, beside each other, each go to their own sink, once."""
     texts = texts_with({10: "POISON", 11: "BAD 11", 12: "POISON too", 13: "BAD 13"}, rows=16)
@@ -110,7 +122,13 @@ def test_an_error_and_a_poison_in_one_batch(tmp_path: Path) -> None:
     assert len(result.texts) == 12
 
 
-@pytest.mark.parametrize("killing", [False, True], ids=["calm", "shards-die-during-release"])
+@pytest.mark.parametrize(
+    "killing",
+    [
+        pytest.param(False, id="calm"),
+        pytest.param(True, id="shards-die-during-release", marks=pytest.mark.slow),
+    ],
+)
 def test_a_dead_letter_gives_up_its_claims(tmp_path: Path, killing: bool) -> None:
     """A duplicate that arrives after the record it repeats was dead-lettered is kept: the claim was released."""
     poison = fake("PoisonAndShards", folder=str(tmp_path / "kills")) if killing else fake("Poison")
@@ -121,7 +139,7 @@ def test_a_dead_letter_gives_up_its_claims(tmp_path: Path, killing: bool) -> Non
         tmp_path / "run",
         jsonl(tmp_path / "a.jsonl", texts),
         stages,
-        executor={"batch_size": 4, "max_in_flight": 1, "max_attempts": 1},
+        executor={"batch_size": 2, "max_in_flight": 1, "max_attempts": 1},
     ).run()
     assert result.closed(), result.books
     assert result.texts == ["a 0", "b 4", "c 2", "d 3", "e 6", "f 7"]

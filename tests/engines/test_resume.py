@@ -109,13 +109,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, source: str) -> Result
 
 
 MOMENTS = [
-    pytest.param("before:1", id="before anything is written"),
+    pytest.param("before:1", id="before anything is written", marks=pytest.mark.slow),
     pytest.param("after:2", id="between the first file and its entry", marks=pytest.mark.slow),
     pytest.param("after:3", id="after the first entry, which the driver never heard of", marks=pytest.mark.slow),
     pytest.param("after:14", id="in the middle, between file and entry"),
-    pytest.param("driver:6", id="while everybody works"),
+    pytest.param("driver:6", id="while everybody works", marks=pytest.mark.slow),
     pytest.param("before:last", id="before the last entry", marks=pytest.mark.slow),
-    pytest.param("after:last", id="at the very end"),
+    pytest.param("after:last", id="at the very end", marks=pytest.mark.slow),
 ]
 
 
@@ -141,6 +141,7 @@ def test_a_driver_killed_at_any_moment(tmp_path: Path, source: str, undisturbed:
     assert samples_of_intervals(what) == counts
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again(tmp_path: Path, source: str, undisturbed: Result) -> None:
     """A run that is killed, resumed, killed and resumed is whole in the end, with other workers and file sizes."""
     what = pipeline(tmp_path / "run", source)

@@ -39,10 +39,10 @@ def test_max_samples_is_exact(tmp_path: Path, engine: str, wanted: int) -> None:
     ("texts", "kept"),
     [
         ([], []),
-        (["only one"], ["ONLY ONE"]),
-        (["a"] * 30, []),
+        pytest.param(["only one"], ["ONLY ONE"], marks=pytest.mark.slow),
+        pytest.param(["a"] * 30, [], marks=pytest.mark.slow),
         ([None] * 5 + ["long enough"], ["", "", "", "", "", "LONG ENOUGH"]),
-        ([""] * 3, []),
+        pytest.param([""] * 3, [], marks=pytest.mark.slow),
     ],
     ids=["empty", "one record", "all rejected", "nulls", "empty texts"],
 )
@@ -71,6 +71,7 @@ def test_a_stage_that_nothing_reaches(tmp_path: Path) -> None:
 # ── pools and metrics ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_elastic_pools_grow(tmp_path: Path, engine: str) -> None:
     """A pool of one to three workers grows while work piles up; each worker has its own operator rows."""
     rows, seconds = (200, 0.25) if engine == "local" else (500, 0.5)  # an actor of Ray takes seconds to start
@@ -84,19 +85,20 @@ def test_elastic_pools_grow(tmp_path: Path, engine: str) -> None:
     assert len(result.texts) == rows
 
 
-def test_custom_metrics(tmp_path: Path, engine: str) -> None:
+@pytest.mark.parametrize("wanted", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_custom_metrics(tmp_path: Path, engine: str, wanted: bool) -> None:
     """What operators report adds up over workers in the JSON column when it is asked for, and is absent otherwise."""
     texts = [f"text {n:03}" for n in range(300)]
     source = jsonl(tmp_path / "a.jsonl", texts)
-    for wanted in (True, False):
-        executor = {"metrics": {"collect_custom_metrics": wanted}}
-        stages = [stage("only", fake("Reports"), num_replicas=2)]
-        result = Pipeline(tmp_path / str(wanted), source, stages, engine=engine, executor=executor).run()
-        reported = [row["custom_metrics"] or {} for row in result.operators]
-        assert sum(custom.get("records", 0) for custom in reported) == (300 if wanted else 0)
-        assert sum(custom.get("characters", 0) for custom in reported) == (300 * 8 if wanted else 0)
+    executor = {"metrics": {"collect_custom_metrics": wanted}}
+    stages = [stage("only", fake("Reports"), num_replicas=2)]
+    result = Pipeline(tmp_path / "run", source, stages, engine=engine, executor=executor).run()
+    reported = [row["custom_metrics"] or {} for row in result.operators]
+    assert sum(custom.get("records", 0) for custom in reported) == (300 if wanted else 0)
+    assert sum(custom.get("characters", 0) for custom in reported) == (300 * 8 if wanted else 0)
 
 
+@pytest.mark.slow
 def test_samples_are_the_same_whatever_is_killed(tmp_path: Path, engine: str) -> None:
     """The sample of rejected records has the same ids in a disturbed run, and no more for a reason than asked for."""
     source = jsonl(tmp_path / "a.jsonl", [f"text {n}" + "z" * (n % 3) * 10 for n in range(1200)])
@@ -127,7 +129,7 @@ def test_metrics_switched_off(tmp_path: Path) -> None:
 # ── output ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("target", "files"), [(64, 1), (0, 20)])
+@pytest.mark.parametrize(("target", "files"), [pytest.param(64, 1, marks=pytest.mark.slow), (0, 20)])
 def test_batches_become_files_of_the_target_size(tmp_path: Path, engine: str, target: float, files: int) -> None:
     """Small batches are gathered into one file; a target of 0 makes a file of every batch."""
     pipeline = simple(tmp_path, [f"text {n}" for n in range(400)], engine, batch_size=20)
@@ -138,6 +140,7 @@ def test_batches_become_files_of_the_target_size(tmp_path: Path, engine: str, ta
     assert result.run["output_bytes"] == sum(file.stat().st_size for file in result.files)
 
 
+@pytest.mark.slow
 def test_output_that_exists(tmp_path: Path, engine: str) -> None:
     """`error` refuses, `append` adds, `overwrite` replaces our files and leaves those of others alone."""
     pipeline = simple(tmp_path, [f"text {n}" for n in range(30)], engine)

@@ -89,6 +89,7 @@ def started(pipeline: Pipeline, environment: dict[str, str]) -> subprocess.Popen
     return process
 
 
+@pytest.mark.slow
 def test_ctrl_c(tmp_path: Path, python_path: dict[str, str]) -> None:
     """SIGINT ends `mdf run` with exit code 130, a readable run of status interrupted, and no worker left."""
     pipeline = slow_pipeline(tmp_path)
