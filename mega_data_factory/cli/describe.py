@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def describe_plan(made: Plan) -> dict[str, Any]:
                 "name": stage.name,
                 "min_workers": stage.min_workers,
                 "max_workers": stage.max_workers,
-                "resources": stage.resources.model_dump(),
+                "resources": asdict(stage.resources),
                 "operators": [{**_component(op.component), "name": op.name} for op in stage.operators],
             }
             for stage in made.stages

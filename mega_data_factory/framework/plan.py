@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mega_data_factory.errors import ConfigError
-from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, ResourcesConfig, StageConfig
 from mega_data_factory.framework.contracts import LOADER_STAGE, WriterOptions
 from mega_data_factory.framework.registry import Component, is_deduplicator, resolve
+
+if TYPE_CHECKING:  # a worker reads plans of stages, and need not pay for the models of the configuration
+    from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, StageConfig
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,23 @@ class OperatorPlan:
 
 
 @dataclass(frozen=True)
+class Resources:
+    """What one worker of a stage reserves.
+
+    Attributes:
+        cpu: cores; None for an equal share of what there is.
+        gpu: GPUs.
+        memory: bytes.
+        custom: custom resources of a Ray cluster by name.
+    """
+
+    cpu: float | None = None
+    gpu: float = 0.0
+    memory: int = 0
+    custom: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class StagePlan:
     """A stage: its operators and its worker pool."""
 
@@ -36,7 +56,7 @@ class StagePlan:
     operators: tuple[OperatorPlan, ...]
     min_workers: int
     max_workers: int
-    resources: ResourcesConfig
+    resources: Resources = Resources()
 
 
 @dataclass(frozen=True)
@@ -126,7 +146,8 @@ def _plan_stage(stage: StageConfig, index: int) -> StagePlan:
     if not operators:
         raise ConfigError(f"stages[{index}] `{stage.name}`: no operator is enabled", hint="remove the stage instead")
     worker = stage.worker
-    return StagePlan(stage.name, index, tuple(operators), worker.min_workers, worker.max_workers, worker.resources)
+    resources = Resources(**worker.resources.model_dump())
+    return StagePlan(stage.name, index, tuple(operators), worker.min_workers, worker.max_workers, resources)
 
 
 def _distinct(name: str, used: Container[str]) -> str:

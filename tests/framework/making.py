@@ -14,7 +14,6 @@ from hypothesis import settings
 
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.claims import ClaimShard, Send, ShardedClaims
-from mega_data_factory.framework.config import ResourcesConfig
 from mega_data_factory.framework.contracts import Deduplicator, Filter, Judgement, Loader, Refiner, Rule, Split, Writer
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.registry import Component
@@ -126,7 +125,7 @@ def component(cls: type[Any], **params: Any) -> Component:
 
 def stage_plan(*operators: Component, name: str = "quality", index: int = 0) -> StagePlan:
     plans = tuple(OperatorPlan(op.name, place, op) for place, op in enumerate(operators))
-    return StagePlan(name, index, plans, 1, 1, ResourcesConfig())
+    return StagePlan(name, index, plans, 1, 1)
 
 
 def stage(*operators: Component, name: str = "quality", index: int = 0, claims: Any = None, **settings: Any) -> Stage:

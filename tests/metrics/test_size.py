@@ -3,6 +3,8 @@
 import gc
 import json
 import random
+import subprocess
+import sys
 import tracemalloc
 from datetime import datetime, timedelta
 
@@ -52,8 +54,8 @@ def test_a_run_takes_less_than_100_kb(wires, tmp_path):
     assert sum(sizes.values()) < 100_000, sizes
 
 
-def test_a_row_in_memory(wires):
-    """Below 2 KB with its histogram of some 33 buckets, also after many batches were merged into it."""
+def bytes_per_row(wires):
+    """Memory that a collector takes for each row, after all batches were merged into it."""
     MetricsCollector("run_a").add_operator_metrics(OperatorMetrics.from_wire(json.loads(wires[0])))
     collector = MetricsCollector("run_a")
     gc.collect()
@@ -65,4 +67,14 @@ def test_a_row_in_memory(wires):
     gc.collect()
     used = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
-    assert used / OPERATORS < 2048
+    return used / OPERATORS
+
+
+def test_a_row_in_memory():
+    """Below 2 KB with its histogram of some 33 buckets, in a process of its own: memory depends on what ran before."""
+    answer = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=True)
+    assert 500 < float(answer.stdout) < 2048
+
+
+if __name__ == "__main__":
+    print(bytes_per_row(list(journeys())))

@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.batch import Batch
-from mega_data_factory.framework.config import ResourcesConfig
 from mega_data_factory.framework.engines.claim_server import connect
 from mega_data_factory.framework.engines.failures import as_mdf_error
 from mega_data_factory.framework.engines.process import WorkerProcess
@@ -134,7 +133,7 @@ _ROLES: dict[str, Callable[[Job], _Role]] = {"read": _Reader, "stage": _StageRol
 def stage_plan(values: Job) -> StagePlan:
     """The stage of which `stage_job` made plain values."""
     operators = tuple(OperatorPlan(op["name"], op["index"], Component(**op["component"])) for op in values["operators"])
-    return StagePlan(values["name"], values["index"], operators, 1, 1, ResourcesConfig())
+    return StagePlan(values["name"], values["index"], operators, 1, 1)
 
 
 def run_role(job: Job, connection: Connection) -> None:

@@ -1,13 +1,22 @@
-"""Exactly-once metrics of a run on three levels: collect, merge, write as Parquet, read back. See README.md."""
+"""Exactly-once metrics of a run on three levels: collect, merge, write as Parquet, read back. See README.md.
 
-from mega_data_factory.framework.metrics.aggregator import MetricsAggregator
-from mega_data_factory.framework.metrics.collector import MetricsCollector
-from mega_data_factory.framework.metrics.flusher import MetricsFlusher
-from mega_data_factory.framework.metrics.histogram import LatencyHistogram
-from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics, books_difference
-from mega_data_factory.framework.metrics.reader import MetricsReader
-from mega_data_factory.framework.metrics.samples import IntervalSampler, SampleMetrics
-from mega_data_factory.framework.metrics.writer import MetricsWriter
+Names are loaded when they are asked for (PEP 562): a worker that measures needs neither Parquet nor a reader.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mega_data_factory.framework.metrics.aggregator import MetricsAggregator
+    from mega_data_factory.framework.metrics.collector import MetricsCollector
+    from mega_data_factory.framework.metrics.flusher import MetricsFlusher
+    from mega_data_factory.framework.metrics.histogram import LatencyHistogram
+    from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics, books_difference
+    from mega_data_factory.framework.metrics.reader import MetricsReader
+    from mega_data_factory.framework.metrics.samples import IntervalSampler, SampleMetrics
+    from mega_data_factory.framework.metrics.writer import MetricsWriter
 
 __all__ = [
     "IntervalSampler",
@@ -23,3 +32,22 @@ __all__ = [
     "StageMetrics",
     "books_difference",
 ]
+
+_HOMES = {
+    "aggregator": ("MetricsAggregator",),
+    "collector": ("MetricsCollector",),
+    "flusher": ("MetricsFlusher",),
+    "histogram": ("LatencyHistogram",),
+    "models": ("OperatorMetrics", "RunMetrics", "StageMetrics", "books_difference"),
+    "reader": ("MetricsReader",),
+    "samples": ("IntervalSampler", "SampleMetrics"),
+    "writer": ("MetricsWriter",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
