@@ -104,19 +104,10 @@ class Killed(BaseException):
     """Stands for the end of the process at some point between two operations on files."""
 
 
-@pytest.mark.parametrize("second", [False, True], ids=["first", "merging"])
-def test_a_compaction_killed_anywhere_changes_no_row(tmp_path, monkeypatch, second):
-    """Stopped after any number of writes and removals, readers see every run once, and the next one finishes."""
-    original = tmp_path / "original"
-    write(original, 0)
-    write(original, 1)
-    if second:
-        fold(original, unit_runs=100)
-        write(original, 2)
-    before = content(original)
-    step = 0
-    while True:
-        folder = shutil.copytree(original, tmp_path / str(step))
+def killed_anywhere(original, parent, monkeypatch, work):
+    """Folders in which `work` was stopped after 0, 1, 2 … writes and removals of files; the last one is finished."""
+    for step in range(100):
+        folder = shutil.copytree(original, parent / str(step))
         left = step
 
         def counted(operation):
@@ -131,21 +122,37 @@ def test_a_compaction_killed_anywhere_changes_no_row(tmp_path, monkeypatch, seco
 
         with monkeypatch.context() as patch:
             patch.setattr(unit_files, "atomic_output", counted(unit_files.atomic_output))
+            patch.setattr(files, "write_tables", counted(files.write_tables))
             for module in (unit_files, files):
                 patch.setattr(module, "remove", counted(remove))
             try:
-                fold(folder, unit_runs=100)
+                work(folder)
                 finished = True
             except Killed:
                 finished = False
+        yield folder
+        if finished:
+            return
+
+
+@pytest.mark.parametrize("second", [False, True], ids=["first", "merging"])
+def test_a_compaction_killed_anywhere_changes_no_row(tmp_path, monkeypatch, second):
+    """Stopped after any number of writes and removals, readers see every run once, and the next one finishes."""
+    original = tmp_path / "original"
+    write(original, 0)
+    write(original, 1)
+    if second:
+        fold(original, unit_runs=100)
+        write(original, 2)
+    before = content(original)
+    steps = 0
+    for folder in killed_anywhere(original, tmp_path, monkeypatch, lambda folder: fold(folder, unit_runs=100)):
         assert content(folder) == before
         fold(folder, unit_runs=100)
         assert content(folder) == before
         assert small_files(folder) == []
-        if finished:
-            break
-        step += 1
-    assert step == 12  # writes of a unit, removals of small files or of the unit before
+        steps += 1
+    assert steps == 13  # writes of a unit, removals of small files or of the unit before
 
 
 def test_what_a_killed_compaction_left_is_removed_a_day_later(tmp_path):
@@ -191,6 +198,51 @@ def test_segments_are_compacted_each_sample_once(tmp_path):
     assert fold(tmp_path) == Compaction(1, 1, 5)
     assert content(tmp_path) == before
     assert log.list_runs() == [run_id]
+
+
+def write_segments(folder, number, count=3):
+    """A run that was killed before its segments of samples were folded."""
+    run_id = write(folder, number, status="running", heartbeat=START)
+    whole = Path(folder, "samples", f"samples_{number:05d}.parquet")
+    for segment in range(count):
+        shutil.copy(whole, Path(folder, Segment(segment, segment).file_of(run_id)))
+    whole.unlink()
+    return run_id
+
+
+@pytest.mark.parametrize("state", ["segments", "folding", "folded"])
+def test_a_compaction_killed_between_segments_changes_no_row(tmp_path, monkeypatch, state):
+    """Readers see every sample once whatever segments are gone, and the next compaction finishes."""
+    original = tmp_path / "original"
+    run_id = write_segments(original, 1)
+    write(original, 2)
+    segments = [Path(original, Segment(number, number).file_of(run_id)) for number in range(3)]
+    if state != "segments":  # killed in a fold, before what it stands for went
+        wide = Segment(0, 2).file_of(run_id) if state == "folding" else "samples/samples_00001.parquet"
+        shutil.copy(segments[0], Path(original, wide))
+    before = content(original)
+    for folder in killed_anywhere(original, tmp_path, monkeypatch, fold):
+        assert content(folder) == before
+        assert MetricsReader(folder).sql("SELECT count(*) AS n FROM samples").to_pylist() == [{"n": len(before[3])}]
+        fold(folder)
+        assert content(folder) == before
+        assert small_files(folder) == []
+
+
+def test_samples_of_a_run_that_is_resumed_meanwhile_stay(tmp_path, monkeypatch):
+    """Whoever goes on with a run while it is compacted loses no sample, and none is hidden."""
+    run_id = write_segments(tmp_path, 1)
+    real = compaction.write_unit
+
+    def write_late(*args):
+        name = real(*args)
+        log = MetricsWriter(tmp_path).sample_log(run_id)
+        log.append([SampleMetrics(run_id, "s", "o", "w0", START, 5.0, 7)])
+        return name
+
+    monkeypatch.setattr(compaction, "write_unit", write_late)
+    fold(tmp_path)
+    assert MetricsReader(tmp_path).samples().column("input_records").to_pylist() == [7]
 
 
 def test_a_file_written_meanwhile_is_kept(tmp_path, monkeypatch):

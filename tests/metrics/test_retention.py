@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from test_compacting import NOW, START, content, fold, small_files, write
+from test_compacting import NOW, START, content, fold, killed_anywhere, small_files, write, write_segments
 
 from mega_data_factory.errors import ConfigError, MetricsError
 from mega_data_factory.framework.executor import Executor
 from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.framework.metrics.store import retention
 from mega_data_factory.framework.metrics.store.retention import Retention, parse_age, parse_size, prune
 
 
@@ -79,6 +80,54 @@ def test_a_prune_that_was_killed_is_finished_by_the_next(tmp_path):
     Path(tmp_path, "operators", "operators_00001.parquet").unlink()
     assert cut(tmp_path, max_runs=0).runs == ("run_00001",)
     assert small_files(tmp_path) == []
+
+
+def test_a_prune_killed_between_segments_leaves_a_folder_that_can_be_read(tmp_path, monkeypatch):
+    """What is left of a run's segments does not count, and the next prune finishes."""
+    original = tmp_path / "original"
+    write_segments(original, 1)
+    write(original, 2)
+    for folder in killed_anywhere(original, tmp_path, monkeypatch, lambda folder: cut(folder, max_runs=1)):
+        assert MetricsReader(folder).samples().num_rows in (2, 8)
+        cut(folder, max_runs=1)
+        assert len(small_files(folder)) == 4
+        assert MetricsReader(folder).list_runs() == ["run_00002"]
+
+
+def test_units_that_others_replace_meanwhile_are_pruned_too(tmp_path, monkeypatch):
+    """A unit that is gone when it is to shrink is no error: what replaced it shrinks, and all others do."""
+    for number in range(6):
+        write(tmp_path, number)
+        if number in (2, 5):
+            fold(tmp_path, unit_runs=3)
+    real = retention._shrink
+
+    def late(*args):
+        monkeypatch.setattr(retention, "_shrink", real)
+        cut(tmp_path, max_runs=5)
+        return real(*args)
+
+    monkeypatch.setattr(retention, "_shrink", late)
+    cut(tmp_path, max_age=timedelta(days=30) - timedelta(seconds=100))
+    assert MetricsReader(tmp_path).list_runs() == ["run_00002", "run_00003", "run_00004", "run_00005"]
+
+
+@pytest.mark.parametrize("moment", ["_small_states", "_remove_small"])
+def test_a_run_that_is_resumed_meanwhile_keeps_its_files(tmp_path, monkeypatch, moment):
+    """It was aborted when the runs were listed; what it writes before files go stays."""
+    write_segments(tmp_path, 1)
+    real = getattr(retention, moment)
+
+    def late(*args):
+        write(tmp_path, 1, status="running", heartbeat=NOW, count=5)
+        return real(*args)
+
+    monkeypatch.setattr(retention, moment, late)
+    cut(tmp_path, max_runs=0)
+    reader = MetricsReader(tmp_path, now=lambda: NOW)
+    assert reader.run("run_00001")["status"] == "running"
+    for table in (reader.operators(), reader.samples()):
+        assert table.column("input_records").to_pylist() == [5, 5]
 
 
 def test_limits_in_words():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +22,7 @@ from mega_data_factory.framework.metrics.store.files import (
     FileState,
     file_sizes,
     names_of_runs,
+    remove_samples,
     remove_unchanged,
     state_of,
 )
@@ -38,6 +40,9 @@ UNIT_BYTES = 64 << 20
 
 MIN_AGE = timedelta(hours=1)
 """Runs that gave a sign of life since are left alone: somebody may look at them, or go on with them."""
+
+_Sources: TypeAlias = dict[str, dict[str, list[FileState]]]
+"""Small files by table and run."""
 
 _PLANNED_BY = ("run_id", "start_time", "end_time", "status", "heartbeat", "flush_interval")
 
@@ -102,9 +107,9 @@ def compact(
         return Compaction(len(fresh), len(groups), 0)
     removed, written = 0, set()
     for group in groups:
-        name, sources = _write_group(store, group)
+        name, sources, samples = _write_group(store, group)
         written.add(name)
-        removed += remove_unchanged(sources)
+        removed += _remove_sources(path, sources, samples)
     for name in {member.unit for member in merged if member.unit is not None} - written:
         removed += remove_unit(path, name)  # every run of it is in one of the new units
     remove_leftovers(path)
@@ -158,24 +163,36 @@ def _groups(members: Sequence[_Member], most: int) -> Iterator[list[_Member]]:
         yield group
 
 
-def _write_group(store: StoredTables, group: Sequence[_Member]) -> tuple[str, list[FileState]]:
+def _write_group(store: StoredTables, group: Sequence[_Member]) -> tuple[str, _Sources, pa.Table]:
     """Write the unit of some runs.
 
     Returns:
-        Its name, and the small files that it stands for.
+        Its name, the small files that it stands for, and its samples.
     """
 
-    def attempt() -> tuple[dict[str, pa.Table], list[FileState]]:
+    def attempt() -> tuple[dict[str, pa.Table], _Sources]:
         parts = {kind: _part(store, kind, group) for kind in schema.TABLES}
-        last = sorted(parts, key=lambda kind: kind == "runs")  # the row of a run says that it has files
-        return {kind: parts[kind][0] for kind in parts}, [state for kind in last for state in parts[kind][1]]
+        return {kind: parts[kind][0] for kind in parts}, {kind: parts[kind][1] for kind in parts}
 
     tables, sources = store.consistently(attempt)
-    return write_unit(store.path, tables), sources
+    return write_unit(store.path, tables), sources, tables["samples"]
 
 
-def _part(store: StoredTables, kind: str, group: Sequence[_Member]) -> tuple[pa.Table, list[FileState]]:
-    """The rows of some runs in one table, by run in the order of the group; and the small files that they come from."""
+def _remove_sources(path: Location, sources: _Sources, samples: pa.Table) -> int:
+    """Remove small files whose rows are in a unit."""
+    removed = 0
+    for kind in sorted(sources, key=lambda kind: kind == "runs"):  # the row of a run says that it has files
+        for run_id, states in sources[kind].items():
+            if kind == "samples":
+                rows = samples.filter(pc.field("run_id") == run_id) if len(states) > 1 else samples.slice(0, 0)
+                removed += remove_samples(path, run_id, states, rows)
+            else:
+                removed += remove_unchanged(states)
+    return removed
+
+
+def _part(store: StoredTables, kind: str, group: Sequence[_Member]) -> tuple[pa.Table, dict[str, list[FileState]]]:
+    """The rows of some runs in one table, by run in the order of the group; and the small files they come from."""
     own = names_of_runs(kind, {member.run_id for member in group if member.unit is None}, store.names(kind))
     folder = join(store.path, kind)
     if not all(files.whole for files in own.values()):
@@ -195,4 +212,4 @@ def _part(store: StoredTables, kind: str, group: Sequence[_Member]) -> tuple[pa.
             tables += [] if table is None else [table]
     rows = gathered(tables, kind)
     place = pc.index_in(rows["run_id"], pa.array([member.run_id for member in group], pa.string()))
-    return rows.take(pc.sort_indices(place)), [state for run_id in sorted(taken) for state in states[run_id]]
+    return rows.take(pc.sort_indices(place)), {run_id: states[run_id] for run_id in sorted(taken)}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from mega_data_factory.errors import InputError
+from mega_data_factory.framework.metrics.schema import SAMPLES, to_table
 from mega_data_factory.framework.metrics.store.decoding import NotOurs, Vanished, owners, read_small
-from mega_data_factory.framework.metrics.store.layout import file_of, sample_files
+from mega_data_factory.framework.metrics.store.encoding import write_tables
+from mega_data_factory.framework.metrics.store.layout import Segment, file_of, sample_files
 from mega_data_factory.storage import Location, file_system, is_local, join, list_dir, list_files, local_path, remove
 
 
@@ -66,6 +70,39 @@ def remove_unchanged(states: Iterable[FileState]) -> int:
         if unchanged:
             remove(state.path)
             removed += 1
+    return removed
+
+
+def remove_samples(path: Location, run_id: str, states: Sequence[FileState], rows: pa.Table) -> int:
+    """Remove the files of samples of one run; readers see all of them or none.
+
+    Some segments of several are no state that can be read. So one file that supersedes them is written first, and it
+    goes last: killed in between, the segments that are left do not count.
+
+    Args:
+        path: the metrics folder.
+        run_id: the run.
+        states: its files, all of them.
+        rows: what readers shall see of the run until its last file has gone.
+
+    Returns:
+        How many of these files were removed.
+    """
+    whole = join(path, file_of("samples", run_id))
+    segments = [state for state in states if state.path != whole]
+    last = [state for state in states if state.path == whole]
+    if last or len(segments) < 2:
+        return remove_unchanged(segments) + remove_unchanged(last)
+    newest = max(parsed[1].last for state in segments if (parsed := Segment.parse(state.path.rpartition("/")[2])))
+    known = {state.path for state in segments}
+    resumed = {whole, join(path, Segment(0, newest).file_of(run_id))} - known  # what who goes on with the run writes
+    if set(states_of(known | resumed)) != set(segments):  # somebody else is at it
+        return 0
+    metadata = to_table((), SAMPLES, run_id).schema.metadata
+    write_tables(whole, [rows.replace_schema_metadata(metadata)])
+    last = list(states_of([whole]))
+    removed = remove_unchanged(segments)
+    remove_unchanged(last)
     return removed
 
 

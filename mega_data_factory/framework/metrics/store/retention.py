@@ -13,11 +13,13 @@ import pyarrow.compute as pc
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.fields import utc_now
-from mega_data_factory.framework.metrics.store.decoding import gathered
+from mega_data_factory.framework.metrics.store.decoding import Vanished, gathered
 from mega_data_factory.framework.metrics.store.files import (
+    FileState,
     file_sizes,
     is_of_run,
     names_of_runs,
+    remove_samples,
     remove_unchanged,
     states_of,
 )
@@ -25,7 +27,7 @@ from mega_data_factory.framework.metrics.store.status import with_aborted
 from mega_data_factory.framework.metrics.store.tables import Source, StoredTables
 from mega_data_factory.framework.metrics.store.unit_files import remove_unit, unit_sizes, write_unit
 from mega_data_factory.framework.metrics.store.units import Unit, sign_of_life, unit_file
-from mega_data_factory.storage import Location, join
+from mega_data_factory.storage import Location, exists, join
 
 _AGE_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SIZE_UNITS = {
@@ -132,18 +134,23 @@ def prune(
     store = StoredTables(path)
     sizes = {kind: file_sizes(path, kind) for kind in schema.TABLES}
     units = store.consistently(store.units)
-    columns = ["run_id", "start_time", "end_time", "status", "heartbeat", "flush_interval"]
-    runs = with_aborted(store.read("runs", columns=columns), now())
-    newest_first = runs.sort_by([("start_time", "descending"), ("run_id", "descending")]).to_pylist()
+    newest_first = _newest_first(store, now())
     bytes_of = _bytes_of(path, [row["run_id"] for row in newest_first], sizes, units)
     expired = _expired(newest_first, bytes_of, retention, now())
     if expired and not dry_run:
-        _remove_small(path, expired, sizes)
-        for unit in units:
-            if not expired.isdisjoint(unit.runs):
-                store.consistently(lambda unit=unit: _shrink(store, unit, expired))  # type: ignore[misc]
+        states = _small_states(path, expired, sizes)
+        expired &= _expired(_newest_first(store, now()), bytes_of, retention, now())  # others may be resumed since
+        _remove_small(path, expired, states)
+        _shrink_units(store, expired)
     gone = tuple(row["run_id"] for row in newest_first if row["run_id"] in expired)
     return Pruned(gone, round(sum(bytes_of[run_id] for run_id in gone)), len(newest_first) - len(gone))
+
+
+def _newest_first(store: StoredTables, now: datetime) -> list[dict[str, Any]]:
+    columns = ["run_id", "start_time", "end_time", "status", "heartbeat", "flush_interval"]
+    runs = with_aborted(store.read("runs", columns=columns), now)
+    rows: list[dict[str, Any]] = runs.sort_by([("start_time", "descending"), ("run_id", "descending")]).to_pylist()
+    return rows
 
 
 def _bytes_of(
@@ -168,7 +175,7 @@ def _expired(
     expired = set()
     total = 0.0
     for number, row in enumerate(newest_first, 1):
-        total += bytes_of[row["run_id"]]
+        total += bytes_of.get(row["run_id"], 0.0)
         seen = sign_of_life(row["end_time"], row["heartbeat"], row["start_time"])
         beyond = (
             (retention.max_age is not None and now - seen > retention.max_age)
@@ -180,22 +187,57 @@ def _expired(
     return expired
 
 
-def _remove_small(path: Location, expired: set[str], sizes: dict[str, dict[str, int]]) -> None:
-    for kind in sorted(sizes, key=lambda kind: kind == "runs"):  # a run whose row is there can be pruned again
-        for run_id, own in names_of_runs(kind, expired, sizes[kind]).items():
-            paths = [join(path, kind, name) for name in own.all]
-            remove_unchanged(state for state in states_of(paths) if is_of_run(state.path, kind, run_id))
+def _small_states(
+    path: Location, run_ids: set[str], sizes: dict[str, dict[str, int]]
+) -> dict[str, dict[str, list[FileState]]]:
+    """The files of single runs as they are now, by table and run."""
+    return {
+        kind: {
+            run_id: list(states_of(join(path, kind, name) for name in own.all))
+            for run_id, own in names_of_runs(kind, run_ids, files).items()
+        }
+        for kind, files in sizes.items()
+    }
+
+
+def _remove_small(path: Location, expired: set[str], states: dict[str, dict[str, list[FileState]]]) -> None:
+    """Remove files of single runs that are as they were before it was clear that the runs are over."""
+    for kind in sorted(states, key=lambda kind: kind == "runs"):  # a run whose row is there can be pruned again
+        for run_id in sorted(expired & states[kind].keys()):
+            own = states[kind][run_id]
+            if all(is_of_run(state.path, kind, run_id) for state in own):
+                if kind == "samples":
+                    remove_samples(path, run_id, own, schema.SAMPLES.empty_table())
+                else:
+                    remove_unchanged(own)
+
+
+def _shrink_units(store: StoredTables, expired: set[str]) -> None:
+    """Take runs out of all units, those included that compactions write meanwhile."""
+    done: set[str] = set()
+    while True:
+        units = [unit for unit in store.consistently(store.units) if not expired.isdisjoint(unit.runs)]
+        if not (left := [unit for unit in units if unit.name not in done]):
+            return
+        for unit in left:
+            store.consistently(lambda unit=unit: _shrink(store, unit, expired))  # type: ignore[misc]
+            done.add(unit.name)
 
 
 def _shrink(store: StoredTables, unit: Unit, expired: set[str]) -> None:
-    """Replace a unit by one without the expired runs."""
+    """Replace a unit by one without the expired runs, unless somebody else has replaced it."""
     rest = frozenset(unit.runs) - expired
     if rest:
         tables = {}
         only = pc.field("run_id").isin(sorted(rest))
-        for kind in schema.TABLES:
-            source = Source(join(store.path, unit_file(kind, unit.name)), unit, rest, complete=False)
-            table = store.read_unit(source, kind, only=only, strict=True)
-            tables[kind] = gathered([] if table is None else [table], kind)
+        try:
+            for kind in schema.TABLES:
+                source = Source(join(store.path, unit_file(kind, unit.name)), unit, rest, complete=False)
+                table = store.read_unit(source, kind, only=only, strict=True)
+                tables[kind] = gathered([] if table is None else [table], kind)
+        except Vanished:
+            if exists(join(store.path, unit_file("runs", unit.name))):
+                raise
+            return
         write_unit(store.path, tables)
     remove_unit(store.path, unit.name)
