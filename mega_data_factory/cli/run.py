@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -74,8 +75,9 @@ def run(
         print_report(report, stdout())
     elif not quiet and not failure:
         stdout().print(f"metrics are off, so there is no table: {progress_line(progress)}")
-    if (failure or interrupted) and executor.resumable:
-        stderr().print(f"to go on: mdf run --config {config} --resume {executor.run_id}", markup=False, soft_wrap=True)
+    if (failure or interrupted) and executor.books.batches and executor.resumable:
+        given = " ".join(["--config", shlex.quote(str(config)), *(f"--set {shlex.quote(text)}" for text in overrides)])
+        stderr().print(f"to go on: mdf run {given} --resume {executor.run_id}", markup=False, soft_wrap=True)
     if failure:
         tell(failure, as_json=False)
         return exit_code(failure)

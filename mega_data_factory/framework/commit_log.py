@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mega_data_factory import storage
-from mega_data_factory.errors import InputError, MdfError
+from mega_data_factory.errors import InputError
 from mega_data_factory.framework.batch import CommitRecord
 
 COMMITS = "_commits"
@@ -90,7 +90,10 @@ class CommitLog:
         """What the run does; None when there is no such log, or a damaged one."""
         try:
             return LoggedPlan(**json.loads(storage.read_bytes(storage.join(self.path, _PLAN))))
-        except (InputError, ValueError, TypeError):  # absent, no JSON, or of another version
+        except InputError as error:
+            _only_if_absent(error)
+            return None
+        except (ValueError, TypeError):  # no JSON, or of another version
             return None
 
     def append(self, name: str, session: int, records: Sequence[CommitRecord]) -> None:
@@ -201,9 +204,18 @@ def _read(path: str, name: str, session: int, output: str) -> CommittedGroup | N
         records = tuple(_moved(CommitRecord.from_json(values), output) for values in lines)
         files = {record.output_file for record in records if record.output_file}
         whole = bool(records) and all(storage.size(file.path) == file.bytes for file in files)
-    except (MdfError, ValueError, KeyError, TypeError):  # torn by a crash of the machine, or the file is gone
+    except InputError as error:
+        _only_if_absent(error)
+        return None
+    except (ValueError, KeyError, TypeError):  # torn by a crash of the machine
         return None
     return CommittedGroup(name, session, records) if whole else None
+
+
+def _only_if_absent(error: InputError) -> None:
+    """Go on where a file is not there; a store that does not answer must not be taken for an empty one."""
+    if not isinstance(error.__cause__, FileNotFoundError):
+        raise error
 
 
 def _moved(record: CommitRecord, output: str) -> CommitRecord:

@@ -13,7 +13,7 @@ from types import GeneratorType
 from typing import Any
 
 from mega_data_factory import __version__, storage
-from mega_data_factory.errors import ConfigError, MdfError, ResumeError
+from mega_data_factory.errors import ConfigError, ResumeError
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.books import Books
 from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, check_config
@@ -193,7 +193,7 @@ class Executor:
         self._recorder.continues(self._life.began, self._life.seconds)
         for record in self._life.committed:
             self._made_room = True  # an earlier life has; what is there now is the run's own, or came after it
-            self._tally.add(StagedBatch(record.batch, record.output_records, 0))
+            self._take(StagedBatch(record.batch, record.output_records, 0))
             self._take(record)
 
     def _begin(self) -> Life:
@@ -241,10 +241,12 @@ class Executor:
         )
 
     def _salvage(self, engine: Engine) -> None:
+        if not self._made_room and self.plan.writer_options.if_exists == "overwrite":
+            return  # what earlier runs wrote is still there, and this run's must not lie beside it
         try:
             for record in engine.salvage():
                 self._take(record)
-        except MdfError as error:  # the error that ended the run is the one to report
+        except Exception as error:  # noqa: BLE001 - the error that ended the run is the one to report
             log.warning("what had passed the last stage could not be written: %s", error)
 
     def _write_rejected_samples(self) -> None:

@@ -121,7 +121,11 @@ class OutputFolder:
     def forget(self) -> None:
         """Remove what a run needs to go on: it is complete."""
         self.remove_staged()
+        self.forget_claims()  # before the log: what says that there is something to go on with goes last
         self.log.remove()
+
+    def forget_claims(self) -> None:
+        """Remove the deduplication state of the run."""
         if self.state is not None:
             storage.remove_tree(self.state)
             remove_if_empty(storage.join(self.path, _STATE))

@@ -123,6 +123,7 @@ class Life:
         lock = _lock(output)
         lock.acquire()
         began = utc_now()
+        output.forget_claims()  # of an earlier run of the same name
         output.log.start(LoggedPlan(began.isoformat(), fingerprint(plan, output.run_id)))
         return cls(output, lock, began)
 

@@ -1,7 +1,8 @@
 """Columns in and out of an Arrow table, and the family's one rule for what is missing.
 
-A column that is not there, or does not hold text, is a mistake of the configuration and stops with `ConfigError`. A
-value that is null is data: a refiner leaves it null, a filter rejects it with the reason `missing_<what>` (for example
+A column that is not there, or holds no text, is a mistake of the configuration and stops with `ConfigError`. Numbers
+and truth values in a text column are read as text: a source without a schema may hold nothing else for a while. A value
+that is null is data: a refiner leaves it null, a filter rejects it with the reason `missing_<what>` (for example
 `missing_text`), and a deduplicator passes it on, because nothing is not a copy of anything. Empty text is text of
 length 0 and is judged like any other.
 """
@@ -43,7 +44,7 @@ def text_of(table: pa.Table, name: str, parameter: str = "text_column") -> pl.Se
     """
     column = column_of(table, name, parameter)
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (_is_text(kind) or pa.types.is_null(kind)):
+    if not (_is_text(kind) or _is_plain(kind) or pa.types.is_null(kind)):
         raise ConfigError(f"{parameter}: column `{name}` holds {column.type}, not text")
     series = pl.from_arrow(column)
     assert isinstance(series, pl.Series)
@@ -62,6 +63,10 @@ def to_strings(series: pl.Series) -> pa.Array:
     """A polars String series as an Arrow `string` array (`large_string` where 2 GiB are not enough)."""
     array = series.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     return array if array.nbytes > 2**31 - 1 else array.cast(pa.string())
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -132,17 +132,16 @@ class LocalEngine:
             for pool in (*self._working_pools(), self._claim_pool):
                 pool.kill()
 
-    def salvage(self) -> list[CommitRecord]:
+    def salvage(self) -> Iterator[CommitRecord]:
         """Write what had passed the last stage when the run was stopped, here and now."""
+        yield from [event for event in self._events if isinstance(event, CommitRecord)]  # written, and not yet told
         groups = [task.staged for task in (*self._writers.lost, *self._writers.queue)]
         if last := self._gatherer.flush():
             groups.append(last)
         writer: Writer = self._plan.writer.build()
-        commits = [event for event in self._events if isinstance(event, CommitRecord)]  # written, and not yet told
         for group in groups:
             tables = [(staged.batch, Spool.take(staged.path) if staged.path else _NO_TABLE) for staged in group]
-            commits += self._settings.output.write(writer, tables)
-        return commits
+            yield from self._settings.output.write(writer, tables)
 
     def close(self) -> None:
         """Remove the spool."""
@@ -176,15 +175,21 @@ class LocalEngine:
             if worker.wants_more and room:
                 self._flow.in_flight += 1
                 worker.go_on({"next": True})
-            elif worker.idle and self._readers.queue and (room or self._readers.queue[0].has_credit):
-                task = self._readers.queue.popleft()
-                # A split whose reader died has its credit already: it must not wait for room that it takes itself.
+            elif worker.idle and (task := self._next_split(room)):
                 self._flow.in_flight += not task.has_credit
                 task.has_credit = True
                 worker.give(task)
         if group := self._gatherer.flush() if self._upstream_done() else self._gatherer.overdue():
             self._write(group)
             self._writers.hand_out()
+
+    def _next_split(self, room: bool) -> Task | None:
+        """The next split to read; without room, one that has its credit already, since its reader died with it."""
+        for task in self._readers.queue:
+            if room or task.has_credit:
+                self._readers.queue.remove(task)
+                return task
+        return None
 
     def _upstream_done(self) -> bool:
         return not self._splits_left and self._readers.done() and all(stage.done() for stage in self._stages)
@@ -195,7 +200,12 @@ class LocalEngine:
     def _listen(self) -> None:
         pools = (*self._working_pools(), self._claim_pool)
         by_connection = {worker.connection: (pool, worker) for pool in pools for worker in pool.workers}
-        for connection in wait(list(by_connection), timeout=1.0):
+        ready = wait(list(by_connection), timeout=1.0)
+        if not ready:
+            for pool, worker in by_connection.values():
+                if worker.process.is_gone():
+                    self._bury(pool, worker)
+        for connection in ready:
             assert isinstance(connection, Connection)
             pool, worker = by_connection[connection]
             message = worker.receive()

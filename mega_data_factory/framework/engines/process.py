@@ -22,6 +22,9 @@ _THREAD_POOLS = (
     "RAYON_NUM_THREADS",
 )
 
+_LOOK_AFTER = 1.0
+"""Seconds of silence after which it is checked whether the worker still lives."""
+
 
 class WorkerProcess:
     """A child process that runs `local_worker` and speaks JSON over a socket pair.
@@ -71,10 +74,17 @@ class WorkerProcess:
     def receive(self) -> dict[str, Any] | None:
         """The next message, waiting for it; None when the worker is dead."""
         try:
+            while not self.connection.poll(_LOOK_AFTER):
+                if self.is_gone():
+                    return None
             message: dict[str, Any] = json.loads(self.connection.recv_bytes())
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # nothing more comes, or half a message: it was killed while it sent one
             return None
         return message
+
+    def is_gone(self) -> bool:
+        """Whether the worker has ended without a last word: what it has forked may keep its connection open."""
+        return self._process.poll() is not None and not self.connection.poll(0)
 
     def epitaph(self) -> str:
         """How a dead worker ended, in words."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import uuid
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -70,6 +71,7 @@ class RayEngine:
         self._commits: list[CommitRecord] = []
         self._actors: list[Any] = []
         self._connected = False
+        self._life = uuid.uuid4().hex[:8]
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -130,16 +132,15 @@ class RayEngine:
         while self._commits:
             yield self._commits.pop(0)
 
-    def salvage(self) -> list[CommitRecord]:
+    def salvage(self) -> Iterator[CommitRecord]:
         """Write what had passed the last stage when the run was stopped, here and now."""
+        yield from self._commits  # written, and not yet told
         groups = list(self._writing.values())
         if last := self._gatherer.flush():
             groups.append(last)
         writer: Writer = self._plan.writer.build()
-        commits = self._commits  # written, and not yet told
         for group in groups:
-            commits += self._settings.output.write(writer, [(s.batch, read_staged(s.path)) for s in group])
-        return commits
+            yield from self._settings.output.write(writer, [(s.batch, read_staged(s.path)) for s in group])
 
     def close(self) -> None:
         """End what this run started on the cluster, and remove the staging folder."""
@@ -160,7 +161,7 @@ class RayEngine:
         share = cpu_share(plan, sum(node.cpu for node in nodes))
         ledger = ray.remote(AttemptLedger).options(**ALWAYS_BACK).remote()
         shards = [
-            ray.remote(ClaimShard).options(**ALWAYS_BACK).remote(claim_log(self._settings.output, shard))
+            ray.remote(ClaimShard).options(**ALWAYS_BACK).remote(claim_log(self._settings.output, shard, self._life))
             for shard in range(plan.executor.dedup_num_buckets if plan.needs_claims else 0)
         ]
         self._actors = [ledger, *shards]

@@ -225,7 +225,13 @@ def write_group(writer: Component, output: OutputFolder, group: Sequence[tuple[s
         return {"failed": as_mdf_error(error, f"data_writer `{writer.name}`").as_dict()}
 
 
-def claim_log(output: OutputFolder, shard: int) -> str:
-    """Where a shard keeps its log: beside the output, or on its node where that is on an object store."""
-    folder = output.state or str(Path(tempfile.gettempdir()) / f"mdf-claims-{output.run_id}")
+def claim_log(output: OutputFolder, shard: int, life: str) -> str:
+    """Where a shard keeps its log: beside the output, or on its node where that is on an object store.
+
+    Args:
+        output: of the run.
+        shard: its number.
+        life: distinct for every start of a run; a log on a node must not be found by a later run of the same name.
+    """
+    folder = output.state or str(Path(tempfile.gettempdir()) / f"mdf-claims-{output.run_id}-{life}")
     return str(Path(folder) / f"claims-{shard}.log")

@@ -50,7 +50,7 @@ class Engine(Protocol):
         """
         ...
 
-    def salvage(self) -> list[CommitRecord]:
+    def salvage(self) -> Iterator[CommitRecord]:
         """After `run` was closed or has raised: commit what had passed the last stage."""
         ...
 

@@ -104,6 +104,7 @@ class MetricsCollector:
         self._folding = threading.Lock()
         self._rows: dict[tuple[str, str, str, str], OperatorMetrics] = {}
         self._stages: dict[str, datetime] = {}
+        self.writing_seconds = 0.0
         self._totals: RunTotals | None = None
         self._started: tuple[datetime, float] | None = None
         self._ended: tuple[datetime, float] | None = None
@@ -274,7 +275,7 @@ class MetricsCollector:
             rejected_records=sum(stage.rejected_records for stage in stages),
             status=self._status,
             error=self._error,
-            instrumentation_seconds=sum(row.batches for row in rows) * cost_per_call(),
+            instrumentation_seconds=sum(row.batches for row in rows) * cost_per_call() + self.writing_seconds,
         )
         for name, value in set_values.items():
             setattr(run, name, value)

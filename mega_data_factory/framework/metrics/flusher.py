@@ -121,6 +121,7 @@ class MetricsFlusher:
         return True
 
     def _flush(self) -> None:
+        self._collector.writing_seconds = time.thread_time()
         snapshot = self._collector.snapshot()
         if snapshot is None:
             return
@@ -134,7 +135,6 @@ class MetricsFlusher:
         run, last = snapshot.run, self._written
         run.heartbeat = self._now()
         run.flush_failures = self.failures
-        run.instrumentation_seconds += time.thread_time()
         if last is not None and (last.stages, last.operators) == (snapshot.stages, snapshot.operators):
             self._writer.write_run_metrics(run)
         else:

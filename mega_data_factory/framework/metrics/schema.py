@@ -110,7 +110,7 @@ RUNS = _table(
     ("output_bytes", _COUNT, "bytes written"),
     ("loader_seconds", _REAL, "seconds busy reading, over all workers"),
     ("writer_seconds", _REAL, "seconds busy writing, over all workers"),
-    ("instrumentation_seconds", _REAL, "seconds that measuring itself took, over all workers"),
+    ("instrumentation_seconds", _REAL, "seconds that measuring itself took, writing included"),
     ("books_closed", pa.bool_(), "whether every record is accounted for; null when not checked"),
     ("books_difference", _COUNT, "records not accounted for; 0 when the books close"),
     ("heartbeat", _TIME, "when this row was last written, naive UTC; an old one of a running run means it was killed"),
