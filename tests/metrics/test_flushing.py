@@ -1,5 +1,6 @@
 """Live metrics: there from the start, whole at any moment, and never in the way of the run."""
 
+import io
 import os
 import signal
 import subprocess
@@ -62,7 +63,9 @@ def rows(folder, kind):
     names = [path.name for path in (folder / kind).glob("*.parquet")]
     if kind == "samples":
         names = [name for files in sample_files(names).values() for name in files.names]
-    return [row for name in names for row in pq.read_table(folder / kind / name).to_pylist()]
+    # opened once: a file that is replaced between two openings would be read half from the one and half from the other
+    wholes = [io.BytesIO((folder / kind / name).read_bytes()) for name in names]
+    return [row for whole in wholes for row in pq.read_table(whole).to_pylist()]
 
 
 def eventually(condition, seconds=5.0):

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+import pyarrow as pa
+
 from mega_data_factory.errors import MdfError, MetricsError
 from mega_data_factory.framework.metrics.collector import MetricsCollector, Snapshot
 from mega_data_factory.framework.metrics.fields import utc_now
@@ -65,6 +67,7 @@ class MetricsFlusher:
         self._sample_log: SampleLog | None = None
         self._written: Snapshot | None = None
         self._streak = 0
+        self._loading_seconds = 0.0
         self._error: Exception | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._go, name=f"metrics-of-{collector.run_id}", daemon=True)
@@ -90,6 +93,8 @@ class MetricsFlusher:
         return MetricsError(f"the metrics could not be written to {where}: {_text(self._error)}", hint=hint)
 
     def _go(self) -> None:
+        pa.array([None])  # Arrow loads pandas with its first conversion: that is start-up, not the cost of measuring
+        self._loading_seconds = time.thread_time()
         while not self._ending.is_set():
             started = time.monotonic()
             self._attempt(self._flush)
@@ -121,7 +126,7 @@ class MetricsFlusher:
         return True
 
     def _flush(self) -> None:
-        self._collector.writing_seconds = time.thread_time()
+        self._collector.writing_seconds = time.thread_time() - self._loading_seconds
         snapshot = self._collector.snapshot()
         if snapshot is None:
             return
