@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,6 +30,10 @@ class FakeClock:
     def __call__(self) -> float:
         """What it shows."""
         return self.seconds
+
+    def now(self) -> datetime:
+        """The same as a time of day, naive UTC: noon of a January day, and the seconds that have passed."""
+        return datetime(2026, 1, 24, 12, 0) + timedelta(seconds=self.seconds)
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""

@@ -15,34 +15,7 @@ from mega_data_factory.framework.metrics import (
     StageMetrics,
     schema,
 )
-
-
-class Clock:
-    """Seconds that pass when told to."""
-
-    def __init__(self):
-        self.seconds = 0.0
-
-    def __call__(self):
-        return self.seconds
-
-    def now(self):
-        return datetime(2026, 1, 24, 12, 0) + timedelta(seconds=self.seconds)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def collector(clock):
-    return MetricsCollector("run_test", clock=clock, now=clock.now)
-
-
-def row(operator="filter", worker="w0", records=100, passed=90, seconds=1.0, **more):
-    names = {"run_id": "run_test", "stage_name": "stage_0", "operator_name": operator, "worker_id": worker}
-    return OperatorMetrics(**names | {"input_records": records, "output_records": passed, "total_time": seconds} | more)
+from tests.operator_rows import row
 
 
 class TestMetricsCollector:
