@@ -64,7 +64,7 @@ bench: $(STAMP) ## Measure: speed against hand-written loops, cost of the metric
 
 lock: ## Resolve the dependencies again into requirements.lock (needs uv)
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-header --no-annotate --extra huggingface --extra s3 --extra gcs --group dev pyproject.toml --output-file requirements.lock
+		--no-header --no-annotate --all-extras --group dev pyproject.toml --output-file requirements.lock
 
 clean: ## Remove the environment, caches and what runs have written
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis metrics output rejected
