@@ -1,0 +1,32 @@
+"""Tables and arrays in, findings out. Nothing here draws, prints, or reaches into a run.
+
+Names are loaded when they are asked for (PEP 562): the point-by-point detector needs no numpy, the findings do.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mega_data_factory.analytics.anomaly import AnomalyDetector
+    from mega_data_factory.analytics.correlation import changed_scores
+
+__all__ = ["AnomalyDetector", "changed_scores"]
+
+_HOMES = {
+    "anomaly": ("AnomalyDetector",),
+    "correlation": ("changed_scores",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
