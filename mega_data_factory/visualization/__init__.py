@@ -1,0 +1,37 @@
+"""Pictures of a cluster and of runs. Names are loaded when they are first used: a worker must not import Plotly."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_HOME_OF = {
+    "AnomalyDetector": "mega_data_factory.analytics.anomaly",
+    "DARK": "mega_data_factory.visualization.theme",
+    "HistoryRetention": "mega_data_factory.visualization.history",
+    "LIGHT": "mega_data_factory.visualization.theme",
+    "MetricsHistory": "mega_data_factory.visualization.history",
+    "MetricsVisualizer": "mega_data_factory.visualization.visualizer",
+    "Theme": "mega_data_factory.visualization.theme",
+    "from_store": "mega_data_factory.visualization.from_store",
+}
+
+if TYPE_CHECKING:
+    from mega_data_factory.visualization.theme import DARK, LIGHT, Theme
+
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "Theme",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

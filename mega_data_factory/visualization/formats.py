@@ -1,0 +1,139 @@
+"""How numbers are written for people: few digits, the unit beside them, and never a rounding that lies.
+
+The one place for plots, reports, the dashboard and the command line. Python formats text here; what a browser has to
+format by itself (axes, hover) gets a D3 format from `Unit`, so that both agree.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+NOTHING = "-"
+"""Where there is no value: never 0, which would be one."""
+
+
+def count(value: float | None) -> str:
+    """`12,345`."""
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def short_count(value: float | None) -> str:
+    """Three significant digits, for labels that have little room: `950`, `12.3 k`, `4.56 M`, `7.89 G`."""
+    if value is None:
+        return NOTHING
+    for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= 0.9995 * factor:
+            return f"{three_digits(value / factor)} {unit}"
+    return f"{value:,.0f}"
+
+
+def percent(value: float | None) -> str:
+    """`87.3 %` of a value in percent; `100 %` and `0 %` only where nothing, or everything, was lost."""
+    if value is None:
+        return NOTHING
+    if value in (0, 100):
+        return f"{value:.0f} %"
+    if 0 < value < 0.05:
+        return "<0.1 %"
+    if 99.95 <= value < 100:
+        return ">99.9 %"
+    return f"{value:.1f} %"
+
+
+def seconds(value: float | None) -> str:
+    """Three significant digits in the unit that suits: `850 ns`, `12.3 µs`, `4.56 ms`, `7.89 s`, `12 min 05 s`."""
+    if value is None:
+        return NOTHING
+    if value == 0:
+        return "0 s"
+    if value >= 60:
+        minutes, rest = divmod(round(value), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+    for unit, factor in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= 0.9995 * factor:
+            return f"{three_digits(value / factor)} {unit}"
+    return f"{three_digits(value / 1e-9)} ns"
+
+
+def moment(value: datetime | None) -> str:
+    """`2026-11-22 03:49`, in the zone that the value is in."""
+    return NOTHING if value is None else f"{value:%Y-%m-%d %H:%M}"
+
+
+def rate(value: float | None) -> str:
+    """Records per second: `8.12 /s`, `12,300 /s`, `4.5 M/s`."""
+    if value is None:
+        return NOTHING
+    if value >= 999_500:
+        return f"{three_digits(value / 1e6)} M/s"
+    return f"{value:,.0f} /s" if value >= 100 else f"{three_digits(value)} /s"
+
+
+def size(value: float | None) -> str:
+    """Bytes in decimal units: `512 B`, `1.23 MB`."""
+    if value is None:
+        return NOTHING
+    if value < 1000:
+        return f"{value:.0f} B"
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if value >= 0.9995 * factor:
+            return f"{three_digits(value / factor)} {unit}"
+    return f"{three_digits(value / 1e3)} kB"
+
+
+def byte_rate(value: float | None) -> str:
+    """Bytes per second: `512 B/s`, `1.23 MB/s`."""
+    return NOTHING if value is None else f"{size(value)}/s"
+
+
+def number(value: float | None) -> str:
+    """A value of which nothing is known, in three significant digits: `0.00123`, `42`, `12,345`, `1.23e+12`."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    if value == int(value) and abs(value) < 1e9:
+        return f"{value:,.0f}"
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits of a number between 1 and 1,000: `9.87`, `98.7`, `987`."""
+    if value >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def plural(number: int, noun: str) -> str:
+    """`1 stage`, `2 stages`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of measure, as an axis and a hover label of Plotly show it.
+
+    Attributes:
+        name: what an axis says: `percent`, `bytes/s`; empty for plain numbers.
+        d3: D3 format of a value (https://d3js.org/d3-format); `~s` puts SI prefixes.
+        suffix: stands behind a value, with the blank before it where one belongs there.
+    """
+
+    name: str
+    d3: str
+    suffix: str = ""
+
+    def hover(self, variable: str = "y") -> str:
+        """The value in a Plotly hover template: `%{y:.1f} %`."""
+        return f"%{{{variable}:{self.d3}}}{self.suffix}"
+
+
+PERCENT = Unit("percent", ".1f", " %")
+BYTES = Unit("bytes", ".3~s", "B")
+BYTES_PER_SECOND = Unit("bytes/s", ".3~s", "B/s")
+OPERATIONS_PER_SECOND = Unit("operations/s", ".3~s", " /s")
+RECORDS_PER_SECOND = Unit("records/s", ".3~s", " /s")
+SECONDS = Unit("seconds", ".3~s", "s")
+COUNT = Unit("", ",.0f")
+PLAIN = Unit("", ".4~g")
