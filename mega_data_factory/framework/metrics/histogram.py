@@ -21,6 +21,12 @@ ZERO_BUCKET = -(2**31)
 """Bucket of 0, of negative values and of values too small to be told from 0. It sorts below every other bucket, and
 `power(2, bucket / 64.0)` is 0 for it, so SQL over the buckets needs no special case."""
 
+_COUNT_BITS = 47
+_COUNT_MASK = (1 << _COUNT_BITS) - 1
+
+_MIDDLE = 1 << 16
+"""Added to a bucket's number it gives the upper 17 bits of its word; 0 there is the zero bucket."""
+
 _SMALLEST = 2.0**-1022  # the smallest normal float64; below it a logarithm loses its precision
 
 
@@ -48,6 +54,19 @@ def middle_of(bucket: int) -> float:
     return upper * (1 - RELATIVE_ERROR)
 
 
+def _word(bucket: int, count: int) -> int:
+    number = 0 if bucket == ZERO_BUCKET else bucket + _MIDDLE
+    if not 0 <= number < 2 * _MIDDLE or (number == 0 and bucket != ZERO_BUCKET):
+        raise ValueError(f"there is no bucket {bucket}")
+    if not 0 < count <= _COUNT_MASK:
+        raise ValueError(f"{count} values in bucket {bucket}: a bucket holds 1 to {_COUNT_MASK}")
+    return number << _COUNT_BITS | count
+
+
+def _bucket(word: int) -> int:
+    return (word >> _COUNT_BITS) - _MIDDLE if word > _COUNT_MASK else ZERO_BUCKET
+
+
 class LatencyHistogram:
     """Counts of values in base-2 exponential buckets, kept sparsely.
 
@@ -63,37 +82,44 @@ class LatencyHistogram:
     Prometheus' native histograms; the middle and its bound are those of DDSketch (Masson, Rim, Lee: "DDSketch: a fast
     and fully-mergeable quantile sketch with relative-error guarantees", PVLDB 12(12), 2019).
 
-    Buckets and counts are two sorted arrays, 12 bytes for each bucket that is occupied: a fifth of a dict.
+    A bucket that is occupied takes 8 bytes: its number in the upper 17 bits of a word and its count in the other 47, the
+    words sorted. So a bucket holds up to 1.4e14 values.
 
     Args:
         counts: bucket → count; no count is 0.
+
+    Raises:
+        ValueError: a bucket is none that `bucket_of` gives, or a count is not positive, or too large.
     """
 
-    __slots__ = ("_buckets", "_counts")
+    __slots__ = ("_words",)
 
     def __init__(self, counts: Mapping[int, int] | None = None) -> None:
-        pairs = sorted(counts.items()) if counts else ()
-        self._buckets = array("i", [bucket for bucket, _ in pairs])
-        self._counts = array("q", [count for _, count in pairs])
+        self._words = array("Q", sorted(map(_word, counts, counts.values())) if counts else ())
 
     @property
     def counts(self) -> dict[int, int]:
         """Bucket → count, by bucket; no count is 0."""
-        return dict(zip(self._buckets, self._counts, strict=True))
+        return dict(self.to_pairs())
 
-    def _count(self, bucket: int, weight: int) -> None:
-        at = bisect_left(self._buckets, bucket)
-        if at < len(self._buckets) and self._buckets[at] == bucket:
-            self._counts[at] += weight
-        else:
-            self._buckets.insert(at, bucket)
-            self._counts.insert(at, weight)
+    def _count(self, word: int) -> None:
+        """Add the count of a word to the bucket of it."""
+        words = self._words
+        start = word & ~_COUNT_MASK
+        at = bisect_left(words, start)
+        if at < len(words) and words[at] & ~_COUNT_MASK == start:
+            count = (words[at] & _COUNT_MASK) + (word & _COUNT_MASK)
+            if count > _COUNT_MASK:
+                raise OverflowError(f"a bucket holds at most {_COUNT_MASK} values")
+            words[at] = start | count
+        else:  # not `insert`, which would reserve room for more: most histograms have all their buckets early
+            self._words = words[:at] + array("Q", (word,)) + words[at:]
 
     def _discount(self, bucket: int, weight: int) -> None:
-        at = bisect_left(self._buckets, bucket)
-        self._counts[at] -= weight
-        if not self._counts[at]:
-            del self._buckets[at], self._counts[at]
+        at = bisect_left(self._words, _word(bucket, 1))
+        self._words[at] -= weight
+        if not self._words[at] & _COUNT_MASK:
+            del self._words[at]
 
     def add(self, value: float, weight: int = 1) -> None:
         """Count `value` `weight` times.
@@ -102,7 +128,7 @@ class LatencyHistogram:
             ValueError: the value is not finite, or the weight is negative.
         """
         if weight > 0:
-            self._count(bucket_of(value), weight)
+            self._count(_word(bucket_of(value), weight))
         elif weight < 0:
             raise ValueError(f"weight {weight} is negative; `subtract` takes away")
 
@@ -136,16 +162,16 @@ class LatencyHistogram:
 
     def include(self, other: LatencyHistogram) -> None:
         """Add another histogram to this one, in place."""
-        if not self._buckets:
-            self._buckets, self._counts = other._buckets[:], other._counts[:]
+        if not self._words:
+            self._words = other._words[:]
             return
-        for bucket, count in zip(other._buckets, other._counts, strict=True):
-            self._count(bucket, count)
+        for word in other._words:
+            self._count(word)
 
     @property
     def total(self) -> int:
         """How many values were counted."""
-        return sum(self._counts)
+        return sum(word & _COUNT_MASK for word in self._words)
 
     def quantile(self, q: float) -> float | None:
         """The value below or at which a share `q` of the counted values lies; None when nothing was counted.
@@ -160,15 +186,15 @@ class LatencyHistogram:
             raise ValueError(f"q is {q}, not between 0 and 1")
         rank = math.ceil(q * self.total - 1e-9)  # 0.07 * 100 is 7.000000000000001, and its rank is 7
         seen = 0
-        for bucket, count in zip(self._buckets, self._counts, strict=True):
-            seen += count
+        for word in self._words:
+            seen += word & _COUNT_MASK
             if seen >= rank:
-                return middle_of(bucket)
+                return middle_of(_bucket(word))
         return None
 
     def to_pairs(self) -> list[tuple[int, int]]:
         """`(bucket, count)`, by bucket."""
-        return list(zip(self._buckets, self._counts, strict=True))
+        return [(_bucket(word), word & _COUNT_MASK) for word in self._words]
 
     @classmethod
     def from_pairs(cls, pairs: Iterable[tuple[int, int]]) -> LatencyHistogram:
@@ -181,7 +207,7 @@ class LatencyHistogram:
     def copy(self) -> LatencyHistogram:
         """An equal histogram that shares nothing with this one."""
         result = LatencyHistogram()
-        result._buckets, result._counts = self._buckets[:], self._counts[:]
+        result._words = self._words[:]
         return result
 
     def __add__(self, other: LatencyHistogram) -> LatencyHistogram:
@@ -199,12 +225,12 @@ class LatencyHistogram:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LatencyHistogram):
             return NotImplemented
-        return self._buckets == other._buckets and self._counts == other._counts
+        return self._words == other._words
 
     def __bool__(self) -> bool:
-        return bool(self._buckets)
+        return bool(self._words)
 
     __hash__ = None  # type: ignore[assignment]  # mutable, so it must not be a key
 
     def __repr__(self) -> str:
-        return f"LatencyHistogram(total={self.total}, buckets={len(self._buckets)})"
+        return f"LatencyHistogram(total={self.total}, buckets={len(self._words)})"
