@@ -165,7 +165,7 @@ class Executor:
                 if isinstance(event, StagedBatch):
                     self._make_room()
                 self._take(event)
-                yield self._progress(started)
+                yield self._progress(engine, started)
                 self._errors.check_limit(self._tally, final=False)
             self._make_room()
             self._errors.check_limit(self._tally, final=True)
@@ -228,7 +228,13 @@ class Executor:
             self._recorder.commit(event.batch)
             self._samples.add(event.batch.exclusions)
 
-    def _progress(self, started: float) -> Progress:
+    def _progress(self, engine: Engine, started: float) -> Progress:
+        loads = engine.loads()
+        stages = [
+            self._tally.stage_progress(stage.name, loads.get(stage.name))
+            for stage in self.plan.stages
+            if self._stage_settings.measure
+        ]
         return Progress(
             records_read=self._tally.read,
             records_passed=self._tally.passed,
@@ -238,6 +244,10 @@ class Executor:
             record_errors=self._tally.errors,
             dead_lettered=self._tally.dead,
             elapsed=time.monotonic() - started,
+            share=self.books.share(self.plan.executor.max_samples),
+            stages=tuple(stages),
+            reasons=self._tally.reasons,
+            last_error=self._tally.last_error,
         )
 
     def _salvage(self, engine: Engine) -> None:

@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mega_data_factory.errors import ErrorLimitExceeded, InputError
-from mega_data_factory.framework.batch import StagedBatch
+from mega_data_factory.framework.batch import Exclusion, StagedBatch
 from mega_data_factory.framework.config import ExecutorConfig
 from mega_data_factory.framework.contracts import LOADER_STAGE
 
 _SHARE_MEANS_SOMETHING_FROM = 1000
 """Records to have seen before a share of errors may stop the run; at the end it is checked whatever their number."""
+
+
+@dataclass(frozen=True)
+class StageLoad:
+    """What a stage has on its hands.
+
+    Attributes:
+        workers: workers that it has now.
+        backlog: batches that wait for it or that its workers hold.
+    """
+
+    workers: int
+    backlog: int
+
+
+@dataclass(frozen=True)
+class StageProgress:
+    """How far a stage is, by the batches that have passed the last stage.
+
+    Attributes:
+        name: of the stage.
+        input_records: records offered to its first operator.
+        output_records: records that its last operator passed on.
+        rejected: records that its filters rejected.
+        errors: records that raised in it.
+        workers: workers that it has now.
+        backlog: batches that wait for it or that its workers hold; None where the engine does not know.
+    """
+
+    name: str
+    input_records: int = 0
+    output_records: int = 0
+    rejected: int = 0
+    errors: int = 0
+    workers: int = 0
+    backlog: int | None = None
 
 
 @dataclass(frozen=True)
@@ -26,6 +64,10 @@ class Progress:
         record_errors: records that raised, the loader's included.
         dead_lettered: records set aside because they killed their worker.
         elapsed: seconds since the start.
+        share: how much of the source is done, 0 to 1; None while that cannot be told.
+        stages: how far every stage is, in plan order; empty where metrics are off.
+        reasons: records rejected so far, by reason; goes on counting.
+        last_error: the record that raised last; None where none has.
     """
 
     records_read: int = 0
@@ -36,6 +78,21 @@ class Progress:
     record_errors: int = 0
     dead_lettered: int = 0
     elapsed: float = 0.0
+    share: float | None = None
+    stages: tuple[StageProgress, ...] = ()
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    last_error: Exclusion | None = None
+
+
+@dataclass
+class StageTally:
+    """Counts what a stage did with the batches that have left the last stage."""
+
+    input_records: int = 0
+    output_records: int = 0
+    rejected: int = 0
+    errors: int = 0
+    workers: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -47,12 +104,18 @@ class Tally:
         passed: records that are still in.
         errors: records that raised, or could not be read.
         dead: records that were dead-lettered.
+        stages: the same by stage, in plan order.
+        reasons: records rejected, by reason.
+        last_error: the record that raised last.
     """
 
     read: int = 0
     passed: int = 0
     errors: int = 0
     dead: int = 0
+    stages: dict[str, StageTally] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+    last_error: Exclusion | None = None
 
     def add(self, staged: StagedBatch) -> None:
         """Count a batch."""
@@ -60,6 +123,39 @@ class Tally:
         self.passed += staged.records
         self.errors += sum(exclusion.kind == "error" for exclusion in staged.batch.exclusions)
         self.dead += staged.batch.dead_lettered
+        for exclusion in staged.batch.exclusions:
+            if exclusion.kind == "error":
+                self.last_error = exclusion
+        entered = None
+        for row in staged.batch.metrics:  # in the order in which operators saw the batch
+            stage = self.stages.setdefault(row.stage_name, StageTally())
+            if row.stage_name != entered:
+                entered = row.stage_name
+                stage.workers.add(row.worker_id)
+                stage.input_records += row.input_records
+                stage.output_records += row.input_records
+            stage.output_records -= row.input_records - row.output_records
+            stage.rejected += row.rejected_records
+            stage.errors += row.error_count
+            self.reasons.update(row.rejected_reasons or {})
+
+    def stage_progress(self, name: str, load: StageLoad | None) -> StageProgress:
+        """How far a stage is.
+
+        Args:
+            name: of the stage.
+            load: what it has on its hands, where the engine knows.
+        """
+        tally = self.stages.get(name, StageTally())
+        return StageProgress(
+            name=name,
+            input_records=tally.input_records,
+            output_records=tally.output_records,
+            rejected=tally.rejected,
+            errors=tally.errors,
+            workers=len(tally.workers) if load is None else load.workers,
+            backlog=None if load is None else load.backlog,
+        )
 
     @property
     def rejected(self) -> int:

@@ -20,6 +20,7 @@ from mega_data_factory.framework.contracts import Writer
 from mega_data_factory.framework.engines.pool import Pool, Task, Worker
 from mega_data_factory.framework.engines.run import Event, RunSettings, SplitsListed
 from mega_data_factory.framework.plan import Plan, StagePlan
+from mega_data_factory.framework.progress import StageLoad
 from mega_data_factory.framework.reading import ReadTask
 from mega_data_factory.framework.spool import Spool, SpoolFolder
 
@@ -131,6 +132,11 @@ class LocalEngine:
         finally:
             for pool in (*self._working_pools(), self._claim_pool):
                 pool.kill()
+
+    def loads(self) -> Mapping[str, StageLoad]:
+        """Workers and batches of every stage."""
+        plans = self._plan.stages
+        return {plan.name: pool.load() for plan, pool in zip(plans, self._stages, strict=True)}
 
     def salvage(self) -> Iterator[CommitRecord]:
         """Write what had passed the last stage when the run was stopped, here and now."""

@@ -12,6 +12,7 @@ from typing import Any
 from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.engines.process import WorkerProcess
+from mega_data_factory.framework.progress import StageLoad
 
 _STILLBORN_ALLOWED = 3
 
@@ -157,6 +158,11 @@ class Pool:
     def done(self) -> bool:
         """Whether nothing waits and nobody works."""
         return not self.queue and all(worker.task is None for worker in self.workers)
+
+    def load(self) -> StageLoad:
+        """How many workers there are, and how many tasks wait or are worked on."""
+        busy = sum(worker.task is not None for worker in self.workers)
+        return StageLoad(len(self.workers), len(self.queue) + busy)
 
     def replace(self, dead: Worker) -> tuple[Task | None, str]:
         """Start another worker in the slot of a dead one.

@@ -13,7 +13,7 @@ import logging
 import socket
 import uuid
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,6 +41,7 @@ from mega_data_factory.framework.engines.ray_dataset_loader import RayDatasetLoa
 from mega_data_factory.framework.engines.ray_rows import failed, staged_of
 from mega_data_factory.framework.engines.run import Event, RunSettings, SplitsListed
 from mega_data_factory.framework.plan import Plan, StagePlan
+from mega_data_factory.framework.progress import StageLoad
 from mega_data_factory.framework.reading import ReadTask
 from mega_data_factory.framework.resources import Machine, check_fit, cpu_share, this_machine
 
@@ -131,6 +132,10 @@ class RayEngine:
             self._commits += commits
         while self._commits:
             yield self._commits.pop(0)
+
+    def loads(self) -> Mapping[str, StageLoad]:
+        """Nothing: Ray Data moves the batches, and asking it costs a call to the cluster."""
+        return {}
 
     def salvage(self) -> Iterator[CommitRecord]:
         """Write what had passed the last stage when the run was stopped, here and now."""

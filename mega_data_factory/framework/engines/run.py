@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from mega_data_factory.framework.batch import CommitRecord, StagedBatch
 from mega_data_factory.framework.output import OutputFolder
+from mega_data_factory.framework.progress import StageLoad
 from mega_data_factory.framework.reading import ReadTask
 from mega_data_factory.framework.stage import StageSettings
 
@@ -48,6 +49,10 @@ class Engine(Protocol):
         Raises:
             MdfError: what ended the run.
         """
+        ...
+
+    def loads(self) -> Mapping[str, StageLoad]:
+        """What every stage has on its hands, by name; without the stages of which the engine does not know."""
         ...
 
     def salvage(self) -> Iterator[CommitRecord]:
