@@ -109,9 +109,28 @@ class MetricsReader:
         operator: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        columns: Collection[str] | None = None,
     ) -> pa.Table:
-        """Interval samples of one run, or of all; several rows of one place and interval add."""
-        return self._level("samples", run_id, {"stage_name": stage, "operator_name": operator}, since, until)
+        """Interval samples of one run, or of all; several rows of one place and interval add.
+
+        Args:
+            run_id, stage, operator, since, until: which of them; all by default.
+            columns: only these, and those that say where and when; histograms are most of what a long run takes.
+        """
+        return self._level("samples", run_id, {"stage_name": stage, "operator_name": operator}, since, until, columns)
+
+    def nodes(
+        self,
+        run_id: str | None = None,
+        *,
+        node: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> pa.Table:
+        """Samples of the nodes of one run, or of all, by time; of one node where wanted."""
+        return self._level("nodes", run_id, {"node_id": node}, since, until).sort_by(
+            [("timestamp", "ascending"), ("node_id", "ascending")]
+        )
 
     def run(self, run_id: str) -> dict[str, Any]:
         """The row of one run, with `config` parsed.
@@ -147,7 +166,7 @@ class MetricsReader:
         """Rows of one run as dicts, with the JSON columns parsed; none for a run that is not there.
 
         Args:
-            kind: `runs`, `stages`, `operators` or `samples`.
+            kind: a table of the schema.
             run_id: the whole id.
         """
         table = self._tables.read(kind, run_id)
@@ -180,12 +199,14 @@ class MetricsReader:
         equal: dict[str, str | None],
         since: datetime | None,
         until: datetime | None,
+        columns: Collection[str] | None = None,
     ) -> pa.Table:
         only = _between("timestamp", since, until)
         for column, value in equal.items():
             if value is not None:
                 only = _and(only, pc.field(column) == value)
-        return self._tables.read(kind, run_id, only=only)
+        needed = None if columns is None else sorted({*columns, "timestamp", *equal})
+        return self._tables.read(kind, run_id, columns=needed, only=only)
 
 
 def _between(column: str, since: datetime | None, until: datetime | None) -> pc.Expression | None:
