@@ -1,4 +1,4 @@
-"""Progress of a run: one calm line on a terminal, elsewhere a plain line every few seconds; always on stderr."""
+"""Progress of a run: one calm screen on a terminal, elsewhere a plain line every few seconds; always on stderr."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from rich.console import RenderableType
 from rich.live import Live
-from rich.text import Text
 
 from mega_data_factory.cli.formats import count, rate, seconds
+from mega_data_factory.cli.live import LiveScreen, error_line
 from mega_data_factory.cli.screen import stderr, stdout
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ class ProgressView:
         self._clock = clock
         self._live: Live | None = None
         self._one_terminal = sys.stdout.isatty() and not lines_to_stderr
-        self._started = self._last_line = clock()
-        self._now: Progress | None = None
+        self._last_line = clock()
+        self._stages = LiveScreen(clock)
+        self._errors_told = 0
         self._handler = _LogLines(self, logging.WARNING if quiet else logging.INFO)
 
     def __enter__(self) -> ProgressView:
@@ -63,9 +65,10 @@ class ProgressView:
         logger.addHandler(self._handler)
         if self._screen.is_terminal and not self._quiet:
             self._live = Live(
-                get_renderable=self._live_line,
+                get_renderable=self._live_screen,
                 console=self._screen,
                 transient=True,
+                refresh_per_second=4,
                 redirect_stdout=self._one_terminal,
             )
             self._live.start()
@@ -84,17 +87,17 @@ class ProgressView:
         """Show how far the run is."""
         if self._quiet:
             return
-        self._now = progress
-        if self._live is None and self._clock() - self._last_line >= SECONDS_BETWEEN_LINES:
+        if self._live is not None:
+            self._stages.note(progress)
+        elif self._clock() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = self._clock()
             self._screen.print(progress_line(progress), markup=False)
+            if progress.record_errors > self._errors_told:
+                self._errors_told = progress.record_errors
+                self._screen.print(error_line(progress), markup=False)
 
-    def _live_line(self) -> Text:
-        if self._now is None or self._now.records_read == 0:
-            line = f"starting, {self._clock() - self._started:.0f} s"
-        else:
-            line = progress_line(self._now)
-        return Text(line, no_wrap=True, overflow="ellipsis")
+    def _live_screen(self) -> RenderableType:
+        return self._stages.screen(self._screen.width)
 
     def line(self, record: logging.LogRecord, text: str) -> None:
         """Print a log line: what is told, plainly on stdout; warnings, as such, on stderr."""

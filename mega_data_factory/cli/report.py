@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,19 @@ class RunReport:
             return f"the books close: {accounted}; every operator: input = output + rejected + errors"
         known = "; ".join(self.differences) or f"{count(run.books_difference)} records are not accounted for"
         return f"the books do NOT close: {known}"
+
+    def busy_shares(self) -> list[tuple[str, float]]:
+        """Where the time went: `reading`, `writing` and every operator with its share of all busy seconds, most first.
+
+        An operator is named with its stage where another stage has one of its name.
+        """
+        names = Counter(row.operator_name for row in self.operators)
+        spent = [("reading", self.run.loader_seconds), ("writing", self.run.writer_seconds)]
+        for row in self.operators:
+            name = row.operator_name
+            spent.append((name if names[name] == 1 else f"{row.stage_name}/{name}", row.total_time))
+        total = sum(seconds for _, seconds in spent)
+        return sorted(((name, s / total) for name, s in spent if s), key=lambda item: -item[1]) if total else []
 
     def operators_of(self, stage: str) -> list[OperatorMetrics]:
         """The operators of a stage, in order."""

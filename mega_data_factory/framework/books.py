@@ -95,22 +95,6 @@ class Books:
         """Records that the loader said it would give, as far as it has said."""
         return self._settled_records + sum(a.expected_records or a.records for a in self._open.values())
 
-    def share(self, wanted: int | None = None) -> float | None:
-        """How much of the source is in the books, 0 to 1; None while that cannot be told.
-
-        Splits count alike: one that is open counts by the mean size of those that are settled.
-
-        Args:
-            wanted: records to read at most, where that is limited.
-        """
-        by_limit = self.read / wanted if wanted else None
-        if not self.splits or not self._settled:
-            return by_limit
-        usual = max(1.0, self._settled_records / self._settled)
-        partial = sum(min(1.0, account.records / usual) for account in self._open.values())
-        by_splits = min(1.0, (self._settled + partial) / self.splits)
-        return max(by_splits, by_limit or 0.0)
-
     @property
     def complete(self) -> bool:
         """Whether every batch of every split is committed."""

@@ -244,7 +244,7 @@ class Executor:
             record_errors=self._tally.errors,
             dead_lettered=self._tally.dead,
             elapsed=time.monotonic() - started,
-            share=self.books.share(self.plan.executor.max_samples),
+            share=self._tally.share(self.books.splits, self.plan.executor.max_samples),
             stages=tuple(stages),
             reasons=self._tally.reasons,
             last_error=self._tally.last_error,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mega_data_factory.errors import ErrorLimitExceeded, InputError
-from mega_data_factory.framework.batch import Exclusion, StagedBatch
+from mega_data_factory.framework.batch import Batch, Exclusion, StagedBatch
 from mega_data_factory.framework.config import ExecutorConfig
 from mega_data_factory.framework.contracts import LOADER_STAGE
 
@@ -96,6 +96,42 @@ class StageTally:
 
 
 @dataclass
+class SourceTally:
+    """Counts the splits of the source that have left the last stage, to tell how much of it is done."""
+
+    settled: int = 0
+    settled_records: int = 0
+    open: dict[int, int] = field(default_factory=dict)
+    ends: dict[int, int] = field(default_factory=dict)
+
+    def add(self, batch: Batch) -> None:
+        """Count a batch."""
+        records = self.open.get(batch.split, 0) + batch.records
+        if batch.split_end is not None:
+            self.ends[batch.split] = batch.split_end.records
+        if records == self.ends.get(batch.split):
+            self.settled += 1
+            self.settled_records += records
+            self.open.pop(batch.split, None)
+            del self.ends[batch.split]
+        else:
+            self.open[batch.split] = records
+
+    def share(self, splits: int | None) -> float | None:
+        """How much of the source is done, 0 to 1; None before a split is.
+
+        Splits count alike: one that is open counts by the mean size of those that are done.
+
+        Args:
+            splits: how many there are; None while the loader lists them.
+        """
+        if not splits or not self.settled:
+            return None
+        usual = max(1.0, self.settled_records / self.settled)
+        return min(1.0, (self.settled + sum(min(1.0, records / usual) for records in self.open.values())) / splits)
+
+
+@dataclass
 class Tally:
     """Counts batches as they leave the last stage, before they are committed.
 
@@ -104,6 +140,7 @@ class Tally:
         passed: records that are still in.
         errors: records that raised, or could not be read.
         dead: records that were dead-lettered.
+        source: the splits that they were read from.
         stages: the same by stage, in plan order.
         reasons: records rejected, by reason.
         last_error: the record that raised last.
@@ -113,6 +150,7 @@ class Tally:
     passed: int = 0
     errors: int = 0
     dead: int = 0
+    source: SourceTally = field(default_factory=SourceTally)
     stages: dict[str, StageTally] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
     last_error: Exclusion | None = None
@@ -123,6 +161,7 @@ class Tally:
         self.passed += staged.records
         self.errors += sum(exclusion.kind == "error" for exclusion in staged.batch.exclusions)
         self.dead += staged.batch.dead_lettered
+        self.source.add(staged.batch)
         for exclusion in staged.batch.exclusions:
             if exclusion.kind == "error":
                 self.last_error = exclusion
@@ -138,6 +177,17 @@ class Tally:
             stage.rejected += row.rejected_records
             stage.errors += row.error_count
             self.reasons.update(row.rejected_reasons or {})
+
+    def share(self, splits: int | None, wanted: int | None) -> float | None:
+        """How much of the source is done, 0 to 1; None while that cannot be told.
+
+        Args:
+            splits: how many the source has; None while the loader lists them.
+            wanted: records to read at most, where that is limited.
+        """
+        by_limit = self.read / wanted if wanted else None
+        by_splits = self.source.share(splits)
+        return max((share for share in (by_limit, by_splits) if share is not None), default=None)
 
     def stage_progress(self, name: str, load: StageLoad | None) -> StageProgress:
         """How far a stage is.

@@ -58,6 +58,11 @@ def seconds(value: float | None) -> str:
     return f"{three_digits(value / 1e-9)} ns"
 
 
+def whole_seconds(value: float) -> str:
+    """As `seconds`, without a fraction that would flicker: `7 s`, `2 min 05 s`."""
+    return f"{value:.0f} s" if value < 59.5 else seconds(value)
+
+
 def moment(value: datetime | None) -> str:
     """`2026-11-22 03:49`, in the zone that the value is in."""
     return NOTHING if value is None else f"{value:%Y-%m-%d %H:%M}"
