@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics.nodes import NodeMetrics
 from mega_data_factory.framework.metrics.samples import SampleMetrics
 from mega_data_factory.framework.metrics.store import compaction, files, unit_files
 from mega_data_factory.framework.metrics.store.compaction import Compaction, compact
@@ -19,7 +20,7 @@ from mega_data_factory.storage import remove
 
 START = datetime(2026, 1, 1)
 NOW = START + timedelta(days=30)
-KINDS = ("runs", "stages", "operators", "samples")
+KINDS = ("runs", "stages", "operators", "samples", "nodes")
 
 
 def write(folder, number, *, run_id=None, status="completed", heartbeat=None, count=1):
@@ -27,6 +28,7 @@ def write(folder, number, *, run_id=None, status="completed", heartbeat=None, co
     moment = START + timedelta(minutes=number)
     writer = MetricsWriter(folder)
     writer.write_samples([SampleMetrics(run_id, "s", "o", f"w{i}", moment, 5.0, count) for i in range(2)], run_id)
+    writer.write_nodes([NodeMetrics(run_id, "n", moment + timedelta(seconds=i), i) for i in range(2)], run_id)
     writer.write_all(
         RunMetrics(run_id, moment, moment + timedelta(seconds=30), status=status, heartbeat=heartbeat),
         [StageMetrics(run_id, "s", moment)],
@@ -38,7 +40,7 @@ def write(folder, number, *, run_id=None, status="completed", heartbeat=None, co
 def content(folder):
     """Every row of every table, as text, sorted: what readers see, however it is stored."""
     reader = MetricsReader(folder, now=lambda: NOW)
-    tables = reader.runs(), reader.stages(), reader.operators(), reader.samples()
+    tables = reader.runs(), reader.stages(), reader.operators(), reader.samples(), reader.nodes()
     return [sorted(map(repr, table.to_pylist())) for table in tables]
 
 
@@ -57,7 +59,7 @@ def test_compaction_changes_no_row(tmp_path, place):
     for number in range(7):
         write(folder, number)
     before = content(folder)
-    assert fold(folder, unit_runs=3) == Compaction(7, 3, 28)
+    assert fold(folder, unit_runs=3) == Compaction(7, 3, 35)
     assert content(folder) == before
     assert small_files(folder) == []
     reader = MetricsReader(folder)
@@ -152,7 +154,7 @@ def test_a_compaction_killed_anywhere_changes_no_row(tmp_path, monkeypatch, seco
         assert content(folder) == before
         assert small_files(folder) == []
         steps += 1
-    assert steps == 13  # writes of a unit, removals of small files or of the unit before
+    assert steps == 16  # writes of a unit, removals of small files or of the unit before
 
 
 def test_what_a_killed_compaction_left_is_removed_a_day_later(tmp_path):
@@ -193,9 +195,9 @@ def test_segments_are_compacted_each_sample_once(tmp_path):
     run_id = write(tmp_path, 1, status="running", heartbeat=START)
     log = MetricsWriter(tmp_path)
     whole = Path(tmp_path, "samples", "samples_00001.parquet")
-    Path(tmp_path, Segment(0, 0).file_of(run_id)).write_bytes(whole.read_bytes())
+    Path(tmp_path, Segment(0, 0).file_of("samples", run_id)).write_bytes(whole.read_bytes())
     before = content(tmp_path)
-    assert fold(tmp_path) == Compaction(1, 1, 5)
+    assert fold(tmp_path) == Compaction(1, 1, 6)
     assert content(tmp_path) == before
     assert log.list_runs() == [run_id]
 
@@ -205,7 +207,7 @@ def write_segments(folder, number, count=3):
     run_id = write(folder, number, status="running", heartbeat=START)
     whole = Path(folder, "samples", f"samples_{number:05d}.parquet")
     for segment in range(count):
-        shutil.copy(whole, Path(folder, Segment(segment, segment).file_of(run_id)))
+        shutil.copy(whole, Path(folder, Segment(segment, segment).file_of("samples", run_id)))
     whole.unlink()
     return run_id
 
@@ -216,9 +218,9 @@ def test_a_compaction_killed_between_segments_changes_no_row(tmp_path, monkeypat
     original = tmp_path / "original"
     run_id = write_segments(original, 1)
     write(original, 2)
-    segments = [Path(original, Segment(number, number).file_of(run_id)) for number in range(3)]
+    segments = [Path(original, Segment(number, number).file_of("samples", run_id)) for number in range(3)]
     if state != "segments":  # killed in a fold, before what it stands for went
-        wide = Segment(0, 2).file_of(run_id) if state == "folding" else "samples/samples_00001.parquet"
+        wide = Segment(0, 2).file_of("samples", run_id) if state == "folding" else "samples/samples_00001.parquet"
         shutil.copy(segments[0], Path(original, wide))
     before = content(original)
     for folder in killed_anywhere(original, tmp_path, monkeypatch, fold):

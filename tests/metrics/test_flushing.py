@@ -19,7 +19,7 @@ from mega_data_factory.framework.metrics import IntervalSampler, MetricsCollecto
 from mega_data_factory.framework.metrics import flusher as flushing
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.store.encoding import write_tables
-from mega_data_factory.framework.metrics.store.layout import sample_files
+from mega_data_factory.framework.metrics.store.layout import segment_files
 
 
 class Store:
@@ -62,7 +62,7 @@ def rows(folder, kind):
     """What a table holds now, for samples by the names of the files alone."""
     names = [path.name for path in (folder / kind).glob("*.parquet")]
     if kind == "samples":
-        names = [name for files in sample_files(names).values() for name in files.names]
+        names = [name for files in segment_files("samples", names).values() for name in files.names]
     # opened once: a file that is replaced between two openings would be read half from the one and half from the other
     wholes = [io.BytesIO((folder / kind / name).read_bytes()) for name in names]
     return [row for whole in wholes for row in pq.read_table(whole).to_pylist()]

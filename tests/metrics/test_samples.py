@@ -12,8 +12,8 @@ from mega_data_factory.framework.metrics import IntervalSampler, LatencyHistogra
 from mega_data_factory.framework.metrics import schema as layout
 from mega_data_factory.framework.metrics.store import segments as folding
 from mega_data_factory.framework.metrics.store.encoding import write_tables
-from mega_data_factory.framework.metrics.store.layout import Segment, sample_files
-from mega_data_factory.framework.metrics.store.segments import SampleLog
+from mega_data_factory.framework.metrics.store.layout import Segment, segment_files
+from mega_data_factory.framework.metrics.store.segments import SegmentLog
 
 NOON = datetime(2026, 1, 24, 12, 0)
 
@@ -27,7 +27,7 @@ def measured(seconds, worker="w0", operator="filter", records=100):
 def stored(folder, run_id="run_a"):
     """The samples that count, by the names of the files alone."""
     names = [path.name for path in (folder / "samples").glob("*")]
-    files = sample_files(names).get(run_id.removeprefix("run_"))
+    files = segment_files("samples", names).get(run_id.removeprefix("run_"))
     rows = []
     for name in files.names if files else ():
         rows += pq.read_table(folder / "samples" / name).to_pylist()
@@ -72,7 +72,7 @@ def test_samples_add_up_to_the_operator_rows():
 def test_segments_are_folded_and_every_sample_stays(tmp_path, monkeypatch):
     """Few files at any time, each sample in one of those that count, one file at the end, in order of time."""
     monkeypatch.setattr(folding, "FOLD_AT", 4)
-    log = SampleLog(tmp_path, "run_a")
+    log = SegmentLog(tmp_path, "samples", "run_a")
     sampler = IntervalSampler("run_a", 5.0)
     for number in range(23):
         sampler.add([measured(100 - number, records=20 + number)])
@@ -106,7 +106,7 @@ def test_a_fold_killed_at_any_step_counts_nothing_twice(tmp_path, monkeypatch, s
 
     remove = folding.remove
     monkeypatch.setattr(folding, "remove", lambda path: (step(), remove(path)))
-    log = SampleLog(tmp_path, "run_a", write)
+    log = SegmentLog(tmp_path, "samples", "run_a", write)
     appended = 0
     try:
         for number in range(9):
@@ -118,13 +118,13 @@ def test_a_fold_killed_at_any_step_counts_nothing_twice(tmp_path, monkeypatch, s
     assert records(tmp_path) in (list(range(appended)), list(range(appended + 1)))
     left = iter(range(2))  # the new attempt is killed as well, after its first segment and one removal
     with contextlib.suppress(Interrupted):
-        again = SampleLog(tmp_path, "run_a", write)
+        again = SegmentLog(tmp_path, "samples", "run_a", write)
         again.append([_sample(records=1000)])
         again.append([_sample(records=1001)])
     before = list(range(appended)), list(range(appended + 1))
     assert records(tmp_path) in (*before, [1000], [1000, 1001])
     left = iter(range(1000))
-    last = SampleLog(tmp_path, "run_a", write)
+    last = SegmentLog(tmp_path, "samples", "run_a", write)
     last.append([_sample(records=1000)])
     assert records(tmp_path) == [1000]
     last.finish()
@@ -147,7 +147,7 @@ def test_what_could_not_be_written_goes_with_the_next_segment(tmp_path):
             raise OutputError("the disk is full")
         write_tables(path, tables)
 
-    log = SampleLog(tmp_path, "run_a", write)
+    log = SegmentLog(tmp_path, "samples", "run_a", write)
     for number in range(2):
         with pytest.raises(OutputError):
             log.append([_sample(records=number)])
@@ -159,7 +159,7 @@ def test_what_could_not_be_written_goes_with_the_next_segment(tmp_path):
 
 def test_a_run_without_a_batch_has_no_file_of_samples(tmp_path):
     """Nothing was measured, nothing is written."""
-    log = SampleLog(tmp_path, "run_a")
+    log = SegmentLog(tmp_path, "samples", "run_a")
     log.append([])
     log.finish()
     assert not (tmp_path / "samples").exists()
@@ -169,12 +169,12 @@ def test_names_tell_which_files_count():
     """The finished file over segments, wide segments over narrow ones; a missing number is noticed."""
     names = ["samples_a.000000.parquet", "samples_a.000001.parquet", "samples_a.000000-000001.parquet"]
     names += ["samples_a.000002.parquet", "samples_b.parquet", "samples_b.000004.parquet", "notes.txt"]
-    files = sample_files([*names, "samples_c.000001.parquet", "samples_c.000002.parquet"])
+    files = segment_files("samples", [*names, "samples_c.000001.parquet", "samples_c.000002.parquet"])
     assert files["a"].names == ("samples_a.000000-000001.parquet", "samples_a.000002.parquet")
     assert files["a"].superseded == ("samples_a.000000.parquet", "samples_a.000001.parquet")
     assert (files["b"].names, files["b"].superseded) == (("samples_b.parquet",), ("samples_b.000004.parquet",))
     assert [files[run].whole for run in "abc"] == [True, True, False]
-    assert Segment.parse(Segment(1_000_000, 1_000_063).file_of("run_a").rpartition("/")[2]) == (
+    assert Segment.parse(Segment(1_000_000, 1_000_063).file_of("samples", "run_a").rpartition("/")[2]) == (
         "a",
         Segment(1_000_000, 1_000_063),
     )
@@ -189,7 +189,7 @@ def test_a_run_id_that_ends_like_a_segment_is_refused():
 
 def test_a_file_of_samples_has_the_columns_of_the_schema(tmp_path):
     """With their types, the version and the run; the histogram is a plain list column."""
-    SampleLog(tmp_path, "run_a").append([_sample(records=5)])
+    SegmentLog(tmp_path, "samples", "run_a").append([_sample(records=5)])
     file = pq.ParquetFile(tmp_path / "samples" / "samples_a.000000.parquet")
     assert [(f.name, f.type) for f in file.schema_arrow] == [(f.name, f.type) for f in layout.SAMPLES]
     assert file.metadata.metadata[b"mdf.schema_version"] == str(layout.SCHEMA_VERSION).encode()

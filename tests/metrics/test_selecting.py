@@ -42,6 +42,9 @@ def test_tables_are_cut_by_run_stage_operator_and_time(reader):
     assert reader.operators(operator="p").num_rows == reader.operators("run_00001", since=minute(2)).num_rows == 0
     assert reader.stages(stage="s", since=minute(2)).num_rows == 2
     assert reader.samples(operator="o", until=minute(1)).num_rows == 2
+    assert reader.nodes("run_00001").column("cpu_usage").to_pylist() == [0, 1]
+    assert reader.nodes(node="n", since=minute(2)).num_rows == 4
+    assert reader.nodes(node="m").num_rows == 0
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,9 @@ def test_a_query_sees_every_view_and_nothing_else(reader, tmp_path):
     """All five tables can be named, in any case and order; files cannot, nor can settings be opened again."""
     counts = ", ".join(f"(SELECT count(*) FROM {name}) AS {name}" for name in ("Runs", "stages", "OPERATORS"))
     assert reader.sql(f"SELECT {counts}").to_pylist() == [{"Runs": 4, "stages": 4, "OPERATORS": 8}]
-    assert reader.sql("SELECT count(*) AS n FROM samples, nodes").to_pylist() == [{"n": 0}]
+    assert reader.sql("SELECT (SELECT count(*) FROM samples) AS s, (SELECT count(*) FROM nodes) AS n").to_pylist() == [
+        {"s": 8, "n": 8}
+    ]
     tables = reader.sql("SHOW TABLES").column(0).to_pylist()
     assert {"runs", "stages", "operators", "samples", "nodes"} <= set(tables)
     for wrong in (

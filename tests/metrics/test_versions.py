@@ -16,7 +16,8 @@ from mega_data_factory.framework.metrics.store.compaction import compact
 from mega_data_factory.framework.metrics.store.decoding import published_columns
 
 OLD = Path(__file__).parent / "old_versions"
-RUNS = {0: "run_20260124_123456", 1: "run_20260601_080000_0123abcd"}
+RUNS = {0: "run_20260124_123456", 1: "run_20260601_080000_0123abcd", 2: "run_20260801_090000_4567cdef"}
+GOING_ON = "run_20260801_100000_89abcdef"  # of version 2, its samples not yet folded
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def folder(tmp_path):
 
 def test_there_are_files_of_every_earlier_version():
     """Whoever raises the version keeps files of the one before."""
-    assert sorted(RUNS) == list(range(layout.SCHEMA_VERSION))[: len(RUNS)]
+    assert sorted(RUNS) == list(range(layout.SCHEMA_VERSION))
     for version in RUNS:
         for file in (OLD / f"version_{version}").rglob("*.parquet"):
             said = (pq.read_schema(file).metadata or {}).get(layout.VERSION_KEY)
@@ -41,16 +42,18 @@ def test_every_old_file_is_read_with_nulls_for_what_it_lacks(folder, version):
     run_id = RUNS[version]
     for _ in range(2):
         reader = MetricsReader(folder)
-        assert reader.list_runs() == list(RUNS.values())
+        assert reader.list_runs() == [*RUNS.values(), GOING_ON]
         assert reader.run(run_id)["config"] == {"name": "old"}
         assert reader.operators(run_id).schema.equals(layout.OPERATORS)
         (operator,) = MetricsWriter(folder).read_operator_metrics(run_id)
         assert operator["input_records"] == (1000 if version == 0 else 200)
         assert (operator["latency_histogram"] is None) == (version == 0)
-        assert reader.run(run_id)["heartbeat"] is None
+        assert (reader.run(run_id)["heartbeat"] is None) == (version < 2)
         (row,) = reader.sql(f"SELECT status, total_input_records AS n FROM runs WHERE run_id = '{run_id}'").to_pylist()
         assert row == ({"status": None, "n": 1000} if version == 0 else {"status": "completed", "n": 0})
-        assert reader.samples(run_id).num_rows == 0
+        assert [reader.samples(run).num_rows for run in (run_id, GOING_ON)] == [2 if version == 2 else 0, 2]
+        assert reader.nodes(run_id).schema.equals(layout.NODES)
+        assert reader.nodes(run_id).num_rows == 0
         compact(folder, now=lambda: datetime(2027, 1, 1))
 
 
@@ -61,7 +64,7 @@ def test_a_newer_version_is_refused(folder):
     newer = layout.SCHEMA_VERSION + 1
     pq.write_table(table.replace_schema_metadata({layout.VERSION_KEY: str(newer)}), path)
     reader = MetricsReader(folder)
-    assert reader.list_runs() == list(RUNS.values())
+    assert reader.list_runs() == [*RUNS.values(), GOING_ON]
     expected = f"{re.escape(str(path))} has schema version {newer}.* up to {layout.SCHEMA_VERSION}\n.*update"
     for read in (reader.stages, lambda: reader.stages(RUNS[1]), lambda: reader.sql("FROM stages")):
         with pytest.raises(MetricsError, match=expected):
@@ -73,7 +76,7 @@ def test_a_file_without_version_and_columns_is_foreign(folder, caplog):
     table = pq.read_table(folder / "runs" / f"{RUNS[0]}.parquet")
     pq.write_table(table.drop_columns(["total_errors"]), folder / "runs" / "other.parquet")
     pq.write_table(pa.table({"run_id": ["x"]}), folder / "runs" / "another.parquet")
-    assert MetricsReader(folder).list_runs() == list(RUNS.values())
+    assert MetricsReader(folder).list_runs() == [*RUNS.values(), GOING_ON]
     assert "other.parquet" in caplog.text
     assert "no column total_errors" in caplog.text
 

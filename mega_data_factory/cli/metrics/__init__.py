@@ -70,7 +70,8 @@ def _show(
 @metrics_app.command("sql")
 def _sql(
     query: Annotated[
-        str, typer.Argument(help="A query over the views runs, stages, operators, samples.", metavar='"SELECT …"')
+        str,
+        typer.Argument(help="A query over the views runs, stages, operators, samples, nodes.", metavar='"SELECT …"'),
     ],
     metrics: Metrics = DEFAULT,
     as_json: Json = False,
@@ -85,7 +86,7 @@ def _sql(
 @metrics_app.command("schema")
 def _schema(
     table: Annotated[
-        str | None, typer.Argument(help="Only this one: runs, stages, operators or samples.", metavar="TABLE")
+        str | None, typer.Argument(help="Only this one: runs, stages, operators, samples or nodes.", metavar="TABLE")
     ] = None,
     as_json: Json = False,
 ) -> int:

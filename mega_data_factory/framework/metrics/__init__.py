@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.flusher import MetricsFlusher
     from mega_data_factory.framework.metrics.histogram import LatencyHistogram
     from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics, books_difference
+    from mega_data_factory.framework.metrics.nodes import NodeMetrics
     from mega_data_factory.framework.metrics.reader import MetricsReader
     from mega_data_factory.framework.metrics.samples import IntervalSampler, SampleMetrics
     from mega_data_factory.framework.metrics.writer import MetricsWriter
@@ -26,6 +27,7 @@ __all__ = [
     "MetricsFlusher",
     "MetricsReader",
     "MetricsWriter",
+    "NodeMetrics",
     "OperatorMetrics",
     "RunMetrics",
     "SampleMetrics",
@@ -39,6 +41,7 @@ _HOMES = {
     "flusher": ("MetricsFlusher",),
     "histogram": ("LatencyHistogram",),
     "models": ("OperatorMetrics", "RunMetrics", "StageMetrics", "books_difference"),
+    "nodes": ("NodeMetrics",),
     "reader": ("MetricsReader",),
     "samples": ("IntervalSampler", "SampleMetrics"),
     "writer": ("MetricsWriter",),

@@ -14,7 +14,7 @@ from mega_data_factory.errors import MdfError, MetricsError
 from mega_data_factory.framework.metrics.collector import MetricsCollector, Snapshot
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.samples import IntervalSampler
-from mega_data_factory.framework.metrics.store.segments import SampleLog
+from mega_data_factory.framework.metrics.store.segments import SegmentLog
 from mega_data_factory.framework.metrics.writer import MetricsWriter
 
 _log = logging.getLogger("mega_data_factory.metrics")
@@ -64,7 +64,7 @@ class MetricsFlusher:
         self._interval = interval
         self._patience = patience
         self._now = now
-        self._sample_log: SampleLog | None = None
+        self._sample_log: SegmentLog | None = None
         self._written: Snapshot | None = None
         self._streak = 0
         self._loading_seconds = 0.0

@@ -17,6 +17,7 @@ HISTORY: dict[int, str] = {
     0: "the columns of the published layout; nothing in the file says its version",
     1: "runs, stages and operators have the columns of this package; the file says version and run",
     2: "samples; in runs the heartbeat and who writes it; comments of columns are no longer in the files",
+    3: "nodes",
 }
 """What each version of the files brought."""
 
@@ -138,7 +139,37 @@ SAMPLES = _table(
     ("operator_index", pa.int32(), "place of the operator in the stage, from 0"),
 )
 
-TABLES: dict[str, pa.Schema] = {"runs": RUNS, "stages": STAGES, "operators": OPERATORS, "samples": SAMPLES}
+NODES = _table(
+    ("run_id", _TEXT, "the run"),
+    ("node_id", _TEXT, "the node: Ray's id of it, or, in the local engine, the name of the machine"),
+    ("timestamp", _TIME, "when it was sampled, by the clock of the node, naive UTC"),
+    ("cpu_usage", _REAL, "percent of CPU time since the sample before, or of what the cgroup may use"),
+    ("memory_usage", _REAL, "percent of memory that is not available; of the cgroup's limit where there is one"),
+    ("disk_usage", _REAL, "percent used of the fullest file system that holds work of the run"),
+    ("network_io", _REAL, "bytes per second received and sent since the sample before, without loopback"),
+    ("disk_io", _REAL, "bytes per second read and written since the sample before, over all disks"),
+    ("iops", _REAL, "read and write operations per second since the sample before, over all disks"),
+    ("partition_count", _COUNT, "batches that stage workers of this node held"),
+    ("status", _TEXT, "active, degraded or unhealthy"),
+    ("object_store_memory", _COUNT, "bytes used of the object store of the node; null where the engine has none"),
+    ("gpu_usage", _REAL, "percent of the time that kernels ran, mean over the GPUs; null without a GPU"),
+    ("gpu_memory_usage", _REAL, "percent of GPU memory in use, over the GPUs; null without a GPU"),
+    ("hostname", _TEXT, "name of the machine"),
+    ("status_reason", _TEXT, "why it is not active, in words; null when it is"),
+    ("num_workers", _COUNT, "stage workers of the run on this node"),
+    ("cpu_count", _REAL, "cores that 100 percent of cpu_usage are"),
+    ("memory_total", _COUNT, "bytes that 100 percent of memory_usage are"),
+    ("disk_total", _COUNT, "bytes of the file system that disk_usage is of"),
+    ("gpu_count", _COUNT, "GPUs that answered"),
+)
+
+TABLES: dict[str, pa.Schema] = {
+    "runs": RUNS,
+    "stages": STAGES,
+    "operators": OPERATORS,
+    "samples": SAMPLES,
+    "nodes": NODES,
+}
 
 JSON_COLUMNS = frozenset({"custom_metrics", "rejected_reasons", "config"})
 

@@ -11,14 +11,15 @@ import pyarrow.parquet as pq
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics.nodes import NodeMetrics
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.framework.metrics.samples import SampleMetrics
 from mega_data_factory.framework.metrics.store.encoding import WriteTables, write_tables
 from mega_data_factory.framework.metrics.store.layout import file_of
-from mega_data_factory.framework.metrics.store.segments import SampleLog
+from mega_data_factory.framework.metrics.store.segments import SegmentLog
 from mega_data_factory.storage import Location, exists, join, open_input
 
-Row: TypeAlias = RunMetrics | StageMetrics | OperatorMetrics | SampleMetrics
+Row: TypeAlias = RunMetrics | StageMetrics | OperatorMetrics | SampleMetrics | NodeMetrics
 
 
 class MetricsWriter:
@@ -26,6 +27,7 @@ class MetricsWriter:
 
     ```
     runs/{run_id}.parquet   stages/stages_{X}.parquet   operators/operators_{X}.parquet   samples/samples_{X}.parquet
+    nodes/nodes_{X}.parquet
     ```
 
     `X` is the run id without a leading `run_`. A file is whole or absent, so one may be written over while others read
@@ -64,6 +66,10 @@ class MetricsWriter:
         """Write the interval samples of a run, all at once; raises as `write_operator_metrics` does."""
         self._write("samples", samples, run_id)
 
+    def write_nodes(self, nodes: Iterable[NodeMetrics], run_id: str) -> None:
+        """Write the samples of the nodes of a run, all at once; raises as `write_operator_metrics` does."""
+        self._write("nodes", nodes, run_id)
+
     def write_all(
         self,
         run_metrics: RunMetrics | None = None,
@@ -91,13 +97,22 @@ class MetricsWriter:
             if run_metrics is not None:
                 self.write_run_metrics(run_metrics)
 
-    def sample_log(self, run_id: str) -> SampleLog:
+    def sample_log(self, run_id: str) -> SegmentLog:
         """What writes the samples of a run that goes on, piece by piece.
 
         Raises:
             MdfError: the folder cannot be listed.
         """
-        return SampleLog(self.output_path, run_id, self._write_tables)
+        return SegmentLog(self.output_path, "samples", run_id, self._write_tables)
+
+    def node_log(self, run_id: str) -> SegmentLog:
+        """What writes the nodes of a run that goes on, piece by piece, after those of its earlier lives.
+
+        Raises:
+            MdfError: the folder cannot be listed, or what is there of the run cannot be read.
+        """
+        earlier = self._reader.nodes(run_id)
+        return SegmentLog(self.output_path, "nodes", run_id, self._write_tables, earlier)
 
     def check_owner(self, run_id: str) -> None:
         """Refuse a run whose files would be those of another (`x` and `run_x` share some).

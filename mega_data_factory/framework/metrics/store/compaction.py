@@ -22,10 +22,11 @@ from mega_data_factory.framework.metrics.store.files import (
     FileState,
     file_sizes,
     names_of_runs,
-    remove_samples,
+    remove_segments,
     remove_unchanged,
     state_of,
 )
+from mega_data_factory.framework.metrics.store.layout import SEGMENTED
 from mega_data_factory.framework.metrics.store.status import with_aborted
 from mega_data_factory.framework.metrics.store.tables import StoredTables
 from mega_data_factory.framework.metrics.store.unit_files import remove_leftovers, remove_unit, unit_sizes, write_unit
@@ -107,9 +108,9 @@ def compact(
         return Compaction(len(fresh), len(groups), 0)
     removed, written = 0, set()
     for group in groups:
-        name, sources, samples = _write_group(store, group)
+        name, sources, rows = _write_group(store, group)
         written.add(name)
-        removed += _remove_sources(path, sources, samples)
+        removed += _remove_sources(path, sources, rows)
     for name in {member.unit for member in merged if member.unit is not None} - written:
         removed += remove_unit(path, name)  # every run of it is in one of the new units
     remove_leftovers(path)
@@ -163,11 +164,11 @@ def _groups(members: Sequence[_Member], most: int) -> Iterator[list[_Member]]:
         yield group
 
 
-def _write_group(store: StoredTables, group: Sequence[_Member]) -> tuple[str, _Sources, pa.Table]:
+def _write_group(store: StoredTables, group: Sequence[_Member]) -> tuple[str, _Sources, dict[str, pa.Table]]:
     """Write the unit of some runs.
 
     Returns:
-        Its name, the small files that it stands for, and its samples.
+        Its name, the small files that it stands for, and the rows of its segmented tables.
     """
 
     def attempt() -> tuple[dict[str, pa.Table], _Sources]:
@@ -175,17 +176,17 @@ def _write_group(store: StoredTables, group: Sequence[_Member]) -> tuple[str, _S
         return {kind: parts[kind][0] for kind in parts}, {kind: parts[kind][1] for kind in parts}
 
     tables, sources = store.consistently(attempt)
-    return write_unit(store.path, tables), sources, tables["samples"]
+    return write_unit(store.path, tables), sources, {kind: tables[kind] for kind in SEGMENTED}
 
 
-def _remove_sources(path: Location, sources: _Sources, samples: pa.Table) -> int:
+def _remove_sources(path: Location, sources: _Sources, rows: dict[str, pa.Table]) -> int:
     """Remove small files whose rows are in a unit."""
     removed = 0
     for kind in sorted(sources, key=lambda kind: kind == "runs"):  # the row of a run says that it has files
         for run_id, states in sources[kind].items():
-            if kind == "samples":
-                rows = samples.filter(pc.field("run_id") == run_id) if len(states) > 1 else samples.slice(0, 0)
-                removed += remove_samples(path, run_id, states, rows)
+            if kind in SEGMENTED:
+                mine = rows[kind].filter(pc.field("run_id") == run_id) if len(states) > 1 else rows[kind].slice(0, 0)
+                removed += remove_segments(path, kind, run_id, states, mine)
             else:
                 removed += remove_unchanged(states)
     return removed

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from mega_data_factory.errors import InputError
-from mega_data_factory.framework.metrics.schema import SAMPLES, to_table
+from mega_data_factory.framework.metrics.schema import TABLES, to_table
 from mega_data_factory.framework.metrics.store.decoding import NotOurs, Vanished, owners, read_small
 from mega_data_factory.framework.metrics.store.encoding import write_tables
-from mega_data_factory.framework.metrics.store.layout import Segment, file_of, sample_files
+from mega_data_factory.framework.metrics.store.layout import SEGMENTED, Segment, file_of, segment_files
 from mega_data_factory.storage import Location, file_system, is_local, join, list_dir, list_files, local_path, remove
 
 
@@ -73,14 +73,15 @@ def remove_unchanged(states: Iterable[FileState]) -> int:
     return removed
 
 
-def remove_samples(path: Location, run_id: str, states: Sequence[FileState], rows: pa.Table) -> int:
-    """Remove the files of samples of one run; readers see all of them or none.
+def remove_segments(path: Location, kind: str, run_id: str, states: Sequence[FileState], rows: pa.Table) -> int:
+    """Remove the files of one run of a segmented table; readers see all of them or none.
 
     Some segments of several are no state that can be read. So one file that supersedes them is written first, and it
     goes last: killed in between, the segments that are left do not count.
 
     Args:
         path: the metrics folder.
+        kind: the table.
         run_id: the run.
         states: its files, all of them.
         rows: what readers shall see of the run until its last file has gone.
@@ -88,17 +89,18 @@ def remove_samples(path: Location, run_id: str, states: Sequence[FileState], row
     Returns:
         How many of these files were removed.
     """
-    whole = join(path, file_of("samples", run_id))
+    whole = join(path, file_of(kind, run_id))
     segments = [state for state in states if state.path != whole]
     last = [state for state in states if state.path == whole]
     if last or len(segments) < 2:
         return remove_unchanged(segments) + remove_unchanged(last)
     newest = max(parsed[1].last for state in segments if (parsed := Segment.parse(state.path.rpartition("/")[2])))
     known = {state.path for state in segments}
-    resumed = {whole, join(path, Segment(0, newest).file_of(run_id))} - known  # what who goes on with the run writes
+    first = join(path, Segment(0, newest).file_of(kind, run_id))  # what who goes on with the run writes
+    resumed = {whole, first} - known
     if set(states_of(known | resumed)) != set(segments):  # somebody else is at it
         return 0
-    metadata = to_table((), SAMPLES, run_id).schema.metadata
+    metadata = to_table((), TABLES[kind], run_id).schema.metadata
     write_tables(whole, [rows.replace_schema_metadata(metadata)])
     last = list(states_of([whole]))
     removed = remove_unchanged(segments)
@@ -124,7 +126,7 @@ class RunFiles:
     Attributes:
         names: those to read.
         superseded: those whose rows others hold.
-        whole: False when the folder was listed while samples were being folded.
+        whole: False when the folder was listed while segments were being folded.
     """
 
     names: tuple[str, ...]
@@ -140,8 +142,8 @@ class RunFiles:
 def names_of_runs(kind: str, run_ids: Iterable[str], names: Iterable[str]) -> dict[str, RunFiles]:
     """Which of the names in the folder of a table are whose; runs without any are left out."""
     known = set(names)
-    if kind == "samples":
-        files = sample_files(known)
+    if kind in SEGMENTED:
+        files = segment_files(kind, known)
         stems = {run_id: run_id.removeprefix("run_") for run_id in run_ids}
         found = {run_id: files[stem] for run_id, stem in stems.items() if stem in files}
         return {run_id: RunFiles(own.names, own.superseded, own.whole) for run_id, own in found.items()}

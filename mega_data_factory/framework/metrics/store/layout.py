@@ -1,9 +1,9 @@
-"""Where the files of a run are, below the metrics folder; and which files hold a run's samples.
+"""Where the files of a run are, below the metrics folder; and which files hold the rows that it wrote as it went.
 
-While a run goes on, its samples are written as segments: whole small files, numbered from 0 without a gap. Segments
-are folded into fewer: `samples_X.000000-000063.parquet` stands for the 64 that its name spans. In the end all are
-folded into `samples_X.parquet`. A folded file appears before those that it stands for go, so names alone decide what
-counts, and a fold that is killed half-way changes nothing.
+While a run goes on, its samples and nodes are written as segments: whole small files, numbered from 0 without a gap.
+Segments are folded into fewer: `samples_X.000000-000063.parquet` stands for the 64 that its name spans. In the end all
+are folded into `samples_X.parquet`. A folded file appears before those that it stands for go, so names alone decide
+what counts, and a fold that is killed half-way changes nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_SEGMENT = re.compile(r"samples_(?P<run>.+)\.(?P<first>\d{6,})(-(?P<last>\d{6,}))?\.parquet")
+SEGMENTED = frozenset({"samples", "nodes"})
+"""Tables that are written as segments while a run goes on."""
+
+_SEGMENT = re.compile(r"(?P<kind>samples|nodes)_(?P<run>.+)\.(?P<first>\d{6,})(-(?P<last>\d{6,}))?\.parquet")
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -36,7 +39,7 @@ def file_of(kind: str, run_id: str) -> str:
     """Where a table of a run is.
 
     Args:
-        kind: `runs`, `stages`, `operators` or `samples`.
+        kind: a table of the schema.
         run_id: the run.
     """
     name = run_id if kind == "runs" else f"{kind}_{run_id.removeprefix('run_')}"
@@ -45,7 +48,7 @@ def file_of(kind: str, run_id: str) -> str:
 
 @dataclass(frozen=True, order=True)
 class Segment:
-    """One file of samples of a run that is not folded to the end.
+    """One file of a segmented table of a run that is not folded to the end.
 
     Attributes:
         first: number of the first segment that it stands for.
@@ -60,10 +63,10 @@ class Segment:
         """How many segments it stands for."""
         return self.last - self.first + 1
 
-    def file_of(self, run_id: str) -> str:
+    def file_of(self, kind: str, run_id: str) -> str:
         """Where it is, below the metrics folder."""
         span = f"{self.first:06d}" if self.first == self.last else f"{self.first:06d}-{self.last:06d}"
-        return f"{file_of('samples', run_id).removesuffix('.parquet')}.{span}.parquet"
+        return f"{file_of(kind, run_id).removesuffix('.parquet')}.{span}.parquet"
 
     @classmethod
     def parse(cls, name: str) -> tuple[str, Segment] | None:
@@ -76,12 +79,12 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class SampleFiles:
-    """The files of one run in the folder `samples`, as one listing showed them.
+class SegmentFiles:
+    """The files of one run in the folder of a segmented table, as one listing showed them.
 
     Attributes:
-        names: the file names to read: every sample is in exactly one of them.
-        superseded: names of files whose samples another file holds; what a fold has yet to remove.
+        names: the file names to read: every row is in exactly one of them.
+        superseded: names of files whose rows another file holds; what a fold has yet to remove.
         whole: False when a segment is missing: the listing was made while a fold went on, and is to be made again.
     """
 
@@ -90,26 +93,30 @@ class SampleFiles:
     whole: bool = True
 
 
-def sample_files(names: Iterable[str]) -> dict[str, SampleFiles]:
-    """Which files hold the samples of every run, by run id without a leading `run_`.
+def segment_files(kind: str, names: Iterable[str]) -> dict[str, SegmentFiles]:
+    """Which files hold the rows of every run, by run id without a leading `run_`.
 
     Args:
-        names: what the folder `samples` holds; names of other kinds are left out.
+        kind: a segmented table.
+        names: what its folder holds; other names are left out.
     """
+    prefix = f"{kind}_"
     finished: dict[str, str] = {}
     segments: dict[str, list[tuple[Segment, str]]] = {}
     for name in names:
+        if not name.startswith(prefix):
+            continue
         if parsed := Segment.parse(name):
             segments.setdefault(parsed[0], []).append((parsed[1], name))
-        elif name.startswith("samples_") and name.endswith(".parquet"):
-            finished[name.removeprefix("samples_").removesuffix(".parquet")] = name
+        elif name.endswith(".parquet"):
+            finished[name.removeprefix(prefix).removesuffix(".parquet")] = name
     found = {run: _newest(parts) for run, parts in segments.items() if run not in finished}
     for run, name in finished.items():
-        found[run] = SampleFiles((name,), tuple(part for _, part in segments.get(run, ())))
+        found[run] = SegmentFiles((name,), tuple(part for _, part in segments.get(run, ())))
     return found
 
 
-def _newest(parts: Sequence[tuple[Segment, str]]) -> SampleFiles:
+def _newest(parts: Sequence[tuple[Segment, str]]) -> SegmentFiles:
     """Of segments that overlap the widest counts; of equally wide there is one."""
     chosen: list[str] = []
     superseded: list[str] = []
@@ -122,4 +129,4 @@ def _newest(parts: Sequence[tuple[Segment, str]]) -> SampleFiles:
         whole &= segment.first == following
         chosen.append(name)
         following = segment.last + 1
-    return SampleFiles(tuple(chosen), tuple(superseded), whole)
+    return SegmentFiles(tuple(chosen), tuple(superseded), whole)

@@ -19,10 +19,11 @@ from mega_data_factory.framework.metrics.store.files import (
     file_sizes,
     is_of_run,
     names_of_runs,
-    remove_samples,
+    remove_segments,
     remove_unchanged,
     states_of,
 )
+from mega_data_factory.framework.metrics.store.layout import SEGMENTED
 from mega_data_factory.framework.metrics.store.status import with_aborted
 from mega_data_factory.framework.metrics.store.tables import Source, StoredTables
 from mega_data_factory.framework.metrics.store.unit_files import remove_unit, unit_sizes, write_unit
@@ -206,8 +207,8 @@ def _remove_small(path: Location, expired: set[str], states: dict[str, dict[str,
         for run_id in sorted(expired & states[kind].keys()):
             own = states[kind][run_id]
             if all(is_of_run(state.path, kind, run_id) for state in own):
-                if kind == "samples":
-                    remove_samples(path, run_id, own, schema.SAMPLES.empty_table())
+                if kind in SEGMENTED:
+                    remove_segments(path, kind, run_id, own, schema.TABLES[kind].empty_table())
                 else:
                     remove_unchanged(own)
 

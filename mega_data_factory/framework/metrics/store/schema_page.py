@@ -22,6 +22,7 @@ tables of this page.
 | `stages` | `stages/stages_X.parquet` |
 | `operators` | `operators/operators_X.parquet` |
 | `samples` | `samples/samples_X.parquet`; while the run goes on, segments `samples/samples_X.000000.parquet` and up |
+| `nodes` | `nodes/nodes_X.parquet`, with segments like those of `samples` |
 
 `mdf metrics compact` folds the files of old runs into units, one file per table (zstd, sorted by start of the run):
 `compacted/{{table}}/{{first run}}_{{last run}}_{{digest}}.parquet`. Read the folder through `MetricsReader`,

@@ -22,11 +22,6 @@ from mega_data_factory.storage import exists, file_system, is_local
 if TYPE_CHECKING:
     import duckdb
 
-PLANNED_TABLES = {
-    "nodes": pa.schema([("run_id", pa.string()), ("node_id", pa.string()), ("timestamp", pa.timestamp("us"))])
-}
-"""Tables that queries may name although nothing writes them yet."""
-
 _LOCKED = (
     "SET enable_external_access = false",
     "SET python_enable_replacements = false",
@@ -59,9 +54,6 @@ def _answer(tables: StoredTables, sql: str, now: datetime) -> pa.Table:
     with duckdb.connect() as connection:
         for kind in schema.TABLES:
             _add_view(connection, tables, kind, now, files if kind in words else None)
-        for kind, columns in PLANNED_TABLES.items():
-            if kind not in schema.TABLES:
-                connection.register(kind, columns.empty_table())
         connection.execute(PERCENTILES_MACRO)
         for setting in _LOCKED:
             connection.execute(setting)

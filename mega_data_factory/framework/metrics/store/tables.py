@@ -26,7 +26,7 @@ from mega_data_factory.framework.metrics.store.decoding import (
     read_large,
     read_small,
 )
-from mega_data_factory.framework.metrics.store.layout import file_of, sample_files
+from mega_data_factory.framework.metrics.store.layout import SEGMENTED, file_of, segment_files
 from mega_data_factory.framework.metrics.store.units import (
     FOLDER,
     INDEX_COLUMNS,
@@ -143,11 +143,11 @@ class StoredTables:
         """The files of single runs that hold rows of a table, as locations.
 
         Raises:
-            Vanished: samples were being folded while they were listed.
+            Vanished: segments were being folded while they were listed.
             InputError: the folder cannot be listed.
         """
-        if kind == "samples":
-            return [join(self.path, kind, name) for name in self._sample_names(run_id)]
+        if kind in SEGMENTED:
+            return [join(self.path, kind, name) for name in self._segment_names(kind, run_id)]
         if run_id is not None:
             path = join(self.path, file_of(kind, run_id))
             return [path] if exists(path) else []
@@ -155,13 +155,13 @@ class StoredTables:
 
     def names(self, kind: str) -> list[str]:
         """The names of the files of single runs in the folder of a table, sorted."""
-        # Samples twice: one listing may miss both a file that appears and those that go for it while it is made.
-        names = {name for _ in range(2 if kind == "samples" else 1) for name in list_dir(join(self.path, kind))}
+        # Segments twice: one listing may miss both a file that appears and those that go for it while it is made.
+        names = {name for _ in range(2 if kind in SEGMENTED else 1) for name in list_dir(join(self.path, kind))}
         return sorted(name for name in names if name.endswith(".parquet") and name[0] != ".")
 
-    def _sample_names(self, run_id: str | None) -> list[str]:
-        folder = join(self.path, "samples")
-        files = sample_files(self.names("samples"))
+    def _segment_names(self, kind: str, run_id: str | None) -> list[str]:
+        folder = join(self.path, kind)
+        files = segment_files(kind, self.names(kind))
         if run_id is not None:
             stem = run_id.removeprefix("run_")
             files = {stem: files[stem]} if stem in files else {}
