@@ -1,0 +1,252 @@
+"""Which part of a run limits it, and what more workers or a faster operator would bring.
+
+A pipeline is a row of stations: loader, stages, writer. A station of `w` workers that needs `D` seconds for each record
+of the run cannot pass more than `w / D` records per second, so the run cannot do more than the least of these, and the
+station of the greatest utilisation `U = busy / (workers · time)` is the one that limits it. If a station changes, the
+throughput changes as the greatest utilisation does: `gain = max U / max U'`, where `U' = U · D'/D · w/w'`. That the
+rest (start-up, gaps between batches) costs the same share as before is an assumption, and it is what the measured check
+in decision 0013 is about. Source: the utilisation law and the asymptotic bounds of operational analysis (Denning and
+Buzen, "The operational analysis of queueing network models", ACM Computing Surveys 10(3), 1978).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import pyarrow.compute as pc
+
+from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.totals import OperatorTotals, StageTotals
+
+BUSY_ENOUGH = 0.5
+"""A run whose busiest station worked less than this share of the time was limited by waiting, not by work."""
+
+LOADER, WRITER = "data_loader", "data_writer"
+
+Kind = Literal["loader", "stage", "writer"]
+
+
+@dataclass(frozen=True)
+class Station:
+    """A pool of workers that every record has to pass.
+
+    Attributes:
+        name: the stage, `data_loader` or `data_writer`.
+        kind: what it is.
+        workers: size of the pool.
+        busy: seconds busy, over all workers.
+        utilisation: busy / (workers · working seconds of the run); a little over 1 is rounding of intervals.
+        can_grow: whether it can have more workers.
+    """
+
+    name: str
+    kind: Kind
+    workers: int
+    busy: float
+    utilisation: float
+    can_grow: bool = True
+
+    @property
+    def load(self) -> float:
+        """Workers that were busy on average."""
+        return self.utilisation * self.workers
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """One change, and the throughput that it is predicted to give.
+
+    Attributes:
+        kind: `workers` (more of them), `move` (one from an idle stage), `speed` (an operator twice as fast).
+        station: what it changes.
+        text: the change in words.
+        gain: throughput after / before.
+        limit_after: the station that would limit the run then.
+        workers: size of the pool after it, for `workers` and `move`.
+        operator: the operator to speed up, for `speed`.
+        taken_from: the stage that gives a worker, for `move`.
+    """
+
+    kind: Literal["workers", "move", "speed"]
+    station: str
+    text: str
+    gain: float
+    limit_after: str
+    workers: int | None = None
+    operator: str | None = None
+    taken_from: str | None = None
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """What limits a run.
+
+    Attributes:
+        limit: the busiest station, or None where no part of the run was busy enough to limit it.
+        stations: all of them, in order.
+        processors: share of the nodes' CPU that was used, 0 to 1; None where nobody watched.
+        heaviest: the operator that takes most of the limiting stage.
+        heaviest_share: its share of the stage's busy seconds, 0 to 1.
+        remedies: what would help, the most first; only what brings 3 % or more.
+    """
+
+    limit: Station | None
+    stations: tuple[Station, ...]
+    processors: float | None
+    heaviest: OperatorTotals | None
+    heaviest_share: float
+    remedies: tuple[Remedy, ...]
+
+    @property
+    def processors_full(self) -> bool:
+        """Whether the machines had nothing left to give to more workers."""
+        return self.processors is not None and self.processors >= 0.9
+
+
+def find_bottleneck(recording: Recording) -> Bottleneck | None:
+    """What limits a run; None where nothing was measured.
+
+    Args:
+        recording: the run; without samples its whole duration counts as working time, start-up included.
+    """
+    stations = stations_of(recording)
+    if not stations:
+        return None
+    processors = processor_share(recording)
+    busiest = max(stations, key=lambda station: station.utilisation)
+    if busiest.utilisation < BUSY_ENOUGH and (processors or 0.0) < 0.9:
+        return Bottleneck(None, stations, processors, None, 0.0, ())
+    stage = next((stage for stage in recording.stages if stage.name == busiest.name), None)
+    heaviest = max(stage.operators, key=lambda operator: operator.busy) if stage else None
+    share = heaviest.busy / stage.busy if heaviest and stage and stage.busy else 0.0
+    remedies = _remedies(stations, busiest, processors, heaviest, share)
+    return Bottleneck(busiest, stations, processors, heaviest, share, remedies)
+
+
+def stations_of(recording: Recording) -> tuple[Station, ...]:
+    """Loader, stages and writer of a run with their utilisation; none where the run took no time."""
+    time = recording.working_seconds
+    if time <= 0:
+        return ()
+    loader = recording.config.get("data_loader") or {}
+    readers = loader.get("num_workers")
+    found = [_station(LOADER, "loader", readers if isinstance(readers, int) else 1, _seconds(recording, LOADER), time)]
+    found += [_station(stage.name, "stage", stage.pool, stage.busy, time) for stage in recording.stages]
+    # The writer gathers batches into files of a size; it is one process and cannot be given a second.
+    found.append(replace(_station(WRITER, "writer", 1, _seconds(recording, WRITER), time), can_grow=False))
+    return tuple(station for station in found if station.kind == "stage" or station.busy)
+
+
+def _seconds(recording: Recording, station: str) -> float:
+    return float(recording.run.get("loader_seconds" if station == LOADER else "writer_seconds") or 0.0)
+
+
+def _station(name: str, kind: Kind, workers: int, busy: float, time: float) -> Station:
+    return Station(name, kind, workers, busy, busy / (workers * time))
+
+
+def processor_share(recording: Recording) -> float | None:
+    """Mean share of the CPU that was used while the run worked, 0 to 1, over its nodes; None without node samples."""
+    nodes = recording.nodes
+    if not len(nodes):
+        return None
+    begin, end = recording.span
+    within = pc.and_(pc.greater_equal(nodes["timestamp"], begin), pc.less_equal(nodes["timestamp"], end))
+    mean = pc.mean(nodes.filter(within)["cpu_usage"]).as_py()
+    return None if mean is None else float(mean) / 100
+
+
+def predicted_gain(
+    stations: Sequence[Station],
+    workers: Mapping[str, int] | None = None,
+    cost: Mapping[str, float] | None = None,
+    processors: float | None = None,
+) -> tuple[float, str]:
+    """Throughput after a change / before it, and the station that limits the run then.
+
+    Args:
+        stations: as measured.
+        workers: station → size of its pool after the change.
+        cost: station → its seconds per record after the change / before.
+        processors: share of the CPU that is used now, where known: no more than the rest of it can be gained.
+    """
+    after = {
+        s.name: s.utilisation * (cost or {}).get(s.name, 1.0) * s.workers / (workers or {}).get(s.name, s.workers)
+        for s in stations
+    }
+    limit = max(after, key=lambda name: after[name])
+    before = max(station.utilisation for station in stations)
+    gain = before / after[limit] if after[limit] else math.inf
+    if processors:
+        work = sum(s.load for s in stations)
+        saved = sum(s.load * (1 - (cost or {}).get(s.name, 1.0)) for s in stations)
+        room = 1 / (min(processors, 1.0) * (1 - saved / work)) if work > saved else math.inf
+        if room < gain:
+            return room, "the processors"
+    return gain, limit
+
+
+_WORTH_SAYING = 1.03
+
+
+def _remedies(
+    stations: tuple[Station, ...],
+    limit: Station,
+    processors: float | None,
+    heaviest: OperatorTotals | None,
+    share: float,
+) -> tuple[Remedy, ...]:
+    found: list[Remedy] = []
+    if limit.can_grow:
+        for workers in dict.fromkeys((limit.workers + 1, _enough(stations, limit))):
+            gain, after = predicted_gain(stations, {limit.name: workers}, processors=processors)
+            text = f"{workers} workers for {limit.name} instead of {limit.workers}"
+            found.append(Remedy("workers", limit.name, text, gain, after, workers))
+        found += _moves(stations, limit, processors)
+    if heaviest is not None:
+        gain, after = predicted_gain(stations, cost={limit.name: 1 - share / 2}, processors=processors)
+        text = f"{heaviest.name} twice as fast"
+        found.append(Remedy("speed", limit.name, text, gain, after, operator=heaviest.name))
+    return tuple(sorted((r for r in found if r.gain >= _WORTH_SAYING), key=lambda remedy: -remedy.gain))
+
+
+def _enough(stations: tuple[Station, ...], limit: Station) -> int:
+    """Workers with which the limiting station is no busier than the next one; at most four times what it has."""
+    others = max((station.utilisation for station in stations if station is not limit), default=0.0)
+    if others <= 0:
+        return 2 * limit.workers
+    return min(math.ceil(limit.load / others - 1e-9), 4 * limit.workers)
+
+
+def _moves(stations: tuple[Station, ...], limit: Station, processors: float | None) -> list[Remedy]:
+    """The best worker to move: the gain is not worth less than a new one's by much, and it costs nothing."""
+    givers = [s for s in stations if s.kind == "stage" and s is not limit and s.workers > 1]
+    best: Remedy | None = None
+    for giver in givers:
+        pools = {giver.name: giver.workers - 1, limit.name: limit.workers + 1}
+        gain, after = predicted_gain(stations, pools, processors=processors)
+        if best is None or gain > best.gain:
+            text = f"one worker moved from {giver.name} to {limit.name}"
+            best = Remedy("move", limit.name, text, gain, after, limit.workers + 1, taken_from=giver.name)
+    return [] if best is None else [best]
+
+
+def idle_stages(stations: Sequence[Station]) -> list[tuple[Station, int]]:
+    """Stages that could do with fewer workers, and with how many: busy at most as much as the busiest station then."""
+    if not stations:
+        return []
+    busiest = max(station.utilisation for station in stations)
+    spare = []
+    for station in stations:
+        needed = max(1, math.ceil(station.load / max(busiest, 1e-9) - 1e-9))
+        if station.kind == "stage" and station.utilisation < busiest / 2 and needed < station.workers:
+            spare.append((station, needed))
+    return spare
+
+
+def slowest_stage(stages: Sequence[StageTotals]) -> StageTotals | None:
+    """The stage that takes most seconds; None where there is none."""
+    return max(stages, key=lambda stage: stage.busy, default=None)

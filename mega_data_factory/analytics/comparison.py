@@ -1,0 +1,264 @@
+"""What differs between two runs, and whether it is more than noise.
+
+Speed: a run is a row of intervals that are not independent, so the interval of a ratio of rates comes from a moving
+block bootstrap (Künsch, "The jackknife and the bootstrap for general stationary observations", Annals of Statistics
+17(3), 1989): blocks of about n^(1/3) intervals are drawn with replacement from each run. What the bootstrap of one run
+cannot see is that two runs of the same thing differ, by the machine's other work; so a difference counts only from
+`LEAST_SPEED` on, or from what earlier runs of the pipeline strayed. Pass rates: two-proportion z test, and a least
+difference.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+
+from mega_data_factory.analytics.config_diff import Change, config_changes
+from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.totals import OperatorTotals
+
+Floats = npt.NDArray[np.float64]
+Verdict = Literal["faster", "slower", "same", "unclear"]
+
+LEAST_SPEED = 0.10
+"""A difference in speed below this share is not told from the noise between two runs of the same thing."""
+
+LEAST_PASS_POINTS = 0.5
+"""A difference in pass rate below so many percentage points is not worth a word."""
+
+LEAST_INTERVALS = 8
+_RESAMPLES = 1000
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A value of one run / that of another, with its confidence interval.
+
+    Attributes:
+        value: after / before.
+        low, high: 95 % interval; None where there are too few intervals to tell.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class OperatorDifference:
+    """One operator in two runs.
+
+    Attributes:
+        before, after: its totals; None where a run does not have it.
+        cost: seconds per record, after / before.
+        speed: what `cost` says, judged.
+        pass_points: pass rate after - before, percentage points; None where one has none.
+        pass_changed: whether that is more than chance and worth a word.
+    """
+
+    before: OperatorTotals | None
+    after: OperatorTotals | None
+    cost: Ratio | None
+    speed: Verdict
+    pass_points: float | None
+    pass_changed: bool
+
+    @property
+    def operator(self) -> OperatorTotals:
+        """The operator as the later run has it, else as the earlier one."""
+        found = self.after or self.before
+        assert found is not None  # one of the two has it
+        return found
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs, the earlier one being what is compared with.
+
+    Attributes:
+        before, after: the runs.
+        throughput: records per second while they worked, after / before; None where one did nothing.
+        speed: what `throughput` says, judged.
+        pass_points, pass_changed: of the overall pass rate, as for an operator.
+        operators: in the order of the later run, those that only the earlier one has at the end.
+        changes: keys of the configuration that differ.
+    """
+
+    before: Recording
+    after: Recording
+    throughput: Ratio | None
+    speed: Verdict
+    pass_points: float | None
+    pass_changed: bool
+    operators: tuple[OperatorDifference, ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def same_configuration(self) -> bool:
+        """Whether both were to do the same in the same way."""
+        return not any(change.matters for change in self.changes)
+
+
+def compare(before: Recording, after: Recording, *, least_speed: float = LEAST_SPEED) -> Comparison:
+    """Compare two runs.
+
+    Args:
+        before: what is compared with.
+        after: the run in question.
+        least_speed: share below which a difference in speed is noise.
+    """
+    throughput = _throughput_ratio(before, after)
+    points, changed = _pass_difference(*_ends(before), *_ends(after))
+    old = {(o.stage, o.name): o for stage in before.stages for o in stage.operators}
+    new = {(o.stage, o.name): o for stage in after.stages for o in stage.operators}
+    operators = [
+        _operator_difference(before, after, old.get(key), new.get(key), least_speed)
+        for key in dict.fromkeys([*new, *old])
+    ]
+    changes = tuple(config_changes(before.config, after.config))
+    speed = _judged(throughput, least_speed, more_is="faster")
+    return Comparison(before, after, throughput, speed, points, changed, tuple(operators), changes)
+
+
+def _operator_difference(
+    before: Recording, after: Recording, old: OperatorTotals | None, new: OperatorTotals | None, least: float
+) -> OperatorDifference:
+    if old is None or new is None:
+        return OperatorDifference(old, new, None, "unclear", None, False)
+    cost = _cost_ratio(before, after, old, new)
+    points, changed = _pass_difference(old.input, old.output, new.input, new.output)
+    return OperatorDifference(old, new, cost, _judged(cost, least, more_is="slower"), points, changed)
+
+
+def _ends(recording: Recording) -> tuple[int, int]:
+    run = recording.run
+    return run.get("total_input_records") or 0, run.get("total_output_records") or 0
+
+
+# ── speed ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _throughput_ratio(before: Recording, after: Recording) -> Ratio | None:
+    rates = [
+        _ends(recording)[0] / recording.working_seconds if recording.working_seconds else 0.0
+        for recording in (before, after)
+    ]
+    if not all(rates):
+        return None
+    low, high = ratio_interval(*(_records_by_interval(recording) for recording in (before, after)))
+    return Ratio(rates[1] / rates[0], low, high)
+
+
+def _records_by_interval(recording: Recording) -> tuple[Floats, Floats]:
+    """Records that came in to the first operator, and seconds, of every interval but the first and the last."""
+    stages = recording.stages
+    samples = recording.samples
+    if not stages or not len(samples):
+        return np.zeros(0), np.zeros(0)
+    first = stages[0].operators[0]
+    mine = samples.filter(_at(first))
+    records = mine["input_records"].to_numpy().astype(np.float64)[1:-1]
+    return records, mine["interval"].to_numpy()[1:-1]
+
+
+def _cost_ratio(before: Recording, after: Recording, old: OperatorTotals, new: OperatorTotals) -> Ratio | None:
+    if not old.cost or not new.cost:
+        return None
+    sides = []
+    for recording, operator in ((before, old), (after, new)):
+        mine = recording.samples.filter(_at(operator))
+        sides.append((mine["busy_time"].to_numpy(), mine["input_records"].to_numpy().astype(np.float64)))
+    return Ratio(new.cost / old.cost, *ratio_interval(*sides))
+
+
+def _at(operator: OperatorTotals) -> pc.Expression:
+    return (pc.field("stage_name") == operator.stage) & (pc.field("operator_name") == operator.name)
+
+
+def ratio_interval(
+    before: tuple[Floats, Floats], after: tuple[Floats, Floats], *, seed: int = 0
+) -> tuple[float | None, float | None]:
+    """95 % interval of (Σ a / Σ b of after) / (Σ a / Σ b of before), from a moving block bootstrap of each.
+
+    Args:
+        before, after: numerators a and denominators b of every interval, shape (n,) each.
+        seed: of the resampling; the same input gives the same answer.
+
+    Returns:
+        Low and high end; None and None where a run has fewer than 8 intervals.
+    """
+    if min(len(before[0]), len(after[0])) < LEAST_INTERVALS:
+        return None, None
+    draw = np.random.default_rng(seed)
+    logs = [_resampled_logs(*side, draw) for side in (before, after)]
+    tails = [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2]
+    difference = logs[1] - logs[0]
+    difference = difference[np.isfinite(difference)]
+    if len(difference) < _RESAMPLES / 2:
+        return None, None
+    low, high = np.exp(np.quantile(difference, tails))
+    return float(low), float(high)
+
+
+def _resampled_logs(numerators: Floats, denominators: Floats, draw: np.random.Generator) -> Floats:
+    """Logarithms of Σ a / Σ b over resampled rows of intervals, shape (resamples,)."""
+    n = len(numerators)
+    length = max(1, round(n ** (1 / 3)))
+    blocks = math.ceil(n / length)
+    starts = draw.integers(0, n, (_RESAMPLES, blocks))  # circular: every interval is drawn as often
+    above, below = (_block_sums(values, length)[starts].sum(axis=1) for values in (numerators, denominators))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs: Floats = np.log(above) - np.log(below)
+    return logs
+
+
+def _block_sums(values: Floats, length: int) -> Floats:
+    """Sum of the block of `length` values that starts at each place, around the end."""
+    around = np.concatenate([[0.0], np.cumsum(np.concatenate([values, values[: length - 1]]))])
+    sums: Floats = around[length:] - around[:-length]
+    return sums
+
+
+def _judged(ratio: Ratio | None, least: float, *, more_is: Literal["faster", "slower"]) -> Verdict:
+    """A ratio in a word: more than noise where its interval leaves out 1 and it is beyond the least difference."""
+    if ratio is None or ratio.low is None or ratio.high is None:
+        return "unclear"
+    edge = math.log1p(least)
+    if abs(math.log(ratio.value)) < edge:
+        return "same" if ratio.high - ratio.low < 4 * least else "unclear"
+    if ratio.low <= 1 <= ratio.high:
+        return "unclear"
+    less_is: Verdict = "slower" if more_is == "faster" else "faster"
+    return more_is if ratio.value > 1 else less_is
+
+
+# ── pass rates ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _pass_difference(
+    came_before: int, passed_before: int, came_after: int, passed_after: int
+) -> tuple[float | None, bool]:
+    """Difference in percentage points, and whether it is more than chance (p < 0.01) and 0.5 points or more."""
+    if not came_before or not came_after:
+        return None, False
+    old, new = passed_before / came_before, passed_after / came_after
+    pooled = (passed_before + passed_after) / (came_before + came_after)
+    error = math.sqrt(max(pooled * (1 - pooled), 0.0) * (1 / came_before + 1 / came_after))
+    points = 100 * (new - old)
+    beyond_chance = abs(new - old) > 2.576 * error
+    return points, beyond_chance and abs(points) >= LEAST_PASS_POINTS
+
+
+def most_changed(comparison: Comparison, limit: int = 5) -> Sequence[OperatorDifference]:
+    """Operators that became faster or slower, those first that moved most seconds."""
+    moved = [d for d in comparison.operators if d.speed in ("faster", "slower") and d.before and d.after]
+    return sorted(moved, key=lambda d: -abs((d.after.busy if d.after else 0) - (d.before.busy if d.before else 0)))[
+        :limit
+    ]

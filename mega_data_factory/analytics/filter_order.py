@@ -1,0 +1,90 @@
+"""The cheapest order of filters that stand next to each other.
+
+Filters that decide on each record by itself commute: whatever their order, the same records pass. Their order decides
+what that costs. With cost `c` (seconds per record) and pass share `p`, the expected cost of a row of independent
+filters is least when they stand by increasing rank `c / (1 - p)`: cheap and strict first. Source: Hellerstein and
+Stonebraker, "Predicate migration: optimizing queries with expensive predicates", SIGMOD 1993. Deduplicators and
+refiners are never moved, nor is anything moved across them: what they do depends on what came before.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mega_data_factory.analytics.totals import OperatorTotals, StageTotals
+from mega_data_factory.catalogue import OPERATORS
+
+LEAST_SAVING = 0.05
+"""Share of the seconds of a row of filters that another order must save to be worth a word."""
+
+_ENOUGH_RECORDS = 100
+
+
+@dataclass(frozen=True)
+class BetterOrder:
+    """Filters of one stage that would cost less in another order.
+
+    Attributes:
+        stage: the stage.
+        now, better: names in the present order, and in the one that costs less.
+        seconds: what they cost now, over all workers, as measured.
+        saved: predicted seconds less; it is exact where each filter's share does not depend on the others.
+    """
+
+    stage: str
+    now: tuple[str, ...]
+    better: tuple[str, ...]
+    seconds: float
+    saved: float
+
+
+def rank(operator: OperatorTotals) -> float:
+    """`cost / rejection share`: seconds spent to reject one record; infinite where it rejects none."""
+    rejected = 1 - (operator.pass_share if operator.pass_share is not None else 1.0)
+    return (operator.cost or 0.0) / rejected if rejected > 0 else math.inf
+
+
+def expected_seconds(filters: Sequence[OperatorTotals], records: int) -> float:
+    """Busy seconds of a row of filters in the given order, each with its own cost and pass share."""
+    total, left = 0.0, float(records)
+    for operator in filters:
+        total += left * (operator.cost or 0.0)
+        left *= operator.pass_share if operator.pass_share is not None else 1.0
+    return total
+
+
+def better_orders(stages: Sequence[StageTotals]) -> list[BetterOrder]:
+    """Where another order of neighbouring filters would save 5 % or more of their time; the most seconds first."""
+    found = []
+    for stage in stages:
+        for row in _rows_of_filters(stage):
+            best = sorted(row, key=rank)
+            now = expected_seconds(row, row[0].input)
+            saved = now - expected_seconds(best, row[0].input)
+            if now > 0 and saved >= LEAST_SAVING * now:
+                names = tuple(operator.name for operator in row), tuple(operator.name for operator in best)
+                found.append(BetterOrder(stage.name, *names, now, saved))
+    return sorted(found, key=lambda order: -order.saved)
+
+
+def _rows_of_filters(stage: StageTotals) -> Iterator[list[OperatorTotals]]:
+    row: list[OperatorTotals] = []
+    for operator in (*stage.operators, None):
+        if operator is not None and is_filter(operator.name) and operator.input >= _ENOUGH_RECORDS:
+            row.append(operator)
+            continue
+        if len(row) > 1:
+            yield row
+        row = []
+
+
+def is_filter(name: str) -> bool:
+    """Whether an operator instance is a filter, told by what is in the box and, of others, by the last word of it."""
+    plain = re.sub(r"_\d+$", "", name)
+    home = OPERATORS.get(plain)
+    if home is not None:
+        return ".filters." in home
+    return plain.lower().endswith("filter")

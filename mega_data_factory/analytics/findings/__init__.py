@@ -1,0 +1,49 @@
+"""What a senior engineer would say of a run, first things first, in plain words with numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from mega_data_factory.analytics.findings import changes, machines, outcome, quality, speed
+from mega_data_factory.analytics.findings.finding import SEVERITIES, Finding, Severity
+from mega_data_factory.analytics.past import Past
+from mega_data_factory.analytics.recording import Recording
+
+__all__ = ["RULES", "SEVERITIES", "Finding", "Severity", "find"]
+
+Rule = Callable[[Recording, Past], Iterable[Finding]]
+
+RULES: tuple[Rule, ...] = (
+    outcome.ending,
+    outcome.books,
+    outcome.nothing,
+    outcome.dead_letters,
+    outcome.errors,
+    outcome.unwritten_metrics,
+    quality.unusual_pass_rates,
+    changes.unusual_throughput,
+    changes.against_previous,
+    speed.bottleneck,
+    machines.pressure,
+    speed.slow_workers,
+    speed.uneven_stages,
+    speed.filter_order,
+    speed.tails,
+    speed.late_start,
+    speed.idle_workers,
+    quality.main_reason,
+    outcome.retries,
+    speed.instrumentation,
+)
+"""What is looked at. Findings of equal severity are told in this order."""
+
+
+def find(recording: Recording, past: Past | None = None) -> list[Finding]:
+    """Everything worth saying of a run, the most pressing first.
+
+    Args:
+        recording: the run, however far it came.
+        past: its earlier runs; without them nothing is said of what is usual.
+    """
+    found = [finding for rule in RULES for finding in rule(recording, past or Past())]
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))

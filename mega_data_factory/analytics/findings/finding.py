@@ -1,0 +1,44 @@
+"""One thing worth saying of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+Severity = Literal["critical", "warning", "advice", "good"]
+"""`critical`: the result cannot be relied on; `warning`: look at it; `advice`: it could be better; `good`: checked."""
+
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing worth saying of a run. Texts are plain: names in them are as users wrote them, not escaped.
+
+    Attributes:
+        severity: how pressing it is.
+        kind: stable name of what was found: `bottleneck`, `books`, …
+        title: a sentence that stands alone.
+        detail: the reasoning, with numbers.
+        evidence: the numbers by name, for machines.
+        suggestion: what to do; empty where nothing is to be done.
+    """
+
+    severity: Severity
+    kind: str
+    title: str
+    detail: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    suggestion: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for JSON."""
+        return {
+            "severity": self.severity,
+            "kind": self.kind,
+            "title": self.title,
+            "detail": self.detail,
+            "evidence": dict(self.evidence),
+            "suggestion": self.suggestion,
+        }

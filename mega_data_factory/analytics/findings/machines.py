@@ -1,0 +1,76 @@
+"""Machines that had too little of something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow.compute as pc
+
+from mega_data_factory.analytics.findings.finding import Finding
+from mega_data_factory.analytics.past import Past
+from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.visualization.formats import percent, plural
+
+_FULL = {"memory_usage": 92.0, "disk_usage": 92.0, "gpu_memory_usage": 97.0}
+"""Percent at which each is nearly used up."""
+
+_WHAT = {"memory_usage": "memory", "disk_usage": "disk", "gpu_memory_usage": "GPU memory"}
+
+_COST = {
+    "memory_usage": "Workers that are killed for want of memory are started again, and their batches with them.",
+    "disk_usage": "A full disk ends the run.",
+    "gpu_memory_usage": "The next larger batch does not fit.",
+}
+
+_CURE = {
+    "memory_usage": "Smaller batches (`executor.batch_size`), fewer workers on the machine, or a larger one.",
+    "disk_usage": "Make room, or write elsewhere.",
+    "gpu_memory_usage": "Smaller batches on the GPU.",
+}
+
+_BUSY_SHARE = 0.5
+
+
+def pressure(recording: Recording, _: Past) -> Iterator[Finding]:
+    """Memory, disks and GPUs that were nearly full, and nodes that were not well."""
+    nodes = recording.nodes
+    if not len(nodes):
+        return
+    for column, limit in _FULL.items():
+        if column not in nodes.column_names:
+            continue
+        full = nodes.filter(pc.greater_equal(nodes[column], limit))
+        if not len(full):
+            continue
+        names = sorted(set(full["node_id"].to_pylist()))
+        most = pc.max(full[column]).as_py()
+        shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+        yield Finding(
+            "warning",
+            f"node-{column}",
+            f"{_WHAT[column].capitalize()} ran short on {plural(len(names), 'node')}: {percent(most)} at the most",
+            f"{shown}: {percent(limit)} and more in {percent(100 * len(full) / len(nodes))} of all samples of the "
+            f"nodes. {_COST[column]}",
+            {"nodes": names, "most": most, "samples": len(full)},
+            _CURE[column],
+        )
+    yield from _unwell(recording)
+
+
+def _unwell(recording: Recording) -> Iterator[Finding]:
+    nodes = recording.nodes
+    if "status" not in nodes.column_names:
+        return
+    bad = nodes.filter(pc.equal(nodes["status"], "unhealthy"))
+    if len(bad) < _BUSY_SHARE * 0.1 * len(nodes):
+        return
+    names = sorted(set(bad["node_id"].to_pylist()))
+    if names:
+        yield Finding(
+            "advice",
+            "node-status",
+            f"{plural(len(names), 'node')} reported to be unhealthy",
+            f"{', '.join(names[:5])}: in {percent(100 * len(bad) / len(nodes))} of all samples of the nodes.",
+            {"nodes": names, "samples": len(bad)},
+            "The section on nodes shows when, and which operators were at work then.",
+        )

@@ -1,0 +1,165 @@
+"""How a run ended, and whether its numbers can be relied on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mega_data_factory.analytics.findings.finding import Finding
+from mega_data_factory.analytics.past import Past
+from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.visualization.formats import count, percent, plural, seconds
+
+_MANY_ERRORS = 0.01
+
+
+def ending(recording: Recording, _: Past) -> Iterator[Finding]:
+    """A run that did not complete, or has not yet."""
+    run, status = recording.run, recording.run.get("status")
+    written = run.get("committed_records") or run.get("total_output_records") or 0
+    so_far = f"{plural(written, 'record')} had been committed after {seconds(recording.seconds)}"
+    evidence = {"status": status, "committed_records": written}
+    go_on = f"`mdf run --config FILE --resume {recording.run_id}` goes on from what was committed."
+    if status == "failed":
+        detail = f"{run.get('error') or 'No reason was recorded'}. {so_far[0].upper()}{so_far[1:]}."
+        yield Finding("critical", "ending", "The run failed", detail, evidence, go_on if written else "")
+    elif status == "aborted":
+        detail = f"Its driver gave no sign of life any more: killed, or its machine is gone. {so_far.capitalize()}."
+        yield Finding("critical", "ending", "The run was killed before its end", detail, evidence, go_on)
+    elif status == "interrupted":
+        yield Finding("warning", "ending", "The run was interrupted", f"{so_far.capitalize()}.", evidence, go_on)
+    elif status == "running":
+        detail = f"So far {so_far}; every number below is of this moment."
+        yield Finding("advice", "ending", "The run goes on", detail, evidence)
+
+
+def books(recording: Recording, _: Past) -> Iterator[Finding]:
+    """Whether every record is accounted for."""
+    run = recording.run
+    if run.get("books_closed") is None:
+        return
+    evidence = {name: run.get(name) for name in ("planned_records", "committed_records", "dead_lettered_records")}
+    if run["books_closed"]:
+        detail = (
+            f"{_accounts(run)}. On every operator input = output + rejected + errors, "
+            "and each operator got what the one before it put out."
+        )
+        yield Finding("good", "books", "The books close: every record is accounted for", detail, evidence)
+        return
+    missing = run.get("books_difference") or 0
+    title = (
+        f"The books do not close: {plural(missing, 'record')} not accounted for"
+        if missing
+        else ("The books do not close")
+    )
+    advice = "Do not use the output before it is known why; the run's log names the operator that does not add up."
+    yield Finding("critical", "books", title, f"{_accounts(run)}.", evidence | {"difference": missing}, advice)
+
+
+def _accounts(run: Any) -> str:
+    parts = [
+        f"committed {count(run.get('committed_records'))}",
+        f"dead-lettered {count(run.get('dead_lettered_records'))}",
+    ]
+    if run.get("loader_errors"):
+        parts.append(f"unreadable {count(run['loader_errors'])}")
+    return f"Planned {count(run.get('planned_records'))}; {', '.join(parts)}"
+
+
+def nothing(recording: Recording, _: Past) -> Iterator[Finding]:
+    """A run that read or kept nothing."""
+    run = recording.run
+    read, written = run.get("total_input_records") or 0, run.get("total_output_records") or 0
+    if run.get("status") == "running":
+        return
+    if not read:
+        yield Finding(
+            "warning" if run.get("status") == "completed" else "advice",
+            "nothing-read",
+            "No record was read",
+            "The source gave nothing, or the run ended before its first batch was committed.",
+            {"total_input_records": 0},
+            "Look at `data_loader.params`: the path, its patterns and suffixes."
+            if run.get("status") == "completed"
+            else "",
+        )
+    elif not written and run.get("status") == "completed":
+        worst = min(
+            (o for stage in recording.stages for o in stage.operators if o.input and not o.output),
+            key=lambda o: (o.stage_index, o.index),
+            default=None,
+        )
+        where = f" {worst.name} (stage {worst.stage}) let none of {count(worst.input)} through." if worst else ""
+        yield Finding(
+            "critical",
+            "nothing-kept",
+            f"None of {count(read)} records was kept",
+            f"All were rejected, or raised.{where}",
+            {"total_input_records": read, "operator": worst.label if worst else None},
+            "Look at the reasons of this operator first: one threshold is probably not made for this data.",
+        )
+
+
+def dead_letters(recording: Recording, _: Past) -> Iterator[Finding]:
+    """Records that killed their workers."""
+    dead = recording.run.get("dead_lettered_records") or 0
+    if dead:
+        killed = "record killed its worker and was" if dead == 1 else "records killed their workers and were"
+        yield Finding(
+            "warning",
+            "dead-letters",
+            f"{count(dead)} {killed} set aside",
+            "Each was found by halving its batch until it stood alone, and was tried again before it was given up.",
+            {"dead_lettered_records": dead},
+            "They lie in the dead letter folder; a crash of native code or a lack of memory is the usual cause.",
+        )
+
+
+def errors(recording: Recording, _: Past) -> Iterator[Finding]:
+    """Records that raised."""
+    run = recording.run
+    total, read = run.get("total_errors") or 0, run.get("total_input_records") or 0
+    if not total:
+        return
+    share = total / read if read else 1.0
+    by_place = {o.label: o.errors for stage in recording.stages for o in stage.operators if o.errors}
+    if run.get("loader_errors"):
+        by_place["data_loader"] = run["loader_errors"]
+    worst = max(by_place, key=lambda place: by_place[place], default=None)
+    where = f" {count(by_place[worst])} of them in {worst}." if worst else ""
+    yield Finding(
+        "warning" if share >= _MANY_ERRORS else "advice",
+        "errors",
+        f"{plural(total, 'record')} raised an error ({percent(100 * share)} of what was read)",
+        f"They were set aside and the rest of their batches went on.{where}",
+        {"total_errors": total, "share": share, "by_place": by_place},
+        "Read the messages in the section on errors: the same one many times is a bug, many different ones are data.",
+    )
+
+
+def unwritten_metrics(recording: Recording, _: Past) -> Iterator[Finding]:
+    """Metrics that could not be written when they should have been."""
+    failures = recording.run.get("flush_failures") or 0
+    if failures:
+        yield Finding(
+            "advice",
+            "flush-failures",
+            f"The metrics could not be written {plural(failures, 'time')}",
+            "They were written later, nothing is missing; but had the run been killed in between, that would be gone.",
+            {"flush_failures": failures},
+            "Look at the store of the metrics: permissions, room, or a network that comes and goes.",
+        )
+
+
+def retries(recording: Recording, _: Past) -> Iterator[Finding]:
+    """Batches whose worker died."""
+    retried, batches = recording.run.get("retried_batches") or 0, recording.run.get("batches") or 0
+    if retried:
+        yield Finding(
+            "advice",
+            "retries",
+            f"{count(retried)} of {count(batches)} batches took more than one attempt",
+            "Workers died while they held them. No count is affected: only the attempt that was committed counts.",
+            {"retried_batches": retried, "batches": batches},
+            "If that goes on, look at the memory of the machines.",
+        )

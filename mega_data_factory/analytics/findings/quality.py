@@ -1,0 +1,91 @@
+"""What was kept and what was thrown away, and whether that is usual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mega_data_factory.analytics.findings.finding import Finding
+from mega_data_factory.analytics.past import Past
+from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.usual import UsualRange, pass_rate_noise, usual_range
+from mega_data_factory.visualization.formats import count, percent
+
+_LEAST_POINTS = 1.0
+"""A pass rate that is off by less than so many percentage points is not worth a word."""
+
+_ENOUGH_RECORDS = 100
+
+
+def unusual_pass_rates(recording: Recording, past: Past) -> Iterator[Finding]:
+    """The pass rate of the run, or of operators, off the range of the earlier runs."""
+    run = recording.run
+    read, rate = run.get("total_input_records") or 0, run.get("overall_pass_rate")
+    if run.get("status") != "completed" or read < _ENOUGH_RECORDS or rate is None:
+        return
+    unusual = []
+    for stage in recording.stages:
+        for operator in stage.operators:
+            if operator.input < _ENOUGH_RECORDS or operator.pass_share is None:
+                continue
+            own = 100 * operator.pass_share
+            usual = _usual(past.pass_rates.get((stage.name, operator.name), []), own, operator.input)
+            if usual and not usual.holds(own):
+                unusual.append((abs(own - usual.middle), operator, own, usual))
+    overall = _usual(past.values("overall_pass_rate"), rate, read)
+    if overall and not overall.holds(rate):
+        suspects = sorted(unusual, key=lambda entry: -entry[0])[:3]
+        names = "; ".join(f"{o.label} passed {percent(own)}, usually {percent(u.middle)}" for _, o, own, u in suspects)
+        yield Finding(
+            "warning",
+            "pass-rate",
+            f"{percent(rate)} of the records were kept; {percent(overall.middle)} is usual for this pipeline",
+            f"In its last {overall.runs} runs between {percent(overall.low)} and {percent(overall.high)} would have "
+            f"been expected. {f'The difference arises here: {names}.' if names else ''}".strip(),
+            {"pass_rate": rate, "usual": overall.middle, "low": overall.low, "high": overall.high},
+            "Other data or another threshold? The comparison below shows what was changed in the configuration.",
+        )
+        return
+    for _, operator, own, usual in sorted(unusual, key=lambda entry: -entry[0])[:3]:
+        yield Finding(
+            "warning",
+            "operator-pass-rate",
+            f"{operator.label} passed {percent(own)}; {percent(usual.middle)} is usual",
+            f"{count(operator.input)} records came in; in its last {usual.runs} runs between {percent(usual.low)} and "
+            f"{percent(usual.high)} would have been expected. Over the whole run it evens out.",
+            {"operator": operator.label, "pass_rate": own, "low": usual.low, "high": usual.high},
+            "Look at its rejected samples.",
+        )
+
+
+def _usual(values: list[float], now: float, records: int) -> UsualRange | None:
+    """The usual range of a pass rate, cut to what a percentage can be."""
+    found = usual_range(values, least_width=_LEAST_POINTS + pass_rate_noise(now, records))
+    if found is None:
+        return None
+    return UsualRange(found.middle, max(0.0, found.low), min(100.0, found.high), found.runs)
+
+
+def main_reason(recording: Recording, _: Past) -> Iterator[Finding]:
+    """The one reason for which most records go."""
+    rejected = sum(o.rejected for stage in recording.stages for o in stage.operators)
+    reasons = [
+        (number, reason, operator)
+        for stage in recording.stages
+        for operator in stage.operators
+        for reason, number in operator.reasons.items()
+    ]
+    if not reasons or rejected < _ENOUGH_RECORDS:
+        return
+    number, reason, operator = max(reasons, key=lambda entry: entry[0])
+    read = recording.run.get("total_input_records") or recording.stages[0].input
+    if number < 0.25 * rejected:
+        return
+    of_all = f", {percent(100 * number / read)} of all that was read" if read else ""
+    yield Finding(
+        "advice",
+        "main-reason",
+        f"{percent(100 * number / rejected)} of all rejects have one reason: {reason} ({operator.label})",
+        f"{count(number)} of {count(rejected)} rejected records{of_all}.",
+        {"reason": reason, "operator": operator.label, "records": number, "rejected": rejected},
+        "If that is more than you want to lose, look at samples of it before you move the threshold.",
+    )

@@ -1,0 +1,234 @@
+"""Where the time went, and what would make the run faster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mega_data_factory.analytics import bottleneck as limits
+from mega_data_factory.analytics.bottleneck import Bottleneck, Remedy, Station, find_bottleneck, idle_stages
+from mega_data_factory.analytics.filter_order import better_orders
+from mega_data_factory.analytics.findings.finding import Finding
+from mega_data_factory.analytics.latency import long_tails
+from mega_data_factory.analytics.past import Past
+from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.skew import stragglers, uneven_work
+from mega_data_factory.visualization.formats import count, percent, plural, seconds
+
+_LEAST_SECONDS = 1.0
+"""Of runs that worked less than this nothing is said of speed: everything in them is start-up."""
+
+
+def bottleneck(recording: Recording, _: Past) -> Iterator[Finding]:
+    """What limits the run, and what would help."""
+    found = find_bottleneck(recording) if recording.working_seconds >= _LEAST_SECONDS else None
+    if found is None or not recording.stages:
+        return
+    if found.limit is None:
+        yield _waiting(recording, found)
+        return
+    best = found.remedies[0] if found.remedies else None
+    evidence = {
+        "limit": found.limit.name,
+        "utilisation": {station.name: round(station.utilisation, 3) for station in found.stations},
+        "processors": found.processors,
+        "remedies": [{"change": r.text, "gain": round(r.gain, 3), "then": r.limit_after} for r in found.remedies],
+    }
+    yield Finding(
+        "advice",
+        "bottleneck",
+        _title(found, found.limit),
+        _reasoning(found, found.limit),
+        evidence,
+        _advice(found, best),
+    )
+
+
+def _title(found: Bottleneck, limit: Station) -> str:
+    busy = percent(100 * min(limit.utilisation, 1.0))
+    if limit.kind == "loader":
+        return f"Reading is what limits the run: its {_workers(limit.workers)} busy {busy} of the time"
+    if limit.kind == "writer":
+        return f"Writing is what limits the run: the writer was busy {busy} of the time"
+    heaviest = found.heaviest
+    most = f", {percent(100 * found.heaviest_share)} of it in {heaviest.name}" if heaviest else ""
+    return f"Stage {limit.name} is what limits the run: its {_workers(limit.workers)} busy {busy} of the time{most}"
+
+
+def _workers(number: int) -> str:
+    return "one worker was" if number == 1 else f"{number} workers were"
+
+
+def _reasoning(found: Bottleneck, limit: Station) -> str:
+    others = sorted((s for s in found.stations if s is not limit), key=lambda s: -s.utilisation)[:3]
+    rest = ", ".join(f"{s.name} {percent(100 * min(s.utilisation, 1.0))}" for s in others)
+    text = (
+        f"A record cannot pass faster than its busiest stop lets it. The others were busy less: {rest}." if rest else ""
+    )
+    if found.processors is not None:
+        text += f" The processors were used {percent(100 * found.processors)}"
+        text += ", so more workers would only wait for each other." if found.processors_full else "."
+    return text.strip()
+
+
+def _advice(found: Bottleneck, best: Remedy | None) -> str:
+    if best is None:
+        if found.processors_full:
+            return "The machine is full: a cheaper operator, a larger machine or another node is what would help."
+        return "Nothing single would help: the other stages are nearly as busy."
+    ideas = [
+        f"{r.text}: about {r.gain:.2f} times the throughput, then {r.limit_after} is the limit"
+        for r in found.remedies[:3]
+    ]
+    hedge = (
+        ""
+        if found.processors is not None or best.kind == "move"
+        else (" More workers help only while the machine has processors to spare.")
+    )
+    return f"{_first_upper('; or '.join(ideas))}.{hedge}"
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _waiting(recording: Recording, found: Bottleneck) -> Finding:
+    busiest = max(found.stations, key=lambda station: station.utilisation)
+    batches = recording.run.get("batches") or 0
+    workers = sum(station.workers for station in found.stations if station.kind == "stage")
+    few = 0 < batches < 4 * workers
+    why = (
+        f"There were {count(batches)} batches for {plural(workers, 'worker')}: too few to keep them busy."
+        if few
+        else "It waited between batches: for the source, for the network, or for processes to start."
+    )
+    return Finding(
+        "advice",
+        "bottleneck",
+        f"Nothing limits the run but waiting: the busiest part, {busiest.name}, "
+        f"worked {percent(100 * busiest.utilisation)} of the time",
+        why,
+        {"limit": None, "utilisation": {s.name: round(s.utilisation, 3) for s in found.stations}, "batches": batches},
+        "A smaller `executor.batch_size` gives every worker something to do."
+        if few
+        else "More `executor.max_in_flight` keeps workers busy while others wait.",
+    )
+
+
+def slow_workers(recording: Recording, _: Past) -> Iterator[Finding]:
+    """Workers that are slower than the others of their stage."""
+    found = stragglers(recording.stages)
+    if found:
+        worst = found[0]
+        more = f" {plural(len(found) - 1, 'more worker')} like that." if len(found) > 1 else ""
+        yield Finding(
+            "warning" if worst.capacity_lost >= 0.1 else "advice",
+            "straggler",
+            f"Worker {worst.worker} needs {worst.times:.1f} times as long for a record as the others of {worst.stage}",
+            f"That costs the stage {percent(100 * worst.capacity_lost)} of its throughput.{more}",
+            {"stage": worst.stage, "worker": worst.worker, "times": worst.times, "lost": worst.capacity_lost},
+            "A slower machine, a busy neighbour, or a few heavy batches: the sections on workers and nodes tell which.",
+        )
+
+
+def uneven_stages(recording: Recording, _: Past) -> Iterator[Finding]:
+    """Stages whose work was spread unevenly."""
+    for uneven in uneven_work(recording.stages)[:2]:
+        yield Finding(
+            "advice",
+            "skew",
+            f"Stage {uneven.stage}: one worker was busy {seconds(uneven.busy)}, "
+            f"the others {seconds(uneven.median)} (median)",
+            f"{uneven.worker} took {percent(100 * uneven.share)} of the records; an even share is "
+            f"{percent(100 * uneven.fair)}.",
+            {"stage": uneven.stage, "worker": uneven.worker, "busy": uneven.busy, "median": uneven.median},
+            "Smaller batches spread work more evenly.",
+        )
+
+
+def filter_order(recording: Recording, _: Past) -> Iterator[Finding]:
+    """Filters that would cost less in another order."""
+    for order in better_orders(recording.stages)[:2]:
+        yield Finding(
+            "advice",
+            "filter-order",
+            f"Stage {order.stage}: another order of {plural(len(order.now), 'filter')} would save "
+            f"{percent(100 * order.saved / order.seconds)} of their time",
+            f"They take {seconds(order.seconds)} of work; {seconds(order.saved)} less if those come first that reject "
+            "most for their cost. Neighbouring filters that judge each record by itself keep the same records in any "
+            "order; the forecast is exact where what one rejects does not depend on the others.",
+            {"stage": order.stage, "now": order.now, "better": order.better, "seconds_saved": order.saved},
+            f"Order: {', '.join(order.better)}.",
+        )
+
+
+def tails(recording: Recording, _: Past) -> Iterator[Finding]:
+    """Operators whose slowest batches take much of their time."""
+    for tail in long_tails([o for stage in recording.stages for o in stage.operators])[:2]:
+        yield Finding(
+            "advice",
+            "latency-tail",
+            f"{tail.operator.label}: the slowest 1 % of records take {percent(100 * tail.share)} of its time",
+            f"Half of the records take {seconds(tail.p50)} or less, one in a hundred {seconds(tail.p99)} or more.",
+            {"operator": tail.operator.label, "p50": tail.p50, "p99": tail.p99, "share": tail.share},
+            "A few very long records, or a model that is loaded in the middle: a length filter before it may pay.",
+        )
+
+
+def late_start(recording: Recording, _: Past) -> Iterator[Finding]:
+    """A run that took long to get going."""
+    if not len(recording.samples) or recording.run.get("status") == "running":
+        return
+    begin, _end = recording.span
+    waited = (begin - recording.run["start_time"]).total_seconds()
+    if waited >= 10 and waited >= 0.2 * recording.seconds:
+        yield Finding(
+            "advice",
+            "late-start",
+            f"The first batch was done after {seconds(waited)}, {percent(100 * waited / recording.seconds)} of the run",
+            "Until then workers were started, models loaded and the source listed.",
+            {"seconds": waited},
+            "More records in one run, or smaller first batches, make that count less.",
+        )
+
+
+def idle_workers(recording: Recording, _: Past) -> Iterator[Finding]:
+    """Workers that could go without making the run slower."""
+    stations = limits.stations_of(recording) if recording.working_seconds >= _LEAST_SECONDS else ()
+    if max((station.utilisation for station in stations), default=0.0) < limits.BUSY_ENOUGH:
+        return
+    spare = idle_stages(stations)
+    if spare:
+        names = "; ".join(f"{station.name} needs {needed} of {station.workers}" for station, needed in spare[:4])
+        freed = sum(station.workers - needed for station, needed in spare)
+        yield Finding(
+            "advice",
+            "idle-workers",
+            f"{plural(freed, 'worker')} could go without making the run slower",
+            f"At the pace that the busiest stage sets: {names}.",
+            {"stages": {station.name: needed for station, needed in spare}},
+            "Give their place to the stage that limits the run, or pay for less.",
+        )
+
+
+def instrumentation(recording: Recording, _: Past) -> Iterator[Finding]:
+    """What measuring itself cost."""
+    cost = recording.run.get("instrumentation_seconds")
+    work = sum(stage.busy for stage in recording.stages)
+    work += (recording.run.get("loader_seconds") or 0.0) + (recording.run.get("writer_seconds") or 0.0)
+    if cost is None or work <= 0:
+        return
+    share = percent(100 * cost / work)
+    evidence = {"seconds": cost, "share": cost / work}
+    if cost > 0.01 * work and cost > 1.0:
+        yield Finding(
+            "advice",
+            "instrumentation",
+            f"Measuring took {share} of the work",
+            f"{seconds(cost)} of {seconds(work)}: the batches are small.",
+            evidence,
+            "A larger `executor.batch_size` makes that less.",
+        )
+    else:
+        yield Finding(
+            "good", "instrumentation", f"Measuring took {share} of the work", f"{seconds(cost)} in all.", evidence
+        )

@@ -1,0 +1,126 @@
+"""What a run left behind, as one value: everything that thinks about a run, or draws it, starts from this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mega_data_factory.analytics.totals import StageTotals, stages_of
+from mega_data_factory.framework.metrics.reader import MetricsReader
+from mega_data_factory.framework.metrics.schema import OPERATORS, SAMPLES
+
+SAMPLED = ("input_records", "output_records", "rejected_records", "error_count", "busy_time", "batches")
+"""Columns of samples that add."""
+
+_PLACE = ("stage_name", "operator_name", "timestamp")
+_SAMPLE_COLUMNS = (*_PLACE, "interval", "stage_index", "operator_index", *SAMPLED)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One run.
+
+    Attributes:
+        run: its row, `config` parsed.
+        operators: operator rows, one for each worker.
+        samples: interval samples, added up over workers: `_SAMPLE_COLUMNS`, by time.
+        nodes: rows of the nodes; empty where nobody watched them.
+    """
+
+    run: Mapping[str, Any]
+    operators: pa.Table = field(default_factory=OPERATORS.empty_table)
+    samples: pa.Table = field(default_factory=lambda: SAMPLES.empty_table().select(_SAMPLE_COLUMNS))
+    nodes: pa.Table = field(default_factory=lambda: pa.table({}))
+
+    @classmethod
+    def read(cls, reader: MetricsReader, run: str) -> Recording:
+        """Read a run.
+
+        Args:
+            reader: the metrics.
+            run: id, unique beginning of one, or `latest`.
+
+        Raises:
+            MetricsError: there is no such run, or several.
+        """
+        row = reader.run(run)
+        run_id = row["run_id"]
+        samples = reader.samples(run_id, columns=_SAMPLE_COLUMNS)
+        return cls(row, reader.operators(run_id), over_workers(samples), reader.nodes(run_id))
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+        return str(self.run["run_id"])
+
+    @cached_property
+    def stages(self) -> tuple[StageTotals, ...]:
+        """Stages with their operators, over all workers, in plan order."""
+        return stages_of(self.operators, planned_workers(self.run.get("config")))
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The configuration; empty where none was stored."""
+        return self.run.get("config") or {}
+
+    @property
+    def seconds(self) -> float:
+        """How long it took; of a run without an end, until it was last heard of; 0 where nothing says."""
+        if self.run.get("end_time") is None and self.run.get("heartbeat") is not None:
+            return max(0.0, float((self.run["heartbeat"] - self.run["start_time"]).total_seconds()))
+        return float(self.run.get("duration") or 0.0)
+
+    @property
+    def working_seconds(self) -> float:
+        """The part of `seconds` from the first interval in which a batch was done to the last: start-up left out."""
+        if not len(self.samples):
+            return self.seconds
+        begin, end = self.span
+        return min(self.seconds, (end - begin).total_seconds()) or self.seconds
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """From the first interval to the end of the last, within the run; start and end of the run without samples."""
+        start: datetime = self.run["start_time"]
+        end: datetime = self.run.get("end_time") or self.run.get("heartbeat") or start
+        if not len(self.samples):
+            return start, end
+        times = self.samples["timestamp"].to_pylist()
+        last = times[-1] + interval_of(self.samples)
+        return max(start, times[0]), min(end, last) if end > times[-1] else last
+
+
+def interval_of(samples: pa.Table) -> timedelta:
+    """Length of the intervals: the longest, where a run was continued with another setting."""
+    return timedelta(seconds=pc.max(samples["interval"]).as_py() or 0.0)
+
+
+def over_workers(samples: pa.Table) -> pa.Table:
+    """Samples added up over workers: one row for each operator instance and interval, by time."""
+    keys = [*_PLACE, "interval", "stage_index", "operator_index"]
+    added = samples.group_by(keys, use_threads=False).aggregate([(name, "sum") for name in SAMPLED])
+    added = added.rename_columns([name.removesuffix("_sum") for name in added.column_names])
+    return added.select(_SAMPLE_COLUMNS).sort_by(
+        [("timestamp", "ascending"), ("stage_index", "ascending"), ("operator_index", "ascending")]
+    )
+
+
+def planned_workers(config: Mapping[str, Any] | None) -> dict[str, int]:
+    """Stage → size of its pool, for pools of a fixed size; an elastic pool is known by the workers that were seen."""
+    sizes: dict[str, int] = {}
+    for stage in (config or {}).get("stages") or ():
+        worker = stage.get("worker") or {}
+        if not {"min_replicas", "max_replicas"} & worker.keys():
+            sizes[str(stage.get("name"))] = _whole(worker.get("num_replicas"), 1)
+    return sizes
+
+
+def _whole(value: object, otherwise: int) -> int:
+    """A number of workers; a variable that was not filled in (`${N}`) says nothing."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else otherwise

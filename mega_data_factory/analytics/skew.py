@@ -1,0 +1,98 @@
+"""Workers of a stage that are not like the others: slower at the same work, or given more of it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mega_data_factory.analytics.totals import StageTotals, WorkerTotals
+
+SLOW = 1.5
+"""A worker needs so many times the median of seconds per record before it is called slow."""
+
+MORE = 1.5
+"""A worker was busy so many times the median before the work is called uneven."""
+
+_LEAST_BATCHES = 5
+_LEAST_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Straggler:
+    """A worker that needs more time for a record than its stage does.
+
+    Attributes:
+        stage: the stage.
+        worker: who.
+        times: its seconds per record / the median of the others.
+        capacity_lost: share of the stage's throughput that is missing because of it, 0 to 1.
+    """
+
+    stage: str
+    worker: str
+    times: float
+    capacity_lost: float
+
+
+@dataclass(frozen=True)
+class UnevenWork:
+    """A stage in which one worker had much more to do than the others.
+
+    Attributes:
+        stage: the stage.
+        worker: the busiest worker.
+        busy, median: its busy seconds, and the median over the stage.
+        share, fair: its share of the records, and what an even one would be, 0 to 1.
+    """
+
+    stage: str
+    worker: str
+    busy: float
+    median: float
+    share: float
+    fair: float
+
+
+def stragglers(stages: Sequence[StageTotals]) -> list[Straggler]:
+    """Workers that were slow at the same work: at least 5 batches, 1.5 times the others' median; the worst first."""
+    return sorted((s for stage in stages for s in _slow(stage)), key=lambda s: (-s.capacity_lost, -s.times))
+
+
+def _slow(stage: StageTotals) -> Iterator[Straggler]:
+    known = [worker for worker in stage.workers if worker.rate and worker.batches >= _LEAST_BATCHES]
+    for worker in known:
+        others = [other.rate for other in known if other is not worker and other.rate]
+        if not others or not worker.rate or stage.busy < _LEAST_SECONDS:
+            continue
+        usual = statistics.median(others)
+        times = usual / worker.rate
+        if times >= SLOW:
+            whole = sum(others) + usual
+            yield Straggler(stage.name, worker.worker, times, (usual - worker.rate) / whole)
+
+
+def uneven_work(stages: Sequence[StageTotals]) -> list[UnevenWork]:
+    """Stages whose busiest worker was busy 1.5 times the median and more, the worst first.
+
+    Workers fetch batches when they are free, so a slow worker gets fewer of them; one that is busier than the others
+    held the run up at its end, or had the large batches.
+    """
+    found = []
+    for stage in stages:
+        if len(stage.workers) < 2 or stage.busy < _LEAST_SECONDS or not stage.input:
+            continue
+        busiest = max(stage.workers, key=lambda worker: worker.busy)
+        if busiest.batches < _LEAST_BATCHES:
+            continue
+        median = statistics.median(worker.busy for worker in stage.workers if worker is not busiest)
+        if busiest.busy >= MORE * median:
+            share = busiest.records / stage.input
+            found.append(UnevenWork(stage.name, busiest.worker, busiest.busy, median, share, 1 / len(stage.workers)))
+    return sorted(found, key=lambda uneven: -(uneven.busy - uneven.median))
+
+
+def spread(workers: Sequence[WorkerTotals]) -> float | None:
+    """Records per second of the fastest worker / of the slowest; None for fewer than two."""
+    rates = [worker.rate for worker in workers if worker.rate]
+    return max(rates) / min(rates) if len(rates) > 1 else None

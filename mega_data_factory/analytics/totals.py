@@ -1,0 +1,215 @@
+"""Operators and stages of one run over all their workers: counts, seconds and histograms, added up."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mega_data_factory.framework.metrics.histogram import LatencyHistogram
+
+_COUNTS = ("input_records", "output_records", "rejected_records", "error_count", "batches")
+
+
+@dataclass(frozen=True)
+class WorkerTotals:
+    """One worker of a stage.
+
+    Attributes:
+        worker: its id.
+        records: records that it took in.
+        busy: seconds that it was busy, over the operators of the stage.
+        batches: batches that it measured.
+    """
+
+    worker: str
+    records: int
+    busy: float
+    batches: int
+
+    @property
+    def rate(self) -> float | None:
+        """Records per second busy; None where it was never busy."""
+        return self.records / self.busy if self.busy else None
+
+
+@dataclass(frozen=True)
+class OperatorTotals:
+    """One operator instance over all its workers.
+
+    Attributes:
+        stage, name: which.
+        stage_index, index: place of the stage in the plan, and of the operator in the stage.
+        workers: distinct workers that reported.
+        input, output, rejected, errors: records.
+        busy: seconds, over all workers.
+        batches: batches measured.
+        reasons: records rejected, by reason, the most first.
+        buckets, counts: histogram of seconds per record: sorted bucket numbers and records in each, shape (b,).
+    """
+
+    stage: str
+    name: str
+    stage_index: int
+    index: int
+    workers: int
+    input: int
+    output: int
+    rejected: int
+    errors: int
+    busy: float
+    batches: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    buckets: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @property
+    def label(self) -> str:
+        """`stage / operator`: distinct in the run."""
+        return f"{self.stage} / {self.name}"
+
+    @property
+    def cost(self) -> float | None:
+        """Seconds per record that came in; None where nothing did."""
+        return self.busy / self.input if self.input else None
+
+    @property
+    def pass_share(self) -> float | None:
+        """Output / input, 0 to 1; None where nothing came in."""
+        return self.output / self.input if self.input else None
+
+    @cached_property
+    def histogram(self) -> LatencyHistogram:
+        """Seconds per record, weighted by records."""
+        return LatencyHistogram.from_pairs(zip(self.buckets.tolist(), self.counts.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class StageTotals:
+    """One stage over all its workers.
+
+    Attributes:
+        name, index: which, and its place in the plan.
+        operators: in order.
+        workers: those that reported, by id.
+        pool: size of its pool: as configured where it is fixed, else the workers that were seen.
+    """
+
+    name: str
+    index: int
+    operators: tuple[OperatorTotals, ...]
+    workers: tuple[WorkerTotals, ...]
+    pool: int
+
+    @property
+    def input(self) -> int:
+        """Records that came in to its first operator."""
+        return self.operators[0].input
+
+    @property
+    def output(self) -> int:
+        """Records that its last operator passed on."""
+        return self.operators[-1].output
+
+    @property
+    def busy(self) -> float:
+        """Seconds busy, over all workers."""
+        return sum(worker.busy for worker in self.workers)
+
+
+def stages_of(operators: pa.Table, pools: Mapping[str, int] | None = None) -> tuple[StageTotals, ...]:
+    """Add up the operator rows of one run.
+
+    Args:
+        operators: rows of the table `operators`, one for each worker.
+        pools: stage → workers, where the size of its pool is known.
+
+    Returns:
+        The stages in plan order; rows of old files that know no order keep the order in which they come.
+    """
+    instances: dict[tuple[str, str], list[int]] = {}
+    plain = operators.drop_columns([name for name in ("latency_histogram",) if name in operators.column_names])
+    rows = plain.to_pylist()
+    for at, row in enumerate(rows):
+        instances.setdefault((row["stage_name"], row["operator_name"]), []).append(at)
+    histograms = _Histograms(operators)
+    merged: dict[str, list[OperatorTotals]] = {}
+    for (stage, _), places in instances.items():
+        merged.setdefault(stage, []).append(_merged([rows[at] for at in places], *histograms.added(places)))
+    found = []
+    for appearance, (name, own) in enumerate(merged.items()):
+        own.sort(key=lambda operator: operator.index)
+        workers = _workers([row for row in rows if row["stage_name"] == name], own[0].name)
+        pool = max((pools or {}).get(name, 0), 0) or len(workers)
+        index = own[0].stage_index if own[0].stage_index >= 0 else appearance
+        found.append(StageTotals(name, index, tuple(own), workers, pool))
+    return tuple(sorted(found, key=lambda stage: stage.index))
+
+
+def _merged(
+    rows: list[dict[str, Any]], buckets: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+) -> OperatorTotals:
+    first = rows[0]
+    reasons: Counter[str] = Counter()
+    for row in rows:
+        reasons.update(json.loads(row["rejected_reasons"] or "{}"))
+    total = {name: sum(row[name] or 0 for row in rows) for name in _COUNTS}
+    return OperatorTotals(
+        stage=first["stage_name"],
+        name=first["operator_name"],
+        stage_index=-1 if first["stage_index"] is None else first["stage_index"],
+        index=first["operator_index"] or 0,
+        workers=len({row["worker_id"] for row in rows}),
+        input=total["input_records"],
+        output=total["output_records"],
+        rejected=total["rejected_records"],
+        errors=total["error_count"],
+        busy=sum(row["total_time"] or 0.0 for row in rows),
+        batches=total["batches"],
+        reasons=dict(reasons.most_common()),
+        buckets=buckets,
+        counts=counts,
+    )
+
+
+def _workers(rows: list[dict[str, Any]], first_operator: str) -> tuple[WorkerTotals, ...]:
+    own: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        own.setdefault(row["worker_id"], []).append(row)
+    return tuple(
+        WorkerTotals(
+            worker,
+            sum(row["input_records"] or 0 for row in mine if row["operator_name"] == first_operator),
+            sum(row["total_time"] or 0.0 for row in mine),
+            max((row["batches"] or 0) for row in mine),
+        )
+        for worker, mine in sorted(own.items())
+    )
+
+
+class _Histograms:
+    """The histograms of all rows as flat arrays, so that those of an operator add up without a loop over buckets."""
+
+    def __init__(self, operators: pa.Table) -> None:
+        column = operators["latency_histogram"].combine_chunks().fill_null([])
+        if isinstance(column, pa.ChunkedArray):  # no chunk at all
+            column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+        self._ends = np.concatenate([[0], np.cumsum(column.value_lengths().to_numpy(zero_copy_only=False))]).astype(int)
+        pairs = column.flatten()
+        self._buckets = pairs.field("bucket").to_numpy(zero_copy_only=False).astype(np.int64)
+        self._counts = pairs.field("count").to_numpy(zero_copy_only=False).astype(np.int64)
+
+    def added(self, rows: list[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Sorted buckets and their counts, over some rows."""
+        chosen = [slice(self._ends[row], self._ends[row + 1]) for row in rows]
+        buckets, inverse = np.unique(np.concatenate([self._buckets[part] for part in chosen]), return_inverse=True)
+        counts = np.zeros(len(buckets), np.int64)
+        np.add.at(counts, inverse, np.concatenate([self._counts[part] for part in chosen]))
+        return buckets, counts
