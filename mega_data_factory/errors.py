@@ -99,6 +99,18 @@ class MetricsError(MdfError):
     slug = "metrics-store"
 
 
+class HistoryError(MdfError):
+    """A point, or a folder, is not one that a history of node metrics can take."""
+
+    slug = "metrics-history"
+
+
+class VisualizationError(MdfError):
+    """Metrics cannot be taken in, drawn or exported as asked: an unusable value, an unknown node, nothing to show."""
+
+    slug = "visualization"
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
     """A sentence that names the nearest known word, or lists the known ones when none is near.
 
