@@ -19,10 +19,10 @@ from mega_data_factory.framework.metrics import (
     MetricsWriter,
     OperatorMetrics,
 )
-from mega_data_factory.framework.metrics.collector import RunTotals
 from mega_data_factory.framework.metrics.models import books_difference
 from mega_data_factory.framework.metrics.redaction import redacted
 from mega_data_factory.framework.metrics.store.retention import prune
+from mega_data_factory.framework.metrics.tracker import RunTotals
 from mega_data_factory.framework.plan import Plan
 
 _log = logging.getLogger("mega_data_factory")

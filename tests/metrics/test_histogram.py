@@ -171,3 +171,26 @@ def test_histograms_compare_by_content_and_cannot_be_keys():
         hash(histogram_of([1.0]))
     with pytest.raises(TypeError):
         histogram_of([1.0]) + 1
+
+
+def test_a_bucket_holds_so_many_values_and_no_more():
+    """A count never runs over into the number of its bucket: the overflow is an error, and nothing has changed."""
+    most = 2**47 - 1
+    histogram = LatencyHistogram({0: most})
+    with pytest.raises(OverflowError, match="at most"):
+        histogram.add(1.0001)
+    assert histogram.to_pairs() == [(0, most)]
+    with pytest.raises(ValueError, match="bucket holds 1 to"):
+        LatencyHistogram({0: most + 1})
+    with pytest.raises(ValueError, match="no bucket 70000"):
+        LatencyHistogram({70_000: 1})
+
+
+def test_the_outermost_buckets_are_kept_apart():
+    """The zero bucket, the lowest and the highest one survive storing and adding."""
+    histogram = histogram_of([0.0, 2.0**-1022, 1.7e308])
+    assert LatencyHistogram.from_pairs((histogram + histogram).to_pairs()).counts == {
+        ZERO_BUCKET: 2,
+        bucket_of(2.0**-1022): 2,
+        bucket_of(1.7e308): 2,
+    }

@@ -1,5 +1,6 @@
 """Merging: however the measurements are split, the sum is the same."""
 
+import pickle
 import random
 
 import pytest
@@ -50,6 +51,22 @@ def test_sum_is_the_aggregator():
     assert (total.input_records, total.rejected_reasons) == (300, {"short": 3})
     assert total.custom_metrics == {"n": 3, "model": "m2"}
     assert rows[0].rejected_reasons == {"short": 1}
+
+
+def test_reasons_of_different_batches_are_united():
+    """Whichever reasons either row knows, in whatever order, each is summed up once."""
+    total = row(rejected_reasons={"short": 1, "long": 2}) + row(rejected_reasons={"dirty": 4, "short": 3})
+    assert total.rejected_reasons == {"short": 4, "long": 2, "dirty": 4}
+    assert (row() + row(rejected_reasons={"short": 1}) + row()).rejected_reasons == {"short": 1}
+
+
+def test_a_row_survives_copying_pickling_and_the_wire():
+    """What was measured and what was given are there again, and shared with nobody."""
+    original = row(p95_latency=0.5, rejected_records=7, custom_metrics={"n": 1}, rejected_reasons={"short": 7})
+    for twin in (original.copy(), pickle.loads(pickle.dumps(original)), OperatorMetrics.from_wire(original.to_wire())):
+        assert twin == original
+        twin.observe(1.0, 10, 9, reasons={"short": 1})
+        assert (original.p95_latency, original.rejected_reasons, original.batches) == (0.5, {"short": 7}, 0)
 
 
 def test_unlike_rows_refuse_to_merge():

@@ -9,60 +9,23 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mega_data_factory.errors import did_you_mean
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.redaction import without_credentials
 from mega_data_factory.framework.metrics.store.layout import check_run_id
-from mega_data_factory.framework.metrics.tracker import OperatorTracker
+from mega_data_factory.framework.metrics.tracker import OperatorTracker, RunTotals
 
-_FOLD_AT = 1024
+_FOLD_AT = 128
 """So many measurements wait at most before they are merged, whether anybody reads them or not."""
-
-_RUN_COLUMNS = frozenset(column.name for column in fields(RunMetrics)) - {"run_id"}
 
 
 def new_run_id(now: datetime | None = None) -> str:
     """A new name for a run: `run_{YYYYmmdd_HHMMSS}_{8 hex}`, in UTC."""
     return f"run_{now or utc_now():%Y%m%d_%H%M%S}_{uuid.uuid4().hex[:8]}"
-
-
-class RunTotals:
-    """What the run knows of itself and its operators do not; what `MetricsCollector.track_run` gives.
-
-    Any column of `RunMetrics` may be set. Totals that are not set follow from the stages.
-
-    Attributes:
-        run_id: the run.
-        values: what was set.
-    """
-
-    def __init__(self, run_id: str) -> None:
-        self.run_id = run_id
-        self.values: dict[str, Any] = {}
-
-    def set(self, **values: Any) -> None:
-        """Set columns of the run row.
-
-        Raises:
-            TypeError: one is not a column of `RunMetrics`.
-        """
-        for name in values:
-            if name not in _RUN_COLUMNS:
-                raise TypeError(f"{name!r} is not a column of RunMetrics; {did_you_mean(name, _RUN_COLUMNS)}")
-        self.values.update(values)
-
-    def add(self, **amounts: float) -> None:
-        """Add to columns of the run row, which count from 0.
-
-        Raises:
-            TypeError: one is not a column of `RunMetrics`.
-        """
-        self.set(**{name: self.values.get(name, 0) + amount for name, amount in amounts.items()})
 
 
 @dataclass(frozen=True)
@@ -102,7 +65,7 @@ class MetricsCollector:
         self._now = now
         self._pending: deque[OperatorTracker | OperatorMetrics] = deque()
         self._folding = threading.Lock()
-        self._rows: dict[tuple[str, str, str, str], OperatorMetrics] = {}
+        self._rows: dict[tuple[str, ...], dict[str, OperatorMetrics]] = {}  # (stage, operator) → worker → row
         self._stages: dict[str, datetime] = {}
         self.writing_seconds = 0.0
         self._totals: RunTotals | None = None
@@ -191,41 +154,42 @@ class MetricsCollector:
         if not self._folding.acquire(blocking=wait):
             return
         try:
-            touched = set()
+            touched = []
             for _ in range(len(self._pending)):  # not "while": others may add faster than this takes
                 item = self._pending.popleft()
-                row = self._rows.get(item.key)
+                _, *operator, worker = item.key
+                rows = self._rows.setdefault(tuple(operator), {})
                 if isinstance(item, OperatorMetrics):
-                    if row is None:
-                        self._rows[item.key] = item
+                    if worker in rows:
+                        rows[worker].include(item)
                     else:
-                        row.include(item)
+                        rows[worker] = item
                     continue
-                if row is None:
-                    row = self._rows[item.key] = item.to_row()
-                item.count_into(row)
-                touched.add(item.key)
+                if worker not in rows:
+                    rows[worker] = item.to_row()
+                item.count_into(rows[worker])
+                touched.append(rows[worker])
             if touched:
                 now = self._now()
-                for key in touched:
-                    self._rows[key].timestamp = now
+                for row in touched:
+                    row.timestamp = now
         finally:
             self._folding.release()
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def get_operator_metrics(self) -> list[OperatorMetrics]:
-        """A copy of every row, in the order of their first measurement."""
+        """A copy of every row: operators in the order of their first measurement, and so the workers of each."""
         self._fold()
         with self._folding:
-            return [row.copy() for row in self._rows.values()]
+            return [row.copy() for workers in self._rows.values() for row in workers.values()]
 
     def drain_operator_metrics(self) -> list[OperatorMetrics]:
         """The rows since the last call, which are forgotten here: they travel on with the batch that they measure."""
         self._fold()
         with self._folding:
             rows, self._rows = self._rows, {}
-        return list(rows.values())
+        return [row for workers in rows.values() for row in workers.values()]
 
     def get_stage_metrics(self) -> list[StageMetrics]:
         """The stages that were tracked, in that order, then those known from operators, in plan order."""

@@ -13,7 +13,7 @@ class Derived(Generic[T]):
     """A field whose value follows from the others; one given in the constructor, or set later, is kept instead.
 
     Use it as the field's default. None stands for "derive it". The computation runs on every reading, so a row that
-    is only counted and merged never pays for its percentiles.
+    is only counted and merged never pays for its percentiles. What was given is in the row's attribute `_given`.
 
     Args:
         compute: takes the row, gives the value.
@@ -34,14 +34,20 @@ class Derived(Generic[T]):
     def __get__(self, row: object | None, owner: type) -> T | None:
         if row is None:
             return None  # what `dataclass` takes as the default
-        given: T | None = row.__dict__.get(self._name)
+        given = self._given(row)
         return self._compute(row) if given is None else given
 
-    def __set__(self, row: object, value: T | None) -> None:
-        if value is None:
-            row.__dict__.pop(self._name, None)
-        else:
-            row.__dict__[self._name] = value
+    def _given(self, row: Any) -> T | None:
+        given: Mapping[str, Any] | None = row._given
+        return given.get(self._name) if given else None
+
+    def __set__(self, row: Any, value: T | None) -> None:
+        # Replaced, never changed: copies of a row share it.
+        given: Mapping[str, Any] | None = getattr(row, "_given", None)
+        if value is not None:
+            row._given = {**(given or {}), self._name: value}
+        elif given is None or self._name in given:
+            row._given = {name: other for name, other in given.items() if name != self._name} if given else None
 
 
 def utc_now() -> datetime:

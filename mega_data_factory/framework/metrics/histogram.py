@@ -82,8 +82,8 @@ class LatencyHistogram:
     Prometheus' native histograms; the middle and its bound are those of DDSketch (Masson, Rim, Lee: "DDSketch: a fast
     and fully-mergeable quantile sketch with relative-error guarantees", PVLDB 12(12), 2019).
 
-    A bucket that is occupied takes 8 bytes: its number in the upper 17 bits of a word and its count in the other 47, the
-    words sorted. So a bucket holds up to 1.4e14 values.
+    A bucket that is occupied takes 8 bytes: a word with its number in the upper 17 bits and its count in the other 47.
+    The words are sorted. A bucket holds up to 1.4e14 values.
 
     Args:
         counts: bucket → count; no count is 0.
@@ -102,18 +102,16 @@ class LatencyHistogram:
         """Bucket → count, by bucket; no count is 0."""
         return dict(self.to_pairs())
 
-    def _count(self, word: int) -> None:
-        """Add the count of a word to the bucket of it."""
+    def _count(self, number: int, weight: int) -> None:
+        """Add to the bucket that has this number in its word."""
         words = self._words
-        start = word & ~_COUNT_MASK
-        at = bisect_left(words, start)
-        if at < len(words) and words[at] & ~_COUNT_MASK == start:
-            count = (words[at] & _COUNT_MASK) + (word & _COUNT_MASK)
-            if count > _COUNT_MASK:
+        at = bisect_left(words, number << _COUNT_BITS)
+        if at < len(words) and (word := words[at]) >> _COUNT_BITS == number:
+            if (word & _COUNT_MASK) + weight > _COUNT_MASK:
                 raise OverflowError(f"a bucket holds at most {_COUNT_MASK} values")
-            words[at] = start | count
+            words[at] = word + weight
         else:  # not `insert`, which would reserve room for more: most histograms have all their buckets early
-            self._words = words[:at] + array("Q", (word,)) + words[at:]
+            self._words = words[:at] + array("Q", (number << _COUNT_BITS | weight,)) + words[at:]
 
     def _discount(self, bucket: int, weight: int) -> None:
         at = bisect_left(self._words, _word(bucket, 1))
@@ -128,7 +126,8 @@ class LatencyHistogram:
             ValueError: the value is not finite, or the weight is negative.
         """
         if weight > 0:
-            self._count(_word(bucket_of(value), weight))
+            bucket = bucket_of(value)
+            self._count(bucket + _MIDDLE if bucket != ZERO_BUCKET else 0, weight)
         elif weight < 0:
             raise ValueError(f"weight {weight} is negative; `subtract` takes away")
 
@@ -166,7 +165,7 @@ class LatencyHistogram:
             self._words = other._words[:]
             return
         for word in other._words:
-            self._count(word)
+            self._count(word >> _COUNT_BITS, word & _COUNT_MASK)
 
     @property
     def total(self) -> int:

@@ -3,27 +3,20 @@
 # ruff: noqa: RUF009 - a `Derived` default is a descriptor, which is what it is called for
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mega_data_factory.framework.metrics.fields import (
-    Derived,
-    add_numbers,
-    least,
-    most,
-    naive,
-    per_second,
-    percent,
-    utc_now,
-)
+from mega_data_factory.framework.metrics.fields import Derived, least, most, naive, per_second, percent, utc_now
 from mega_data_factory.framework.metrics.histogram import LatencyHistogram
-
-_MEASURES = ("pass_rate", "avg_latency", "p50_latency", "p95_latency", "p99_latency", "throughput")
-_COUNTS = ("input_records", "output_records", "error_count", "batches", "stage_index", "operator_index")
-_DERIVED = ("min_latency", "max_latency", "rejected_records", *_MEASURES)
+from mega_data_factory.framework.metrics.operator_state import (
+    Measured,
+    OperatorState,
+    Packed,
+    with_counts,
+    with_numbers,
+)
 
 
 def _quantile(row: OperatorMetrics, q: float) -> float | None:
@@ -35,7 +28,7 @@ def _quantile(row: OperatorMetrics, q: float) -> float | None:
 
 
 @dataclass
-class OperatorMetrics:
+class OperatorMetrics(OperatorState):
     """One operator instance of one stage on one worker in one run.
 
     Only the four names are required. A derived value (rate, mean, percentile) that is given is kept for this row; one
@@ -67,42 +60,39 @@ class OperatorMetrics:
         latency_histogram: seconds per record, weighted by records.
     """
 
+    __slots__ = ()  # they are in the base: a factory in place of a default leaves them visible
+
     run_id: str
     stage_name: str
     operator_name: str
     worker_id: str
     timestamp: datetime = field(default_factory=utc_now)
-    input_records: int = 0
-    output_records: int = 0
+    input_records: int = field(default_factory=int)
+    output_records: int = field(default_factory=int)
     pass_rate: Derived[float | None] = Derived(lambda row: percent(row.output_records, row.input_records))
-    total_time: float = 0.0
+    total_time: float = field(default_factory=float)
     avg_latency: Derived[float | None] = Derived(
         lambda row: row.total_time / row.input_records if row.input_records else None
     )
-    min_latency: Derived[float | None] = Derived(lambda row: row.avg_latency)
-    max_latency: Derived[float | None] = Derived(lambda row: row.avg_latency)
+    min_latency: Measured[float | None] = Measured(lambda row: row.avg_latency)
+    max_latency: Measured[float | None] = Measured(lambda row: row.avg_latency)
     p50_latency: Derived[float | None] = Derived(lambda row: _quantile(row, 0.50))
     p95_latency: Derived[float | None] = Derived(lambda row: _quantile(row, 0.95))
     p99_latency: Derived[float | None] = Derived(lambda row: _quantile(row, 0.99))
     throughput: Derived[float | None] = Derived(lambda row: per_second(row.input_records, row.total_time))
-    error_count: int = 0
-    custom_metrics: dict[str, Any] = field(default_factory=dict)
-    stage_index: int = 0
-    operator_index: int = 0
-    rejected_records: Derived[int] = Derived(
+    error_count: int = field(default_factory=int)
+    custom_metrics: Packed[Any] = Packed()
+    stage_index: int = field(default_factory=int)
+    operator_index: int = field(default_factory=int)
+    rejected_records: Measured[int] = Measured(
         lambda row: max(0, row.input_records - row.output_records - row.error_count)
     )
-    batches: int = 0
-    rejected_reasons: dict[str, int] = field(default_factory=dict)
+    batches: int = field(default_factory=int)
+    rejected_reasons: Packed[int] = Packed()
     latency_histogram: LatencyHistogram = field(default_factory=LatencyHistogram)
 
     def __post_init__(self) -> None:
         self.timestamp = naive(self.timestamp)
-
-    @property
-    def key(self) -> tuple[str, str, str, str]:
-        """What a row is of: (run, stage, operator, worker)."""
-        return self.run_id, self.stage_name, self.operator_name, self.worker_id
 
     @property
     def books_difference(self) -> int:
@@ -154,9 +144,9 @@ class OperatorMetrics:
             self._widen(latency, latency)
             self.latency_histogram.add(latency, input_records)
         if reasons:
-            add_numbers(self.rejected_reasons, reasons)
+            self._rejected_reasons = with_numbers(self._rejected_reasons, reasons)
         if custom:
-            add_numbers(self.custom_metrics, custom)
+            self._custom_metrics = with_numbers(self._custom_metrics, custom)
 
     def include(self, other: OperatorMetrics) -> None:
         """Add the state of another row to this one, in place, whatever worker it is of; `+` checks the key."""
@@ -171,23 +161,22 @@ class OperatorMetrics:
         self.total_time += other.total_time
         self.batches += other.batches
         self.timestamp = max(self.timestamp, other.timestamp)
-        add_numbers(self.rejected_reasons, other.rejected_reasons)
-        add_numbers(self.custom_metrics, other.custom_metrics)
+        if other._rejected_reasons:
+            self._rejected_reasons = with_counts(self._rejected_reasons, other._rejected_reasons)
+        if other._custom_metrics:
+            self._custom_metrics = with_numbers(self._custom_metrics, other.custom_metrics)
 
     def _prepare_to_merge(self) -> None:
         """Turn what was given by hand into state, then forget it."""
-        state = self.__dict__
         if self.input_records:
             if not self.latency_histogram:
                 self.latency_histogram = self.weighed_histogram()
-            self.min_latency, self.max_latency = self.min_latency, self.max_latency
-        for name in _MEASURES:
-            state.pop(name, None)
+            self._min_latency, self._max_latency = self.min_latency, self.max_latency
+        self._given = None
 
     def _widen(self, lower: float | None, upper: float | None) -> None:
-        state = self.__dict__  # past the descriptors: what is stored, not what would be derived
-        self.min_latency = least(state.get("min_latency"), lower)
-        self.max_latency = most(state.get("max_latency"), upper)
+        self._min_latency = least(self._min_latency, lower)
+        self._max_latency = most(self._max_latency, upper)
 
     def __add__(self, other: OperatorMetrics) -> OperatorMetrics:
         if not isinstance(other, OperatorMetrics):
@@ -228,10 +217,7 @@ class OperatorMetrics:
     def copy(self) -> OperatorMetrics:
         """An equal row that shares nothing with this one; what was given stays given."""
         result = object.__new__(type(self))
-        result.__dict__.update(self.__dict__)
-        result.latency_histogram = self.latency_histogram.copy()
-        result.custom_metrics = dict(self.custom_metrics)
-        result.rejected_reasons = dict(self.rejected_reasons)
+        result._take_over(self)
         return result
 
     def without_records(self, count: int) -> OperatorMetrics:
@@ -255,35 +241,6 @@ class OperatorMetrics:
         if not result.input_records:
             result.min_latency = result.max_latency = None
         return result
-
-    def to_wire(self) -> dict[str, Any]:
-        """The state in few bytes, JSON-able (as far as the custom metrics are), for travelling inside a batch."""
-        state = self.__dict__
-        wire: dict[str, Any] = {"k": self.key, "t": self.timestamp.isoformat(), "s": self.total_time}
-        wire["c"] = [state[name] for name in _COUNTS]
-        if self.latency_histogram:
-            wire["h"] = self.latency_histogram.to_pairs()
-        if given := {name: state[name] for name in _DERIVED if name in state}:
-            wire["g"] = given
-        if self.rejected_reasons:
-            wire["r"] = dict(self.rejected_reasons)
-        if self.custom_metrics:
-            wire["u"] = dict(self.custom_metrics)
-        return wire
-
-    @classmethod
-    def from_wire(cls, wire: Mapping[str, Any]) -> OperatorMetrics:
-        """The row that `to_wire` was called on."""
-        run_id, stage_name, operator_name, worker_id = map(sys.intern, wire["k"])  # every row has the same few
-        row = cls(run_id, stage_name, operator_name, worker_id, datetime.fromisoformat(wire["t"]))
-        row.total_time = wire["s"]
-        state = row.__dict__
-        state.update(zip(_COUNTS, wire["c"], strict=True))
-        state.update(wire.get("g", ()))
-        row.latency_histogram = LatencyHistogram(dict(wire.get("h", ())))
-        row.rejected_reasons = {sys.intern(reason): count for reason, count in wire.get("r", {}).items()}
-        row.custom_metrics = dict(wire.get("u", ()))
-        return row
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> OperatorMetrics:

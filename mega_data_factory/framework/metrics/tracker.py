@@ -1,13 +1,17 @@
-"""Time what runs in a `with` block, and carry its counts."""
+"""What the `with` blocks of a collector give: to say what became of the records, and what is known of the run."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from types import TracebackType
 from typing import Any
 
-from mega_data_factory.framework.metrics.models import OperatorMetrics
+from mega_data_factory.errors import did_you_mean
+from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics
+
+_RUN_COLUMNS = frozenset(column.name for column in fields(RunMetrics)) - {"run_id"}
 
 
 class OperatorTracker:
@@ -107,3 +111,37 @@ class OperatorTracker:
             reasons=self._reasons,
             custom=self._custom,
         )
+
+
+class RunTotals:
+    """What the run knows of itself and its operators do not; what `MetricsCollector.track_run` gives.
+
+    Any column of `RunMetrics` may be set. Totals that are not set follow from the stages.
+
+    Attributes:
+        run_id: the run.
+        values: what was set.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.values: dict[str, Any] = {}
+
+    def set(self, **values: Any) -> None:
+        """Set columns of the run row.
+
+        Raises:
+            TypeError: one is not a column of `RunMetrics`.
+        """
+        for name in values:
+            if name not in _RUN_COLUMNS:
+                raise TypeError(f"{name!r} is not a column of RunMetrics; {did_you_mean(name, _RUN_COLUMNS)}")
+        self.values.update(values)
+
+    def add(self, **amounts: float) -> None:
+        """Add to columns of the run row, which count from 0.
+
+        Raises:
+            TypeError: one is not a column of `RunMetrics`.
+        """
+        self.set(**{name: self.values.get(name, 0) + amount for name, amount in amounts.items()})
