@@ -19,7 +19,7 @@ from typing import Literal
 import pyarrow.compute as pc
 
 from mega_data_factory.analytics.recording import Recording
-from mega_data_factory.analytics.totals import OperatorTotals, StageTotals
+from mega_data_factory.analytics.totals import OperatorTotals
 
 BUSY_ENOUGH = 0.5
 """A run whose busiest station worked less than this share of the time was limited by waiting, not by work."""
@@ -245,8 +245,3 @@ def idle_stages(stations: Sequence[Station]) -> list[tuple[Station, int]]:
         if station.kind == "stage" and station.utilisation < busiest / 2 and needed < station.workers:
             spare.append((station, needed))
     return spare
-
-
-def slowest_stage(stages: Sequence[StageTotals]) -> StageTotals | None:
-    """The stage that takes most seconds; None where there is none."""
-    return max(stages, key=lambda stage: stage.busy, default=None)

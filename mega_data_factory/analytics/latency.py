@@ -41,21 +41,6 @@ def seconds_of(operator: OperatorTotals) -> Floats:
     return np.array([middle_of(int(bucket)) for bucket in operator.buckets], np.float64)
 
 
-def cumulative(operator: OperatorTotals) -> tuple[Floats, Floats]:
-    """The distribution function: upper ends of the buckets in seconds, and the percent of records up to there.
-
-    Returns:
-        Two arrays of shape (b,): values above 0 that increase, and percents that increase to 100. The values of the
-        bucket of zeros is the end of the smallest other one.
-    """
-    if not len(operator.buckets):
-        return np.zeros(0), np.zeros(0)
-    upper = np.exp2((operator.buckets + 1) / BUCKETS_PER_DOUBLING)
-    if operator.buckets[0] == ZERO_BUCKET:
-        upper[0] = upper[1] / 2 if len(upper) > 1 else 1e-9
-    return upper, 100 * np.cumsum(operator.counts) / operator.counts.sum()
-
-
 def density(operator: OperatorTotals, per_doubling: int = 4) -> tuple[Floats, Floats]:
     """Share of records by latency, on a logarithmic axis.
 

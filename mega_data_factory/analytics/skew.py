@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mega_data_factory.analytics.totals import StageTotals, WorkerTotals
+from mega_data_factory.analytics.totals import StageTotals
 
 SLOW = 1.5
 """A worker needs so many times the median of seconds per record before it is called slow."""
@@ -90,9 +90,3 @@ def uneven_work(stages: Sequence[StageTotals]) -> list[UnevenWork]:
             share = busiest.records / stage.input
             found.append(UnevenWork(stage.name, busiest.worker, busiest.busy, median, share, 1 / len(stage.workers)))
     return sorted(found, key=lambda uneven: -(uneven.busy - uneven.median))
-
-
-def spread(workers: Sequence[WorkerTotals]) -> float | None:
-    """Records per second of the fastest worker / of the slowest; None for fewer than two."""
-    rates = [worker.rate for worker in workers if worker.rate]
-    return max(rates) / min(rates) if len(rates) > 1 else None

@@ -40,7 +40,7 @@ class WorkerTotals:
         return self.records / self.busy if self.busy else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
 class OperatorTotals:
     """One operator instance over all its workers.
 
@@ -91,7 +91,7 @@ class OperatorTotals:
         return LatencyHistogram.from_pairs(zip(self.buckets.tolist(), self.counts.tolist(), strict=True))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StageTotals:
     """One stage over all its workers.
 

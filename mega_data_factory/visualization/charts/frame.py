@@ -1,0 +1,51 @@
+"""What all charts of runs have in common: size, margins, and small arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+
+from mega_data_factory.visualization.theme import Theme
+
+ROW = 26
+"""Pixels of a row of a chart that has a row for everything."""
+
+
+def framed(figure: go.Figure, theme: Theme, height: int, **layout: Any) -> go.Figure:
+    """Give a figure the theme, a height in pixels and whatever else it wants of the layout; returns the figure."""
+    figure.update_layout(
+        template=theme.template(),
+        height=height,
+        margin={"l": 8, "r": 16, "t": 28, "b": 8},
+        legend={"yanchor": "bottom", "y": 1.0, "x": 0, "title": {"text": ""}},
+        hoverlabel={"namelength": -1},
+    )
+    figure.update_layout(**layout)
+    return figure
+
+
+def nothing(theme: Theme, why: str) -> go.Figure:
+    """A figure that says why there is nothing to see."""
+    figure = go.Figure()
+    figure.add_annotation(text=why, x=0.5, y=0.5, xref="paper", yref="paper", font={"color": theme.muted})
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return framed(figure, theme, 120)
+
+
+def milliseconds(times: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
+    """Times as Plotly takes them on a date axis: a third of the bytes of a text each."""
+    return times.astype("datetime64[ms]").astype(np.float64)
+
+
+def compact(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Values with the seven digits that are more than a picture shows."""
+    return values.astype(np.float32)
+
+
+def dashes(index: int, palette: int) -> str:
+    """Line style of series number `index`: those that share a colour differ in it."""
+    return ("solid", "dash", "dot", "dashdot")[index // palette % 4]

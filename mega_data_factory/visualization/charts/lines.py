@@ -1,0 +1,76 @@
+"""A series as the line that is drawn of it: whole where it is short, least and greatest of every bucket where not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mega_data_factory.visualization.formats import count
+from mega_data_factory.visualization.history import Series
+from mega_data_factory.visualization.history.drawing import thinned, with_gaps
+
+POINTS = 4_000
+"""Points of a line that a figure draws: no screen shows more, and SVG stays quick."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One metric of one node, to be drawn.
+
+    Attributes:
+        node: id of the node.
+        metric: key of the metric.
+        series: its points in the time range, all of them or as many as a page is to hold.
+        points: how many there were.
+    """
+
+    node: str
+    metric: str
+    series: Series
+    points: int
+
+    @property
+    def shortened(self) -> bool:
+        """Whether the series lost rows already."""
+        return len(self.series) < self.points
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """What is drawn of a curve.
+
+    Attributes:
+        x: float64 (n,), milliseconds since 1970: Plotly hands floats on as bytes and reads them as dates.
+        y: float32 (n,), NaN where the line is interrupted.
+        points: rows that the curve had.
+        shortened: whether some of them are not drawn.
+    """
+
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float32]
+    points: int
+    shortened: bool
+
+    @property
+    def note(self) -> str:
+        """What was thinned, in words; empty when nothing was."""
+        return f"{count(self.points)} points drawn as {count(len(self.x))} min/max" if self.shortened else ""
+
+
+def line(curve: Curve, points: int = POINTS) -> Line:
+    """The line of a curve in about `points` points: every peak at its height and its time, and gaps stay gaps."""
+    rows = thinned(curve.series, points)
+    return Line(*coordinates(with_gaps(rows)), curve.points, curve.shortened or len(rows) < len(curve.series))
+
+
+def coordinates(series: Series) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+    """Milliseconds and values of the rows; a row that stands for many points gives two, its least and its greatest."""
+    wide = np.flatnonzero((series.interval > 0) & (series.minimum < series.maximum))
+    x, y = series.timestamps / 1e3, series.values.astype(np.float32)
+    if not len(wide):
+        return x, y
+    y[wide] = series.minimum[wide]
+    x = np.insert(x, wide + 1, (series.timestamps[wide] + series.interval[wide] // 2) / 1e3)
+    return x, np.insert(y, wide + 1, series.maximum[wide].astype(np.float32))

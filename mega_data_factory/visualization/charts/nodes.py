@@ -1,0 +1,99 @@
+"""Nodes and operators over one time axis: which machine was under load, and what was at work then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+import pyarrow as pa
+from plotly.subplots import make_subplots
+
+from mega_data_factory.analytics.series import Series
+from mega_data_factory.visualization.charts.frame import compact, framed, milliseconds, nothing
+from mega_data_factory.visualization.charts.labels import distinct
+from mega_data_factory.visualization.theme import LIGHT, Theme
+
+MOST_STEPS = 200
+MOST_ROWS = 32
+"""Nodes, and operators, that have a row: those under most load."""
+
+
+def nodes_and_operators(
+    nodes: pa.Table,
+    operators: Mapping[tuple[str, str], Series],
+    theme: Theme = LIGHT,
+    metric: str = "cpu_usage",
+    title: str = "CPU %",
+) -> go.Figure:
+    """Two heat maps over one time axis: a metric of every node, and the workers that each operator kept busy.
+
+    Args:
+        nodes: rows of the table `nodes` of one run.
+        operators: `(stage, operator)` → what it did over the same time.
+        theme: the look.
+        metric: column of `nodes`, in percent.
+        title: what the metric is called.
+    """
+    if not len(nodes) or metric not in nodes.column_names:
+        return nothing(theme, "no node was watched in this run")
+    names, times, load = _node_grid(nodes, metric)
+    working = _busiest(operators)
+    rows = 2 if working else 1
+    heights = [max(1, len(names)), max(1, len(working))][:rows]
+    figure = make_subplots(rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=heights)
+    bar = {"thickness": 10, "outlinewidth": 0, "len": 0.5}
+    figure.add_heatmap(
+        x=milliseconds(times),
+        y=distinct(names, 24),
+        z=compact(load),
+        zmin=0,
+        zmax=100,
+        colorscale=theme.scale(theme.sequential),
+        colorbar={**bar, "y": 0.8, "title": {"text": title}},
+        hovertemplate="%{y}<br>%{z:.0f} %<extra></extra>",
+        row=1,
+        col=1,
+    )
+    if working:
+        figure.add_heatmap(
+            x=milliseconds(next(iter(working.values())).starts),
+            y=distinct([name for _, name in working], 28),
+            z=compact(np.array([series.busy for series in working.values()])),
+            zmin=0,
+            colorscale=theme.scale(theme.sequential),
+            colorbar={**bar, "y": 0.25, "title": {"text": "busy workers"}},
+            hovertemplate="%{y}<br>%{z:.2f} workers busy<extra></extra>",
+            row=2,
+            col=1,
+        )
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
+    figure.update_xaxes(type="date")
+    figure.update_xaxes(title_text="time (UTC)", row=rows, col=1)
+    return framed(figure, theme, 120 + 22 * sum(max(3, rows) for rows in heights), hovermode="closest")
+
+
+def _node_grid(nodes: pa.Table, metric: str) -> tuple[list[str], npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
+    """Names, starts of at most 200 equal steps, and the mean of the metric, shape (nodes, steps); NaN where silent."""
+    stamps = nodes["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    values = nodes[metric].to_numpy(zero_copy_only=False).astype(np.float64)
+    who, index = np.unique(np.array(nodes["node_id"].to_pylist(), dtype=object).astype(str), return_inverse=True)
+    first, last = int(stamps.min()), int(stamps.max())
+    per_node = max(1, len(stamps) // len(who))
+    steps = min(MOST_STEPS, max(1, per_node))
+    width = max(1, -(-(last - first + 1) // steps))
+    at = index * steps + (stamps - first) // width
+    known = np.isfinite(values)
+    sums = np.bincount(at[known], values[known], steps * len(who)).reshape(len(who), steps)
+    seen = np.bincount(at[known], minlength=steps * len(who)).reshape(len(who), steps)
+    mean = np.divide(sums, seen, out=np.full(sums.shape, np.nan), where=seen > 0)
+    order = np.argsort(-sums.sum(axis=1) / np.maximum(seen.sum(axis=1), 1), kind="stable")[:MOST_ROWS]
+    order = np.sort(order)
+    starts = (first + width * np.arange(steps)).astype("datetime64[us]")
+    return [str(name) for name in who[order]], starts, mean[order]
+
+
+def _busiest(operators: Mapping[tuple[str, str], Series]) -> dict[tuple[str, str], Series]:
+    ranked = sorted(operators, key=lambda key: -float(operators[key].columns["busy_time"].sum()))[:MOST_ROWS]
+    return {key: operators[key] for key in operators if key in ranked}

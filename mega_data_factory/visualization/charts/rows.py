@@ -1,0 +1,137 @@
+"""Figures of rows, one above the other over one axis of time, each with its title, its unit and its legend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from mega_data_factory.visualization.charts.text import plain
+from mega_data_factory.visualization.formats import Unit
+from mega_data_factory.visualization.theme import Theme
+
+_ROW = 170  # pixels of a row of weight 1, with its title
+_HEAD = 40  # of them the title and the legend
+_TOP, _BOTTOM = 96, 84  # margins: the title and the buttons; labels of time and the note
+
+_BUTTONS = [
+    {"count": 5, "step": "minute", "stepmode": "backward", "label": "5 min"},
+    {"count": 1, "step": "hour", "stepmode": "backward", "label": "1 h"},
+    {"count": 6, "step": "hour", "stepmode": "backward", "label": "6 h"},
+    {"count": 1, "step": "day", "stepmode": "backward", "label": "1 d"},
+    {"step": "all", "label": "all"},
+]
+
+
+@dataclass
+class Row:
+    """A row of a figure.
+
+    Attributes:
+        title: stands above it.
+        unit: of its values.
+        metrics: keys of what is drawn in it.
+        weight: of its height.
+        layout: of its y axis, on top of what the unit asks for.
+        scalable: whether a logarithm makes sense of it.
+    """
+
+    title: str
+    unit: Unit
+    metrics: list[str]
+    weight: float = 1.0
+    layout: dict[str, Any] | None = None
+    scalable: bool = True
+
+    def axis(self, number: int, rows: int) -> str:
+        """Name of its y axis in a trace; row 1 is the top one. The lowest is `y`, to which the axis of time is tied."""
+        return "y" if number == rows else f"y{rows - number + 1}"
+
+    def legend(self, number: int, rows: int) -> str:
+        """Name of its legend in a trace."""
+        return self.axis(number, rows).replace("y", "legend")
+
+
+def stacked(rows: Sequence[Row], theme: Theme, *, title: str) -> go.Figure:
+    """An empty figure of rows; one axis of time for all, so that a label at one moment tells of every row.
+
+    Args:
+        rows: from top to bottom.
+        theme: the look.
+        title: shown letter by letter.
+    """
+    total = sum(row.weight for row in rows)
+    inner = _ROW * total
+    figure = go.Figure()
+    figure.update_layout(
+        template=theme.template(),
+        title={"text": plain(title), "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 18, "l": 16}},
+        height=round(inner) + _TOP + _BOTTOM,
+        margin={"t": _TOP, "b": _BOTTOM, "l": 64, "r": 24},
+        hovermode="x unified",
+        hoversubplots="axis",
+        showlegend=True,
+        xaxis={"type": "date", "domain": [0, 1], "rangeselector": _selector(theme), "hoverformat": "%Y-%m-%d %H:%M:%S"},
+    )
+    top = 1.0
+    for number, row in enumerate(rows, 1):
+        height = row.weight / total
+        upper = top - _HEAD / inner
+        _place(figure, row, number, len(rows), (top - height, upper), theme)
+        top -= height
+    return figure
+
+
+def _place(figure: go.Figure, row: Row, number: int, rows: int, domain: tuple[float, float], theme: Theme) -> None:
+    """The y axis of a row, its title at the left above it, its legend at the right."""
+    axis = row.axis(number, rows)
+    y_axis = {
+        "domain": [max(domain[0], 0), domain[1]],
+        "title": {"text": row.unit.name},
+        "rangemode": "tozero",
+        "nticks": 5,
+        "ticksuffix": "",
+        "exponentformat": "SI",
+        "anchor": "x",
+    }
+    figure.update_layout({axis.replace("y", "yaxis"): y_axis | (row.layout or {})})
+    figure.update_layout(
+        {
+            row.legend(number, rows): {
+                "x": 1,
+                "xanchor": "right",
+                "y": domain[1],
+                "yanchor": "bottom",
+                "orientation": "h",
+            }
+        }
+    )
+    figure.add_annotation(
+        text=f"<b>{row.title}</b>",
+        name=f"title {axis}",
+        xref="paper",
+        yref="paper",
+        x=0,
+        y=domain[1],
+        yshift=4,
+        xanchor="left",
+        yanchor="bottom",
+        font={"size": theme.font_size + 1, "color": theme.text},
+    )
+
+
+def _selector(theme: Theme) -> dict[str, Any]:
+    return {
+        "buttons": _BUTTONS,
+        "x": 0,
+        "xanchor": "left",
+        "y": 1,
+        "yanchor": "bottom",
+        "bgcolor": theme.surface,
+        "activecolor": theme.grid,
+        "bordercolor": theme.border,
+        "borderwidth": 1,
+        "font": {"color": theme.text, "size": theme.font_size - 1},
+    }

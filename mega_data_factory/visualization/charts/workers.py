@@ -1,0 +1,98 @@
+"""Whether the workers of a stage are alike, and how busy the parts of a run were."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from mega_data_factory.analytics.bottleneck import Bottleneck
+from mega_data_factory.analytics.totals import StageTotals
+from mega_data_factory.visualization.charts.frame import ROW, framed, nothing
+from mega_data_factory.visualization.charts.labels import distinct, safe
+from mega_data_factory.visualization.formats import count, percent, rate, seconds
+from mega_data_factory.visualization.theme import LIGHT, Theme
+
+MOST_DOTS = 2000
+
+
+def worker_spread(stages: Sequence[StageTotals], theme: Theme = LIGHT) -> go.Figure:
+    """A dot for each worker: its speed and its busy time, each in percent of the median of its stage.
+
+    Stages of a single worker have nothing to be compared with and are left out; of very many workers every n-th is
+    shown, and the slowest and the busiest in any case.
+    """
+    several = [stage for stage in stages if sum(worker.rate is not None for worker in stage.workers) > 1]
+    if not several:
+        return nothing(theme, "no stage has more than one worker")
+    figure = make_subplots(
+        rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=("speed", "time busy")
+    )
+    labels = distinct([stage.name for stage in several], 28)
+    for row, stage in enumerate(several):
+        _dots(figure, stage, row, theme, every=1 + sum(len(s.workers) for s in several) // MOST_DOTS)
+    figure.update_yaxes(
+        tickvals=list(range(len(several))), ticktext=labels, range=[len(several) - 0.5, -0.5], showgrid=False
+    )
+    figure.update_xaxes(ticksuffix=" %", rangemode="tozero", showgrid=True, title_text="of the stage's median")
+    figure.add_vline(x=100, line={"color": theme.muted, "width": 1, "dash": "dot"})
+    figure.update_annotations(font={"size": theme.font_size, "color": theme.muted})
+    return framed(figure, theme, 110 + 44 * len(several), hovermode="closest", showlegend=False)
+
+
+def _dots(figure: go.Figure, stage: StageTotals, row: int, theme: Theme, every: int) -> None:
+    workers = [worker for worker in stage.workers if worker.rate is not None]
+    speeds = [worker.rate or 0.0 for worker in workers]
+    busy = [worker.busy for worker in workers]
+    extremes = {int(np.argmin(speeds)), int(np.argmax(busy))}
+    kept = [at for at in range(len(workers)) if at % every == 0 or at in extremes]
+    jitter = np.linspace(-0.22, 0.22, len(kept)) if len(kept) > 2 else np.zeros(len(kept))
+    texts = [
+        f"{safe(worker.worker)}<br>{rate(worker.rate)} busy · {seconds(worker.busy)} · {count(worker.records)} records"
+        for worker in (workers[at] for at in kept)
+    ]
+    for column, values in ((1, speeds), (2, busy)):
+        median = statistics.median(values) or 1.0
+        shares = [100 * values[at] / median for at in kept]
+        odd = [share < 100 / 1.5 if column == 1 else share > 150 for share in shares]
+        figure.add_scatter(
+            x=shares,
+            y=row + jitter,
+            mode="markers",
+            marker={"color": [theme.bad if is_odd else theme.colour(0) for is_odd in odd], "size": 8, "opacity": 0.75},
+            text=texts,
+            hovertemplate="%{text}<br>%{x:.0f} % of the median<extra></extra>",
+            row=1,
+            col=column,
+        )
+
+
+def utilisation(found: Bottleneck, theme: Theme = LIGHT) -> go.Figure:
+    """How busy each part of the run was, in percent of the time of its workers; what limits the run stands out."""
+    stations = found.stations
+    limit = found.limit.name if found.limit else None
+    shares = [min(100.0, 100 * station.utilisation) for station in stations]
+    figure = go.Figure(
+        go.Bar(
+            y=distinct([station.name for station in stations], 28),
+            x=shares,
+            orientation="h",
+            marker={
+                "color": [theme.bad if station.name == limit else theme.colour(0) for station in stations],
+                "line": {"width": 0},
+            },
+            text=[
+                f"{percent(share)} of {'1 worker' if s.workers == 1 else f'{s.workers} workers'}"
+                for share, s in zip(shares, stations, strict=True)
+            ],
+            textposition="auto",
+            customdata=[seconds(station.busy) for station in stations],
+            hovertemplate="busy %{customdata} over all its workers<extra></extra>",
+        )
+    )
+    figure.update_xaxes(range=[0, 105], ticksuffix=" %", showgrid=True, title_text="of the workers' time")
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
+    return framed(figure, theme, 76 + (ROW + 6) * len(stations), showlegend=False, bargap=0.25, hovermode="closest")
