@@ -1,5 +1,9 @@
-"""The machines under a run: what each of them does, sampled at intervals. See the README of the metrics."""
+"""The machines under a run: what each of them does, sampled at intervals. See the README of the metrics.
 
+What asks the operating system (`machine`, `cgroup`, `gpu`) is loaded by whoever samples, not by who reads or writes.
+"""
+
+from mega_data_factory.framework.metrics.nodes.buffer import NodeBuffer
 from mega_data_factory.framework.metrics.nodes.models import NodeMetrics
 
-__all__ = ["NodeMetrics"]
+__all__ = ["NodeBuffer", "NodeMetrics"]
