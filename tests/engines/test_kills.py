@@ -77,8 +77,8 @@ def test_a_loader_killed_in_the_middle_of_its_splits(tmp_path: Path, engine: str
     assert len(results[1].texts) == 1500
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("in_flight", [1, 2])
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("in_flight", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_loader_that_dies_while_it_holds_the_last_credit(tmp_path: Path, in_flight: int) -> None:
     """When every credit belongs to a loader that died, its replacement still may read: the run does not hang."""
     source = jsonl(tmp_path / "a.jsonl", [f"text {n} {'y' * 40}" for n in range(900)])
@@ -89,7 +89,7 @@ def test_a_loader_that_dies_while_it_holds_the_last_credit(tmp_path: Path, in_fl
         loader={
             "type": "tests.fakes:KillingLoader",
             "params": {"folder": str(tmp_path / "kills"), "after": 0},
-            "num_workers": 2,
+            "num_workers": 3,
         },
         executor={"max_in_flight": in_flight},
     )

@@ -21,6 +21,7 @@ from mega_data_factory.framework.engines.ray_rows import (
     unpack_table,
 )
 from mega_data_factory.framework.metrics.models import OperatorMetrics
+from mega_data_factory.testing import FakeClock
 from tests.framework.making import MANY, batch, table
 
 TEXT = st.text(st.characters(exclude_categories=[]), max_size=12)  # half surrogate pairs too
@@ -129,6 +130,25 @@ def test_the_gatherer_learns_how_files_shrink():
     assert added[:9] == [None] * 9
     assert added[9] is not None
     assert len(added[9]) == 10
+
+
+def test_no_batch_waits_longer_than_max_file_seconds():
+    """The clock of a file begins with its first batch: then all that waits is written, though the file is not full."""
+    clock = FakeClock()
+    gatherer = Gatherer(1000, max_seconds=60, clock=clock)
+    clock.advance(500)  # nothing waits, so nothing is overdue
+    assert gatherer.overdue() is None
+    gatherer.add(staged(0, 10))
+    clock.advance(59)
+    gatherer.add(staged(1, 10))
+    assert gatherer.overdue() is None
+    clock.advance(1)
+    assert [one.batch.number for one in gatherer.overdue() or ()] == [0, 1]
+    gatherer.add(staged(2, 10))
+    clock.advance(59)
+    assert gatherer.overdue() is None, "the next file has a clock of its own"
+    clock.advance(1)
+    assert [one.batch.number for one in gatherer.overdue() or ()] == [2]
 
 
 def test_a_group_is_ordered_by_batch():
