@@ -52,9 +52,7 @@ def stacked(blocks: Sequence[Block]) -> Block:
     """Blocks of one interval, in the order in which they were written, as one settled block."""
     names = dict.fromkeys(name for block in blocks for name in block.columns)
     columns = {
-        name: joined(
-            [block.columns.get(name) or Series.unknown(block.timestamps, block.interval) for block in blocks]
-        )
+        name: joined([block.columns.get(name) or Series.unknown(block.timestamps, block.interval) for block in blocks])
         for name in names
     }
     timestamps = np.concatenate([block.timestamps for block in blocks])

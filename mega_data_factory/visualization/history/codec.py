@@ -25,6 +25,8 @@ from mega_data_factory.visualization.history.series import Floats, Series
 VERSION = 1
 METADATA_KEY = b"mega_data_factory.history"
 
+COMPRESSION_LEVEL = 3
+
 _TRY_AGAIN = 16
 """Chunks after which the choice of encodings is made anew."""
 
@@ -61,12 +63,15 @@ class Codec:
         self._forms: dict[str, Form] = {}
         self._ages: dict[str, int] = {}
 
-    def encode(self, block: Block, facts: Mapping[str, Any]) -> bytes:
+    def encode(self, block: Block, facts: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
         """The block as a Parquet file.
 
         Args:
             block: settled rows.
             facts: JSON values about the chunk, kept in the file's metadata.
+
+        Returns:
+            The file, and all facts in its metadata.
         """
         names = _column_names(block)
         arrays = {"timestamp": pa.array(block.timestamps, pa.timestamp("us"))}
@@ -77,7 +82,7 @@ class Codec:
         known = {**facts, "version": VERSION, "interval": block.interval, "columns": names, "rows": len(block)}
         if len(block):
             known |= {"start": int(block.timestamps[0]), "end": int(block.timestamps[-1])}
-        return _written(arrays, forms, {METADATA_KEY: json.dumps(known).encode()})
+        return _written(arrays, forms, {METADATA_KEY: json.dumps(known).encode()}), known
 
     def _column(self, key: str, values: Floats) -> tuple[pa.Array, Form]:
         form, age = self._forms.get(key), self._ages.get(key, 0)
@@ -176,20 +181,23 @@ def _column_names(block: Block) -> dict[str, list[str]]:
 
 def _written(arrays: Mapping[str, pa.Array], forms: Mapping[str, Form], metadata: Mapping[bytes, bytes]) -> bytes:
     fields = [pa.field(name, array.type, nullable=array.null_count > 0) for name, array in arrays.items()]
-    table = pa.Table.from_arrays(list(arrays.values()), schema=pa.schema(fields, metadata=dict(metadata)))
+    table = pa.Table.from_arrays(list(arrays.values()), schema=pa.schema(fields))
     dictionaries = [name for name, form in forms.items() if form.encoding == "DICTIONARY"]
     sink = BytesIO()
-    pq.write_table(
-        table,
+    with pq.ParquetWriter(
         sink,
+        table.schema,
         compression="zstd",
-        compression_level=3,
+        compression_level=COMPRESSION_LEVEL,
         use_dictionary=dictionaries or False,
         column_encoding={name: form.encoding for name, form in forms.items() if form.encoding != "DICTIONARY"},
         write_statistics=False,
         store_schema=False,
         store_decimal_as_integer=True,
-    )
+    ) as writer:
+        writer.write_table(table)
+        if metadata:
+            writer.add_key_value_metadata(dict(metadata))
     return sink.getvalue()
 
 
@@ -200,7 +208,7 @@ def facts_of(payload: bytes, where: str) -> dict[str, Any]:
         HistoryError: it is not a chunk of a history, or of a newer version.
     """
     try:
-        metadata = pq.read_schema(pa.BufferReader(payload)).metadata or {}
+        metadata = pq.read_metadata(pa.BufferReader(payload)).metadata or {}
     except pa.ArrowInvalid as error:
         raise HistoryError(f"{where} is not a readable chunk of a history: {error}") from error
     if METADATA_KEY not in metadata:

@@ -45,9 +45,10 @@ class HistoryRetention:
         tiers: from fine to coarse, each interval a multiple of the one before, each kept longer. The first should
             have interval zero.
         max_points: most rows held, of all nodes together; None for no limit.
-        max_bytes: most bytes held (sealed chunks, outlines for drawing, buffers of new points), of all nodes
-            together; None for no limit. The buffers of new points are never dropped for it.
-        chunk_points: points that are compressed together, and held uncompressed before.
+        max_bytes: most bytes of sealed chunks and their outlines for drawing, of all nodes together; None for no
+            limit. The buffers of new points come on top: 8 * (metrics + 1) * `chunk_points` bytes for each node that
+            is alive.
+        chunk_points: points that are compressed together, and held uncompressed until then.
 
     Raises:
         HistoryError: the tiers do not follow each other, or a limit is not positive.
