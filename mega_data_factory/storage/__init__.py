@@ -5,7 +5,7 @@ A location is a local path (`str` or `Path`; `~` and `file://` are understood) o
 that names the location and the reason.
 """
 
-from mega_data_factory.storage.listing import FileInfo, list_dir, list_files
+from mega_data_factory.storage.listing import FileInfo, list_dir, list_files, list_stamps, stamp_of
 from mega_data_factory.storage.location import Location, absolute, failure, file_system, is_local, join, local_path
 from mega_data_factory.storage.reading import exists, is_folder, open_input, read_bytes, size
 from mega_data_factory.storage.writing import atomic_output, remove, remove_tree
@@ -23,10 +23,12 @@ __all__ = [
     "join",
     "list_dir",
     "list_files",
+    "list_stamps",
     "local_path",
     "open_input",
     "read_bytes",
     "remove",
     "remove_tree",
     "size",
+    "stamp_of",
 ]

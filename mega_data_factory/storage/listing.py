@@ -6,8 +6,10 @@ import glob
 import os
 import posixpath
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from mega_data_factory.errors import InputError
 from mega_data_factory.storage.location import (
@@ -192,3 +194,41 @@ def list_dir(uri: Location) -> list[str]:
             return sorted({posixpath.basename(name.rstrip("/")) for name in fs.ls(path, detail=False)})
         except FileNotFoundError:
             return []
+
+
+def list_stamps(uri: Location) -> dict[str, str]:
+    """The names in a folder with a stamp each that differs when the file has been written over; see `list_dir`.
+
+    Raises:
+        InputError: it is not a folder, or may not be listed.
+    """
+    with explained(InputError, uri, "list"):
+        try:
+            stamps = _local_stamps(local_path(uri)) if is_local(uri) else _remote_stamps(uri)
+            return dict(sorted(stamps.items()))
+        except FileNotFoundError:
+            return {}
+
+
+def _local_stamps(folder: Path) -> dict[str, str]:
+    stamps = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                found = entry.stat()
+            except FileNotFoundError:  # gone since it was listed
+                continue
+            stamps[entry.name] = f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
+    return stamps
+
+
+def _remote_stamps(uri: Location) -> dict[str, str]:
+    fs, path = file_system(uri)
+    fs.invalidate_cache(path)
+    return {posixpath.basename(info["name"].rstrip("/")): stamp_of(info) for info in fs.ls(path, detail=True)}
+
+
+def stamp_of(info: Mapping[str, Any]) -> str:
+    """The stamp of a file in a remote store, of what fsspec tells of it."""
+    marks = (info.get(key) for key in ("ETag", "etag", "generation", "created", "mtime", "size"))
+    return "-".join(str(mark) for mark in marks if mark is not None)

@@ -150,13 +150,15 @@ def conform(table: pa.Table, kind: str, names: Sequence[str] | None = None) -> p
         pa.ArrowInvalid: a value does not fit its type.
     """
     target = schema.TABLES[kind]
-    fields = [target.field(name) for name in (target.names if names is None else names)]
+    wanted = pa.schema([target.field(name) for name in (target.names if names is None else names)], target.metadata)
+    if table.schema.equals(wanted):  # most files: they have the current version
+        return table
     present = set(table.column_names)
     data = [
         table.column(field.name).cast(field.type) if field.name in present else pa.nulls(len(table), field.type)
-        for field in fields
+        for field in wanted
     ]
-    return pa.table(data, schema=pa.schema(fields, metadata=target.metadata))
+    return pa.table(data, schema=wanted)
 
 
 def owners(table: pa.Table) -> set[str]:

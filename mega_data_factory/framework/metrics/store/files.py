@@ -13,7 +13,17 @@ from mega_data_factory.framework.metrics.schema import TABLES, to_table
 from mega_data_factory.framework.metrics.store.decoding import NotOurs, Vanished, owners, read_small
 from mega_data_factory.framework.metrics.store.encoding import write_tables
 from mega_data_factory.framework.metrics.store.layout import SEGMENTED, Segment, file_of, segment_files
-from mega_data_factory.storage import Location, file_system, is_local, join, list_dir, list_files, local_path, remove
+from mega_data_factory.storage import (
+    Location,
+    file_system,
+    is_local,
+    join,
+    list_dir,
+    list_files,
+    local_path,
+    remove,
+    stamp_of,
+)
 
 
 @dataclass(frozen=True)
@@ -44,8 +54,7 @@ def state_of(path: str) -> FileState:
         info = fs.info(name)
     except FileNotFoundError as error:
         raise Vanished(path) from error
-    marks = (info.get(key) for key in ("ETag", "etag", "generation", "created", "mtime", "size"))
-    return FileState(path, "-".join(str(mark) for mark in marks if mark is not None))
+    return FileState(path, stamp_of(info))
 
 
 def states_of(paths: Iterable[str]) -> Iterator[FileState]:

@@ -27,6 +27,7 @@ from mega_data_factory.framework.metrics.store.decoding import (
     read_small,
 )
 from mega_data_factory.framework.metrics.store.layout import SEGMENTED, file_of, segment_files
+from mega_data_factory.framework.metrics.store.remembering import RememberedFiles
 from mega_data_factory.framework.metrics.store.units import (
     FOLDER,
     INDEX_COLUMNS,
@@ -35,7 +36,7 @@ from mega_data_factory.framework.metrics.store.units import (
     unit_file,
     unit_of,
 )
-from mega_data_factory.storage import Location, exists, is_local, join, list_dir
+from mega_data_factory.storage import Location, exists, is_local, join, list_dir, list_stamps
 
 _log = logging.getLogger("mega_data_factory.metrics")
 
@@ -77,6 +78,7 @@ class StoredTables:
         self.path = path
         self._warned: set[str] = set()
         self._units: dict[str, Unit] = {}
+        self._remembered: list[RememberedFiles] = []
 
     def read(
         self,
@@ -121,13 +123,11 @@ class StoredTables:
         self, kind: str, run_id: str | None, columns: Iterable[str] | None, only: pc.Expression | None
     ) -> pa.Table:
         names = None if columns is None else list(columns)
-        small = self.small_files(kind, run_id)  # before the units: see above
-        units = self.units()
-        parts, taken = [], set()
-        for _, table in self.read_smalls(kind, small, names):
-            taken |= owners(table) if names is None or "run_id" in names else set()
-            parts.append(table if only is None else table.filter(only))
-        for source in self.unit_sources(kind, units, taken, run_id):
+        small = self._remember if kind == "runs" and run_id is None else self._list_and_read
+        own = small(kind, run_id, names)  # before the units: see above
+        taken = set().union(*(runs for _, runs in own))
+        parts = [table if only is None else table.filter(only) for table, _ in own]
+        for source in self.unit_sources(kind, self.units(), taken, run_id):
             condition = only
             if not source.complete and run_id is None:
                 rest = pc.field("run_id").isin(sorted(source.served))
@@ -136,6 +136,26 @@ class StoredTables:
             if table is not None:
                 parts.append(table)
         return gathered(parts, kind, names)
+
+    def _list_and_read(
+        self, kind: str, run_id: str | None, columns: Sequence[str] | None
+    ) -> list[tuple[pa.Table, set[str]]]:
+        """Tables of files of single runs, each with the runs that it is of."""
+        paths = self.small_files(kind, run_id)
+        return [(table, owners(table)) for _, table in self.read_smalls(kind, paths, columns)]
+
+    def _remember(self, kind: str, _: str | None, columns: Sequence[str] | None) -> list[tuple[pa.Table, set[str]]]:
+        """The same of all runs; a file that has not changed since the last time is not read again."""
+        files = next((files for files in self._remembered if files.covers(columns)), None)
+        if files is None:
+            files = RememberedFiles(kind, None if columns is None else frozenset(columns))
+            self._remembered.append(files)
+        stamps = list_stamps(join(self.path, kind))
+        paths = {join(self.path, kind, name): stamp for name, stamp in stamps.items() if _is_ours(name)}
+        rows, runs = files.read(paths, lambda changed: self.read_smalls(kind, changed, files.columns))
+        return [
+            (rows if columns is None else rows.select([name for name in rows.column_names if name in columns]), runs)
+        ]
 
     # ── files of single runs ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -157,7 +177,7 @@ class StoredTables:
         """The names of the files of single runs in the folder of a table, sorted."""
         # Segments twice: one listing may miss both a file that appears and those that go for it while it is made.
         names = {name for _ in range(2 if kind in SEGMENTED else 1) for name in list_dir(join(self.path, kind))}
-        return sorted(name for name in names if name.endswith(".parquet") and name[0] != ".")
+        return sorted(name for name in names if _is_ours(name))
 
     def _segment_names(self, kind: str, run_id: str | None) -> list[str]:
         folder = join(self.path, kind)
@@ -277,3 +297,7 @@ class StoredTables:
         if path not in self._warned:
             self._warned.add(path)
             _log.warning("skipped %s, which is no metrics file: %s", path, error)
+
+
+def _is_ours(name: str) -> bool:
+    return name.endswith(".parquet") and name[0] != "."

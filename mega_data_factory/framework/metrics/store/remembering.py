@@ -1,0 +1,90 @@
+"""The rows of many small files, each read once until it is written over."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mega_data_factory.framework.metrics.store.decoding import gathered, owners
+
+_FILE = "__file"
+"""Column of the remembered rows that names the file they are from; no column of a metrics file begins so."""
+
+
+class RememberedFiles:
+    """Rows of the files of single runs of one table.
+
+    A list of ten thousand runs is ten thousand files; of these a handful changes from one look to the next. Threads may
+    share it.
+
+    Args:
+        kind: the table.
+        columns: the columns to keep, `run_id` among them; None for all.
+
+    Attributes:
+        columns: the same, sorted.
+    """
+
+    def __init__(self, kind: str, columns: frozenset[str] | None = None) -> None:
+        self.columns = None if columns is None else sorted(columns)
+        self._kind = kind
+        self._lock = threading.Lock()
+        self._stamps: dict[str, str] = {}
+        self._owners: dict[str, set[str]] = {}
+        self._rows = self._empty()
+
+    def covers(self, columns: Iterable[str] | None) -> bool:
+        """Whether these columns are among those that it keeps."""
+        return self.columns is None or (columns is not None and set(self.columns).issuperset(columns))
+
+    def read(
+        self,
+        stamps: Mapping[str, str],
+        read: Callable[[list[str]], Iterable[tuple[str, pa.Table]]],
+    ) -> tuple[pa.Table, set[str]]:
+        """The rows of the files that are there now.
+
+        Args:
+            stamps: path of every file → what differs when it has been written over.
+            read: path and table of the files that are given it; it may leave out those that are none of ours.
+
+        Returns:
+            The rows, and the runs that the files are of.
+        """
+        with self._lock:
+            changed = [path for path, stamp in stamps.items() if self._stamps.get(path) != stamp]
+            outdated = {path for path in self._stamps if path not in stamps} | set(changed)
+            if outdated & self._stamps.keys():
+                self._forget(outdated)
+            self._learn(read(changed), stamps)
+            for path in changed:
+                self._stamps[path] = stamps[path]  # also of files that are none of ours: read them once
+            return self._rows.drop_columns(_FILE), set().union(*self._owners.values())
+
+    def _forget(self, paths: set[str]) -> None:
+        gone = pc.is_in(self._rows.column(_FILE), pa.array(sorted(paths), pa.string()))
+        self._rows = self._rows.filter(pc.invert(gone))
+        for path in paths:
+            self._stamps.pop(path, None)
+            self._owners.pop(path, None)
+
+    def _learn(self, found: Iterable[tuple[str, pa.Table]], stamps: Mapping[str, str]) -> None:
+        """Keep what is read, also where reading stops in the middle: it is not read again then."""
+        tables: list[pa.Table] = []
+        sources: list[str] = []
+        try:
+            for path, table in found:
+                tables.append(table)
+                sources += [path] * len(table)
+                self._owners[path] = owners(table)
+                self._stamps[path] = stamps[path]
+        finally:
+            if tables:
+                rows = gathered(tables, self._kind, self.columns).append_column(_FILE, pa.array(sources, pa.string()))
+                self._rows = pa.concat_tables([self._rows, rows]).combine_chunks()
+
+    def _empty(self) -> pa.Table:
+        return gathered([], self._kind, self.columns).append_column(_FILE, pa.array([], pa.string()))

@@ -1,0 +1,79 @@
+"""A reader that lives on reads only what has changed, and sees all of it."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
+from mega_data_factory.framework.metrics.store import tables
+from mega_data_factory.framework.metrics.store.compaction import compact
+
+_START = datetime(2026, 1, 1)
+
+
+def _write(folder: Path, number: int, status: str = "completed") -> None:
+    started = _START + timedelta(hours=number)
+    run = RunMetrics(f"run_{number:03d}", started, started + timedelta(minutes=1), status=status)
+    MetricsWriter(folder).write_run_metrics(run)
+
+
+@pytest.fixture
+def read_paths(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that are read from now on, in order."""
+    paths: list[str] = []
+    real = tables.read_small
+
+    def reading(path: str, *rest: object) -> object:
+        paths.append(os.path.basename(path))
+        return real(path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(tables, "read_small", reading)
+    return paths
+
+
+def test_a_file_is_read_once_until_it_is_written_over(tmp_path: Path, read_paths: list[str]) -> None:
+    """The second look reads nothing, the third the run that went on and the one that is new."""
+    for number in range(5):
+        _write(tmp_path, number, "running" if number == 4 else "completed")
+    reader = MetricsReader(tmp_path, now=lambda: _START + timedelta(hours=4))
+    first = reader.runs()
+    assert len(read_paths) == 5
+    read_paths.clear()
+    assert reader.runs().equals(first)
+    assert reader.list_runs() == [f"run_{n:03d}" for n in range(5)]
+    assert read_paths == []
+    _write(tmp_path, 4)
+    _write(tmp_path, 5)
+    assert reader.runs().column("status").to_pylist() == ["completed"] * 6
+    assert read_paths == ["run_004.parquet", "run_005.parquet"]
+
+
+def test_runs_that_went_are_forgotten(tmp_path: Path) -> None:
+    """A run whose file was removed is in no list, and one that was compacted is in it once."""
+    for number in range(4):
+        _write(tmp_path, number)
+    reader = MetricsReader(tmp_path)
+    assert len(reader.list_runs()) == 4
+    (tmp_path / "runs" / "run_001.parquet").unlink()
+    assert reader.list_runs() == ["run_000", "run_002", "run_003"]
+    assert compact(tmp_path, min_age=timedelta(0)).runs == 3
+    assert reader.list_runs() == ["run_000", "run_002", "run_003"]
+
+
+def test_a_foreign_file_is_read_and_named_once(
+    tmp_path: Path, read_paths: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A damaged file costs one attempt and one warning; when it is mended it is seen."""
+    _write(tmp_path, 0)
+    damaged = tmp_path / "runs" / "run_001.parquet"
+    damaged.write_bytes(b"no parquet")
+    reader = MetricsReader(tmp_path)
+    assert reader.list_runs() == reader.list_runs() == ["run_000"]
+    assert read_paths.count("run_001.parquet") == 1
+    assert sum("run_001.parquet" in record.message for record in caplog.records) == 1
+    _write(tmp_path, 1)
+    assert reader.list_runs() == ["run_000", "run_001"]
