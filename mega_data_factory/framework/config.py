@@ -7,46 +7,40 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from mega_data_factory.errors import ConfigError
+from mega_data_factory.framework.config_metrics import MetricsConfig as MetricsConfig
+from mega_data_factory.framework.config_section import Count, Section
 from mega_data_factory.framework.config_source import ConfigSource, explain
-from mega_data_factory.framework.metrics.store.retention import Retention
-
-Count = Annotated[int, Field(ge=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class LoaderConfig(_Section):
+class LoaderConfig(Section):
     """Where records come from."""
 
     type: str
     """A loader of the box (`mdf operators`) or your own `module:Class`."""
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default={})
     """Parameters of the loader."""
     num_workers: Count = 1
     """How many workers read at the same time."""
 
 
-class OperatorConfig(_Section):
+class OperatorConfig(Section):
     """One step of a stage."""
 
     name: str
     """An operator of the box in snake case (`text_length_filter`) or your own `module:Class`."""
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default={})
     """Parameters of the operator."""
     enabled: bool = True
     """Set to false to leave the operator out without deleting its lines."""
 
 
-class ResourcesConfig(_Section):
+class ResourcesConfig(Section):
     """What one worker of the stage reserves."""
 
     cpu: Annotated[float, Field(ge=0)] | None = None
@@ -55,7 +49,7 @@ class ResourcesConfig(_Section):
     """GPUs, fractions allowed."""
     memory: Annotated[int, Field(ge=0)] = 0
     """Bytes, or a text such as `2GB` or `512MiB`."""
-    custom: dict[str, Annotated[float, Field(ge=0)]] = {}
+    custom: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
     """Custom resources of the Ray cluster by name."""
 
     @field_validator("memory", mode="before")
@@ -64,7 +58,7 @@ class ResourcesConfig(_Section):
         return parse_bytes(value) if isinstance(value, str) else value
 
 
-class WorkerConfig(_Section):
+class WorkerConfig(Section):
     """The worker pool of a stage: a fixed size, or a range within which it grows and shrinks."""
 
     num_replicas: Count | None = None
@@ -95,7 +89,7 @@ class WorkerConfig(_Section):
         return self.num_replicas or self.max_replicas or self.min_workers
 
 
-class StageConfig(_Section):
+class StageConfig(Section):
     """Operators that run one after another in the same worker."""
 
     name: str
@@ -106,16 +100,16 @@ class StageConfig(_Section):
     """The worker pool of the stage."""
 
 
-class WriterConfig(_Section):
+class WriterConfig(Section):
     """Where records go."""
 
     type: str
     """A writer of the box or your own `module:Class`."""
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default={})
     """Parameters of the writer: `output_path`, `target_file_mb`, `max_file_seconds`, `if_exists` and its own."""
 
 
-class RejectedSamplesConfig(_Section):
+class RejectedSamplesConfig(Section):
     """A few rejected records of every operator and reason, kept to look at."""
 
     enabled: bool = False
@@ -126,54 +120,7 @@ class RejectedSamplesConfig(_Section):
     """How many to keep for every operator and reason: a uniform sample, the same whatever is retried."""
 
 
-class RetentionConfig(_Section):
-    """Which runs stay in the metrics folder; the others are removed after each run. Without limits all stay."""
-
-    max_age: str | None = None
-    """Remove runs that were last heard of longer ago: a number and `s`, `m`, `h`, `d` or `w`, such as `90d`."""
-    max_runs: Annotated[int, Field(ge=1)] | None = None
-    """Keep the newest so many runs."""
-    max_bytes: int | str | None = None
-    """Keep the newest runs whose files are so large together: bytes, or text such as `2GB`."""
-
-    @model_validator(mode="after")
-    def _check(self) -> RetentionConfig:
-        self.limits()
-        return self
-
-    def limits(self) -> Retention:
-        """The limits as numbers; ValueError where one is not an age or a size."""
-        return Retention.parse(self.max_age, self.max_runs, self.max_bytes)
-
-
-@dataclass(frozen=True)
-class MetricsConfig:
-    """What is measured, and where it is written.
-
-    Attributes:
-        enabled: Enable metrics.
-        output_path: Folder that the metrics are written to.
-        collect_custom_metrics: Keep what operators report with `Operator.report` in the `custom_metrics` column.
-        write_on_completion: Write the metrics, while the run goes on and when it ends; when false, only
-            `Executor.write_metrics` writes them, without samples over time.
-        flush_interval: Seconds from one write to the next, and length of the intervals of samples: what a kill costs.
-        redact: Keys of this file whose values are kept out of the metrics, beside those that look secret: patterns with
-            `*`.
-        retention: Which runs stay in the folder.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    enabled: bool = True
-    output_path: str = "./metrics"
-    collect_custom_metrics: bool = False
-    write_on_completion: bool = True
-    flush_interval: Annotated[float, Field(ge=0.1)] = 5.0
-    redact: tuple[str, ...] = ()
-    retention: RetentionConfig = RetentionConfig()  # noqa: RUF009 - frozen
-
-
-class ExecutorConfig(_Section):
+class ExecutorConfig(Section):
     """How the pipeline is run."""
 
     engine: Literal["local", "ray"] = "local"
@@ -211,7 +158,7 @@ class ExecutorConfig(_Section):
         return value
 
 
-class PipelineConfig(_Section):
+class PipelineConfig(Section):
     """A whole pipeline."""
 
     name: str = "pipeline"

@@ -202,7 +202,7 @@ class Executor:
         return self._life
 
     def _engine(self, loader: Loader, life: Life) -> Engine:
-        settings = RunSettings(self._stage_settings, self._output, life.lock.descriptor)
+        settings = RunSettings(self._stage_settings, self._output, life.lock.descriptor, self._recorder.nodes)
         if self.plan.executor.engine == "ray":
             prepare_ray(self.plan.executor.ray_address)
             from mega_data_factory.framework.engines.ray import RayEngine

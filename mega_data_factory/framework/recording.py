@@ -17,6 +17,7 @@ from mega_data_factory.framework.metrics import (
     MetricsCollector,
     MetricsFlusher,
     MetricsWriter,
+    NodeBuffer,
     OperatorMetrics,
 )
 from mega_data_factory.framework.metrics.models import books_difference
@@ -40,11 +41,13 @@ class Recorder:
     Attributes:
         finished: whether the run has come to its end, so that everything planned must be in the books.
         failure: why the metrics of the end could not be written; None when they were.
+        nodes: takes samples of the nodes under the run; None when they are not wanted.
     """
 
     def __init__(self, plan: Plan, collector: MetricsCollector, books: Books, version: str) -> None:
         self.finished = False
         self.failure: MdfError | None = None
+        self.nodes: NodeBuffer | None = None
         self._began: datetime | None = None
         self._seconds = 0.0
         self._plan = plan
@@ -59,7 +62,9 @@ class Recorder:
             self._samples = IntervalSampler(collector.run_id, self._settings.flush_interval)
             writer = MetricsWriter(self._settings.output_path)
             interval = self._settings.flush_interval
-            self._flusher = MetricsFlusher(collector, self._samples, writer, interval=interval)
+            if self._settings.node_interval:
+                self.nodes = NodeBuffer(collector.run_id, self._settings.node_interval)
+            self._flusher = MetricsFlusher(collector, self._samples, writer, self.nodes, interval=interval)
 
     def continues(self, began: datetime, seconds: float) -> None:
         """Say that the run is continued, before `recording` is entered.

@@ -17,6 +17,7 @@ import pyarrow as pa
 from mega_data_factory.errors import MdfError, WorkerLostError
 from mega_data_factory.framework.batch import Batch, CommitRecord, Gatherer, StagedBatch
 from mega_data_factory.framework.contracts import Writer
+from mega_data_factory.framework.engines.local_node import sampled
 from mega_data_factory.framework.engines.pool import Pool, Task, Worker
 from mega_data_factory.framework.engines.run import Event, RunSettings, SplitsListed
 from mega_data_factory.framework.plan import Plan, StagePlan
@@ -121,13 +122,14 @@ class LocalEngine:
             self._claim_pool.start()
             for pool in self._working_pools():
                 pool.start()
-            while True:
-                self._offer_splits(splits)
-                yield from self._take_events()
-                self._hand_out()
-                if self._finished():
-                    break
-                self._listen()
+            with sampled(self._settings, self._stages, self._folder):
+                while True:
+                    self._offer_splits(splits)
+                    yield from self._take_events()
+                    self._hand_out()
+                    if self._finished():
+                        break
+                    self._listen()
             self._stop_all()
         finally:
             for pool in (*self._working_pools(), self._claim_pool):

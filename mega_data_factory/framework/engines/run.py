@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from mega_data_factory import storage
 from mega_data_factory.framework.batch import CommitRecord, StagedBatch
+from mega_data_factory.framework.metrics import NodeBuffer
 from mega_data_factory.framework.output import OutputFolder
 from mega_data_factory.framework.progress import StageLoad
 from mega_data_factory.framework.reading import ReadTask
@@ -21,11 +24,17 @@ class RunSettings:
         stage: settings that every stage gets.
         output: where the run writes.
         lock: the open file of the run's lock, which processes hold that write its files; None where there is none.
+        nodes: takes samples of the nodes that the engine uses; None when they are not wanted.
     """
 
     stage: StageSettings
     output: OutputFolder
     lock: int | None = None
+    nodes: NodeBuffer | None = None
+
+    def folders(self, spool: Path) -> list[Path]:
+        """Where work of the run lies on a node: the folder for tables in between, and the output where it is local."""
+        return [spool, *([storage.local_path(self.output.path)] if storage.is_local(self.output.path) else [])]
 
 
 @dataclass(frozen=True)

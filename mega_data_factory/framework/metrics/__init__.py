@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.flusher import MetricsFlusher
     from mega_data_factory.framework.metrics.histogram import LatencyHistogram
     from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics, books_difference
-    from mega_data_factory.framework.metrics.nodes import NodeMetrics
+    from mega_data_factory.framework.metrics.nodes import NodeBuffer, NodeMetrics
     from mega_data_factory.framework.metrics.reader import MetricsReader
     from mega_data_factory.framework.metrics.samples import IntervalSampler, SampleMetrics
     from mega_data_factory.framework.metrics.writer import MetricsWriter
@@ -27,6 +27,7 @@ __all__ = [
     "MetricsFlusher",
     "MetricsReader",
     "MetricsWriter",
+    "NodeBuffer",
     "NodeMetrics",
     "OperatorMetrics",
     "RunMetrics",
@@ -41,7 +42,7 @@ _HOMES = {
     "flusher": ("MetricsFlusher",),
     "histogram": ("LatencyHistogram",),
     "models": ("OperatorMetrics", "RunMetrics", "StageMetrics", "books_difference"),
-    "nodes": ("NodeMetrics",),
+    "nodes": ("NodeBuffer", "NodeMetrics"),
     "reader": ("MetricsReader",),
     "samples": ("IntervalSampler", "SampleMetrics"),
     "writer": ("MetricsWriter",),

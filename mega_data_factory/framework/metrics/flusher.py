@@ -13,6 +13,7 @@ import pyarrow as pa
 from mega_data_factory.errors import MdfError, MetricsError
 from mega_data_factory.framework.metrics.collector import MetricsCollector, Snapshot
 from mega_data_factory.framework.metrics.fields import utc_now
+from mega_data_factory.framework.metrics.nodes import NodeBuffer
 from mega_data_factory.framework.metrics.samples import IntervalSampler
 from mega_data_factory.framework.metrics.store.segments import SegmentLog
 from mega_data_factory.framework.metrics.writer import MetricsWriter
@@ -30,8 +31,9 @@ _LONGEST_PAUSE = 15.0
 class MetricsFlusher:
     """Writes a run at once, then every `interval` seconds, and once more when it has ended.
 
-    Each time the new samples are written as a segment, and the tables of operators, stages and run are written over,
-    the run last: what its row says, the others say too. When the run is killed the files of the last time stay.
+    Each time the new samples, and those of the nodes, are written as a segment, and the tables of operators, stages and
+    run are written over, the run last: what its row says, the others say too. When the run is killed the files of the
+    last time stay.
 
     A store that is slow or fails holds nothing up: the next attempt comes later, with all that was to be written.
 
@@ -39,6 +41,7 @@ class MetricsFlusher:
         collector: the metrics of the run.
         samples: the samples of the run; nobody else takes from it.
         writer: writes the files.
+        nodes: samples of the nodes under the run; nobody else takes from it.
         interval: seconds from one flush to the next.
         patience: seconds that `finish` waits at most.
         now: the time of day, naive UTC.
@@ -52,6 +55,7 @@ class MetricsFlusher:
         collector: MetricsCollector,
         samples: IntervalSampler,
         writer: MetricsWriter,
+        nodes: NodeBuffer | None = None,
         *,
         interval: float,
         patience: float = 30.0,
@@ -60,11 +64,13 @@ class MetricsFlusher:
         self.failures = 0
         self._collector = collector
         self._samples = samples
+        self._nodes = nodes
         self._writer = writer
         self._interval = interval
         self._patience = patience
         self._now = now
         self._sample_log: SegmentLog | None = None
+        self._node_log: SegmentLog | None = None
         self._written: Snapshot | None = None
         self._streak = 0
         self._loading_seconds = 0.0
@@ -134,7 +140,15 @@ class MetricsFlusher:
             self._writer.check_owner(self._collector.run_id)
             self._sample_log = self._writer.sample_log(self._collector.run_id)
         self._sample_log.append(self._samples.take())
+        self._write_nodes()
         self._write(snapshot)
+
+    def _write_nodes(self) -> None:
+        if self._nodes is None:
+            return
+        if self._node_log is None:
+            self._node_log = self._writer.node_log(self._collector.run_id)
+        self._node_log.append(self._nodes.take())
 
     def _write(self, snapshot: Snapshot) -> None:
         run, last = snapshot.run, self._written
@@ -149,8 +163,9 @@ class MetricsFlusher:
     def _flush_last(self) -> None:
         """The files of the end first, then the fold: a fold that fails leaves a run that is whole all the same."""
         self._flush()
-        if self._sample_log is not None:
-            self._sample_log.finish()
+        for log in (self._sample_log, self._node_log):
+            if log is not None:
+                log.finish()
 
 
 def _text(error: Exception) -> str:

@@ -168,7 +168,7 @@ def _chosen(counters: Mapping[str, Any], is_physical: Callable[[str], bool]) -> 
 
 def _total(times: Any, wanted: Callable[[str], bool]) -> float:
     """CPU seconds of some kinds. Added up, not subtracted: so what has not grown is the same number to the last bit."""
-    return sum(seconds for kind, seconds in zip(times._fields, times, strict=True) if wanted(kind))
+    return float(sum(seconds for kind, seconds in zip(times._fields, times, strict=True) if wanted(kind)))
 
 
 def _is_loopback(name: str) -> bool:
