@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from mega_data_factory.errors import OutputError
+
 _PREFIX = "mdf-spool-"
 _LOCK = "lock"
 
@@ -64,12 +66,23 @@ class Spool:
         self._folder = Path(folder)
 
     def put(self, name: str, table: pa.Table) -> str:
-        """Write a table; returns the path to take it from. A second table of the same name takes the first's place."""
+        """Write a table; returns the path to take it from. A second table of the same name takes the first's place.
+
+        Raises:
+            OutputError: the disk takes no more.
+        """
         path = self._folder / f"{name}.arrow"
         temporary = path.with_suffix(".tmp")
-        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
-        temporary.replace(path)
+        try:
+            with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+                writer.write_table(table)
+            temporary.replace(path)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise OutputError(
+                f"cannot write {path}, a batch on its way: {reason}",
+                hint="free some space there, or let TMPDIR name another folder for temporary files",
+            ) from error
         return str(path)
 
     @staticmethod

@@ -86,6 +86,7 @@ def test_a_run_that_goes_on_with_on_error_fail(tmp_path: Path) -> None:
     assert_same(completed(what, RUN), calm)
 
 
+@pytest.mark.slow
 def test_an_unreadable_record_ends_a_run_each_time_until_it_may_be_skipped(tmp_path: Path) -> None:
     """With on_error: fail a resumed run stops at the same record; with skip it completes, with all counts."""
     source = jsonl(tmp_path / "a.jsonl", [f"text {n}" for n in range(30)])
