@@ -58,7 +58,7 @@ def _section(key: str, model: type[Any], title: str) -> Iterator[str]:
         yield f"| `{name}` | {_type(annotation)} | {_default(default, inner)} | {_cell(meaning)} |"
         if inner is not None:
             dotted = f"{key}.{name}" if key else name
-            below.append((dotted + ("[]" if get_origin(_bare(annotation)) is list else ""), inner))
+            below.append((dotted + ("[]" if get_origin(_bare(annotation)) in (list, tuple) else ""), inner))
     yield ""
     for dotted, inner in below:
         yield from _section(dotted, inner, f"`{dotted}`")
@@ -84,8 +84,10 @@ def _bare(annotation: Any) -> Any:
 
 def _inner_section(annotation: Any) -> type[Any] | None:
     bare = _bare(annotation)
-    if get_origin(bare) is list:
+    if get_origin(bare) in (list, tuple):
         bare = _bare(get_args(bare)[0])
+    if get_origin(bare) in (Union, UnionType):  # a section that may be missing
+        (bare, *_) = (arg for arg in get_args(bare) if arg is not NoneType)
     return bare if isinstance(bare, type) and (issubclass(bare, BaseModel) or is_dataclass(bare)) else None
 
 
@@ -102,10 +104,8 @@ def _type(annotation: Any) -> str:
         return " or ".join(f"`{value}`" for value in args)
     if origin in (Union, UnionType):
         return " or ".join(_type(arg) for arg in args if arg is not NoneType)
-    if origin is list:
+    if origin in (list, tuple):
         return "list of sections" if _inner_section(annotation) else f"list of {_type(args[0])}"
-    if origin is tuple:
-        return f"list of {_type(args[0])}"
     if origin is dict:
         return "mapping"
     return "section" if _inner_section(annotation) else _TYPES[annotation]
@@ -116,10 +116,10 @@ def _default(value: Any, section: type[Any] | None) -> str:
         return "required"
     if value is None:
         return "none"
-    if section is not None:
-        return "see below"
     if value == ():
         return "`[]`"
+    if section is not None:
+        return "see below"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

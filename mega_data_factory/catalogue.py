@@ -38,3 +38,12 @@ WRITERS: dict[str, str] = {
     "parquet_writer": "mega_data_factory.writers.parquet_writer:ParquetWriter",
     "jsonl_writer": "mega_data_factory.writers.jsonl_writer:JsonlWriter",
 }
+
+EXPORTERS: dict[str, str] = {
+    "otlp_exporter": "mega_data_factory.exports.otlp:OtlpExporter",
+    "prometheus_exporter": "mega_data_factory.exports.prometheus:PrometheusExporter",
+    "pushgateway_exporter": "mega_data_factory.exports.pushgateway:PushgatewayExporter",
+}
+
+EXTRAS: dict[str, str] = {"prometheus_client": "prometheus", "opentelemetry": "otlp", "google": "otlp"}
+"""Package that something in the box imports → the extra that brings it."""

@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from mega_data_factory.errors import ConfigError, did_you_mean
+from mega_data_factory.framework.metrics.redaction import without_credentials
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
@@ -155,7 +157,7 @@ def explain(error: ValidationError, source: ConfigSource, model: type[BaseModel]
         elif item["type"] == "missing":
             message = "missing"
         elif not isinstance(item["input"], (dict, list)):
-            message += f" (got {item['input']!r})"
+            message += without_credentials(f" (got {item['input']!r})")
         lines.append(f"{source.where(key)}{dotted(key)}: {message}")
     return ConfigError("\n".join(lines))
 
@@ -169,10 +171,12 @@ def _known_keys(model: type[BaseModel], key: Key) -> Iterable[str]:
 
 
 def _fields(kind: Any) -> dict[str, Any] | None:
+    if get_origin(kind) in (Union, UnionType):  # a section that may be missing
+        kind = next(arg for arg in get_args(kind) if arg is not NoneType)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return {name: info.annotation for name, info in kind.model_fields.items()}
     if isinstance(kind, type) and is_dataclass(kind):
-        return dict.fromkeys(kind.__dataclass_fields__)
+        return get_type_hints(kind)
     return None
 
 

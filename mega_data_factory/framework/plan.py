@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from mega_data_factory.framework.registry import Component, is_deduplicator, res
 
 if TYPE_CHECKING:  # a worker reads plans of stages, and need not pay for the models of the configuration
     from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, StageConfig
+    from mega_data_factory.framework.config_metrics import WantedExporter
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Plan:
         writer: what writes.
         writer_options: where to, and how files are gathered.
         needs_claims: whether any operator deduplicates.
+        exporters: where metrics go while the run goes on, by a distinct name.
     """
 
     config: PipelineConfig
@@ -78,6 +80,7 @@ class Plan:
     writer: Component
     writer_options: WriterOptions
     needs_claims: bool
+    exporters: Mapping[str, Component] = field(default_factory=dict)
 
     @property
     def executor(self) -> ExecutorConfig:
@@ -120,6 +123,7 @@ def make_plan(config: PipelineConfig) -> Plan:
         writer=writer,
         writer_options=options,
         needs_claims=any(is_deduplicator(op.component) for stage in stages for op in stage.operators),
+        exporters=_plan_exporters(config.executor.metrics.wanted_exporters()),
     )
 
 
@@ -148,6 +152,14 @@ def _plan_stage(stage: StageConfig, index: int) -> StagePlan:
     worker = stage.worker
     resources = Resources(**worker.resources.model_dump())
     return StagePlan(stage.name, index, tuple(operators), worker.min_workers, worker.max_workers, resources)
+
+
+def _plan_exporters(wanted: Sequence[WantedExporter]) -> dict[str, Component]:
+    exporters: dict[str, Component] = {}
+    for where, name, params in wanted:
+        component = resolve("exporter", name, params, where)
+        exporters[_distinct(component.name.removesuffix("_exporter"), exporters)] = component
+    return exporters
 
 
 def _distinct(name: str, used: Container[str]) -> str:

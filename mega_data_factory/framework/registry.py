@@ -13,20 +13,27 @@ from typing import Any, Literal
 from mega_data_factory import catalogue
 from mega_data_factory.errors import ConfigError, MdfError, did_you_mean
 from mega_data_factory.framework.contracts import Deduplicator, Filter, Loader, Refiner, Writer
+from mega_data_factory.framework.metrics.exporting import Exporter
 
-Kind = Literal["loader", "operator", "writer"]
+Kind = Literal["loader", "operator", "writer", "exporter"]
 
 _BOX: dict[Kind, dict[str, str]] = {
     "loader": catalogue.LOADERS,
     "operator": catalogue.OPERATORS,
     "writer": catalogue.WRITERS,
+    "exporter": catalogue.EXPORTERS,
 }
-_BASES: dict[Kind, tuple[type, ...]] = {"loader": (Loader,), "operator": (Refiner, Filter), "writer": (Writer,)}
+_BASES: dict[Kind, tuple[type, ...]] = {
+    "loader": (Loader,),
+    "operator": (Refiner, Filter),
+    "writer": (Writer,),
+    "exporter": (Exporter,),
+}
 
 
 @dataclass(frozen=True)
 class Component:
-    """A loader, operator or writer as it can be sent to a worker: where its class is, and its parameters.
+    """A loader, operator, writer or exporter as it can be sent to a worker: where its class is, and its parameters.
 
     Attributes:
         name: short name, snake case.
@@ -102,6 +109,11 @@ def _load(component: Component, kind: Kind, where: str) -> type[Any]:
     try:
         cls = component.load()
     except Exception as error:  # a module of the user's may raise anything while it is imported
+        if (extra := _missing_extra(error)) is not None:
+            raise ConfigError(
+                f"{where}: {component.name} needs a package that is not installed: {error}",
+                hint=f"pip install 'mega-data-factory[{extra}]'",
+            ) from error
         raise ConfigError(
             f"{where}: cannot load `{component.target}`: {type(error).__name__}: {error}",
             hint="`module:Class` must be importable from the folder that mdf is started in",
@@ -112,6 +124,12 @@ def _load(component: Component, kind: Kind, where: str) -> type[Any]:
         detail = f"it lacks {missing}" if missing else f"it must subclass {bases}"
         raise ConfigError(f"{where}: `{component.target}` is no {kind}: {detail}")
     return cls
+
+
+def _missing_extra(error: Exception) -> str | None:
+    """The extra that brings the package which an import has not found; None where it is another error."""
+    package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return catalogue.EXTRAS.get(package)
 
 
 def _check_params(cls: type[Any], component: Component, where: str) -> None:
