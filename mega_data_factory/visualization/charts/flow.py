@@ -166,6 +166,7 @@ def _drawn(drawn: _Sankey, theme: Theme, steps: int) -> go.Figure:
                 "color": drawn.colours,
                 "pad": 14,
                 "thickness": 12,
+                "align": "left",
                 "line": {"width": 0},
                 "hovertemplate": "%{label}<extra></extra>",
             },

@@ -20,7 +20,7 @@ def framed(figure: go.Figure, theme: Theme, height: int, **layout: Any) -> go.Fi
         template=theme.template(),
         height=height,
         margin={"l": 8, "r": 16, "t": 28, "b": 8},
-        legend={"yanchor": "bottom", "y": 1.0, "x": 0, "title": {"text": ""}},
+        legend={"yanchor": "bottom", "y": 1.0, "x": 0, "title": {"text": ""}, "traceorder": "normal"},
         hoverlabel={"namelength": -1},
     )
     figure.update_layout(**layout)

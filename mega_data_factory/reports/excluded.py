@@ -1,0 +1,205 @@
+"""Examples of records: what raised, what was rejected, what was kept. Read from where the run put them, if still there.
+
+Paths are those of the run's configuration. Relative ones start where the run was started, so the files may not be found
+from elsewhere; then the report says where they would be. Only the first files, lines and letters are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mega_data_factory import storage
+from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.metrics.redaction import without_credentials
+
+MOST_FILES = 40
+MOST_LINES = 4000
+MOST_LETTERS = 600
+MOST_KINDS = 12
+MOST_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class Example:
+    """One record that left, or one that was kept.
+
+    Attributes:
+        kind: `rejected`, `error`, `dead_letter` or `kept`.
+        record_id: its name.
+        place: stage and operator.
+        reason: why it left; the message of an error.
+        score, threshold: what decided, where a number did.
+        content: the record as text, shortened.
+        more: how many others of the same place and reason were found.
+    """
+
+    kind: str
+    record_id: str
+    place: str
+    reason: str
+    score: float | None = None
+    threshold: float | None = None
+    content: str = ""
+    more: int = 0
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What was found of one sort.
+
+    Attributes:
+        found: the examples.
+        where: the folder or file they are in, in the words of the configuration; None where there is none.
+        problem: why there is nothing to show; None where there is, or where nothing was to be expected.
+    """
+
+    found: tuple[Example, ...] = ()
+    where: str | None = None
+    problem: str | None = None
+
+
+def run_tag(run_id: str) -> str:
+    """The eight letters by which the names of output files, errors and dead letters tell their run."""
+    return hashlib.sha256(run_id.encode()).hexdigest()[:8]
+
+
+def errors(recording: Recording) -> Examples:
+    """Records that raised or killed their worker: one example for each place and message, the most frequent first."""
+    executor = recording.config.get("executor") or {}
+    output = _output_path(recording)
+    folders = [
+        executor.get("errors_path") or (storage.join(output, "_errors") if output else None),
+        executor.get("dead_letter_path") or (storage.join(output, "_dead_letter") if output else None),
+    ]
+    groups: dict[tuple[str, str, str], list[Example]] = {}
+    problem = None
+    for folder in folders:
+        try:
+            for line in _lines(folder, f"-{run_tag(recording.run_id)}-") if folder else ():
+                example = _example(line, with_content=False)
+                groups.setdefault((example.kind, example.place, example.reason), []).append(example)
+        except (MdfError, OSError, ValueError) as error:
+            problem = _unreadable(folder, error)
+    largest = sorted(groups.values(), key=len, reverse=True)[:MOST_KINDS]
+    found = tuple(Example(**{**vars(group[0]), "more": len(group) - 1}) for group in largest)
+    if not found and problem is None:
+        problem = f"no files of this run were found in {' or '.join(str(f) for f in folders if f) or 'its output'}"
+    return Examples(found, folders[0], None if found else problem)
+
+
+def rejected(recording: Recording) -> Examples:
+    """The rejected records that the run kept samples of: two of every operator and reason."""
+    settings = (recording.config.get("executor") or {}).get("rejected_samples") or {}
+    if not settings.get("enabled"):
+        return Examples(problem="the run kept none; `executor.rejected_samples.enabled` keeps a few of every reason")
+    path = storage.join(settings.get("output_path") or "./rejected", f"{recording.run_id}.jsonl")
+    groups: dict[tuple[str, str], list[Example]] = {}
+    try:
+        for line in _file_lines(path):
+            example = _example(line, with_content=True)
+            groups.setdefault((example.place, example.reason), []).append(example)
+    except (MdfError, OSError, ValueError) as error:
+        return Examples(where=path, problem=_unreadable(path, error))
+    return Examples(tuple(example for group in groups.values() for example in group[:2]), path)
+
+
+def kept(recording: Recording, most: int = 5) -> Examples:
+    """The first records of the output."""
+    output = _output_path(recording)
+    if output is None or not recording.run.get("output_files"):
+        return Examples(problem="the run wrote no output")
+    try:
+        names = [name for name in _names(output, f"-{run_tag(recording.run_id)}-") if not name.endswith(".json")]
+        rows = _first_rows(storage.join(output, names[0]), most) if names else []
+    except (MdfError, OSError, ValueError, pa.ArrowException) as error:
+        return Examples(where=output, problem=_unreadable(output, error))
+    if not rows:
+        return Examples(where=output, problem=f"no files of this run were found in {output}")
+    made = [Example("kept", str(row.get("record_id", "")), "", "", content=_shown(row)) for row in rows]
+    return Examples(tuple(made), output)
+
+
+def _unreadable(where: object, error: Exception) -> str:
+    return without_credentials(f"they cannot be read from {where}: {error}")
+
+
+def _output_path(recording: Recording) -> str | None:
+    path = ((recording.config.get("data_writer") or {}).get("params") or {}).get("output_path")
+    return path if isinstance(path, str) else None
+
+
+def _first_rows(path: str, most: int) -> list[dict[str, Any]]:
+    if path.endswith(".parquet"):
+        with storage.open_input(path) as source:
+            for batch in pq.ParquetFile(source).iter_batches(batch_size=most):
+                rows: list[dict[str, Any]] = batch.to_pylist()
+                return rows
+        return []
+    return [dict(line) for line, _ in zip(_file_lines(path), range(most), strict=False)]
+
+
+def _names(folder: str, part: str) -> list[str]:
+    listed = storage.list_dir(folder) if storage.exists(folder) else []
+    return sorted(name for name in listed if part in name and not name.startswith("."))
+
+
+def _lines(folder: str, part: str) -> Iterator[Mapping[str, Any]]:
+    left = MOST_LINES
+    for name in _names(folder, part)[:MOST_FILES]:
+        for line in _file_lines(storage.join(folder, name)):
+            yield line
+            left -= 1
+            if not left:
+                return
+
+
+def _file_lines(path: str) -> Iterator[Mapping[str, Any]]:
+    """JSON objects of a file of lines, up to `MOST_BYTES`; a last one that is cut off is left out."""
+    with storage.open_input(path) as source:
+        text = source.read(MOST_BYTES)
+    for line in text.splitlines()[:MOST_LINES]:
+        value = json.loads(line) if line.startswith(b"{") and line.endswith(b"}") else None
+        if isinstance(value, Mapping):
+            yield value
+
+
+def _example(line: Mapping[str, Any], *, with_content: bool) -> Example:
+    place = " / ".join(str(line[key]) for key in ("stage", "operator") if line.get(key))
+    record = line.get("record")
+    return Example(
+        kind=str(line.get("kind", "")),
+        record_id=_shortened(str(line.get("record_id", "")), 120),
+        place=place,
+        reason=_shortened(without_credentials(str(line.get("reason", ""))), 300),
+        score=_number(line.get("score")),
+        threshold=_number(line.get("threshold")),
+        content=_shown(record) if with_content else "",
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _shown(record: object) -> str:
+    """A record as text: its text first, then what else it has."""
+    if not isinstance(record, Mapping):
+        return _shortened(str(record or ""), MOST_LETTERS)
+    text = record.get("text")
+    rest = {key: value for key, value in record.items() if key not in ("text", "record_id")}
+    parts = [_shortened(text, MOST_LETTERS)] if isinstance(text, str) else []
+    if rest:
+        parts.append(_shortened(json.dumps(rest, ensure_ascii=False, default=str), MOST_LETTERS // 2))
+    return "\n\n".join(parts)
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} letters)"

@@ -1,0 +1,124 @@
+"""Write the report of a run: read, think, draw, one file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+import mega_data_factory
+from mega_data_factory import storage
+from mega_data_factory.analytics.findings import Finding
+from mega_data_factory.analytics.past import Past
+from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.framework.metrics.fields import utc_now
+from mega_data_factory.framework.metrics.reader import MetricsReader
+from mega_data_factory.reports.document import Document
+from mega_data_factory.reports.figures import for_script, packed_library, plotly_library, templates, two_looks
+from mega_data_factory.storage import Location
+from mega_data_factory.visualization.formats import moment
+from mega_data_factory.visualization.theme import DARK, LIGHT
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report that was written.
+
+    Attributes:
+        run_id: the run.
+        path: the file.
+        bytes: its size.
+        findings: what it says first.
+    """
+
+    run_id: str
+    path: str
+    bytes: int
+    findings: tuple[Finding, ...]
+
+
+def report_name(run_id: str) -> str:
+    """The file name of the report of a run: `report_{X}.html`, X being the id without a leading `run_`."""
+    return f"report_{run_id.removeprefix('run_')}.html"
+
+
+def write_report(reader: MetricsReader, run: str, output: Location | None = None, *, samples: bool = False) -> Report:
+    """Write the report of a run.
+
+    Args:
+        reader: the metrics.
+        run: id, unique beginning of one, or `latest`.
+        output: the file, local or an fsspec URI; `report_name` in the current folder by default.
+        samples: whether to show content of rejected and kept records, which may be sensitive.
+
+    Raises:
+        MetricsError: there is no such run, or several.
+        OutputError: the file cannot be written.
+    """
+    recording = Recording.read(reader, run)
+    document = Document.of(recording, Past.read(reader, recording), samples=samples)
+    page = render(document).encode()
+    path = report_name(recording.run_id) if output is None else output
+    with storage.atomic_output(path) as sink:
+        sink.write(page)
+    return Report(recording.run_id, str(path), len(page), document.findings)
+
+
+def render(document: Document) -> str:
+    """The whole page as text: nothing in it refers to anything outside of it."""
+    figures = {name: two_looks(draw) for name, draw in document.charts.items()}
+    script = _asset("report.js")
+    library = plotly_library() if figures else ""
+    context: dict[str, Any] = {
+        **document.context(),
+        "style": Markup(_asset("report.css")),  # noqa: S704 - ours, and nothing of the run is in it
+        "looks": Markup(_looks()),  # noqa: S704 - made of the themes
+        "script": Markup(script),  # noqa: S704 - ours
+        "figures": Markup(for_script({"figures": figures, "templates": templates()})),  # noqa: S704 - escaped there
+        "library": packed_library() if figures else "",
+        "script_hashes": " ".join(f"'sha256-{_hash(text)}'" for text in (script, library) if text),
+        "version": mega_data_factory.__version__,
+        "made": moment(utc_now()),
+    }
+    return _environment().get_template("report.html.j2").render(context)
+
+
+def _looks() -> str:
+    """The colours of both looks: the reader's choice, else what the system prefers; on paper always light."""
+    chosen = DARK.css().replace(":root", ':root[data-theme="dark"]', 1)
+    preferred = DARK.css().replace(":root", ":root:not([data-theme])", 1)
+    return "\n".join(
+        (
+            LIGHT.css(),
+            f"@media screen {{ {chosen} }}",
+            f"@media screen and (prefers-color-scheme: dark) {{ {preferred} }}",
+        )
+    )
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@cache
+def _asset(name: str) -> str:
+    return resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("mega_data_factory.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["moment"] = moment
+    return environment

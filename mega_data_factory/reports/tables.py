@@ -1,0 +1,196 @@
+"""The tables of a report: rows of cells that are written for people already, in the order of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mega_data_factory.analytics.comparison import Comparison, OperatorDifference
+from mega_data_factory.analytics.flow import Flow
+from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.totals import OperatorTotals, StageTotals
+from mega_data_factory.visualization.formats import count, moment, percent, plural, rate, seconds, size
+
+MOST_REASONS = 60
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number of the summary.
+
+    Attributes:
+        label: what it is.
+        value: the number with its unit.
+        note: what it is to be seen with; empty where there is nothing to say.
+        tone: `good`, `warning`, `bad`, or empty.
+    """
+
+    label: str
+    value: str
+    note: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table of operators.
+
+    Attributes:
+        name: of the stage or operator.
+        cells: one for each of `OPERATOR_COLUMNS`.
+        stage: whether it sums up a stage.
+    """
+
+    name: str
+    cells: Sequence[str]
+    stage: bool = False
+
+
+OPERATOR_COLUMNS = ("in", "out", "rejected", "errors", "pass", "busy", "per worker", "p50", "p95", "p99", "top reason")
+
+
+def operator_rows(stages: Sequence[StageTotals]) -> list[Row]:
+    """Stages and, below each, its operators."""
+    rows = []
+    for stage in stages:
+        workers = plural(stage.pool, "worker")
+        rejected = sum(operator.rejected for operator in stage.operators)
+        errors = sum(operator.errors for operator in stage.operators)
+        passed = 100 * stage.output / stage.input if stage.input else None
+        cells = [count(stage.input), count(stage.output), count(rejected), count(errors), percent(passed)]
+        cells += [seconds(stage.busy), rate(stage.input / stage.busy if stage.busy else None), "", "", "", ""]
+        rows.append(Row(f"{stage.name} · {workers}", cells, stage=True))
+        rows += [Row(operator.name, _operator_cells(operator)) for operator in stage.operators]
+    return rows
+
+
+def _operator_cells(o: OperatorTotals) -> list[str]:
+    cells = [count(o.input), count(o.output), count(o.rejected), count(o.errors)]
+    cells.append(percent(None if o.pass_share is None else 100 * o.pass_share))
+    cells += [seconds(o.busy), rate(o.input / o.busy if o.busy else None)]
+    cells += [seconds(o.histogram.quantile(q)) for q in (0.50, 0.95, 0.99)]
+    reason = next(iter(o.reasons.items()), None)
+    return [*cells, "" if reason is None else f"{reason[0]} {count(reason[1])}"]
+
+
+def reason_rows(flow: Flow) -> list[tuple[str, str, str, str]]:
+    """Operator, reason, records, share of all that left; the most first, of more than 60 the largest."""
+    left = sum(exit.records for exit in flow.exits)
+    exits = sorted(flow.exits, key=lambda exit: -exit.records)[:MOST_REASONS]
+    return [
+        (
+            exit.operator.label if exit.operator else "-",
+            exit.reason if exit.kind == "rejected" else f"{exit.kind.replace('_', ' ')}: {exit.reason}",
+            count(exit.records),
+            percent(100 * exit.records / left),
+        )
+        for exit in exits
+    ]
+
+
+def tiles(recording: Recording) -> list[Tile]:
+    """The numbers that come first."""
+    run = recording.run
+    read, written = run.get("total_input_records") or 0, run.get("total_output_records") or 0
+    errors, dead = run.get("total_errors") or 0, run.get("dead_lettered_records") or 0
+    busy = sum(stage.busy for stage in recording.stages)
+    closed = run.get("books_closed")
+    difference = run.get("books_difference")
+    return [
+        Tile("read", count(read), _planned(run.get("planned_records"), read)),
+        Tile("kept", count(written), f"{percent(run.get('overall_pass_rate'))} of what was read"),
+        Tile("throughput", rate(read / recording.seconds if recording.seconds else None), "records read, whole run"),
+        Tile("duration", seconds(recording.seconds), f"{seconds(busy)} of work in stages"),
+        Tile(
+            "errors",
+            count(errors),
+            f"{count(dead)} dead-lettered" if dead else "none set aside" if not errors else "set aside",
+            "warning" if errors or dead else "",
+        ),
+        Tile(
+            "books",
+            {True: "closed", False: "open", None: "not checked"}[closed],
+            "every record accounted for" if closed else f"{count(difference)} not accounted for" if difference else "",
+            {True: "good", False: "bad", None: ""}[closed],
+        ),
+        Tile("output", size(run.get("output_bytes")), plural(run.get("output_files") or 0, "file")),
+        Tile("batches", count(run.get("batches")), f"{count(run.get('retried_batches'))} retried"),
+    ]
+
+
+def _planned(planned: int | None, read: int) -> str:
+    if planned is None or planned == read:
+        return "records"
+    return f"of {count(planned)} planned"
+
+
+def environment(recording: Recording, schema_version: int) -> list[tuple[str, str]]:
+    """Who ran what, where and when."""
+    run = recording.run
+    nodes = sorted(set(recording.nodes["node_id"].to_pylist())) if len(recording.nodes) else []
+    found = [
+        ("run", recording.run_id),
+        ("pipeline", run.get("pipeline")),
+        ("status", run.get("status")),
+        ("started (UTC)", moment(run.get("start_time"))),
+        ("ended (UTC)", moment(run.get("end_time")) if run.get("end_time") else None),
+        ("engine", run.get("engine")),
+        ("driver", run.get("hostname")),
+        ("process", run.get("pid")),
+        ("nodes", len(nodes) or None),
+        ("mega-data-factory", run.get("mdf_version")),
+        ("schema of the metrics", schema_version),
+        ("measuring took", seconds(run.get("instrumentation_seconds")) if run.get("instrumentation_seconds") else None),
+    ]
+    return [(name, str(value)) for name, value in found if value is not None]
+
+
+# ── comparison ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+DIFFERENCE_COLUMNS = ("seconds / record", "before", "change", "95 % interval", "verdict", "pass", "pass before")
+
+_VERDICTS = {"same": "no difference that counts", "unclear": "too little to tell"}
+
+
+def difference_rows(comparison: Comparison) -> list[Row]:
+    """Every operator of two runs."""
+    return [Row(d.operator.label, _difference_cells(d)) for d in comparison.operators]
+
+
+def _difference_cells(d: OperatorDifference) -> list[str]:
+    if d.before is None or d.after is None:
+        return ["", "", "", "", "new" if d.before is None else "gone", _passed(d.after), _passed(d.before)]
+    ratio = d.cost
+    times = f"{ratio.value:.2f} times" if ratio else ""
+    within = f"{ratio.low:.2f} to {ratio.high:.2f}" if ratio and ratio.low and ratio.high else ""
+    changed = " (changed)" if d.pass_changed else ""
+    verdict = _VERDICTS.get(d.speed, d.speed)
+    passes = [f"{_passed(d.after)}{changed}", _passed(d.before)]
+    return [seconds(d.after.cost), seconds(d.before.cost), times, within, verdict, *passes]
+
+
+def _passed(operator: OperatorTotals | None) -> str:
+    share = operator.pass_share if operator else None
+    return percent(None if share is None else 100 * share)
+
+
+def comparison_words(comparison: Comparison) -> list[str]:
+    """What two runs differ in, in sentences."""
+    before: Mapping[str, Any] = comparison.before.run
+    words = [f"Compared with {comparison.before.run_id}, started {moment(before.get('start_time'))} UTC."]
+    ratio = comparison.throughput
+    if ratio is not None:
+        within = f", 95 % interval {ratio.low:.2f} to {ratio.high:.2f}" if ratio.low and ratio.high else ""
+        verdict = {"same": ": no difference that counts", "unclear": ": too little to tell from noise"}
+        words.append(f"Throughput while working: {ratio.value:.2f} times{within}{verdict.get(comparison.speed, '')}.")
+    if comparison.pass_points is not None:
+        sign = "more than chance" if comparison.pass_changed else "no difference that counts"
+        words.append(f"Pass rate: {comparison.pass_points:+.1f} percentage points ({sign}).")
+    matter = sum(change.matters for change in comparison.changes)
+    words.append(
+        f"{plural(matter, 'key')} of the configuration {'was' if matter == 1 else 'were'} changed."
+        if matter
+        else "Both were configured to do the same."
+    )
+    return words

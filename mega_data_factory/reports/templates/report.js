@@ -1,0 +1,82 @@
+"use strict";
+// Shows the figures in the look that the reader prefers. The library comes packed, in the page itself.
+(() => {
+  const PAPER = 680; // pixels of the width of A4 between its margins
+  const store = JSON.parse(document.getElementById("figures").textContent);
+  const plots = [...document.querySelectorAll("[data-figure]")];
+  const system = window.matchMedia("(prefers-color-scheme: dark)");
+  const button = document.getElementById("look");
+  const root = document.documentElement;
+
+  const look = () => root.dataset.theme || (system.matches ? "dark" : "light");
+
+  const unpack = async (text) => {
+    const bytes = Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).text();
+  };
+
+  const figure = (name, theme) => {
+    const made = structuredClone({ data: store.figures[name].data, layout: store.figures[name].layout });
+    if (theme === "dark") {
+      for (const [path, value] of store.figures[name].dark) {
+        const last = path[path.length - 1];
+        path.slice(0, -1).reduce((at, key) => at[key], made)[last] = value;
+      }
+    }
+    made.layout.template = store.templates[theme];
+    return made;
+  };
+
+  const draw = (plot, theme, width) => {
+    const { data, layout } = figure(plot.dataset.figure, theme);
+    if (width) Object.assign(layout, { width, autosize: false });
+    else layout.autosize = true;
+    const config = { responsive: !width, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+    return Plotly.react(plot, data, layout, config);
+  };
+
+  const drawAll = (theme, width) => plots.map((plot) => draw(plot, theme, width));
+
+  const named = () => {
+    button.textContent = look() === "dark" ? "Light" : "Dark";
+    button.setAttribute("aria-label", `Switch to the ${button.textContent.toLowerCase()} look`);
+  };
+
+  const refuse = (why) => {
+    root.classList.add("failed-plots");
+    for (const plot of plots) {
+      const note = document.createElement("p");
+      note.className = "note";
+      note.textContent = `The chart cannot be drawn in this browser (${why}); the tables hold the numbers.`;
+      plot.after(note);
+    }
+  };
+
+  const start = async () => {
+    button.hidden = false;
+    named();
+    const script = document.createElement("script");
+    script.textContent = await unpack(document.getElementById("library").textContent);
+    document.head.append(script);
+    for (const plot of plots) {
+      await draw(plot, look());
+      await new Promise((next) => setTimeout(next)); // the page stays responsive between two charts
+    }
+    const redraw = () => {
+      named();
+      drawAll(look());
+    };
+    button.addEventListener("click", () => {
+      root.dataset.theme = look() === "dark" ? "light" : "dark";
+      redraw();
+    });
+    system.addEventListener("change", redraw);
+    window.addEventListener("beforeprint", () => drawAll("light", PAPER));
+    window.addEventListener("afterprint", () => drawAll(look()));
+    root.dataset.ready = "yes";
+  };
+
+  if (plots.length) start().catch((error) => refuse(error.message));
+  else root.dataset.ready = "yes";
+})();
