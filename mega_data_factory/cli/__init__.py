@@ -17,6 +17,7 @@ import typer
 
 import mega_data_factory
 from mega_data_factory.cli import failures
+from mega_data_factory.cli.export import export_app
 from mega_data_factory.cli.metrics import metrics_app, runs_app
 from mega_data_factory.errors import MdfError
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(runs_app, name="runs")
 app.add_typer(metrics_app, name="metrics")
+app.add_typer(export_app, name="export")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The pipeline: a YAML file.", metavar="FILE")]
 Set = Annotated[

@@ -1,0 +1,258 @@
+"""Charts with two axes: lines, bars, boxes and heat maps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mega_data_factory.exports.superset.chart import ROWS, Chart
+
+_AXES = {
+    "x_axis_title_margin": 16,
+    "y_axis_title_margin": 50,  # less lies over the labels of the ticks
+    "y_axis_title_position": "Left",
+}
+
+
+def line(
+    title: str,
+    dataset: str,
+    x: str,
+    metric: str,
+    by: str,
+    *,
+    y_title: str,
+    number_format: str,
+    time_format: str = "%b %d %H:%M",
+    markers: bool = True,
+    grain: str | None = None,
+    bounds: tuple[float | None, float | None] = (None, None),
+    description: str = "",
+) -> Chart:
+    """A metric over time, a line for every value of a column.
+
+    Args:
+        title: of the chart.
+        dataset: where from.
+        x: the column of time.
+        metric: the metric.
+        by: the column of which every value gets a line.
+        y_title: what the y axis measures, with its unit.
+        number_format: of the y axis, D3.
+        time_format: of the x axis.
+        markers: whether points are marked.
+        grain: width of the steps that time is rounded to (ISO 8601); None for as it is.
+        bounds: of the y axis.
+        description: what it shows.
+    """
+    params = {
+        "x_axis": x,
+        "time_grain_sqla": grain,
+        "x_axis_sort_asc": True,
+        "metrics": [metric],
+        "groupby": [by],
+        "order_desc": True,
+        "row_limit": ROWS,
+        "truncate_metric": True,
+        "show_empty_columns": True,
+        "comparison_type": "values",
+        "annotation_layers": [],
+        "color_scheme": "supersetColors",
+        "seriesType": "line",
+        "only_total": True,
+        "opacity": 0.2,
+        "markerSize": 5,
+        "markerEnabled": markers,
+        "show_legend": True,
+        "legendType": "scroll",
+        "legendOrientation": "top",
+        "x_axis_time_format": time_format,
+        "rich_tooltip": True,
+        "tooltipTimeFormat": "%Y-%m-%d %H:%M:%S",
+        "y_axis_format": number_format,
+        "y_axis_bounds": list(bounds),
+        "truncateYAxis": bounds != (None, None),
+        "truncateXAxis": True,
+        "sort_series_type": "name",
+        "sort_series_ascending": True,
+        "y_axis_title": y_title,
+        **_AXES,
+    }
+    axis = _axis(x) | ({"timeGrain": grain} if grain else {})
+    query = {
+        "columns": [axis, by],
+        "metrics": [metric],
+        "series_columns": [by],
+        "time_offsets": [],
+        "orderby": [[metric, False]],
+        "post_processing": [
+            _pivot(x, metric, [by]),
+            {"operation": "rename", "options": {"columns": {metric: None}, "level": 0, "inplace": True}},
+            {"operation": "flatten"},
+        ],
+    }
+    if grain:
+        query["extras"] = {"time_grain_sqla": grain, "having": "", "where": ""}
+    return Chart(title, dataset, x, "echarts_timeseries_line", params, query, description)
+
+
+def bars(
+    title: str,
+    dataset: str,
+    time: str,
+    x: str,
+    metric: str,
+    *,
+    value_title: str,
+    number_format: str,
+    horizontal: bool = False,
+    description: str = "",
+) -> Chart:
+    """A bar for every value of a column, the largest first.
+
+    Args:
+        title: of the chart.
+        dataset: where from.
+        time: the column that a time range narrows.
+        x: the column.
+        metric: the length of a bar.
+        value_title: what it measures, with its unit.
+        number_format: of the values, D3.
+        horizontal: for names that are long.
+        description: what it shows.
+    """
+    params = {
+        "x_axis": x,
+        "metrics": [metric],
+        "groupby": [],
+        "order_desc": True,
+        "row_limit": ROWS,
+        "truncate_metric": True,
+        "show_empty_columns": True,
+        "x_axis_sort": metric,
+        "x_axis_sort_asc": horizontal,  # a horizontal axis begins below
+        "x_axis_force_categorical": True,
+        "xAxisLabelInterval": "0",
+        "orientation": "horizontal" if horizontal else "vertical",
+        "color_scheme": "supersetColors",
+        "annotation_layers": [],
+        "show_value": True,
+        "only_total": True,
+        "show_legend": False,
+        "legendType": "scroll",
+        "legendOrientation": "top",
+        "rich_tooltip": True,
+        "y_axis_format": number_format,
+        "y_axis_bounds": [None, None],
+        "y_axis_title": value_title,
+        **_AXES,
+        **({"y_axis_title_margin": 30} if horizontal else {}),
+    }
+    query = {
+        "columns": [_axis(x)],
+        "metrics": [metric],
+        "series_columns": [],
+        "time_offsets": [],
+        "orderby": [[metric, False]],
+        "post_processing": [
+            _pivot(x, metric, []),
+            {"operation": "sort", "options": {"by": metric, "ascending": horizontal}},
+            {"operation": "flatten"},
+        ],
+    }
+    return Chart(title, dataset, time, "echarts_timeseries_bar", params, query, description)
+
+
+def boxes(
+    title: str,
+    dataset: str,
+    time: str,
+    by: str,
+    points: list[str],
+    metrics: list[str],
+    *,
+    y_title: str,
+    description: str,
+) -> Chart:
+    """For every value of a column a box of each metric over points: quartiles, with whiskers to the extremes."""
+    params = {
+        "columns": points,
+        "groupby": [by],
+        "metrics": metrics,
+        "whiskerOptions": "Min/max (no outliers)",
+        "x_ticks_layout": "staggered",  # a flat layout leaves labels out
+        "series_limit": 0,
+        "row_limit": ROWS,
+        "number_format": ",.3~f",
+        "date_format": "smart_date",
+        "color_scheme": "supersetColors",
+        "time_grain_sqla": "P1D",
+        "y_axis_title": y_title,
+        **_AXES,
+    }
+    query = {
+        "extras": {"time_grain_sqla": "P1D", "having": "", "where": ""},
+        "columns": [*points, by],
+        "metrics": metrics,
+        "series_columns": [by],
+        "post_processing": [
+            {"operation": "boxplot", "options": {"whisker_type": "min/max", "groupby": [by], "metrics": metrics}}
+        ],
+    }
+    return Chart(title, dataset, time, "box_plot", params, query, description)
+
+
+def heat_map(
+    title: str, dataset: str, time: str, by: str, metric: str, *, grain: str, number_format: str, description: str
+) -> Chart:
+    """A metric as colour, over time in steps and the values of a column."""
+    params = {
+        "x_axis": time,
+        "time_grain_sqla": grain,
+        "groupby": by,
+        "metric": metric,
+        "row_limit": ROWS,
+        "sort_x_axis": "alpha_asc",
+        "sort_y_axis": "alpha_desc",  # the first at the top
+        "normalize_across": "heatmap",
+        "legend_type": "continuous",
+        "linear_color_scheme": "superset_seq_1",
+        "xscale_interval": -1,
+        "yscale_interval": -1,
+        "left_margin": "auto",
+        "bottom_margin": "auto",
+        "value_bounds": [None, None],
+        "y_axis_format": number_format,
+        "x_axis_time_format": "%b %d",
+        "show_legend": True,
+        "show_values": True,
+        "show_percentage": False,
+        "normalized": False,
+    }
+    query = {
+        "extras": {"time_grain_sqla": grain, "having": "", "where": ""},
+        "columns": [_axis(time) | {"timeGrain": grain}, by],
+        "metrics": [metric],
+        "orderby": [[time, True], [by, False]],
+        "post_processing": [{"operation": "rank", "options": {"metric": metric}}],
+    }
+    return Chart(title, dataset, time, "heatmap_v2", params, query, description)
+
+
+def _axis(column: str) -> dict[str, Any]:
+    return {
+        "columnType": "BASE_AXIS",
+        "sqlExpression": column,
+        "label": column,
+        "expressionType": "SQL",
+        "isColumnReference": True,
+    }
+
+
+def _pivot(index: str, metric: str, columns: list[str]) -> dict[str, Any]:
+    options = {
+        "index": [index],
+        "columns": columns,
+        "aggregates": {metric: {"operator": "mean"}},
+        "drop_missing_columns": False,
+    }
+    return {"operation": "pivot", "options": options}

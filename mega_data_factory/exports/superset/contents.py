@@ -1,0 +1,296 @@
+"""What is on the dashboard: its charts, row by row, and the filters above them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mega_data_factory.exports.superset.chart import Chart, big_number
+from mega_data_factory.exports.superset.charts_with_axes import bars, boxes, heat_map, line
+from mega_data_factory.exports.superset.datasets import COUNT, RATE, SHARE, SHORT
+from mega_data_factory.exports.superset.tables import groups, rows
+
+COLUMNS = 12
+"""Widths in a row add up to this."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A chart in a row.
+
+    Attributes:
+        chart: the chart.
+        width: of `COLUMNS`.
+    """
+
+    chart: Chart
+    width: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """Charts beside each other.
+
+    Attributes:
+        height: in units of 8 pixels.
+        charts: from left to right.
+    """
+
+    height: int
+    charts: tuple[Placed, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows under a heading."""
+
+    heading: str
+    rows: tuple[Row, ...]
+
+
+def _runs(title: str, metric: str, number_format: str, description: str) -> Placed:
+    return Placed(big_number(title, "runs", "start_time", metric, number_format, description), 2)
+
+
+_NUMBERS = (
+    _runs("Runs", "run_count", COUNT, "Runs that started in the time range."),
+    _runs("Records read", "records_in", SHORT, "By the loaders of these runs."),
+    _runs("Pass rate", "share_passed", SHARE, "Records written of records read, over these runs."),
+    _runs("Errors", "errors", SHORT, "Records that raised and were set aside."),
+    _runs("Not completed", "not_completed", COUNT, "Runs that failed, were interrupted or were killed."),
+    _runs("Open books", "open_books", COUNT, "Runs in which some record is not accounted for. 0 is right."),
+)
+
+_OVER_TIME = (
+    Placed(
+        line(
+            "Throughput over time",
+            "stage_history",
+            "run_start",
+            "records_per_second",
+            "stage_name",
+            y_title="records / s",
+            number_format=SHORT,
+            description="Records per second of every stage, a point per run: records in / busy seconds of its busiest "
+            "worker.",
+        ),
+        6,
+    ),
+    Placed(
+        line(
+            "Pass rate over time",
+            "stage_history",
+            "run_start",
+            "share_passed",
+            "stage_name",
+            y_title="records out / in",
+            number_format=".0%",
+            description="What share of its records every stage passed on, a point per run.",
+        ),
+        6,
+    ),
+)
+
+_COMPARISON = (
+    Placed(
+        bars(
+            "Stage comparison",
+            "stage_history",
+            "run_start",
+            "stage_name",
+            "records_per_second",
+            value_title="records / s",
+            number_format=SHORT,
+            description="Records in / busy seconds of the busiest worker. The shortest bar limits the pipeline.",
+        ),
+        4,
+    ),
+    Placed(
+        bars(
+            "Operator comparison",
+            "operator_history",
+            "run_start",
+            "operator_name",
+            "busy_seconds",
+            value_title="busy seconds",
+            number_format=SHORT,
+            horizontal=True,
+            description="Where the time went: seconds busy over all workers.",
+        ),
+        4,
+    ),
+    Placed(
+        bars(
+            "Rejections by reason",
+            "rejections",
+            "run_start",
+            "reason",
+            "rejected",
+            value_title="records",
+            number_format=SHORT,
+            horizontal=True,
+            description="Why records were left out.",
+        ),
+        4,
+    ),
+)
+
+_LATENCY = Placed(
+    boxes(
+        "Latency p50, p95, p99",
+        "operator_history",
+        "run_start",
+        "operator_name",
+        ["run_id", "stage_name", "worker_id"],
+        ["p50", "p95", "p99"],
+        y_title="ms / record",
+        description="Milliseconds per record. A box is the spread of a percentile over runs and workers.",
+    ),
+    12,
+)
+
+_HEAT = Placed(
+    heat_map(
+        "Stage throughput heat map",
+        "stage_history",
+        "run_start",
+        "stage_name",
+        "records_per_second",
+        grain="P1D",
+        number_format=SHORT,
+        description="Records per second of every stage by day.",
+    ),
+    12,
+)
+
+_WITHIN = (
+    Placed(
+        line(
+            "Throughput within runs",
+            "stage_samples",
+            "timestamp",
+            "records_per_second",
+            "stage_name",
+            y_title="records / s",
+            number_format=SHORT,
+            time_format="%b %d %H:%M",
+            markers=False,
+            description="Records per second into every stage while runs go on, from samples of some seconds.",
+        ),
+        4,
+    ),
+    Placed(
+        line(
+            "Node CPU",
+            "node_history",
+            "timestamp",
+            "cpu",
+            "node",
+            y_title="of all cores",
+            number_format=".0%",
+            markers=False,
+            bounds=(0, 1),
+            description="Share of CPU time of every node while runs go on.",
+        ),
+        4,
+    ),
+    Placed(
+        line(
+            "Node memory",
+            "node_history",
+            "timestamp",
+            "memory",
+            "node",
+            y_title="of all memory",
+            number_format=".0%",
+            markers=False,
+            bounds=(0, 1),
+            description="Share of memory in use of every node while runs go on.",
+        ),
+        4,
+    ),
+)
+
+_OPERATOR_TABLE = Placed(
+    groups(
+        "Operators",
+        "operator_history",
+        "run_start",
+        ["stage_name", "operator_name"],
+        [
+            "records_per_second",
+            "busy_seconds",
+            "records_in",
+            "records_out",
+            "share_passed",
+            "rejected",
+            "errors",
+            "p50",
+            "p95",
+            "p99",
+        ],
+        description="Every operator over all that is chosen, the slowest first; percentiles from added histograms.",
+    ),
+    12,
+)
+
+_RUN_TABLE = Placed(
+    rows(
+        "Run details",
+        "runs",
+        "start_time",
+        {
+            "start_time": None,
+            "run_id": None,
+            "pipeline": None,
+            "status": None,
+            "duration": RATE,
+            "total_input_records": COUNT,
+            "total_output_records": COUNT,
+            "overall_pass_rate": RATE,
+            "avg_throughput": RATE,
+            "total_errors": COUNT,
+            "books_difference": COUNT,
+            "error": None,
+        },
+        description="Every run, the newest first: seconds, records, percent, records per second.",
+    ),
+    12,
+)
+
+SECTIONS: tuple[Section, ...] = (
+    Section("Runs", (Row(16, _NUMBERS), Row(46, _OVER_TIME))),
+    Section("Stages and operators", (Row(46, _COMPARISON), Row(50, (_LATENCY,)), Row(36, (_HEAT,)))),
+    Section("Inside the runs", (Row(44, _WITHIN),)),
+    Section("Details", (Row(54, (_OPERATOR_TABLE,)), Row(54, (_RUN_TABLE,)))),
+)
+
+CHARTS: tuple[Chart, ...] = tuple(placed.chart for section in SECTIONS for row in section.rows for placed in row.charts)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A filter that offers the values of a column.
+
+    Attributes:
+        key: part of its id.
+        title: its label.
+        dataset: whose values it offers.
+        column: the column, by name, of every chart that it narrows.
+        after: the key of the filter that narrows what it offers.
+        ascending: whether the values are offered in this order.
+    """
+
+    key: str
+    title: str
+    dataset: str
+    column: str
+    after: str | None = None
+    ascending: bool = True
+
+
+CHOICES: tuple[Choice, ...] = (
+    Choice("pipeline", "Pipeline", "runs", "pipeline"),
+    Choice("run", "Run", "runs", "run_id", after="pipeline", ascending=False),
+    Choice("stage", "Stage", "stage_history", "stage_name", after="pipeline"),
+    Choice("operator", "Operator", "operator_history", "operator_name", after="stage"),
+)

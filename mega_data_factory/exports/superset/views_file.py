@@ -1,0 +1,104 @@
+"""The DuckDB file that Superset connects to: views over the Parquet files of a metrics folder, and no data."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mega_data_factory import storage
+from mega_data_factory.errors import InputError, MetricsError, OutputError
+from mega_data_factory.exports.superset.chart_views import CHART_VIEWS
+from mega_data_factory.exports.superset.percentile import LATENCY_PERCENTILE
+from mega_data_factory.exports.superset.store_views import PLACEHOLDER, folders, quoted, store_views
+from mega_data_factory.framework.metrics import schema
+from mega_data_factory.storage import Location
+
+STORAGE_VERSION = "v1.0.0"
+"""The oldest format that every DuckDB since 1.0 reads: Superset's DuckDB is older than ours."""
+
+
+def write_views(metrics: Location, file: Location) -> Path:
+    """Write the views file of a metrics folder; who has it open goes on with the old one.
+
+    The folder also gets its missing subfolders, and in each a hidden file without rows (`PLACEHOLDER`).
+
+    Args:
+        metrics: the metrics folder, which must be local: DuckDB reads it by itself, on every query.
+        file: the DuckDB file to write, local.
+
+    Returns:
+        Its absolute path.
+
+    Raises:
+        InputError: the metrics folder is not local, or is not there.
+        MetricsError: a file in it is damaged.
+        OutputError: the file, or a placeholder, cannot be written.
+    """
+    root = _local_folder(metrics)
+    if not storage.is_local(file):
+        raise OutputError(f"{file}: DuckDB opens a views file on this machine only", hint="give a local path")
+    target = Path(storage.absolute(file))
+    for kind, table in schema.TABLES.items():
+        for folder in folders(kind):
+            _write_placeholder(root / folder / PLACEHOLDER, table)
+    with tempfile.TemporaryDirectory() as folder:
+        built = Path(folder, "views.duckdb")
+        try:
+            _build(built, root)
+        except duckdb.Error as error:
+            raise MetricsError(f"DuckDB cannot read the metrics in {root}: {error}") from error
+        with storage.atomic_output(target) as sink:
+            sink.write(built.read_bytes())
+    return target
+
+
+def uri_of(file: Path) -> str:
+    """The SQLAlchemy URI under which Superset opens a views file: read-only, for any number of processes."""
+    return f"duckdb:///{quote(str(file))}?access_mode=READ_ONLY"
+
+
+def _local_folder(metrics: Location) -> Path:
+    if not storage.is_local(metrics):
+        raise InputError(
+            f"Superset reads metrics through DuckDB from a folder of its machine; {metrics} is none",
+            hint="mount or sync the bucket there (rclone mount, s3fs, aws s3 sync) and give that path",
+        )
+    if not storage.is_folder(metrics):
+        raise InputError(
+            f"there is no metrics folder {metrics}", hint="`mdf run --config FILE` writes metrics; --metrics names it"
+        )
+    return Path(storage.absolute(metrics))
+
+
+def _write_placeholder(path: Path, columns: pa.Schema) -> None:
+    sink = io.BytesIO()
+    plain = pa.schema([pa.field(column.name, column.type) for column in columns])
+    pq.write_table(plain.empty_table(), sink, store_schema=False)
+    if path.is_file() and path.read_bytes() == sink.getvalue():
+        return
+    with storage.atomic_output(path) as output:
+        output.write(sink.getvalue())
+
+
+def _build(file: Path, root: Path) -> None:
+    """Write all views: making one opens the files behind it.
+
+    `metrics_folder()` says where they are, for who wants to let a connection read nothing else.
+    """
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH {quoted(str(file))} AS written (STORAGE_VERSION '{STORAGE_VERSION}')")
+        connection.execute("USE written")
+        connection.execute(f"CREATE MACRO metrics_folder() AS {quoted(str(root))}")
+        connection.execute(LATENCY_PERCENTILE)
+        for statement in store_views(str(root)):
+            connection.execute(statement)
+        for name, query in CHART_VIEWS.items():
+            connection.execute(f"CREATE VIEW {name} AS {query}")
+        connection.execute("USE memory")
+        connection.execute("DETACH written")
