@@ -207,6 +207,10 @@ def _of_stages(snapshot: ExportSnapshot, base: Mapping[str, str]) -> Iterator[Fa
     )
     workers = [Point(names, row.num_workers) for names, row in rows]
     yield Family("mdf.stage.workers", "gauge", "{worker}", "Distinct workers so far.", workers)
+    backlogs = [Point({**base, "stage": label(stage)}, count) for stage, count in snapshot.backlogs.items()]
+    yield Family(
+        "mdf.stage.backlog", "gauge", "{batch}", "Batches that wait for it or that its workers hold.", backlogs
+    )
     busiest = [Point(names, row.total_time) for names, row in rows]
     yield Family("mdf.stage.bottleneck", "counter", "s", "Busy seconds of the busiest worker.", busiest)
 

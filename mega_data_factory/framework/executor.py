@@ -230,6 +230,7 @@ class Executor:
 
     def _progress(self, engine: Engine, started: float) -> Progress:
         loads = engine.loads()
+        self._recorder.backlogs = {name: load.backlog for name, load in loads.items()}
         stages = [
             self._tally.stage_progress(stage.name, loads.get(stage.name))
             for stage in self.plan.stages

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
@@ -20,6 +20,8 @@ from mega_data_factory.framework.metrics import (
     NodeBuffer,
     OperatorMetrics,
 )
+from mega_data_factory.framework.metrics.exporting import ExportHealth, Exports, ExportSnapshot
+from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.models import books_difference
 from mega_data_factory.framework.metrics.redaction import redacted
 from mega_data_factory.framework.metrics.store.retention import prune
@@ -42,12 +44,14 @@ class Recorder:
         finished: whether the run has come to its end, so that everything planned must be in the books.
         failure: why the metrics of the end could not be written; None when they were.
         nodes: takes samples of the nodes under the run; None when they are not wanted.
+        backlogs: batches that wait for a stage or that its workers hold, by stage, as far as the engine knows.
     """
 
     def __init__(self, plan: Plan, collector: MetricsCollector, books: Books, version: str) -> None:
         self.finished = False
         self.failure: MdfError | None = None
         self.nodes: NodeBuffer | None = None
+        self.backlogs: Mapping[str, int] = {}
         self._began: datetime | None = None
         self._seconds = 0.0
         self._plan = plan
@@ -65,6 +69,8 @@ class Recorder:
             if self._settings.node_interval:
                 self.nodes = NodeBuffer(collector.run_id, self._settings.node_interval)
             self._flusher = MetricsFlusher(collector, self._samples, writer, self.nodes, interval=interval)
+        exporters = {name: component.build() for name, component in plan.exporters.items()}
+        self._exports = Exports(exporters, self._snapshot_to_export)
 
     def continues(self, began: datetime, seconds: float) -> None:
         """Say that the run is continued, before `recording` is entered.
@@ -88,15 +94,18 @@ class Recorder:
                 self._introduce(totals)
                 if self._flusher is not None:
                     self._flusher.start()
+                self._exports.start()
                 try:
                     yield
                 finally:
                     _log.info("Collecting metrics from workers...")
                     self._close_books(totals)
         finally:
+            self._exports.end()  # they take the metrics of the end while these are written
             if self._flusher is not None:
                 self._finish(self._flusher)
                 self._retain()
+            self._exports.finish()
 
     def commit(self, batch: Batch) -> None:
         """Take the metrics of a committed batch."""
@@ -148,7 +157,7 @@ class Recorder:
             pipeline=self._plan.config.name,
             engine=self._plan.executor.engine,
             mdf_version=self._version,
-            config=redacted(self._plan.config.as_written(), self._settings.redact),
+            config=redacted(self._plan.config.as_written(), (*self._settings.redact, "headers")),
             flush_interval=self._settings.flush_interval,
             hostname=platform.node(),
             pid=os.getpid(),
@@ -173,7 +182,9 @@ class Recorder:
             output_bytes=books.output_bytes,
             loader_seconds=books.loader_seconds,
             writer_seconds=books.writer_seconds,
+            export_failures=self._exports.failures,
         )
+        self._collector.exporting_seconds = self._exports.seconds
 
     def _close_books(self, totals: RunTotals) -> None:
         self._note_idle_operators()
@@ -190,17 +201,30 @@ class Recorder:
 
     def _note_idle_operators(self) -> None:
         """Give every operator that no batch has reached a row of zeros: nothing came in is a finding, not a gap."""
-        seen = {(row.stage_name, row.operator_name) for row in self._collector.get_operator_metrics()}
+        for row in self._idle_operators(self._collector.get_operator_metrics()):
+            self._collector.add_operator_metrics(row)
+
+    def _idle_operators(self, rows: Sequence[OperatorMetrics]) -> Iterator[OperatorMetrics]:
+        """A row of zeros for every operator of the plan that has no row."""
+        seen = {(row.stage_name, row.operator_name) for row in rows}
         for stage in self._plan.stages:
             for operator in stage.operators:
                 if (stage.name, operator.name) not in seen:
-                    self._collector.add_operator_metrics(
-                        OperatorMetrics(
-                            run_id=self._collector.run_id,
-                            stage_name=stage.name,
-                            operator_name=operator.name,
-                            worker_id=f"{stage.name}-0",
-                            stage_index=stage.index,
-                            operator_index=operator.index,
-                        )
+                    yield OperatorMetrics(
+                        run_id=self._collector.run_id,
+                        stage_name=stage.name,
+                        operator_name=operator.name,
+                        worker_id=f"{stage.name}-0",
+                        stage_index=stage.index,
+                        operator_index=operator.index,
                     )
+
+    def _snapshot_to_export(self, health: Sequence[ExportHealth]) -> ExportSnapshot:
+        """The run as it is now, for exporters: counters that will grow are there from the start."""
+        snapshot = self._collector.snapshot()
+        assert snapshot is not None, "exporters work while a run is tracked, and after"
+        run, operators = snapshot.run, [*snapshot.operators, *self._idle_operators(snapshot.operators)]
+        run.heartbeat = utc_now()
+        run.flush_failures = 0 if self._flusher is None else self._flusher.failures
+        nodes = self.nodes.newest() if self.nodes else ()
+        return ExportSnapshot(run, snapshot.stages, operators, nodes, health, self.backlogs)

@@ -68,6 +68,7 @@ class MetricsCollector:
         self._rows: dict[tuple[str, ...], dict[str, OperatorMetrics]] = {}  # (stage, operator) → worker → row
         self._stages: dict[str, datetime] = {}
         self.writing_seconds = 0.0
+        self.exporting_seconds = 0.0
         self._totals: RunTotals | None = None
         self._started: tuple[datetime, float] | None = None
         self._ended: tuple[datetime, float] | None = None
@@ -239,7 +240,9 @@ class MetricsCollector:
             rejected_records=sum(stage.rejected_records for stage in stages),
             status=self._status,
             error=self._error,
-            instrumentation_seconds=sum(row.batches for row in rows) * cost_per_call() + self.writing_seconds,
+            instrumentation_seconds=sum(row.batches for row in rows) * cost_per_call()
+            + self.writing_seconds
+            + self.exporting_seconds,
         )
         for name, value in set_values.items():
             setattr(run, name, value)

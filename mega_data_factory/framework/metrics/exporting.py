@@ -10,7 +10,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -58,6 +58,7 @@ class ExportSnapshot:
         operators: a row for each operator and worker, with its histogram; also operators that no batch has reached.
         nodes: the newest row of every node; empty where nodes are not measured.
         exports: how the exporters fare.
+        backlogs: batches that wait for a stage or that its workers hold, by stage; empty where that is not known.
     """
 
     run: RunMetrics
@@ -65,6 +66,7 @@ class ExportSnapshot:
     operators: Sequence[OperatorMetrics]
     nodes: Sequence[NodeMetrics] = ()
     exports: Sequence[ExportHealth] = ()
+    backlogs: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def merged_operators(self) -> tuple[OperatorMetrics, ...]:
@@ -199,9 +201,11 @@ class Exports:
         self._max_age = max_age
         self._taking = threading.Lock()
         self._taken: tuple[float, ExportSnapshot] | None = None
+        self._started = False
 
     def start(self) -> None:
         """Begin."""
+        self._started = True
         for driver in self._drivers:
             driver.start()
 
@@ -212,7 +216,7 @@ class Exports:
 
     def finish(self) -> None:
         """Wait until all have ended, each at most its `patience` since `end`; who has not by then is given up."""
-        for driver in self._drivers:
+        for driver in self._drivers if self._started else ():
             driver.finish()
 
     def health(self) -> tuple[ExportHealth, ...]:

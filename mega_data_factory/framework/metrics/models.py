@@ -190,6 +190,7 @@ class RunMetrics:
         flush_failures: how often the metrics could not be written.
         hostname: machine of the driver.
         pid: process of the driver.
+        export_failures: how often metrics could not be exported to other systems while it ran.
     """
 
     run_id: str
@@ -229,6 +230,7 @@ class RunMetrics:
     flush_failures: int = 0
     hostname: str | None = None
     pid: int | None = None
+    export_failures: int = 0
 
     def __post_init__(self) -> None:
         self.start_time = naive(self.start_time)

@@ -17,7 +17,7 @@ HISTORY: dict[int, str] = {
     0: "the columns of the published layout; nothing in the file says its version",
     1: "runs, stages and operators have the columns of this package; the file says version and run",
     2: "samples; in runs the heartbeat and who writes it; comments of columns are no longer in the files",
-    3: "nodes",
+    3: "nodes; in runs the exports that failed",
 }
 """What each version of the files brought."""
 
@@ -119,6 +119,7 @@ RUNS = _table(
     ("flush_failures", _COUNT, "how often these metrics could not be written, and were again later"),
     ("hostname", _TEXT, "machine of the driver"),
     ("pid", _COUNT, "process of the driver"),
+    ("export_failures", _COUNT, "how often metrics could not be exported to other systems while it ran"),
 )
 
 SAMPLES = _table(
