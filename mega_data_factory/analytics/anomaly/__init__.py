@@ -1,5 +1,6 @@
 """Which points of a metric are strange, judged as they arrive."""
 
 from mega_data_factory.analytics.anomaly.detector import AnomalyDetector
+from mega_data_factory.analytics.anomaly.reason import Reason
 
-__all__ = ["AnomalyDetector"]
+__all__ = ["AnomalyDetector", "Reason"]

@@ -1,39 +1,174 @@
-"""Point by point: how strange is this value, after all that this series has shown so far?"""
+"""Point by point: how strange is this value, after all that its series has shown so far?"""
 
 from __future__ import annotations
 
-import math
-from collections import deque
+from math import isfinite, nan
 
-from mega_data_factory.analytics.anomaly.seen_values import SeenValues
+from mega_data_factory.analytics.anomaly.hold_off import HoldOff
+from mega_data_factory.analytics.anomaly.novelty import Novelty
+from mega_data_factory.analytics.anomaly.reason import Direction, Kind, Reason
+from mega_data_factory.analytics.anomaly.rolling import RollingExtremes
+from mega_data_factory.analytics.anomaly.runs import RunLength, Silence
+from mega_data_factory.errors import AnalysisError
 
-_WARM_UP = 48  # points; nothing is known before
+# How these were chosen, and on what plateau they lie: docs/decisions/0010-anomalies-by-novelty.md
+_ALARM_DECADES = 2.45  # of novelty make a score of 1
+_VALUE = 1.0 / _ALARM_DECADES
+_LEVEL = 0.6 / _ALARM_DECADES  # a new least or greatest of the last values weighs less than a new value,
+_SPREAD = 0.8 / _ALARM_DECADES  # and so does a new spread
+_WINDOW = 48  # points
+_LEAST_MOVES = 20  # a metric that has moved less often may stand still as long as it likes
 
 
 class AnomalyDetector:
-    """Scores the points of one series, without training and without looking ahead.
+    """Scores the points of one series as they arrive: no training, no look-ahead, one set of constants, bounded memory.
+
+    A value is strange when it lies far from every value seen before; so are the least, the greatest and the spread of
+    the last 48 values; a frozen metric and missing values are strange by the length of their run. A score counts only
+    where it stands out from the last ones: one incident, one alarm.
+
+    >>> detector = AnomalyDetector()
+    >>> scores = [detector.update(50 + second % 7) for second in range(500)]
+    >>> max(scores) < detector.threshold <= detector.update(98)
+    True
+    >>> detector.reason().text("cpu_usage", "node-2", "%")
+    'cpu_usage on node-2 reached 98 %, 75 % above anything seen in 501 points'
+
+    Instances can be pickled between two points and go on as if nothing had happened.
 
     Args:
-        sensitivity: in (0, 1); higher alarms earlier. It moves the threshold only, never the scores.
+        sensitivity: in (0, 1). It moves the threshold and nothing else: 0.5 is calibrated on the Numenta Anomaly
+            Benchmark; towards 1 more is an alarm, towards 0 less.
+        warm_up: values at the start that score 0, for want of anything to compare with.
+
+    Raises:
+        AnalysisError: `sensitivity` is not between 0 and 1.
     """
 
-    def __init__(self, sensitivity: float = 0.5) -> None:
-        self.threshold = 6.0 * 2.0 ** (1.0 - 2.0 * sensitivity)
-        self._seen = SeenValues(0.002)
-        self._points = 0
-        self._peaks: deque[tuple[int, float]] = deque()
+    def __init__(self, sensitivity: float = 0.5, *, warm_up: int = 120) -> None:
+        if not 0.0 < sensitivity < 1.0:
+            raise AnalysisError(
+                f"the sensitivity of an anomaly detector is {sensitivity!r}",
+                hint="it lies between 0 and 1, both excluded; 0.5 is the default",
+            )
+        self.sensitivity = sensitivity
+        self.threshold: float = 4.0 ** (0.5 - sensitivity)
+        """A score of this or more is an alarm: 1 at sensitivity 0.5, nearly 2 at the least, 0.5 at the greatest."""
+        self.warm_up = warm_up
+        self.points = 0
+        """Values seen so far; missing ones are not counted."""
+        self._value = Novelty(resolution=0.002)
+        self._least = Novelty(resolution=0.01)
+        self._greatest = Novelty(resolution=0.01)
+        self._spread = Novelty(resolution=0.01)
+        self._extremes = RollingExtremes(_WINDOW)
+        self._hold_off = HoldOff(share=0.06, most=1000, factor=1.15)
+        self._last = nan
+        self._run = 0  # values equal to the last
+        self._moves = 0
+        self._flat = RunLength(least=30, factor=4)
+        self._silence = Silence()
+        self._missing = RunLength(least=10, factor=3)
+        self._since: float | None = None
+        self._now: float | None = None
+        self._reason: Reason | None = None
 
-    def update(self, value: float | None, timestamp: int | float | None = None) -> float:  # noqa: ARG002 (gaps follow)
-        """The score of the next point: 0 is ordinary, an alarm is a score of `threshold` or more."""
-        if value is None or not math.isfinite(value):
+    def update(self, value: float | None, timestamp: float | None = None) -> float:
+        """The score of the next point: 0 is ordinary, an alarm is a score of `threshold` or more.
+
+        Args:
+            value: the measurement. None, NaN and infinities count as missing.
+            timestamp: microseconds since the epoch. With it, time without any point is missing data too; one that is
+                not later than the last is taken for the same moment.
+
+        Raises:
+            AnalysisError: `value` is not a number.
+        """
+        try:
+            missing = value is None or not isfinite(value)
+        except TypeError:
+            raise AnalysisError(
+                f"a series holds {value!r}, which is not a number", hint="numbers; None or NaN where one is missing"
+            ) from None
+        self._reason = None
+        self._now = timestamp
+        if self._since is None:
+            self._since = timestamp
+        silence = self._silence.steps(timestamp, missing)
+        score = self._judge_silence(silence, over=not missing) if silence >= 1.0 else 0.0
+        if value is None or missing:
+            return score
+        self.points += 1
+        if value == self._last:
+            self._run += 1
+            return max(score, self._judge_value(value), self._judge_run(value))
+        if self._run:
+            self._flat.ended(self._run + 1)
+            self._run = 0
+        self._moves += 1
+        self._last = value
+        return max(score, self._judge_value(value))
+
+    def reason(self) -> Reason | None:
+        """The evidence for the score of the last point; None where that was 0."""
+        return self._reason
+
+    def _judge_value(self, value: float) -> float:
+        """How new the value is, and the least, the greatest and the spread of the last ones with it."""
+        points = self.points
+        least, greatest = self._extremes.push(value)
+        best, score = self._value, _VALUE * self._value.learn(value, points)
+        level = _LEVEL * self._least.learn(least, points)
+        if level > score:
+            best, score = self._least, level
+        level = _LEVEL * self._greatest.learn(greatest, points)
+        if level > score:
+            best, score = self._greatest, level
+        level = _SPREAD * self._spread.learn(greatest - least, points)
+        if level > score:
+            best, score = self._spread, level
+        score = self._hold_off.let_pass(score, points)
+        if score <= 0.0 or points <= self.warm_up:
             return 0.0
-        self._points += 1
-        score = math.log10(1.0 + 100.0 * self._seen.learn(value)) / 0.32
-        peaks = self._peaks
-        while peaks and peaks[0][0] < self._points * 0.9:
-            peaks.popleft()
-        highest = peaks[0][1] if peaks else 0.0
-        while peaks and peaks[-1][1] <= score:
-            peaks.pop()
-        peaks.append((self._points, score))
-        return score if score > highest and self._points > _WARM_UP else 0.0
+        kind: Kind = "value"
+        if best is self._least:
+            kind, value = "least", least
+        elif best is self._greatest:
+            kind, value = "greatest", greatest
+        elif best is self._spread:
+            kind, value = "spread", greatest - least
+        self._explain_novelty(kind, value, best)
+        return score
+
+    def _judge_run(self, value: float) -> float:
+        """How much longer than ever the metric has stood still."""
+        run = self._run + 1
+        longest = self._flat.longest
+        score = self._flat.score(run)
+        if score <= 0.0 or self._moves < _LEAST_MOVES or self.points <= self.warm_up:
+            return 0.0
+        self._explain("flat", "above", value, longest, run)
+        return score
+
+    def _judge_silence(self, silence: float, over: bool) -> float:
+        """How much longer than ever there was no value."""
+        longest = self._missing.longest
+        score = self._missing.score(silence)
+        if over:
+            self._missing.ended(silence)
+        if score <= 0.0 or self.points <= self.warm_up:
+            return 0.0
+        self._explain("missing", "above", nan, longest, silence)
+        return score
+
+    def _explain_novelty(self, kind: Kind, value: float, novelty: Novelty) -> None:
+        direction: Direction = "between"
+        bound = novelty.nearest
+        if value > novelty.high:
+            direction, bound = "above", novelty.high
+        elif value < novelty.low:
+            direction, bound = "below", novelty.low
+        self._explain(kind, direction, value, bound, 1 if kind == "value" else min(_WINDOW, self.points))
+
+    def _explain(self, kind: Kind, direction: Direction, value: float, bound: float, run: float) -> None:
+        self._reason = Reason(kind, direction, value, bound, run, self.points, self._since, self._now)

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-_FIRST_NOVELTY = 10.0  # a second value where only one was ever seen: the range is zero, the ratio would be infinite
+_MOST = 2.5  # times 1 / resolution: so many values are held before those that came too close are thinned
 
 
 class SeenValues:
-    """A sorted sketch of all values seen: one is kept only where it is not within `resolution` of a neighbour.
+    """A sorted sketch of all values seen: one is kept only where no kept one lies within `resolution` of it.
 
     Args:
-        resolution: the share of the range within which two values count as the same; memory is about 1 / resolution
-            values, at most 2.5 / resolution.
+        resolution: the share of the range within which two values count as the same. Memory is at most
+            2.5 / resolution values, whatever the length of the series.
     """
 
-    __slots__ = ("high", "low", "resolution", "values")
+    __slots__ = ("high", "low", "most", "nearest", "resolution", "values")
 
-    def __init__(self, resolution: float = 0.01) -> None:
+    def __init__(self, resolution: float) -> None:
         self.resolution = resolution
+        self.most = int(_MOST / resolution)
         self.values: list[float] = []
-        self.low = 0.0
-        self.high = 0.0
+        self.low = self.high = 0.0
+        """The range of all values seen, exact."""
+        self.nearest = 0.0
+        """The kept value nearest to the last one, before that was learnt."""
 
     def learn(self, value: float) -> float:
-        """The gap between `value` and the nearest value seen before, as a share of the range seen before; then keep it.
+        """The gap between `value` and the nearest value seen before (0 for the first); then keep it.
 
-        Returns 0 for the first value, and 10 for any second value of a series that was constant so far.
+        O(log n) plus the insertion into a short list.
         """
         values = self.values
         if not values:
@@ -34,26 +37,28 @@ class SeenValues:
             self.low = self.high = value
             return 0.0
         at = bisect_left(values, value)
-        gap = values[at] - value if at < len(values) else value - values[-1]
-        if 0 < at < len(values):
-            gap = min(gap, value - values[at - 1])
-        reach = self.high - self.low
-        if gap > self.resolution * reach:
+        nearest = values[at] if at < len(values) else values[-1]
+        if at and value - values[at - 1] < abs(nearest - value):
+            nearest = values[at - 1]
+        self.nearest = nearest
+        gap = abs(value - nearest)
+        if gap > self.resolution * (self.high - self.low):
             values.insert(at, value)
-            self.low = values[0]
-            self.high = values[-1]
-            if len(values) * self.resolution > 2.5:
+            if len(values) > self.most:
                 self._thin()
-        if reach > 0.0:
-            return gap / reach
-        return _FIRST_NOVELTY if gap > 0.0 else 0.0
+        if value < self.low:
+            self.low = value
+        elif value > self.high:
+            self.high = value
+        return gap
 
     def _thin(self) -> None:
-        """Drops what has come within `resolution` of a neighbour since the range has grown; keeps the extremes."""
+        """Drops what lies within `resolution` of a kept neighbour since the range has grown; keeps the outermost."""
+        values = self.values
         nearest = self.resolution * (self.high - self.low)
-        kept = [self.values[0]]
-        for value in self.values[1:-1]:
+        kept = [values[0]]
+        for value in values[1:-1]:
             if value - kept[-1] > nearest:
                 kept.append(value)
-        kept.append(self.values[-1])
+        kept.append(values[-1])
         self.values = kept

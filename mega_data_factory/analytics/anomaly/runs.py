@@ -1,0 +1,83 @@
+"""Runs that last too long: of one value (a frozen metric), of no value (missing data)."""
+
+from __future__ import annotations
+
+from math import floor, log2
+
+
+class RunLength:
+    """Judges a run by the longest one that its series has had before.
+
+    Args:
+        least: a run of fewer steps is never strange.
+        factor: so many times the longest run before is a strange one.
+    """
+
+    __slots__ = ("_due", "factor", "least", "longest")
+
+    def __init__(self, least: float, factor: float) -> None:
+        self.least = least
+        self.factor = factor
+        self.longest = 0.0
+        self._due = 0.0  # the length at which the run scores again; 0 while there is none
+
+    def score(self, length: float) -> float:
+        """0.5 when the run reaches half the limit, 1 at the limit, half more each time it doubles; 0 in between."""
+        due = self._due
+        if not due:
+            due = self._due = max(self.least, self.factor * self.longest) / 2.0
+        if length < due:
+            return 0.0
+        limit = max(self.least, self.factor * self.longest)
+        doublings = floor(log2(length / limit))
+        self._due = limit * 2.0 ** (doublings + 1)
+        return 1.0 + 0.5 * doublings
+
+    def ended(self, length: float) -> None:
+        """A run of `length` steps is over: the next is measured by it too."""
+        if length > self.longest:
+            self.longest = length
+        self._due = 0.0
+
+
+class Silence:
+    """Steps without a value: missing values that are announced, and time that passed without any point.
+
+    The usual step is a median in one number, right to 5 %: it moves by a twentieth towards each step seen, and rests
+    where all steps are equal (after Ma, Muthukrishnan and Sandler, "Frugal Streaming for Estimating Quantiles", 2013).
+    """
+
+    __slots__ = ("_last", "_missing", "_step", "_valued")
+
+    def __init__(self) -> None:
+        self._missing = 0
+        self._step = 0.0
+        self._last: float | None = None  # time of the last point
+        self._valued: float | None = None  # time of the last point with a value
+
+    def steps(self, timestamp: float | None, missing: bool) -> float:
+        """How many usual steps there has been no value, up to this point; 0 where values follow each other."""
+        self._missing = missed = self._missing + 1 if missing else 0
+        if timestamp is None:
+            return missed
+        if self._last is None:
+            self._last = self._valued = timestamp
+            return missed
+        passed = timestamp - self._last
+        if passed > 0.0:
+            self._last = timestamp
+            self._learn(passed)
+        silent = (timestamp - self._valued) / self._step if self._step and self._valued is not None else 0.0
+        if not missing:
+            self._valued = timestamp
+            silent -= 1.0
+        return max(silent, missed, 0.0)
+
+    def _learn(self, passed: float) -> None:
+        step = self._step
+        if not step:
+            self._step = passed
+        elif passed > 1.05 * step:
+            self._step = 1.05 * step
+        elif passed < step / 1.05:
+            self._step = step / 1.05
