@@ -7,7 +7,7 @@ the manual and to match on in scripts.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 
 class MdfError(Exception):
@@ -30,9 +30,16 @@ class MdfError(Exception):
         return {"slug": self.slug, "message": self.message, "hint": self.hint}
 
     @classmethod
+    def kinds(cls) -> Iterator[type[MdfError]]:
+        """Every class of error below this one."""
+        for kind in cls.__subclasses__():
+            yield kind
+            yield from kind.kinds()
+
+    @classmethod
     def from_dict(cls, values: Mapping[str, str | None]) -> MdfError:
         """The error of which `values` were made, as its own class."""
-        leaves = {leaf.slug: leaf for leaf in MdfError.__subclasses__() if "slug" in vars(leaf)}
+        leaves = {leaf.slug: leaf for leaf in MdfError.kinds() if "slug" in vars(leaf)}
         return leaves.get(values["slug"] or "", MdfError)(values["message"] or "", hint=values["hint"])
 
     def __str__(self) -> str:
@@ -109,6 +116,18 @@ class VisualizationError(MdfError):
     """Metrics cannot be taken in, drawn or exported as asked: an unusable value, an unknown node, nothing to show."""
 
     slug = "visualization"
+
+
+class MetricsQueryError(MetricsError):
+    """What was asked of the metrics cannot be answered: no such folder or run, or no query that only reads."""
+
+    slug = "metrics-query"
+
+
+class AnalysisError(MdfError):
+    """A series cannot be analysed as asked: not numbers, too few of them, shapes that do not match, a bad parameter."""
+
+    slug = "analysis"
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
