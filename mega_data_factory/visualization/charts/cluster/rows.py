@@ -8,12 +8,13 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from mega_data_factory.visualization.charts.text import plain
+from mega_data_factory.visualization.charts.labels import safe
 from mega_data_factory.visualization.formats import Unit
 from mega_data_factory.visualization.theme import Theme
 
 _ROW = 170  # pixels of a row of weight 1, with its title
-_HEAD = 40  # of them the title and the legend
+HEAD = 40
+"""Pixels of a row that its title and its legend take."""
 _TOP, _BOTTOM = 96, 84  # margins: the title and the buttons; labels of time and the note
 
 _BUTTONS = [
@@ -36,6 +37,7 @@ class Row:
         weight: of its height.
         layout: of its y axis, on top of what the unit asks for.
         scalable: whether a logarithm makes sense of it.
+        crowded: whether its legend would be too long to show; the label at the pointer names everything.
     """
 
     title: str
@@ -44,30 +46,34 @@ class Row:
     weight: float = 1.0
     layout: dict[str, Any] | None = None
     scalable: bool = True
-
-    def axis(self, number: int, rows: int) -> str:
-        """Name of its y axis in a trace; row 1 is the top one. The lowest is `y`, to which the axis of time is tied."""
-        return "y" if number == rows else f"y{rows - number + 1}"
-
-    def legend(self, number: int, rows: int) -> str:
-        """Name of its legend in a trace."""
-        return self.axis(number, rows).replace("y", "legend")
+    crowded: bool = False
 
 
-def stacked(rows: Sequence[Row], theme: Theme, *, title: str) -> go.Figure:
+def axis_name(number: int, rows: int) -> str:
+    """Name of the y axis of a row in a trace; row 1 is the top one. The lowest is `y`, to which time is tied."""
+    return "y" if number == rows else f"y{rows - number + 1}"
+
+
+def legend_name(number: int, rows: int) -> str:
+    """Name of the legend of a row in a trace."""
+    return axis_name(number, rows).replace("y", "legend")
+
+
+def stacked(rows: Sequence[Row], theme: Theme, *, title: str, span: tuple[int, int]) -> go.Figure:
     """An empty figure of rows; one axis of time for all, so that a label at one moment tells of every row.
 
     Args:
         rows: from top to bottom.
         theme: the look.
         title: shown letter by letter.
+        span: start and end of the axis of time, microseconds since 1970 UTC.
     """
     total = sum(row.weight for row in rows)
     inner = _ROW * total
     figure = go.Figure()
     figure.update_layout(
         template=theme.template(),
-        title={"text": plain(title), "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 18, "l": 16}},
+        title={"text": safe(title, 120), "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 18, "l": 16}},
         height=round(inner) + _TOP + _BOTTOM,
         margin={"t": _TOP, "b": _BOTTOM, "l": 64, "r": 24},
         hovermode="x unified",
@@ -75,10 +81,15 @@ def stacked(rows: Sequence[Row], theme: Theme, *, title: str) -> go.Figure:
         showlegend=True,
         xaxis={"type": "date", "domain": [0, 1], "rangeselector": _selector(theme), "hoverformat": "%Y-%m-%d %H:%M:%S"},
     )
+    entries = [
+        {"axis": axis_name(number, len(rows)), "weight": row.weight, "scalable": row.scalable, "crowded": row.crowded}
+        for number, row in enumerate(rows, 1)
+    ]
+    figure.update_layout(meta={"rows": entries, "head": HEAD, "span": [time / 1e3 for time in span]})
     top = 1.0
     for number, row in enumerate(rows, 1):
         height = row.weight / total
-        upper = top - _HEAD / inner
+        upper = top - HEAD / inner
         _place(figure, row, number, len(rows), (top - height, upper), theme)
         top -= height
     return figure
@@ -86,30 +97,20 @@ def stacked(rows: Sequence[Row], theme: Theme, *, title: str) -> go.Figure:
 
 def _place(figure: go.Figure, row: Row, number: int, rows: int, domain: tuple[float, float], theme: Theme) -> None:
     """The y axis of a row, its title at the left above it, its legend at the right."""
-    axis = row.axis(number, rows)
+    axis = axis_name(number, rows)
     y_axis = {
         "domain": [max(domain[0], 0), domain[1]],
         "title": {"text": row.unit.name},
         "rangemode": "tozero",
         "nticks": 5,
-        "ticksuffix": "",
         "exponentformat": "SI",
         "anchor": "x",
     }
     figure.update_layout({axis.replace("y", "yaxis"): y_axis | (row.layout or {})})
-    figure.update_layout(
-        {
-            row.legend(number, rows): {
-                "x": 1,
-                "xanchor": "right",
-                "y": domain[1],
-                "yanchor": "bottom",
-                "orientation": "h",
-            }
-        }
-    )
+    legend = {"x": 1, "xanchor": "right", "y": domain[1], "yanchor": "bottom", "orientation": "h"}
+    figure.update_layout({legend_name(number, rows): legend | {"visible": not row.crowded}})
     figure.add_annotation(
-        text=f"<b>{row.title}</b>",
+        text=f"<b>{safe(row.title)}</b>",
         name=f"title {axis}",
         xref="paper",
         yref="paper",
@@ -119,6 +120,23 @@ def _place(figure: go.Figure, row: Row, number: int, rows: int, domain: tuple[fl
         xanchor="left",
         yanchor="bottom",
         font={"size": theme.font_size + 1, "color": theme.text},
+    )
+
+
+def add_note(figure: go.Figure, theme: Theme, words: Sequence[str], thinned: Sequence[str] = ()) -> None:
+    """Write a line below a figure; a page says by itself what is thinned, because that changes there with the zoom."""
+    figure.update_layout(meta={**(figure.layout.meta or {}), "note": " · ".join(words)})
+    figure.add_annotation(
+        text=" · ".join([*thinned, *words]),
+        name="note",
+        xref="paper",
+        yref="paper",
+        x=0,
+        y=0,
+        yshift=-46,
+        xanchor="left",
+        yanchor="top",
+        font={"color": theme.muted, "size": theme.font_size - 1},
     )
 
 

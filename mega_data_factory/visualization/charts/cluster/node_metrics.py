@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import plotly.graph_objects as go
 
-from mega_data_factory.visualization.charts.lines import POINTS, Curve, Line, line
-from mega_data_factory.visualization.charts.rows import Row, stacked
-from mega_data_factory.visualization.charts.text import plain
-from mega_data_factory.visualization.formats import plural
+from mega_data_factory.visualization.charts.cluster.lines import POINTS, Curve, Line, line
+from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, axis_name, legend_name, stacked
+from mega_data_factory.visualization.charts.frame import dashes
+from mega_data_factory.visualization.charts.labels import safe
+from mega_data_factory.visualization.formats import COUNT, plural
 from mega_data_factory.visualization.nodes.metric_names import metric_name, status_word
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
@@ -69,7 +70,13 @@ NO_MARKS = Marks()
 
 
 def node_metrics(
-    curves: Sequence[Curve], theme: Theme = LIGHT, *, title: str, marks: Marks = NO_MARKS, points: int = POINTS
+    curves: Sequence[Curve],
+    theme: Theme = LIGHT,
+    *,
+    title: str,
+    span: tuple[int, int],
+    marks: Marks = NO_MARKS,
+    points: int = POINTS,
 ) -> go.Figure:
     """The curves of one node, in rows of one unit each; of several nodes, in a row for each metric.
 
@@ -77,12 +84,13 @@ def node_metrics(
         curves: at least one.
         theme: the look.
         title: of the figure, shown letter by letter.
+        span: start and end of the axis of time, microseconds since 1970 UTC.
         marks: anomalies and states to mark.
         points: of a line, at most.
     """
     nodes = list(dict.fromkeys(curve.node for curve in curves))
     rows = _rows(curves, several=len(nodes) > 1)
-    figure = stacked(rows, theme, title=title)
+    figure = stacked(rows, theme, title=title, span=span)
     notes = []
     for at, curve in enumerate(curves):
         drawn = line(curve, points)
@@ -102,7 +110,7 @@ def _rows(curves: Sequence[Curve], *, several: bool) -> list[Row]:
     for curve in curves:
         name = metric_name(curve.metric)
         title = name.title if several else name.group
-        row = rows.setdefault(title, Row(plain(title), name.unit, []))
+        row = rows.setdefault(title, Row(safe(title), name.unit, []))
         if curve.metric not in row.metrics:
             row.metrics.append(curve.metric)
     return list(rows.values())
@@ -113,17 +121,17 @@ def _trace(at: int, curve: Curve, drawn: Line, rows: Sequence[Row], nodes: Seque
     several = len(nodes) > 1
     colour = nodes.index(curve.node) if several else row.metrics.index(curve.metric)
     name = metric_name(curve.metric)
+    shape = "hv" if name.unit is COUNT else "linear"
     return go.Scatter(
         x=drawn.x,
         y=drawn.y,
-        name=plain(curve.node if several else name.title),
+        name=safe(curve.node if several else name.title),
         mode="lines+markers" if len(drawn.x) == 1 else "lines",
-        line={"color": theme.colour(colour), "dash": theme.dash(colour)},
-        yaxis=row.axis(number, len(rows)),
-        legend=row.legend(number, len(rows)),
-        legendgroup=plain(curve.node) if several else None,
+        line={"color": theme.colour(colour), "dash": dashes(colour, len(theme.palette)), "shape": shape},
+        yaxis=axis_name(number, len(rows)),
+        legend=legend_name(number, len(rows)),
+        legendgroup=safe(curve.node) if several else None,
         hovertemplate=name.unit.hover(),
-        connectgaps=False,
         meta={"curve": at, "node": curve.node, "metric": curve.metric},
     )
 
@@ -134,15 +142,15 @@ def _marks(anomalies: Iterable[Anomaly], rows: Sequence[Row], theme: Theme) -> I
     for anomaly in anomalies:
         groups.setdefault((anomaly.node, anomaly.metric), []).append(anomaly)
     for (node, metric), found in groups.items():
-        number, row = next((number, row) for number, row in enumerate(rows, 1) if metric in row.metrics)
+        number = next(number for number, row in enumerate(rows, 1) if metric in row.metrics)
         yield go.Scatter(
             x=np.array([anomaly.timestamp for anomaly in found]) / 1e3,
             y=np.array([anomaly.value for anomaly in found]),
-            text=[plain(anomaly.reason) for anomaly in found],
+            text=[safe(anomaly.reason) for anomaly in found],
             name="anomaly",
             mode="markers",
             marker={"symbol": "circle-open", "size": 9, "color": theme.bad, "line": {"width": 2}},
-            yaxis=row.axis(number, len(rows)),
+            yaxis=axis_name(number, len(rows)),
             hovertemplate="%{text}<extra></extra>",
             showlegend=False,
             meta={"node": node, "metric": metric, "mark": True},
@@ -169,24 +177,12 @@ def _shading(periods: Iterable[Period], theme: Theme) -> Iterable[dict[str, obje
 
 def _tell(figure: go.Figure, lines: Sequence[Line], theme: Theme) -> None:
     """Say below the plot what was thinned, and what rings and shades mean."""
-    shortened = [line for line in lines if line.shortened]
-    words = []
-    if shortened:
+    thinned = []
+    if shortened := [line for line in lines if line.shortened]:
         most = max(shortened, key=lambda line: line.points)
-        words.append(most.note + (f" (and {plural(len(shortened) - 1, 'more line')})" if len(shortened) > 1 else ""))
-    names = {shape.name for shape in figure.layout.shapes}
-    words += [f"shaded: {' or '.join(sorted(names))}"] if names else []
+        thinned.append(most.note + (f" (and {plural(len(shortened) - 1, 'more line')})" if len(shortened) > 1 else ""))
+    names = sorted({shape.name for shape in figure.layout.shapes})
+    legend = [f"shaded: {' or '.join(names)}"] if names else []
     if any((trace.meta or {}).get("mark") for trace in figure.data):
-        words.append("rings: anomalies")
-    figure.add_annotation(
-        text=" · ".join(words),
-        name="note",
-        xref="paper",
-        yref="paper",
-        x=0,
-        y=0,
-        yshift=-46,
-        xanchor="left",
-        yanchor="top",
-        font={"color": theme.muted, "size": theme.font_size - 1},
-    )
+        legend.append("rings: anomalies")
+    add_note(figure, theme, legend, thinned)
