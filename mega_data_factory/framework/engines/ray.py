@@ -38,6 +38,7 @@ from mega_data_factory.framework.engines.ray_actors import (
     write_group,
 )
 from mega_data_factory.framework.engines.ray_dataset_loader import RayDatasetLoader
+from mega_data_factory.framework.engines.ray_nodes import RayNodes
 from mega_data_factory.framework.engines.ray_rows import failed, staged_of
 from mega_data_factory.framework.engines.run import Event, RunSettings, SplitsListed
 from mega_data_factory.framework.plan import Plan, StagePlan
@@ -73,6 +74,7 @@ class RayEngine:
         self._actors: list[Any] = []
         self._connected = False
         self._life = uuid.uuid4().hex[:8]
+        self._nodes = None if settings.nodes is None else RayNodes(settings, settings.nodes, self._life)
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -84,6 +86,8 @@ class RayEngine:
             yield SplitsListed()
             if not items:
                 return
+            if self._nodes is not None:
+                self._nodes.start()
             with _context():
                 dataset = self._dataset(items)
             blocks: Any = dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
@@ -149,6 +153,8 @@ class RayEngine:
 
     def close(self) -> None:
         """End what this run started on the cluster, and remove the staging folder."""
+        if self._nodes is not None:
+            self._nodes.close()
         for actor in self._actors:
             ray.kill(actor)
         self._actors = []
@@ -185,6 +191,7 @@ class RayEngine:
                 ledger=ledger,
                 max_attempts=plan.executor.max_attempts,
                 staging=self._staging if stage is plan.stages[-1] else None,
+                board=None if self._nodes is None else self._nodes.board,
             )
             dataset = dataset.map_batches(
                 type(f"Stage_{stage.index}", (StageActor,), {}),  # Ray Data names its statistics after the class

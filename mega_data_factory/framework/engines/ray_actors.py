@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.claims import Send, ShardedClaims
 from mega_data_factory.framework.contracts import Loader
+from mega_data_factory.framework.engines.batch_board import Mark, board_of
 from mega_data_factory.framework.engines.failures import as_mdf_error
 from mega_data_factory.framework.engines.ray_rows import (
     batch_of,
@@ -76,6 +78,7 @@ class StageJob:
         ledger: the attempt ledger.
         max_attempts: deaths before a batch goes to quarantine.
         staging: on the last stage, the folder that its tables are staged in.
+        board: names the run on the boards where workers mark that they hold a batch; None where nobody looks.
     """
 
     plan: StagePlan
@@ -84,6 +87,7 @@ class StageJob:
     ledger: Any
     max_attempts: int
     staging: str | None
+    board: str | None = None
 
 
 class _RayWorker:
@@ -135,13 +139,17 @@ class StageActor(_RayWorker):
         self._claims = claims_over(job.shards)
         self._worker_id = f"{job.plan.name}-{(ray.get_runtime_context().get_actor_id() or '')[:8]}"
         self._stage: Stage | None = None
+        self._holding: Callable[[], AbstractContextManager[None]] = nullcontext
+        if job.board is not None:
+            self._holding = Mark(board_of(job.board, ray.get_runtime_context().get_node_id())).held
 
     def __call__(self, row: pa.Table) -> pa.Table:
         """Run the stage on the batch of the row."""
         if failed(row) is not None:
             return row
         try:
-            return self._answer(self._run(batch_of(row)))
+            with self._holding():
+                return self._answer(self._run(batch_of(row)))
         except Exception as error:  # noqa: BLE001 - the driver ends the run with it; Ray Data would retry or wrap it
             return failure_row(as_mdf_error(error, f"stage `{self._job.plan.name}`"))
 

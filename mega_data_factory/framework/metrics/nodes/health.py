@@ -92,14 +92,12 @@ def missed_heartbeats(silence: float, interval: float) -> int:
     return max(0, int(silence / interval) - 1)
 
 
-def of_silence(missed: int, silence: float) -> tuple[str, str | None]:
-    """Status and reason of a node that has missed heartbeats.
+def of_silence(missed: int, silence: float) -> tuple[str, str]:
+    """Status and reason of a node that has missed heartbeats, `DEGRADED_AT_MISSED` at least.
 
     Args:
         missed: how many in a row.
         silence: seconds since it was last heard of.
     """
-    if missed < DEGRADED_AT_MISSED:
-        return ACTIVE, None
     status = UNHEALTHY if missed >= UNHEALTHY_AT_MISSED else DEGRADED
     return status, f"not heard of for {silence:.1f} s"

@@ -1,0 +1,104 @@
+"""What the stage workers of one node hold, told without a message: each has a file of one byte that others can read.
+
+A worker that is killed leaves its file behind; it counts for nothing, for the file is named after its process.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from mega_data_factory.framework.metrics.nodes.sampler import HeldBatches
+
+_PREFIX = "mdf-board-"
+
+_LEFTOVER_AGE = 3600.0
+"""Seconds after which the board of a node that was killed is rubbish, if no process of it lives."""
+
+
+def board_of(run: str, node_id: str) -> Path:
+    """The folder of one run on one node, on that node.
+
+    Args:
+        run: names the run, and the time that it was started, of several.
+        node_id: the node; several may be simulated on one machine.
+    """
+    return Path(tempfile.gettempdir()) / f"{_PREFIX}{run}-{node_id[:16]}"
+
+
+class Mark:
+    """Says whether this process holds a batch.
+
+    Args:
+        board: the folder of the node.
+    """
+
+    def __init__(self, board: Path) -> None:
+        board.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = board / str(os.getpid())
+        file.write_bytes(b"\0")
+        with file.open("r+b") as opened:
+            self._byte = mmap.mmap(opened.fileno(), 1)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A batch is held as long as the context lasts; takes less than a microsecond."""
+        self._byte[0] = 1
+        try:
+            yield
+        finally:
+            self._byte[0] = 0
+
+
+class BatchBoard:
+    """Counts the marks of a node.
+
+    Args:
+        board: the folder of the node; made when it is not there.
+    """
+
+    def __init__(self, board: Path) -> None:
+        board.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._board = board
+        self._marks: dict[str, mmap.mmap] = {}
+
+    def read(self) -> HeldBatches:
+        """What the living workers of the node hold."""
+        with os.scandir(self._board) as entries:
+            for name in [entry.name for entry in entries if entry.name not in self._marks]:
+                self._open(name)
+        for name in [name for name in self._marks if not psutil.pid_exists(int(name))]:
+            self._marks.pop(name).close()
+            (self._board / name).unlink(missing_ok=True)
+        return HeldBatches(sum(mark[0] for mark in self._marks.values()), len(self._marks))
+
+    def _open(self, name: str) -> None:
+        with (self._board / name).open("rb") as file:
+            if os.fstat(file.fileno()).st_size:  # else its worker is about to write it
+                self._marks[name] = mmap.mmap(file.fileno(), 1, access=mmap.ACCESS_READ)
+
+    def remove(self) -> None:
+        """Remove the board of a run that has ended."""
+        for mark in self._marks.values():
+            mark.close()
+        self._marks = {}
+        shutil.rmtree(self._board, ignore_errors=True)
+
+
+def sweep_boards() -> None:
+    """Remove the boards of runs whose node was killed on this machine."""
+    for board in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            old = time.time() - board.stat().st_mtime > _LEFTOVER_AGE
+            if old and not any(psutil.pid_exists(int(mark.name)) for mark in board.iterdir()):
+                shutil.rmtree(board, ignore_errors=True)
+        except (OSError, ValueError):  # another user's, removed meanwhile, or none of ours
+            continue
