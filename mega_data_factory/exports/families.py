@@ -184,6 +184,8 @@ def _of_run(snapshot: ExportSnapshot, base: Mapping[str, str]) -> Iterator[Famil
             Point({**base, "direction": "out"}, run.total_output_records),
         ],
     )
+    text = "Records past all stages whose file is not finished."
+    yield Family("mdf.run.in_flight.records", "gauge", "{record}", text, [Point(base, snapshot.flight.records)])
     for what, moment in (("start", run.start_time), ("end", run.end_time), ("heartbeat", run.heartbeat)):
         points = [] if moment is None else [Point(base, seconds_since_epoch(moment) or 0.0)]
         yield Family(f"mdf.run.{what}.timestamp", "gauge", "s", f"Unix time of the run's {what}.", points)
@@ -207,7 +209,7 @@ def _of_stages(snapshot: ExportSnapshot, base: Mapping[str, str]) -> Iterator[Fa
     )
     workers = [Point(names, row.num_workers) for names, row in rows]
     yield Family("mdf.stage.workers", "gauge", "{worker}", "Distinct workers so far.", workers)
-    backlogs = [Point({**base, "stage": label(stage)}, count) for stage, count in snapshot.backlogs.items()]
+    backlogs = [Point({**base, "stage": label(stage)}, count) for stage, count in snapshot.flight.backlogs.items()]
     yield Family(
         "mdf.stage.backlog", "gauge", "{batch}", "Batches that wait for it or that its workers hold.", backlogs
     )

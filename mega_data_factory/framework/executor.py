@@ -21,6 +21,7 @@ from mega_data_factory.framework.contracts import Loader
 from mega_data_factory.framework.engines.ray_environment import prepare_ray
 from mega_data_factory.framework.engines.run import Engine, Event, RunSettings, SplitsListed
 from mega_data_factory.framework.metrics import MetricsCollector
+from mega_data_factory.framework.metrics.exporting import Flight
 from mega_data_factory.framework.output import OutputFolder, write_exclusions
 from mega_data_factory.framework.plan import Plan, make_plan
 from mega_data_factory.framework.progress import ErrorPolicy, Progress, Tally
@@ -230,7 +231,8 @@ class Executor:
 
     def _progress(self, engine: Engine, started: float) -> Progress:
         loads = engine.loads()
-        self._recorder.backlogs = {name: load.backlog for name, load in loads.items()}
+        backlogs = {name: load.backlog for name, load in loads.items()}
+        self._recorder.flight = Flight(self._tally.read - self.books.read, backlogs)
         stages = [
             self._tally.stage_progress(stage.name, loads.get(stage.name))
             for stage in self.plan.stages

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
@@ -20,7 +20,7 @@ from mega_data_factory.framework.metrics import (
     NodeBuffer,
     OperatorMetrics,
 )
-from mega_data_factory.framework.metrics.exporting import ExportHealth, Exports, ExportSnapshot
+from mega_data_factory.framework.metrics.exporting import ExportHealth, Exports, ExportSnapshot, Flight
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.models import books_difference
 from mega_data_factory.framework.metrics.redaction import redacted
@@ -44,14 +44,14 @@ class Recorder:
         finished: whether the run has come to its end, so that everything planned must be in the books.
         failure: why the metrics of the end could not be written; None when they were.
         nodes: takes samples of the nodes under the run; None when they are not wanted.
-        backlogs: batches that wait for a stage or that its workers hold, by stage, as far as the engine knows.
+        flight: what is on its way, as far as the engine knows.
     """
 
     def __init__(self, plan: Plan, collector: MetricsCollector, books: Books, version: str) -> None:
         self.finished = False
         self.failure: MdfError | None = None
         self.nodes: NodeBuffer | None = None
-        self.backlogs: Mapping[str, int] = {}
+        self.flight = Flight()
         self._began: datetime | None = None
         self._seconds = 0.0
         self._plan = plan
@@ -227,4 +227,4 @@ class Recorder:
         run.heartbeat = utc_now()
         run.flush_failures = 0 if self._flusher is None else self._flusher.failures
         nodes = self.nodes.newest() if self.nodes else ()
-        return ExportSnapshot(run, snapshot.stages, operators, nodes, health, self.backlogs)
+        return ExportSnapshot(run, snapshot.stages, operators, nodes, health, self.flight)

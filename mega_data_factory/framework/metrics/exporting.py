@@ -49,6 +49,19 @@ class ExportHealth:
 
 
 @dataclass(frozen=True)
+class Flight:
+    """What a run has on its way and not yet in its books.
+
+    Attributes:
+        records: records that have passed all stages, or were rejected on the way, and are not in a finished file yet.
+        backlogs: batches that wait for a stage or that its workers hold, by stage; empty where that is not known.
+    """
+
+    records: int = 0
+    backlogs: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ExportSnapshot:
     """A run at one moment; every exporter gets the same. Nobody changes it, nor the rows in it.
 
@@ -58,7 +71,7 @@ class ExportSnapshot:
         operators: a row for each operator and worker, with its histogram; also operators that no batch has reached.
         nodes: the newest row of every node; empty where nodes are not measured.
         exports: how the exporters fare.
-        backlogs: batches that wait for a stage or that its workers hold, by stage; empty where that is not known.
+        flight: what is on its way.
     """
 
     run: RunMetrics
@@ -66,7 +79,7 @@ class ExportSnapshot:
     operators: Sequence[OperatorMetrics]
     nodes: Sequence[NodeMetrics] = ()
     exports: Sequence[ExportHealth] = ()
-    backlogs: Mapping[str, int] = field(default_factory=dict)
+    flight: Flight = field(default_factory=Flight)
 
     @cached_property
     def merged_operators(self) -> tuple[OperatorMetrics, ...]:
