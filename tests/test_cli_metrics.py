@@ -152,10 +152,10 @@ def test_show_says_what_became_of_a_run(store: str, run: str, text: str, capsys:
 
 
 def test_a_run_that_is_not_clear_is_an_error(store: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """No such run names the nearest, an ambiguous beginning names candidates; both exit 1."""
-    assert main(["runs", "show", "run_20260105_000000_dome"]) == 1
+    """No such run names the nearest, an ambiguous beginning names candidates; both exit 2."""
+    assert main(["runs", "show", "run_20260105_000000_dome"]) == 2
     assert "did you mean `run_20260105_000000_done`?" in capsys.readouterr().err
-    assert main(["runs", "show", "run_2026"]) == 1
+    assert main(["runs", "show", "run_2026"]) == 2
     err = capsys.readouterr().err
     assert "5 runs begin with run_2026" in err
     assert "run_20260101_000000_failed" in err
@@ -178,9 +178,9 @@ def test_no_metrics_say_what_to_do(
     """Where there is no metrics folder, every command says how to get or to name one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MDF_METRICS", raising=False)
-    assert main(command) == 1
+    assert main(command) == 2
     err = capsys.readouterr().err
-    assert "error[metrics-store]: there is no metrics folder ./metrics" in err
+    assert "error[metrics-query]: there is no metrics folder ./metrics" in err
     assert "mdf run --config" in err
     assert list(tmp_path.iterdir()) == []
 
@@ -193,7 +193,7 @@ def test_an_empty_folder_is_not_an_error_of_a_list(
     assert answer(capsys, "runs", "list")["runs"] == []
     assert main(["runs", "list"]) == 0
     assert "mdf run --config" in capsys.readouterr().out
-    assert main(["runs", "show"]) == 1
+    assert main(["runs", "show"]) == 2
     assert "mdf run --config" in capsys.readouterr().err
 
 
@@ -227,11 +227,53 @@ def test_sql_values_that_json_has_not(store: str, capsys: pytest.CaptureFixture[
 
 def test_sql_that_is_wrong_is_an_error(store: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What DuckDB refuses is one error of ours; two formats at once are a usage error."""
-    assert main(["metrics", "sql", "SELECT nothing FROM operators"]) == 1
+    assert main(["metrics", "sql", "SELECT nothing FROM operators"]) == 2
     err = capsys.readouterr().err
-    assert err.startswith("error[metrics-store]: ")
+    assert err.startswith("error[metrics-query]: ")
     assert '"nothing"' in err
     assert main(["metrics", "sql", "SELECT 1", "--json", "--csv"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("DROP VIEW operators", "this is DROP"),
+        ("DELETE FROM runs", "this is DELETE"),
+        ("INSERT INTO runs SELECT * FROM runs", "this is INSERT"),
+        ("CREATE TABLE t AS FROM runs", "this is CREATE"),
+        ("SET threads = 1", "this is SET"),
+        ("SELECT 1; DROP VIEW runs", "there are 2"),
+        ("/* nothing */", "there are 0"),
+    ],
+)
+def test_sql_only_reads(store: str, query: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What would change something, or is not one query, is refused by name, with the exit code 2."""
+    assert main(["metrics", "sql", query]) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "FROM runs",
+        "WITH r AS (FROM runs) FROM r",
+        "SHOW TABLES",
+        "DESCRIBE stages",
+        "SUMMARIZE runs",
+        "EXPLAIN FROM runs",
+        "PIVOT operators ON operator_name USING sum(input_records) GROUP BY worker_id",
+        "VALUES (1)",
+    ],
+)
+def test_every_way_to_read_is_answered(store: str, query: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """DuckDB's other words for queries work as SELECT does."""
+    assert answer(capsys, "metrics", "sql", query)["rows"]
+
+
+def test_the_help_of_sql_names_the_percentiles(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who looks for percentiles finds the macro, with an example that works as it stands."""
+    assert main(["metrics", "sql", "--help"]) == 0
+    assert "FROM latency_percentiles('operators', operator_name)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_wide_or_long_answer_fits_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
@@ -316,6 +358,31 @@ def test_prune_needs_a_limit_that_is_one(
     """Without a limit, or with one that cannot be understood, nothing goes and the exit code is 2."""
     assert main(["metrics", "prune", *arguments]) == 2
     assert text in capsys.readouterr().err
+
+
+def test_prune_takes_the_limits_of_a_pipeline(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--config` gives limits and folder; an option that is given as well counts in place of what the file says."""
+    pipeline = {
+        "data_loader": {"type": "text_loader", "params": {"path": "in.txt"}},
+        "stages": [{"name": "s", "operators": [{"name": "text_length_filter"}]}],
+        "data_writer": {"type": "parquet_writer", "params": {"output_path": "out"}},
+        "executor": {"metrics": {"output_path": "elsewhere", "retention": {"max_runs": 2}}},
+    }
+    Path("pipeline.yaml").write_text(json.dumps(pipeline))
+    finished_run("elsewhere", "run_a")
+    monkeypatch.setenv("MDF_METRICS", "nowhere")
+    told = answer(capsys, "metrics", "prune", "--config", "pipeline.yaml", "--dry-run")
+    assert (told["metrics"], told["runs"], told["kept"]) == ("elsewhere", [], 1)
+    told = answer(capsys, "metrics", "prune", "-c", "pipeline.yaml", "--metrics", store, "--dry-run")
+    assert (told["metrics"], len(told["runs"]), told["kept"]) == (store, 3, 2)
+    told = answer(capsys, "metrics", "prune", "-c", "pipeline.yaml", "--metrics", store, "--max-runs", "4", "--dry-run")
+    assert (len(told["runs"]), told["kept"]) == (1, 4)
+    del pipeline["executor"]["metrics"]["retention"]  # type: ignore[index,attr-defined]
+    Path("pipeline.yaml").write_text(json.dumps(pipeline))
+    assert main(["metrics", "prune", "--config", "pipeline.yaml"]) == 2
+    assert "pipeline.yaml sets no executor.metrics.retention" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["yesterday", "7", "7y", "2026-13-01", ""])

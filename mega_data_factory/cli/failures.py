@@ -6,7 +6,7 @@ import json
 import sys
 from datetime import date
 
-from mega_data_factory.errors import ConfigError, MdfError, ResourceError, ResumeError
+from mega_data_factory.errors import ConfigError, MdfError, MetricsQueryError, ResourceError, ResumeError
 
 SUCCESS = 0
 RUN_FAILED = 1
@@ -21,9 +21,12 @@ class UsageError(MdfError):
     slug = "usage"
 
 
+_TO_BE_CHANGED = (ConfigError, MetricsQueryError, ResourceError, ResumeError, UsageError)
+
+
 def exit_code(error: MdfError) -> int:
-    """2 where the user has to change the command or the configuration, 1 where a run failed."""
-    return USAGE if isinstance(error, (ConfigError, ResourceError, ResumeError, UsageError)) else RUN_FAILED
+    """2 where the user has to change the command or the configuration, 1 where a run or a store failed."""
+    return USAGE if isinstance(error, _TO_BE_CHANGED) else RUN_FAILED
 
 
 def tell(error: MdfError, *, as_json: bool) -> int:

@@ -112,6 +112,10 @@ def test_groups_may_be_anything(tmp_path):
         "SELECT p50_latency AS p FROM latency_percentiles('mine', worker_id)"
     ).to_pylist()
     assert chosen["p"] == pytest.approx(0.003, rel=0.0055)
+    for source in ("operators", '"operators"', "(FROM operators)", "operators WHERE operator_name IN (''a'', ''b'')"):
+        query = f"SELECT sum(records)::BIGINT AS n FROM latency_percentiles('{source}', upper(operator_name))"
+        assert reader.sql(query).to_pylist() == [{"n": 600}], source
+    assert reader.sql("FROM latency_percentiles(operators, worker_id)").num_rows == 3
     everything = percentiles(reader.operators(), quantiles=[0, 0.999, 1]).to_pylist()
     assert everything[0]["records"] == 600
     assert list(everything[0])[1:] == ["p0_latency", "p99.9_latency", "p100_latency"]

@@ -49,7 +49,7 @@ def test_a_run_that_is_not_there_or_not_one_is_an_error_with_a_hint(reader, tmp_
     """The error names the nearest run, or those that were meant."""
     with pytest.raises(MetricsError, match="did you mean `run_a1`") as error:
         reader.run("rn_a1")
-    assert error.value.slug == "metrics-store"
+    assert error.value.slug == "metrics-query"
     with pytest.raises(MetricsError, match="2 runs begin with run_a"):
         reader.run("run_a")
     with pytest.raises(MetricsError, match="no runs"):

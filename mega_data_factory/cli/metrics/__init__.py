@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -77,7 +78,12 @@ def _sql(
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV on stdout, with a line of names.")] = False,
 ) -> int:
-    """Ask the metrics of all runs in SQL, which DuckDB answers."""
+    """Ask the metrics of all runs in SQL, which DuckDB answers; queries only read.
+
+    Percentiles over any grouping: FROM latency_percentiles('operators', operator_name) gives p50, p95 and p99 of
+    seconds per record for every operator. Its first argument is what stands behind FROM, as text, also with WHERE; its
+    second an expression, or a struct of several: {operator: operator_name, week: date_trunc('week', timestamp)}.
+    """
     from mega_data_factory.cli.metrics.query import sql
 
     return sql(metrics, query, as_json=as_json, as_csv=as_csv)
@@ -113,6 +119,7 @@ def _compact(
 
 @metrics_app.command("prune")
 def _prune(
+    context: typer.Context,
     metrics: Metrics = DEFAULT,
     max_age: Annotated[
         str | None, typer.Option(help="Keep runs that are no older (12h, 30d, 26w).", metavar="AGE")
@@ -121,10 +128,24 @@ def _prune(
     max_bytes: Annotated[
         str | None, typer.Option(help="Keep the newest runs whose files fit in so much (500MB, 2GB).", metavar="SIZE")
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="Take the limits, and the folder where --metrics is absent, from executor.metrics of a pipeline.",
+            metavar="FILE",
+        ),
+    ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> int:
     """Remove the metrics of old runs; never of one that goes on, never a file that is not ours."""
-    from mega_data_factory.cli.metrics.upkeep import limits, prune_store
+    from mega_data_factory.cli.metrics.upkeep import from_config, limits, prune_store
 
-    return prune_store(metrics, limits(max_age, max_runs, max_bytes), dry_run=dry_run, as_json=as_json)
+    keep = limits(max_age, max_runs, max_bytes)
+    if config is not None:
+        folder, keep = from_config(config, keep)
+        given = context.get_parameter_source("metrics")
+        metrics = metrics if given is not None and given.name == "COMMANDLINE" else folder
+    return prune_store(metrics, keep, dry_run=dry_run, as_json=as_json)

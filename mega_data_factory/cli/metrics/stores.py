@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mega_data_factory import storage
-from mega_data_factory.errors import MetricsError
+from mega_data_factory.errors import MetricsQueryError
 from mega_data_factory.framework.metrics import MetricsReader
 
 
@@ -11,11 +11,11 @@ def open_store(metrics: str) -> MetricsReader:
     """The reader of a metrics folder that is there.
 
     Raises:
-        MetricsError: there is nothing at the path.
+        MetricsQueryError: there is nothing at the path.
         InputError: its protocol is unknown, or the package of it is missing.
     """
     if not storage.exists(metrics):
-        raise MetricsError(f"there is no metrics folder {metrics}", hint=how_to_fill())
+        raise MetricsQueryError(f"there is no metrics folder {metrics}", hint=how_to_fill())
     return MetricsReader(metrics)
 
 

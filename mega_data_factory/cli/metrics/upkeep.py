@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 
 from rich.markup import escape
 
@@ -11,8 +12,11 @@ from mega_data_factory.cli.formats import plural, size
 from mega_data_factory.cli.metrics.ages import parse_age
 from mega_data_factory.cli.metrics.stores import open_store
 from mega_data_factory.cli.screen import stdout
+from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.metrics.store.compaction import compact
 from mega_data_factory.framework.metrics.store.retention import Retention, parse_size, prune
+
+_SUCH_AS = "such as --max-age 90d, --max-runs 500, --max-bytes 2GB, or --config FILE; --dry-run to look first"
 
 MOST_NAMED = 20
 """Runs that are named on the screen; --json names all."""
@@ -52,16 +56,33 @@ def limits(max_age: str | None, max_runs: int | None, max_bytes: str | None) -> 
     """What to keep, from the words of the command line.
 
     Raises:
-        UsageError: there is no limit, or one is not an age or a size.
+        UsageError: one is not an age or a size.
     """
-    if (max_age, max_runs, max_bytes) == (None, None, None):
-        hint = "such as --max-age 90d, --max-runs 500, --max-bytes 2GB, and --dry-run to look first"
-        raise UsageError("no limit was given, so everything stays", hint=hint)
     try:
         most = None if max_bytes is None else parse_size(max_bytes)
     except ValueError as error:
         raise UsageError(f"--max-bytes: {error}") from None
     return Retention(None if max_age is None else parse_age("--max-age", max_age), max_runs, most)
+
+
+def from_config(path: Path, keep: Retention) -> tuple[str, Retention]:
+    """The metrics folder of a pipeline, and what to keep there.
+
+    Args:
+        path: the pipeline.
+        keep: limits of the command line; each counts in place of the one in `executor.metrics.retention`.
+
+    Raises:
+        ConfigError: the file is no pipeline.
+        UsageError: neither it nor the command line has a limit.
+    """
+    metrics = PipelineConfig.from_yaml(path).executor.metrics
+    theirs = metrics.retention.limits()
+    given = {name: value for name, value in asdict(keep).items() if value is not None}
+    both = replace(theirs, **given)
+    if not both.limits:
+        raise UsageError(f"{path} sets no executor.metrics.retention, so everything stays", hint=_SUCH_AS)
+    return metrics.output_path, both
 
 
 def prune_store(metrics: str, keep: Retention, *, dry_run: bool, as_json: bool) -> int:
@@ -76,8 +97,11 @@ def prune_store(metrics: str, keep: Retention, *, dry_run: bool, as_json: bool) 
         as_json: print JSON instead of lines.
 
     Raises:
+        UsageError: there is no limit.
         MdfError: as `prune`.
     """
+    if not keep.limits:
+        raise UsageError("no limit was given, so everything stays", hint=_SUCH_AS)
     open_store(metrics)
     done = prune(metrics, keep, dry_run=dry_run)
     if as_json:

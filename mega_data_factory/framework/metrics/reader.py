@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mega_data_factory.errors import MetricsError, did_you_mean
+from mega_data_factory.errors import MetricsQueryError, did_you_mean
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.fields import naive, utc_now
 from mega_data_factory.framework.metrics.store.status import with_aborted
@@ -139,28 +139,30 @@ class MetricsReader:
             run_id: its id, the beginning of it where only one run has that, or `latest`.
 
         Raises:
-            MetricsError: there is no such run, or several.
+            MetricsQueryError: there is no such run, or several.
         """
         if run_id != "latest" and (rows := self.rows("runs", run_id)):
             return rows[0]
         found = self.resolve(run_id)
         if not (rows := self.rows("runs", found)):
-            raise MetricsError(f"the run {found} was removed while it was looked up in {self.path}")
+            raise MetricsQueryError(f"the run {found} was removed while it was looked up in {self.path}")
         return rows[0]
 
     def resolve(self, run_id: str) -> str:
         """The whole id that `run_id` stands for: as for `run`, which also says what it raises."""
         known = self.list_runs()
         if not known:
-            raise MetricsError(f"there are no runs in {self.path}", hint="`mdf run --config FILE` writes metrics")
+            raise MetricsQueryError(f"there are no runs in {self.path}", hint="`mdf run --config FILE` writes metrics")
         if run_id == "latest":
             return known[-1]
         matches = [run_id] if run_id in known else [other for other in known if other.startswith(run_id)]
         if len(matches) == 1:
             return matches[0]
         if matches:
-            raise MetricsError(f"{len(matches)} runs begin with {run_id}", hint=f"such as {', '.join(matches[:3])}")
-        raise MetricsError(f"there is no run {run_id} in {self.path}", hint=did_you_mean(run_id, known))
+            raise MetricsQueryError(
+                f"{len(matches)} runs begin with {run_id}", hint=f"such as {', '.join(matches[:3])}"
+            )
+        raise MetricsQueryError(f"there is no run {run_id} in {self.path}", hint=did_you_mean(run_id, known))
 
     def rows(self, kind: str, run_id: str) -> list[dict[str, Any]]:
         """Rows of one run as dicts, with the JSON columns parsed; none for a run that is not there.
@@ -173,13 +175,13 @@ class MetricsReader:
         return schema.to_rows(with_aborted(table, self._now()) if kind == "runs" else table)
 
     def sql(self, query: str) -> pa.Table:
-        """Answer a query with DuckDB, over the views `runs`, `stages`, `operators`, `samples` and `nodes`.
+        """Answer a query, which only reads, over the views `runs`, `stages`, `operators`, `samples` and `nodes`; by DuckDB.
 
         A query sees these views and nothing else: no files, no network. The table macro `latency_percentiles(source,
         grouping)` gives percentiles over any grouping.
 
         Raises:
-            MetricsError: the query is not valid.
+            MetricsQueryError: the query is not valid, or would change something.
         """
         from mega_data_factory.framework.metrics.store.sql import query as answer
 

@@ -15,7 +15,7 @@ QUANTILES = (0.50, 0.95, 0.99)
 PERCENTILES_MACRO = f"""
 CREATE OR REPLACE MACRO latency_percentiles(source, grouping) AS TABLE
 WITH entries AS (
-    SELECT grouping AS grouping_key, unnest(latency_histogram) AS entry FROM query_table(source)
+    SELECT grouping AS grouping_key, unnest(latency_histogram) AS entry FROM query('FROM ' || source)
 ), buckets AS (
     SELECT grouping_key, entry.bucket AS bucket, sum(entry.count) AS count FROM entries GROUP BY ALL
 ), ranked AS (
@@ -32,7 +32,8 @@ FROM ranked GROUP BY grouping_key
 """
 """A DuckDB table macro: `latency_percentiles(source, grouping)`.
 
-- `source`: name of a view, table or common table expression with a column `latency_histogram`, as text.
+- `source`: what stands behind FROM, with a column `latency_histogram`, as text: the name of a view or of a common table
+  expression, `'operators WHERE stage_name = ''clean'''`, or a query in parentheses.
 - `grouping`: an expression over its columns; several as a struct, `{{operator: operator_name, week: date_trunc('week',
   timestamp)}}`, of which `SELECT grouping.*` makes columns again; `true` for everything as one.
 - Columns of the answer: `grouping`, `records`, `p50_latency`, `p95_latency`, `p99_latency` (seconds per record). Their

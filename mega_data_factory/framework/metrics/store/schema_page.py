@@ -33,14 +33,17 @@ run whose heartbeat is older than max(3 · `flush_interval`, 15 s).
 _PERCENTILES = """## Percentiles
 
 `latency_histogram` adds. In SQL, the table macro `latency_percentiles(source, grouping)` gives `grouping`, `records`,
-`p50_latency`, `p95_latency` and `p99_latency` (seconds per record, relative error at most 0.54 %) of a view, table or
-common table expression whose name is `source`, for every value of an expression over its columns:
+`p50_latency`, `p95_latency` and `p99_latency` (seconds per record, relative error at most 0.54 %) for every value of an
+expression over the columns of `source`: the text of what stands behind FROM, such as the name of a view or of a common
+table expression, also with a condition.
 
 ```sql
 FROM latency_percentiles('operators', operator_name);
 
 SELECT grouping.*, p99_latency FROM latency_percentiles('operators',
     {operator: operator_name, week: date_trunc('week', timestamp)});
+
+FROM latency_percentiles('samples WHERE timestamp > now() - INTERVAL 1 DAY', stage_name);
 ```
 
 In Python: `percentiles(reader.operators(), ["operator_name"])`. Rows of version 0 have no histogram and count for

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from mega_data_factory.errors import MetricsError
+from mega_data_factory.errors import MetricsQueryError
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.store.decoding import Vanished, gathered, owners
 from mega_data_factory.framework.metrics.store.percentiles import PERCENTILES_MACRO
@@ -29,6 +29,9 @@ _LOCKED = (
 )
 """A query sees the views and nothing else: no files, no network, no variables of the process."""
 
+_READING = frozenset({"SELECT", "EXPLAIN", "MULTI"})
+"""What DuckDB calls statements that only read; `MULTI` is what PIVOT becomes."""
+
 
 def query(tables: StoredTables, sql: str, now: Callable[[], datetime]) -> pa.Table:
     """Answer a query over the views `runs`, `stages`, `operators`, `samples`, `nodes`.
@@ -41,7 +44,8 @@ def query(tables: StoredTables, sql: str, now: Callable[[], datetime]) -> pa.Tab
         now: naive UTC, to tell running from aborted runs.
 
     Raises:
-        MetricsError: DuckDB refuses the query, or as `StoredTables.read`.
+        MetricsQueryError: DuckDB refuses the query, or it would change something.
+        MetricsError: as `StoredTables.read`.
     """
     return tables.consistently(lambda: _answer(tables, sql, now()))
 
@@ -58,13 +62,24 @@ def _answer(tables: StoredTables, sql: str, now: datetime) -> pa.Table:
         for setting in _LOCKED:
             connection.execute(setting)
         try:
-            relation = connection.sql(sql)
-            result = pa.table({}) if relation is None else relation.to_arrow_table()
+            _check_it_reads(connection, sql)
+            result = connection.sql(sql).to_arrow_table()
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             if not all(exists(path) for path in files):
                 raise Vanished(sql) from error
-            raise MetricsError(f"the query cannot be answered: {error}") from error
+            raise MetricsQueryError(f"the query cannot be answered: {error}") from error
     return result
+
+
+def _check_it_reads(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Refuse what is not one query: an answer to `DROP VIEW` would look as if something had been dropped."""
+    kinds = [statement.type.name for statement in connection.extract_statements(sql)]
+    if len(kinds) != 1:
+        raise MetricsQueryError(f"one query is answered at a time, and there are {len(kinds)}")
+    if kinds[0] not in _READING:
+        raise MetricsQueryError(
+            f"metrics are only read, and this is {kinds[0]}", hint="begin with SELECT, WITH, FROM, DESCRIBE or PIVOT"
+        )
 
 
 def _add_view(
