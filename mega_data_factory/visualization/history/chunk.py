@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from mega_data_factory.errors import HistoryError
 from mega_data_factory.visualization.history.block import Block
@@ -51,7 +52,8 @@ class Chunk:
     @property
     def nbytes(self) -> int:
         """Bytes of the file and of the outlines."""
-        return self._size + sum(len(outline) * 16 for outline in self._outlines.values())
+        row = 16 if self.interval == 0 else 40
+        return self._size + sum(len(outline) * row for outline in self._outlines.values())
 
     def content(self) -> bytes:
         """The Parquet file.
@@ -67,8 +69,17 @@ class Chunk:
             raise HistoryError(f"cannot read {self.payload}, a chunk of the history: {error.strerror}") from error
 
     def block(self, metrics: Iterable[str] | None = None) -> Block:
-        """All rows, of all metrics or of some."""
-        return decode(self.content(), self.facts, metrics)
+        """All rows, of all metrics or of some.
+
+        Raises:
+            HistoryError: the file is gone or damaged.
+        """
+        content = self.content()
+        try:
+            return decode(content, self.facts, metrics)
+        except (pa.ArrowException, OSError) as error:
+            where = self.payload if isinstance(self.payload, Path) else f"chunk {self.sequence}"
+            raise HistoryError(f"{where} of the history is damaged: {error}") from error
 
     def series(self, metric: str) -> Series:
         """All rows of one metric; NaN when the chunk does not have it."""
@@ -83,12 +94,13 @@ class Chunk:
 
 
 def _outline(series: Series) -> Series:
-    """Rows at which the extremes are, and of an unmeasured stretch its first row."""
+    """Rows at which the extremes are, of an unmeasured stretch its first row, and the ends."""
     groups = -(-len(series) // OUTLINE_ROWS)
     low = _grid(series.minimum, np.inf, groups).argmin(axis=1)
     high = _grid(series.maximum, -np.inf, groups).argmax(axis=1)
     firsts = np.arange(groups) * OUTLINE_ROWS
-    rows = np.unique(np.concatenate((low + firsts, high + firsts, _first_unknown(series))))
+    ends = [0, len(series) - 1]
+    rows = np.unique(np.concatenate((low + firsts, high + firsts, ends, _first_unknown(series))))
     return series[rows[rows < len(series)]]
 
 

@@ -113,7 +113,8 @@ def _candidates(values: Floats) -> Iterator[Form]:
     if decimals is not None:
         for encoding in _DECIMAL_ENCODINGS:
             yield Form(encoding, decimals)
-        yield Form("DELTA_BINARY_PACKED", decimals, digits=9)
+        if decimals <= 9:
+            yield Form("DELTA_BINARY_PACKED", decimals, digits=9)
 
 
 def _decimals(values: Floats) -> int | None:
@@ -209,7 +210,7 @@ def facts_of(payload: bytes, where: str) -> dict[str, Any]:
     """
     try:
         metadata = pq.read_metadata(pa.BufferReader(payload)).metadata or {}
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
         raise HistoryError(f"{where} is not a readable chunk of a history: {error}") from error
     if METADATA_KEY not in metadata:
         raise HistoryError(f"{where} is a Parquet file, but not a chunk of a history")

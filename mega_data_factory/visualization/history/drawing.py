@@ -67,9 +67,10 @@ def with_gaps(series: Series, longer_than: int | None = None) -> Series:
     if len(series) < 3:
         return series
     spacing = np.diff(series.timestamps)
-    usual = np.maximum(int(np.median(spacing[:: max(1, len(spacing) // 10_000)])), series.interval[:-1])
-    longest = usual * _GAP if longer_than is None else np.full(len(spacing), longer_than)
-    holes = np.flatnonzero(spacing > np.maximum(longest, 1))
+    usual = int(np.median(spacing[:: max(1, len(spacing) // 10_000)]))
+    holes = np.flatnonzero(spacing > max(usual * _GAP if longer_than is None else longer_than, 1))
+    if longer_than is None:
+        holes = holes[spacing[holes] > series.interval[holes] * _GAP]
     if not len(holes):
         return series
     middle = series.timestamps[holes] + spacing[holes] // 2

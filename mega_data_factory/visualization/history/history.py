@@ -40,7 +40,7 @@ class MetricsHistory:
         directory: local folder to live in. Chunks are files there, and new points go through a mapped file: a process
             that is killed loses nothing that `append` has returned from. (A power failure can cost what the system has
             not yet written back, usually some seconds.) A folder that holds a history is gone on with. One
-            history may own a folder at a time; `load` reads it meanwhile.
+            history may own a folder at a time; `load` reads it meanwhile. It takes one open file for each live node.
 
     Raises:
         HistoryError: the directory cannot be used.
@@ -54,7 +54,11 @@ class MetricsHistory:
         self._lock: IO[bytes] | None = None
         if self.directory is not None:
             self._lock = folder.own(self.directory)
-            self._restore(folder.read(self.directory, in_memory=False))
+            try:
+                self._restore(folder.read(self.directory, in_memory=False))
+            except BaseException:
+                self._lock.close()
+                raise
 
     # Writing
 
@@ -136,8 +140,8 @@ class MetricsHistory:
 
     def _rest_before(self, moment: int) -> None:
         """Give back the buffers of nodes that have been silent since a moment."""
-        for node_id, hot in list(self._hot.items()):
-            span = hot.span()
+        for node_id in list(self._hot):
+            span = self._nodes[node_id].span()
             if span is not None and span[1] < moment:
                 del self._hot[node_id]
                 self._nodes[node_id].rest()
@@ -146,7 +150,7 @@ class MetricsHistory:
 
     def nodes(self) -> list[str]:
         """The nodes, sorted."""
-        return sorted(self._nodes)
+        return sorted(name for name, node in self._nodes.items() if len(node))
 
     def metrics(self, node_id: str | None = None) -> list[str]:
         """The metrics of a node, or of all nodes, in the order in which they appeared; none of an unknown node."""

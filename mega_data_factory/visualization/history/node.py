@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from mega_data_factory.errors import HistoryError
 from mega_data_factory.visualization.history.block import Block, stacked
 from mega_data_factory.visualization.history.checks import moment, number
 from mega_data_factory.visualization.history.chunk import OUTLINE_ROWS, Chunk
@@ -176,26 +177,35 @@ class NodeHistory:
 
     def series(self, metric: str, start: int | None, end: int | None) -> Series:
         """One metric from `start` to `end`, both included."""
-        new, chunks = self._parts(metric, start, end)
-        return _merged([chunk.series(metric) for chunk in chunks], new).between(start, end)
+        return self._read(metric, start, end, lambda chunk: chunk.series(metric))
 
     def thinned(self, metric: str, points: int, start: int | None, end: int | None) -> Series:
         """`drawing.thinned` of the series; of long stretches without decompressing them."""
-        new, chunks = self._parts(metric, start, end)
-        if sum(chunk.rows for chunk in chunks) < 2 * OUTLINE_ROWS * points:
+        if sum(chunk.rows for chunk in self._reaching(start, end)) < OUTLINE_ROWS * points:
             return thinned(self.series(metric, start, end), points)
-        parts = []
-        for chunk in chunks:
-            whole = (start is None or start <= chunk.start) and (end is None or chunk.end <= end)
-            parts.append(chunk.outline(metric) if whole else chunk.series(metric))
-        return thinned(_merged(parts, new).between(start, end), points)
 
-    def _parts(self, metric: str, start: int | None, end: int | None) -> tuple[Series, list[Chunk]]:
-        """The new points, and the chunks that reach into the time; in this order, see the class."""
-        hot = self.hot
-        new = hot.series(metric) if hot is not None else joined([])
+        def read(chunk: Chunk) -> Series:
+            whole = (start is None or start <= chunk.start) and (end is None or chunk.end <= end)
+            return chunk.outline(metric) if whole else chunk.series(metric)
+
+        return thinned(self._read(metric, start, end, read), points)
+
+    def _read(self, metric: str, start: int | None, end: int | None, read: Callable[[Chunk], Series]) -> Series:
+        while True:
+            hot, chunks = self.hot, self.chunks  # in this order, see the class
+            try:
+                parts = [read(chunk) for chunk in self._reaching(start, end)]
+            except HistoryError:
+                if self.chunks is chunks:
+                    raise
+                continue  # the writer has replaced a file in between
+            new = hot.series(metric) if hot is not None else joined([])
+            return _merged(parts, new).between(start, end)
+
+    def _reaching(self, start: int | None, end: int | None) -> list[Chunk]:
+        """The chunks that reach into the time."""
         low, high = -math.inf if start is None else start, math.inf if end is None else end
-        return new, [chunk for chunk in self.chunks if chunk.end >= low and chunk.start <= high]
+        return [chunk for chunk in self.chunks if chunk.end >= low and chunk.start <= high]
 
     def metrics(self) -> list[str]:
         """All metrics, in the order in which they appeared."""

@@ -105,11 +105,6 @@ class Records:
     def _table(self) -> npt.NDArray[np.void]:
         return np.frombuffer(self.buffer, _record_type(len(self.names)), len(self), self._first)
 
-    def close(self) -> None:
-        """Let go of the file."""
-        if isinstance(self.buffer, mmap.mmap):
-            self.buffer.close()
-
 
 def read_records(path: Path) -> tuple[str, Block]:
     """The node and the points that were packed into a file, whether its process still lives or not.
