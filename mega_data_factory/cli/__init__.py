@@ -18,7 +18,7 @@ import typer
 import mega_data_factory
 from mega_data_factory.cli import failures
 from mega_data_factory.cli.export import export_app
-from mega_data_factory.cli.metrics import metrics_app, runs_app
+from mega_data_factory.cli.metrics import DEFAULT, Metrics, metrics_app, runs_app
 from mega_data_factory.errors import MdfError
 
 app = typer.Typer(
@@ -87,6 +87,25 @@ def _plan(config: Config, overrides: Set = None, as_json: Json = False) -> int:
     from mega_data_factory.cli.describe import plan
 
     return plan(config, overrides or [], as_json=as_json)
+
+
+@app.command("report")
+def _write_report(
+    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    metrics: Metrics = DEFAULT,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="The file; report_{run}.html here when absent.", metavar="FILE|URI"),
+    ] = None,
+    samples: Annotated[
+        bool, typer.Option("--samples", help="Show content of rejected and kept records, which may be sensitive.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Write a run as one HTML file that opens offline, and say what stands out in it."""
+    from mega_data_factory.cli.write_report import report
+
+    return report(metrics, run, output, samples=samples, as_json=as_json)
 
 
 @app.command("validate")

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, redirect_stdout
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from mega_data_factory.cli.failures import INTERRUPTED, RUN_FAILED, SUCCESS, TERMINATED, exit_code, print_json, tell
@@ -66,6 +66,9 @@ def run(
         except MdfError as error:
             failure = error
     report = _report(executor)
+    page = _written_report(executor) if report else None
+    if report and page is not None:
+        report = replace(report, paths={**report.paths, "report": page})
     if as_json:
         answer = report.as_json() if report else {"progress": asdict(progress)}
         print_json(answer | ({"error": failure.as_dict()} if failure else {}))
@@ -84,6 +87,17 @@ def run(
     if interrupted is not None:
         return interrupted
     return RUN_FAILED if report and report.books_closed is False else SUCCESS
+
+
+def _written_report(executor: Executor) -> str | None:
+    """Where the HTML report of the run was written, if it was wanted and could be."""
+    metrics = executor.plan.executor.metrics
+    if not (metrics.generate_report and metrics.write_on_completion):
+        return None
+    from mega_data_factory.cli.write_report import report_beside
+
+    written = report_beside(metrics.output_path, executor.run_id)
+    return written.path if written else None
 
 
 def _report(executor: Executor) -> RunReport | None:

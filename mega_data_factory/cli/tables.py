@@ -107,6 +107,7 @@ _SHARES = 5
 _LOOK = {
     "output": "the records",
     "metrics": "the metrics, Parquet files on three levels: runs/, stages/, operators/",
+    "report": "the report of the run: one HTML file, to be opened in a browser or sent",
     "rejected_samples": "some of the rejected records, each with its reason",
     "errors": "records that raised, each with its error",
     "dead_letters": "records that killed their worker",

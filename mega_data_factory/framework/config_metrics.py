@@ -150,6 +150,7 @@ class MetricsConfig:
         redact: Keys of this file whose values are kept out of the metrics, beside those that look secret: patterns with
             `*`.
         retention: Which runs stay in the folder.
+        generate_report: Write the HTML report of the run beside its metrics, in `reports/`, when `mdf run` has ended.
         prometheus: Metrics for Prometheus while the run goes on.
         otlp: Metrics and a trace for an OpenTelemetry receiver.
         exporters: Exporters of your own.
@@ -165,6 +166,7 @@ class MetricsConfig:
     node_interval: Annotated[float, Field(ge=0)] | None = 1.0
     redact: tuple[str, ...] = ()
     retention: RetentionConfig = RetentionConfig()  # noqa: RUF009 - frozen
+    generate_report: bool = False
     prometheus: PrometheusConfig | None = None
     otlp: OtlpConfig | None = None
     exporters: tuple[ExporterConfig, ...] = ()

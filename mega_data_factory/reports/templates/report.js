@@ -32,7 +32,9 @@
     const { data, layout } = figure(plot.dataset.figure, theme);
     if (width) Object.assign(layout, { width, autosize: false });
     else layout.autosize = true;
-    const config = { responsive: !width, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+    const remove = ["select2d", "lasso2d", "autoScale2d"];
+    // A static plot is drawn at once; else paper would show the first moment of an animation.
+    const config = { responsive: !width, staticPlot: Boolean(width), displaylogo: false, modeBarButtonsToRemove: remove };
     return Plotly.react(plot, data, layout, config);
   };
 
@@ -72,8 +74,15 @@
       redraw();
     });
     system.addEventListener("change", redraw);
-    window.addEventListener("beforeprint", () => drawAll("light", PAPER));
-    window.addEventListener("afterprint", () => drawAll(look()));
+    const closed = [...document.querySelectorAll("details:not(.example):not([open])")];
+    window.addEventListener("beforeprint", () => {
+      for (const details of closed) details.open = true;
+      drawAll("light", PAPER);
+    });
+    window.addEventListener("afterprint", () => {
+      for (const details of closed) details.open = false;
+      drawAll(look());
+    });
     root.dataset.ready = "yes";
   };
 

@@ -106,6 +106,8 @@ def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
         drawn.link(here, there, left, theme.faint(theme.colour(0), 0.28), f"{count(left)} to {name}")
         _leave(drawn, theme, there, exits)
         here, left = there, left - gone
+    if flow.written or flow.open:  # labels of the last column stand left of it: make room beside this one's
+        drawn.labels[here] += "<br> <br> "
     if flow.written:
         end = drawn.node(f"written {short_count(flow.written)}", theme.good)
         drawn.link(here, end, flow.written, theme.faint(theme.good, 0.4), f"{count(flow.written)} written")
