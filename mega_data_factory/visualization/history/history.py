@@ -257,7 +257,8 @@ class MetricsHistory:
     def load(cls, path: Location, retention: HistoryRetention | None = None) -> Self:
         """Read what `save` wrote, or the directory of another history, whether that one is alive, closed or killed.
 
-        The result lives in memory; what is appended to it does not go into the folder.
+        The result lives in memory; what is appended to it does not go into the folder. It is as fine as what was
+        saved: the retention begins to act when new points are sealed.
 
         Raises:
             HistoryError: it is not a history, or damaged.
@@ -271,8 +272,6 @@ class MetricsHistory:
             self._node(node_id).restore(content.chunks, content.unsealed)
             for path in content.stale:
                 path.unlink(missing_ok=True)
-        for node in list(self._nodes.values()):
-            self._keep_to_retention(node)
 
     def close(self) -> None:
         """Seal all points, so that the directory holds nothing but Parquet, and let it go. Reading goes on to work."""

@@ -32,7 +32,12 @@ def test_nodes_meet_on_the_grid_though_they_share_no_timestamp():
 def test_order_of_nodes_statistics_and_time_can_be_chosen():
     """Rows follow `nodes`, an unknown one is unmeasured; extremes are the true ones."""
     times, values = two_nodes().resampled(
-        "cpu", ["b", "c", "a"], step=10 * SECOND, start=START + 20 * SECOND, end=START + 39 * SECOND, statistic="maximum"
+        "cpu",
+        ["b", "c", "a"],
+        step=10 * SECOND,
+        start=START + 20 * SECOND,
+        end=START + 39 * SECOND,
+        statistic="maximum",
     )
     assert len(times) == 2
     assert values[0].tolist() == [58.0, 78.0]

@@ -8,7 +8,7 @@ import sys
 import duckdb
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mega_data_factory.errors import HistoryError
@@ -70,7 +70,7 @@ def test_thinned_history_is_saved_as_it_is(tmp_path):
     history = MetricsHistory(FORGETFUL)
     history.extend("n", ticks(36_000, SECOND // 10), {"cpu": np.random.default_rng(0).random(36_000)})
     history.save(tmp_path / "saved")
-    assert_same(MetricsHistory.load(tmp_path / "saved", FORGETFUL), history)
+    assert_same(MetricsHistory.load(tmp_path / "saved"), history)
 
 
 def test_others_read_the_folder_as_one_table(tmp_path):
@@ -140,13 +140,15 @@ def test_a_live_directory_is_read_by_others_and_written_by_one(tmp_path):
 def test_a_directory_keeps_to_the_retention(tmp_path):
     """Files of what was thinned are gone; on disk is what is in the history, once."""
     with MetricsHistory(FORGETFUL, tmp_path / "live") as history:
-        history.extend("n", ticks(36_000 * 6, SECOND // 10), {"cpu": np.round(np.random.default_rng(0).random(36_000 * 6), 2)})
+        history.extend(
+            "n", ticks(36_000 * 4, SECOND // 10), {"cpu": np.round(np.random.default_rng(0).random(36_000 * 3), 2)}
+        )
         points = history.series("n", "cpu").points.sum()
     files = list(tmp_path.rglob("*.parquet"))
     assert {file.parent.name for file in files} == {"resolution=raw", "resolution=10s", "resolution=10min"}
     loaded = MetricsHistory.load(tmp_path / "live", FORGETFUL)
-    assert loaded.series("n", "cpu").points.sum() == points == 36_000 * 6
-    assert sum(file.stat().st_size for file in files) < 36_000 * 6
+    assert loaded.series("n", "cpu").points.sum() == points == 36_000 * 4
+    assert sum(file.stat().st_size for file in files) < 36_000 * 4
 
 
 def test_a_killed_process_loses_no_point(tmp_path):
@@ -174,15 +176,14 @@ def test_a_killed_process_loses_no_point(tmp_path):
         history.close()
 
 
-@FEW
-@given(st.data())
-def test_killed_between_any_two_steps_on_disk_nothing_is_lost_or_doubled(tmp_path_factory, data):
+@settings(FEW, max_examples=5)
+@given(step=st.integers(200, 900))
+def test_killed_between_any_two_steps_on_disk_nothing_is_lost_or_doubled(tmp_path_factory, step):
     """A file that was replaced but not yet removed changes nothing; nor do half-written temporary files."""
     folder = tmp_path_factory.mktemp("history") / "live"
     history = MetricsHistory(FORGETFUL, folder)
     kept = {}
-    step = data.draw(st.integers(200, 900))
-    for start in range(0, 20_000, step):
+    for start in range(0, 12_000, step):
         history.extend("n", ticks(step, SECOND // 10, START + start * SECOND // 10), {"cpu": np.arange(step) / 10})
         kept |= {file: file.read_bytes() for file in folder.rglob("*") if file.suffix in (".parquet", ".records")}
     expected = history.series("n", "cpu")
@@ -195,7 +196,7 @@ def test_killed_between_any_two_steps_on_disk_nothing_is_lost_or_doubled(tmp_pat
     loaded = MetricsHistory.load(folder, FORGETFUL).series("n", "cpu")
     np.testing.assert_array_equal(loaded.timestamps, expected.timestamps)
     np.testing.assert_array_equal(loaded.points, expected.points)
-    history._lock.close()
+    history._lock.close()  # as if the process had ended here
     again = MetricsHistory(FORGETFUL, folder)
     np.testing.assert_array_equal(again.series("n", "cpu").points, expected.points)
     assert not any(file.exists() for file in back)
