@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -41,9 +42,9 @@ def pipeline(folder: Path, *operators: Any, rows: int = 600, **executor: Any) ->
 
 
 def table(folder: Path, kind: str) -> list[dict[str, Any]]:
-    """All rows of a level, as the files are."""
-    paths = sorted((folder / kind).glob("*.parquet"))
-    return [row for path in paths for row in pq.read_table(path).to_pylist()]
+    """All rows of a level, as the files are; each is opened once, for it may be replaced between two openings."""
+    wholes = [io.BytesIO(path.read_bytes()) for path in sorted((folder / kind).glob("*.parquet"))]
+    return [row for whole in wholes for row in pq.read_table(whole).to_pylist()]
 
 
 def run_row(folder: Path) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
-from mega_data_factory.framework.metrics.nodes import NodeMetrics
+from mega_data_factory.framework.metrics.nodes.buffer import MOST_WAITING
+from mega_data_factory.framework.metrics.nodes.models import NodeMetrics
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.framework.metrics.samples import SampleMetrics
 from mega_data_factory.framework.metrics.store.encoding import WriteTables, write_tables
@@ -112,7 +113,7 @@ class MetricsWriter:
             MdfError: the folder cannot be listed, or what is there of the run cannot be read.
         """
         earlier = self._reader.nodes(run_id)
-        return SegmentLog(self.output_path, "nodes", run_id, self._write_tables, earlier)
+        return SegmentLog(self.output_path, "nodes", run_id, self._write_tables, earlier, MOST_WAITING)
 
     def check_owner(self, run_id: str) -> None:
         """Refuse a run whose files would be those of another (`x` and `run_x` share some).

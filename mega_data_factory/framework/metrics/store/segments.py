@@ -38,6 +38,7 @@ class SegmentLog:
         run_id: the run.
         write: writes one file, whole or not at all.
         earlier: rows of an earlier life of the run, which stay.
+        most_waiting: rows that wait at most while they cannot be written; then the oldest go. All of them when None.
 
     Raises:
         MdfError: the folder cannot be listed.
@@ -50,12 +51,14 @@ class SegmentLog:
         run_id: str,
         write: WriteTables = write_tables,
         earlier: pa.Table | None = None,
+        most_waiting: int | None = None,
     ) -> None:
         self._path = path
         self._kind = kind
         self._run_id = run_id
         self._write = write
         self._segments: list[Segment] = []
+        self._most_waiting = most_waiting
         self._unwritten: list[object] = []
         self._earlier = [] if earlier is None or not len(earlier) else [self._marked(earlier)]
         # Of an earlier attempt the finished file goes first: only then do the segments count, and of these the new one.
@@ -68,9 +71,11 @@ class SegmentLog:
         """Write rows as the next segment; those that could not be written before go with them.
 
         Raises:
-            MdfError: they cannot be written; they are kept for the next call.
+            MdfError: they cannot be written; they are kept for the next call, up to `most_waiting`.
         """
         self._unwritten += rows
+        if self._most_waiting is not None:
+            del self._unwritten[: -self._most_waiting]
         if self._unwritten or self._replaces:
             segment = self._next()
             self._write(self._path_of(segment), [*self._earlier, self._table(self._unwritten)])
