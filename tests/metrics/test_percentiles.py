@@ -6,11 +6,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mega_data_factory.framework.metrics import LatencyHistogram, MetricsReader, MetricsWriter, OperatorMetrics
+from mega_data_factory.framework.metrics import (
+    LatencyHistogram,
+    MetricsReader,
+    MetricsWriter,
+    OperatorMetrics,
+    compact,
+    latency_percentiles,
+)
 from mega_data_factory.framework.metrics import schema as layout
 from mega_data_factory.framework.metrics.histogram import RELATIVE_ERROR
-from mega_data_factory.framework.metrics.store.compaction import compact
-from mega_data_factory.framework.metrics.store.percentiles import percentiles
 
 SIZE = 2000
 DISTRIBUTIONS = {
@@ -72,7 +77,7 @@ def test_percentiles_are_within_the_stated_error(tmp_path, merge):
     assert len(truth) == 18
     MetricsWriter(tmp_path).write_operator_metrics(rows, "run_a")
     reader = MetricsReader(tmp_path)
-    in_python = percentiles(reader.operators(), ["operator_name"])
+    in_python = latency_percentiles(reader.operators(), ["operator_name"])
     query = "SELECT * FROM latency_percentiles('operators', operator_name) ORDER BY 1"
     in_sql = reader.sql(query).rename_columns(in_python.column_names)
     assert in_python.to_pylist() == [
@@ -116,16 +121,16 @@ def test_groups_may_be_anything(tmp_path):
         query = f"SELECT sum(records)::BIGINT AS n FROM latency_percentiles('{source}', upper(operator_name))"
         assert reader.sql(query).to_pylist() == [{"n": 600}], source
     assert reader.sql("FROM latency_percentiles(operators, worker_id)").num_rows == 3
-    everything = percentiles(reader.operators(), quantiles=[0, 0.999, 1]).to_pylist()
+    everything = latency_percentiles(reader.operators(), quantiles=[0, 0.999, 1]).to_pylist()
     assert everything[0]["records"] == 600
     assert list(everything[0])[1:] == ["p0_latency", "p99.9_latency", "p100_latency"]
     compact(tmp_path)
-    assert percentiles(reader.operators(), ["operator_name", "timestamp"]).num_rows == 6
+    assert latency_percentiles(reader.operators(), ["operator_name", "timestamp"]).num_rows == 6
 
 
 def test_nothing_has_no_percentiles():
     """Rows without a histogram give no group, and a quantile must be one."""
     empty = pa.Table.from_pylist([{"run_id": "r", "operator_name": "o"}], schema=layout.OPERATORS)
-    assert percentiles(empty, ["operator_name"]).num_rows == percentiles(empty).num_rows == 0
+    assert latency_percentiles(empty, ["operator_name"]).num_rows == latency_percentiles(empty).num_rows == 0
     with pytest.raises(ValueError, match=r"1\.5"):
-        percentiles(empty, quantiles=[1.5])
+        latency_percentiles(empty, quantiles=[1.5])

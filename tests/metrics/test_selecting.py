@@ -1,12 +1,18 @@
 """Filters of the reader, the status of a silent run, and what a query may see."""
 
-from datetime import UTC, timedelta
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 
+import psutil
 import pytest
 from test_compacting import NOW, START, fold, write
 
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
+from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.store.layout import file_of
 from mega_data_factory.framework.metrics.store.tables import StoredTables
 
@@ -62,6 +68,38 @@ def test_a_silent_run_is_aborted(tmp_path, interval, silence, status):
     assert reader.list_runs(status=status) == ["run_live"]
     assert reader.runs().column("status").to_pylist() == [status, "completed"]
     assert reader.sql("SELECT status FROM runs ORDER BY run_id").column(0).to_pylist() == [status, "completed"]
+
+
+def test_a_driver_of_this_machine_that_is_gone_is_aborted_at_once(tmp_path):
+    """While its process lives a run is running, whatever the process is doing; then it is aborted, without waiting."""
+    driver = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    run = RunMetrics("run_a", START, status="running", flush_interval=5.0, heartbeat=utc_now() + timedelta(seconds=1))
+    run.hostname, run.pid = platform.node(), driver.pid
+    MetricsWriter(tmp_path).write_run_metrics(run)
+    reader = MetricsReader(tmp_path)
+    try:
+        assert reader.run("run_a")["status"] == "running"
+    finally:
+        driver.kill()
+    while psutil.Process(driver.pid).status() != psutil.STATUS_ZOMBIE:
+        pass
+    assert reader.run("run_a")["status"] == "aborted", "dead, though nobody has waited for it"
+    driver.communicate()
+    assert reader.list_runs(status="aborted") == ["run_a"]
+    assert reader.sql("SELECT status FROM runs").to_pylist() == [{"status": "aborted"}]
+
+
+@pytest.mark.parametrize(
+    ("hostname", "age", "status"),
+    [(platform.node(), 3600, "aborted"), ("elsewhere", 3600, "running"), (platform.node(), -3600, "running")],
+)
+def test_a_later_process_of_the_same_number_is_not_the_driver(tmp_path, hostname, age, status):
+    """A process that began after the last heartbeat did not give it; of other machines nothing is known."""
+    beat = datetime.fromtimestamp(psutil.Process().create_time() - age, UTC).replace(tzinfo=None)
+    run = RunMetrics("run_a", START, status="running", flush_interval=5.0, heartbeat=beat, hostname=hostname)
+    run.pid = os.getpid()
+    MetricsWriter(tmp_path).write_run_metrics(run)
+    assert MetricsReader(tmp_path, now=lambda: beat + timedelta(seconds=1)).run("run_a")["status"] == status
 
 
 def test_a_query_sees_every_view_and_nothing_else(reader, tmp_path):

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.nodes import NodeBuffer, NodeMetrics
     from mega_data_factory.framework.metrics.reader import MetricsReader
     from mega_data_factory.framework.metrics.samples import IntervalSampler, SampleMetrics
+    from mega_data_factory.framework.metrics.store.compaction import compact
+    from mega_data_factory.framework.metrics.store.percentiles import latency_percentiles
+    from mega_data_factory.framework.metrics.store.retention import Retention, prune
     from mega_data_factory.framework.metrics.writer import MetricsWriter
 
 __all__ = [
@@ -30,10 +33,14 @@ __all__ = [
     "NodeBuffer",
     "NodeMetrics",
     "OperatorMetrics",
+    "Retention",
     "RunMetrics",
     "SampleMetrics",
     "StageMetrics",
     "books_difference",
+    "compact",
+    "latency_percentiles",
+    "prune",
 ]
 
 _HOMES = {
@@ -45,6 +52,9 @@ _HOMES = {
     "nodes": ("NodeBuffer", "NodeMetrics"),
     "reader": ("MetricsReader",),
     "samples": ("IntervalSampler", "SampleMetrics"),
+    "store.compaction": ("compact",),
+    "store.percentiles": ("latency_percentiles",),
+    "store.retention": ("Retention", "prune"),
     "writer": ("MetricsWriter",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 from mega_data_factory.errors import MetricsQueryError, did_you_mean
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.fields import naive, utc_now
-from mega_data_factory.framework.metrics.store.status import with_aborted
+from mega_data_factory.framework.metrics.store.status import STATUS_COLUMNS, with_deaths
 from mega_data_factory.framework.metrics.store.tables import StoredTables
 from mega_data_factory.storage import Location
 
-_LISTED = ("run_id", "start_time", "status", "heartbeat", "flush_interval", "pipeline")
+_LISTED = ("run_id", "start_time", "pipeline", *STATUS_COLUMNS)
 
 
 class MetricsReader:
@@ -172,10 +172,10 @@ class MetricsReader:
             run_id: the whole id.
         """
         table = self._tables.read(kind, run_id)
-        return schema.to_rows(with_aborted(table, self._now()) if kind == "runs" else table)
+        return schema.to_rows(with_deaths(table, self._now()) if kind == "runs" else table)
 
     def sql(self, query: str) -> pa.Table:
-        """Answer a query, which only reads, over the views `runs`, `stages`, `operators`, `samples` and `nodes`; by DuckDB.
+        """Answer a query, which only reads: DuckDB, over the views `runs`, `stages`, `operators`, `samples`, `nodes`.
 
         A query sees these views and nothing else: no files, no network. The table macro `latency_percentiles(source,
         grouping)` gives percentiles over any grouping.
@@ -188,7 +188,7 @@ class MetricsReader:
         return answer(self._tables, query, self._now)
 
     def _chosen(self, runs: pa.Table, status: str | Collection[str] | None, pipeline: str | None) -> pa.Table:
-        runs = with_aborted(runs, self._now()).sort_by([("start_time", "ascending"), ("run_id", "ascending")])
+        runs = with_deaths(runs, self._now()).sort_by([("start_time", "ascending"), ("run_id", "ascending")])
         if status is not None:
             wanted = [status] if isinstance(status, str) else sorted(status)
             runs = runs.filter(pc.field("status").isin(wanted))

@@ -41,7 +41,7 @@ FROM ranked GROUP BY grouping_key
 """
 
 
-def percentiles(rows: pa.Table, by: Sequence[str] = (), quantiles: Sequence[float] = QUANTILES) -> pa.Table:
+def latency_percentiles(rows: pa.Table, by: Sequence[str] = (), quantiles: Sequence[float] = QUANTILES) -> pa.Table:
     """Percentiles of seconds per record over any grouping of operator rows or samples.
 
     Their relative error is at most 0.54 % whatever the distribution, and however the rows were split: the histograms

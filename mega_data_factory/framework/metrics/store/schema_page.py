@@ -46,8 +46,8 @@ SELECT grouping.*, p99_latency FROM latency_percentiles('operators',
 FROM latency_percentiles('samples WHERE timestamp > now() - INTERVAL 1 DAY', stage_name);
 ```
 
-In Python: `percentiles(reader.operators(), ["operator_name"])`. Rows of version 0 have no histogram and count for
-nothing.
+In Python: `latency_percentiles(reader.operators(), ["operator_name"])` of `mega_data_factory.framework.metrics`. Rows
+of version 0 have no histogram and count for nothing.
 """
 
 

@@ -15,7 +15,7 @@ from mega_data_factory.errors import MetricsQueryError
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.store.decoding import Vanished, gathered, owners
 from mega_data_factory.framework.metrics.store.percentiles import PERCENTILES_MACRO
-from mega_data_factory.framework.metrics.store.status import with_aborted
+from mega_data_factory.framework.metrics.store.status import with_deaths
 from mega_data_factory.framework.metrics.store.tables import StoredTables
 from mega_data_factory.storage import exists, file_system, is_local
 
@@ -89,7 +89,7 @@ def _add_view(
     if files is None:
         connection.register(kind, schema.TABLES[kind].empty_table())
     elif kind == "runs":
-        connection.register(kind, with_aborted(tables.read(kind), now))
+        connection.register(kind, with_deaths(tables.read(kind), now))
     else:
         small = tables.small_files(kind)
         units = tables.units()

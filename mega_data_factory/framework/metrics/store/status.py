@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import platform
+from datetime import UTC, datetime, timedelta
 
+import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,7 +15,10 @@ MISSED_BEATS = 3
 LEAST_SILENCE = 15.0
 """... and so many seconds at least, for a machine that is busy, or a clock that is a little off."""
 
-STATUS_COLUMNS = ("status", "heartbeat", "flush_interval")
+_CLOCK_TICK = 1.0
+"""Seconds that the start of a process may be told too late: the kernel counts it from the start of the machine."""
+
+STATUS_COLUMNS = ("status", "heartbeat", "flush_interval", "hostname", "pid")
 
 
 def silence_allowed(flush_interval: float | None) -> timedelta:
@@ -37,3 +42,40 @@ def with_aborted(runs: pa.Table, now: datetime) -> pa.Table:
     status = pc.if_else(pc.fill_null(dead, False), "aborted", runs["status"])
     index = runs.schema.get_field_index("status")
     return runs.set_column(index, runs.schema.field(index), status)
+
+
+def with_deaths(runs: pa.Table, now: datetime) -> pa.Table:
+    """The same, and `aborted` at once where the driver was a process of this machine that is not there any more.
+
+    For who looks. Who removes files waits for the heartbeat: two containers may share a name and not their processes.
+
+    Args:
+        runs: rows of the table `runs` with `STATUS_COLUMNS`.
+        now: naive UTC, by a clock that goes like those of the drivers.
+    """
+    runs = with_aborted(runs, now)
+    here = pc.and_(pc.equal(runs["status"], "running"), pc.equal(runs["hostname"], platform.node()))
+    places = [place for place, local in enumerate(here.to_pylist()) if local]
+    drivers = runs.select(["pid", "heartbeat"]).take(pa.array(places, pa.int64())).to_pylist()
+    dead = [place for place, driver in zip(places, drivers, strict=True) if not _lives(**driver)]
+    if not dead:
+        return runs
+    status = runs["status"].to_pylist()
+    for place in dead:
+        status[place] = "aborted"
+    index = runs.schema.get_field_index("status")
+    return runs.set_column(index, runs.schema.field(index), pa.array(status, pa.string()))
+
+
+def _lives(pid: int | None, heartbeat: datetime | None) -> bool:
+    """Whether the process that gave a heartbeat may still be there; a later one may have got its number."""
+    if pid is None or heartbeat is None:
+        return True
+    if not psutil.pid_exists(pid):
+        return False
+    try:
+        process = psutil.Process(pid)
+        beat = heartbeat.replace(tzinfo=UTC).timestamp()
+        return process.create_time() <= beat + _CLOCK_TICK and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:  # it ended just now, or is another user's and hidden: the heartbeat tells
+        return True
