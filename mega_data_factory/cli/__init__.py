@@ -108,6 +108,26 @@ def _write_report(
     return report(metrics, run, output, samples=samples, as_json=as_json)
 
 
+@app.command("dashboard")
+def _dashboard(
+    metrics: Metrics = DEFAULT,
+    host: Annotated[str, typer.Option(help="Address to listen on; any but loopback needs a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes one that is free.")] = 8050,
+    token: Annotated[
+        str | None,
+        typer.Option(help="What browsers have to show; of the environment's MDF_DASHBOARD_TOKEN when absent."),
+    ] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="A name it is called by, behind a proxy; may be repeated.", metavar="HOST"),
+    ] = None,
+) -> int:
+    """Show all runs in the browser, also while they go on, until Ctrl-C."""
+    from mega_data_factory.cli.dashboard import dashboard
+
+    return dashboard(metrics, host=host, port=port, token=token, names=names or [])
+
+
 @app.command("validate")
 def _validate(config: Config, overrides: Set = None, as_json: Json = False) -> int:
     """Check a configuration: every key, every name, every parameter."""

@@ -1,0 +1,247 @@
+"""The application: one frame around pages that the address chooses, made again when the store has changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from mega_data_factory.dashboard import parts
+from mega_data_factory.dashboard.access import Guard
+from mega_data_factory.dashboard.context import View, theme_of
+from mega_data_factory.dashboard.pages import page_at, runs, stamp_of
+from mega_data_factory.dashboard.store import REFRESH_SECONDS, RunStore
+from mega_data_factory.dashboard.words import without_paths
+from mega_data_factory.errors import MdfError
+from mega_data_factory.storage import Location
+from mega_data_factory.visualization.theme import DARK, LIGHT
+
+_log = logging.getLogger("mega_data_factory.dashboard")
+
+_TICK = 2000
+"""Milliseconds between two questions of a page whether it has to be made again."""
+
+_INDEX = """<!DOCTYPE html>
+<html lang="en">
+<head>
+{%metas%}
+<title>{%title%}</title>
+{%favicon%}
+<style>LOOKS</style>
+{%css%}
+</head>
+<body>
+{%app_entry%}
+<footer>{%config%}{%scripts%}{%renderer%}</footer>
+</body>
+</html>
+"""
+
+
+def create_app(
+    path: Location, *, token: str | None = None, hosts: Sequence[str] = (), refresh: float = REFRESH_SECONDS
+) -> Dash:
+    """The application over a metrics folder; its Flask server is `app.server`, with the `RunStore` in its settings.
+
+    Args:
+        path: the metrics folder, local or an fsspec URI; it need not exist yet.
+        token: what a browser has to show; None on loopback.
+        hosts: names that it is called by, beside loopback; any where a token guards it and none is given.
+        refresh: seconds between two looks at the folder.
+    """
+    store = RunStore(path, refresh=refresh).start()
+    app = Dash(
+        __name__,
+        title="Mega Data Factory",
+        update_title="",
+        suppress_callback_exceptions=True,
+        index_string=_INDEX.replace("LOOKS", _looks()),
+        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+        add_log_handler=False,
+    )
+    app.server.config["store"] = store
+    app.layout = _frame()
+    _show_pages(app, store)
+    _show_runs(app, store)
+    _choose(app)
+    Guard(token, hosts, app.csp_hashes()).protect(app.server)
+    return app
+
+
+def _looks() -> str:
+    return "\n".join((LIGHT.css(), DARK.css().replace(":root", ':root[data-theme="dark"]', 1)))
+
+
+def _frame() -> Component:
+    return html.Div(
+        [
+            dcc.Location(id="url", refresh="callback-nav"),
+            dcc.Interval(id="tick", interval=_TICK),
+            dcc.Store(id="look"),
+            dcc.Store(id="shown"),
+            dcc.Store(id="title"),
+            html.A("Skip to the content", href="#content", className="skip"),
+            html.Header(
+                [
+                    dcc.Link("Mega Data Factory", href="/", className="brand"),
+                    html.Nav(
+                        [dcc.Link("Runs", href="/"), dcc.Link("Compare", href="/compare")], **parts.aria(label="Pages")
+                    ),
+                    html.Button("Light or dark", id="look-button", type="button", className="look"),
+                ]
+            ),
+            html.Main(id="content", tabIndex=-1),
+        ],
+        id="frame",
+    )
+
+
+def _view(store: RunStore, search: str | None, look: str | None) -> View:
+    query: Mapping[str, list[str]] = parse_qs((search or "").removeprefix("?"))
+    return View(store, theme_of(look), query)
+
+
+def _show_pages(app: Dash, store: RunStore) -> None:
+    @app.callback(
+        Output("content", "children"),
+        Output("title", "data"),
+        Output("shown", "data"),
+        Input("url", "pathname"),
+        Input("url", "search"),
+        Input("look", "data"),
+        Input("tick", "n_intervals"),
+        State("shown", "data"),
+    )
+    def show(path: str, search: str, look: str | None, _: int, shown: Any) -> tuple[Component, str, Any]:
+        if look is None:  # the browser has not said yet whether it is light or dark
+            raise PreventUpdate
+        view = _view(store, search, look)
+        page = page_at(path or "/")
+        now = [path, search, look, stamp_of(page, view) if page else ""]
+        if now == shown and ctx.triggered_id == "tick":
+            raise PreventUpdate
+        if page is None:
+            return _missing(path), "Not found", now
+        title, children = _made(page.show, view, page.parts)
+        return children, title, now
+
+    app.clientside_callback(ClientsideFunction("mdf", "look"), Output("look", "data"), Input("look-button", "n_clicks"))  # type: ignore[no-untyped-call]
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("mdf", "title"), Output("frame", "title"), Input("title", "data"), prevent_initial_call=True
+    )
+
+
+def _made(show: Any, view: View, address: Sequence[str]) -> tuple[str, Component]:
+    """A page, or one that says why it cannot be made."""
+    try:
+        made: tuple[str, Component] = show(view, *address)
+    except MdfError as error:
+        hint = [without_paths(error.hint)] if error.hint else []
+        return "Not to be shown", parts.notice(
+            "This cannot be shown", without_paths(error.message), *hint, parts.link("All runs", "/")
+        )
+    except Exception:  # noqa: BLE001 - a page that fails must not show its reasons to whoever looks
+        _log.exception("the page %s could not be made", address)
+        return "Not to be shown", parts.notice(
+            "This page could not be made",
+            "The log of the dashboard says why.",
+            parts.link("All runs", "/"),
+        )
+    return made
+
+
+def _missing(path: str) -> Component:
+    return parts.notice("There is no such page", f"Nothing is at {path}.", parts.link("All runs", "/"))
+
+
+def _show_runs(app: Dash, store: RunStore) -> None:
+    @app.callback(
+        Output("runs-body", "children"),
+        Output("runs-address", "data"),
+        Output("runs-version", "data"),
+        Input("runs-text", "value"),
+        Input("runs-pipeline", "value"),
+        Input("runs-period", "value"),
+        Input("runs-status", "value"),
+        Input("look", "data"),
+        Input("runs-picked", "data"),
+        Input("tick", "n_intervals"),
+        State("url", "search"),
+        State("runs-version", "data"),
+    )
+    def show(
+        text: str | None,
+        pipeline: str | None,
+        period: str | None,
+        status: list[str] | None,
+        look: str | None,
+        picked: list[str] | None,
+        _: int,
+        search: str | None,
+        version: list[Any] | None,
+    ) -> tuple[Component, str, Any]:
+        view = _view(store, search, look)
+        listed = store.runs()
+        now = [listed.version, listed.ready, listed.error is None]
+        if ctx.triggered_id == "tick" and now == version:
+            raise PreventUpdate
+        choice = runs.Choice.of(view.query)
+        wanted = runs.Choice(
+            text or "", pipeline or "", tuple(status or ()), period or "", choice.sort, choice.ascending
+        )
+        if wanted.filters == choice.filters:
+            wanted = choice
+        return runs.body(view, wanted, picked or []), wanted.address(), now
+
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("mdf", "address"),
+        Output("runs-body", "title"),
+        Input("runs-address", "data"),
+        prevent_initial_call=True,
+    )
+
+
+def _choose(app: Dash) -> None:
+    """What leads to a comparison."""
+
+    @app.callback(
+        Output("runs-picked", "data"),
+        Input({"type": "runs-pick", "run": ALL}, "value"),
+        State({"type": "runs-pick", "run": ALL}, "id"),
+        State("runs-picked", "data"),
+        prevent_initial_call=True,
+    )
+    def pick(values: list[list[str]], ids: list[dict[str, str]], before: list[str]) -> list[str]:
+        on = [run for value in values for run in value]
+        here = {found["run"] for found in ids}
+        kept = [run for run in before if run in on or run not in here]  # also those on other pages of the table
+        picked = [*kept, *(run for run in on if run not in kept)]
+        if picked == before:
+            raise PreventUpdate
+        return picked
+
+    @app.callback(
+        Output("url", "href"),
+        Input("runs-compare", "n_clicks"),
+        State("runs-picked", "data"),
+        prevent_initial_call=True,
+    )
+    def go(clicks: int | None, picked: list[str]) -> str:
+        if not clicks:
+            raise PreventUpdate
+        return f"/compare?{urlencode([('run', run) for run in picked])}"
+
+    @app.callback(
+        Output("url", "search"), Input("compare-runs", "value"), State("url", "search"), prevent_initial_call=True
+    )
+    def compare(chosen: list[str] | None, search: str | None) -> str:
+        wanted = urlencode([("run", run) for run in chosen or []])
+        now = f"?{wanted}" if wanted else ""
+        if now == (search or ""):
+            raise PreventUpdate
+        return now

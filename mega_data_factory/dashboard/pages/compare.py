@@ -1,0 +1,107 @@
+"""Two runs or more, side by side: the first is what the others are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from mega_data_factory.analytics.comparison import Comparison, compare
+from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.dashboard import parts
+from mega_data_factory.dashboard.context import View
+from mega_data_factory.dashboard.words import without_paths
+from mega_data_factory.reports import tables
+from mega_data_factory.visualization.charts.runs import cost_comparison
+from mega_data_factory.visualization.formats import count, moment, percent, rate, seconds
+
+MOST_RUNS = 8
+OFFERED_RUNS = 1000
+
+RUN_COLUMNS = ("pipeline", "status", "started (UTC)", "duration", "read", "written", "pass", "throughput", "errors")
+
+
+def stamp(view: View) -> Any:
+    """Differs when one of the runs is not what it was."""
+    return [view.store.stamp(run_id) for run_id in _chosen(view)]
+
+
+def show(view: View) -> tuple[str, Component]:
+    """The page.
+
+    Raises:
+        MdfError: one of the runs cannot be read.
+    """
+    chosen = _chosen(view)
+    page: list[Component] = [parts.heading("Compare", trail=[("Runs", "/")]), _controls(view, chosen)]
+    recordings = [view.store.recording(run_id) for run_id in chosen]
+    if recordings:
+        page.append(_overview(recordings))
+    if len(recordings) < 2:
+        page.append(
+            html.P("Choose two runs or more; the first is what the others are compared with.", className="calm")
+        )
+    for number, recording in enumerate(recordings[1:]):
+        page.append(_against(view, compare(recordings[0], recording), number))
+    return "Compare", html.Article(page)
+
+
+def _chosen(view: View) -> Sequence[str]:
+    return list(dict.fromkeys(view.query.get("run", [])))[:MOST_RUNS]
+
+
+def _controls(view: View, chosen: Sequence[str]) -> Component:
+    listed = view.store.runs(patience=0.5).table
+    newest = listed.column("run_id").to_pylist()[::-1][:OFFERED_RUNS] if listed.num_rows else []
+    options = list(dict.fromkeys([*chosen, *newest]))
+    picker = dcc.Dropdown(id="compare-runs", options=options, value=list(chosen), multi=True, placeholder="choose runs")
+    control = html.Div([html.Label("Runs", htmlFor="compare-runs"), picker], className="control wide")
+    return html.Div(control, className="controls")
+
+
+def _overview(recordings: Sequence[Recording]) -> Component:
+    rows = []
+    for recording in recordings:
+        run = recording.run
+        rows.append(
+            (
+                parts.link(recording.run_id, parts.run_path(recording.run_id)),
+                run.get("pipeline") or "-",
+                parts.badge(run.get("status")),
+                moment(run.get("start_time")),
+                seconds(run.get("duration")),
+                count(run.get("total_input_records")),
+                count(run.get("total_output_records")),
+                percent(run.get("overall_pass_rate")),
+                rate(run.get("avg_throughput")),
+                count(run.get("total_errors")),
+            )
+        )
+    return parts.section("Runs", parts.table("The runs that are compared", RUN_COLUMNS, rows, first="run"))
+
+
+def _against(view: View, found: Comparison, number: int) -> Component:
+    after = found.after.run_id
+    chart = parts.graph(
+        f"compare-{number}",
+        cost_comparison(found, view.theme),
+        f"Cost of every operator, {after} against the first",
+        after,
+    )
+    rows = tables.difference_rows(found)
+    words = [html.P(without_paths(text)) for text in tables.comparison_words(found)]
+    shown = parts.stage_table("Differences by operator", tables.DIFFERENCE_COLUMNS, rows, [None] * len(rows))
+    return parts.section(f"{after} against {found.before.run_id}", *words, chart, shown, _changes(found))
+
+
+def _changes(found: Comparison) -> Component | None:
+    if not found.changes:
+        return None
+    rows = [
+        (change.key, without_paths(change.before or "-"), without_paths(change.after or "-"))
+        for change in found.changes
+    ]
+    table = parts.table("Changed keys", ("first", "this"), rows, first="key")
+    return html.Details([html.Summary("What was configured differently"), table])

@@ -1,0 +1,128 @@
+"""One operator of a run: its workers, its latency, why it rejected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow.compute as pc
+from dash import html
+from dash.development.base_component import Component
+
+from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.series import operator_series
+from mega_data_factory.analytics.totals import OperatorTotals
+from mega_data_factory.dashboard import parts
+from mega_data_factory.dashboard.context import View
+from mega_data_factory.dashboard.pages.stage import stage_of
+from mega_data_factory.dashboard.words import without_paths
+from mega_data_factory.errors import MetricsError, did_you_mean
+from mega_data_factory.reports.tables import Tile
+from mega_data_factory.visualization.charts import latency, timeline
+from mega_data_factory.visualization.formats import count, number, percent, rate, seconds
+
+WORKER_COLUMNS = ("in", "out", "rejected", "errors", "pass", "busy", "records / s busy", "p50", "p95", "p99")
+
+
+def show(view: View, run_id: str, stage_name: str, name: str) -> tuple[str, Component]:
+    """The page of an operator.
+
+    Raises:
+        MdfError: there is no such run, stage or operator.
+    """
+    recording = view.store.recording(run_id)
+    operator = _operator_of(recording, stage_name, name)
+    above = parts.run_path(recording.run_id)
+    trail = [
+        ("Runs", "/"),
+        (recording.run_id, above),
+        (stage_name, parts.run_path(recording.run_id, "stage", stage_name)),
+    ]
+    page = [
+        parts.heading(operator.name, trail=trail),
+        parts.tiles(_tiles(operator)),
+        *_figures(view, recording, operator),
+        _reasons(operator),
+        parts.section("Workers", _workers(recording, operator)),
+        _custom(recording, operator),
+    ]
+    return f"{operator.name} of {recording.run_id}", html.Article([part for part in page if part is not None])
+
+
+def _operator_of(recording: Recording, stage_name: str, name: str) -> OperatorTotals:
+    operators = stage_of(recording, stage_name).operators
+    names = [operator.name for operator in operators]
+    if name not in names:
+        raise MetricsError(f"the stage {stage_name} has no operator {name}", hint=did_you_mean(name, names))
+    return operators[names.index(name)]
+
+
+def _tiles(operator: OperatorTotals) -> list[Tile]:
+    passed = None if operator.pass_share is None else 100 * operator.pass_share
+    return [
+        Tile("in", count(operator.input), "records"),
+        Tile("out", count(operator.output), f"{percent(passed)} passed"),
+        Tile("rejected", count(operator.rejected), "with a reason each"),
+        Tile("errors", count(operator.errors), "raised, set aside", "warning" if operator.errors else ""),
+        Tile("busy", seconds(operator.busy), "over all workers"),
+        Tile("per record", seconds(operator.cost), "mean"),
+    ]
+
+
+def _figures(view: View, recording: Recording, operator: OperatorTotals) -> list[Component]:
+    sections = []
+    key = (operator.stage, operator.name)
+    series = {found: values for found, values in operator_series(recording).items() if found == key}
+    if series:
+        figure = timeline.operator_cost_over_time(series, view.theme)
+        shown = parts.graph("operator-cost", figure, "Seconds per record over time", recording.run_id)
+        sections.append(parts.section("Over time", shown))
+    if operator.counts.sum():
+        figure = latency.latency_ridges([operator], view.theme)
+        shown = parts.graph("operator-latency", figure, "Distribution of seconds per record", recording.run_id)
+        sections.append(parts.section("Latency", shown))
+    return sections
+
+
+def _reasons(operator: OperatorTotals) -> Component | None:
+    if not operator.reasons:
+        return None
+    rows = [
+        (without_paths(reason), count(records), percent(100 * records / max(1, operator.rejected)))
+        for reason, records in operator.reasons.items()
+    ]
+    return parts.section("Why it rejected", parts.table("Reasons", ("records", "of its rejects"), rows, first="reason"))
+
+
+def _rows(recording: Recording, operator: OperatorTotals) -> list[Mapping[str, Any]]:
+    here = (pc.field("stage_name") == operator.stage) & (pc.field("operator_name") == operator.name)
+    rows: list[Mapping[str, Any]] = recording.operators.filter(here).sort_by("worker_id").to_pylist()
+    return rows
+
+
+def _workers(recording: Recording, operator: OperatorTotals) -> Component:
+    rows = [
+        (
+            row["worker_id"],
+            *(count(row[name]) for name in ("input_records", "output_records", "rejected_records", "error_count")),
+            percent(row["pass_rate"]),
+            seconds(row["total_time"]),
+            rate(row["throughput"]),
+            *(seconds(row[name]) for name in ("p50_latency", "p95_latency", "p99_latency")),
+        )
+        for row in _rows(recording, operator)
+    ]
+    return parts.table("Workers", WORKER_COLUMNS, rows, first="worker")
+
+
+def _custom(recording: Recording, operator: OperatorTotals) -> Component | None:
+    """What the operator reported itself, by worker."""
+    rows = [
+        (row["worker_id"], name, number(value) if isinstance(value, int | float) else str(value))
+        for row in _rows(recording, operator)
+        for name, value in sorted(json.loads(row["custom_metrics"] or "{}").items())
+    ]
+    if not rows:
+        return None
+    return parts.section("Reported by itself", parts.table("Own metrics", ("metric", "value"), rows, first="worker"))

@@ -1,0 +1,138 @@
+"""One run: what its report says, live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dash import html
+from dash.development.base_component import Component
+
+from mega_data_factory.analytics.flow import flow_of
+from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.totals import StageTotals
+from mega_data_factory.dashboard import parts
+from mega_data_factory.dashboard.context import View
+from mega_data_factory.dashboard.words import values_without_paths, without_paths
+from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
+from mega_data_factory.reports import tables
+from mega_data_factory.reports.document import Document, as_yaml
+from mega_data_factory.reports.excluded import Examples
+from mega_data_factory.visualization.formats import count
+
+_CHARTS = (
+    ("flow", "Where the records went", (("funnel", "Records left after each operator"),)),
+    ("sankey", "", (("sankey", "Records through the operators, and why they left"),)),
+    ("busy", "How busy the workers were", (("utilisation", "Share of time that workers of each stage were busy"),)),
+    (
+        "time",
+        "Over time",
+        (("stages", "Throughput and pass rate of stages"), ("cost", "Seconds per record of operators")),
+    ),
+    ("latency", "Latency", (("latency", "Distribution of seconds per record"),)),
+    ("workers", "Workers", (("workers", "Records per second of every worker"),)),
+)
+
+
+def stamp(view: View, run_id: str, *_: str) -> Any:
+    """Differs when the run is not what it was."""
+    return view.store.stamp(run_id), view.store.runs().ready
+
+
+def show(view: View, run_id: str) -> tuple[str, Component]:
+    """The page of a run.
+
+    Raises:
+        MdfError: there is no such run.
+    """
+    recording = view.store.recording(run_id)
+    document = view.store.document(run_id)
+    sections = [_head(recording), *_words(document), *_figures(view, document), *_tables(recording, document)]
+    return recording.run_id, html.Article([*sections, _settings(recording)])
+
+
+def _head(recording: Recording) -> Component:
+    run = recording.run
+    run_id = recording.run_id
+    ways = html.Nav(
+        [
+            parts.link("Nodes", parts.run_path(run_id, "nodes")),
+            parts.link("Compare", f"/compare?run={run_id}"),
+        ],
+        className="ways",
+        **parts.aria(label="More of this run"),
+    )
+    title = run.get("pipeline") or run_id
+    return parts.heading(title, parts.badge(run.get("status")), html.Code(run_id), ways, trail=[("Runs", "/")])
+
+
+def _words(document: Document) -> Iterator[Component]:
+    recording = document.recording
+    error = recording.run.get("error")
+    if error:
+        yield html.Pre(without_paths(error), className="error")
+    yield parts.tiles(tables.tiles(recording))
+    yield parts.section("What to know", parts.findings(document.findings))
+
+
+def _figures(view: View, document: Document) -> Iterator[Component]:
+    for name, title, charts in _CHARTS:
+        drawn = [_figure(view, document, chart, label) for chart, label in charts if chart in document.charts]
+        if drawn:
+            yield parts.section(title, *drawn) if title else html.Section(drawn, className=name)
+    if "nodes" in document.charts:
+        address = parts.run_path(document.recording.run_id, "nodes")
+        more = html.P(parts.link("All metrics of the nodes", address))
+        yield parts.section("Nodes", _figure(view, document, "nodes", "Load of nodes, and operators at work"), more)
+
+
+def _figure(view: View, document: Document, chart: str, label: str) -> Component:
+    return parts.graph(f"run-{chart}", document.charts[chart](view.theme), label, document.recording.run_id)
+
+
+def _tables(recording: Recording, document: Document) -> Iterator[Component]:
+    rows = tables.operator_rows(recording.stages)
+    if rows:
+        links = [address for stage in recording.stages for address in _addresses(recording.run_id, stage)]
+        shown = parts.stage_table("Stages and operators", tables.OPERATOR_COLUMNS, rows, links)
+        yield parts.section("Stages and operators", shown, note="A name leads to the workers behind it.")
+    reasons = tables.reason_rows(flow_of(recording))
+    if reasons:
+        columns = ("reason", "records", "of all that left")
+        cells = ((operator, without_paths(reason), *rest) for operator, reason, *rest in reasons)
+        yield parts.section("Why records left", parts.table("Reasons", columns, cells, first="operator"))
+    if document.errors is not None:
+        yield parts.section("Errors", _errors(document.errors))
+    if document.comparison is not None:
+        words = [html.P(text) for text in tables.comparison_words(document.comparison)]
+        before = document.comparison.before.run_id
+        more = html.P(parts.link("Compare in full", f"/compare?run={before}&run={recording.run_id}"))
+        yield parts.section("Against the run before", *words, more)
+
+
+def _addresses(run_id: str, stage: StageTotals) -> list[str]:
+    """The pages of a stage and its operators, in the order of the table."""
+    of_stage = parts.run_path(run_id, "stage", stage.name)
+    names = [operator.name for operator in stage.operators]
+    return [of_stage, *(parts.run_path(run_id, "stage", stage.name, "operator", name) for name in names)]
+
+
+def _errors(found: Examples) -> Component:
+    if not found.found:
+        return html.P(without_paths(found.problem or "No example was kept."), className="note")
+    columns = ("record", "message", "more like it")
+    rows = [
+        (example.place, without_paths(example.record_id), without_paths(example.reason), count(example.more))
+        for example in found.found
+    ]
+    return parts.table("Examples of records that raised", columns, rows, first="where")
+
+
+def _settings(recording: Recording) -> Component:
+    facts = tables.environment(recording, SCHEMA_VERSION)
+    listed = html.Dl([part for name, value in facts for part in (html.Dt(name), html.Dd(value))], className="facts")
+    children: list[Component] = [listed]
+    if recording.config:
+        text = as_yaml(values_without_paths(recording.config))
+        children.append(html.Details([html.Summary("Configuration"), html.Pre(text, className="config")]))
+    return parts.section("How it was run", *children)

@@ -1,0 +1,303 @@
+"""All runs: search, filter, sort, trends, and a choice to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import and_, or_
+from typing import Any
+from urllib.parse import urlencode
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from mega_data_factory.dashboard import parts
+from mega_data_factory.dashboard.context import View
+from mega_data_factory.dashboard.words import without_paths
+from mega_data_factory.framework.metrics.fields import utc_now
+from mega_data_factory.visualization.charts.runs import trends
+from mega_data_factory.visualization.formats import count, moment, percent, plural, rate, seconds
+from mega_data_factory.visualization.theme import Theme
+
+ROWS = 50
+"""Runs on one page of the table."""
+
+TREND_RUNS = 600
+
+STATUSES = ("running", "completed", "failed", "interrupted", "aborted")
+PERIODS = {"": "any time", "1h": "last hour", "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days"}
+_HOURS = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
+
+COLUMNS = {
+    "run_id": "run",
+    "pipeline": "pipeline",
+    "status": "status",
+    "start_time": "started (UTC)",
+    "duration": "duration",
+    "total_input_records": "read",
+    "total_output_records": "written",
+    "overall_pass_rate": "pass",
+    "avg_throughput": "throughput",
+    "total_errors": "errors",
+    "books_closed": "books",
+}
+"""Columns of the table, which are those that it can be sorted by, and their headings."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which runs, in which order: all of it stands in the address.
+
+    Attributes:
+        text: part of the id, the pipeline, the host or the error.
+        pipeline: name of one; empty for all.
+        status: of these; empty for all.
+        period: a key of `PERIODS`.
+        sort: a column.
+        ascending: the smallest first.
+        page: of the table, from 1.
+    """
+
+    text: str = ""
+    pipeline: str = ""
+    status: tuple[str, ...] = ()
+    period: str = ""
+    sort: str = "start_time"
+    ascending: bool = False
+    page: int = 1
+
+    @classmethod
+    def of(cls, query: Mapping[str, list[str]]) -> Choice:
+        """What an address says; what it says wrongly is left out."""
+        first = {key: values[0] for key, values in query.items()}
+        page = first.get("page", "1")
+        return cls(
+            text=first.get("q", ""),
+            pipeline=first.get("pipeline", ""),
+            status=tuple(status for status in query.get("status", []) if status in STATUSES),
+            period=first["period"] if first.get("period") in PERIODS else "",
+            sort=first["sort"] if first.get("sort") in COLUMNS else "start_time",
+            ascending=first.get("order") == "up",
+            page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
+        )
+
+    @property
+    def filters(self) -> tuple[object, ...]:
+        """What it is narrowed to."""
+        return self.text, self.pipeline, self.status, self.period
+
+    def address(self) -> str:
+        """The part of the address behind the path: `?status=failed&sort=duration`, or nothing."""
+        pairs = [("q", self.text), ("pipeline", self.pipeline), *(("status", status) for status in self.status)]
+        pairs += [("period", self.period), ("sort", self.sort if self.sort != "start_time" else "")]
+        pairs += [("order", "up" if self.ascending else ""), ("page", str(self.page) if self.page > 1 else "")]
+        kept = [(key, value) for key, value in pairs if value]
+        return f"?{urlencode(kept)}" if kept else ""
+
+    def chosen(self, runs: pa.Table, now: datetime) -> pa.Table:
+        """The runs, in order.
+
+        Args:
+            runs: rows of the table `runs`.
+            now: naive UTC.
+        """
+        conditions = list(self._conditions(now))
+        found = runs.filter(reduce(and_, conditions)) if conditions else runs
+        order = "ascending" if self.ascending else "descending"
+        return found.sort_by([(self.sort, order), ("start_time", "descending"), ("run_id", "descending")])
+
+    def _conditions(self, now: datetime) -> Sequence[pc.Expression]:
+        found = []
+        if self.text:
+            places = [pc.field(name) for name in ("run_id", "pipeline", "hostname", "error")]
+            matches = [pc.match_substring(place, self.text, ignore_case=True).fill_null(False) for place in places]
+            found.append(reduce(or_, matches))
+        if self.pipeline:
+            found.append(pc.field("pipeline") == self.pipeline)
+        if self.status:
+            found.append(pc.field("status").isin(self.status))
+        if self.period:
+            found.append(pc.field("start_time") >= now - timedelta(hours=_HOURS[self.period]))
+        return found
+
+
+def stamp(_: View) -> str:
+    """The page is made once; its table is made again by its own callback."""
+    return "runs"
+
+
+def show(view: View) -> tuple[str, Component]:
+    """The page, still without its table."""
+    choice = Choice.of(view.query)
+    known = view.store.runs(patience=0.5).table
+    pipelines = sorted(filter(None, known.column("pipeline").unique().to_pylist())) if known.num_rows else []
+    controls = html.Div(
+        [
+            _labelled(
+                "Search",
+                dcc.Input(
+                    id="runs-text", type="search", value=choice.text, debounce=0.2, placeholder="id, error, host"
+                ),
+            ),
+            _labelled(
+                "Pipeline",
+                dcc.Dropdown(
+                    id="runs-pipeline", options=pipelines, value=choice.pipeline or None, placeholder="all pipelines"
+                ),
+            ),
+            _labelled(
+                "Started",
+                dcc.Dropdown(
+                    id="runs-period",
+                    options=[{"label": text, "value": key} for key, text in PERIODS.items() if key],
+                    value=choice.period or None,
+                    placeholder=PERIODS[""],
+                ),
+            ),
+            html.Fieldset(
+                [
+                    html.Legend("Status"),
+                    dcc.Checklist(id="runs-status", options=list(STATUSES), value=list(choice.status), inline=True),
+                ]
+            ),
+        ],
+        className="controls",
+        role="search",
+    )
+    page = [
+        parts.heading("Runs"),
+        controls,
+        dcc.Store(id="runs-picked", data=[]),
+        dcc.Store(id="runs-version"),
+        dcc.Store(id="runs-address"),
+        html.Div(id="runs-body", **parts.aria(live="off")),
+    ]
+    return "Runs", html.Div(page)
+
+
+def _labelled(text: str, control: Any) -> Component:
+    return html.Div([html.Label(text, htmlFor=control.id), control], className="control")
+
+
+def body(view: View, choice: Choice, picked: Sequence[str]) -> Component:
+    """What stands below the controls.
+
+    Args:
+        view: the look.
+        choice: which runs.
+        picked: runs that are chosen for a comparison.
+    """
+    listed = view.store.runs()
+    if not listed.ready:
+        return parts.notice("Reading the runs …", "There are many, and they are read for the first time.")
+    if listed.error is not None and not listed.table.num_rows:
+        return parts.notice("The metrics folder cannot be read now", without_paths(listed.error.message))
+    if not listed.table.num_rows:
+        return _empty()
+    found = choice.chosen(listed.table, utc_now())
+    if not found.num_rows:
+        return parts.notice(
+            "No run is like that", f"None of {plural(listed.table.num_rows, 'run')} passes the filters."
+        )
+    last = (found.num_rows - 1) // ROWS + 1
+    choice = replace(choice, page=min(choice.page, last))
+    shown = found.slice((choice.page - 1) * ROWS, ROWS).to_pylist()
+    return html.Div(
+        [
+            _summary(found, listed.table.num_rows),
+            _trends(found, view.theme),
+            html.Div([_pager(choice, found.num_rows, last), _compare_button(picked)], className="bar"),
+            _table(shown, choice, picked),
+        ]
+    )
+
+
+def _empty() -> Component:
+    return parts.notice(
+        "No runs yet",
+        html.Span(["Start one with ", parts.command("mdf run --config FILE"), ": it appears here while it goes on."]),
+        "This page looks at its folder every second.",
+    )
+
+
+def _summary(found: pa.Table, known: int) -> Component:
+    numbers = {row["values"]: row["counts"] for row in found.column("status").value_counts().to_pylist()}
+    by_status = [f"{count(numbers[status])} {status}" for status in STATUSES if numbers.get(status)]
+    which = (
+        plural(found.num_rows, "run") if found.num_rows == known else f"{count(found.num_rows)} of {count(known)} runs"
+    )
+    return html.P(f"{which}: {', '.join(by_status)}", className="note", role="status")
+
+
+def _trends(found: pa.Table, theme: Theme) -> Component | None:
+    newest = found.sort_by([("start_time", "descending")]).slice(0, TREND_RUNS)
+    if newest.num_rows < 2:
+        return None
+    figure = trends(newest.to_pylist(), theme)
+    return parts.graph("runs-trends", figure, "Throughput and pass rate of the runs over time")
+
+
+def _pager(choice: Choice, number: int, last: int) -> Component:
+    first = (choice.page - 1) * ROWS + 1
+    items: list[Component | str] = [f"{count(first)} to {count(min(number, first + ROWS - 1))} of {count(number)}"]
+    if choice.page > 1:
+        items.append(
+            parts.link("newer" if choice.sort == "start_time" else "previous", _at(choice, page=choice.page - 1))
+        )
+    if choice.page < last:
+        items.append(parts.link("older" if choice.sort == "start_time" else "next", _at(choice, page=choice.page + 1)))
+    return html.Nav(items, className="pager", **parts.aria(label="Pages of the table"))
+
+
+def _compare_button(picked: Sequence[str]) -> Component:
+    enough = len(picked) > 1
+    text = f"Compare {len(picked)} runs" if enough else "Compare: choose two runs or more"
+    return html.Button(text, id="runs-compare", disabled=not enough, type="button")
+
+
+def _at(choice: Choice, **changes: Any) -> str:
+    return f"/{replace(choice, **changes).address()}"
+
+
+def _table(rows: Sequence[Mapping[str, Any]], choice: Choice, picked: Sequence[str]) -> Component:
+    head: list[Component] = [html.Th(html.Span("compare", className="hidden"), scope="col")]
+    head += [_heading(column, text, choice) for column, text in COLUMNS.items()]
+    body = [_row(row, row["run_id"] in picked) for row in rows]
+    shown = html.Table([html.Caption("Runs"), html.Thead(html.Tr(head)), html.Tbody(body)], className="runs")
+    return parts.scrolling(shown, "Runs")
+
+
+def _heading(column: str, text: str, choice: Choice) -> Component:
+    here = choice.sort == column
+    arrow = ("▲" if choice.ascending else "▼") if here else ""
+    href = _at(choice, sort=column, ascending=not choice.ascending if here else False, page=1)
+    state = ("ascending" if choice.ascending else "descending") if here else "none"
+    return html.Th(parts.link(f"{text} {arrow}".strip(), href), scope="col", **parts.aria(sort=state))
+
+
+def _row(run: Mapping[str, Any], picked: bool) -> Component:
+    run_id = run["run_id"]
+    pick = dcc.Checklist(
+        id={"type": "runs-pick", "run": run_id},
+        options=[{"label": html.Span(f"compare {run_id}", className="hidden"), "value": run_id}],
+        value=[run_id] if picked else [],
+    )
+    books = {True: "closed", False: "open", None: "-"}[run["books_closed"]]
+    cells = [
+        run["pipeline"] or "-",
+        parts.badge(run["status"]),
+        moment(run["start_time"]),
+        seconds(run["duration"]),
+        count(run["total_input_records"]),
+        count(run["total_output_records"]),
+        percent(run["overall_pass_rate"]),
+        rate(run["avg_throughput"]),
+        count(run["total_errors"]),
+        html.Span(books, className="bad" if books == "open" else ""),
+    ]
+    name = html.Th(parts.link(run_id, parts.run_path(run_id)), scope="row")
+    return html.Tr([html.Td(pick), name, *(html.Td(cell) for cell in cells)])

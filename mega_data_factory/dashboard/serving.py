@@ -1,0 +1,88 @@
+"""Serve the dashboard until it is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import waitress
+
+from mega_data_factory.dashboard.access import checked_token, is_loopback
+from mega_data_factory.dashboard.app import create_app
+from mega_data_factory.errors import ConfigError
+from mega_data_factory.storage import Location
+
+_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a dashboard can be opened.
+
+    Attributes:
+        url: without a token.
+        token: what has to be shown; None where nothing has.
+    """
+
+    url: str
+    token: str | None
+
+    @property
+    def opening(self) -> str:
+        """The address to open first: it carries the token into a cookie."""
+        return f"{self.url}?token={self.token}" if self.token else self.url
+
+
+def serve(
+    path: Location,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8050,
+    token: str | None = None,
+    hosts: Sequence[str] = (),
+    ready: Callable[[Address], None] = lambda _: None,
+) -> None:
+    """Serve until the process is interrupted.
+
+    Args:
+        path: the metrics folder, local or an fsspec URI.
+        host: address to listen on; one that other machines reach needs a token.
+        port: port to listen on; 0 for any that is free.
+        token: what browsers have to show.
+        hosts: names that it is called by, where it is behind a proxy.
+        ready: told the address once it is listened to.
+
+    Raises:
+        ConfigError: there is no token though other machines reach the address, or it cannot be listened on.
+    """
+    token = checked_token(host, token)
+    with contextlib.closing(_listening(host, port)) as listener:
+        app = create_app(path, token=token, hosts=hosts)
+        logging.getLogger("waitress").setLevel(logging.ERROR)
+        server = waitress.create_server(app.server, sockets=[listener], threads=_THREADS, ident="")
+        ready(Address(_url(host, listener.getsockname()[1]), token))
+        try:
+            server.run()
+        finally:
+            server.close()
+            app.server.config["store"].stop()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    name = host.strip("[]")
+    family = socket.AF_INET6 if ":" in name else socket.AF_INET
+    try:
+        return socket.create_server((name, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}",
+            hint="--port 0 takes any port that is free",
+        ) from error
+
+
+def _url(host: str, port: int) -> str:
+    name = host if is_loopback(host) else socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104
+    return f"http://{f'[{name}]' if ':' in name.strip('[]') and not name.startswith('[') else name}:{port}/"

@@ -1,0 +1,161 @@
+"""What the pages show, read from the metrics folder alone: the list of runs kept fresh, recent runs kept at hand."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from mega_data_factory.analytics.past import Past
+from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.metrics.reader import MetricsReader
+from mega_data_factory.reports.document import Document
+from mega_data_factory.storage import Location
+
+_log = logging.getLogger("mega_data_factory.dashboard")
+
+REFRESH_SECONDS = 1.0
+"""How often the list of runs is looked at: what has not changed is not read again."""
+
+_RECENT = 48
+"""So much is kept at hand, of about a third as many runs."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RunList:
+    """All runs at one moment.
+
+    Attributes:
+        table: the rows of the table `runs` but the configuration, the oldest first.
+        version: another number whenever the rows have changed.
+        error: why the folder cannot be read now; the rows are then those of the last time.
+        ready: whether it has been read at all.
+    """
+
+    table: pa.Table
+    version: int = 0
+    error: MdfError | None = None
+    ready: bool = False
+
+
+class RunStore:
+    """The runs of a metrics folder, for many requests at once.
+
+    A thread of its own looks at the folder; no request waits for it.
+
+    Args:
+        path: the metrics folder, local or an fsspec URI.
+        refresh: seconds between two looks.
+    """
+
+    def __init__(self, path: Location, *, refresh: float = REFRESH_SECONDS) -> None:
+        self.path = path
+        self.reader = MetricsReader(path)
+        self._refresh = refresh
+        self._list = RunList(pa.table({}))
+        self._recent: OrderedDict[tuple[str, str], tuple[Any, Any]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._read_once = threading.Event()
+        self._thread = threading.Thread(target=self._go, name="dashboard-runs", daemon=True)
+
+    def start(self) -> RunStore:
+        """Begin to look at the folder."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._ending.set()
+        self._thread.join()
+
+    def runs(self, patience: float = 0.0) -> RunList:
+        """All runs as they were a moment ago.
+
+        Args:
+            patience: seconds to wait for the first look at the folder.
+        """
+        self._read_once.wait(patience)
+        return self._list
+
+    def recording(self, run_id: str) -> Recording:
+        """A run with everything that is told of it.
+
+        Raises:
+            MdfError: there is no such run, or it cannot be read.
+        """
+        return self._remembered("recording", run_id, lambda: Recording.read(self.reader, run_id))
+
+    def past(self, run_id: str) -> Past:
+        """The runs of the same pipeline before it.
+
+        Raises:
+            MdfError: they cannot be read.
+        """
+        return self._remembered("past", run_id, lambda: Past.read(self.reader, self.recording(run_id)))
+
+    def document(self, run_id: str) -> Document:
+        """What its report would show.
+
+        Raises:
+            MdfError: there is no such run, or it cannot be read.
+        """
+        return self._remembered("document", run_id, lambda: Document.of(self.recording(run_id), self.past(run_id)))
+
+    def stamp(self, run_id: str) -> tuple[Any, ...]:
+        """Differs when a run is not what it was: it went on, ended, or was given up."""
+        row = self._row(run_id)
+        return () if row is None else (row["status"], row["heartbeat"], row["end_time"])
+
+    def _row(self, run_id: str) -> dict[str, Any] | None:
+        table = self._list.table
+        if not table.num_rows:
+            return None
+        at = table.column("run_id").index(run_id).as_py()
+        row: dict[str, Any] | None = None if at < 0 else table.slice(at, 1).to_pylist()[0]
+        return row
+
+    def _remembered(self, what: str, run_id: str, read: Callable[[], T]) -> T:
+        """What was read of a run, read again when the run has changed."""
+        stamp = self.stamp(run_id)
+        key = (what, run_id)
+        with self._lock:
+            if stamp and key in self._recent and self._recent[key][0] == stamp:
+                self._recent.move_to_end(key)
+                kept: T = self._recent[key][1]
+                return kept
+        found = read()
+        with self._lock:
+            self._recent[key] = (stamp, found)
+            while len(self._recent) > _RECENT:
+                self._recent.popitem(last=False)
+        return found
+
+    def _go(self) -> None:
+        while not self._ending.is_set():
+            started = time.monotonic()
+            self._look()
+            self._read_once.set()
+            spent = time.monotonic() - started
+            self._ending.wait(max(self._refresh, 4 * spent))  # a slow store is not looked at all the time
+
+    def _look(self) -> None:
+        before = self._list
+        try:
+            table = self.reader.runs().drop_columns("config")
+        except MdfError as error:
+            if before.error is None or str(before.error) != str(error):
+                _log.warning("%s cannot be read now: %s", self.path, error)
+            self._list = RunList(before.table, before.version, error, ready=True)
+            return
+        changed = not before.ready or before.error is not None or not table.equals(before.table)
+        self._list = RunList(table, before.version + changed, None, ready=True)
