@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -101,7 +102,7 @@ def test_failures_are_followed_by_longer_and_longer_pauses() -> None:
     failing._failing = lambda call: bool(times.append(time.monotonic())) or True  # type: ignore[func-returns-value]
     failing.patience = 0.0
     run({"failing": failing}, lambda: failing.calls >= 5)
-    pauses = [after - before for before, after in zip(times[:4], times[1:5], strict=True)]
+    pauses = [after - before for before, after in itertools.pairwise(times[:5])]
     assert all(pause >= 0.01 * 2**streak for streak, pause in enumerate(pauses, 1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 
@@ -171,7 +172,7 @@ def test_further_reasons_never_take_from_those_before() -> None:
         row.observe(1.0, 2000, 0, 0, reasons=reasons, rejected_records=sum(reasons.values()))
         found = samples(snapshot([row.copy()]), families)
         seen.append({key: v for key, v in found.items() if key[0] == "mdf_operator_rejected_records_total"})
-    for earlier, later in zip(seen, seen[1:], strict=False):
+    for earlier, later in itertools.pairwise(seen):
         assert all(later[key] >= v for key, v in earlier.items())
     by_reason = {dict(labels)["reason"]: v for (_, labels), v in seen[-1].items()}
     assert sum(by_reason.values()) == 1011

@@ -83,7 +83,7 @@ def test_histograms_arrive_bucket_by_bucket(receiver: Receiver) -> None:
 
 
 def test_zero_and_nothing_have_their_place(receiver: Receiver) -> None:
-    """Latencies of 0 are in the zero count; an operator that no batch has reached has an empty histogram, no extremes."""
+    """Latencies of 0 are in the zero count; an idle operator has an empty histogram without extremes."""
     zero = OperatorMetrics("run_1", "clean", "zero", "w", NOW)
     zero.observe(0.0, 5, 5)
     idle = OperatorMetrics("run_1", "clean", "idle", "w", NOW, operator_index=1)

@@ -119,7 +119,7 @@ def test_a_port_in_use_is_an_error_until_it_is_free() -> None:
 
 def test_a_host_that_is_none_is_an_error() -> None:
     """A name that does not resolve is an error with the name in it."""
-    with pytest.raises(MetricsError, match="cannot listen on no.such.host.invalid:0"):
+    with pytest.raises(MetricsError, match=r"cannot listen on no\.such\.host\.invalid:0"):
         PrometheusExporter(host="no.such.host.invalid", port=0).export(snapshot())
 
 
