@@ -9,14 +9,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mega_data_factory.analytics.anomaly import AnomalyDetector
-    from mega_data_factory.analytics.correlation import changed_scores
+    from mega_data_factory.analytics.anomaly import Anomalies, AnomalyDetector, Reason, detect, node_anomaly_rate
+    from mega_data_factory.analytics.correlation import changed_scores, correlation_matrix, lagged_correlations
 
-__all__ = ["AnomalyDetector", "changed_scores"]
+__all__ = [
+    "Anomalies",
+    "AnomalyDetector",
+    "Reason",
+    "changed_scores",
+    "correlation_matrix",
+    "detect",
+    "lagged_correlations",
+    "node_anomaly_rate",
+]
 
 _HOMES = {
-    "anomaly": ("AnomalyDetector",),
-    "correlation": ("changed_scores",),
+    "anomaly": ("Anomalies", "AnomalyDetector", "Reason", "detect", "node_anomaly_rate"),
+    "correlation": ("changed_scores", "correlation_matrix", "lagged_correlations"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -1,6 +1,35 @@
-"""Which points of a metric are strange, judged as they arrive."""
+"""Which points of a metric are strange, judged as they arrive.
 
-from mega_data_factory.analytics.anomaly.detector import AnomalyDetector
-from mega_data_factory.analytics.anomaly.reason import Reason
+Names are loaded when they are asked for (PEP 562): the detector itself needs nothing but the standard library.
+"""
 
-__all__ = ["AnomalyDetector", "Reason"]
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mega_data_factory.analytics.anomaly.detector import AnomalyDetector
+    from mega_data_factory.analytics.anomaly.history import Anomalies, detect, node_anomaly_rate
+    from mega_data_factory.analytics.anomaly.reason import Reason
+
+__all__ = ["Anomalies", "AnomalyDetector", "Reason", "detect", "node_anomaly_rate"]
+
+_HOME_OF = {
+    "Anomalies": "history",
+    "AnomalyDetector": "detector",
+    "Reason": "reason",
+    "detect": "history",
+    "node_anomaly_rate": "history",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

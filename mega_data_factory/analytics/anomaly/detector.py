@@ -12,7 +12,7 @@ from mega_data_factory.analytics.anomaly.runs import RunLength, Silence
 from mega_data_factory.errors import AnalysisError
 
 # How these were chosen, and on what plateau they lie: docs/decisions/0010-anomalies-by-novelty.md
-_ALARM_DECADES = 2.45  # of novelty make a score of 1
+_ALARM_DECADES = 2.5  # of novelty make a score of 1
 _VALUE = 1.0 / _ALARM_DECADES
 _LEVEL = 0.6 / _ALARM_DECADES  # a new least or greatest of the last values weighs less than a new value,
 _SPREAD = 0.8 / _ALARM_DECADES  # and so does a new spread

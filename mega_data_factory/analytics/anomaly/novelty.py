@@ -13,7 +13,7 @@ _WITHOUT_RANGE = 10.0  # the gap, in ranges, of the second value of a series tha
 
 
 class Novelty:
-    """Strangeness of a value = log10(1 + 100 · gap / range) - log10(share of the points with such a gap or a wider one).
+    """Strangeness = log10(1 + 100 · gap / range) - log10(share of the points whose gap was as wide or wider).
 
     The gap is the distance to the nearest value ever seen. The first term says how wide it is beside the range of the
     series, the second how rare, where gaps are measured in the series' own usual step (its mean absolute difference):
