@@ -144,10 +144,8 @@ def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[Any]], 
     body = [
         html.Tr([html.Th(row[0], scope="row"), *(html.Td(cell) for cell in row[1:])]) for row in (list(r) for r in rows)
     ]
-    return scrolling(
-        html.Table([html.Caption(caption), html.Thead(head), html.Tbody(body)]),
-        caption,
-    )
+    narrow = "narrow" if len(headings) < 4 else ""
+    return scrolling(html.Table([html.Caption(caption), html.Thead(head), html.Tbody(body)], className=narrow), caption)
 
 
 def stage_table(caption: str, headings: Sequence[str], rows: Iterable[Row], links: Iterable[str | None]) -> Component:
@@ -163,7 +161,9 @@ def stage_table(caption: str, headings: Sequence[str], rows: Iterable[Row], link
         )
         for row, href in zip(rows, links, strict=True)
     ]
-    return scrolling(html.Table([html.Caption(caption), html.Thead(head), html.Tbody(body)]), caption)
+    kind = "reasons" if headings[-1] == "top reason" else ""
+    shown = html.Table([html.Caption(caption), html.Thead(head), html.Tbody(body)], className=kind)
+    return scrolling(shown, caption)
 
 
 def scrolling(child: Component, label: str) -> Component:

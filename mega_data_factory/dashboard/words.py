@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _PATH = re.compile(
-    r"""(?<![\w.:/\\-])(?:file://)?(?:~|[A-Za-z]:(?=\\))?[/\\](?:[^\s/\\:;,"'`<>|]+[/\\])*([^\s/\\:;,"'`<>|]*)"""
+    r"""(?<![\w.:/\\-])(?:file://)?(?:~|[A-Za-z]:(?=\\))?  # neither a scheme, as in s3://bucket, nor a relative path
+    [/\\](?:[^\s/\\:;,"'`<>|]+[/\\])+                      # one folder at least: `/s` is a unit
+    ([^\s/\\:;,"'`<>|]*)""",
+    re.VERBOSE,
 )
-"""An absolute path; what follows a scheme, as in `s3://bucket/key`, is none of this machine."""
+"""An absolute path, and its last part."""
 
 
 def without_paths(text: str) -> str:
