@@ -17,7 +17,7 @@ from mega_data_factory.visualization.history import alignment, folder
 from mega_data_factory.visualization.history.checks import arrays
 from mega_data_factory.visualization.history.limits import make_room
 from mega_data_factory.visualization.history.node import NodeHistory
-from mega_data_factory.visualization.history.records import Records
+from mega_data_factory.visualization.history.records import NO_TIME, Records
 from mega_data_factory.visualization.history.retention import MICROSECOND, HistoryRetention
 from mega_data_factory.visualization.history.series import Floats, Series, Times
 
@@ -74,9 +74,9 @@ class MetricsHistory:
             HistoryError: a value is not a number, or the timestamp is not an integer; nothing was added.
         """
         hot = self._hot.get(node_id)
-        if hot is None or tuple(metrics) != hot.names:
+        if hot is None or hot.sparse or timestamp == NO_TIME or tuple(metrics) != hot.names:
             hot = self._pack(node_id, metrics, timestamp)
-        else:  # the way of nearly every point: the same metrics as the last one
+        else:  # the way of nearly every point: the same metrics as the last one, all of them measured
             try:
                 hot.pack(hot.buffer, hot.offset, *metrics.values(), timestamp)
                 hot.offset += hot.width

@@ -12,7 +12,7 @@ from mega_data_factory.visualization.history.chunk import OUTLINE_ROWS, Chunk
 from mega_data_factory.visualization.history.codec import Codec
 from mega_data_factory.visualization.history.drawing import thinned
 from mega_data_factory.visualization.history.folder import NodeFolder
-from mega_data_factory.visualization.history.records import Records
+from mega_data_factory.visualization.history.records import NO_TIME, Records
 from mega_data_factory.visualization.history.retention import HistoryRetention
 from mega_data_factory.visualization.history.series import Series, combined, joined, latest
 
@@ -72,6 +72,8 @@ class NodeHistory:
         Raises:
             HistoryError: a value is not a number, or the timestamp is not an int64.
         """
+        if self.hot is not None and timestamp != NO_TIME and self.hot.take(metrics, timestamp):
+            return self.hot
         point = {name: number(self.node_id, name, value) for name, value in metrics.items()}
         when = moment(self.node_id, timestamp)
         hot = self.ready(point)

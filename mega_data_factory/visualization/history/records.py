@@ -7,6 +7,7 @@ of writing each value into a column of its own; the columns are strided views of
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import os
 import struct
@@ -45,15 +46,17 @@ class Records:
         names, pack, buffer: `pack(buffer, offset, *values, timestamp)` writes a record.
         offset, end: where the next record goes; the buffer is full when they are equal.
         width: bytes of a record.
+        sparse: whether some point did not have all metrics; then trying to pack the next as it is would be in vain.
 
     Raises:
         HistoryError: the file cannot be made.
     """
 
-    __slots__ = ("_first", "buffer", "end", "names", "offset", "pack", "path", "width")
+    __slots__ = ("_first", "_known", "buffer", "end", "names", "offset", "pack", "path", "sparse", "width")
 
     def __init__(self, node_id: str, names: Sequence[str], capacity: int, path: Path | None = None) -> None:
         self.names = tuple(names)
+        self._known = frozenset(names)
         self.path = path
         record = struct.Struct(f"@{len(self.names)}dq")  # native: the timestamp is copied as a whole, never by bytes
         self.pack = record.pack_into
@@ -64,6 +67,7 @@ class Records:
             self.buffer = bytearray(capacity * self.width)
         else:
             self.buffer, self._first = _mapped(path, {"node_id": node_id, "metrics": self.names}, capacity)
+        self.sparse = False
         self.offset = self._first
         self.end = self._first + capacity * self.width
 
@@ -74,6 +78,23 @@ class Records:
     def nbytes(self) -> int:
         """Bytes of the buffer."""
         return self.end - self._first
+
+    def take(self, metrics: Mapping[str, float | None], timestamp: int) -> bool:
+        """Add a point that does not have all metrics, or has them in another order.
+
+        Returns:
+            False, and nothing is added, when it has others, or what is not a number.
+        """
+        if not metrics.keys() <= self._known:
+            return False
+        values = [math.nan if (value := metrics.get(name)) is None else value for name in self.names]
+        try:
+            self.pack(self.buffer, self.offset, *values, timestamp)
+        except (struct.error, OverflowError):
+            return False
+        self.offset += self.width
+        self.sparse = True
+        return True
 
     def extend(self, timestamps: Times, columns: Mapping[str, Floats]) -> int:
         """Take points from arrays until the buffer is full; gives how many were taken."""
