@@ -1,0 +1,209 @@
+"""The machines under a run are sampled, whatever happens to them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mega_data_factory.framework.engines.batch_board import BatchBoard, Mark, board_of, sweep_boards
+from mega_data_factory.framework.executor import Executor, Progress
+from mega_data_factory.framework.metrics.reader import MetricsReader
+from tests.engines.conftest import OLD_RAY, import_ray
+from tests.engines.running import Pipeline, Result, fake, jsonl, stage
+
+METRICS = ("cpu_usage", "memory_usage", "disk_usage", "network_io", "disk_io", "iops")
+
+
+def pipeline(folder: Path, *, rows: int = 600, interval: float | None = 0.1, **executor: Any) -> Pipeline:
+    """A slow stage of two workers."""
+    source = jsonl(folder / "a.jsonl", [f"text {n}" for n in range(rows)])
+    stages = [stage("only", fake("Slow", seconds=0.1), num_replicas=2, resources={"cpu": 0.5})]
+    metrics = {"flush_interval": 0.2, "node_interval": interval}
+    return Pipeline(folder, source, stages, executor={"batch_size": 50, "metrics": metrics, **executor})
+
+
+def nodes_of(pipe: Pipeline) -> list[dict[str, Any]]:
+    """The samples of all nodes, by time."""
+    rows: list[dict[str, Any]] = MetricsReader(pipe.metrics).nodes().to_pylist()
+    return rows
+
+
+def assert_complete(result: Result, records: int) -> None:
+    """The run has come to its end, and no record is missing."""
+    assert result.error is None
+    assert (result.run["status"], result.run["books_closed"]) == ("completed", True)
+    assert len(result.texts) == records
+
+
+def test_the_local_engine_samples_its_machine(tmp_path: Path) -> None:
+    """From the start to the end of the run, with the batches that its stage workers hold."""
+    pipe = pipeline(tmp_path)
+    result = pipe.run()
+    assert_complete(result, 600)
+    rows = nodes_of(pipe)
+    assert {(row["run_id"], row["node_id"], row["hostname"]) for row in rows} == {
+        (result.run["run_id"], platform.node(), platform.node())
+    }
+    assert len(rows) >= 4
+    assert {row["num_workers"] for row in rows} == {2}
+    assert rows[-1]["partition_count"] == 0
+    assert max(row["partition_count"] for row in rows) in (1, 2)
+    assert rows[0]["cpu_usage"] is None
+    assert all(row["memory_usage"] is not None and row["disk_usage"] is not None for row in rows)
+    for row in rows[1:]:
+        assert all(row[metric] is None or row[metric] >= 0 for metric in METRICS)
+    assert {row["object_store_memory"] for row in rows} == {None}
+
+
+@pytest.mark.parametrize("interval", [None, 0])
+def test_sampling_can_be_switched_off(tmp_path: Path, interval: float | None) -> None:
+    """With 0 or null nothing is sampled and nothing written."""
+    pipe = pipeline(tmp_path, rows=50, interval=interval)
+    assert_complete(pipe.run(), 50)
+    assert not (pipe.metrics / "nodes").exists()
+
+
+def test_a_board_counts_what_living_processes_hold(tmp_path: Path) -> None:
+    """A process that was killed holds nothing, whatever it has written last; nor does a file that is not finished."""
+    board = tmp_path / "board"
+    mark, read = Mark(board), BatchBoard(board)
+    dead = os.fork()
+    if dead == 0:
+        Mark(board)._byte[0] = 1
+        os._exit(0)
+    os.waitpid(dead, 0)
+    (board / "1").touch()  # a worker that is about to write it
+    assert (board / str(dead)).read_bytes() == b"\1"
+    assert read.read() == (0, 1)
+    with mark.held():
+        assert read.read() == (1, 1)
+    assert read.read() == (0, 1)
+    assert not (board / str(dead)).exists()
+    read.remove()
+    assert not board.exists()
+
+
+def test_boards_of_killed_nodes_are_swept(tmp_path: Path) -> None:
+    """An old board without a living process goes; a young one, a used one, and what is no board stay."""
+    old, young, used = (board_of(f"run-{number}", "0123456789abcdef") for number in range(3))
+    foreign = old.with_name("mdf-board-notes")
+    for board in (old, young, foreign):
+        board.mkdir()
+    Mark(used)
+    (foreign / "mine.txt").touch()
+    for board in (old, used, foreign):
+        os.utime(board, (0, 0))
+    sweep_boards()
+    assert [board.exists() for board in (old, young, used, foreign)] == [False, True, True, True]
+
+
+# ── a cluster ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head and one more node, of two CPUs each; what is written on them goes below a folder of this test."""
+    ray = import_ray()  # before the folder: its token must outlive it
+    folder = tempfile.mkdtemp(prefix="n", dir="/tmp")
+    monkeypatch.setenv("TMPDIR", folder)
+    from ray.cluster_utils import Cluster
+
+    made = Cluster()
+    try:
+        made.add_node(num_cpus=2, include_dashboard=False)
+        made.second = made.add_node(num_cpus=2)
+        made.wait_for_nodes()
+        made.folder = Path(folder)
+        yield made
+    finally:
+        ray.shutdown()
+        made.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Events:
+    """Calls one function after the other, each once so many records have been read."""
+
+    def __init__(self, **events: Any) -> None:
+        self.happened: list[str] = []
+        self._events = events
+
+    def __call__(self, executor: Executor, progress: Progress) -> None:
+        for name, (records, event) in self._events.items():
+            if name not in self.happened and progress.records_read >= records:
+                self.happened.append(name)
+                event()
+
+
+@pytest.mark.slow
+@OLD_RAY
+def test_every_node_of_a_cluster_is_sampled(tmp_path: Path, cluster: Any) -> None:
+    """One that joins late too; one that dies is unhealthy until the end, nothing hangs and the books close."""
+    pipe = pipeline(tmp_path, rows=6000, interval=0.5, ray_address=cluster.address)
+    pipe.engine = "ray"
+    events = Events(
+        joins=(500, lambda: cluster.add_node(num_cpus=2)),
+        dies=(2500, lambda: cluster.remove_node(cluster.second, allow_graceful=False)),
+    )
+    result = pipe.run(events)
+    assert events.happened == ["joins", "dies"]
+    assert_complete(result, 6000)
+    rows = nodes_of(pipe)
+    by_node = {node: [row for row in rows if row["node_id"] == node] for node in {row["node_id"] for row in rows}}
+    assert len(by_node) == 3
+    dead = by_node.pop(cluster.second.node_id)
+    assert dead[0]["status"] == "active"
+    assert dead[-1]["status"] == "unhealthy"
+    assert "dead" in dead[-1]["status_reason"] or "not heard of" in dead[-1]["status_reason"]
+    assert {dead[-1][metric] for metric in (*METRICS, "partition_count", "object_store_memory")} == {None}
+    assert (rows[-1]["timestamp"] - dead[-1]["timestamp"]).total_seconds() < 3
+    late = max(by_node.values(), key=lambda own: own[0]["timestamp"])
+    assert (late[0]["timestamp"] - rows[0]["timestamp"]).total_seconds() > 1
+    for own in by_node.values():
+        assert own[-1]["cpu_usage"] is not None
+        assert own[-1]["object_store_memory"] is not None
+        assert "unhealthy" not in {row["status"] for row in own}
+    held = [row["partition_count"] for row in rows if row["partition_count"] is not None]
+    assert 1 <= max(held) <= 2
+    left = [path.name for path in cluster.folder.glob("mdf-board-*")]
+    assert all(name.endswith(cluster.second.node_id[:16]) for name in left), "boards of living nodes are removed"
+
+
+@pytest.mark.slow
+@OLD_RAY
+def test_a_run_that_fails_ends_what_samples(tmp_path: Path, cluster: Any) -> None:
+    """No actor of it is left on the cluster, and what was sampled is there."""
+    pipe = pipeline(tmp_path, rows=3000, interval=0.2, ray_address=cluster.address)
+    pipe.engine = "ray"
+    executor = Executor(pipe.config())
+    steps = executor.execute()
+    for progress in steps:
+        if progress.records_read >= 500:
+            break
+    steps.close()
+    assert len({row["node_id"] for row in nodes_of(pipe)}) == 2
+    assert MetricsReader(pipe.metrics).run("latest")["status"] == "interrupted"
+    ray = import_ray()
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    deadline = time.monotonic() + 20
+    while living := _processes("NodeActor"):
+        assert time.monotonic() < deadline, living
+        time.sleep(0.1)
+    assert list(cluster.folder.glob("mdf-board-*")) == []
+
+
+def _processes(name: str) -> list[int]:
+    """Processes of this machine in whose command a name is."""
+    import psutil
+
+    return [
+        process.pid for process in psutil.process_iter(["cmdline"]) if name in " ".join(process.info["cmdline"] or [])
+    ]
