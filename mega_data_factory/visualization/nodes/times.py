@@ -120,6 +120,18 @@ def _age(age: str) -> timedelta:
     return timedelta(seconds=float(match["number"]) * _SECONDS[match["unit"]])
 
 
+def lag_microseconds(lag: timedelta | float | str) -> int:
+    """A length of time in microseconds: seconds, a `timedelta`, or `30s`, `5m`.
+
+    Raises:
+        VisualizationError: it is none, or negative.
+    """
+    length = _age(lag) if isinstance(lag, str) else lag if isinstance(lag, timedelta) else timedelta(seconds=lag)
+    if length < timedelta(0):
+        raise VisualizationError(f"the lag {lag} is negative", hint="lags in both directions are looked at anyway")
+    return length // _MICROSECOND
+
+
 def text(time: int) -> str:
     """`2026-11-22 18:30:00` in UTC of microseconds since 1970."""
     return (_EPOCH + time * _MICROSECOND).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,108 @@
+"""How metrics move together, and what changed in an incident."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import plotly.graph_objects as go
+
+from mega_data_factory.visualization.charts.cluster.lines import Curve, line
+from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, axis_name, stacked
+from mega_data_factory.visualization.charts.labels import distinct, safe
+from mega_data_factory.visualization.nodes.metric_names import metric_name
+from mega_data_factory.visualization.theme import LIGHT, Theme
+
+
+def correlation_matrix(
+    metrics: Sequence[str], values: npt.NDArray[np.float64], theme: Theme = LIGHT, *, title: str
+) -> go.Figure:
+    """A square of colours from -1 (they move against each other) to +1 (together).
+
+    Args:
+        metrics: keys, n of them.
+        values: (n, n).
+        theme: the look.
+        title: of the figure, shown letter by letter.
+    """
+    titles = distinct(metric_name(metric).title for metric in metrics)
+    heat = go.Heatmap(
+        x=titles,
+        y=titles,
+        z=values.astype(np.float32),
+        zmin=-1,
+        zmax=1,
+        colorscale=theme.scale(theme.diverging),
+        texttemplate="%{z:.2f}" if len(metrics) <= 16 else None,
+        xgap=2,
+        ygap=2,
+        colorbar={"thickness": 10, "outlinewidth": 0, "len": 0.9},
+        hovertemplate="%{y} and %{x}: %{z:.2f}<extra></extra>",
+    )
+    figure = go.Figure(heat)
+    figure.update_layout(
+        template=theme.template(),
+        title={"text": safe(title, 120), "y": 1, "yanchor": "top", "pad": {"t": 18, "l": 16}},
+        height=150 + 52 * max(len(metrics), 4),
+        margin={"t": 64, "b": 64, "l": 96, "r": 24},
+        hovermode="closest",
+        xaxis={"showline": False, "ticks": "", "constrain": "domain"},
+        yaxis={"autorange": "reversed", "scaleanchor": "x", "constrain": "domain", "showgrid": False},
+    )
+    add_note(figure, theme, ["correlation of changes; -1 against each other, +1 together"])
+    return figure
+
+
+def incident(
+    found: pd.DataFrame,
+    curves: Sequence[Curve],
+    theme: Theme = LIGHT,
+    *,
+    title: str,
+    span: tuple[int, int],
+    window: tuple[int, int],
+) -> go.Figure:
+    """The metrics that changed most, one row each, strongest on top, with the window shaded.
+
+    Args:
+        found: `node_id, metric, score` of each curve, in their order.
+        curves: what to draw, before and during the incident.
+        theme: the look.
+        title: of the figure, shown letter by letter.
+        span: start and end of the axis of time, microseconds since 1970 UTC.
+        window: the incident, the same.
+    """
+    rows = []
+    for _, entry in found.iterrows():
+        name = metric_name(entry["metric"])
+        heading = f"{name.title} on {entry['node_id']} (score {entry['score']:.1f})"
+        rows.append(Row(heading, name.unit, [entry["metric"]], weight=0.8, crowded=True))
+    figure = stacked(rows, theme, title=title, span=span)
+    for at, curve in enumerate(curves):
+        drawn, name = line(curve), metric_name(curve.metric)
+        figure.add_scatter(
+            x=drawn.x,
+            y=drawn.y,
+            mode="lines",
+            name=safe(f"{name.title} on {curve.node}"),
+            line={"color": theme.colour(at)},
+            yaxis=axis_name(at + 1, len(rows)),
+            showlegend=False,
+            hovertemplate=name.unit.hover(),
+            meta={"curve": at, "node": curve.node, "metric": curve.metric},
+        )
+    figure.add_shape(
+        type="rect",
+        x0=window[0] / 1e3,
+        x1=window[1] / 1e3,
+        y0=0,
+        y1=1,
+        yref="paper",
+        layer="below",
+        line={"width": 0},
+        fillcolor=theme.faint(theme.accent, 0.12),
+    )
+    add_note(figure, theme, ["shaded: the window that is compared with the time before it"])
+    return figure

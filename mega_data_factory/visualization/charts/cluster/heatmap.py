@@ -1,0 +1,126 @@
+"""Load as colour: every metric of every node, and one metric of every node over time."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+
+from mega_data_factory.visualization import formats
+from mega_data_factory.visualization.charts.cluster.overview import ClusterGrid, over_nodes
+from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, stacked
+from mega_data_factory.visualization.charts.labels import distinct
+from mega_data_factory.visualization.nodes.metric_names import STATUS, metric_name
+from mega_data_factory.visualization.theme import LIGHT, Theme
+
+_NODES = 20  # that a row of normal height has room for
+
+
+def load_heatmap(
+    grid: ClusterGrid, theme: Theme = LIGHT, *, title: str, span: tuple[int, int], metric: str
+) -> go.Figure:
+    """One metric of every node over time, and above it the mean of every metric of every node.
+
+    Percent are coloured from 0 to 100. Other metrics have no common scale: they are coloured from 0 to the greatest
+    mean of any node, and the label tells the value.
+
+    Args:
+        grid: metrics of nodes.
+        theme: the look.
+        title: of the figure, shown letter by letter.
+        span: start and end of the axis of time, microseconds since 1970 UTC.
+        metric: of the map over time.
+    """
+    name = metric_name(metric)
+    weight = max(1.0, 0.35 + len(grid.nodes) / _NODES * 2.2)
+    axis = {
+        "type": "category",
+        "autorange": "reversed",
+        "showgrid": False,
+        "nticks": min(len(grid.nodes), 40),
+        "title": {"text": ""},
+        "rangemode": "normal",
+    }
+    by_time = Row(f"{name.title} over time", formats.COUNT, [metric], weight, axis, scalable=False, crowded=True)
+    by_metric = Row("Mean of each metric", formats.COUNT, [], weight, axis | {"anchor": "x2"}, False, True)
+    figure = stacked([by_metric, by_time], theme, title=title, span=span)
+    labels = distinct(grid.nodes, 24)
+    _over_time(figure, grid, labels, metric, theme)
+    _by_metric(figure, grid, labels, theme)
+    figure.update_layout(hovermode="closest")
+    add_note(figure, theme, [f"{formats.count(grid.points)} points in cells of {formats.seconds(grid.step / 1e6)}"])
+    return figure
+
+
+def _over_time(figure: go.Figure, grid: ClusterGrid, labels: list[str], metric: str, theme: Theme) -> None:
+    name, values = metric_name(metric), grid.values[metric]
+    most = 100.0 if name.unit is formats.PERCENT else float(np.nanmax(values, initial=0.0)) or 1.0
+    domain = figure.layout.yaxis.domain
+    for node, label, row in zip(grid.nodes, labels, values, strict=True):
+        figure.add_heatmap(
+            x=grid.x,
+            y=[label],
+            z=row[None].astype(np.float32),
+            zmin=0,
+            zmax=most,
+            colorscale=theme.scale(theme.sequential),
+            showscale=node == grid.nodes[0],
+            colorbar=_bar(domain, name.unit.name),
+            ygap=1,
+            hovertemplate=f"%{{y}}<br>%{{x|%Y-%m-%d %H:%M:%S}}<br>{name.unit.hover('z')}<extra></extra>",
+            meta={"node": node},
+        )
+
+
+def _by_metric(figure: go.Figure, grid: ClusterGrid, labels: list[str], theme: Theme) -> None:
+    metrics = [metric for metric in grid.values if metric != STATUS]
+    means = np.array([over_nodes(grid.values[metric].T)[1] for metric in metrics]).T
+    titles = distinct(metric_name(metric).title for metric in metrics)
+    shares = np.array([_shares(means[:, at], metric) for at, metric in enumerate(metrics)]).T
+    domain = figure.layout.yaxis2.domain
+    for at, (node, label) in enumerate(zip(grid.nodes, labels, strict=True)):
+        figure.add_heatmap(
+            x=titles,
+            y=[label],
+            z=shares[at][None].astype(np.float32),
+            text=[[_worded(value, metric) for value, metric in zip(means[at], metrics, strict=True)]],
+            texttemplate="%{text}" if len(grid.nodes) <= _NODES else None,
+            zmin=0,
+            zmax=100,
+            colorscale=theme.scale(theme.sequential),
+            showscale=at == 0,
+            colorbar=_bar(domain, "% of full scale"),
+            xgap=1,
+            ygap=1,
+            xaxis="x2",
+            yaxis="y2",
+            hovertemplate="%{y}<br>%{x}: %{text}<extra></extra>",
+            meta={"node": node},
+        )
+    figure.update_layout(xaxis2={"type": "category", "anchor": "y2", "showgrid": False, "ticks": ""})
+
+
+def _bar(domain: tuple[float, float], title: str) -> dict[str, object]:
+    middle, length = (domain[0] + domain[1]) / 2, domain[1] - domain[0]
+    return {"y": middle, "len": length, "thickness": 10, "outlinewidth": 0, "title": {"text": title, "side": "right"}}
+
+
+def _shares(means: npt.NDArray[np.float64], metric: str) -> npt.NDArray[np.float64]:
+    """Means of one metric as percent of its full scale: of 100 percent, or of the greatest."""
+    if metric_name(metric).unit is formats.PERCENT:
+        return means
+    known = means[np.isfinite(means)]
+    return 100.0 * means / (float(known.max(initial=0.0)) or 1.0)
+
+
+def _worded(value: float, metric: str) -> str:
+    if not np.isfinite(value):
+        return formats.NOTHING
+    unit = metric_name(metric).unit
+    write = {
+        formats.PERCENT: formats.percent,
+        formats.BYTES: formats.size,
+        formats.BYTES_PER_SECOND: formats.byte_rate,
+        formats.OPERATIONS_PER_SECOND: formats.rate,
+    }
+    return write.get(unit, formats.number)(float(value))

@@ -1,0 +1,197 @@
+"""A cluster at a glance: average resources, network traffic, the state of every node, and who holds how much work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import plotly.graph_objects as go
+
+from mega_data_factory.visualization import formats
+from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, axis_name, legend_name, stacked
+from mega_data_factory.visualization.charts.labels import distinct, safe
+from mega_data_factory.visualization.nodes.metric_names import STATUS, STATUS_CODES, metric_name
+from mega_data_factory.visualization.theme import LIGHT, Theme
+
+MOST_LINES = 12
+"""Nodes that have lines of their own; of more, the one with most and the mean are told by the band."""
+
+Grid = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterGrid:
+    """Metrics of all nodes on one grid of time, as their clocks tick at different moments.
+
+    Attributes:
+        nodes: ids, n of them.
+        times: int64 (cells,), beginnings, microseconds since 1970 UTC.
+        step: width of a cell in microseconds.
+        values: of each metric, float64 (n, cells): mean in the cell, of `status` the worst; NaN where unknown.
+        points: rows that went into it, of all nodes.
+    """
+
+    nodes: Sequence[str]
+    times: npt.NDArray[np.int64]
+    step: int
+    values: Mapping[str, Grid]
+    points: int
+
+    @property
+    def x(self) -> npt.NDArray[np.float64]:
+        """Middles of the cells, milliseconds."""
+        return np.asarray((self.times + self.step / 2) / 1e3, np.float64)
+
+
+def cluster_overview(grid: ClusterGrid, theme: Theme = LIGHT, *, title: str, span: tuple[int, int]) -> go.Figure:
+    """Rows for resources (mean over nodes and the band from the least to the greatest), traffic, status, partitions.
+
+    Args:
+        grid: at least one of cpu_usage, memory_usage, disk_usage, network_io, partition_count, status.
+        theme: the look.
+        title: of the figure, shown letter by letter.
+        span: start and end of the axis of time, microseconds since 1970 UTC.
+    """
+    resources = [metric for metric in ("cpu_usage", "memory_usage", "disk_usage") if metric in grid.values]
+    rows = [Row("Average resources", formats.PERCENT, resources)] if resources else []
+    for metric, name in (("network_io", "Network traffic"), ("partition_count", "Partitions held")):
+        if metric in grid.values:
+            rows.append(Row(name, metric_name(metric).unit, [metric], crowded=len(grid.nodes) > MOST_LINES))
+    if STATUS in grid.values:
+        rows.append(_status_row(grid))
+    figure = stacked(rows, theme, title=title, span=span)
+    for number, row in enumerate(rows, 1):
+        place = {"yaxis": axis_name(number, len(rows)), "legend": legend_name(number, len(rows))}
+        for metric in row.metrics:
+            draw = _status if metric == STATUS else _averages if metric in resources else _by_node
+            for trace in draw(grid, metric, row, theme):
+                figure.add_trace(trace.update(place) if trace.type == "scatter" else trace.update(yaxis=place["yaxis"]))
+    words = [f"mean over {formats.plural(len(grid.nodes), 'node')}, band from the least to the greatest"]
+    words += ["status: " + ", ".join(STATUS_CODES)] if STATUS in grid.values else []
+    thinned = f"{formats.count(grid.points)} points in cells of {formats.seconds(grid.step / 1e6)}"
+    add_note(figure, theme, [*words, thinned])
+    return figure
+
+
+def _averages(grid: ClusterGrid, metric: str, row: Row, theme: Theme) -> list[go.Scatter]:
+    """The mean of the nodes, on the band that they fill."""
+    low, mean, high = over_nodes(grid.values[metric])
+    name, colour = metric_name(metric), theme.colour(row.metrics.index(metric))
+    label = f"{name.unit.hover()} ({name.unit.hover('customdata[0]')} to {name.unit.hover('customdata[1]')})"
+    traces = []
+    if len(grid.nodes) > 1:
+        known = np.isfinite(mean)
+        x = np.concatenate([grid.x[known], grid.x[known][::-1]])
+        y = np.concatenate([high[known], low[known][::-1]]).astype(np.float32)
+        band = {"fill": "toself", "fillcolor": theme.faint(colour, 0.12), "line": {"width": 0}, "hoverinfo": "skip"}
+        traces.append(go.Scatter(x=x, y=y, mode="lines", showlegend=False, meta={"metric": metric}, **band))
+    traces.append(
+        go.Scatter(
+            x=grid.x,
+            y=mean.astype(np.float32),
+            name=name.title,
+            mode=_mode(mean),
+            line={"color": colour},
+            customdata=np.stack([low, high], axis=1).astype(np.float32),
+            hovertemplate=label,
+            meta={"metric": metric},
+        )
+    )
+    return traces
+
+
+def _by_node(grid: ClusterGrid, metric: str, row: Row, theme: Theme) -> list[go.Scatter]:
+    """A line for each node; of many nodes faint ones, and their mean."""
+    many = row.crowded
+    unit = metric_name(metric).unit
+    traces = []
+    for at, node in enumerate(grid.nodes):
+        values = grid.values[metric][at]
+        colour = theme.faint(theme.muted, 0.45) if many else theme.colour(at)
+        traces.append(
+            go.Scatter(
+                x=grid.x,
+                y=values.astype(np.float32),
+                name=safe(node),
+                mode=_mode(values),
+                line={"color": colour, "width": 1 if many else theme.line_width},
+                hovertemplate=unit.hover(),
+                hoverinfo="skip" if many else None,
+                meta={"metric": metric, "node": node},
+            )
+        )
+        if many:
+            traces[-1].hovertemplate = None
+    if many:
+        _, mean, high = over_nodes(grid.values[metric])
+        line = {"color": theme.colour(0), "width": theme.line_width * 1.4}
+        label = f"{unit.hover()} (at most {unit.hover('customdata')})"
+        traces.append(
+            go.Scatter(
+                x=grid.x,
+                y=mean.astype(np.float32),
+                name="mean",
+                mode=_mode(mean),
+                line=line,
+                customdata=high.astype(np.float32),
+                hovertemplate=label,
+                meta={"metric": metric},
+            )
+        )
+    return traces
+
+
+def _status_row(grid: ClusterGrid) -> Row:
+    nodes = len(grid.nodes)
+    layout = {
+        "type": "category",
+        "title": {"text": ""},
+        "autorange": "reversed",
+        "showgrid": False,
+        "nticks": min(nodes, 20),
+        "rangemode": "normal",
+    }
+    weight = min(0.45 + 0.1 * nodes, 3.0)
+    return Row("Status of nodes", formats.COUNT, [STATUS], weight=weight, layout=layout, scalable=False, crowded=True)
+
+
+def _status(grid: ClusterGrid, metric: str, _row: Row, theme: Theme) -> list[go.Heatmap]:
+    """A strip for each node, in three colours; empty where it was silent."""
+    steps = (theme.good, theme.warning, theme.bad)
+    scale = [(edge, colour) for at, colour in enumerate(steps) for edge in (at / 3, (at + 1) / 3)]
+    words = np.array(list(STATUS_CODES), object)
+    traces = []
+    for node, label, codes in zip(grid.nodes, distinct(grid.nodes, 24), grid.values[metric], strict=True):
+        known = np.isfinite(codes)
+        text = np.full(len(codes), "silent", object)
+        text[known] = words[np.clip(np.ceil(codes[known]), 0, 2).astype(int)]
+        strip = {"zmin": 0, "zmax": 2, "colorscale": scale, "showscale": False, "ygap": 2}
+        traces.append(
+            go.Heatmap(
+                x=grid.x,
+                y=[label],
+                z=np.ceil(codes)[None].astype(np.float32),
+                text=text[None],
+                name=safe(node),
+                hovertemplate="%{y}: %{text}<extra></extra>",
+                meta={"metric": STATUS, "node": node},
+                **strip,
+            )
+        )
+    return traces
+
+
+def over_nodes(values: Grid) -> tuple[Grid, Grid, Grid]:
+    """Least, mean and greatest of (nodes, cells) over the nodes that are known, (cells,) each; NaN where none is."""
+    known = np.isfinite(values)
+    some = known.any(axis=0)
+    count = np.maximum(known.sum(axis=0), 1)
+    low = np.where(some, np.where(known, values, np.inf).min(axis=0), np.nan)
+    high = np.where(some, np.where(known, values, -np.inf).max(axis=0), np.nan)
+    return low, np.where(some, np.where(known, values, 0).sum(axis=0) / count, np.nan), high
+
+
+def _mode(values: Grid) -> str:
+    return "lines+markers" if np.isfinite(values).sum() < 3 else "lines"

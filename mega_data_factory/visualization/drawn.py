@@ -1,0 +1,86 @@
+"""From a selection to what the charts of nodes draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mega_data_factory.visualization.charts.cluster.lines import Curve
+from mega_data_factory.visualization.charts.cluster.node_metrics import Anomaly, Marks, Period
+from mega_data_factory.visualization.charts.cluster.overview import ClusterGrid
+from mega_data_factory.visualization.history import Series
+from mega_data_factory.visualization.history.drawing import thinned
+from mega_data_factory.visualization.nodes.findings import strange, usual_pause
+from mega_data_factory.visualization.nodes.metric_names import STATUS
+from mega_data_factory.visualization.nodes.selection import Selection
+
+_PAGE_POINTS = 100_000  # of all curves together: what a page of the usual size has room for
+_JUDGED = 1_500  # points of a curve that a detector is shown when a plot is made: some milliseconds
+_CELLS = 600  # of time, in views of a cluster
+
+
+def curves(selection: Selection) -> list[Curve]:
+    """A curve for every metric of every node except status, with as many points as a page has room for."""
+    pairs = [(node, key) for node in selection.nodes for key in selection.metrics_of(node) if key != STATUS]
+    share = max(4_000, _PAGE_POINTS // max(len(pairs), 1))
+    found = []
+    rows: dict[str, int] = {}  # all metrics of a node have the same rows
+    for node, metric in pairs:
+        series = selection.history.thinned(node, metric, share, selection.start, selection.end)
+        if len(series) >= share // 2 and node not in rows:
+            rows[node] = len(selection.series(node, metric))
+        found.append(Curve(node, metric, series, max(rows.get(node, 0), len(series))))
+    return [curve for curve in found if np.isfinite(curve.series.values).any()]
+
+
+def marks(selection: Selection, drawn: Sequence[Curve], sensitivity: float | None) -> Marks:
+    """Anomalies of the curves, unless `sensitivity` is None, and the states of a single node."""
+    anomalies = [] if sensitivity is None else [found for curve in drawn for found in _anomalies(curve, sensitivity)]
+    node = selection.nodes[0]
+    periods = []
+    if len(selection.nodes) == 1 and STATUS in selection.metrics_of(node):
+        periods = states(node, selection.history.thinned(node, STATUS, 4_000, selection.start, selection.end))
+    return Marks(anomalies, periods)
+
+
+def _anomalies(curve: Curve, sensitivity: float) -> list[Anomaly]:
+    """What is strange among the points that are drawn: of a long curve, its extremes."""
+    series = thinned(curve.series, _JUDGED)
+    whole = not curve.shortened and len(series) == len(curve.series)
+    return [
+        Anomaly(curve.node, curve.metric, int(row["timestamp"].astype(np.int64)), row["value"], row["reason"])
+        for row in strange(curve.node, curve.metric, series, sensitivity, timed=whole)
+    ]
+
+
+def states(node: str, series: Series) -> list[Period]:
+    """Stretches of equal status; each lasts until the next begins."""
+    known = series.known()
+    if not len(known):
+        return []
+    codes = np.ceil(known.maximum)
+    starts = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
+    ends = np.append(known.timestamps[starts[1:]], known.timestamps[-1] + known.interval[-1])
+    return [
+        Period(node, int(known.timestamps[at]), int(end), float(codes[at]))
+        for at, end in zip(starts, ends.tolist(), strict=True)
+    ]
+
+
+def cluster_grid(selection: Selection) -> ClusterGrid:
+    """Every metric of every node in cells of equal time: means, of status the worst."""
+    nodes, history = list(selection.nodes), selection.history
+    step = max(1, -(-(selection.end - selection.start + 1) // _CELLS), usual_pause(selection))
+    values, times = {}, np.empty(0, np.int64)
+    for metric in selection.metrics:
+        times, values[metric] = history.resampled(
+            metric,
+            nodes,
+            step=step,
+            start=selection.start,
+            end=selection.end,
+            statistic="maximum" if metric == STATUS else "mean",
+        )
+    rows = sum(len(selection.series(node, selection.metrics_of(node)[0])) for node in nodes)
+    return ClusterGrid(nodes, times, step, values, rows)

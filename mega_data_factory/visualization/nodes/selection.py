@@ -1,0 +1,85 @@
+"""Which nodes, metrics and stretch of time are meant, or one clear error why there is nothing to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mega_data_factory.errors import VisualizationError, did_you_mean
+from mega_data_factory.visualization.history import MetricsHistory, Series
+from mega_data_factory.visualization.nodes.metric_names import in_order
+from mega_data_factory.visualization.nodes.times import TimeRange, bounds, text
+
+Names: TypeAlias = str | Iterable[str] | None
+"""One name, several, or None for all."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A part of a history that is there.
+
+    Attributes:
+        history: of which it is a part.
+        nodes: at least one.
+        metrics: at least one, in the order in which they are shown.
+        start: microseconds since 1970 UTC.
+        end: the same, included.
+    """
+
+    history: MetricsHistory
+    nodes: Sequence[str]
+    metrics: Sequence[str]
+    start: int
+    end: int
+
+    def series(self, node: str, metric: str) -> Series:
+        """All rows of one metric of one node."""
+        return self.history.series(node, metric, self.start, self.end)
+
+    def metrics_of(self, node: str) -> list[str]:
+        """Those of the metrics that the node has."""
+        own = set(self.history.metrics(node))
+        return [metric for metric in self.metrics if metric in own]
+
+    @property
+    def seconds(self) -> float:
+        """Length of the time."""
+        return (self.end - self.start) / 1e6
+
+
+def select(
+    history: MetricsHistory, nodes: Names = None, metrics: Names = None, time_range: TimeRange = None
+) -> Selection:
+    """The part of a history that is asked for.
+
+    Raises:
+        VisualizationError: the history is empty, a node or a metric is unknown, or no point lies in the time range.
+    """
+    known = history.nodes()
+    if not known:
+        hint = "add some: add_metrics(node_id, metrics), add_frame(frame), or from_store(metrics, run)"
+        raise VisualizationError("there are no metrics yet", hint=hint)
+    chosen = _known("node", nodes, known)
+    spans = [span for node in chosen if (span := history.span(node)) is not None]
+    whole = (min(first for first, _ in spans), max(last for _, last in spans))
+    start, end = bounds(time_range, whole)
+    if not any(first <= end and last >= start for first, last in spans):
+        message = f"there is no point of {_listed(chosen)} between {text(start)} and {text(end)} UTC"
+        raise VisualizationError(message, hint=f"there are some between {text(whole[0])} and {text(whole[1])}")
+    there = in_order({metric for node in chosen for metric in history.metrics(node)})
+    return Selection(history, chosen, _known("metric", metrics, there), start, end)
+
+
+def _known(kind: str, wanted: Names, known: Sequence[str]) -> list[str]:
+    names = list(known) if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
+    for name in names:
+        if name not in known:
+            raise VisualizationError(f"there is no {kind} `{name}`", hint=did_you_mean(str(name), known))
+    if not names:
+        raise VisualizationError(f"no {kind} is chosen", hint="None stands for all of them")
+    return list(dict.fromkeys(names))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,353 @@
+"""`MetricsVisualizer`: metrics of nodes go in; plots, files, and findings come out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from mega_data_factory.errors import HistoryError, VisualizationError
+from mega_data_factory.storage import Location
+from mega_data_factory.visualization import drawn
+from mega_data_factory.visualization.charts.cluster import correlation, heatmap, node_metrics, overview
+from mega_data_factory.visualization.charts.cluster.lines import Curve
+from mega_data_factory.visualization.export import export_frame
+from mega_data_factory.visualization.figures import SUFFIXES, checked_suffix, write_figure
+from mega_data_factory.visualization.formats import plural
+from mega_data_factory.visualization.history import HistoryRetention, MetricsHistory
+from mega_data_factory.visualization.nodes import findings, frames
+from mega_data_factory.visualization.nodes.metric_names import STATUS, STATUS_CODES
+from mega_data_factory.visualization.nodes.points import Value, checked
+from mega_data_factory.visualization.nodes.selection import Names, Selection, select
+from mega_data_factory.visualization.nodes.summary import summary
+from mega_data_factory.visualization.nodes.times import TimeRange, Timestamp, lag_microseconds, microseconds, text
+from mega_data_factory.visualization.page.page import MAX_BYTES
+from mega_data_factory.visualization.theme import LIGHT, Theme, theme_named
+
+_CLUSTER = ("cpu_usage", "memory_usage", "disk_usage", "network_io", "partition_count", STATUS)
+
+
+class MetricsVisualizer:
+    """Keeps what nodes report, draws it, exports it, and finds what is strange in it.
+
+    The metrics of a node are `cpu_usage`, `memory_usage`, `disk_usage` (percent), `network_io`, `disk_io` (bytes/s),
+    `iops` (operations/s), `partition_count` and `status` (active, degraded or unhealthy); any may be missing, and any
+    others are kept and drawn as well. Times without a zone are UTC. Points may come in any order; of two with one
+    timestamp the last wins, metric by metric. None and NaN are missing values, and gaps in lines.
+
+    Every plot returns its figure, and writes it where an `output_path` is given: `.html` is one page with its
+    controls and all points that fit, offline; `.json`, `.png`, `.svg`, `.pdf`. A `time_range` is a pair of times, or
+    how far back from the last point: `"1h"`, a `timedelta`; None is everything.
+
+    Args:
+        retention: what is kept for how long, see `HistoryRetention`.
+        directory: a local folder in which the history lives and survives a crash; without it, in memory.
+        theme: `light`, `dark`, or a `Theme` of your own.
+        sensitivity: of anomaly detection, in (0, 1).
+
+    Raises:
+        VisualizationError: a value cannot be taken, there is no such node or metric, or nothing to show.
+        OutputError: a file cannot be written.
+    """
+
+    def __init__(
+        self,
+        retention: HistoryRetention | None = None,
+        directory: Location | None = None,
+        *,
+        theme: str | Theme = LIGHT,
+        sensitivity: float = 0.5,
+    ) -> None:
+        self.theme = theme_named(theme)
+        self.sensitivity = sensitivity
+        self.history = MetricsHistory(retention, directory)
+        self._met: set[str] = set()
+
+    # In
+
+    def add_metrics(self, node_id: str, metrics: Mapping[str, Value], timestamp: Timestamp | None = None) -> None:
+        """Add one point of a node, whole or not at all. About a microsecond, however many there are.
+
+        Args:
+            node_id: any text that is not empty.
+            metrics: numbers by name, `status` in words; None where nothing was measured.
+            timestamp: a datetime, seconds since 1970, or ISO 8601 text; now when None.
+        """
+        stamp = time.time_ns() // 1_000 if timestamp is None else microseconds(timestamp)
+        if node_id not in self._met:  # the first point of a node is looked at closely, all others by the history
+            metrics = checked(node_id, metrics)
+            self._met.add(node_id)
+        elif STATUS in metrics and metrics[STATUS] in STATUS_CODES:
+            metrics = {**metrics, STATUS: STATUS_CODES[metrics[STATUS]]}  # type: ignore[index]
+        try:
+            self.history.append(node_id, metrics, stamp)  # type: ignore[arg-type]
+        except HistoryError:
+            self.history.append(node_id, checked(node_id, metrics), stamp)
+
+    def add_frame(self, frame: pd.DataFrame, node_id: str | None = None) -> None:
+        """Add many points: a column `timestamp` or an index of times, `node_id` unless given, and metrics."""
+        frames.add_frame(self.history, frame, node_id)
+
+    # Out
+
+    def plot_node_metrics(
+        self,
+        output_path: Location | None = None,
+        node_id: Names = None,
+        time_range: TimeRange = None,
+        *,
+        metrics: Names = None,
+        anomalies: bool = True,
+        theme: str | Theme | None = None,
+        title: str | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> go.Figure:
+        """Resources, IO and partitions of a node over one axis of time, anomalies ringed, bad states shaded.
+
+        Args:
+            output_path: where to; None only returns the figure.
+            node_id: one node, or several (None is all), which are drawn over each other metric by metric.
+            time_range: all by default.
+            metrics: only these.
+            anomalies: whether to look for them; in a long history among the extremes that are drawn.
+            theme: of this plot.
+            title: of this plot.
+            max_bytes: of a page; the more, the further in a zoom shows every point.
+        """
+        part = self._chosen(output_path, node_id, metrics, time_range)
+        curves = drawn.curves(part)
+        if not curves:
+            raise VisualizationError(f"there is nothing to draw of {', '.join(part.nodes)} but its status")
+        marks = drawn.marks(part, curves, self.sensitivity if anomalies else None)
+        look, span = self._look(theme), (part.start, part.end)
+        several = plural(len(part.nodes), "node") if len(part.nodes) > 1 else part.nodes[0]
+        figure = node_metrics.node_metrics(curves, look, title=title or several, span=span, marks=marks)
+        return self._written(figure, output_path, look, curves, max_bytes)
+
+    def plot_cluster_overview(
+        self,
+        output_path: Location | None = None,
+        time_range: TimeRange = None,
+        *,
+        nodes: Names = None,
+        theme: str | Theme | None = None,
+        title: str | None = None,
+    ) -> go.Figure:
+        """Average resources, network traffic, how partitions are distributed, and the status of every node over time.
+
+        Clocks of nodes need not tick together: each is brought to the same grid of time first.
+        """
+        part = self._chosen(output_path, nodes, None, time_range)
+        there = [metric for metric in _CLUSTER if metric in part.metrics]
+        if not there:
+            raise VisualizationError("no node has a metric of the overview", hint=f"such as {', '.join(_CLUSTER)}")
+        grid = drawn.cluster_grid(Selection(part.history, part.nodes, there, part.start, part.end))
+        look, heading = self._look(theme), title or f"Cluster of {plural(len(part.nodes), 'node')}"
+        figure = overview.cluster_overview(grid, look, title=heading, span=(part.start, part.end))
+        return self._written(figure, output_path, look)
+
+    def plot_heatmap(
+        self,
+        output_path: Location | None = None,
+        time_range: TimeRange = None,
+        *,
+        metric: str | None = None,
+        nodes: Names = None,
+        theme: str | Theme | None = None,
+        title: str | None = None,
+    ) -> go.Figure:
+        """Load as colour: the mean of every metric of every node, and one of them over time (`cpu_usage`)."""
+        part = self._chosen(output_path, nodes, None, time_range)
+        shown = select(self.history, part.nodes, metric).metrics[0]
+        look, grid = self._look(theme), drawn.cluster_grid(part)
+        heading, span = title or f"Load of {plural(len(part.nodes), 'node')}", (part.start, part.end)
+        figure = heatmap.load_heatmap(grid, look, title=heading, span=span, metric=shown)
+        return self._written(figure, output_path, look)
+
+    def plot_correlations(
+        self,
+        output_path: Location | None = None,
+        node: Names = None,
+        time_range: TimeRange = None,
+        *,
+        theme: str | Theme | None = None,
+        title: str | None = None,
+    ) -> go.Figure:
+        """How the metrics of a node, or the means over several, move together."""
+        part = self._chosen(output_path, node, None, time_range)
+        names, values = findings.correlation_matrix(part)
+        look = self._look(theme)
+        of = part.nodes[0] if len(part.nodes) == 1 else f"the mean of {plural(len(part.nodes), 'node')}"
+        figure = correlation.correlation_matrix(names, values, look, title=title or f"What moves together on {of}")
+        return self._written(figure, output_path, look)
+
+    def plot_incident(
+        self,
+        output_path: Location | None = None,
+        window: TimeRange = None,
+        baseline: TimeRange = None,
+        *,
+        top: int = 8,
+        theme: str | Theme | None = None,
+        title: str | None = None,
+    ) -> go.Figure:
+        """The metrics that changed most in a window, see `changed`, before and during it."""
+        part = self._chosen(output_path)
+        inside, before = findings.windows(part, window, baseline)
+        found = findings.changed(part, inside, before).head(top)
+        span = (before[0], min(inside[1] + (inside[1] - inside[0]), part.end))
+        around = Selection(part.history, part.nodes, part.metrics, *span)
+        curves = [
+            Curve(node, metric, series, len(series))
+            for node, metric in zip(found["node_id"], found["metric"], strict=True)
+            for series in [around.series(node, metric)]
+        ]
+        look, heading = self._look(theme), title or f"What changed between {text(inside[0])} and {text(inside[1])}"
+        figure = correlation.incident(found, curves, look, title=heading, span=span, window=inside)
+        return self._written(figure, output_path, look, curves)
+
+    def export_metrics(
+        self,
+        output_path: Location,
+        *,
+        nodes: Names = None,
+        metrics: Names = None,
+        time_range: TimeRange = None,
+        key: str | bytes | None = None,
+    ) -> None:
+        """Write `to_frame`: as `.csv`, `.parquet`, `.json`, `.jsonl`, `.arrow`, `.xlsx` (an extra) or `.html`.
+
+        Args:
+            output_path: where to; the suffix says as what.
+            nodes, metrics, time_range: which; all by default.
+            key: encrypts a Parquet file (AES-GCM, 16, 24 or 32 bytes); without the key nobody reads it.
+        """
+        export_frame(lambda: self.to_frame(nodes, metrics, time_range), output_path, key=key, theme=self.theme)
+
+    def to_frame(self, nodes: Names = None, metrics: Names = None, time_range: TimeRange = None) -> pd.DataFrame:
+        """A row for each node and time: `node_id`, `timestamp` (naive UTC), and the metrics.
+
+        Rows that old points were thinned to have their length in seconds in `interval`, means in the metric's column,
+        and extremes in `<metric>_min` and `<metric>_max`; the extra columns are there only if such rows are.
+        """
+        return frames.frame_of(select(self.history, nodes, metrics, time_range))
+
+    def get_metrics_summary(self, time_range: TimeRange = None) -> dict[str, Any]:
+        """Span, points, and of each metric mean, min and max: of the cluster and of each node, as JSON knows them."""
+        return summary(select(self.history, time_range=time_range))
+
+    # Findings
+
+    def detect_anomalies(
+        self,
+        node: Names = None,
+        metric: Names = None,
+        time_range: TimeRange = None,
+        *,
+        sensitivity: float | None = None,
+    ) -> pd.DataFrame:
+        """Strange points, judged in order of time without looking ahead, frozen metrics and missing data included.
+
+        Returns:
+            `node_id, metric, timestamp, value, score, reason`, by time. Some microseconds a point are needed.
+        """
+        part = select(self.history, node, metric, time_range)
+        return findings.anomalies(part, self.sensitivity if sensitivity is None else sensitivity)
+
+    def correlations(
+        self,
+        metric: str,
+        node: str | None = None,
+        max_lag: timedelta | float | str = 0.0,
+        time_range: TimeRange = None,
+    ) -> pd.DataFrame:
+        """Which series of which nodes move with one, before or after it.
+
+        Args:
+            metric: what they are compared with.
+            node: of this node; None is the mean over all.
+            max_lag: how much one may follow the other: seconds, a `timedelta`, or `"5m"`.
+            time_range: all by default.
+
+        Returns:
+            `node_id, metric, correlation, lag, significant`, strongest first; `lag` in seconds, positive where the
+            series follows.
+        """
+        part = select(self.history, time_range=time_range)
+        select(self.history, node, metric)
+        target = metric if node is None else (node, metric)
+        return findings.moving_with(part, target, lag_microseconds(max_lag))
+
+    def changed(self, window: TimeRange, baseline: TimeRange = None) -> pd.DataFrame:
+        """Which metrics on which nodes are different in a window, such as the time of an incident.
+
+        Args:
+            window: the incident.
+            baseline: what is usual, at least twice as long; what lies before the window by default, at most 16 times
+                its length.
+
+        Returns:
+            `node_id, metric, score, before, during`, strongest first; about 1 is usual, beyond 3 seldom chance.
+        """
+        part = select(self.history)
+        return findings.changed(part, *findings.windows(part, window, baseline))
+
+    # Keeping
+
+    def save(self, path: Location) -> None:
+        """Write the history as a folder of Parquet files."""
+        self.history.save(str(path))
+
+    @classmethod
+    def load(cls, path: Location, retention: HistoryRetention | None = None, **options: Any) -> Self:
+        """A visualizer of what `save` wrote, or of another's live directory; `options` as for the constructor."""
+        loaded = cls(retention, **options)
+        loaded.history = MetricsHistory.load(str(path), retention)
+        return loaded
+
+    def close(self) -> None:
+        """Let a live directory go; everything in it stays readable here and by `load`."""
+        self.history.close()
+
+    def __len__(self) -> int:
+        return len(self.history)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _chosen(
+        self,
+        output_path: Location | None,
+        nodes: Names = None,
+        metrics: Names = None,
+        time_range: TimeRange = None,
+    ) -> Selection:
+        """What a plot shows; a path that cannot be written to is refused before any work is done."""
+        if output_path is not None:
+            checked_suffix(output_path, SUFFIXES)
+        return select(self.history, nodes, metrics, time_range)
+
+    def _look(self, theme: str | Theme | None) -> Theme:
+        return self.theme if theme is None else theme_named(theme)
+
+    def _written(
+        self,
+        figure: go.Figure,
+        path: Location | None,
+        theme: Theme,
+        curves: Iterable[Curve] = (),
+        max_bytes: int = MAX_BYTES,
+    ) -> go.Figure:
+        if path is not None:
+            write_figure(figure, path, theme, curves=list(curves), max_bytes=max_bytes)
+        return figure
