@@ -16,7 +16,7 @@ from mega_data_factory import storage
 from mega_data_factory.exports.superset.chart import Chart
 from mega_data_factory.exports.superset.contents import CHARTS
 from mega_data_factory.exports.superset.dashboard import SLUG, TITLE, layout, metadata
-from mega_data_factory.exports.superset.datasets import DATASETS, Dataset, Metric
+from mega_data_factory.exports.superset.datasets import DATASETS, Dataset, Metric, column_label
 from mega_data_factory.storage import Location
 
 DATABASE = "Pipeline metrics (DuckDB)"
@@ -140,7 +140,7 @@ def _metric(metric: Metric) -> dict[str, Any]:
 def _column(name: str, kind: str) -> dict[str, Any]:
     return {
         "column_name": name,
-        "verbose_name": None,
+        "verbose_name": column_label(name),
         "is_dttm": kind == "TIMESTAMP",
         "is_active": True,
         "type": kind,

@@ -88,7 +88,7 @@ def big_number(title: str, dataset: str, time: str, metric: str, number_format: 
     params = {
         "metric": metric,
         "y_axis_format": number_format,
-        "header_font_size": 0.4,
+        "header_font_size": 0.5,
         "subheader_font_size": 0.15,
         "time_format": "smart_date",
     }

@@ -14,31 +14,46 @@ _RUN = "runs.pipeline AS pipeline, runs.status AS run_status, runs.start_time AS
 _OF_RUN = "JOIN runs USING (run_id)"
 """Rows of runs that the table `runs` knows: those of a run that is being pruned are on their way out."""
 
+MOST_STEPS = 500
+"""Points that a line has per run at most: of a long run several intervals are one step."""
+
+
+def _step(interval: str) -> str:
+    """Seconds from one point to the next: the interval, or the multiple of it that keeps to `MOST_STEPS`."""
+    length = "epoch(coalesce(runs.end_time, runs.heartbeat, runs.start_time) - runs.start_time)"
+    return f"{interval} * greatest(1, ceil({length} / ({MOST_STEPS} * {interval})))"
+
+
+def _elapsed(step: str) -> str:
+    """Seconds from the start of the run to that of the step; an interval may begin a little before the run."""
+    return f'(greatest(0, floor(epoch("timestamp" - run_start) / {step}) * {step}))::BIGINT'
+
+
 CHART_VIEWS: Mapping[str, str] = {
     "stage_history": f"SELECT stages.*, {_RUN} FROM stages {_OF_RUN}",
-    "operator_history": f"""
-        SELECT operators.*, operators.stage_name || ' · ' || operators.operator_name AS place, {_RUN}
-        FROM operators {_OF_RUN}
-    """,
+    "operator_history": f"SELECT operators.*, {_RUN} FROM operators {_OF_RUN}",
     "stage_samples": f"""
-        WITH steps AS (
-            SELECT run_id, stage_name, stage_index, "timestamp", "interval", operator_index,
-                sum(input_records)::BIGINT AS input_records, sum(output_records)::BIGINT AS output_records,
-                sum(rejected_records)::BIGINT AS rejected_records, sum(error_count)::BIGINT AS error_count,
-                sum(busy_time) AS busy_time
-            FROM samples GROUP BY ALL
-        ), per_stage AS (
-            SELECT run_id, stage_name, stage_index, "timestamp", "interval",
-                min_by(input_records, operator_index) AS input_records,
-                max_by(output_records, operator_index) AS output_records,
-                sum(rejected_records)::BIGINT AS rejected_records, sum(error_count)::BIGINT AS error_count,
-                sum(busy_time) AS busy_time
-            FROM steps GROUP BY ALL
+        WITH placed AS (
+            SELECT samples.*, {_step('samples."interval"')} AS step,
+                min(operator_index) OVER (PARTITION BY run_id, stage_name) AS first_operator,
+                max(operator_index) OVER (PARTITION BY run_id, stage_name) AS last_operator,
+                {_RUN}
+            FROM samples {_OF_RUN}
         )
-        SELECT per_stage.*, {_RUN} FROM per_stage {_OF_RUN}
+        SELECT run_id, stage_name, stage_index, pipeline, run_status, run_start, {_elapsed("step")} AS elapsed,
+            count(DISTINCT "timestamp") * max("interval") AS seconds,
+            sum(input_records) FILTER (operator_index = first_operator)::BIGINT AS input_records,
+            sum(output_records) FILTER (operator_index = last_operator)::BIGINT AS output_records,
+            sum(rejected_records)::BIGINT AS rejected_records, sum(error_count)::BIGINT AS error_count,
+            sum(busy_time) AS busy_time
+        FROM placed GROUP BY ALL
     """,
     "node_history": f"""
-        SELECT nodes.*, coalesce(nodes.hostname, nodes.node_id) AS node, {_RUN} FROM nodes {_OF_RUN}
+        WITH placed AS (
+            SELECT nodes.*, coalesce(nodes.hostname, nodes.node_id) AS node, {_step("5")} AS step, {_RUN}
+            FROM nodes {_OF_RUN}
+        )
+        SELECT * EXCLUDE (step), {_elapsed("step")} AS elapsed FROM placed
     """,
     "rejections": f"""
         WITH reasons AS (
@@ -53,8 +68,9 @@ CHART_VIEWS: Mapping[str, str] = {
 }
 """Name of a view → the query that it stands for.
 
-- `stage_history`, `operator_history`, `node_history`: rows of the table with the run beside them; `place` names an
-  operator with its stage, `node` a node by its host name.
-- `stage_samples`: per interval and stage, records into its first operator and out of its last one.
+- `stage_history`, `operator_history`, `node_history`: rows of the table with the run beside them; `node` names a node
+  by its host, `elapsed` is seconds since the start of the run.
+- `stage_samples`: per stage and step of `elapsed`, records into its first operator and out of its last one, and the
+  `seconds` of the intervals in which there was work.
 - `rejections`: records rejected, a row per operator, worker and reason.
 """

@@ -16,15 +16,14 @@ _AXES = {
 def line(
     title: str,
     dataset: str,
-    x: str,
+    time: str,
     metric: str,
     by: str,
     *,
     y_title: str,
     number_format: str,
-    time_format: str = "%b %d %H:%M",
-    markers: bool = True,
-    grain: str | None = None,
+    x: str | None = None,
+    x_title: str = "",
     bounds: tuple[float | None, float | None] = (None, None),
     description: str = "",
 ) -> Chart:
@@ -33,20 +32,20 @@ def line(
     Args:
         title: of the chart.
         dataset: where from.
-        x: the column of time.
+        time: the column that a time range narrows, and the x axis.
         metric: the metric.
         by: the column of which every value gets a line.
         y_title: what the y axis measures, with its unit.
         number_format: of the y axis, D3.
-        time_format: of the x axis.
-        markers: whether points are marked.
-        grain: width of the steps that time is rounded to (ISO 8601); None for as it is.
+        x: the x axis where it is not `time`: numbers.
+        x_title: what it measures, with its unit.
         bounds: of the y axis.
         description: what it shows.
     """
+    across = x or time
     params = {
-        "x_axis": x,
-        "time_grain_sqla": grain,
+        "x_axis": across,
+        "time_grain_sqla": None,
         "x_axis_sort_asc": True,
         "metrics": [metric],
         "groupby": [by],
@@ -61,11 +60,11 @@ def line(
         "only_total": True,
         "opacity": 0.2,
         "markerSize": 5,
-        "markerEnabled": markers,
+        "markerEnabled": x is None,
         "show_legend": True,
         "legendType": "scroll",
         "legendOrientation": "top",
-        "x_axis_time_format": time_format,
+        "x_axis_time_format": "%b %d %H:%M",
         "rich_tooltip": True,
         "tooltipTimeFormat": "%Y-%m-%d %H:%M:%S",
         "y_axis_format": number_format,
@@ -74,25 +73,24 @@ def line(
         "truncateXAxis": True,
         "sort_series_type": "name",
         "sort_series_ascending": True,
+        "x_axis_title": x_title,
         "y_axis_title": y_title,
         **_AXES,
+        **({"x_axis_title_margin": 30} if x_title else {}),
     }
-    axis = _axis(x) | ({"timeGrain": grain} if grain else {})
     query = {
-        "columns": [axis, by],
+        "columns": [_axis(across), by],
         "metrics": [metric],
         "series_columns": [by],
         "time_offsets": [],
         "orderby": [[metric, False]],
         "post_processing": [
-            _pivot(x, metric, [by]),
+            _pivot(across, [metric], [by]),
             {"operation": "rename", "options": {"columns": {metric: None}, "level": 0, "inplace": True}},
             {"operation": "flatten"},
         ],
     }
-    if grain:
-        query["extras"] = {"time_grain_sqla": grain, "having": "", "where": ""}
-    return Chart(title, dataset, x, "echarts_timeseries_line", params, query, description)
+    return Chart(title, dataset, time, "echarts_timeseries_line", params, query, description)
 
 
 def bars(
@@ -100,35 +98,35 @@ def bars(
     dataset: str,
     time: str,
     x: str,
-    metric: str,
+    metrics: list[str],
     *,
     value_title: str,
     number_format: str,
     horizontal: bool = False,
     description: str = "",
 ) -> Chart:
-    """A bar for every value of a column, the largest first.
+    """A bar of each metric for every value of a column, in the order of the first metric, the largest first.
 
     Args:
         title: of the chart.
         dataset: where from.
         time: the column that a time range narrows.
         x: the column.
-        metric: the length of a bar.
-        value_title: what it measures, with its unit.
+        metrics: lengths of bars.
+        value_title: what they measure, with its unit.
         number_format: of the values, D3.
         horizontal: for names that are long.
         description: what it shows.
     """
     params = {
         "x_axis": x,
-        "metrics": [metric],
+        "metrics": metrics,
         "groupby": [],
         "order_desc": True,
         "row_limit": ROWS,
         "truncate_metric": True,
         "show_empty_columns": True,
-        "x_axis_sort": metric,
+        "x_axis_sort": metrics[0],
         "x_axis_sort_asc": horizontal,  # a horizontal axis begins below
         "x_axis_force_categorical": True,
         "xAxisLabelInterval": "0",
@@ -137,7 +135,7 @@ def bars(
         "annotation_layers": [],
         "show_value": True,
         "only_total": True,
-        "show_legend": False,
+        "show_legend": len(metrics) > 1,
         "legendType": "scroll",
         "legendOrientation": "top",
         "rich_tooltip": True,
@@ -149,13 +147,13 @@ def bars(
     }
     query = {
         "columns": [_axis(x)],
-        "metrics": [metric],
+        "metrics": metrics,
         "series_columns": [],
         "time_offsets": [],
-        "orderby": [[metric, False]],
+        "orderby": [[metrics[0], False]],
         "post_processing": [
-            _pivot(x, metric, []),
-            {"operation": "sort", "options": {"by": metric, "ascending": horizontal}},
+            _pivot(x, metrics, []),
+            {"operation": "sort", "options": {"by": metrics[0], "ascending": horizontal}},
             {"operation": "flatten"},
         ],
     }
@@ -248,11 +246,11 @@ def _axis(column: str) -> dict[str, Any]:
     }
 
 
-def _pivot(index: str, metric: str, columns: list[str]) -> dict[str, Any]:
+def _pivot(index: str, metrics: list[str], columns: list[str]) -> dict[str, Any]:
     options = {
         "index": [index],
         "columns": columns,
-        "aggregates": {metric: {"operator": "mean"}},
+        "aggregates": {metric: {"operator": "mean"} for metric in metrics},
         "drop_missing_columns": False,
     }
     return {"operation": "pivot", "options": options}

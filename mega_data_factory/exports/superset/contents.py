@@ -1,4 +1,4 @@
-"""What is on the dashboard: its charts, row by row, and the filters above them."""
+"""What is on the dashboard: its charts, row by row."""
 
 from __future__ import annotations
 
@@ -51,6 +51,22 @@ def _runs(title: str, metric: str, number_format: str, description: str) -> Plac
     return Placed(big_number(title, "runs", "start_time", metric, number_format, description), 2)
 
 
+def _load(title: str, metric: str, y_title: str, description: str) -> Chart:
+    return line(
+        title,
+        "node_history",
+        "run_start",
+        metric,
+        "node",
+        x="elapsed",
+        x_title="seconds since the start of the run",
+        y_title=y_title,
+        number_format=".0%",
+        bounds=(0, 1),
+        description=description,
+    )
+
+
 _NUMBERS = (
     _runs("Runs", "run_count", COUNT, "Runs that started in the time range."),
     _runs("Records read", "records_in", SHORT, "By the loaders of these runs."),
@@ -97,7 +113,7 @@ _COMPARISON = (
             "stage_history",
             "run_start",
             "stage_name",
-            "records_per_second",
+            ["records_per_second"],
             value_title="records / s",
             number_format=SHORT,
             description="Records in / busy seconds of the busiest worker. The shortest bar limits the pipeline.",
@@ -110,7 +126,7 @@ _COMPARISON = (
             "operator_history",
             "run_start",
             "operator_name",
-            "busy_seconds",
+            ["busy_seconds"],
             value_title="busy seconds",
             number_format=SHORT,
             horizontal=True,
@@ -124,7 +140,7 @@ _COMPARISON = (
             "rejections",
             "run_start",
             "reason",
-            "rejected",
+            ["rejected"],
             value_title="records",
             number_format=SHORT,
             horizontal=True,
@@ -134,18 +150,34 @@ _COMPARISON = (
     ),
 )
 
-_LATENCY = Placed(
-    boxes(
-        "Latency p50, p95, p99",
-        "operator_history",
-        "run_start",
-        "operator_name",
-        ["run_id", "stage_name", "worker_id"],
-        ["p50", "p95", "p99"],
-        y_title="ms / record",
-        description="Milliseconds per record. A box is the spread of a percentile over runs and workers.",
+_LATENCY = (
+    Placed(
+        boxes(
+            "Latency p50, p95, p99",
+            "operator_history",
+            "run_start",
+            "stage_name",
+            ["run_id", "operator_name", "worker_id"],
+            ["p50", "p95", "p99"],
+            y_title="ms / record",
+            description="Milliseconds per record. A box is the spread of a percentile over operators and workers.",
+        ),
+        6,
     ),
-    12,
+    Placed(
+        bars(
+            "Latency of operators",
+            "operator_history",
+            "run_start",
+            "operator_name",
+            ["p99", "p95", "p50"],
+            value_title="ms / record",
+            number_format=".3~s",
+            horizontal=True,
+            description="Milliseconds per record over all that is chosen, from added histograms.",
+        ),
+        6,
+    ),
 )
 
 _HEAT = Placed(
@@ -165,49 +197,21 @@ _HEAT = Placed(
 _WITHIN = (
     Placed(
         line(
-            "Throughput within runs",
+            "Throughput within a run",
             "stage_samples",
-            "timestamp",
+            "run_start",
             "records_per_second",
             "stage_name",
+            x="elapsed",
+            x_title="seconds since the start of the run",
             y_title="records / s",
             number_format=SHORT,
-            time_format="%b %d %H:%M",
-            markers=False,
-            description="Records per second into every stage while runs go on, from samples of some seconds.",
+            description="Records per second into every stage, from samples of some seconds; of several runs the mean.",
         ),
         4,
     ),
-    Placed(
-        line(
-            "Node CPU",
-            "node_history",
-            "timestamp",
-            "cpu",
-            "node",
-            y_title="of all cores",
-            number_format=".0%",
-            markers=False,
-            bounds=(0, 1),
-            description="Share of CPU time of every node while runs go on.",
-        ),
-        4,
-    ),
-    Placed(
-        line(
-            "Node memory",
-            "node_history",
-            "timestamp",
-            "memory",
-            "node",
-            y_title="of all memory",
-            number_format=".0%",
-            markers=False,
-            bounds=(0, 1),
-            description="Share of memory in use of every node while runs go on.",
-        ),
-        4,
-    ),
+    Placed(_load("Node CPU", "cpu", "of all cores", "Share of CPU time of every node; of several runs the mean."), 4),
+    Placed(_load("Node memory", "memory", "of all memory", "Share of memory in use; of several runs the mean."), 4),
 )
 
 _OPERATOR_TABLE = Placed(
@@ -259,38 +263,9 @@ _RUN_TABLE = Placed(
 
 SECTIONS: tuple[Section, ...] = (
     Section("Runs", (Row(16, _NUMBERS), Row(46, _OVER_TIME))),
-    Section("Stages and operators", (Row(46, _COMPARISON), Row(50, (_LATENCY,)), Row(36, (_HEAT,)))),
+    Section("Stages and operators", (Row(46, _COMPARISON), Row(50, _LATENCY), Row(40, (_HEAT,)))),
     Section("Inside the runs", (Row(44, _WITHIN),)),
     Section("Details", (Row(54, (_OPERATOR_TABLE,)), Row(54, (_RUN_TABLE,)))),
 )
 
 CHARTS: tuple[Chart, ...] = tuple(placed.chart for section in SECTIONS for row in section.rows for placed in row.charts)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A filter that offers the values of a column.
-
-    Attributes:
-        key: part of its id.
-        title: its label.
-        dataset: whose values it offers.
-        column: the column, by name, of every chart that it narrows.
-        after: the key of the filter that narrows what it offers.
-        ascending: whether the values are offered in this order.
-    """
-
-    key: str
-    title: str
-    dataset: str
-    column: str
-    after: str | None = None
-    ascending: bool = True
-
-
-CHOICES: tuple[Choice, ...] = (
-    Choice("pipeline", "Pipeline", "runs", "pipeline"),
-    Choice("run", "Run", "runs", "run_id", after="pipeline", ascending=False),
-    Choice("stage", "Stage", "stage_history", "stage_name", after="pipeline"),
-    Choice("operator", "Operator", "operator_history", "operator_name", after="stage"),
-)

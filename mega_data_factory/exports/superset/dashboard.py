@@ -3,12 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from mega_data_factory.exports.superset.contents import CHARTS, CHOICES, SECTIONS, Choice, Section
+from mega_data_factory.exports.superset.contents import CHARTS, SECTIONS, Section
 
 TITLE = "Pipeline metrics"
 SLUG = "pipeline-metrics"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A filter that offers the values of a column.
+
+    Attributes:
+        key: part of its id.
+        title: its label.
+        dataset: whose values it offers.
+        column: the column, by name, of every chart that it narrows.
+        after: the key of the filter that narrows what it offers.
+        ascending: whether the values are offered in this order.
+    """
+
+    key: str
+    title: str
+    dataset: str
+    column: str
+    after: str | None = None
+    ascending: bool = True
+
+
+CHOICES: tuple[Choice, ...] = (
+    Choice("pipeline", "Pipeline", "runs", "pipeline"),
+    Choice("run", "Run", "runs", "run_id", after="pipeline", ascending=False),
+    Choice("stage", "Stage", "stage_history", "stage_name", after="pipeline"),
+    Choice("operator", "Operator", "operator_history", "operator_name", after="stage"),
+)
 
 
 def filter_id(key: str) -> str:

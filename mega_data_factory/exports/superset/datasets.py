@@ -16,6 +16,24 @@ DURATION = ",.2f"
 """Formats of D3, which Superset's charts and tables write numbers with."""
 
 
+COLUMN_LABELS = {
+    "avg_throughput": "Records/s",
+    "books_difference": "Open records",
+    "duration": "Seconds",
+    "overall_pass_rate": "Pass rate (%)",
+    "run_start": "Run start",
+    "total_errors": "Errors",
+    "total_input_records": "Read",
+    "total_output_records": "Written",
+}
+"""What people call a column, where its name and one blank for every underscore would say less."""
+
+
+def column_label(name: str) -> str:
+    """What people call a column."""
+    return COLUMN_LABELS.get(name, name.replace("_", " ").capitalize())
+
+
 @dataclass(frozen=True)
 class Metric:
     """An aggregate over the rows of a dataset.
@@ -63,7 +81,7 @@ def _ratio(part: str, whole: str) -> str:
 def _percentile(name: str, quantile: float) -> Metric:
     expression = f"1000 * latency_percentile(latency_histogram, {quantile})"
     meaning = f"milliseconds per record that {100 * quantile:g} % of the records took at most, from added histograms"
-    return Metric(name, f"{name} (ms)", expression, ",.3~f", meaning)
+    return Metric(name, name, expression, ",.3~f", meaning)
 
 
 _FLOW = (
@@ -142,7 +160,7 @@ _INTERVALS = (
     Metric(
         "records_per_second",
         "Records/s",
-        'SUM(input_records) / (COUNT(DISTINCT "timestamp") * MAX("interval"))',
+        _ratio("input_records", "seconds"),
         RATE,
         "records in / seconds of the intervals in which there was work",
     ),
@@ -179,8 +197,8 @@ DATASETS: tuple[Dataset, ...] = (
     Dataset("nodes", "timestamp", "The load of a node at one moment of a run.", _NODES),
     Dataset("stage_history", "run_start", "A stage of a run, with the run's start, pipeline and status.", _STAGES),
     Dataset("operator_history", "run_start", "An operator on one worker, with its run beside it.", _OPERATORS),
-    Dataset("stage_samples", "timestamp", "A stage in an interval of some seconds, over all workers.", _INTERVALS),
-    Dataset("node_history", "timestamp", "The load of a node at one moment, with the run beside it.", _NODES),
+    Dataset("stage_samples", "run_start", "A stage in a step of a run, over all workers.", _INTERVALS),
+    Dataset("node_history", "run_start", "The load of a node at one moment, with the run beside it.", _NODES),
     Dataset(
         "rejections",
         "run_start",

@@ -49,7 +49,6 @@ def _environment(folder: Path) -> str:
         "SUPERSET_HOME": str(folder / "home"),
         "SUPERSET_CONFIG_PATH": str(folder / "superset_config.py"),
         "SUPERSET_SECRET_KEY": secrets.token_urlsafe(48),
-        "SCARF_ANALYTICS": "false",
         "FLASK_APP": "superset.app:create_app()",
     }
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]

@@ -14,10 +14,23 @@ from sqlalchemy.engine import Engine
 
 SECRET_KEY = os.environ["SUPERSET_SECRET_KEY"]
 
-SCARF_ANALYTICS = os.environ["SCARF_ANALYTICS"] = "false"  # no tracking pixel; Superset reads it from the environment
-
-TALISMAN_ENABLED = True
-WTF_CSRF_ENABLED = True
+TALISMAN_CONFIG = {
+    "content_security_policy": {
+        "base-uri": ["'self'"],
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "blob:", "data:"],
+        "worker-src": ["'self'", "blob:"],
+        "connect-src": ["'self'"],
+        "object-src": "'none'",
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "font-src": ["'self'", "data:"],
+        "script-src": ["'self'", "'strict-dynamic'"],
+    },
+    "content_security_policy_nonce_in": ["script-src"],
+    "force_https": False,
+    "session_cookie_secure": False,
+}
+"""Pages load nothing from elsewhere: no tracking pixel, no maps, no fonts. Behind TLS set the last two to True."""
 
 ROW_LIMIT = 10_000
 SQL_MAX_ROW = 100_000
@@ -57,14 +70,16 @@ def _fence(connection: Any, _record: Any) -> None:
         return
     with _fencing:
         cursor = connection.cursor()
-        locked = cursor.execute("SELECT current_setting('lock_configuration')").fetchone()[0]
-        if not locked:
-            known = cursor.execute(
-                "SELECT count(*) FROM duckdb_functions() WHERE function_name = 'metrics_folder' AND NOT internal"
-            ).fetchone()[0]
-            folder = cursor.execute("SELECT metrics_folder()").fetchone()[0] if known else None
-            folders = [] if folder is None else ["'" + folder.replace("'", "''") + "/'"]
-            cursor.execute(f"SET allowed_directories = [{', '.join(folders)}]")
+        if not _value(cursor, "SELECT current_setting('lock_configuration')"):
+            known = "SELECT count(*) FROM duckdb_functions() WHERE function_name = 'metrics_folder' AND NOT internal"
+            folder = _value(cursor, "SELECT metrics_folder()") if _value(cursor, known) else None
+            folders = "" if folder is None else "'" + folder.replace("'", "''") + "/'"
+            cursor.execute(f"SET allowed_directories = [{folders}]")
             cursor.execute("SET enable_external_access = false")
             cursor.execute("SET lock_configuration = true")
         cursor.close()
+
+
+def _value(cursor: Any, query: str) -> Any:
+    cursor.execute(query)
+    return cursor.fetchone()[0]
