@@ -57,7 +57,7 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, Sequence) and not isinstance(value, str) and value and isinstance(value[0], Mapping):
         for name, item in zip(_names(value), value, strict=True):
             yield from _leaves(item, f"{key}[{name}]")
-    else:
+    elif key:
         yield key, _text(value)
 
 

@@ -38,7 +38,8 @@ class RunReport:
         stages: the stage rows, in plan order.
         operators: one row for each operator instance over all its workers, in plan order.
         differences: where the books do not agree, in words.
-        paths: where to look: `output`, `metrics`, `rejected_samples`, `errors`, `dead_letters`, `report`; only what is there.
+        paths: where to look: `output`, `metrics`, `rejected_samples`, `errors`, `dead_letters`, `report`; only what is
+            there.
     """
 
     run: RunMetrics

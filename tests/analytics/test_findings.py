@@ -1,0 +1,148 @@
+"""What is said of a run, and in which order."""
+
+from datetime import timedelta
+
+import pytest
+
+from mega_data_factory.analytics.findings import SEVERITIES, find
+from mega_data_factory.analytics.past import Past
+from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.testing import finished_run
+from tests.made_runs import START, Op, Pool, make_run, recorded
+
+PLAIN = [Pool("a", [Op("x", 0.005), Op("f_filter", 0.001, {"short": 0.1})])]
+
+
+def kinds(recording, past=None):
+    return {finding.kind: finding for finding in find(recording, past)}
+
+
+def with_past(tmp_path, pools, earlier=6, **options):
+    """A run, and earlier ones of the same pipeline that were all plain."""
+    for number in range(earlier):
+        make_run(tmp_path, PLAIN, f"run_{number}", seed=number, start=START - timedelta(days=earlier - number))
+    recording = recorded(tmp_path, pools, "run_now", seed=99, **options)
+    return recording, Past.read(MetricsReader(tmp_path), recording)
+
+
+def test_a_good_run_gets_no_warning(tmp_path):
+    """A run like its earlier ones, whose books close, gives advice at most."""
+    found = find(*with_past(tmp_path, PLAIN))
+    assert {finding.severity for finding in found} <= {"advice", "good"}
+    assert "The books close" in " ".join(finding.title for finding in found)
+
+
+def test_the_most_pressing_comes_first(tmp_path):
+    """Findings are ordered by severity."""
+    recording = recorded(tmp_path, PLAIN, status="failed", error="disk full", books_closed=False, books_difference=3)
+    order = [SEVERITIES.index(finding.severity) for finding in find(recording)]
+    assert order == sorted(order)
+    assert find(recording)[0].title == "The run failed"
+    assert "disk full" in find(recording)[0].detail
+
+
+def test_open_books_are_critical(tmp_path):
+    """Records that are not accounted for are told with their number."""
+    found = kinds(recorded(tmp_path, PLAIN, books_closed=False, books_difference=3))
+    assert found["books"].severity == "critical"
+    assert "3 records not accounted for" in found["books"].title
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted", "running", "aborted"])
+def test_every_ending_is_told(tmp_path, status):
+    """A run that did not complete says so before anything else of its kind."""
+    assert kinds(recorded(tmp_path, PLAIN, status=status))["ending"].evidence["status"] == status
+
+
+def test_a_killed_run_is_told_as_such(tmp_path):
+    """A run that says running and has not been heard of is reported as killed."""
+    recording = recorded(tmp_path, PLAIN, status="running", end_time=None, heartbeat=START + timedelta(seconds=50))
+    assert kinds(recording)["ending"].title == "The run was killed before its end"
+    assert recording.seconds == 50
+
+
+def test_a_pass_rate_off_its_usual_range_is_a_warning(tmp_path):
+    """Half of the records kept where nine of ten are usual: the run and the operator are named."""
+    found = kinds(*with_past(tmp_path, [Pool("a", [Op("x", 0.005), Op("f_filter", 0.001, {"short": 0.5})])]))
+    assert found["pass-rate"].severity == "warning"
+    assert "a / f_filter passed 50.0 %" in found["pass-rate"].detail
+
+
+def test_operators_that_even_out_are_found_too(tmp_path):
+    """Where one operator lets more through and the next less, the total is usual and the operators are not."""
+    found = [
+        f.kind for f in find(*with_past(tmp_path, [Pool("a", [Op("x", 0.005, {"n": 0.1}), Op("f_filter", 0.001)])]))
+    ]
+    assert "pass-rate" not in found
+    assert found.count("operator-pass-rate") == 2
+
+
+def test_a_slow_run_is_a_warning(tmp_path):
+    """Three times the usual duration is told, with what is usual."""
+    recording, past = with_past(tmp_path, PLAIN, duration=300.0, end_time=START + timedelta(seconds=300))
+    assert "slower than usual" in kinds(recording, past)["throughput"].title
+
+
+def test_slower_than_the_run_before(tmp_path):
+    """Operators that take longer for a record are named as the cause."""
+    pools = [Pool("a", [Op("x", 0.01), Op("f_filter", 0.001, {"short": 0.1})])]
+    recording, past = with_past(tmp_path, pools, earlier=1, records=5_000)
+    found = kinds(recording, past)["previous-run"]
+    assert found.severity == "warning"
+    assert "a / x takes" in found.detail
+
+
+def test_errors_and_dead_letters_are_told(tmp_path):
+    """A share of errors of one percent is a warning, and names the operator."""
+    found = kinds(recorded(tmp_path, [Pool("a", [Op("x", errors=0.02)])], dead_lettered_records=2))
+    assert found["errors"].severity == "warning"
+    assert "a / x" in found["errors"].detail
+    assert found["dead-letters"].title.startswith("2 records killed their workers")
+
+
+def test_nothing_kept_names_the_operator(tmp_path):
+    """The operator that let nothing through is the one to look at."""
+    found = kinds(recorded(tmp_path, [Pool("a", [Op("x"), Op("f_filter", reasons={"all": 1.0}), Op("y")])]))
+    assert found["nothing-kept"].severity == "critical"
+    assert "f_filter" in found["nothing-kept"].detail
+
+
+def test_nothing_read_points_at_the_loader(tmp_path):
+    """A completed run without a record points at the path of the loader."""
+    assert "data_loader.params" in kinds(recorded(tmp_path, PLAIN, records=0))["nothing-read"].suggestion
+
+
+def test_nodes_that_run_short_are_told(tmp_path):
+    """Memory nearly full is a warning and names the node."""
+    recording = recorded(tmp_path, PLAIN, nodes=[50.0, 60.0])
+    nodes = recording.nodes.set_column(
+        recording.nodes.schema.get_field_index("memory_usage"), "memory_usage", [[97.0] * len(recording.nodes)]
+    )
+    full = Recording(recording.run, recording.operators, recording.samples, nodes)
+    assert "2 nodes" in kinds(full)["node-memory_usage"].title
+
+
+def test_dear_measuring_is_advice(tmp_path):
+    """What measuring cost is told, and is advice only where it is more than one percent of the work."""
+    assert kinds(recorded(tmp_path, PLAIN))["instrumentation"].severity == "good"
+    dear = recorded(tmp_path, PLAIN, "run_2", instrumentation_seconds=9.0)
+    assert kinds(dear)["instrumentation"].severity == "advice"
+
+
+def test_earlier_runs_are_those_of_the_pipeline_that_completed_before(tmp_path):
+    """Runs of other pipelines, later runs and failed runs say nothing of what is usual."""
+    make_run(tmp_path, PLAIN, "run_other", pipeline="other", start=START - timedelta(days=1))
+    make_run(tmp_path, PLAIN, "run_failed", status="failed", start=START - timedelta(days=1))
+    make_run(tmp_path, PLAIN, "run_later", start=START + timedelta(days=1))
+    make_run(tmp_path, PLAIN, "run_before", start=START - timedelta(days=2))
+    recording = recorded(tmp_path, PLAIN, "run_now")
+    past = Past.read(MetricsReader(tmp_path), recording)
+    assert [row["run_id"] for row in past.runs] == ["run_before"]
+    assert past.previous.run_id == "run_before"
+
+
+def test_a_run_that_says_little_gets_findings_nevertheless(tmp_path):
+    """The small finished run of the test tools, which has neither samples nor configuration, is no trouble."""
+    recording = Recording.read(MetricsReader(tmp_path), finished_run(tmp_path))
+    assert all(finding.title for finding in find(recording))

@@ -1,0 +1,153 @@
+"""Filter order, skew, latency, flow and series of runs."""
+
+import itertools
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mega_data_factory.analytics.filter_order import better_orders, expected_seconds, is_filter, rank
+from mega_data_factory.analytics.flow import NO_REASON, flow_of
+from mega_data_factory.analytics.latency import density, long_tails, slow_share
+from mega_data_factory.analytics.series import operator_series, stage_series
+from mega_data_factory.analytics.skew import stragglers, uneven_work
+from mega_data_factory.analytics.totals import OperatorTotals
+from tests.made_runs import Op, Pool, recorded
+
+
+def totals(name, cost, passed, records=1000):
+    return OperatorTotals("s", name, 0, 0, 1, records, round(records * passed), 0, 0, records * cost)
+
+
+# ── the order of filters ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_order_is_cheaper_than_by_rank():
+    """Of all orders of independent filters the one by rank has the least expected cost."""
+    draw = random.Random(3)
+    for _ in range(20):
+        filters = [totals(f"f{n}", draw.uniform(1e-4, 1e-2), draw.uniform(0.05, 1)) for n in range(5)]
+        costs = [expected_seconds(order, 1000) for order in itertools.permutations(filters)]
+        assert expected_seconds(sorted(filters, key=rank), 1000) == pytest.approx(min(costs))
+
+
+def test_a_better_order_is_found_and_its_saving_is_right(tmp_path):
+    """The cheap strict filter goes first, and what that saves is said in seconds."""
+    dear, strict = Op("dear_filter", 0.01, {"x": 0.1}), Op("strict_filter", 0.001, {"y": 0.5})
+    run = recorded(tmp_path, [Pool("a", [dear, strict], workers=1)], records=2000, noise=0)
+    (order,) = better_orders(run.stages)
+    assert order.better == ("strict_filter", "dear_filter")
+    assert order.seconds == pytest.approx(2000 * 0.01 + 1800 * 0.001)
+    assert order.saved == pytest.approx(order.seconds - (2000 * 0.001 + 1000 * 0.01))
+
+
+@pytest.mark.parametrize("between", ["exact_deduplicator", "language_refiner"])
+def test_nothing_is_moved_across_what_does_not_commute(tmp_path, between):
+    """Filters that a deduplicator or a refiner parts are never exchanged."""
+    dear, strict = Op("dear_filter", 0.01, {"x": 0.1}), Op("strict_filter", 0.001, {"y": 0.5})
+    assert not better_orders(recorded(tmp_path, [Pool("a", [dear, Op(between), strict])]).stages)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [("url_filter", True), ("url_filter_2", True), ("ShoutingFilter", True), ("language_refiner", False),
+     ("exact_deduplicator", False), ("filtering", False)],
+)  # fmt: skip
+def test_filters_are_told_by_name(name, is_one):
+    """What is in the box is known, and other classes by the word that they end with."""
+    assert is_filter(name) is is_one
+
+
+# ── workers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_slow_worker_is_found(tmp_path):
+    """A worker that needs twice as long as the others is a straggler, and costs its share of the stage."""
+    run = recorded(tmp_path, [Pool("a", [Op("x", 0.005)], workers=4, slow=2.0)], noise=0.01)
+    (found,) = stragglers(run.stages)
+    assert found.worker == "a-3"
+    assert found.times == pytest.approx(2.0, rel=0.05)
+    assert found.capacity_lost == pytest.approx(0.125, rel=0.05)
+
+
+def test_like_workers_are_no_finding(tmp_path):
+    """Workers that differ by noise alone are neither slow nor uneven."""
+    run = recorded(tmp_path, [Pool("a", [Op("x", 0.005)], workers=16)], noise=0.3)
+    assert not stragglers(run.stages)
+    assert not uneven_work(run.stages)
+
+
+def test_uneven_work_is_found(tmp_path):
+    """A worker with most of the records was busy longer than the others."""
+    run = recorded(tmp_path, [Pool("a", [Op("x", 0.005)], workers=4, share=0.6)], noise=0.01)
+    (found,) = uneven_work(run.stages)
+    assert (found.worker, found.share, found.fair) == ("a-3", 0.6, 0.25)
+
+
+# ── latency ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_density_holds_all_records(tmp_path):
+    """The shares of the bins add up to 100 percent, and their middles rise."""
+    run = recorded(tmp_path, [Pool("a", [Op("x")])], noise=1.0)
+    middles, shares = density(run.stages[0].operators[0])
+    assert shares.sum() == pytest.approx(100)
+    assert (np.diff(middles) > 0).all()
+
+
+def test_a_long_tail_takes_the_time():
+    """One record in a hundred that takes a hundred times as long takes half of the time."""
+    operator = OperatorTotals(
+        "s", "x", 0, 0, 1, 10_000, 10_000, 0, 0, 20.0, 200, {}, np.array([0, 425]), np.array([9_899, 101])
+    )
+    assert slow_share(operator) == pytest.approx(0.5, rel=0.02)
+    assert [tail.operator for tail in long_tails([operator])] == [operator]
+
+
+# ── flow ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_record_of_a_run_has_an_end(tmp_path):
+    """What was read is what was written and what left, whatever the reasons."""
+    pools = [Pool("a", [Op("f_filter", reasons={"x": 0.1, "y": 0.03}, errors=0.01)]), Pool("b", [Op("g")])]
+    flow = flow_of(recorded(tmp_path, pools))
+    assert flow.read == flow.written + sum(exit.records for exit in flow.exits)
+    assert flow.open == 0
+    assert {(exit.kind, exit.reason) for exit in flow.exits} == {
+        ("rejected", "x"),
+        ("rejected", "y"),
+        ("error", "raised"),
+    }
+
+
+def test_rejects_without_a_reason_are_not_lost(tmp_path):
+    """What an operator took away without a reason is shown as that."""
+    run = recorded(tmp_path, [Pool("a", [Op("f_filter", reasons={"x": 0.1})])])
+    bare = run.operators.drop_columns(["rejected_reasons"]).append_column(
+        "rejected_reasons", [[None] * len(run.operators)]
+    )
+    (left,) = flow_of(replace(run, operators=bare)).exits
+    assert (left.reason, left.records) == (NO_REASON, 1000)
+
+
+# ── series ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("points", [600, 7, 1])
+def test_series_keep_every_record_however_few_their_points(tmp_path, points):
+    """Samples that are put together add up to the counts of the run."""
+    run = recorded(tmp_path, [Pool("a", [Op("x"), Op("y", reasons={"r": 0.5})]), Pool("b", [Op("z")])])
+    each = operator_series(run, points)
+    assert all(len(series.starts) <= points for series in each.values())
+    assert each["a", "x"].columns["input_records"].sum() == 10_000
+    stages = stage_series(run, points)
+    assert stages["a"].columns["input_records"].sum() == 10_000
+    assert stages["a"].columns["output_records"].sum() == pytest.approx(5_000, abs=40)
+    assert np.nansum(stages["b"].throughput * stages["b"].seconds) == pytest.approx(5_000, abs=40)
+
+
+def test_a_run_without_samples_has_no_series(tmp_path):
+    """Files of old versions have no samples: there is nothing over time, and no error."""
+    run = recorded(tmp_path, [Pool("a", [Op("x")])], samples=False)
+    assert stage_series(run) == operator_series(run) == {}
