@@ -124,10 +124,10 @@ def _by_start(member: _Member) -> tuple[datetime, str]:
 def _old_runs(store: StoredTables, now: datetime, min_age: timedelta) -> list[_Member]:
     """The runs with files of their own that are over, and were last heard of before `min_age`."""
     paths = store.small_files("runs")
-    tables = [with_aborted(table, now) for _, table in store.read_smalls("runs", paths, _PLANNED_BY)]
+    runs = gathered((table for _, table in store.read_smalls("runs", paths, _PLANNED_BY)), "runs", _PLANNED_BY)
     names = {kind: file_sizes(store.path, kind) for kind in schema.TABLES}
     found = []
-    for row in gathered(tables, "runs", _PLANNED_BY).to_pylist():
+    for row in with_aborted(runs, now).to_pylist():
         seen = sign_of_life(row["end_time"], row["heartbeat"], row["start_time"])
         if row["status"] != "running" and seen <= now - min_age:
             found.append(_Member(row["start_time"] or seen, row["run_id"]))
@@ -198,11 +198,11 @@ def _part(store: StoredTables, kind: str, group: Sequence[_Member]) -> tuple[pa.
     folder = join(store.path, kind)
     if not all(files.whole for files in own.values()):
         raise Vanished(folder)
-    states = {run_id: [state_of(join(folder, name)) for name in files.all] for run_id, files in own.items()}
+    states = {run_id: [state_of(f"{folder}/{name}") for name in files.all] for run_id, files in own.items()}
     tables, taken = [], set()
-    found = dict(store.read_smalls(kind, [join(folder, name) for files in own.values() for name in files.names]))
+    found = dict(store.read_smalls(kind, [f"{folder}/{name}" for files in own.values() for name in files.names]))
     for run_id, files in own.items():
-        mine = [found.get(join(folder, name)) for name in files.names]
+        mine = [found.get(f"{folder}/{name}") for name in files.names]
         if all(table is not None and owners(table) <= {run_id} for table in mine):  # else it stays what it is
             tables += mine
             taken.add(run_id)

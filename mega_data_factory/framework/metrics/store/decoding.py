@@ -51,9 +51,10 @@ def read_small(path: Location, kind: str, columns: Sequence[str] | None = None) 
     """
     try:
         file = pq.ParquetFile(pa.BufferReader(_content(path)))
-        metadata = check_version(file.schema_arrow, kind, path)
+        content = file.schema_arrow
+        metadata = check_version(content, kind, path)
         names = _chosen(kind, columns)
-        present = set(file.schema_arrow.names)
+        present = set(content.names)
         table = file.read([name for name in names if name in present], use_threads=False)
         return conform(table, kind, names).replace_schema_metadata(metadata)
     except (InputError, pa.ArrowException, OSError, ValueError) as error:
@@ -178,5 +179,5 @@ def gathered(tables: Iterable[pa.Table], kind: str, columns: Sequence[str] | Non
     """Tables of one kind as one, with the schema of the current version."""
     target = schema.TABLES[kind]
     fields = pa.schema([target.field(name) for name in _chosen(kind, columns)], metadata=target.metadata)
-    parts = [table.replace_schema_metadata(target.metadata).cast(fields) for table in tables]
-    return pa.concat_tables(parts) if parts else fields.empty_table()
+    parts = [table if table.schema.equals(fields) else table.cast(fields) for table in tables]
+    return pa.concat_tables(parts).cast(fields) if parts else fields.empty_table()  # the cast adds the metadata
