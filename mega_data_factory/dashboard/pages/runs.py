@@ -114,7 +114,9 @@ class Choice:
         found = []
         if self.text:
             places = [pc.field(name) for name in ("run_id", "pipeline", "hostname", "error")]
-            matches = [pc.match_substring(place, self.text, ignore_case=True).fill_null(False) for place in places]
+            matches = [
+                pc.match_substring(pc.coalesce(place, pc.scalar("")), self.text, ignore_case=True) for place in places
+            ]
             found.append(reduce(or_, matches))
         if self.pipeline:
             found.append(pc.field("pipeline") == self.pipeline)
