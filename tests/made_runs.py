@@ -38,7 +38,7 @@ class Op:
 
 @dataclass(frozen=True)
 class Pool:
-    """A stage of a made run. `slow` multiplies the cost of its last worker; `share` is the last worker's of the work."""
+    """A stage of a made run. `slow` multiplies the cost of its last worker, whose part of the work `share` is."""
 
     name: str
     operators: Sequence[Op]

@@ -19,7 +19,7 @@ def two(tmp_path, first, second, **options):
 
 
 def test_an_operator_that_takes_longer_is_found(tmp_path):
-    """30 percent more seconds per record in noise of 10 percent are told from noise, and the right operator is named."""
+    """30 percent more seconds per record in noise of 10 percent are told from noise; the right operator is named."""
     found = two(tmp_path, pools(), pools(cost=0.0065), noise=0.1)
     slow = next(d for d in found.operators if d.operator.name == "x")
     assert slow.speed == "slower"
