@@ -13,6 +13,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -110,17 +111,16 @@ def against_naive(points: list[Point]) -> None:
 def growth(points: list[Point], number: int) -> None:
     """Amortised cost of an append with sealing and thinning, for every tenth of the points; the loop is taken off."""
     print(f"\nAn append of {len(METRICS)} metrics while {number:,} points come, 10 a second, sealing included\n")
-    print(
-        f"{'points so far':>14} {'default tiers':>16} {'rows':>9} {'MB':>7} {'every point':>16} {'rows':>12} {'MB':>7}"
-    )
+    print(f"{'':>14} {'default tiers':>36} {'every point':>36}")
+    print(f"{'points so far':>14}" + f" {'an append':>16} {'rows':>11} {'MB':>7}" * 2)
     histories = (MetricsHistory(), MetricsHistory(HistoryRetention.everything()))
     share = number // 10
     for at in range(0, number, share):
         line = f"{at + share:>14,}"
-        loop = seconds(partial(list, cycled(points, at, share)))
+        loop = seconds(partial(deque, cycled(points, at, share), 0))
         for history in histories:
             cost = (seconds(partial(fill, history, cycled(points, at, share))) - loop) / share
-            line += f" {cost * 1e6:>13.2f} us {len(history):>9,} {history.nbytes / 1e6:>7.1f}"
+            line += f" {cost * 1e6:>13.2f} us {len(history):>11,} {history.nbytes / 1e6:>7.1f}"
         print(line, flush=True)
     drawing(histories[1])
 
@@ -162,9 +162,8 @@ def month(points: list[Point]) -> None:
     number = 31 * 86_400
     for at in range(0, number, VARIETY):
         history.extend("node", START + (at + np.arange(VARIETY)) * 1_000_000, columns)
-    print(
-        f"A month, {number:,} points a second apart, default tiers: {len(history):,} rows, {history.nbytes / 1e6:.1f} MB"
-    )
+    size = history.nbytes / 1e6
+    print(f"A month, {number:,} points a second apart, default tiers: {len(history):,} rows, {size:.1f} MB")
 
 
 def real_samples(path: Path) -> None:

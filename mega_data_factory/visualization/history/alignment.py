@@ -6,15 +6,31 @@ from typing import Literal
 
 import numpy as np
 
+from mega_data_factory.errors import HistoryError
 from mega_data_factory.visualization.history.series import Floats, Series, Times
 
 Statistic = Literal["mean", "minimum", "maximum"]
 
 
+_MOST_CELLS = 10_000_000
+"""More is a mistake: a wrong unit, or a clock that is wrong by years."""
+
+
 def grid(start: int, end: int, step: int) -> Times:
-    """The multiples of `step` whose cells [t, t + step) cover `start` to `end`; microseconds."""
-    first = start // step * step
-    return np.arange(first, end // step * step + step, step, dtype=np.int64)
+    """The multiples of `step` whose cells [t, t + step) cover `start` to `end`; microseconds. Empty if end < start.
+
+    Raises:
+        HistoryError: `step` is not positive, or there would be too many cells.
+    """
+    if step < 1:
+        raise HistoryError(f"a step of {step} us is not positive", hint="microseconds, or a timedelta")
+    if (end - start) // step > _MOST_CELLS:
+        raise HistoryError(
+            f"a step of {step} us makes {(end - start) // step:,} cells", hint="a wider step, or a `start` and an `end`"
+        )
+    if end < start:
+        return np.empty(0, np.int64)
+    return np.arange(start // step * step, end + 1, step, dtype=np.int64)
 
 
 def aligned(series: Series, times: Times, step: int, carry: int, statistic: Statistic = "mean") -> Floats:

@@ -31,29 +31,26 @@ class Chunk:
         sequence: number in the order of writing, unique in its node.
         interval: width of its rows, microseconds; 0 for points.
         rows, start, end: number of rows, and first and last timestamp, microseconds.
+        nbytes: bytes of the file and of the outlines.
     """
 
     def __init__(self, facts: Mapping[str, Any], payload: bytes | Path, size: int, block: Block | None = None) -> None:
         self.facts = facts
         self.payload = payload
-        self._size = size
         self.sequence: int = facts["sequence"]
         self.interval: int = facts["interval"]
         self.rows: int = facts["rows"]
         self.start: int = facts["start"]
         self.end: int = facts["end"]
-        self._outlines = {} if block is None else {name: _outline(one) for name, one in block.columns.items()}
+        self.nbytes = size
+        self._outlines: dict[str, Series] = {}
+        for name, series in block.columns.items() if block is not None else ():
+            self._keep(name, _outline(series))
 
     @property
     def metrics(self) -> list[str]:
         """The metrics in it."""
         return list(self.facts["columns"])
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the file and of the outlines."""
-        row = 16 if self.interval == 0 else 40
-        return self._size + sum(len(outline) * row for outline in self._outlines.values())
 
     def content(self) -> bytes:
         """The Parquet file.
@@ -89,8 +86,12 @@ class Chunk:
     def outline(self, metric: str) -> Series:
         """The rows with the least and the greatest value of every `OUTLINE_ROWS` rows: enough to draw from afar."""
         if metric not in self._outlines:
-            self._outlines[metric] = _outline(self.series(metric))
+            self._keep(metric, _outline(self.series(metric)))
         return self._outlines[metric]
+
+    def _keep(self, metric: str, outline: Series) -> None:
+        self._outlines[metric] = outline
+        self.nbytes += len(outline) * (16 if self.interval == 0 else 40)
 
 
 def _outline(series: Series) -> Series:

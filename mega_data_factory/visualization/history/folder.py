@@ -55,9 +55,25 @@ class NodeFolder:
 
     def records(self, sequence: int) -> Path:
         """The file of a buffer of new points."""
+        return self.path / f"_{sequence:012d}.records"
+
+    def new_records(self, sequence: int) -> Path:
+        """The same, in a folder that exists.
+
+        Raises:
+            HistoryError: it cannot be made.
+        """
         with _explained(self.path, "make"):
             self.path.mkdir(exist_ok=True)
-        return self.path / f"_{sequence:012d}.records"
+        return self.records(sequence)
+
+    def remove_records(self, sequence: int) -> None:
+        """Remove the file of a buffer.
+
+        Raises:
+            HistoryError: it may not be removed.
+        """
+        remove(self.records(sequence))
 
     def write(self, payload: bytes, interval: int, sequence: int) -> Path:
         """Write a chunk; it is whole or absent.
@@ -84,8 +100,17 @@ class NodeFolder:
             HistoryError: it may not be removed.
         """
         if isinstance(chunk.payload, Path):
-            with _explained(chunk.payload, "remove"):
-                chunk.payload.unlink(missing_ok=True)
+            remove(chunk.payload)
+
+
+def remove(path: Path) -> None:
+    """Remove a file; it is no error when there is none.
+
+    Raises:
+        HistoryError: it may not be removed.
+    """
+    with _explained(path, "remove"):
+        path.unlink(missing_ok=True)
 
 
 @dataclass
@@ -166,7 +191,7 @@ def _read(path: Path, in_memory: bool) -> dict[str, FoundNode]:
 def _leave_out(node: FoundNode, replaced: set[int], folder: NodeFolder) -> None:
     for sequence in replaced & set(node.unsealed):
         del node.unsealed[sequence]
-        node.stale.append(folder.path / f"_{sequence:012d}.records")
+        node.stale.append(folder.records(sequence))
     node.stale += [one.payload for one in node.chunks if one.sequence in replaced and isinstance(one.payload, Path)]
     node.chunks = [one for one in node.chunks if one.sequence not in replaced]
 

@@ -23,6 +23,9 @@ from mega_data_factory.visualization.history.series import Floats, Series, Times
 
 Location = str | os.PathLike[str]
 
+_NODES_A_SEAL = 32
+"""Nodes that are looked at, for each chunk sealed, whether they have fallen silent."""
+
 
 class MetricsHistory:
     """Metrics of many nodes over time, in bounded memory.
@@ -51,6 +54,7 @@ class MetricsHistory:
         self.directory = None if directory is None else Path(directory)
         self._nodes: dict[str, NodeHistory] = {}
         self._hot: dict[str, Records] = {}
+        self._seals = 0
         self._lock: IO[bytes] | None = None
         if self.directory is not None:
             self._lock = folder.own(self.directory)
@@ -71,7 +75,8 @@ class MetricsHistory:
             timestamp: microseconds since 1970-01-01 UTC.
 
         Raises:
-            HistoryError: a value is not a number, or the timestamp is not an integer; nothing was added.
+            HistoryError: a value is not a number, or the timestamp is not an integer: nothing was added. Or the disk is
+            full: points are taken until the buffer is, and refused until there is room again.
         """
         hot = self._hot.get(node_id)
         if hot is None or hot.sparse or timestamp == NO_TIME or tuple(metrics) != hot.names:
@@ -128,8 +133,9 @@ class MetricsHistory:
 
     def _keep_to_retention(self, node: NodeHistory) -> None:
         node.grow_older()
+        self._seals += 1
         newest = node.span()
-        if newest is not None:
+        if newest is not None and self._seals % (1 + len(self._nodes) // _NODES_A_SEAL) == 0:
             self._rest_before(newest[1] - self.retention.tiers[0].keep // MICROSECOND)
         make_room(self._nodes.values(), self.retention)
         for name, one in list(self._nodes.items()):
@@ -179,7 +185,7 @@ class MetricsHistory:
         """What `drawing.thinned(history.series(...), points)` gives, without decompressing long stretches.
 
         The extremes of all rows are among the rows; an extreme that lies next to the edge of a bucket may be counted
-        to the bucket beside.
+        to the bucket beside, and a point that was written again later may still show with the value before.
         """
         for node in self._some(node_id):
             return node.thinned(metric, points, start, end)
@@ -210,18 +216,16 @@ class MetricsHistory:
             Beginnings of the cells, int64 (n,), multiples of `step`; and values, float64 (nodes, n).
 
         Raises:
-            HistoryError: `step` is not positive.
+            HistoryError: `step` is not positive, or so small that there would be over 10 million cells.
         """
         width = step // MICROSECOND if isinstance(step, timedelta) else int(step)
-        if width < 1:
-            raise HistoryError(f"step {step} is not positive", hint="microseconds, or a timedelta")
         names = self.nodes() if nodes is None else list(nodes)
         spans = [span for name in names if (span := self.span(name)) is not None]
         first = min((begin for begin, _ in spans), default=0) if start is None else start
         last = max((stop for _, stop in spans), default=first - 1) if end is None else end
-        if last < first:
-            return np.empty(0, np.int64), np.empty((len(names), 0))
         times = alignment.grid(first, last, width)
+        if not len(times):
+            return times, np.empty((len(names), 0))
         widest = max(tier.interval // MICROSECOND for tier in self.retention.tiers)
         before = int(times[0]) - max(carry * width, widest)
         rows = [self.series(name, metric, before, int(times[-1]) + width - 1) for name in names]
@@ -271,7 +275,7 @@ class MetricsHistory:
         for node_id, content in found.items():
             self._node(node_id).restore(content.chunks, content.unsealed)
             for path in content.stale:
-                path.unlink(missing_ok=True)
+                folder.remove(path)
 
     def close(self) -> None:
         """Seal all points, so that the directory holds nothing but Parquet, and let it go. Reading goes on to work."""

@@ -20,12 +20,12 @@ def make_room(nodes: Collection[NodeHistory], retention: HistoryRetention) -> No
 
 
 def _exceeds(nodes: Collection[NodeHistory], retention: HistoryRetention, share: float) -> bool:
-    points = sum(len(node) for node in nodes)
-    size = sum(chunk.nbytes for node in nodes for chunk in node.chunks)
     most_points, most_bytes = retention.max_points, retention.max_bytes
-    return (most_points is not None and points > share * most_points) or (
-        most_bytes is not None and size > share * most_bytes
-    )
+    if most_points is not None and sum(map(len, nodes)) > share * most_points:
+        return True
+    if most_bytes is None:
+        return False
+    return sum(chunk.nbytes for node in nodes for chunk in node.chunks) > share * most_bytes
 
 
 def _shorten(nodes: Collection[NodeHistory]) -> bool:

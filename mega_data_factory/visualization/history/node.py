@@ -54,12 +54,18 @@ class NodeHistory:
             if len(block):
                 self._add(block, [], [sequence])
             elif self._folder is not None:
-                self._folder.records(sequence).unlink(missing_ok=True)
+                self._folder.remove_records(sequence)
 
     # Writing
 
     def ready(self, names: Iterable[str]) -> Records:
-        """A buffer with room for points of these metrics; its own metrics may be more."""
+        """A buffer with room for points of these metrics; its own metrics may be more.
+
+        Raises:
+            HistoryError: the folder takes no more.
+        """
+        if self.hot is not None and self.hot.offset == self.hot.end:  # it could not be sealed when it became full
+            self.seal()
         if self.hot is None or not set(names) <= set(self.hot.names):
             known = self.hot.names if self.hot is not None else ()
             self.seal()
@@ -87,6 +93,7 @@ class NodeHistory:
         if hot is None or not len(hot):
             return
         self._add(hot.block(), [], [self._hot_sequence])
+        self.hot = None  # its points are in the chunk, whether or not there is room for another buffer
         self.hot = self._buffer(hot.names)
 
     def rest(self) -> None:
@@ -94,15 +101,15 @@ class NodeHistory:
         self.seal()
         hot, self.hot = self.hot, None
         if hot is not None and self._folder is not None:
-            self._folder.records(self._hot_sequence).unlink(missing_ok=True)
+            self._folder.remove_records(self._hot_sequence)
 
     def _buffer(self, names: Sequence[str]) -> Records:
         former = self._hot_sequence if self.hot is not None else None
         self._hot_sequence = self._take_sequence()
-        path = self._folder.records(self._hot_sequence) if self._folder is not None else None
+        path = self._folder.new_records(self._hot_sequence) if self._folder is not None else None
         records = Records(self.node_id, names, self._retention.chunk_points, path)
         if former is not None and self._folder is not None:
-            self._folder.records(former).unlink(missing_ok=True)
+            self._folder.remove_records(former)
         return records
 
     def _take_sequence(self) -> int:
@@ -120,7 +127,7 @@ class NodeHistory:
             for one in replaced:
                 self._folder.remove(one)
             for sequence in buffers:
-                self._folder.records(sequence).unlink(missing_ok=True)
+                self._folder.remove_records(sequence)
 
     def _belong_together(self, last: Chunk, block: Block) -> bool:
         """Small chunks compress badly: the last one takes what is small, up to twice its size."""

@@ -89,10 +89,12 @@ def test_a_cell_is_the_mean_of_its_points(points, step):
         assert (len(inside) == 0 and np.isnan(value)) or value == pytest.approx(inside.mean(), abs=1e-6)
 
 
-def test_nothing_gives_an_empty_grid_and_no_step_an_error():
-    """No points: no cells. A step of nothing is refused."""
+def test_nothing_gives_an_empty_grid_and_a_senseless_step_an_error():
+    """No points: no cells. A step of nothing, or of the wrong unit, is refused."""
     times, values = MetricsHistory().resampled("cpu", step=SECOND)
     assert times.shape == (0,)
     assert values.shape == (0, 0)
     with pytest.raises(HistoryError, match="not positive"):
         two_nodes().resampled("cpu", step=0)
+    with pytest.raises(HistoryError, match="59,400,000 cells"):
+        two_nodes().resampled("cpu", step=1)

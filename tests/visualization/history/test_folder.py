@@ -218,6 +218,30 @@ def test_a_directory_that_cannot_be_made_is_explained(tmp_path):
         MetricsHistory(directory=tmp_path / "file" / "history")
 
 
+def test_a_disk_that_takes_no_more_refuses_points_until_it_does_again(tmp_path):
+    """What was taken stays readable; each refused point is an error; nothing is lost or doubled when there is room."""
+    history = MetricsHistory(HistoryRetention(tiers=CHUNKS.tiers, chunk_points=8), tmp_path / "live")
+    history.append("n", {"cpu": 0.0}, 0)
+    place = tmp_path / "live" / "node_id=n"
+    place.rename(tmp_path / "aside")
+    place.write_text("no folder any more")
+    taken = 1
+    for at in range(1, 12):
+        try:
+            history.append("n", {"cpu": float(at)}, at)
+        except HistoryError:
+            continue
+        taken += 1
+    assert taken == 7  # the eighth filled the buffer, which could not be sealed
+    assert history.series("n", "cpu").values.tolist() == list(range(8))
+    place.unlink()
+    (tmp_path / "aside").rename(place)
+    history.append("n", {"cpu": 99.0}, 99)
+    history.close()
+    loaded = MetricsHistory.load(tmp_path / "live").series("n", "cpu")
+    assert loaded.values.tolist() == [*range(8), 99]
+
+
 def test_very_long_and_hostile_names_of_nodes_stay_in_the_folder(tmp_path):
     """Names of any length and with any character are kept; no file lands outside."""
     names = ["x" * 500, "x" * 501, "../../escape", "..", "", "\n<script>", "日本"]
