@@ -89,6 +89,26 @@ def _plan(config: Config, overrides: Set = None, as_json: Json = False) -> int:
     return plan(config, overrides or [], as_json=as_json)
 
 
+@app.command("nodes")
+def _nodes(
+    run: Annotated[
+        str, typer.Option("--run", help="Its id, the beginning of it, or `latest`.", metavar="RUN")
+    ] = "latest",
+    metrics: Metrics = DEFAULT,
+    watch: Annotated[
+        bool | None,
+        typer.Option(
+            "--watch/--once", help="Go on until the run has ended, or show once; on a terminal it goes on by itself."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Show the machines under a run: CPU, memory, disk, network, batches held, and whether they are well."""
+    from mega_data_factory.cli.nodes import show_nodes
+
+    return show_nodes(metrics, run, watch=watch, as_json=as_json)
+
+
 @app.command("report")
 def _write_report(
     run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
