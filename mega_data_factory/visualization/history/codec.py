@@ -57,9 +57,15 @@ class Form:
 
 
 class Codec:
-    """Encodes the blocks of one node, remembering which form was best for which column."""
+    """Encodes the blocks of one node, remembering which form was best for which column.
 
-    def __init__(self) -> None:
+    Args:
+        found: forms that other nodes have found: where a node begins, for metrics of one name are alike. What this one
+            finds is added.
+    """
+
+    def __init__(self, found: dict[str, Form] | None = None) -> None:
+        self._found: dict[str, Form] = {} if found is None else found
         self._forms: dict[str, Form] = {}
         self._ages: dict[str, int] = {}
 
@@ -85,7 +91,7 @@ class Codec:
         return _written(arrays, forms, {METADATA_KEY: json.dumps(known).encode()}), known
 
     def _column(self, key: str, values: Floats) -> tuple[pa.Array, Form]:
-        form, age = self._forms.get(key), self._ages.get(key, 0)
+        form, age = self._forms.get(key) or self._found.get(key), self._ages.get(key, 0)
         if form is not None and age < _TRY_AGAIN:
             self._ages[key] = age + 1
             array = _as(form, values)
@@ -93,7 +99,8 @@ class Codec:
                 return array, form
         array, form = _smallest(values)
         if len(values) >= _ENOUGH_TO_CHOOSE:
-            self._forms[key], self._ages[key] = form, 0
+            self._forms[key] = self._found[key] = form
+            self._ages[key] = 0
         return array, form
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from mega_data_factory.errors import HistoryError
 from mega_data_factory.visualization.history import alignment, folder
 from mega_data_factory.visualization.history.checks import arrays
+from mega_data_factory.visualization.history.codec import Codec, Form
 from mega_data_factory.visualization.history.limits import make_room
 from mega_data_factory.visualization.history.node import NodeHistory
 from mega_data_factory.visualization.history.records import NO_TIME, Records
@@ -54,6 +55,7 @@ class MetricsHistory:
         self.directory = None if directory is None else Path(directory)
         self._nodes: dict[str, NodeHistory] = {}
         self._hot: dict[str, Records] = {}
+        self._forms: dict[str, Form] = {}
         self._seals = 0
         self._lock: IO[bytes] | None = None
         if self.directory is not None:
@@ -118,7 +120,8 @@ class MetricsHistory:
             if not isinstance(node_id, str):
                 raise HistoryError(f"node {node_id!r} is not text", hint="str(node_id)")
             place = folder.NodeFolder(self.directory, node_id) if self.directory is not None else None
-            self._nodes = {**self._nodes, node_id: NodeHistory(node_id, self.retention, place)}
+            node = NodeHistory(node_id, self.retention, Codec(self._forms), place)
+            self._nodes = {**self._nodes, node_id: node}
         return self._nodes[node_id]
 
     def _sealed(self, node_id: str) -> None:

@@ -33,16 +33,19 @@ class NodeHistory:
     Args:
         node_id: its name.
         retention: what is kept.
+        codec: its own; it remembers.
         folder: where chunks and new points are written as they come; None: they are held in memory.
     """
 
-    def __init__(self, node_id: str, retention: HistoryRetention, folder: NodeFolder | None = None) -> None:
+    def __init__(
+        self, node_id: str, retention: HistoryRetention, codec: Codec, folder: NodeFolder | None = None
+    ) -> None:
         self.node_id = node_id
         self.hot: Records | None = None
         self.chunks: Sequence[Chunk] = ()
         self._retention = retention
         self._folder = folder
-        self._codec = Codec()
+        self._codec = codec
         self._hot_sequence = 0
         self._next_sequence = 0
 
