@@ -54,7 +54,7 @@ def test_the_writer_cannot_grow(tmp_path):
 
 
 def test_full_processors_promise_nothing_of_more_workers(tmp_path):
-    """Where the machines are full, a worker more gains nothing, and a faster operator only what it saves of the work."""
+    """Where the machines are full, another worker gains nothing and a faster one what it saves."""
     run = recorded(
         tmp_path, [Pool("a", [LIGHT], workers=1), Pool("b", [BUSY], workers=1)], noise=0, nodes=[99.0, 100.0]
     )
