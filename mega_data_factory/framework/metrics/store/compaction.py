@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.fields import utc_now
-from mega_data_factory.framework.metrics.store.decoding import Vanished, gathered, owners
+from mega_data_factory.framework.metrics.store.decoding import gathered, owners
 from mega_data_factory.framework.metrics.store.files import (
     FileState,
     file_sizes,
@@ -196,8 +196,7 @@ def _part(store: StoredTables, kind: str, group: Sequence[_Member]) -> tuple[pa.
     """The rows of some runs in one table, by run in the order of the group; and the small files they come from."""
     own = names_of_runs(kind, {member.run_id for member in group if member.unit is None}, store.names(kind))
     folder = join(store.path, kind)
-    if not all(files.whole for files in own.values()):
-        raise Vanished(folder)
+    store.gaps.check(folder, own.values())
     states = {run_id: [state_of(f"{folder}/{name}") for name in files.all] for run_id, files in own.items()}
     tables, taken = [], set()
     found = dict(store.read_smalls(kind, [f"{folder}/{name}" for files in own.values() for name in files.names]))

@@ -26,16 +26,10 @@ from mega_data_factory.framework.metrics.store.decoding import (
     read_large,
     read_small,
 )
+from mega_data_factory.framework.metrics.store.gaps import Gaps
 from mega_data_factory.framework.metrics.store.layout import SEGMENTED, file_of, segment_files
 from mega_data_factory.framework.metrics.store.remembering import RememberedFiles
-from mega_data_factory.framework.metrics.store.units import (
-    FOLDER,
-    INDEX_COLUMNS,
-    Unit,
-    serving,
-    unit_file,
-    unit_of,
-)
+from mega_data_factory.framework.metrics.store.units import FOLDER, INDEX_COLUMNS, Unit, serving, unit_file, unit_of
 from mega_data_factory.storage import Location, exists, is_local, join, list_dir, list_stamps
 
 _log = logging.getLogger("mega_data_factory.metrics")
@@ -76,6 +70,7 @@ class StoredTables:
 
     def __init__(self, path: Location) -> None:
         self.path = path
+        self.gaps = Gaps()
         self._warned: set[str] = set()
         self._units: dict[str, Unit] = {}
         self._remembered: list[RememberedFiles] = []
@@ -185,8 +180,7 @@ class StoredTables:
         if run_id is not None:
             stem = run_id.removeprefix("run_")
             files = {stem: files[stem]} if stem in files else {}
-        if not all(run.whole for run in files.values()):
-            raise Vanished(folder)
+        self.gaps.check(folder, files.values())
         return sorted(name for run in files.values() for name in run.names)
 
     def read_smalls(
