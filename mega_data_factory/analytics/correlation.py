@@ -115,6 +115,8 @@ def _usual_wander(deviations: Floats) -> Floats:
 def _mean(values: Floats, axis: int) -> Floats:
     """The mean of what is present; NaN where nothing is."""
     present = np.isfinite(values)
+    if present.all():
+        return np.asarray(values.mean(axis=axis))
     total: Floats = np.where(present, values, 0.0).sum(axis=axis) / present.sum(axis=axis)
     return total
 
