@@ -66,3 +66,34 @@ def _superset(
     for file in files:
         console.print(file)
     return SUCCESS
+
+
+@export_app.command("grafana")
+def _grafana(
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="The dashboard to write, which Grafana imports.", metavar="JSON")
+    ] = "mega-data-factory.json",
+    rules: Annotated[
+        str | None,
+        typer.Option(help="Also write the rules for alerts, which Prometheus reads (rule_files).", metavar="YAML"),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Write the Grafana dashboard over the metrics that runs give to Prometheus, and the rules for its alerts."""
+    from mega_data_factory.cli.failures import SUCCESS, print_json
+    from mega_data_factory.cli.screen import stdout
+    from mega_data_factory.exports import grafana
+    from mega_data_factory.storage import atomic_output
+
+    for path, text in ((output, grafana.dashboard()), (rules, grafana.rules())):
+        if path is not None:
+            with atomic_output(path) as file:
+                file.write(text.encode())
+    if as_json:
+        print_json({"dashboard": output, "rules": rules})
+        return SUCCESS
+    console = stdout()
+    console.print(f"{output}: the dashboard; in Grafana: Dashboards, New, Import")
+    if rules is not None:
+        console.print(f"{rules}: the rules; name the file under rule_files in prometheus.yml")
+    return SUCCESS
