@@ -3,54 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import median
 
 from mega_data_factory.analytics.comparison import Comparison, compare, most_changed
 from mega_data_factory.analytics.findings.finding import Finding
 from mega_data_factory.analytics.past import Past
 from mega_data_factory.analytics.recording import Recording
-from mega_data_factory.analytics.usual import usual_range
+from mega_data_factory.analytics.usual import UsualRange, usual_range
 from mega_data_factory.visualization.formats import percent, rate
 
 _LEAST_SHARE = 0.25
 """Throughput strays from run to run with the machine's other work; less than this share below is not told."""
 
 
-def unusual_throughput(recording: Recording, past: Past) -> Iterator[Finding]:
-    """Fewer records per second than the earlier runs of the pipeline had."""
+def throughput(recording: Recording, past: Past) -> Iterator[Finding]:
+    """Fewer records per second than the earlier runs of the pipeline, or a difference to the last of them."""
     run = recording.run
-    now = run.get("avg_throughput")
-    earlier = past.values("avg_throughput")
-    if run.get("status") != "completed" or not now or not earlier:
+    if run.get("status") != "completed" or not past.runs:
         return
-    usual = usual_range(earlier, least_width=_LEAST_SHARE * sorted(earlier)[len(earlier) // 2])
+    comparison = compare(past.previous, recording) if past.previous else None
+    usual = _usual(past.values("avg_throughput"))
+    now = run.get("avg_throughput") or 0.0
     if usual is not None and now < usual.low:
         slower = percent(100 * (1 - now / usual.middle))
+        causes = f" {_causes(comparison)}" if comparison else ""
         yield Finding(
             "warning",
             "throughput",
             f"{slower} slower than usual: {rate(now)}, where {rate(usual.middle)} is usual for this pipeline",
-            f"In its last {usual.runs} runs {rate(max(usual.low, 0.0))} or more would have been expected.",
+            f"In its last {usual.runs} runs {rate(max(usual.low, 0.0))} or more would have been expected.{causes}",
             {"throughput": now, "usual": usual.middle, "low": usual.low, "runs": usual.runs},
-            "The comparison below says which operators take longer, and what was changed in the configuration.",
+            "The comparison below goes through the operators and shows what was changed in the configuration.",
         )
+    elif comparison is not None and comparison.speed in ("slower", "faster"):
+        yield _difference(comparison)
 
 
-def against_previous(recording: Recording, past: Past) -> Iterator[Finding]:
-    """What differs from the run before by more than noise."""
-    if past.previous is None or recording.run.get("status") != "completed":
-        return
-    comparison = compare(past.previous, recording)
-    if comparison.speed not in ("slower", "faster") or comparison.throughput is None:
-        return
-    times = comparison.throughput.value
-    by = percent(100 * abs(times - 1))
-    yield Finding(
-        "warning" if comparison.speed == "slower" and comparison.same_configuration else "advice",
+def _usual(values: list[float]) -> UsualRange | None:
+    return usual_range(values, least_width=_LEAST_SHARE * median(values)) if values else None
+
+
+def _difference(comparison: Comparison) -> Finding:
+    ratio = comparison.throughput
+    assert ratio is not None  # it was judged
+    same = comparison.same_configuration
+    return Finding(
+        "warning" if comparison.speed == "slower" and same else "advice",
         "previous-run",
-        f"{by} {comparison.speed} than the run before ({past.previous.run_id})",
+        f"{percent(100 * abs(ratio.value - 1))} {comparison.speed} than the run before ({comparison.before.run_id})",
         f"{_interval(comparison)} {_causes(comparison)}",
-        {"ratio": times, "low": comparison.throughput.low, "high": comparison.throughput.high},
-        "" if comparison.same_configuration else "The configuration was changed; see the comparison below.",
+        {"ratio": ratio.value, "low": ratio.low, "high": ratio.high},
+        "" if same else "The configuration was changed; see the comparison below.",
     )
 
 

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from mega_data_factory.analytics.latency import density
 from mega_data_factory.analytics.totals import OperatorTotals
+from mega_data_factory.framework.metrics.histogram import BUCKETS_PER_DOUBLING
 from mega_data_factory.visualization.charts.frame import compact, framed, nothing
 from mega_data_factory.visualization.charts.labels import distinct
 from mega_data_factory.visualization.formats import SECONDS, seconds
@@ -17,6 +18,7 @@ from mega_data_factory.visualization.theme import LIGHT, Theme
 MOST_ROWS = 14
 
 _MARKS = (("p50", 0.50, "circle"), ("p95", 0.95, "diamond"), ("p99", 0.99, "triangle-up"))
+_NARROW = 6 * BUCKETS_PER_DOUBLING
 _OVERLAP = 1.35  # a curve may rise into the row above it
 
 
@@ -52,10 +54,12 @@ def latency_ridges(operators: Sequence[OperatorTotals], theme: Theme = LIGHT) ->
 
 
 def _ridge(figure: go.Figure, operator: OperatorTotals, base: int, theme: Theme) -> None:
-    middles, shares = density(operator)
+    narrow = operator.buckets[-1] - operator.buckets[0] < _NARROW
+    per_doubling = 8 if narrow else 4
+    middles, shares = density(operator, per_doubling)
     if not len(middles):
         return
-    step = 2**0.25
+    step = 2 ** (1 / per_doubling)
     x = np.concatenate([[middles[0] / step], middles, [middles[-1] * step]])
     y = np.concatenate([[0.0], shares / shares.max() * _OVERLAP * 0.9, [0.0]])
     figure.add_scatter(
