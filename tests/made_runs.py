@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.framework.metrics import (
     LatencyHistogram,
     MetricsReader,

@@ -18,8 +18,8 @@ from typing import Literal
 
 import pyarrow.compute as pc
 
-from mega_data_factory.analytics.recording import Recording
-from mega_data_factory.analytics.totals import OperatorTotals
+from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.analytics.runs.totals import OperatorTotals
 
 BUSY_ENOUGH = 0.5
 """A run whose busiest station worked less than this share of the time was limited by waiting, not by work."""

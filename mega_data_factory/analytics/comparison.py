@@ -20,8 +20,8 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from mega_data_factory.analytics.config_diff import Change, config_changes
-from mega_data_factory.analytics.recording import Recording
-from mega_data_factory.analytics.totals import OperatorTotals
+from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.analytics.runs.totals import OperatorTotals
 
 Floats = npt.NDArray[np.float64]
 Verdict = Literal["faster", "slower", "same", "unclear"]

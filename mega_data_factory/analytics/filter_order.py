@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mega_data_factory.analytics.totals import OperatorTotals, StageTotals
+from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
 from mega_data_factory.catalogue import OPERATORS
 
 LEAST_SAVING = 0.05

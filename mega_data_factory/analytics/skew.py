@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mega_data_factory.analytics.totals import StageTotals
+from mega_data_factory.analytics.runs.totals import StageTotals
 
 SLOW = 1.5
 """A worker needs so many times the median of seconds per record before it is called slow."""

@@ -12,12 +12,14 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from mega_data_factory.analytics.past import Past
-from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.reports.document import Document
 from mega_data_factory.storage import Location
+from mega_data_factory.visualization import MetricsVisualizer
+from mega_data_factory.visualization.from_store import from_store
 
 _log = logging.getLogger("mega_data_factory.dashboard")
 
@@ -110,6 +112,14 @@ class RunStore:
             MdfError: there is no such run, or it cannot be read.
         """
         return self._remembered("document", run_id, lambda: Document.of(self.recording(run_id), self.past(run_id)))
+
+    def visualizer(self, run_id: str) -> MetricsVisualizer:
+        """The metrics of its nodes.
+
+        Raises:
+            MdfError: there is no such run, or nobody watched its nodes.
+        """
+        return self._remembered("visualizer", run_id, lambda: from_store(self.reader, run_id))
 
     def stamp(self, run_id: str) -> tuple[Any, ...]:
         """Differs when a run is not what it was: it went on, ended, or was given up."""

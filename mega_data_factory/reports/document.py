@@ -11,10 +11,10 @@ import yaml
 from mega_data_factory.analytics.bottleneck import find_bottleneck
 from mega_data_factory.analytics.comparison import Comparison, compare
 from mega_data_factory.analytics.findings import Finding, find
-from mega_data_factory.analytics.flow import flow_of
-from mega_data_factory.analytics.past import Past
-from mega_data_factory.analytics.recording import Recording
-from mega_data_factory.analytics.series import operator_series, stage_series
+from mega_data_factory.analytics.runs.flow import flow_of
+from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.analytics.runs.series import operator_series, stage_series
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
 from mega_data_factory.reports import excluded, tables
 from mega_data_factory.reports.excluded import Examples

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mega_data_factory import storage
-from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.metrics.redaction import without_credentials
 

@@ -15,8 +15,8 @@ from markupsafe import Markup, escape
 import mega_data_factory
 from mega_data_factory import storage
 from mega_data_factory.analytics.findings import Finding
-from mega_data_factory.analytics.past import Past
-from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.reports.document import Document

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mega_data_factory.analytics.comparison import Comparison, OperatorDifference
-from mega_data_factory.analytics.flow import Flow
-from mega_data_factory.analytics.recording import Recording
-from mega_data_factory.analytics.totals import OperatorTotals, StageTotals
+from mega_data_factory.analytics.runs.flow import Flow
+from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
 from mega_data_factory.visualization.formats import count, moment, percent, plural, rate, seconds, size
 
 MOST_REASONS = 60

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from mega_data_factory.analytics.findings import SEVERITIES, find
-from mega_data_factory.analytics.past import Past
-from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.testing import finished_run
 from tests.made_runs import START, Op, Pool, make_run, recorded

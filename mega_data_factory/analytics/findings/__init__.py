@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 from mega_data_factory.analytics.findings import changes, machines, outcome, quality, speed
 from mega_data_factory.analytics.findings.finding import SEVERITIES, Finding, Severity
-from mega_data_factory.analytics.past import Past
-from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.recording import Recording
 
 __all__ = ["RULES", "SEVERITIES", "Finding", "Severity", "find"]
 

@@ -7,8 +7,8 @@ from statistics import median
 
 from mega_data_factory.analytics.comparison import Comparison, compare, most_changed
 from mega_data_factory.analytics.findings.finding import Finding
-from mega_data_factory.analytics.past import Past
-from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.usual import UsualRange, usual_range
 from mega_data_factory.visualization.formats import percent, rate
 

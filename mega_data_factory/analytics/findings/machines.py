@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pyarrow.compute as pc
 
 from mega_data_factory.analytics.findings.finding import Finding
-from mega_data_factory.analytics.past import Past
-from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.visualization.formats import percent, plural
 
 _FULL = {"memory_usage": 92.0, "disk_usage": 92.0, "gpu_memory_usage": 97.0}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from mega_data_factory.analytics.findings.finding import Finding
-from mega_data_factory.analytics.past import Past
-from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.visualization.formats import count, percent, plural, seconds
 
 _MANY_ERRORS = 0.01

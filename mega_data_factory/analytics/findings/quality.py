@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mega_data_factory.analytics.findings.finding import Finding
-from mega_data_factory.analytics.past import Past
-from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.usual import UsualRange, pass_rate_noise, usual_range
 from mega_data_factory.visualization.formats import count, percent
 

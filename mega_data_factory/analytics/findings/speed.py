@@ -8,9 +8,9 @@ from mega_data_factory.analytics import bottleneck as limits
 from mega_data_factory.analytics.bottleneck import Bottleneck, Remedy, Station, find_bottleneck, idle_stages
 from mega_data_factory.analytics.filter_order import better_orders
 from mega_data_factory.analytics.findings.finding import Finding
-from mega_data_factory.analytics.latency import long_tails
-from mega_data_factory.analytics.past import Past
-from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.runs.latency import long_tails
+from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.skew import stragglers, uneven_work
 from mega_data_factory.visualization.formats import count, percent, plural, seconds
 

@@ -9,7 +9,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from mega_data_factory.analytics.comparison import Comparison, compare
-from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.words import without_paths

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from dash import html
 from dash.development.base_component import Component
 
-from mega_data_factory.analytics.recording import Recording
-from mega_data_factory.analytics.series import operator_series
-from mega_data_factory.analytics.totals import OperatorTotals
+from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.analytics.runs.series import operator_series
+from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.pages.stage import stage_of

@@ -8,9 +8,9 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
-from mega_data_factory.analytics.flow import flow_of
-from mega_data_factory.analytics.recording import Recording
-from mega_data_factory.analytics.totals import StageTotals
+from mega_data_factory.analytics.runs.flow import flow_of
+from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.analytics.runs.totals import StageTotals
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.words import values_without_paths, without_paths

@@ -7,9 +7,9 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
-from mega_data_factory.analytics.recording import Recording
-from mega_data_factory.analytics.series import operator_series, stage_series
-from mega_data_factory.analytics.totals import StageTotals
+from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.analytics.runs.series import operator_series, stage_series
+from mega_data_factory.analytics.runs.totals import StageTotals
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.errors import MetricsError, did_you_mean

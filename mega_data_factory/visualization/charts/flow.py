@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import plotly.graph_objects as go
 
-from mega_data_factory.analytics.flow import Exit, Flow
-from mega_data_factory.analytics.totals import OperatorTotals
+from mega_data_factory.analytics.runs.flow import Exit, Flow
+from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.visualization.charts.frame import ROW, framed, nothing
 from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.formats import count, percent, short_count

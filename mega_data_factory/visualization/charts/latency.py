@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from mega_data_factory.analytics.latency import density
-from mega_data_factory.analytics.totals import OperatorTotals
+from mega_data_factory.analytics.runs.latency import density
+from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.framework.metrics.histogram import BUCKETS_PER_DOUBLING
 from mega_data_factory.visualization.charts.frame import compact, framed, nothing
 from mega_data_factory.visualization.charts.labels import distinct

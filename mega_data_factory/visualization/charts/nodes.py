@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import pyarrow as pa
 from plotly.subplots import make_subplots
 
-from mega_data_factory.analytics.series import Series
+from mega_data_factory.analytics.runs.series import Series
 from mega_data_factory.visualization.charts.frame import compact, framed, milliseconds, nothing
 from mega_data_factory.visualization.charts.labels import distinct
 from mega_data_factory.visualization.theme import LIGHT, Theme

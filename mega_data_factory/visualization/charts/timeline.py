@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from mega_data_factory.analytics.series import Series
+from mega_data_factory.analytics.runs.series import Series
 from mega_data_factory.visualization.charts.frame import compact, dashes, framed, milliseconds, nothing
 from mega_data_factory.visualization.charts.labels import safe
 from mega_data_factory.visualization.formats import RECORDS_PER_SECOND, SECONDS

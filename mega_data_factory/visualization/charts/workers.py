@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from mega_data_factory.analytics.bottleneck import Bottleneck
-from mega_data_factory.analytics.totals import StageTotals
+from mega_data_factory.analytics.runs.totals import StageTotals
 from mega_data_factory.visualization.charts.frame import ROW, framed, nothing
 from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.formats import count, percent, rate, seconds

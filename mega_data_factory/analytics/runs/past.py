@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from mega_data_factory.analytics.recording import Recording
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.framework.metrics.reader import MetricsReader
 
 MOST_RUNS = 20

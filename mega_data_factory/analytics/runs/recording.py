@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mega_data_factory.analytics.totals import StageTotals, stages_of
+from mega_data_factory.analytics.runs.totals import StageTotals, stages_of
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.framework.metrics.schema import OPERATORS, SAMPLES
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mega_data_factory.analytics.recording import SAMPLED, Recording, interval_of
+from mega_data_factory.analytics.runs.recording import SAMPLED, Recording, interval_of
 
 MOST_POINTS = 600
 """Points of a line: more than that no screen shows, and a file that holds them only grows."""

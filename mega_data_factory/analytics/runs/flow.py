@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mega_data_factory.analytics.recording import Recording
-from mega_data_factory.analytics.totals import OperatorTotals
+from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.analytics.runs.totals import OperatorTotals
 
 End = Literal["written", "rejected", "error", "dead_letter", "open"]
 
