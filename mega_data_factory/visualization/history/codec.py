@@ -27,7 +27,7 @@ METADATA_KEY = b"mega_data_factory.history"
 
 COMPRESSION_LEVEL = 3
 
-_TRY_AGAIN = 16
+_TRY_AGAIN = 32
 """Chunks after which the choice of encodings is made anew."""
 
 _ENOUGH_TO_CHOOSE = 1024

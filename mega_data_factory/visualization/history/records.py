@@ -1,7 +1,8 @@
 """Points as they come: packed records in one buffer of fixed size, in memory or in a mapped file.
 
-A record is the values of one point and its timestamp, 8 bytes each. One `struct` call packs it, which is half the cost
-of writing each value into a column of its own; the columns are strided views of the same bytes.
+A record is the values of one point and its timestamp, 8 bytes each, packed by one call with the timestamp last: a point
+that is refused, or whose process is killed in the middle of it, is not there. The columns are strided views of the
+same bytes.
 """
 
 from __future__ import annotations
