@@ -10,7 +10,7 @@ BENCHMARKS ?= startup local_engine metrics_overhead memory ray_engine
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow browser-tools check format-check lint types layers docs docs-check examples bench lock clean
+.PHONY: help run test test-slow check format-check lint types layers docs docs-check examples bench lock clean
 
 help: ## Print this
 	@echo "mega-data-factory: curate training data, and know where every record and every second went."
@@ -35,9 +35,6 @@ test: $(STAMP) ## The tests that run in every change (under 3 minutes)
 
 test-slow: $(STAMP) ## The tests that start clusters, browsers and servers, and kill workers
 	$(BIN)/pytest -m slow
-
-browser-tools: ## What the browser tests need of npm (they also need Debian's chromium)
-	npm install --silent --no-audit --no-fund --no-save --no-package-lock --prefix build/npm axe-core@4.14.1
 
 check: format-check lint types layers docs-check test ## Everything a change must pass, but the slow tests
 
