@@ -88,8 +88,19 @@ class OutputFolder:
             raise OutputError(
                 f"{self.path} already holds {len(found)} output files, for example {found[0].rpartition('/')[2]}",
                 hint="choose another data_writer.params.output_path, or set if_exists to `overwrite` or `append` "
-                "(--set data_writer.params.if_exists=overwrite)",
+                f"(--set data_writer.params.if_exists=overwrite){self._or_resume()}",
             )
+
+    def _or_resume(self) -> str:
+        """The rest of a hint: how to go on with the newest run that left its output here without having completed."""
+        logs = {
+            name: CommitLog.of(self.path, name).plan() for name in storage.list_dir(storage.join(self.path, COMMITS))
+        }
+        begun = {name: logged.started for name, logged in logs.items() if logged is not None}
+        if not begun:
+            return ""
+        newest = max(begun, key=lambda name: begun[name])
+        return f"; or go on with {newest}, which has not completed (--resume {newest})"
 
     def clear(self) -> None:
         """Remove the output files of earlier runs, which cannot go on then; files of other origin stay."""

@@ -11,6 +11,7 @@ from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.batch import Batch, Exclusion
 from mega_data_factory.framework.contracts import RECORD_ID, Claims, owner_keys
 from mega_data_factory.framework.metrics.models import OperatorMetrics
+from mega_data_factory.framework.plan import StagePlan
 from mega_data_factory.framework.stage import record_json
 from mega_data_factory.framework.tables import concat
 
@@ -23,7 +24,7 @@ RunFragment = Callable[[Batch], Batch]
 """Runs a stage on a batch in a process that may die; raises `WorkerDied` when it does."""
 
 
-def isolate_poison(batch: Batch, stage: str, run: RunFragment, max_attempts: int, claims: Claims | None) -> Batch:
+def isolate_poison(batch: Batch, stage: StagePlan, run: RunFragment, max_attempts: int, claims: Claims | None) -> Batch:
     """Run a stage on a batch that keeps killing its workers, without the records that do.
 
     The batch is halved until each poison record stands alone; a record alone is dead-lettered after `max_attempts`
@@ -32,7 +33,7 @@ def isolate_poison(batch: Batch, stage: str, run: RunFragment, max_attempts: int
 
     Args:
         batch: as it came to the stage.
-        stage: name of the stage, for the dead letters.
+        stage: for the dead letters, which name it, and its operator where there is only one.
         run: runs the stage on a part of the batch.
         max_attempts: deaths that a record alone is allowed.
         claims: where deduplication claims are held, if anywhere.
@@ -83,10 +84,11 @@ def _parts(
     yield from _parts(batch, table.slice(half), run, max_attempts)
 
 
-def _dead_letter(row: pa.Table, stage: str, reason: str, attempts: int) -> Exclusion:
+def _dead_letter(row: pa.Table, stage: StagePlan, reason: str, attempts: int) -> Exclusion:
     message = f"{reason}; alone it killed {attempts} of {attempts} workers"
     record_id = row.column(RECORD_ID)[0].as_py()
-    return Exclusion("dead_letter", record_id, stage, "", message, content=record_json(row))
+    operator = stage.operators[0].name if len(stage.operators) == 1 else ""
+    return Exclusion("dead_letter", record_id, stage.name, operator, message, content=record_json(row))
 
 
 def _merged(parts: Iterable[Batch]) -> tuple[OperatorMetrics, ...]:

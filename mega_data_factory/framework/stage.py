@@ -137,11 +137,11 @@ class Stage:
     def _attempt(self, plan: OperatorPlan, operator: Operator, table: pa.Table) -> Iterator[_Outcome]:
         """Run the operator; where it raises, run it on halves until the records that raise stand alone."""
         try:
-            outcome = self._apply(plan, operator, table)
+            outcome = self._apply(operator, table)
             yield replace(outcome, reported=operator.take_reported())
             return
-        except MdfError:
-            raise
+        except MdfError as error:
+            raise type(error)(f"{self._place(plan)}: {error.message}", hint=error.hint) from error
         except Exception as error:  # noqa: BLE001 - whatever an operator raises becomes an account of its record
             failure = error
         operator.take_reported()  # what a failed call had reported is not counted
@@ -152,19 +152,22 @@ class Stage:
         elif self._settings.on_error == "fail":
             record_id = table.column(RECORD_ID)[0].as_py()
             raise OperatorError(
-                f"stage `{self.plan.name}`, operator `{plan.name}`, record `{record_id}`: {describe(failure)}",
+                f"{self._place(plan)}, record `{record_id}`: {describe(failure)}",
                 hint="executor.on_error: skip sets such records aside and goes on",
             ) from failure
         else:
             yield _Outcome(table, table.slice(0, 0), error=failure)
 
-    def _apply(self, plan: OperatorPlan, operator: Operator, table: pa.Table) -> _Outcome:
+    def _place(self, plan: OperatorPlan) -> str:
+        return f"stage `{self.plan.name}`, operator `{plan.name}`"
+
+    def _apply(self, operator: Operator, table: pa.Table) -> _Outcome:
         if isinstance(operator, Refiner):
             refined = operator.refine(table)
             if refined.num_rows != table.num_rows or not _same_ids(refined, table):
                 raise OperatorError(
-                    f"stage `{self.plan.name}`, operator `{plan.name}`: a refiner must return the same records in the "
-                    f"same order with their {RECORD_ID}; it was given {table.num_rows} and returned {refined.num_rows}",
+                    f"a refiner must return the same records in the same order with their {RECORD_ID}; "
+                    f"it was given {table.num_rows} and returned {refined.num_rows}",
                     hint="to leave records out, write a Filter",
                 )
             return _Outcome(table, refined)
@@ -172,8 +175,7 @@ class Stage:
         judgement = operator.judge(table)
         if len(judgement.reason) != table.num_rows:
             raise OperatorError(
-                f"stage `{self.plan.name}`, operator `{plan.name}`: a filter must judge every record; "
-                f"it was given {table.num_rows} and judged {len(judgement.reason)}"
+                f"a filter must judge every record; it was given {table.num_rows} and judged {len(judgement.reason)}"
             )
         if judgement.reason.null_count == table.num_rows:
             return _Outcome(table, table)

@@ -109,6 +109,18 @@ def test_a_missing_column(tmp_path: Path) -> None:
     assert "no_such_column" in result.errors[0]["reason"]
 
 
+def test_a_text_column_that_no_record_has(tmp_path: Path) -> None:
+    """A parameter that names a column which is not there ends the run; the error names stage, operator and columns."""
+    operator = {"name": "text_length_filter", "params": {"text_column": "txt", "min_length": 1}}
+    result = run_with(tmp_path, "local", fake("Upper"), operator, rows=20)
+    assert result.error is not None
+    assert result.error.slug == "config-invalid"
+    assert result.error.message.startswith(
+        "stage `only`, operator `text_length_filter`: text_column: there is no column"
+    )
+    assert "did you mean `text`?" in (result.error.hint or "")
+
+
 def test_lines_that_cannot_be_read(tmp_path: Path, engine: str) -> None:
     """What the loader cannot read is its own count and is in the error sink; nothing is offered to the operators."""
     source = tmp_path / "a.jsonl"

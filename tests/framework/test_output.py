@@ -13,7 +13,7 @@ import pytest
 
 from mega_data_factory.errors import OutputError
 from mega_data_factory.framework.batch import Exclusion
-from mega_data_factory.framework.commit_log import COMMITS
+from mega_data_factory.framework.commit_log import COMMITS, LoggedPlan
 from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.output import OutputFolder, write_exclusions
 from mega_data_factory.framework.plan import make_plan
@@ -100,6 +100,20 @@ def test_output_of_another_run_is_refused_or_removed(tmp_path):
     out.check("overwrite")
     out.clear()
     assert files(tmp_path) == ["notes.txt", "part-9.other"]
+
+
+def test_a_refusal_tells_of_the_run_that_could_go_on(tmp_path):
+    """Output of a run that has not completed may be what the user wants to go on with, so the hint names the newest."""
+    out = folder(tmp_path)
+    out.write(Lines(str(tmp_path)), group(1))
+    with pytest.raises(OutputError) as without:
+        folder(tmp_path, "run-3").check("error")
+    assert "--resume" not in (without.value.hint or "")
+    for run_id, started in (("run-1", "2026-01-02"), ("run-0", "2026-01-01")):
+        folder(tmp_path, run_id).log.start(LoggedPlan(started, {}))
+    with pytest.raises(OutputError) as refused:
+        folder(tmp_path, "run-3").check("error")
+    assert "or go on with run-1, which has not completed (--resume run-1)" in (refused.value.hint or "")
 
 
 def test_what_killed_writers_left_is_tidied(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.quarantine import WorkerDied, isolate_poison
-from tests.framework.making import MANY, EqualTexts, Long, Marking, batch, claims_in, component, ids, stage
+from tests.framework.making import MANY, EqualTexts, Long, Marking, batch, claims_in, component, ids, stage, stage_plan
 
 KINDS = st.lists(st.sampled_from(["good text", "no", "BAD", "POISON"]), max_size=24)
 
@@ -37,7 +37,7 @@ def test_exactly_the_poison_is_set_aside(texts, attempts):
     """Quarantine beside errors and rejections: each record ends where it belongs, and each in one place only."""
     whole = replace(batch(texts), attempts=2)
     run = Fragile(stage(component(Long), component(Marking), index=1, samples_per_reason=100))
-    result = isolate_poison(whole, "quality", run, attempts, None)
+    result = isolate_poison(whole, stage_plan(component(Long), component(Marking)), run, attempts, None)
     names = dict(zip(ids(whole), texts, strict=True))
     assert ids(result) == [name for name, text in names.items() if text == "good text"]
     ends = {"rejected": "no", "error": "BAD", "dead_letter": "POISON"}
@@ -45,6 +45,7 @@ def test_exactly_the_poison_is_set_aside(texts, attempts):
         found = [e.record_id for e in result.exclusions if e.kind == kind]
         assert found == [name for name, its in names.items() if its == text]
     assert result.dead_lettered == texts.count("POISON")
+    assert {e.operator for e in result.exclusions if e.kind == "dead_letter"} <= {""}
     assert result.attempts == 2
     alone = [death for death in run.deaths if len(death) == 1]
     assert all(alone.count(death) == attempts for death in alone)
@@ -56,8 +57,10 @@ def test_the_accounts_of_earlier_stages_are_corrected(texts):
     """What a later stage dead-letters is taken out of the earlier ones: output of a stage = input of the next."""
     first = stage(component(Marking), name="first", index=0)(batch(texts))
     run = Fragile(stage(component(Long), name="second", index=1))
-    result = isolate_poison(first, "second", run, 2, None)
+    result = isolate_poison(first, stage_plan(component(Long), name="second"), run, 2, None)
     dead = texts.count("POISON")
+    letters = [(e.stage, e.operator) for e in result.exclusions if e.kind == "dead_letter"]
+    assert letters == [("second", "long")] * dead, "the operator is known where a stage has only one"
     before = result.metrics[0]
     assert (before.stage_name, before.input_records, before.error_count) == (
         "first",
@@ -76,7 +79,7 @@ def test_poison_gives_up_its_claims(tmp_path_factory, texts):
     """After quarantine no dead-lettered record holds a key, and of the other texts one each is left."""
     with claims_in(tmp_path_factory.mktemp("claims")) as claims:
         run = Fragile(stage(component(EqualTexts), claims=claims))
-        result = isolate_poison(batch(texts), "quality", run, 1, claims)
+        result = isolate_poison(batch(texts), stage_plan(component(EqualTexts)), run, 1, claims)
         later = stage(component(EqualTexts), claims=claims)(batch(["POISON"], number=1))
     assert sorted(result.table.column("text").to_pylist()) == sorted(set(texts) - {"POISON"})
     assert later.table.num_rows == 1
@@ -106,7 +109,7 @@ def test_a_duplicate_of_poison_in_the_same_batch_stays():
             raise WorkerDied("killed")
         return result
 
-    result = isolate_poison(batch(["twin", "twin"]), "quality", dies_of_the_first, 2, claims)
+    result = isolate_poison(batch(["twin", "twin"]), stage_plan(component(EqualTexts)), dies_of_the_first, 2, claims)
     assert ids(result) == ["r0001"]
 
 
@@ -117,7 +120,7 @@ def test_workers_that_die_of_nothing_are_an_error():
         raise WorkerDied("out of memory")
 
     with pytest.raises(WorkerLostError, match="out of memory; 3 workers died of batch 000000-00000"):
-        isolate_poison(batch([]), "quality", dies, 3, None)
+        isolate_poison(batch([]), stage_plan(component(Long)), dies, 3, None)
 
 
 def test_a_passing_trouble_costs_nothing():
@@ -131,6 +134,6 @@ def test_a_passing_trouble_costs_nothing():
             raise WorkerDied("preempted")
         return run(part)
 
-    result = isolate_poison(batch(["good one"] * 8), "quality", unlucky, 3, None)
+    result = isolate_poison(batch(["good one"] * 8), stage_plan(component(Long)), unlucky, 3, None)
     assert result.table.num_rows == 8
     assert result.dead_lettered == 0

@@ -72,7 +72,7 @@ class _StageRole:
         batch = replace(batch, attempts=max(batch.attempts, message["attempt"]))
         if message["quarantine"]:
             attempts = self._job["max_attempts"]
-            result = isolate_poison(batch, self._plan.name, self._in_sandbox, attempts, self._claims)
+            result = isolate_poison(batch, self._plan, self._in_sandbox, attempts, self._claims)
         else:
             result = self._stage(batch)
         path = self._spool.put(f"{batch.id}.{self._plan.index}", result.table)

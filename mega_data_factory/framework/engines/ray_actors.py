@@ -160,7 +160,7 @@ class StageActor(_RayWorker):
         batch = replace(batch, attempts=max(batch.attempts, deaths))
         if deaths >= self._job.max_attempts:
             run = self._in_sandbox()
-            return isolate_poison(batch, self._job.plan.name, run, self._job.max_attempts, self._claims)
+            return isolate_poison(batch, self._job.plan, run, self._job.max_attempts, self._claims)
         return self._stage(batch)
 
     def _in_sandbox(self) -> Callable[[Batch], Batch]:
