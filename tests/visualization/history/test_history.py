@@ -162,7 +162,7 @@ def test_a_buffer_takes_ten_bytes_for_a_sample():
 def test_one_thread_writes_while_another_reads():
     """A reader sees the points so far, each once and in order, though chunks are sealed under it."""
     retention = HistoryRetention(tiers=EVERYTHING.tiers, chunk_points=256)
-    history, total = MetricsHistory(retention), 8_000
+    history, total = MetricsHistory(retention), 4_000
     writer = threading.Thread(
         target=lambda: [history.append("n", {"cpu": float(at)}, at) for at in range(total)], daemon=True
     )
