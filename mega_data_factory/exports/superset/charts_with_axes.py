@@ -133,7 +133,7 @@ def bars(
         "orientation": "horizontal" if horizontal else "vertical",
         "color_scheme": "supersetColors",
         "annotation_layers": [],
-        "show_value": True,
+        "show_value": len(metrics) == 1,  # beside each other they would overlap,
         "only_total": True,
         "show_legend": len(metrics) > 1,
         "legendType": "scroll",

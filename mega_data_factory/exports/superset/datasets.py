@@ -81,7 +81,7 @@ def _ratio(part: str, whole: str) -> str:
 def _percentile(name: str, quantile: float) -> Metric:
     expression = f"1000 * latency_percentile(latency_histogram, {quantile})"
     meaning = f"milliseconds per record that {100 * quantile:g} % of the records took at most, from added histograms"
-    return Metric(name, name, expression, ",.3~f", meaning)
+    return Metric(name, f"{name} (ms)", expression, ",.3~f", meaning)
 
 
 _FLOW = (

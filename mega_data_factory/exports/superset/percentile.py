@@ -22,7 +22,7 @@ CREATE MACRO latency_percentile(histogram, quantile) AS (
                 lambda low, step: CASE
                     WHEN coalesce(list_sum(list_transform(
                         merged.entries, lambda e: CASE WHEN e.bucket < low + step THEN e.count ELSE 0 END
-                    )), 0) < merged.rank THEN low + step
+                    )), 0) < greatest(merged.rank, 1) THEN low + step
                     ELSE low
                 END
             )],

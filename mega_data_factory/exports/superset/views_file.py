@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mega_data_factory import storage
-from mega_data_factory.errors import InputError, MetricsError, OutputError
+from mega_data_factory.errors import MetricsError, MetricsQueryError, OutputError
 from mega_data_factory.exports.superset.chart_views import CHART_VIEWS
 from mega_data_factory.exports.superset.percentile import LATENCY_PERCENTILE
 from mega_data_factory.exports.superset.store_views import PLACEHOLDER, folders, quoted, store_views
@@ -36,7 +36,7 @@ def write_views(metrics: Location, file: Location) -> Path:
         Its absolute path.
 
     Raises:
-        InputError: the metrics folder is not local, or is not there.
+        MetricsQueryError: the metrics folder is not local, or not there.
         MetricsError: a file in it is damaged.
         OutputError: the file, or a placeholder, cannot be written.
     """
@@ -65,12 +65,12 @@ def uri_of(file: Path) -> str:
 
 def _local_folder(metrics: Location) -> Path:
     if not storage.is_local(metrics):
-        raise InputError(
+        raise MetricsQueryError(
             f"Superset reads metrics through DuckDB from a folder of its machine; {metrics} is none",
             hint="mount or sync the bucket there (rclone mount, s3fs, aws s3 sync) and give that path",
         )
     if not storage.is_folder(metrics):
-        raise InputError(
+        raise MetricsQueryError(
             f"there is no metrics folder {metrics}", hint="`mdf run --config FILE` writes metrics; --metrics names it"
         )
     return Path(storage.absolute(metrics))
