@@ -27,7 +27,7 @@ tables of this page.
 `mdf metrics compact` folds the files of old runs into units, one file per table (zstd, sorted by start of the run):
 `compacted/{{table}}/{{first run}}_{{last run}}_{{digest}}.parquet`. Read the folder through `MetricsReader`,
 `mdf metrics sql` or `mdf runs list`: they show every run once, wherever it is, and the status `aborted` for a running
-run whose heartbeat is older than max(3 · `flush_interval`, 15 s).
+run whose heartbeat is older than max(3 · `flush_interval`, 15 s), or whose driver was of this machine and is gone.
 """
 
 _PERCENTILES = """## Percentiles
