@@ -167,6 +167,27 @@ def _operators(
     return operators(name, as_json=as_json)
 
 
+@app.command("plot")
+def _plot(
+    kind: Annotated[str, typer.Argument(help="node, cluster, heatmap or correlation.", metavar="KIND")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Where to: .html, .png, .svg, .pdf or .json.", metavar="FILE")
+    ],
+    run: Annotated[str, typer.Option(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    metrics: Metrics = DEFAULT,
+    node: Annotated[
+        list[str] | None, typer.Option(help="Only this node; may be repeated. All of them by default.", metavar="NODE")
+    ] = None,
+    last: Annotated[str | None, typer.Option(help="Only the end of the run: 30s, 5m, 1h.", metavar="AGE")] = None,
+    dark: Annotated[bool, typer.Option("--dark", help="Light on dark.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Draw the nodes of a run: one or several over time, the cluster, its load as colours, what moves together."""
+    from mega_data_factory.cli.plot import plot
+
+    return plot(metrics, kind, run, output, nodes=node, last=last, dark=dark, as_json=as_json)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 

@@ -17,12 +17,21 @@ _HOME_OF = {
 }
 
 if TYPE_CHECKING:
+    from mega_data_factory.analytics.anomaly import AnomalyDetector
+    from mega_data_factory.visualization.from_store import from_store
+    from mega_data_factory.visualization.history import HistoryRetention, MetricsHistory
     from mega_data_factory.visualization.theme import DARK, LIGHT, Theme
+    from mega_data_factory.visualization.visualizer import MetricsVisualizer
 
 __all__ = [
     "DARK",
     "LIGHT",
+    "AnomalyDetector",
+    "HistoryRetention",
+    "MetricsHistory",
+    "MetricsVisualizer",
     "Theme",
+    "from_store",
 ]
 
 
@@ -30,7 +39,9 @@ def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(home), name)
+    found = getattr(importlib.import_module(home), name)
+    globals()[name] = found  # also because importing the module `from_store` binds that name to the module
+    return found
 
 
 def __dir__() -> list[str]:

@@ -16,7 +16,8 @@ from mega_data_factory.visualization.nodes.metric_names import STATUS
 from mega_data_factory.visualization.nodes.selection import Selection
 
 _PAGE_POINTS = 100_000  # of all curves together: what a page of the usual size has room for
-_JUDGED = 1_500  # points of a curve that a detector is shown when a plot is made: some milliseconds
+_JUDGED = 15_000  # points of all curves together that detectors are shown when a plot is made: a tenth of a second
+_LEAST_JUDGED = 300  # points of a curve: with fewer a detector knows nothing
 _CELLS = 600  # of time, in views of a cluster
 
 
@@ -35,8 +36,11 @@ def curves(selection: Selection) -> list[Curve]:
 
 
 def marks(selection: Selection, drawn: Sequence[Curve], sensitivity: float | None) -> Marks:
-    """Anomalies of the curves, unless `sensitivity` is None, and the states of a single node."""
-    anomalies = [] if sensitivity is None else [found for curve in drawn for found in _anomalies(curve, sensitivity)]
+    """Anomalies of up to 50 curves, unless `sensitivity` is None, and the states of a single node."""
+    share = _JUDGED // max(len(drawn), 1)
+    anomalies: list[Anomaly] = []
+    if sensitivity is not None and share >= _LEAST_JUDGED:
+        anomalies = [found for curve in drawn for found in _anomalies(curve, sensitivity, share)]
     node = selection.nodes[0]
     periods = []
     if len(selection.nodes) == 1 and STATUS in selection.metrics_of(node):
@@ -44,9 +48,9 @@ def marks(selection: Selection, drawn: Sequence[Curve], sensitivity: float | Non
     return Marks(anomalies, periods)
 
 
-def _anomalies(curve: Curve, sensitivity: float) -> list[Anomaly]:
+def _anomalies(curve: Curve, sensitivity: float, most: int) -> list[Anomaly]:
     """What is strange among the points that are drawn: of a long curve, its extremes."""
-    series = thinned(curve.series, _JUDGED)
+    series = thinned(curve.series, most)
     whole = not curve.shortened and len(series) == len(curve.series)
     return [
         Anomaly(curve.node, curve.metric, int(row["timestamp"].astype(np.int64)), row["value"], row["reason"])

@@ -131,7 +131,6 @@ class Theme:
                 "orientation": "h",
                 "font": {"color": self.text},
                 "bgcolor": "rgba(0,0,0,0)",
-                "itemsizing": "constant",
             },
             hoverlabel={"bgcolor": self.surface, "bordercolor": self.border, "font": font, "align": "left"},
             modebar={"bgcolor": "rgba(0,0,0,0)", "color": self.muted, "activecolor": self.accent},

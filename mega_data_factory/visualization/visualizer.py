@@ -114,7 +114,7 @@ class MetricsVisualizer:
             node_id: one node, or several (None is all), which are drawn over each other metric by metric.
             time_range: all by default.
             metrics: only these.
-            anomalies: whether to look for them; in a long history among the extremes that are drawn.
+            anomalies: whether to look for them, in up to 50 lines; of a long one among the extremes that are drawn.
             theme: of this plot.
             title: of this plot.
             max_bytes: of a page; the more, the further in a zoom shows every point.

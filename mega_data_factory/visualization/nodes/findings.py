@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -101,6 +102,8 @@ def changed(selection: Selection, window: tuple[int, int], baseline: tuple[int, 
         VisualizationError: no metric has points both in the window and in the baseline.
     """
     step = max(1, (window[1] - window[0] + 1) // _WINDOW_CELLS, usual_pause(selection))
+    metrics = [metric for metric in selection.metrics if metric != STATUS]  # codes: no distance between them
+    selection = replace(selection, metrics=metrics)
     pairs, before = on_grid(selection, baseline, step)
     _, during = on_grid(selection, window, step)
     frame = pd.DataFrame(pairs, columns=["node_id", "metric"])

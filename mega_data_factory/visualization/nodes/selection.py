@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -13,6 +14,8 @@ from mega_data_factory.visualization.nodes.times import TimeRange, bounds, text
 
 Names: TypeAlias = str | Iterable[str] | None
 """One name, several, or None for all."""
+
+_DIGITS = re.compile("([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def select(
     Raises:
         VisualizationError: the history is empty, a node or a metric is unknown, or no point lies in the time range.
     """
-    known = history.nodes()
+    known = sorted(history.nodes(), key=_naturally)
     if not known:
         hint = "add some: add_metrics(node_id, metrics), add_frame(frame), or from_store(metrics, run)"
         raise VisualizationError("there are no metrics yet", hint=hint)
@@ -79,6 +82,11 @@ def _known(kind: str, wanted: Names, known: Sequence[str]) -> list[str]:
     if not names:
         raise VisualizationError(f"no {kind} is chosen", hint="None stands for all of them")
     return list(dict.fromkeys(names))
+
+
+def _naturally(name: str) -> list[tuple[int, int, str]]:
+    """Key of an order in which `node-10` comes after `node-9`."""
+    return [(int(part), 0, "") if part.isdecimal() else (0, 1, part) for part in _DIGITS.split(name)]
 
 
 def _listed(names: Sequence[str]) -> str:

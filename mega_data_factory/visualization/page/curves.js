@@ -32,7 +32,7 @@ class Curve {
       let least = -1, most = -1, gap = -1;
       for (; i < end && Math.floor((this.x[i] - from) / width) <= bucket; i++) {
         const value = this.y[i];
-        if (value !== value) { gap = gap < 0 ? i : gap; continue; }
+        if (!Number.isFinite(value)) { gap = gap < 0 ? i : gap; continue; }
         if (least < 0 || value < this.y[least]) least = i;
         if (most < 0 || value > this.y[most]) most = i;
       }
@@ -58,7 +58,13 @@ class Curve {
   }
 }
 
-function shown(value) { return value === value ? value : null; }
+function shown(value) { return Number.isFinite(value) ? value : null; }
+
+function ofFigure(trace) {  // a curve of what a trace draws itself
+  if (!trace || !trace.x || !trace.x.bdata) return null;
+  const curve = Object.create(Curve.prototype);
+  return Object.assign(curve, {x: decode(trace.x.bdata, Float64Array), y: decode(trace.y.bdata, Float32Array)});
+}
 
 function decode(text, Kind) {
   const letters = atob(text), bytes = new Uint8Array(letters.length);

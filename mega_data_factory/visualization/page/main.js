@@ -11,6 +11,7 @@
   const ends = drawn.map(ofTrace).filter((curve) => curve.x.length > 0);
   const span = page.span || [Math.min(...ends.map((curve) => curve.x[0])),
     Math.max(...ends.map((curve) => curve.x[curve.x.length - 1]))];
+  const overview = ends[0] || ofFigure(data.find((trace) => trace.type === "scatter" && !trace.fill));
   const chosen = {node: new Set(page.nodes.keys()), metric: new Set(page.metrics.keys())};
   let view = span, strip = null, lengths = null, waiting = 0;
 
@@ -32,10 +33,11 @@
     const words = [];
     const short = !most.whole || most.inPage < most.points;
     if (short) {
-      words.push(`${most.points.toLocaleString("en")} points a line; in view ${most.drawn.toLocaleString("en")}` +
-        (most.whole ? " drawn" : " min/max drawn"));
+      const count = (number) => number.toLocaleString("en"), zoomed = view[0] > span[0] || view[1] < span[1];
+      words.push(`${count(most.points)} points a line${zoomed ? "; those in view" : ""} drawn as ` +
+        `${count(most.drawn)} ${most.whole && most.inPage === most.points ? "points" : "min/max"}`);
       if (!most.whole) words.push("zoom in for more");
-      else words.push(`every point that is in this page: ${most.inPage.toLocaleString("en")} true minima and maxima`);
+      else if (most.inPage < most.points) words.push(`this page holds no more: ${count(most.inPage)} a line`);
     }
     note.textContent = [...words, page.note].filter(Boolean).join(" · ");
   }
@@ -60,7 +62,10 @@
       const title = layout.annotations.findIndex((annotation) => annotation.name === "title " + row.axis);
       update[name + ".visible"] = used[at];
       update[legend + ".visible"] = used[at] && !row.crowded;
-      update[`annotations[${title}].visible`] = used[at];
+      const names = data.filter((trace, one) => (trace.yaxis || "y") === row.axis && trace.name && visible(one) &&
+        trace.showlegend !== false).length;
+      const narrow = plot.clientWidth < 560 && names > 2 && !row.crowded;  // no room for both: the legend says more
+      update[`annotations[${title}].visible`] = used[at] && !narrow;
       if (!used[at]) return;
       const upper = top - page.head / inner;
       top -= row.weight / total;
@@ -73,12 +78,32 @@
     return update;
   }
 
+  function strips() {  // rows of colour close up where one of them is hidden
+    const axes = {}, places = [], traces = [], update = {};
+    data.forEach((trace, at) => {
+      if (!trace.meta || !trace.meta.strip || !visible(at)) return;
+      const names = axes[trace.yaxis || "y"] = axes[trace.yaxis || "y"] || [];
+      places.push([names.length]);
+      traces.push(at);
+      names.push(trace.name);
+    });
+    for (const [axis, names] of Object.entries(axes)) {
+      const every = Math.ceil(names.length / 40), name = axis.replace("y", "yaxis");
+      const shown = [...names.keys()].filter((at) => at % every === 0);
+      update[name + ".tickvals"] = shown;
+      update[name + ".ticktext"] = shown.map((at) => names[at]);
+      update[name + ".range"] = [names.length - 0.5, -0.5];
+    }
+    return [{y: places}, update, traces];
+  }
+
   function choose(kind, names) {
     chosen[kind] = names;
     if (!plot.data) return;
     const every = data.map((trace, at) => at);
     const shown = {visible: every.map((at) => visible(at) && (data[at].visible === undefined || data[at].visible))};
-    Plotly.update(plot, shown, page.rows.length ? rows() : {}, every).then(redraw);
+    Plotly.update(plot, shown, page.rows.length ? rows() : {}, every)
+      .then(() => Plotly.update(plot, ...strips())).then(redraw);
   }
 
   function scale(type) {
@@ -131,13 +156,14 @@
   if (page.timed && span[1] > span[0]) layout.xaxis.range = [...span];
   Plotly.newPlot(plot, data, layout, config).then(() => {
     plot.on("plotly_relayout", follow);
-    if (page.timed && ends.length && span[1] > span[0]) {
-      strip = slider(span[0], span[1], ends[0], show);
+    if (page.timed && overview && span[1] > span[0]) {
+      strip = slider(span[0], span[1], overview, show);
       plot.after(strip);
       strip.show(span[0], span[1]);
       strip.paint();
       new ResizeObserver(strip.paint).observe(strip);
     }
+    if (page.rows.length && plot.clientWidth < 560) Plotly.relayout(plot, rows());
     document.documentElement.dataset.ready = "yes";
   });
 }());

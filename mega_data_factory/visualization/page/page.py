@@ -26,6 +26,7 @@ MAX_BYTES = 6_000_000
 _BYTES_PER_POINT = 8 * 4 / 3  # a float32 and a uint32, in base64
 _LEAST = 200  # points of a curve, however many there are
 _STEPS = 2**32 - 1
+_TOP = 22  # pixels above a figure, for the buttons that show at the pointer
 _ROOM = 64_000  # for the figure itself, styles and controls
 
 
@@ -58,8 +59,9 @@ def _stripped(content: dict[str, Any]) -> dict[str, Any]:
         layout.pop(name, None)
     layout.setdefault("xaxis", {}).pop("rangeselector", None)
     layout["annotations"] = [note for note in layout.get("annotations", []) if note.get("name") != "note"]
-    layout["margin"] = layout.get("margin", {}) | {"t": 34, "b": 44}
-    layout["height"] = layout.get("height", 450) - max(content["layout"]["margin"].get("t", 34), 0)
+    before = layout.get("margin", {})
+    layout["height"] = layout.get("height", 450) - (before.get("t", _TOP) - _TOP) - (before.get("b", 44) - 44)
+    layout["margin"] = layout.get("margin", {}) | {"t": _TOP, "b": 44}
     for trace in content["data"]:
         if "curve" in trace.get("meta", {}):
             trace.pop("x", None)

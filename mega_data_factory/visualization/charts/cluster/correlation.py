@@ -15,6 +15,8 @@ from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.nodes.metric_names import metric_name
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
+_MOST_TEXTS = 16  # metrics: of more, numbers do not fit into their squares
+
 
 def correlation_matrix(
     metrics: Sequence[str], values: npt.NDArray[np.float64], theme: Theme = LIGHT, *, title: str
@@ -35,7 +37,8 @@ def correlation_matrix(
         zmin=-1,
         zmax=1,
         colorscale=theme.scale(theme.diverging),
-        texttemplate="%{z:.2f}" if len(metrics) <= 16 else None,
+        texttemplate="%{z:.2f}" if len(metrics) <= _MOST_TEXTS else None,
+        showscale=len(metrics) > _MOST_TEXTS,
         xgap=2,
         ygap=2,
         colorbar={"thickness": 10, "outlinewidth": 0, "len": 0.9},

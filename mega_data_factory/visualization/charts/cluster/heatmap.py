@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 from mega_data_factory.visualization import formats
 from mega_data_factory.visualization.charts.cluster.overview import ClusterGrid, over_nodes
 from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, stacked
-from mega_data_factory.visualization.charts.labels import distinct
+from mega_data_factory.visualization.charts.cluster.strips import strip_axis
+from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.nodes.metric_names import STATUS, metric_name
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
@@ -33,55 +34,50 @@ def load_heatmap(
     """
     name = metric_name(metric)
     weight = max(1.0, 0.35 + len(grid.nodes) / _NODES * 2.2)
-    axis = {
-        "type": "category",
-        "autorange": "reversed",
-        "showgrid": False,
-        "nticks": min(len(grid.nodes), 40),
-        "title": {"text": ""},
-        "rangemode": "normal",
-    }
+    axis = strip_axis(grid.nodes)
     by_time = Row(f"{name.title} over time", formats.COUNT, [metric], weight, axis, scalable=False, crowded=True)
     by_metric = Row("Mean of each metric", formats.COUNT, [], weight, axis | {"anchor": "x2"}, False, True)
     figure = stacked([by_metric, by_time], theme, title=title, span=span)
-    labels = distinct(grid.nodes, 24)
-    _over_time(figure, grid, labels, metric, theme)
-    _by_metric(figure, grid, labels, theme)
+    _over_time(figure, grid, metric, theme)
+    _by_metric(figure, grid, theme)
     figure.update_layout(hovermode="closest")
     add_note(figure, theme, [f"{formats.count(grid.points)} points in cells of {formats.seconds(grid.step / 1e6)}"])
     return figure
 
 
-def _over_time(figure: go.Figure, grid: ClusterGrid, labels: list[str], metric: str, theme: Theme) -> None:
+def _over_time(figure: go.Figure, grid: ClusterGrid, metric: str, theme: Theme) -> None:
     name, values = metric_name(metric), grid.values[metric]
     most = 100.0 if name.unit is formats.PERCENT else float(np.nanmax(values, initial=0.0)) or 1.0
     domain = figure.layout.yaxis.domain
-    for node, label, row in zip(grid.nodes, labels, values, strict=True):
+    for at, (node, row) in enumerate(zip(grid.nodes, values, strict=True)):
         figure.add_heatmap(
-            x=grid.x,
-            y=[label],
+            x0=float(grid.x[0]),
+            dx=grid.step / 1e3,
+            y=[at],
+            name=safe(node),
             z=row[None].astype(np.float32),
             zmin=0,
             zmax=most,
             colorscale=theme.scale(theme.sequential),
-            showscale=node == grid.nodes[0],
+            showscale=at == 0,
             colorbar=_bar(domain, name.unit.name),
             ygap=1,
-            hovertemplate=f"%{{y}}<br>%{{x|%Y-%m-%d %H:%M:%S}}<br>{name.unit.hover('z')}<extra></extra>",
-            meta={"node": node},
+            hovertemplate=f"%{{fullData.name}}<br>%{{x|%Y-%m-%d %H:%M:%S}}<br>{name.unit.hover('z')}<extra></extra>",
+            meta={"node": node, "strip": True},
         )
 
 
-def _by_metric(figure: go.Figure, grid: ClusterGrid, labels: list[str], theme: Theme) -> None:
+def _by_metric(figure: go.Figure, grid: ClusterGrid, theme: Theme) -> None:
     metrics = [metric for metric in grid.values if metric != STATUS]
     means = np.array([over_nodes(grid.values[metric].T)[1] for metric in metrics]).T
     titles = distinct(metric_name(metric).title for metric in metrics)
     shares = np.array([_shares(means[:, at], metric) for at, metric in enumerate(metrics)]).T
     domain = figure.layout.yaxis2.domain
-    for at, (node, label) in enumerate(zip(grid.nodes, labels, strict=True)):
+    for at, node in enumerate(grid.nodes):
         figure.add_heatmap(
             x=titles,
-            y=[label],
+            y=[at],
+            name=safe(node),
             z=shares[at][None].astype(np.float32),
             text=[[_worded(value, metric) for value, metric in zip(means[at], metrics, strict=True)]],
             texttemplate="%{text}" if len(grid.nodes) <= _NODES else None,
@@ -94,8 +90,8 @@ def _by_metric(figure: go.Figure, grid: ClusterGrid, labels: list[str], theme: T
             ygap=1,
             xaxis="x2",
             yaxis="y2",
-            hovertemplate="%{y}<br>%{x}: %{text}<extra></extra>",
-            meta={"node": node},
+            hovertemplate="%{fullData.name}<br>%{x}: %{text}<extra></extra>",
+            meta={"node": node, "strip": True},
         )
     figure.update_layout(xaxis2={"type": "category", "anchor": "y2", "showgrid": False, "ticks": ""})
 

@@ -16,6 +16,9 @@ from mega_data_factory.visualization.formats import COUNT, plural
 from mega_data_factory.visualization.nodes.metric_names import metric_name, status_word
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
+MOST_NAMES = 8
+"""Nodes that a legend names; of more, the label at the pointer does, and the chooser of the page."""
+
 
 @dataclass(frozen=True)
 class Anomaly:
@@ -89,7 +92,7 @@ def node_metrics(
         points: of a line, at most.
     """
     nodes = list(dict.fromkeys(curve.node for curve in curves))
-    rows = _rows(curves, several=len(nodes) > 1)
+    rows = _rows(curves, len(nodes))
     figure = stacked(rows, theme, title=title, span=span)
     notes = []
     for at, curve in enumerate(curves):
@@ -104,13 +107,13 @@ def node_metrics(
     return figure
 
 
-def _rows(curves: Sequence[Curve], *, several: bool) -> list[Row]:
+def _rows(curves: Sequence[Curve], nodes: int) -> list[Row]:
     """The rows of a plot, from top to bottom."""
     rows: dict[str, Row] = {}
     for curve in curves:
         name = metric_name(curve.metric)
-        title = name.title if several else name.group
-        row = rows.setdefault(title, Row(safe(title), name.unit, []))
+        title = name.title if nodes > 1 else name.group
+        row = rows.setdefault(title, Row(title, name.unit, [], crowded=nodes > MOST_NAMES))
         if curve.metric not in row.metrics:
             row.metrics.append(curve.metric)
     return list(rows.values())
@@ -149,7 +152,7 @@ def _marks(anomalies: Iterable[Anomaly], rows: Sequence[Row], theme: Theme) -> I
             text=[safe(anomaly.reason) for anomaly in found],
             name="anomaly",
             mode="markers",
-            marker={"symbol": "circle-open", "size": 9, "color": theme.bad, "line": {"width": 2}},
+            marker={"symbol": "circle-open", "size": 9, "color": theme.text, "line": {"width": 1.5}},
             yaxis=axis_name(number, len(rows)),
             hovertemplate="%{text}<extra></extra>",
             showlegend=False,

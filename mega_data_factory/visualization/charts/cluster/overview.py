@@ -11,11 +11,12 @@ import plotly.graph_objects as go
 
 from mega_data_factory.visualization import formats
 from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, axis_name, legend_name, stacked
-from mega_data_factory.visualization.charts.labels import distinct, safe
+from mega_data_factory.visualization.charts.cluster.strips import strip_axis
+from mega_data_factory.visualization.charts.labels import safe
 from mega_data_factory.visualization.nodes.metric_names import STATUS, STATUS_CODES, metric_name
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
-MOST_LINES = 12
+MOST_LINES = 8
 """Nodes that have lines of their own; of more, the one with most and the mean are told by the band."""
 
 Grid = npt.NDArray[np.float64]
@@ -145,38 +146,28 @@ def _by_node(grid: ClusterGrid, metric: str, row: Row, theme: Theme) -> list[go.
 
 def _status_row(grid: ClusterGrid) -> Row:
     nodes = len(grid.nodes)
-    layout = {
-        "type": "category",
-        "title": {"text": ""},
-        "autorange": "reversed",
-        "showgrid": False,
-        "nticks": min(nodes, 20),
-        "rangemode": "normal",
-    }
     weight = min(0.45 + 0.1 * nodes, 3.0)
-    return Row("Status of nodes", formats.COUNT, [STATUS], weight=weight, layout=layout, scalable=False, crowded=True)
+    layout = strip_axis(grid.nodes)
+    return Row("Status of nodes", formats.COUNT, [STATUS], weight, layout, scalable=False, crowded=True)
 
 
 def _status(grid: ClusterGrid, metric: str, _row: Row, theme: Theme) -> list[go.Heatmap]:
     """A strip for each node, in three colours; empty where it was silent."""
-    steps = (theme.good, theme.warning, theme.bad)
+    steps = (theme.faint(theme.good, 0.45), theme.warning, theme.bad)  # calm where nothing is to be done
     scale = [(edge, colour) for at, colour in enumerate(steps) for edge in (at / 3, (at + 1) / 3)]
-    words = np.array(list(STATUS_CODES), object)
+    words = ", ".join(f"{code:.0f} {word}" for word, code in STATUS_CODES.items())
     traces = []
-    for node, label, codes in zip(grid.nodes, distinct(grid.nodes, 24), grid.values[metric], strict=True):
-        known = np.isfinite(codes)
-        text = np.full(len(codes), "silent", object)
-        text[known] = words[np.clip(np.ceil(codes[known]), 0, 2).astype(int)]
+    for at, (node, codes) in enumerate(zip(grid.nodes, grid.values[metric], strict=True)):
         strip = {"zmin": 0, "zmax": 2, "colorscale": scale, "showscale": False, "ygap": 2}
         traces.append(
             go.Heatmap(
-                x=grid.x,
-                y=[label],
+                x0=float(grid.x[0]),
+                dx=grid.step / 1e3,
+                y=[at],
                 z=np.ceil(codes)[None].astype(np.float32),
-                text=text[None],
                 name=safe(node),
-                hovertemplate="%{y}: %{text}<extra></extra>",
-                meta={"metric": STATUS, "node": node},
+                hovertemplate=f"%{{fullData.name}}: %{{z}} ({words})<extra></extra>",
+                meta={"metric": STATUS, "node": node, "strip": True},
                 **strip,
             )
         )
