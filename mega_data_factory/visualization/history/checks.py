@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from mega_data_factory.errors import HistoryError
-from mega_data_factory.visualization.history.records import NO_TIME
 from mega_data_factory.visualization.history.series import Floats, Times
+from mega_data_factory.visualization.history.storage.records import NO_TIME
 
 
 def number(node_id: str, name: str, value: object) -> float:

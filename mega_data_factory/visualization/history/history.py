@@ -13,14 +13,15 @@ from typing import IO, Self
 import numpy as np
 
 from mega_data_factory.errors import HistoryError
-from mega_data_factory.visualization.history import alignment, folder
+from mega_data_factory.visualization.history import alignment
 from mega_data_factory.visualization.history.checks import arrays
-from mega_data_factory.visualization.history.codec import Codec, Form
 from mega_data_factory.visualization.history.limits import make_room
 from mega_data_factory.visualization.history.node import NodeHistory
-from mega_data_factory.visualization.history.records import NO_TIME, Records
 from mega_data_factory.visualization.history.retention import MICROSECOND, HistoryRetention
 from mega_data_factory.visualization.history.series import Floats, Series, Times
+from mega_data_factory.visualization.history.storage import folder
+from mega_data_factory.visualization.history.storage.codec import Codec, Form
+from mega_data_factory.visualization.history.storage.records import NO_TIME, Records
 
 Location = str | os.PathLike[str]
 
@@ -253,7 +254,7 @@ class MetricsHistory:
     # Keeping
 
     def save(self, path: Location) -> None:
-        """Write all of it as a folder of Parquet files; see `folder`. It appears when it is complete.
+        """Write all of it as a folder of Parquet files; see `storage.folder`. It appears when it is complete.
 
         Raises:
             HistoryError: the folder holds something that is not a history, or cannot be written.

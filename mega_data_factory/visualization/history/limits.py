@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from mega_data_factory.visualization.history.chunk import Chunk
 from mega_data_factory.visualization.history.node import NodeHistory
 from mega_data_factory.visualization.history.retention import HistoryRetention
+from mega_data_factory.visualization.history.storage.chunk import Chunk
 
 _ROOM = 0.9
 """Share of a limit that is left filled once it was exceeded, so that room is not made anew at every chunk."""

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from mega_data_factory.errors import HistoryError
 from mega_data_factory.visualization.history.block import Block, stacked
 from mega_data_factory.visualization.history.checks import moment, number
-from mega_data_factory.visualization.history.chunk import OUTLINE_ROWS, Chunk
-from mega_data_factory.visualization.history.codec import Codec
 from mega_data_factory.visualization.history.drawing import thinned
-from mega_data_factory.visualization.history.folder import NodeFolder
-from mega_data_factory.visualization.history.records import NO_TIME, Records
 from mega_data_factory.visualization.history.retention import HistoryRetention
 from mega_data_factory.visualization.history.series import Series, combined, joined, latest
+from mega_data_factory.visualization.history.storage.chunk import OUTLINE_ROWS, Chunk
+from mega_data_factory.visualization.history.storage.codec import Codec
+from mega_data_factory.visualization.history.storage.folder import NodeFolder
+from mega_data_factory.visualization.history.storage.records import NO_TIME, Records
 
 _BATCH = 4
 """Chunks that are thinned together: what they become is written once instead of rewritten at each."""

@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as arrays
 
 from mega_data_factory.errors import HistoryError
 from mega_data_factory.visualization.history.block import Block
-from mega_data_factory.visualization.history.codec import Codec, decode, facts_of
 from mega_data_factory.visualization.history.series import Series
+from mega_data_factory.visualization.history.storage.codec import Codec, decode, facts_of
 from tests.visualization.history.kit import MANY
 
 

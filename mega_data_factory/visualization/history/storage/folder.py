@@ -26,9 +26,9 @@ from urllib.parse import quote
 
 from mega_data_factory.errors import HistoryError
 from mega_data_factory.visualization.history.block import Block
-from mega_data_factory.visualization.history.chunk import Chunk
-from mega_data_factory.visualization.history.codec import VERSION, facts_of
-from mega_data_factory.visualization.history.records import read_records
+from mega_data_factory.visualization.history.storage.chunk import Chunk
+from mega_data_factory.visualization.history.storage.codec import VERSION, facts_of
+from mega_data_factory.visualization.history.storage.records import read_records
 
 _MARK = "_history.json"
 _LOCK = ".lock"

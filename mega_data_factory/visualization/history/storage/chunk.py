@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from mega_data_factory.errors import HistoryError
 from mega_data_factory.visualization.history.block import Block
-from mega_data_factory.visualization.history.codec import decode
 from mega_data_factory.visualization.history.series import Floats, Series
+from mega_data_factory.visualization.history.storage.codec import decode
 
 OUTLINE_ROWS = 512
 """Rows of which an outline keeps the least and the greatest."""

@@ -1,0 +1,1 @@
+"""How points are kept: packed records, compressed chunks, and the folder they lie in."""
