@@ -28,9 +28,9 @@ from mega_data_factory.framework.metrics.nodes.health import (
 )
 from mega_data_factory.framework.metrics.nodes.ticker import Ticker
 
-_CALLS_PER_SECOND = 4.0
-"""Questions to nodes that the driver asks at most: each costs it half a millisecond of CPU time. So of more nodes than
-this each is asked less often; their samples come all the same, several at a time."""
+_CALLS_PER_SECOND = 1.0
+"""Questions to nodes that the driver asks at most: each costs it about a millisecond of CPU time. So where there are
+several each is asked less often; their samples come all the same, some at a time."""
 
 _LONGEST_BEAT = 5.0
 """Seconds between two questions to one node, where `metrics.node_interval` is not longer, however many there are."""
