@@ -14,7 +14,7 @@ from dash.exceptions import PreventUpdate
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.access import Guard
 from mega_data_factory.dashboard.context import View, theme_of
-from mega_data_factory.dashboard.pages import page_at, runs, stamp_of
+from mega_data_factory.dashboard.pages import nodes, page_at, runs, stamp_of
 from mega_data_factory.dashboard.store import REFRESH_SECONDS, RunStore
 from mega_data_factory.dashboard.words import without_paths
 from mega_data_factory.errors import MdfError
@@ -243,5 +243,20 @@ def _choose(app: Dash) -> None:
         wanted = urlencode([("run", run) for run in chosen or []])
         now = f"?{wanted}" if wanted else ""
         if now == (search or ""):
+            raise PreventUpdate
+        return now
+
+    @app.callback(
+        Output("url", "search", allow_duplicate=True),
+        Input("nodes-nodes", "value"),
+        Input("nodes-metrics", "value"),
+        Input("nodes-period", "value"),
+        State("nodes-view", "data"),
+        State("url", "search"),
+        prevent_initial_call=True,
+    )
+    def look_at(names: list[str], metrics: list[str], period: str | None, view: str, search: str | None) -> str:
+        now = nodes.search_of(view, names, metrics, period)
+        if parse_qs(now[1:]) == {"view": [view], **parse_qs((search or "").removeprefix("?"))}:
             raise PreventUpdate
         return now

@@ -1,12 +1,44 @@
-"""The nodes under a run."""
+"""The nodes under a run: the visualiser's plots, anomalies, and what changed."""
 
 from __future__ import annotations
 
-from dash import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import plotly.graph_objects as go
+from dash import dcc, html
 from dash.development.base_component import Component
 
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
+from mega_data_factory.errors import MdfError
+from mega_data_factory.visualization import MetricsVisualizer
+from mega_data_factory.visualization.formats import moment, number, plural
+
+RANGES = {"": "the whole run", "1m": "last minute", "10m": "last 10 minutes", "1h": "last hour", "24h": "last day"}
+MOST_ANOMALIES = 200
+_ANOMALY_COLUMNS = ("metric", "time (UTC)", "value", "score", "why")
+_CHANGE_COLUMNS = ("metric", "before", "during", "score")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of the nodes is shown.
+
+    Attributes:
+        view: a key of `VIEWS`.
+        nodes: of these; None for all.
+        metrics: of these; None for all.
+        period: how far back from the end; None for all.
+    """
+
+    view: str
+    nodes: list[str] | None
+    metrics: list[str] | None
+    period: str | None
 
 
 def show(view: View, run_id: str) -> tuple[str, Component]:
@@ -17,5 +49,156 @@ def show(view: View, run_id: str) -> tuple[str, Component]:
     """
     recording = view.store.recording(run_id)
     trail = [("Runs", "/"), (recording.run_id, parts.run_path(recording.run_id))]
-    head = parts.heading("Nodes", trail=trail)
-    return f"Nodes of {recording.run_id}", html.Article([head])
+    title = f"Nodes of {recording.run_id}"
+    if not len(recording.nodes):
+        return title, html.Article([parts.heading("Nodes", trail=trail), _nothing(recording)])
+    visualizer = view.store.visualizer(run_id)
+    wanted = _wanted(view)
+    known = visualizer.history.nodes()
+    head = parts.heading("Nodes", html.Span(plural(len(known), "node"), className="note"), trail=trail)
+    body = html.Div(_body(view, visualizer, wanted), id="nodes-body")
+    return title, html.Article([head, _tabs(recording.run_id, wanted), _controls(visualizer, wanted), body])
+
+
+def _nothing(recording: Recording) -> Component:
+    if recording.run.get("status") == "running":
+        return html.P("Nothing was told of its nodes yet: the first rows come with the next flush.", className="calm")
+    text = "Nobody watched the nodes of this run; `metrics.node_interval` says how often they are asked."
+    return html.P(text, className="calm")
+
+
+def _wanted(view: View) -> Wanted:
+    shown = view.first("view", "cluster")
+    period = view.first("range")
+    return Wanted(
+        shown if shown in VIEWS else "cluster",
+        view.query.get("node"),
+        view.query.get("metric"),
+        period if period in RANGES and period else None,
+    )
+
+
+def _tabs(run_id: str, wanted: Wanted) -> Component:
+    base = parts.run_path(run_id, "nodes")
+    links = [
+        dcc.Link(
+            title,
+            href=f"{base}{address(name, wanted.nodes, wanted.metrics, wanted.period)}",
+            className="here" if name == wanted.view else "",
+        )
+        for name, (title, _) in VIEWS.items()
+    ]
+    return html.Nav(links, className="tabs", **parts.aria(label="Views of the nodes"))
+
+
+def address(view: str, nodes: list[str] | None, metrics: list[str] | None, period: str | None) -> str:
+    """The part of the address behind the path."""
+    pairs = [("view", view), *(("node", node) for node in nodes or []), *(("metric", name) for name in metrics or [])]
+    return f"?{urlencode([*pairs, *([('range', period)] if period else [])])}"
+
+
+def _controls(visualizer: MetricsVisualizer, wanted: Wanted) -> Component:
+    history = visualizer.history
+    period = {key: text for key, text in RANGES.items() if key}
+    return html.Div(
+        [
+            dcc.Store(id="nodes-view", data=wanted.view),
+            _choice("Nodes", "nodes-nodes", history.nodes(), wanted.nodes, "all nodes"),
+            _choice("Metrics", "nodes-metrics", history.metrics(), wanted.metrics, "all metrics"),
+            html.Div(
+                [
+                    html.Label("Time", htmlFor="nodes-period"),
+                    dcc.Dropdown(id="nodes-period", options=period, value=wanted.period, placeholder=RANGES[""]),
+                ],
+                className="control",
+            ),
+        ],
+        className="controls",
+    )
+
+
+def _choice(title: str, name: str, options: list[str], value: list[str] | None, all_of_them: str) -> Component:
+    picker = dcc.Dropdown(id=name, options=options, value=value or [], multi=True, placeholder=all_of_them)
+    return html.Div([html.Label(title, htmlFor=name), picker], className="control")
+
+
+def _body(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
+    try:
+        return VIEWS[wanted.view][1](view, visualizer, wanted)
+    except MdfError as error:  # nothing to draw of what was chosen is an answer, not a page that is missing
+        return [html.P(error.message, className="calm"), *([html.P(error.hint)] if error.hint else [])]
+
+
+def _chart(name: str, figure: go.Figure) -> list[Component]:
+    label = figure.layout.title.text or name
+    return [parts.graph(f"nodes-{name}", figure, label)]
+
+
+def _cluster(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
+    return _chart(
+        "cluster", visualizer.plot_cluster_overview(None, wanted.period, nodes=wanted.nodes, theme=view.theme)
+    )
+
+
+def _node(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
+    figure = visualizer.plot_node_metrics(None, wanted.nodes, wanted.period, metrics=wanted.metrics, theme=view.theme)
+    return _chart("node", figure)
+
+
+def _heat(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
+    metric = wanted.metrics[0] if wanted.metrics else None
+    figure = visualizer.plot_heatmap(None, wanted.period, metric=metric, nodes=wanted.nodes, theme=view.theme)
+    return _chart("heat", figure)
+
+
+def _together(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
+    return _chart("together", visualizer.plot_correlations(None, wanted.nodes, wanted.period, theme=view.theme))
+
+
+def _changed(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
+    window = wanted.period or _last_fifth(visualizer)
+    rows = [
+        (row.node_id, row.metric, number(row.before), number(row.during), number(row.score))
+        for row in visualizer.changed(window).head(40).itertuples()
+    ]
+    figure = visualizer.plot_incident(None, window, theme=view.theme)
+    note = html.P("About 1 is usual, beyond 3 is seldom chance. Choose a time to say what is to be explained.")
+    table = parts.table("What changed, the most first", _CHANGE_COLUMNS, rows, first="node")
+    return [note, *_chart("changed", figure), parts.section("What changed", table)]
+
+
+def _last_fifth(visualizer: MetricsVisualizer) -> str:
+    first, last = visualizer.history.span() or (0, 0)
+    return f"{max(1.0, (last - first) / 5e6):.0f}s"
+
+
+def _strange(_: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
+    found = visualizer.detect_anomalies(wanted.nodes, wanted.metrics, wanted.period)
+    if not len(found):
+        return [html.P("Nothing strange was seen.", className="calm")]
+    strongest = found.sort_values("score", ascending=False).head(MOST_ANOMALIES).sort_values("timestamp")
+    rows = [
+        (row.node_id, row.metric, f"{row.timestamp:%H:%M:%S}", number(row.value), number(row.score), row.reason)
+        for row in strongest.itertuples()
+    ]
+    more = "" if len(found) <= MOST_ANOMALIES else f"; the {MOST_ANOMALIES} strangest are shown"
+    note = f"{plural(len(found), 'point')} since {moment(found['timestamp'].min())}{more}"
+    return [html.P(note, className="note"), parts.table("Anomalies", _ANOMALY_COLUMNS, rows, first="node")]
+
+
+_Body = Callable[[View, MetricsVisualizer, Wanted], list[Component]]
+
+VIEWS: dict[str, tuple[str, _Body]] = {
+    "cluster": ("Cluster", _cluster),
+    "node": ("Metrics", _node),
+    "heat": ("Heat map", _heat),
+    "together": ("What moves together", _together),
+    "changed": ("What changed", _changed),
+    "strange": ("Anomalies", _strange),
+}
+"""Views of the nodes, with their titles."""
+
+
+def search_of(view: str, nodes: Any, metrics: Any, period: Any) -> str:
+    """The address of what the controls say."""
+    return address(view if view in VIEWS else "cluster", nodes or None, metrics or None, period or None)
