@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from loaders_sources import HUGGING_FACE, RECORDS, SOURCES, Source, ids, read_all
 
 from mega_data_factory.errors import InputError
+from tests.loaders.loaders_sources import HUGGING_FACE, RECORDS, SOURCES, Source, ids, read_all
 
 needs_datasets = pytest.mark.skipif(importlib.util.find_spec("datasets") is None, reason="datasets is optional")
 

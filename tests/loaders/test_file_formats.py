@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loaders_sources import ids, read_all, warc_record
 
 from mega_data_factory.errors import InputError
 from mega_data_factory.loaders.jsonl_loader import JsonlLoader
 from mega_data_factory.loaders.parquet_loader import ParquetLoader
 from mega_data_factory.loaders.text_loader import TextLoader, decode
 from mega_data_factory.loaders.warc_loader import WarcLoader
+from tests.loaders.loaders_sources import ids, read_all, warc_record
 
 
 def rows(tables: list[pa.Table]) -> list[dict[str, Any]]:

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from loaders_sources import ids, read_all
 
 from mega_data_factory.errors import InputError
 from mega_data_factory.loaders.hugging_face_loader import HuggingFaceLoader
+from tests.loaders.loaders_sources import ids, read_all
 
 needs_datasets = pytest.mark.skipif(importlib.util.find_spec("datasets") is None, reason="datasets is optional")
 pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of another package's import

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from test_compacting import NOW, fold, small_files, write, write_segments
 
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.framework.metrics.store.decoding import Vanished
 from mega_data_factory.framework.metrics.store.gaps import Gaps
 from mega_data_factory.framework.metrics.store.layout import Segment, SegmentFiles
+from tests.metrics.test_compacting import NOW, fold, small_files, write, write_segments
 
 
 @pytest.fixture

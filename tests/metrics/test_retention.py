@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from test_compacting import NOW, START, content, fold, killed_anywhere, small_files, write, write_segments
 
 from mega_data_factory.errors import ConfigError, MetricsError
 from mega_data_factory.framework.executor import Executor
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.framework.metrics.store import retention
 from mega_data_factory.framework.metrics.store.retention import Retention, parse_age, parse_size, prune
+from tests.metrics.test_compacting import NOW, START, content, fold, killed_anywhere, small_files, write, write_segments
 
 
 def cut(folder, **limits):
