@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,9 @@ class _Samples:
 
             probe, name = MachineProbe(self._folders), platform.node()
             self._sampler = NodeSampler(self._buffer.run_id, name, probe, self._held, hostname=name)
+        started = time.thread_time()
         self._buffer.add([self._sampler.sample()])
+        self._buffer.seconds += time.thread_time() - started
 
     def _held(self) -> HeldBatches:
         workers = [worker for stage in self._stages for worker in list(stage.workers)]  # the driver changes the lists

@@ -123,6 +123,7 @@ class RayNodes:
     # ── one beat ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _gather(self) -> None:
+        started = time.thread_time()
         self._look_around()
         self._used = _object_store_used(self._nodes)
         for node in self._nodes.values():
@@ -134,6 +135,7 @@ class RayNodes:
         self._buffer.add([row for node in self._nodes.values() if (row := self._of_silence(node)) is not None])
         asked = sum(node.actor is not None for node in self._nodes.values())
         self._ticker.interval = max(self._buffer.interval, min(asked / _CALLS_PER_SECOND, _LONGEST_BEAT))
+        self._buffer.seconds += time.thread_time() - started
 
     def _look_around(self) -> None:
         """See who has come and who has gone, and give every living node an actor."""

@@ -132,7 +132,8 @@ class MetricsFlusher:
         return True
 
     def _flush(self) -> None:
-        self._collector.writing_seconds = time.thread_time() - self._loading_seconds
+        sampling = 0.0 if self._nodes is None else self._nodes.seconds
+        self._collector.writing_seconds = time.thread_time() - self._loading_seconds + sampling
         snapshot = self._collector.snapshot()
         if snapshot is None:
             return

@@ -18,11 +18,15 @@ class NodeBuffer:
     Args:
         run_id: the run.
         interval: seconds from one sample of a node to the next, for whoever samples.
+
+    Attributes:
+        seconds: CPU time that sampling, or gathering samples, took the driver; whoever does it adds to it.
     """
 
     def __init__(self, run_id: str, interval: float) -> None:
         self.run_id = run_id
         self.interval = interval
+        self.seconds = 0.0
         self._lock = threading.Lock()
         self._rows: deque[NodeMetrics] = deque(maxlen=MOST_WAITING)
         self._newest: dict[str, NodeMetrics] = {}
