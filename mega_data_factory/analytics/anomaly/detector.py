@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import isfinite, nan
+from math import fabs, nan
+from numbers import Real
 
 from mega_data_factory.analytics.anomaly.hold_off import HoldOff
 from mega_data_factory.analytics.anomaly.novelty import Novelty
@@ -17,6 +18,7 @@ _VALUE = 1.0 / _ALARM_DECADES
 _LEVEL = 0.6 / _ALARM_DECADES  # a new least or greatest of the last values weighs less than a new value,
 _SPREAD = 0.8 / _ALARM_DECADES  # and so does a new spread
 _WINDOW = 48  # points
+_LARGEST = 1e300  # beyond it a difference could be infinite
 _LEAST_MOVES = 20  # a metric that has moved less often may stand still as long as it likes
 
 
@@ -64,111 +66,116 @@ class AnomalyDetector:
         self._extremes = RollingExtremes(_WINDOW)
         self._hold_off = HoldOff(share=0.06, most=1000, factor=1.15)
         self._last = nan
-        self._run = 0  # values equal to the last
+        self._run = 0  # values in a row that equal the last
         self._moves = 0
         self._flat = RunLength(least=30, factor=4)
         self._silence = Silence()
         self._missing = RunLength(least=10, factor=3)
         self._since: float | None = None
         self._now: float | None = None
+        self._score = 0.0  # of the last point, with its reason
         self._reason: Reason | None = None
 
     def update(self, value: float | None, timestamp: float | None = None) -> float:
         """The score of the next point: 0 is ordinary, an alarm is a score of `threshold` or more.
 
         Args:
-            value: the measurement. None, NaN and infinities count as missing.
+            value: the measurement. None, NaN, infinities and amounts beyond 1e300 count as missing.
             timestamp: microseconds since the epoch. With it, time without any point is missing data too; one that is
                 not later than the last is taken for the same moment.
 
         Raises:
-            AnalysisError: `value` is not a number.
+            AnalysisError: `value`, or the first timestamp, is not a number.
         """
         try:
-            missing = value is None or not isfinite(value)
+            missing = value is None or not fabs(value) <= _LARGEST
+        except OverflowError:  # an integer that no float can hold
+            missing = True
         except TypeError:
             raise AnalysisError(
                 f"a series holds {value!r}, which is not a number", hint="numbers; None or NaN where one is missing"
             ) from None
+        self._score = 0.0
         self._reason = None
         self._now = timestamp
-        if self._since is None:
-            self._since = timestamp
+        if self._since is None and timestamp is not None:
+            self._since = _checked(timestamp)
         silence = self._silence.steps(timestamp, missing)
-        score = self._judge_silence(silence, over=not missing) if silence >= 1.0 else 0.0
-        if value is None or missing:
-            return score
-        self.points += 1
-        if value == self._last:
-            self._run += 1
-            return max(score, self._judge_value(value), self._judge_run(value))
-        if self._run:
-            self._flat.ended(self._run + 1)
-            self._run = 0
-        self._moves += 1
-        self._last = value
-        return max(score, self._judge_value(value))
+        if silence >= 1.0:
+            self._judge_silence(silence, over=not missing)
+        if value is not None and not missing:
+            number = float(value)
+            self.points += 1
+            self._judge_value(number)
+            self._judge_run(number)
+        return self._score
 
     def reason(self) -> Reason | None:
         """The evidence for the score of the last point; None where that was 0."""
         return self._reason
 
-    def _judge_value(self, value: float) -> float:
+    def _judge_value(self, value: float) -> None:
         """How new the value is, and the least, the greatest and the spread of the last ones with it."""
         points = self.points
         least, greatest = self._extremes.push(value)
-        best, score = self._value, _VALUE * self._value.learn(value, points)
-        level = _LEVEL * self._least.learn(least, points)
-        if level > score:
-            best, score = self._least, level
-        level = _LEVEL * self._greatest.learn(greatest, points)
-        if level > score:
-            best, score = self._greatest, level
-        level = _SPREAD * self._spread.learn(greatest - least, points)
-        if level > score:
-            best, score = self._spread, level
-        score = self._hold_off.let_pass(score, points)
-        if score <= 0.0 or points <= self.warm_up:
-            return 0.0
         kind: Kind = "value"
-        if best is self._least:
-            kind, value = "least", least
-        elif best is self._greatest:
-            kind, value = "greatest", greatest
-        elif best is self._spread:
-            kind, value = "spread", greatest - least
-        self._explain_novelty(kind, value, best)
-        return score
+        judged, novelty, score = value, self._value, _VALUE * self._value.learn(value, points)
+        if points >= _WINDOW:  # of fewer there is no level yet that could be held
+            spread, reach = greatest - least, self._value.reach
+            held: tuple[tuple[Kind, float, Novelty, float], ...] = (
+                ("least", least, self._least, _LEVEL * self._least.learn(least, points, reach)),
+                ("greatest", greatest, self._greatest, _LEVEL * self._greatest.learn(greatest, points, reach)),
+                ("spread", spread, self._spread, _SPREAD * self._spread.learn(spread, points, reach)),
+            )
+            if score < 1.0:  # a value that is strange enough by itself is the plainer reason
+                kind, judged, novelty, score = max((kind, judged, novelty, score), *held, key=_by_score)
+        score = self._hold_off.let_pass(score, points)
+        if score <= 0.0:
+            return
+        direction: Direction = "between"
+        bound = novelty.nearest
+        if judged > novelty.high:
+            direction, bound = "above", novelty.high
+        elif judged < novelty.low:
+            direction, bound = "below", novelty.low
+        self._raise(score, kind, direction, judged, bound, 1 if kind == "value" else _WINDOW)
 
-    def _judge_run(self, value: float) -> float:
+    def _judge_run(self, value: float) -> None:
         """How much longer than ever the metric has stood still."""
-        run = self._run + 1
-        longest = self._flat.longest
-        score = self._flat.score(run)
-        if score <= 0.0 or self._moves < _LEAST_MOVES or self.points <= self.warm_up:
-            return 0.0
-        self._explain("flat", "above", value, longest, run)
-        return score
+        if value == self._last:
+            self._run += 1
+            longest = self._flat.longest
+            score = self._flat.score(self._run)
+            if self._moves >= _LEAST_MOVES:
+                self._raise(score, "flat", "above", value, longest, self._run)
+            return
+        self._flat.ended(self._run)
+        self._run = 1
+        self._moves += 1
+        self._last = value
 
-    def _judge_silence(self, silence: float, over: bool) -> float:
+    def _judge_silence(self, silence: float, over: bool) -> None:
         """How much longer than ever there was no value."""
         longest = self._missing.longest
         score = self._missing.score(silence)
         if over:
             self._missing.ended(silence)
-        if score <= 0.0 or self.points <= self.warm_up:
-            return 0.0
-        self._explain("missing", "above", nan, longest, silence)
-        return score
+        self._raise(score, "missing", "above", nan, longest, silence)
 
-    def _explain_novelty(self, kind: Kind, value: float, novelty: Novelty) -> None:
-        direction: Direction = "between"
-        bound = novelty.nearest
-        if value > novelty.high:
-            direction, bound = "above", novelty.high
-        elif value < novelty.low:
-            direction, bound = "below", novelty.low
-        self._explain(kind, direction, value, bound, 1 if kind == "value" else min(_WINDOW, self.points))
+    def _raise(self, score: float, kind: Kind, direction: Direction, value: float, bound: float, run: float) -> None:
+        """Takes the score for that of this point, with its reason, if it is the greatest so far and all is warm."""
+        if score > self._score and self.points > self.warm_up:
+            self._score = score
+            self._reason = Reason(kind, direction, value, bound, run, self.points, self._since, self._now)
 
-    def _explain(self, kind: Kind, direction: Direction, value: float, bound: float, run: float) -> None:
-        self._reason = Reason(kind, direction, value, bound, run, self.points, self._since, self._now)
+
+def _by_score(evidence: tuple[Kind, float, Novelty, float]) -> float:
+    return evidence[3]
+
+
+def _checked(timestamp: float) -> float:
+    if not isinstance(timestamp, Real):
+        raise AnalysisError(
+            f"the timestamp {timestamp!r} is not a number", hint="microseconds since the epoch, as the history has them"
+        )
+    return timestamp

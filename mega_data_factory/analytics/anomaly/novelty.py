@@ -7,8 +7,9 @@ from math import log10
 from mega_data_factory.analytics.anomaly.seen_values import SeenValues
 
 _BINS_PER_DECADE = 12
-_LOWEST_DECADE = -2  # a gap below a hundredth of the usual step is nothing new
 _BINS = 6 * _BINS_PER_DECADE
+_LEAST_STEPS = 0.01  # a gap of less than a hundredth of the usual step is nothing new
+_WIDEST = 1e9  # ranges: beyond, a gap is not stranger still
 _WITHOUT_RANGE = 10.0  # the gap, in ranges, of the second value of a series that was constant so far
 
 
@@ -35,8 +36,16 @@ class Novelty:
         self.nearest = 0.0
         """The nearest value seen before the last value that scored."""
 
-    def learn(self, value: float, points: int) -> float:
-        """The strangeness of `value`, the `points`-th of its series, in decades; 0 for one that stays as it was."""
+    @property
+    def reach(self) -> float:
+        """The range of all values so far."""
+        return self._seen.high - self._seen.low
+
+    def learn(self, value: float, points: int, reach: float = 0.0) -> float:
+        """The strangeness of `value`, the `points`-th of its series, in decades; 0 for one that stays as it was.
+
+        A gap is measured by the range of the values, or by `reach` where they have none yet.
+        """
         last, self._last = self._last, value
         if value == last:
             return 0.0
@@ -47,14 +56,17 @@ class Novelty:
             self._travelled += abs(value - last)
         if gap <= 0.0:
             return 0.0
-        at = int((log10(gap * points / self._travelled) - _LOWEST_DECADE) * _BINS_PER_DECADE)
-        if at < 0:
+        steps = gap / self._travelled * points  # in this order neither overflows
+        if steps < _LEAST_STEPS:
             return 0.0
+        at = int(log10(steps / _LEAST_STEPS) * _BINS_PER_DECADE)
         if at >= _BINS:
             at = _BINS - 1
         gaps = self._gaps
         as_wide = 1 + sum(gaps[at:])
         gaps[at] += 1
         self.low, self.high, self.nearest = low, high, seen.nearest
-        share = gap / (high - low) if high > low else _WITHOUT_RANGE
+        if high > low:
+            reach = high - low
+        share = min(gap / reach, _WIDEST) if reach > 0.0 else _WITHOUT_RANGE
         return log10((1.0 + 100.0 * share) * points / as_wide)

@@ -60,17 +60,17 @@ class Silence:
         self._missing = missed = self._missing + 1 if missing else 0
         if timestamp is None:
             return missed
-        if self._last is None:
+        if self._last is None or self._valued is None:
             self._last = self._valued = timestamp
             return missed
+        silent = (timestamp - self._valued) / self._step if self._step else 0.0
+        if not missing:
+            self._valued = max(self._valued, timestamp)
+            silent -= 1.0
         passed = timestamp - self._last
         if passed > 0.0:
             self._last = timestamp
             self._learn(passed)
-        silent = (timestamp - self._valued) / self._step if self._step and self._valued is not None else 0.0
-        if not missing:
-            self._valued = timestamp
-            silent -= 1.0
         return max(silent, missed, 0.0)
 
     def _learn(self, passed: float) -> None:
