@@ -112,13 +112,13 @@ class RayNodes:
         self._ticker.end(patience)
         now = self._clock()
         living = [node for node in list(self._nodes.values()) if node.actor is not None]
+        actors = [node.actor for node in living]
         answers = {node.actor.finish.remote(node.number): node for node in living if self._missed(node, now) == 0}
         done = ray.wait(list(answers), num_returns=len(answers), timeout=patience)[0] if answers else []
         for answer in done:
             self._take(answers[answer], answer)
-        for node in living:
-            ray.kill(node.actor)
-            node.actor = None
+        for actor in actors:
+            ray.kill(actor)
 
     # ── one beat ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
