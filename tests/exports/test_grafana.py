@@ -37,7 +37,7 @@ def all_rules() -> list[dict[str, Any]]:
 
 def exported_names() -> set[str]:
     """Every name that a scrape may hold."""
-    everything = snapshot(planned_records=1, books_closed=True, books_difference=0, end_time=NOW)
+    everything = snapshot(planned_records=1, committed_records=1, books_closed=True, books_difference=0, end_time=NOW)
     text, _ = exposed(Families().of(everything))
     return set(re.findall(r"^(mdf_\w+)[{ ]", text.decode(), flags=re.MULTILINE))
 
@@ -87,3 +87,14 @@ def test_alerts_fire_when_they_should_and_not_otherwise(tmp_path: Path) -> None:
     alerts = {rule["alert"] for rule in all_rules() if "alert" in rule}
     assert fired == alerts
     assert quiet | {"MdfErrorRateHigh", "MdfExportsFail"} == alerts  # these two: a healthy series beside the ill one
+
+
+def test_the_manual_names_every_metric() -> None:
+    """The table of docs/monitoring.md holds every metric that is exported, and none that is not; so do the alerts."""
+    page = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(mdf_\w+)`", page))
+    exported = {re.sub(r"_(bucket|count|sum)$", "", name) for name in exported_names()}
+    assert named == exported
+    assert set(re.findall(r"^\| `(Mdf\w+)`", page, flags=re.MULTILINE)) == {
+        rule["alert"] for rule in all_rules() if "alert" in rule
+    }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.exports.otlp import OtlpExporter
@@ -15,6 +18,7 @@ from mega_data_factory.exports.pushgateway import PushgatewayExporter
 from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.metrics.exporting import Exporter, ExportSnapshot
 from mega_data_factory.framework.plan import Plan, make_plan
+from tests.exports.snapshots import snapshot
 
 OWN = "tests.exports.test_settings:OwnExporter"
 
@@ -153,3 +157,25 @@ def test_a_run_without_exporters_loads_none_of_their_packages() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_exporter_of_the_manual_works(tmp_path: Path) -> None:
+    """The class that docs/monitoring.md shows is an exporter, and does what it says."""
+    page = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    exporter = names["LineExporter"](path=str(tmp_path / "records.log"))
+    exporter.export(snapshot())
+    exporter.close(snapshot())
+    assert (tmp_path / "records.log").read_text() == "run_1 3560\n" * 2
+
+
+def test_the_sections_of_the_manual_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every YAML section of docs/monitoring.md that configures exporters is accepted."""
+    page = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    monkeypatch.setenv("OTLP_KEY", "abc")
+    found = re.findall(r"^```yaml\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    sections = [yaml.safe_load(text) for text in found if "scrape_configs" not in text]
+    made = [plan(**section.get("executor", {"metrics": section})["metrics"]) for section in sections[:2]]
+    assert [list(each.exporters) for each in made] == [["prometheus", "otlp"], ["pushgateway"]]
