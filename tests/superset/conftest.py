@@ -1,0 +1,15 @@
+"""One Superset for all tests that need the real one."""
+
+import pytest
+
+from tests.superset import history
+from tests.superset.server import serving
+
+
+@pytest.fixture(scope="session")
+def superset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("superset")
+    metrics = folder / "metrics"
+    history.write_month(metrics)
+    with serving(folder, metrics) as server:
+        yield server

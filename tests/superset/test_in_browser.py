@@ -1,0 +1,84 @@
+"""The dashboard in a browser: every chart is drawn, nothing is fetched from elsewhere, filters work on the page."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from mega_data_factory.exports.superset.contents import CHARTS
+from tests.superset.server import ADMIN
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("default::ResourceWarning")]
+
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+DASHBOARD = "/superset/dashboard/pipeline-metrics/"
+CANVASES = sum(chart.kind not in ("big_number_total", "table") for chart in CHARTS)
+
+
+@pytest.fixture(scope="module")
+def page(superset):
+    """A page of a logged-in administrator; `page.foreign` lists what it has fetched from other hosts."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        try:
+            context = browser.new_context(viewport={"width": 1600, "height": 3300})
+            login = context.request.get(f"{superset.url}/login/").text()
+            token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', login)
+            assert token is not None
+            context.request.post(f"{superset.url}/login/", form={**ADMIN, "csrf_token": token[1]})
+            page = context.new_page()
+            page.set_default_timeout(90_000)
+            page.foreign = []
+            page.on("response", lambda answer: foreign(page, superset.url, answer.url))
+            yield page
+        finally:
+            browser.close()
+
+
+def foreign(page, url, address):
+    if not address.startswith((url, "data:", "blob:")):
+        page.foreign.append(address)
+
+
+def drawn(page, superset, query=""):
+    """Open the dashboard and wait until all of it is drawn."""
+    page.goto(superset.url + DASHBOARD + query)
+    page.wait_for_function(
+        "([charts, canvases]) => document.querySelectorAll('.dashboard-component-chart-holder').length == charts"
+        " && document.querySelectorAll('.dashboard-component-chart-holder canvas').length >= canvases"
+        " && document.querySelectorAll('.dashboard-component-chart-holder .loading').length == 0"
+        " && document.querySelectorAll('.dashboard-component-chart-holder table tbody tr').length > 1",
+        arg=[len(CHARTS), CANVASES],
+    )
+    page.wait_for_load_state("networkidle")
+
+
+def rows_of(page, title):
+    holder = page.locator(".dashboard-component-chart-holder", has=page.get_by_text(title, exact=True))
+    return holder.locator("tbody tr")
+
+
+def test_every_chart_is_drawn(superset, page):
+    """All charts are on the page, without an alert or an empty one, and nothing came from another host."""
+    drawn(page, superset)
+    page.wait_for_timeout(1500)  # bars and lines grow
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "superset-dashboard.png")
+    for trouble in (".ant-alert", ".ant-empty", "[data-test=error-message]"):
+        assert page.locator(trouble).count() == 0
+    assert rows_of(page, "Operators").count() == 8
+    assert page.foreign == []
+
+
+def test_a_filter_of_the_page_narrows_it(superset, page):
+    """With one stage chosen the table of operators has that stage's operators only."""
+    chosen = "(col:stage_name,op:IN,val:!(judge))"
+    state = f"id:NATIVE_FILTER-stage,extraFormData:(filters:!({chosen})),filterState:(value:!(judge)),ownState:()"
+    drawn(page, superset, f"?native_filters=(NATIVE_FILTER-stage:({state}))")
+    page.wait_for_timeout(1500)  # bars and lines grow
+    page.screenshot(path=SCREENSHOTS / "superset-filtered.png")
+    rows = rows_of(page, "Operators")
+    assert rows.count() == 3
+    assert all(text.startswith("judge") for text in rows.all_inner_texts())
+    assert page.locator(".ant-alert").count() == 0

@@ -1,0 +1,193 @@
+"""A real Superset takes the bundle and shows what pandas finds in the Parquet files."""
+
+import shutil
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mega_data_factory.exports.superset import write_views
+from mega_data_factory.exports.superset.contents import CHARTS
+from mega_data_factory.framework.metrics.store.compaction import compact
+from tests.superset import history
+from tests.superset.expected import assert_same, columns_of, expected, frames
+from tests.superset.test_bundle import QUERIES
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+BY_TITLE = {chart.title: chart for chart in CHARTS}
+
+
+@pytest.fixture(scope="module")
+def tables(superset):
+    return frames(superset.metrics)
+
+
+@pytest.fixture
+def restored(superset, tmp_path):
+    """The metrics folder, which is put back afterwards."""
+    kept = shutil.copytree(superset.metrics, tmp_path / "kept")
+    yield superset.metrics
+    shutil.rmtree(superset.metrics)
+    shutil.copytree(kept, superset.metrics)
+
+
+def plain(chart, rows):
+    """The rows of a chart as they were before Superset pivoted them, times as times."""
+    found = pd.DataFrame(rows)
+    by = columns_of(chart)
+    if chart.kind == "echarts_timeseries_line":
+        found = found.melt(by[0], var_name=by[1], value_name=chart.query["metrics"][0]).dropna()
+    for name in {"run_start", "start_time"} & set(found.columns):
+        found[name] = pd.to_datetime(found[name], unit="ms").astype("datetime64[us]")
+    return found
+
+
+def check(chart, rows, tables):
+    wanted = expected(chart, tables)
+    if wanted.empty:
+        assert rows == []
+        return
+    if chart.kind == "box_plot":
+        check_boxes(chart, rows, wanted)
+        return
+    if wanted[columns_of(chart)].dtypes.astype(str).str.startswith("datetime").any():
+        wanted = wanted.astype(dict.fromkeys({"run_start", "start_time"} & set(wanted.columns), "datetime64[us]"))
+    actual = plain(chart, rows).reindex(columns=wanted.columns)
+    assert_same(actual, wanted, [name for name in columns_of(chart) if name != "error"])
+
+
+def check_boxes(chart, rows, points):
+    (by,) = chart.params["groupby"]
+    found = pd.DataFrame(rows).set_index(by).sort_index()
+    groups = points.groupby(by)
+    for metric in chart.query["metrics"]:
+        for name, wanted in {"mean": groups[metric].mean(), "median": groups[metric].median()}.items():
+            pd.testing.assert_series_equal(found[f"{metric}__{name}"], wanted, check_names=False, rtol=1e-9)
+        assert found[f"{metric}__max"].tolist() == pytest.approx(groups[metric].max().tolist())
+        assert found[f"{metric}__count"].tolist() == groups[metric].count().tolist()
+
+
+def test_every_chart_shows_what_pandas_finds(superset, tables):
+    """All charts of the bundle are there, and their data is that of the Parquet files."""
+    charts = superset.charts()
+    assert charts.keys() == BY_TITLE.keys()
+    for title, number in charts.items():
+        check(BY_TITLE[title], superset.data(number), tables)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("pipeline", ["code"]), ("run_id", 3), ("stage_name", ["judge"]), ("operator_name", ["embedder"])],
+)
+def test_a_filter_narrows_every_chart_that_has_its_column(superset, tables, column, values):
+    """What a filter adds to the queries leaves the rows that pandas would keep."""
+    chosen = sorted(tables["runs"].run_id)[:values] if isinstance(values, int) else values
+    narrowed = {name: table[table[column].isin(chosen)] if column in table else table for name, table in tables.items()}
+    for title, number in superset.charts().items():
+        if column in tables[BY_TITLE[title].dataset]:
+            rows = superset.narrowed(number, [{"col": column, "op": "IN", "val": chosen}])
+            check(BY_TITLE[title], rows, narrowed)
+
+
+def test_a_time_range_chooses_runs_by_their_start(superset, tables):
+    """The time filter, hung on each chart's own column, leaves the runs that started in it."""
+    since, until = history.START + timedelta(days=7), history.START + timedelta(days=14)
+    value = f"{since.isoformat()} : {until.isoformat()}"
+    for title in ("Runs", "Throughput over time", "Node CPU", "Run details"):
+        chart = BY_TITLE[title]
+        rows = superset.narrowed(superset.charts()[title], [{"col": chart.time, "op": "TEMPORAL_RANGE", "val": value}])
+        table = tables[chart.dataset]
+        chosen = table[(table[chart.time] >= since) & (table[chart.time] < until)]
+        assert 0 < len(chosen) < len(table)
+        check(chart, rows, tables | {chart.dataset: chosen})
+
+
+def test_the_queries_of_the_specification_in_sql_lab(superset, tables):
+    """Both answer, in order, what pandas says."""
+    answer = superset.sql(QUERIES["slow operators"])
+    assert answer.status_code == 200, answer.text
+    means = tables["operators"].groupby("operator_name")[["throughput", "p95_latency"]].mean().sort_values("throughput")
+    rows = answer.json()["data"]
+    assert [row["operator_name"] for row in rows] == list(means.index)
+    assert [row["p95_latency_ms"] for row in rows] == pytest.approx(list(means.p95_latency * 1000))
+    answer = superset.sql(QUERIES["pass rate by hour"])
+    assert answer.status_code == 200, answer.text
+    stages = tables["stages"][tables["stages"].stage_name == "embedding_stage"]
+    means = stages.groupby(stages.timestamp.dt.floor("h")).pass_rate.mean().sort_index(ascending=False)
+    rows = answer.json()["data"]
+    assert [pd.Timestamp(row["hour"]) for row in rows] == list(means.index)
+    assert [row["avg_pass_rate"] for row in rows] == pytest.approx(list(means))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        "COPY (SELECT 1) TO '{folder}/stolen.csv'",
+        "ATTACH '{folder}/other.duckdb'",
+        "SET enable_external_access = true",
+        "SELECT getenv('SUPERSET_SECRET_KEY')",
+        "INSTALL httpfs",
+    ],
+)
+def test_sql_reaches_nothing_but_the_metrics(superset, tmp_path, query):
+    """Reading or writing other files, the environment and the settings are refused."""
+    answer = superset.sql(query.format(folder=tmp_path))
+    assert answer.status_code >= 400, answer.text
+    assert "root:" not in answer.text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_views_are_replaced_under_load(superset):
+    """Four clients ask two processes while the file is written again and again: no query fails."""
+    chart = superset.charts()["Operators"]
+    stop, failures = threading.Event(), []
+
+    def asking():
+        while not stop.is_set():
+            answer = superset.session.get(f"{superset.url}/api/v1/chart/{chart}/data/?force=true", timeout=60)
+            if answer.status_code != 200:
+                failures.append(answer.text)
+
+    clients = [threading.Thread(target=asking) for _ in range(4)]
+    for client in clients:
+        client.start()
+    for _ in range(10):
+        write_views(superset.metrics, superset.metrics / "metrics.duckdb")
+    stop.set()
+    for client in clients:
+        client.join()
+    assert failures == []
+
+
+def test_importing_again_changes_nothing(superset, tables):
+    """The dashboard import keeps what is there, the assets import overwrites it: both leave the same charts."""
+    charts = superset.charts()
+    ways = {"dashboard/import/": "formData", "assets/import/": "bundle"}
+    for path, field in ways.items():
+        with superset.bundle.open("rb") as bundle:
+            answer = superset.post(path, files={field: bundle}, data={"overwrite": "true"})
+        assert answer.status_code == 200, answer.text
+        assert superset.charts() == charts
+    for title in ("Throughput over time", "Operators"):
+        check(BY_TITLE[title], superset.data(charts[title]), tables)
+
+
+def test_new_and_compacted_runs_need_no_import(superset, tables, restored):
+    """A run that is written now is in the next answer; compaction changes no number."""
+    runs = superset.charts()["Runs"]
+    before = len(tables["runs"])
+    assert superset.data(runs) == [{"run_count": before}]
+    made = list(history.month(before + 1))[-1]
+    history.write(restored, made)
+    assert superset.data(runs) == [{"run_count": before + 1}]
+    wanted = frames(restored)
+    assert compact(restored).runs == before + 1
+    assert [path.name for path in Path(restored, "runs").iterdir()] == [".schema.parquet"]
+    for title, number in superset.charts().items():
+        check(BY_TITLE[title], superset.data(number), wanted)
