@@ -29,8 +29,8 @@ _LEAST_PAIRS = 8
 def changed_scores(baseline: Numbers, window: Numbers) -> Floats:
     """How much each series differs in the window from what it does in its baseline; higher is stranger.
 
-    Block-Wasserstein: the distance of the window's quantiles to the mean quantiles of the baseline's own blocks of the
-    window's length, in units of how far those blocks wander themselves (their ninth decile, so that one incident in
+    Block-Wasserstein: the distance of the window's quantiles to the median quantiles of the baseline's own blocks of
+    the window's length, in units of how far those blocks wander themselves (their ninth decile, so that one incident in
     the baseline hides nothing). A series that always jumps does not rank; shifts, spreads, trends and drops all do.
     About 1 is usual, beyond 3 seldom chance. Measured against others in docs/decisions/0011-which-metrics-changed.md.
 
@@ -76,8 +76,8 @@ def _changed(before: Floats, now: Floats) -> Floats:
     blocks = before.shape[1] // width
     with np.errstate(invalid="ignore", divide="ignore"):
         then = _quantiles(before[:, -blocks * width :].reshape(series, blocks, width))
-        usual = _mean(then, axis=1)
-        wander = _usual_wander(np.abs(then - usual[:, None]).mean(axis=2))
+        usual = _of_present(then, 0.5)
+        wander = _of_present(np.abs(then - usual[:, None]).mean(axis=2), _USUAL_SHARE)
         distance = np.abs(_quantiles(now) - usual).mean(axis=1)
         centre = _mean(before, axis=1)
         spread = np.sqrt(_mean((before - centre[:, None]) ** 2, axis=1)) + _RELATIVE_NOISE * (1.0 + np.abs(centre))
@@ -99,17 +99,16 @@ def _quantiles(values: Floats) -> Floats:
     return found
 
 
-def _usual_wander(deviations: Floats) -> Floats:
-    """The ninth decile over the blocks, shape (series, blocks); NaN where fewer than two blocks have values."""
-    ordered = np.sort(deviations, axis=1)
-    present = np.isfinite(ordered).sum(axis=1)
-    place = _USUAL_SHARE * np.maximum(present - 1, 0)
+def _of_present(values: Floats, share: float) -> Floats:
+    """The quantile `share` over axis 1 of what is present, as numpy has it; NaN where fewer than two values are."""
+    ordered = np.sort(values, axis=1)  # NaN come last
+    last = np.isfinite(ordered).sum(axis=1, keepdims=True) - 1
+    place = share * np.maximum(last, 0)
     below = place.astype(np.intp)
-    above = np.minimum(below + 1, np.maximum(present - 1, 0))
-    rows = np.arange(len(ordered))
-    low, high = ordered[rows, below], ordered[rows, above]
-    decile: Floats = np.where(present >= 2, low + (place - below) * (high - low), np.nan)
-    return decile
+    low = np.take_along_axis(ordered, below, axis=1)
+    high = np.take_along_axis(ordered, np.minimum(below + 1, np.maximum(last, 0)), axis=1)
+    found: Floats = np.where(last > 0, low + (place - below) * (high - low), np.nan)
+    return found[:, 0]
 
 
 def _mean(values: Floats, axis: int) -> Floats:
@@ -250,12 +249,10 @@ def _without_line(values: Floats) -> Floats:
 
 def _winsorised(news: Floats) -> Floats:
     """Outliers drawn in to 3 robust standard deviations; where half of the news is none, to 3 ordinary ones."""
-    ordered = np.sort(np.abs(news), axis=1)  # NaN come last
-    present = np.isfinite(news).sum(axis=1)
-    middle = ordered[np.arange(len(news)), np.maximum(present - 1, 0) // 2]
-    deviation = np.where(middle > 0.0, 1.4826 * middle, np.sqrt(_mean(news * news, axis=1)))
-    bound = np.nan_to_num(_WINSOR * deviation)[:, None]
-    return np.clip(news, -bound, bound)
+    centred = news - _of_present(news, 0.5)[:, None]
+    deviation = 1.4826 * _of_present(np.abs(centred), 0.5)
+    bound = _WINSOR * np.where(deviation > 0.0, deviation, np.sqrt(_mean(centred * centred, axis=1)))[:, None]
+    return np.clip(centred, -bound, bound)
 
 
 def _standard(news: Floats, scale: Floats) -> Floats:
