@@ -140,5 +140,11 @@ def expected(chart: Chart, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def assert_same(actual: pd.DataFrame, wanted: pd.DataFrame, by: list[str]) -> None:
     """The same rows in any order, numbers to nine digits."""
     order = by or list(wanted.columns)
-    left, right = (frame[list(wanted.columns)].sort_values(order, ignore_index=True) for frame in (actual, wanted))
+    left, right = (
+        frame[list(wanted.columns)]
+        .sort_values(order, ignore_index=True)
+        .astype(object)
+        .where(lambda cells: cells.notna(), None)
+        for frame in (actual, wanted)
+    )
     pd.testing.assert_frame_equal(left, right, check_dtype=False, rtol=1e-9)
