@@ -14,6 +14,7 @@ SLOW = 1.5
 MORE = 1.5
 """A worker was busy so many times the median before the work is called uneven."""
 
+_MORE_RECORDS = 1.25
 _LEAST_BATCHES = 5
 _LEAST_SECONDS = 0.5
 
@@ -75,8 +76,7 @@ def _slow(stage: StageTotals) -> Iterator[Straggler]:
 def uneven_work(stages: Sequence[StageTotals]) -> list[UnevenWork]:
     """Stages whose busiest worker was busy 1.5 times the median and more, the worst first.
 
-    Workers fetch batches when they are free, so a slow worker gets fewer of them; one that is busier than the others
-    held the run up at its end, or had the large batches.
+    It must have had more of the records as well: one that was busy with an even share is a straggler.
     """
     found = []
     for stage in stages:
@@ -86,7 +86,7 @@ def uneven_work(stages: Sequence[StageTotals]) -> list[UnevenWork]:
         if busiest.batches < _LEAST_BATCHES:
             continue
         median = statistics.median(worker.busy for worker in stage.workers if worker is not busiest)
-        if busiest.busy >= MORE * median:
-            share = busiest.records / stage.input
-            found.append(UnevenWork(stage.name, busiest.worker, busiest.busy, median, share, 1 / len(stage.workers)))
+        share, fair = busiest.records / stage.input, 1 / len(stage.workers)
+        if busiest.busy >= MORE * median and share >= _MORE_RECORDS * fair:
+            found.append(UnevenWork(stage.name, busiest.worker, busiest.busy, median, share, fair))
     return sorted(found, key=lambda uneven: -(uneven.busy - uneven.median))

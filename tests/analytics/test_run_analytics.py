@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mega_data_factory.analytics.filter_order import better_orders, expected_seconds, is_filter, rank
-from mega_data_factory.analytics.runs.flow import NO_REASON, flow_of
+from mega_data_factory.analytics.runs.flow import NO_REASON, flow_of, steps_of
 from mega_data_factory.analytics.runs.latency import density, long_tails, slow_share
 from mega_data_factory.analytics.runs.series import operator_series, stage_series
 from mega_data_factory.analytics.runs.totals import OperatorTotals
@@ -151,3 +151,18 @@ def test_a_run_without_samples_has_no_series(tmp_path):
     """Files of old versions have no samples: there is nothing over time, and no error."""
     run = recorded(tmp_path, [Pool("a", [Op("x")])], samples=False)
     assert stage_series(run) == operator_series(run) == {}
+
+
+def test_a_slow_worker_is_not_called_uneven(tmp_path):
+    """A worker that was busy longer with an even share is slow: smaller batches would not help."""
+    run = recorded(tmp_path, [Pool("a", [Op("x", 0.005)], workers=4, slow=2.0)], noise=0.01)
+    assert not uneven_work(run.stages)
+
+
+@pytest.mark.parametrize(("most", "names"), [(10, ["x", "y", "z"]), (2, ["a", "b"])])
+def test_many_operators_are_taken_by_stage(tmp_path, most, names):
+    """Where there are more operators than wanted the steps are the stages, and no record is lost of them."""
+    flow = flow_of(recorded(tmp_path, [Pool("a", [Op("x", reasons={"r": 0.1}), Op("y")]), Pool("b", [Op("z")])]))
+    steps = steps_of(flow, most)
+    assert [step.name for step in steps] == names
+    assert all(s.input - s.output == sum(exit.records for exit in s.exits) for s in steps)

@@ -69,6 +69,59 @@ def flow_of(recording: Recording) -> Flow:
     return Flow(read, operators, tuple(exits), written, max(0, read - left - written))
 
 
+@dataclass(frozen=True)
+class Step:
+    """Operators that are taken as one on the way: a single one, or those of a stage.
+
+    Attributes:
+        name: of the operator or the stage.
+        label: distinct in the run.
+        operators: in order; not empty.
+        exits: what left there.
+    """
+
+    name: str
+    label: str
+    operators: tuple[OperatorTotals, ...]
+    exits: tuple[Exit, ...]
+
+    @property
+    def input(self) -> int:
+        """Records that came in."""
+        return self.operators[0].input
+
+    @property
+    def output(self) -> int:
+        """Records that were passed on."""
+        return self.operators[-1].output
+
+    @property
+    def errors(self) -> int:
+        """Records that raised."""
+        return sum(operator.errors for operator in self.operators)
+
+
+def steps_of(flow: Flow, most: int) -> list[Step]:
+    """The way as steps: the operators where they are `most` or fewer, else the stages."""
+    exits: dict[tuple[str, str], list[Exit]] = {}
+    for exit in flow.exits:
+        if exit.operator is not None:
+            exits.setdefault((exit.operator.stage, exit.operator.name), []).append(exit)
+    single = len(flow.operators) <= most
+    groups: dict[tuple[str, str], list[OperatorTotals]] = {}
+    for operator in flow.operators:
+        groups.setdefault((operator.stage, operator.name if single else ""), []).append(operator)
+    return [
+        Step(
+            operators[0].name if single else stage,
+            operators[0].label if single else stage,
+            tuple(operators),
+            tuple(exit for operator in operators for exit in exits.get((stage, operator.name), ())),
+        )
+        for (stage, _), operators in groups.items()
+    ]
+
+
 def _reasons(operator: OperatorTotals) -> Mapping[str, int]:
     """Records rejected by reason; what an old file, or a hand-made row, gives no reason for is named so."""
     known = sum(operator.reasons.values())

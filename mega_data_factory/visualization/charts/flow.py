@@ -7,46 +7,50 @@ from dataclasses import dataclass, field
 
 import plotly.graph_objects as go
 
-from mega_data_factory.analytics.runs.flow import Exit, Flow
-from mega_data_factory.analytics.runs.totals import OperatorTotals
+from mega_data_factory.analytics.runs.flow import Exit, Flow, Step, steps_of
 from mega_data_factory.visualization.charts.frame import ROW, framed, nothing
 from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.formats import count, percent, short_count
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
-MOST_BARS = 60
-"""Operators that the funnel shows; of more, those that lose most."""
+MOST_BARS = 30
+"""Operators that have a bar of their own; of more, their stages have one."""
 
-MOST_STEPS = 14
-MOST_REASONS = 3
+MOST_STEPS = 12
+"""Operators that the Sankey diagram stops at; of more, the stages."""
 
 
 def funnel(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
-    """What every operator got, and what of that it passed on, rejected, or set aside with an error."""
-    shown = _worth_a_bar(flow.operators)
-    if not shown:
+    """What every operator got, and what of that it passed on, rejected, or set aside with an error.
+
+    Of a run of more than 30 operators the bars are its stages; of more stages than that those that lose most.
+    """
+    steps = steps_of(flow, MOST_BARS)
+    if not steps:
         return nothing(theme, "no operator has seen a record")
-    several = len({operator.stage for operator in shown}) > 1
-    labels = distinct([operator.label if several else operator.name for operator in shown])
+    largest = sorted(steps, key=lambda step: step.output - step.input)[:MOST_BARS]
+    shown = [step for step in steps if step in largest]
+    several = len({step.operators[0].stage for step in shown}) > 1
+    labels = distinct([step.label if several else step.name for step in shown])
     figure = go.Figure()
     parts = (
-        ("passed on", theme.colour(0), 1.0, [operator.output for operator in shown]),
-        ("rejected", theme.bad, 0.75, [operator.input - operator.output - operator.errors for operator in shown]),
-        ("errors", theme.warning, 0.9, [operator.errors for operator in shown]),
+        ("passed on", theme.colour(0), 1.0, [step.output for step in shown]),
+        ("rejected", theme.bad, 0.75, [step.input - step.output - step.errors for step in shown]),
+        ("errors", theme.warning, 0.9, [step.errors for step in shown]),
     )
     for name, colour, opacity, values in parts:
         if name != "passed on" and not any(values):
             continue
-        of = [percent(100 * value / o.input) if o.input else "-" for value, o in zip(values, shown, strict=True)]
+        of = [percent(100 * value / s.input) if s.input else "-" for value, s in zip(values, shown, strict=True)]
         figure.add_bar(
             y=labels,
             x=values,
             name=name,
             orientation="h",
             marker={"color": colour, "opacity": opacity, "line": {"width": 0}},
-            customdata=[[share, count(o.input)] for share, o in zip(of, shown, strict=True)],
+            customdata=[[share, count(s.input)] for share, s in zip(of, shown, strict=True)],
             hovertemplate=f"%{{x:,}} {name} (%{{customdata[0]}} of %{{customdata[1]}})<extra></extra>",
-            text=[f"{short_count(o.output)} · {of[at]}" for at, o in enumerate(shown)] if name == "passed on" else None,
+            text=[f"{short_count(s.output)} · {of[at]}" for at, s in enumerate(shown)] if name == "passed on" else None,
             textposition="inside",
             insidetextanchor="start",
             textangle=0,
@@ -58,13 +62,6 @@ def funnel(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
 
 
 _QUIET = {"mode": "hide", "minsize": 9}
-
-
-def _worth_a_bar(operators: Sequence[OperatorTotals]) -> list[OperatorTotals]:
-    if len(operators) <= MOST_BARS:
-        return list(operators)
-    losing = sorted(operators, key=lambda operator: operator.output - operator.input)[:MOST_BARS]
-    return sorted(losing, key=lambda operator: (operator.stage_index, operator.index))
 
 
 # ── Sankey ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -91,21 +88,23 @@ class _Sankey:
 def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
     """Records from the source to the output, and where which of them left, and why.
 
-    Operators that lose nothing are passed without a stop, and of many only those that lose most have one of their own.
+    Steps that lose nothing are passed without a stop. Where more than 12 operators lose something the steps are the
+    stages; of more stages than that the least are passed without a stop too, and what leaves there is drawn at the end.
     """
     if not flow.read:
         return nothing(theme, "no record was read")
     drawn = _Sankey()
-    steps = _steps(flow)
+    steps, others = _stops(flow)
+    reasons, letters = (3, 24) if len(steps) <= 6 else (2, 15) if len(steps) <= 9 else (1, 12)  # what there is room for
     here, left = drawn.node(f"read {short_count(flow.read)}", theme.colour(0)), flow.read
-    left -= _leave(drawn, theme, here, [exit for exit in flow.exits if exit.operator is None])
-    for operators, exits in steps:
-        gone = sum(exit.records for exit in exits)
-        name = safe(operators[0].name, 28) if len(operators) == 1 else f"{len(operators)} operators"
+    left -= _leave(drawn, theme, here, [exit for exit in flow.exits if exit.operator is None], reasons, letters)
+    for step in steps:
+        name = safe(step.name, letters)
         there = drawn.node(name, theme.colour(0))
-        drawn.link(here, there, left, theme.faint(theme.colour(0), 0.28), f"{count(left)} to {name}")
-        _leave(drawn, theme, there, exits)
-        here, left = there, left - gone
+        drawn.link(here, there, left, theme.faint(theme.colour(0), 0.28), f"{count(left)} to {safe(step.name)}")
+        left -= _leave(drawn, theme, there, step.exits, reasons, letters)
+        here = there
+    _exit(drawn, here, theme, "elsewhere", sum(exit.records for step in others for exit in step.exits), theme.bad)
     if flow.written or flow.open:  # labels of the last column stand left of it: make room beside this one's
         drawn.labels[here] += "<br> <br> "
     if flow.written:
@@ -117,36 +116,27 @@ def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
     return _drawn(drawn, theme, len(steps))
 
 
-def _steps(flow: Flow) -> list[tuple[list[OperatorTotals], list[Exit]]]:
-    """Operators that lose something, in order, with what leaves there; the least of too many are put together."""
-    by_place: dict[tuple[str, str], list[Exit]] = {}
-    for exit in flow.exits:
-        if exit.operator is not None:
-            by_place.setdefault((exit.operator.stage, exit.operator.name), []).append(exit)
-    losing = [o for o in flow.operators if (o.stage, o.name) in by_place]
-    large = sorted(losing, key=lambda o: -sum(e.records for e in by_place[o.stage, o.name]))[:MOST_STEPS]
-    steps: list[tuple[list[OperatorTotals], list[Exit]]] = []
-    for operator in losing:
-        exits = by_place[operator.stage, operator.name]
-        if operator in large or not steps or (len(steps[-1][0]) == 1 and steps[-1][0][0] in large):
-            steps.append(([operator], exits))
-        else:
-            steps[-1] = ([*steps[-1][0], operator], [*steps[-1][1], *exits])
-    return steps
+def _stops(flow: Flow) -> tuple[list[Step], list[Step]]:
+    """Steps that lose something, in order, at most 12; and those that are too many and lose least."""
+    losing = [step for step in steps_of(flow, len(flow.operators)) if step.exits]
+    if len(losing) > MOST_STEPS:
+        losing = [step for step in steps_of(flow, 0) if step.exits]
+    large = sorted(losing, key=lambda step: -sum(exit.records for exit in step.exits))[:MOST_STEPS]
+    return [step for step in losing if step in large], [step for step in losing if step not in large]
 
 
-def _leave(drawn: _Sankey, theme: Theme, source: int, exits: Sequence[Exit]) -> int:
+def _leave(drawn: _Sankey, theme: Theme, source: int, exits: Sequence[Exit], most: int, letters: int) -> int:
     """Draw what leaves at one place: the main reasons, the rest together, errors apart; returns how many records."""
-    rejected = [exit for exit in exits if exit.kind == "rejected"]
     merged: dict[str, int] = {}
-    for exit in sorted(rejected, key=lambda exit: -exit.records):
-        merged[exit.reason] = merged.get(exit.reason, 0) + exit.records
-    reasons = list(merged.items())
-    for reason, records in reasons[:MOST_REASONS]:
-        _exit(drawn, source, theme, safe(reason, 28), records, theme.bad)
-    if len(reasons) > MOST_REASONS:
-        rest = sum(records for _, records in reasons[MOST_REASONS:])
-        _exit(drawn, source, theme, f"{len(reasons) - MOST_REASONS} more reasons", rest, theme.bad)
+    for exit in exits:
+        if exit.kind == "rejected":
+            merged[exit.reason] = merged.get(exit.reason, 0) + exit.records
+    reasons = sorted(merged.items(), key=lambda item: -item[1])
+    for reason, records in reasons[:most]:
+        _exit(drawn, source, theme, safe(reason, letters), records, theme.bad)
+    if rest := reasons[most:]:
+        name = f"{len(rest)} more reasons" if len(rest) > 1 else safe(rest[0][0], letters)
+        _exit(drawn, source, theme, name, sum(records for _, records in rest), theme.bad)
     for kind, name in (("error", "errors"), ("dead_letter", "dead letters")):
         _exit(drawn, source, theme, name, sum(e.records for e in exits if e.kind == kind), theme.warning)
     return sum(exit.records for exit in exits)
@@ -183,5 +173,5 @@ def _drawn(drawn: _Sankey, theme: Theme, steps: int) -> go.Figure:
             textfont={"color": theme.text, "size": theme.font_size},
         )
     )
-    height = max(260, min(720, 40 + 24 * sum(label_at > 0 for label_at in range(len(drawn.labels))), 220 + 60 * steps))
+    height = max(260, min(640, 20 + 24 * len(drawn.labels), 220 + 60 * steps))
     return framed(figure, theme, height, margin={"l": 8, "r": 8, "t": 16, "b": 16})

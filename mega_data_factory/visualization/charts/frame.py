@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from mega_data_factory.visualization.formats import SECONDS
 from mega_data_factory.visualization.theme import Theme
 
 ROW = 26
@@ -44,6 +45,25 @@ def milliseconds(times: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
 def compact(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     """Values with the seven digits that are more than a picture shows."""
     return values.astype(np.float32)
+
+
+def log_seconds(low: float, high: float) -> dict[str, Any]:
+    """A logarithmic axis of seconds that is a decade long at least, so that it has ticks and noise looks like noise.
+
+    Args:
+        low, high: least and greatest value, above 0.
+    """
+    start, end = np.log10(low), np.log10(high)
+    missing = max(0.0, 1 - (end - start)) / 2
+    margin = 0.03 * (end - start) + 0.01
+    short = end - start < 1.5
+    return {
+        "type": "log",
+        "range": [start - missing - margin, end + missing + margin],
+        "dtick": "D2" if short else 1,
+        "tickformat": SECONDS.d3,
+        "ticksuffix": "s",
+    }
 
 
 def dashes(index: int, palette: int) -> str:

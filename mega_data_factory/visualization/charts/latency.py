@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 
 from mega_data_factory.analytics.runs.latency import density
 from mega_data_factory.analytics.runs.totals import OperatorTotals
-from mega_data_factory.framework.metrics.histogram import BUCKETS_PER_DOUBLING
-from mega_data_factory.visualization.charts.frame import compact, framed, nothing
+from mega_data_factory.framework.metrics.histogram import BUCKETS_PER_DOUBLING, ZERO_BUCKET
+from mega_data_factory.visualization.charts.frame import compact, framed, log_seconds, nothing
 from mega_data_factory.visualization.charts.labels import distinct
-from mega_data_factory.visualization.formats import SECONDS, seconds
+from mega_data_factory.visualization.formats import seconds
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
 MOST_ROWS = 14
@@ -47,9 +47,10 @@ def latency_ridges(operators: Sequence[OperatorTotals], theme: Theme = LIGHT) ->
         range=[-0.35, len(shown) - 1 + _OVERLAP],
         ticksuffix="  ",
     )
-    figure.update_xaxes(
-        type="log", title_text="seconds per record", tickformat=SECONDS.d3, ticksuffix="s", dtick=1, showgrid=True
-    )
+    buckets = np.concatenate([operator.buckets[operator.buckets != ZERO_BUCKET] for operator in shown])
+    ends = (buckets.min(), buckets.max() + 1) if len(buckets) else (-BUCKETS_PER_DOUBLING, 0)
+    low, high = (float(2 ** (end / BUCKETS_PER_DOUBLING)) for end in ends)
+    figure.update_xaxes(title_text="seconds per record", showgrid=True, **log_seconds(low / 1.3, high * 1.3))
     return framed(figure, theme, 96 + 44 * len(shown), hovermode="closest")
 
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from mega_data_factory.analytics.runs.series import Series
-from mega_data_factory.visualization.charts.frame import compact, dashes, framed, milliseconds, nothing
+from mega_data_factory.visualization.charts.frame import compact, dashes, framed, log_seconds, milliseconds, nothing
 from mega_data_factory.visualization.charts.labels import safe
 from mega_data_factory.visualization.formats import RECORDS_PER_SECOND, SECONDS
 from mega_data_factory.visualization.theme import LIGHT, Theme
@@ -76,10 +76,11 @@ def operator_cost_over_time(
     busiest = _busiest(operators, lines)
     if not busiest:
         return nothing(theme, NO_SAMPLES)
-    figure = go.Figure()
+    figure, seen = go.Figure(), []
     for index, ((stage, name), series) in enumerate(busiest):
         came, busy = series.columns["input_records"], series.columns["busy_time"]
         cost = np.divide(busy, came, out=np.full(len(came), np.nan), where=(came > 0) & (busy > 0))
+        seen.append(cost[np.isfinite(cost)])
         figure.add_scatter(
             x=milliseconds(series.starts),
             y=compact(cost),
@@ -88,7 +89,9 @@ def operator_cost_over_time(
             line=_style(index, theme),
             hovertemplate=f"%{{y:{SECONDS.d3}}}s per record",
         )
-    figure.update_yaxes(type="log", title_text="seconds / record", tickformat=SECONDS.d3, ticksuffix="s", dtick=1)
+    values = np.concatenate(seen)
+    if len(values):
+        figure.update_yaxes(title_text="seconds / record", **log_seconds(values.min(), values.max()))
     figure.update_xaxes(type="date", title_text="time (UTC)")
     return framed(figure, theme, 360)
 

@@ -1,0 +1,79 @@
+"""Charts of runs: each is drawn from every kind of run, is bounded, and holds no markup of users."""
+
+import json
+from datetime import timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from mega_data_factory.analytics.bottleneck import find_bottleneck
+from mega_data_factory.analytics.comparison import compare
+from mega_data_factory.analytics.runs.flow import flow_of
+from mega_data_factory.analytics.runs.series import operator_series, stage_series
+from mega_data_factory.visualization.charts import flow, latency, nodes, runs, timeline, workers
+from mega_data_factory.visualization.theme import DARK, LIGHT
+from tests.made_runs import START, Op, Pool, recorded
+
+CHARTS = {
+    "funnel": lambda run, theme: flow.funnel(flow_of(run), theme),
+    "sankey": lambda run, theme: flow.sankey(flow_of(run), theme),
+    "stages": lambda run, theme: timeline.stages_over_time(stage_series(run), theme),
+    "cost": lambda run, theme: timeline.operator_cost_over_time(operator_series(run), theme),
+    "latency": lambda run, theme: latency.latency_ridges([o for s in run.stages for o in s.operators], theme),
+    "workers": lambda run, theme: workers.worker_spread(run.stages, theme),
+    "utilisation": lambda run, theme: workers.utilisation(find_bottleneck(run), theme),
+    "nodes": lambda run, theme: nodes.nodes_and_operators(run.nodes, operator_series(run, 200), theme),
+    "trends": lambda run, theme: runs.trends([run.run], theme, run.run_id),
+    "comparison": lambda run, theme: runs.cost_comparison(compare(run, run), theme),
+}
+
+KINDS = {
+    "plain": {},
+    "empty": {"records": 0},
+    "without-samples": {"samples": False},
+    "one-interval": {"intervals": 1},
+    "nodes": {"nodes": [50.0, 90.0]},
+    "going-on": {"status": "running", "end_time": None, "heartbeat": START + timedelta(seconds=40)},
+}
+
+POOLS = [Pool("clean", [Op("x", 0.004), Op("f_filter", 0.001, {"r": 0.2}, errors=0.01)]), Pool("judge", [Op("y")])]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("chart", CHARTS)
+def test_every_chart_is_drawn_of_every_kind_of_run(tmp_path, chart, kind):
+    """Whatever is missing of a run, there is a figure with a height, and it can be written as JSON."""
+    figure = CHARTS[chart](recorded(tmp_path, POOLS, **KINDS[kind]), DARK)
+    assert figure.layout.height >= 100
+    assert json.loads(figure.to_json())["data"] is not None
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_no_chart_grows_with_the_run(tmp_path, chart):
+    """A run of 40 operators and 700 intervals gives figures of 200 kB at most, without anything that users wrote."""
+    pools = [
+        Pool(f"<b>s{n}", [Op(f"<img>{n}{m}" + "z" * 90, 0.001, {"<i>": 0.01}) for m in range(5)], 1) for n in range(8)
+    ]
+    run = recorded(tmp_path, pools, records=8_000, intervals=700, nodes=[50.0])
+    text = CHARTS[chart](run, LIGHT).to_json()
+    assert len(text) < 200_000
+    shown = json.dumps(json.loads(text), ensure_ascii=False)
+    assert not [mark for mark in ("<img", "<b>s", "<i>") if mark in shown]
+
+
+def test_the_sankey_accounts_for_every_record(tmp_path):
+    """What flows out of the source is what ends in exits and in the output."""
+    (drawn,) = flow.sankey(flow_of(recorded(tmp_path, POOLS))).data
+    ends = set(drawn.link.target) - set(drawn.link.source)
+    assert sum(v for v, target in zip(drawn.link.value, drawn.link.target, strict=True) if target in ends) == 10_000
+
+
+def test_a_node_that_falls_silent_leaves_a_gap(tmp_path):
+    """Steps in which a node gave no sample have no value, rather than 0."""
+    run = recorded(tmp_path, POOLS, nodes=[50.0, 60.0])
+    late = pc.greater(run.nodes["timestamp"], pa.scalar(START + timedelta(seconds=60), pa.timestamp("us")))
+    heard = run.nodes.filter(pc.invert(pc.and_(late, pc.equal(run.nodes["node_id"], "node-1"))))
+    load = nodes.nodes_and_operators(heard, {}).data[0].z
+    assert load[0][-1] == 50
+    assert load[1][-1] != load[1][-1]  # NaN
