@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mega_data_factory.framework.metrics.models import OperatorMetrics
+from mega_data_factory.framework.metrics.nodes import NodeMetrics
 
 OTHER = "other"
 """The label of everything that was not admitted."""
@@ -51,7 +52,8 @@ class Bounds:
         self._operators = Admission(operators)
         self._workers = Admission(workers)
         self._reasons: defaultdict[Hashable, Admission] = defaultdict(lambda: Admission(reasons))
-        self.admits_node = Admission(nodes)
+        self._nodes = Admission(nodes)
+        self._node_names: dict[str, str] = {}
 
     def operators(self, rows: Iterable[OperatorMetrics], *, by_worker: bool) -> list[OperatorMetrics]:
         """The rows, those that are not admitted merged into rows named `other`.
@@ -83,6 +85,20 @@ class Bounds:
         if unexplained > 0:
             counts[OTHER] = counts.get(OTHER, 0) + unexplained
         return counts
+
+    def node(self, row: NodeMetrics) -> str | None:
+        """What the node is called; None where it is not admitted.
+
+        The name of the machine, for Ray gives its nodes new ids in every cluster, and each would be a new series for
+        ever; a second node of the machine has its id behind it.
+        """
+        if not self._nodes(row.node_id):
+            return None
+        if row.node_id not in self._node_names:
+            name = row.hostname or row.node_id
+            taken = name in self._node_names.values()
+            self._node_names[row.node_id] = f"{name}/{row.node_id}" if taken else name
+        return self._node_names[row.node_id]
 
 
 def _joined(rest: OperatorMetrics | None, row: OperatorMetrics, key: tuple[str, str, str]) -> OperatorMetrics:

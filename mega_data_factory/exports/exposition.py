@@ -17,7 +17,7 @@ EDGES = range(-20, 6)
 """Powers of two that end a classic bucket: 0.95 µs to 32 s per record.
 
 They are edges of our buckets too, which include their upper end as Prometheus' do: so every count is exact. One for
-each doubling keeps a histogram at 27 series; what lies between, Prometheus interpolates.
+each doubling keeps a histogram at 29 series; what lies between, Prometheus interpolates.
 """
 
 _UNITS = {

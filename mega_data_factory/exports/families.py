@@ -119,7 +119,8 @@ class Families:
     def _of_nodes(self, nodes: Sequence[NodeMetrics], base: Mapping[str, str]) -> Iterator[Family]:
         if not nodes:
             return
-        known = [({**base, "node": label(row.node_id)}, row) for row in nodes if self._bounds.admits_node(row.node_id)]
+        named = ((self._bounds.node(row), row) for row in nodes)
+        known = [({**base, "node": label(name)}, row) for name, row in named if name is not None]
         for name, unit, text, value in _NODE:
             points = [Point(names, found) for names, row in known if (found := value(row)) is not None]
             yield Family(name, "gauge", unit, text, points)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines.conftest import ray_cluster as ray_cluster
+
 
 @pytest.fixture(scope="module", autouse=True)
 def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -194,6 +194,16 @@ def test_further_nodes_are_only_counted() -> None:
     assert value(found, "mdf_run_nodes", status="active") == 9
 
 
+def test_nodes_go_by_the_name_of_their_machine() -> None:
+    """A node is called after its machine, whatever id Ray gave it; a second one of the machine has its id as well."""
+    nodes = [NodeMetrics("run_1", node, NOW, 50.0, hostname="host") for node in ("1a", "2b")]
+    families = Families()
+    names = {"host", "host/2b"}
+    for order in (nodes, nodes[::-1]):
+        found = samples(snapshot(nodes=order), families)
+        assert {dict(labels)["node"] for name, labels in found if name == "mdf_node_cpu_usage_ratio"} == names
+
+
 def test_long_labels_are_short_and_distinct() -> None:
     """Names that differ only at their end stay distinct when they are cut."""
     one, two = label("x" * 300 + "1"), label("x" * 300 + "2")

@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from prometheus_client.parser import text_string_to_metric_families
 
 from mega_data_factory.framework.metrics import LatencyHistogram, MetricsReader
+from tests.engines.conftest import OLD_RAY
 from tests.engines.running import Pipeline, Result, fake, jsonl, stage
 from tests.exports.snapshots import Receiver, receiving
 from tests.exports.test_otlp import decoded, texts
@@ -139,6 +140,22 @@ def test_at_the_end_the_values_are_those_of_the_store(tmp_path: Path) -> None:
     compare_otlp(receiver, result)
     assert result.run["export_failures"] == 0
     assert len(receiver.sent("POST", "/v1/traces")) == 1
+
+
+@pytest.mark.slow
+@OLD_RAY
+def test_on_ray_the_driver_tells_of_the_whole_cluster(tmp_path: Path, ray_cluster: None) -> None:
+    """On Ray the target in the driver ends with the counts of all workers, and shows the cluster's nodes by name."""
+    port = free_port()
+    scraper = Scraper(port)
+    made = pipeline(tmp_path, prometheus={"port": port, "interval": 0.1, "linger": 30})
+    made.engine = "ray"
+    result = made.run()
+    scraped = scraper.finish()
+    assert result.closed()
+    expected = stored(result)
+    assert {key: scraped.get(key) for key in expected} == pytest.approx(expected, rel=1e-12)
+    assert f'mdf_node_cpu_usage_ratio{{node="{socket.gethostname()}"}}' in scraped
 
 
 def compare_otlp(receiver: Receiver, result: Result) -> None:
