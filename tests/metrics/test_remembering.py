@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -28,7 +27,7 @@ def read_paths(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     real = tables.read_small
 
     def reading(path: str, *rest: object) -> object:
-        paths.append(os.path.basename(path))
+        paths.append(Path(path).name)
         return real(path, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(tables, "read_small", reading)
