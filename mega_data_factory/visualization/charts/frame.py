@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from mega_data_factory.visualization.formats import SECONDS
+from mega_data_factory.visualization.formats import SECONDS, seconds
 from mega_data_factory.visualization.theme import Theme
 
 ROW = 26
@@ -53,17 +53,19 @@ def log_seconds(low: float, high: float) -> dict[str, Any]:
     Args:
         low, high: least and greatest value, above 0.
     """
-    start, end = np.log10(low), np.log10(high)
+    start, end = float(np.log10(low)), float(np.log10(high))
     missing = max(0.0, 1 - (end - start)) / 2
     margin = 0.03 * (end - start) + 0.01
-    short = end - start < 1.5
-    return {
-        "type": "log",
-        "range": [start - missing - margin, end + missing + margin],
-        "dtick": "D2" if short else 1,
-        "tickformat": SECONDS.d3,
-        "ticksuffix": "s",
-    }
+    start, end = start - missing - margin, end + missing + margin
+    axis: dict[str, Any] = {"type": "log", "range": [start, end]}
+    if end - start > 2:
+        return axis | {"dtick": 1, "tickformat": SECONDS.d3, "ticksuffix": "s"}
+    ticks = [digit * 10.0**power for power in range(int(np.floor(start)), int(np.ceil(end))) for digit in (1, 2, 5)]
+    return axis | {"tickvals": ticks, "ticktext": [_round_seconds(tick) for tick in ticks]}
+
+
+def _round_seconds(value: float) -> str:
+    return seconds(value).replace(".00 ", " ").replace(".0 ", " ")
 
 
 def dashes(index: int, palette: int) -> str:
