@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import yaml
@@ -20,8 +21,6 @@ from mega_data_factory.reports import excluded, tables
 from mega_data_factory.reports.excluded import Examples
 from mega_data_factory.reports.figures import Draw
 from mega_data_factory.visualization.charts import flow, latency, nodes, runs, timeline, workers
-
-MOST_HEAT_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,6 @@ class Document:
     comparison: Comparison | None = None
     errors: Examples | None = None
     samples: Samples | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, recording: Recording, past: Past, *, samples: bool = False) -> Document:
@@ -115,32 +113,27 @@ def as_yaml(config: Mapping[str, Any]) -> str:
 
 def _charts(recording: Recording, past: Past, comparison: Comparison | None) -> dict[str, Draw]:
     """The charts that have something to show."""
-    stages = recording.stages
+    found: dict[str, Draw] = {}
+    stages, records = recording.stages, flow_of(recording)
     operators = [operator for stage in stages for operator in stage.operators]
-    records = flow_of(recording)
-    bottleneck = find_bottleneck(recording)
-    over_time, each, coarse = _series(recording)
-    history = [*past.runs, recording.run]
-    several = any(sum(worker.rate is not None for worker in stage.workers) > 1 for stage in stages)
-    known: list[tuple[str, bool, Callable[..., Any]]] = [
-        ("funnel", any(o.input for o in operators), lambda theme: flow.funnel(records, theme)),
-        ("sankey", records.read > 0, lambda theme: flow.sankey(records, theme)),
-        ("utilisation", bottleneck is not None, lambda theme: workers.utilisation(bottleneck, theme)),  # type: ignore[arg-type]
-        ("stages", bool(over_time), lambda theme: timeline.stages_over_time(over_time, theme)),
-        ("cost", bool(each), lambda theme: timeline.operator_cost_over_time(each, theme)),
-        (
-            "latency",
-            any(o.counts.sum() for o in operators),
-            lambda theme: latency.latency_ridges(operators, theme),
-        ),
-        ("workers", several, lambda theme: workers.worker_spread(stages, theme)),
-        ("nodes", len(recording.nodes) > 0, lambda theme: nodes.nodes_and_operators(recording.nodes, coarse, theme)),
-        ("trends", len(history) > 1, lambda theme: runs.trends(history, theme, recording.run_id)),
-        ("comparison", comparison is not None, lambda theme: runs.cost_comparison(comparison, theme)),  # type: ignore[arg-type]
-    ]
-    return {name: draw for name, there, draw in known if there}
-
-
-def _series(recording: Recording) -> tuple[Any, Any, Any]:
-    """Stages over time, operators over time, and operators in as few steps as a heat map has."""
-    return stage_series(recording), operator_series(recording), operator_series(recording, MOST_HEAT_STEPS)
+    if any(operator.input for operator in operators):
+        found["funnel"] = partial(flow.funnel, records)
+    if records.read:
+        found["sankey"] = partial(flow.sankey, records)
+    if bottleneck := find_bottleneck(recording):
+        found["utilisation"] = partial(workers.utilisation, bottleneck)
+    if over_time := stage_series(recording):
+        found["stages"] = partial(timeline.stages_over_time, over_time)
+        found["cost"] = partial(timeline.operator_cost_over_time, operator_series(recording))
+    if any(operator.counts.sum() for operator in operators):
+        found["latency"] = partial(latency.latency_ridges, operators)
+    if any(sum(worker.rate is not None for worker in stage.workers) > 1 for stage in stages):
+        found["workers"] = partial(workers.worker_spread, stages)
+    if len(recording.nodes):
+        coarse = operator_series(recording, nodes.MOST_STEPS)
+        found["nodes"] = partial(nodes.nodes_and_operators, recording.nodes, coarse)
+    if past.runs:
+        found["trends"] = partial(runs.trends, [*past.runs, recording.run], highlight=recording.run_id)
+    if comparison is not None:
+        found["comparison"] = partial(runs.cost_comparison, comparison)
+    return found
