@@ -22,7 +22,7 @@ from mega_data_factory.visualization.formats import plural
 from mega_data_factory.visualization.history import HistoryRetention, MetricsHistory
 from mega_data_factory.visualization.nodes import findings, frames
 from mega_data_factory.visualization.nodes.metric_names import STATUS, STATUS_CODES
-from mega_data_factory.visualization.nodes.points import Value, checked
+from mega_data_factory.visualization.nodes.points import Value, checked, status_code
 from mega_data_factory.visualization.nodes.selection import Names, Selection, select
 from mega_data_factory.visualization.nodes.summary import summary
 from mega_data_factory.visualization.nodes.times import TimeRange, Timestamp, lag_microseconds, microseconds, text
@@ -66,7 +66,7 @@ class MetricsVisualizer:
         self.theme = theme_named(theme)
         self.sensitivity = sensitivity
         self.history = MetricsHistory(retention, directory)
-        self._met: set[str] = set()
+        self._met: dict[str, tuple[str, ...]] = {}  # names of metrics that were looked at, by node
 
     # In
 
@@ -79,15 +79,17 @@ class MetricsVisualizer:
             timestamp: a datetime, seconds since 1970, or ISO 8601 text; now when None.
         """
         stamp = time.time_ns() // 1_000 if timestamp is None else microseconds(timestamp)
-        if node_id not in self._met:  # the first point of a node is looked at closely, all others by the history
-            metrics = checked(node_id, metrics)
-            self._met.add(node_id)
-        elif STATUS in metrics and metrics[STATUS] in STATUS_CODES:
-            metrics = {**metrics, STATUS: STATUS_CODES[metrics[STATUS]]}  # type: ignore[index]
-        try:
-            self.history.append(node_id, metrics, stamp)  # type: ignore[arg-type]
-        except HistoryError:
+        if isinstance(metrics, dict) and self._met.get(node_id) == tuple(metrics):  # the way of nearly every point
+            if STATUS in metrics:
+                code = STATUS_CODES.get(metrics[STATUS])
+                metrics = {**metrics, STATUS: status_code(node_id, metrics[STATUS]) if code is None else code}
+            try:
+                self.history.append(node_id, metrics, stamp)  # type: ignore[arg-type]
+            except HistoryError:
+                self.history.append(node_id, checked(node_id, metrics), stamp)
+        else:
             self.history.append(node_id, checked(node_id, metrics), stamp)
+            self._met[node_id] = tuple(metrics)
 
     def add_frame(self, frame: pd.DataFrame, node_id: str | None = None) -> None:
         """Add many points: a column `timestamp` or an index of times, `node_id` unless given, and metrics."""

@@ -13,7 +13,7 @@ import pandas as pd
 from mega_data_factory.analytics import correlation
 from mega_data_factory.analytics.anomaly import AnomalyDetector
 from mega_data_factory.errors import VisualizationError
-from mega_data_factory.visualization.formats import seconds
+from mega_data_factory.visualization.formats import plural, seconds
 from mega_data_factory.visualization.history import Series
 from mega_data_factory.visualization.nodes.metric_names import STATUS, metric_name
 from mega_data_factory.visualization.nodes.selection import Selection
@@ -25,7 +25,7 @@ Pair: TypeAlias = tuple[str, str]
 
 _CELLS = 1_000  # of the grid on which series are compared
 _WINDOW_CELLS = 64  # of an incident
-_LEAST_CELLS = 3  # with a value; fewer have no correlation
+_LEAST_CELLS = 8  # with a value; fewer have no correlation
 _BASELINE = 16  # windows before the incident, where nothing else is said
 _LATEST = 10_000  # points that say how far apart points usually are
 
@@ -138,10 +138,12 @@ def moving_with(selection: Selection, target: Pair | str, max_lag: int) -> pd.Da
     if not own or not np.isfinite(values[own]).any():
         raise VisualizationError(f"there is no value of {metric} in the time range")
     others = [at for at in range(len(pairs)) if at not in own or len(own) > 1]
-    found = correlation.lagged_correlations(_means(values[own].T), values[others], max(0, round(max_lag / step)))
+    cells = round(max_lag / step)
+    strengths, lags = correlation.lagged_correlations(_means(values[own].T), values[others], cells)
     frame = pd.DataFrame([pairs[at] for at in others], columns=["node_id", "metric"])
-    frame["correlation"], frame["lag"] = found.strength, found.lag * step / 1e6
-    frame["significant"] = found.significant
+    frame["correlation"], frame["lag"] = strengths, lags * step / 1e6
+    _, significant = correlation.by_chance(values.shape[1], len(others) * (2 * cells + 1))
+    frame["significant"] = np.abs(strengths) >= significant
     order = frame["correlation"].abs().sort_values(ascending=False, kind="stable").index
     return frame.loc[order].reset_index(drop=True)
 
@@ -152,11 +154,12 @@ def correlation_matrix(selection: Selection) -> tuple[list[str], Matrix]:
     names, rows = [], []
     for metric in selection.metrics:
         values = _means(_metric_on_grid(selection, metric, (selection.start, selection.end), step)[1].T)
-        if metric != STATUS and np.isfinite(values).sum() > _LEAST_CELLS:
+        if metric != STATUS and np.isfinite(values).sum() >= _LEAST_CELLS:
             names.append(metric)
             rows.append(values)
-    if len(rows) < 2:
-        raise VisualizationError("a correlation needs two metrics with some values in the time range")
+    if len(rows) < 2 or len(rows[0]) < _LEAST_CELLS:
+        message = f"too little is known for a correlation: {plural(len(rows), 'metric')} in the time range"
+        raise VisualizationError(message, hint=f"at least 2, with {_LEAST_CELLS} points each")
     return names, correlation.correlation_matrix(np.array(rows))
 
 

@@ -37,7 +37,7 @@ def microseconds(time: Timestamp) -> int:
     Raises:
         VisualizationError: it is no time, or not one between the years 1 and 9999.
     """
-    if isinstance(time, (int, float)) and not isinstance(time, bool):
+    if isinstance(time, (int, float)):
         if not math.isfinite(time) or abs(time) >= _LATEST_SECONDS:
             hint = "seconds since 1970; divide milliseconds by 1e3, microseconds by 1e6"
             raise VisualizationError(f"the timestamp {time} is no time in seconds", hint=hint)
