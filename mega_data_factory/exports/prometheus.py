@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import logging
 import socket
@@ -86,23 +87,22 @@ class PrometheusExporter(Exporter):
 
 
 class _Page:
-    """What is served: families, rendered when somebody asks.
+    """What is served: families, rendered when somebody asks, and once for all who ask in the same format.
 
     Attributes:
         read: set when a reader has got the newest families whole.
     """
 
     def __init__(self) -> None:
-        self.read = threading.Event()
-        self._families: Sequence[Family] = ()
+        self.turn(())
 
     def turn(self, families: Sequence[Family]) -> None:
-        self._families = families
+        self._rendered = functools.lru_cache(maxsize=4)(functools.partial(exposed, families))
         self.read = threading.Event()  # whoever is reading the page before sets the event of that page
 
     def render(self, accept: str | None) -> tuple[bytes, str, threading.Event]:
         read = self.read  # first: the event may be older than the families, never newer
-        text, content_type = exposed(self._families, accept)
+        text, content_type = self._rendered(accept)
         return text, content_type, read
 
 

@@ -68,7 +68,7 @@ class PushgatewayExporter(Exporter):
         self._sender.send("PUT", self._path(snapshot), text, Content_Type=content_type)
 
     def close(self, snapshot: ExportSnapshot) -> None:
-        """Push the final values, wait for `linger` seconds, and delete the group.
+        """Delete the group; with `linger`, push the final values first and leave them so long.
 
         Raises:
             MetricsError: the Pushgateway did not take it.
