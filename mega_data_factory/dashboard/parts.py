@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -55,7 +56,7 @@ def heading(title: str, *beside: Component | str, trail: Iterable[tuple[str, str
         beside: what stands behind it.
         trail: text and address of the pages above it.
     """
-    above = [item for text, href in trail for item in (link(text, href), html.Span("/", **aria(hidden="true")))]
+    above = [link(text, href) for text, href in trail]
     parts = [html.Nav(above, className="trail", **aria(label="Above"))] if above else []
     return html.Div([*parts, html.Div([html.H1(title), *beside], className="title")], className="head")
 
@@ -64,6 +65,12 @@ def badge(status: str | None) -> Component:
     """The status of a run."""
     text = status or "unknown"
     return html.Span(text, className=f"badge {_TONES.get(text, '')}".strip())
+
+
+def ago(heartbeat: datetime) -> Component:
+    """How long ago a run was last heard of; the browser counts on."""
+    stamp = f"{heartbeat.isoformat()}Z"
+    return html.Time(f"last heard of at {heartbeat:%H:%M:%S} UTC", dateTime=stamp, className="ago note")
 
 
 def tiles(shown: Iterable[Tile]) -> Component:
@@ -128,10 +135,17 @@ def graph(name: str, figure: go.Figure, label: str, revision: str = "") -> Compo
     figure.update_layout(uirevision=revision or name)
     height = f"{figure.layout.height or 420}px"
     plot = dcc.Graph(id=name, figure=figure, config=_GRAPH, style={"height": height})
-    return html.Figure(plot, role="img", className="chart", **aria(label=label))
+    return html.Figure(plot, className="chart", **aria(label=label))
 
 
-def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[Any]], *, first: str = "") -> Component:
+def table(
+    caption: str,
+    headings: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    first: str = "",
+    words: Collection[str] = (),
+) -> Component:
     """A table; the first cell of a row is its heading, the others are numbers and short texts.
 
     Args:
@@ -139,10 +153,19 @@ def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[Any]], 
         headings: of all columns but the first.
         rows: cells; a cell is a text or a component.
         first: heading of the first column.
+        words: headings of the columns that hold texts, which begin at the left.
     """
-    head = html.Tr([html.Th(text, scope="col") for text in (first, *headings)])
+    kinds = ["words" if text in words else "" for text in headings]
+    columns = [html.Th(text, scope="col", className=kind) for text, kind in zip(headings, kinds, strict=True)]
+    head = html.Tr([html.Th(first, scope="col"), *columns])
     body = [
-        html.Tr([html.Th(row[0], scope="row"), *(html.Td(cell) for cell in row[1:])]) for row in (list(r) for r in rows)
+        html.Tr(
+            [
+                html.Th(row[0], scope="row"),
+                *(html.Td(cell, className=kind) for cell, kind in zip(row[1:], kinds, strict=True)),
+            ]
+        )
+        for row in (list(r) for r in rows)
     ]
     narrow = "narrow" if len(headings) < 4 else ""
     return scrolling(html.Table([html.Caption(caption), html.Thead(head), html.Tbody(body)], className=narrow), caption)

@@ -1,4 +1,4 @@
-// What only the browser knows or can do: its look, the title of the page, the address of a filtered table.
+// What only the browser knows or can do: its look, the title of the page, the address of a filtered table, the time.
 window.dash_clientside = window.dash_clientside || {};
 window.dash_clientside.mdf = {
     look(clicks) {
@@ -14,6 +14,10 @@ window.dash_clientside.mdf = {
     },
     title(title) {
         document.title = title ? `${title} · Mega Data Factory` : "Mega Data Factory";
+        for (const link of document.querySelectorAll("header nav a")) {
+            const here = new URL(link.href).pathname === window.location.pathname;
+            here ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
+        }
         return window.dash_clientside.no_update;
     },
     address(query) {
@@ -23,3 +27,43 @@ window.dash_clientside.mdf = {
         return window.dash_clientside.no_update;
     },
 };
+
+// Dash gives its controls roles that screen readers cannot follow: boxes to tick inside of options of a list, and a
+// field that takes the focus though it is hidden from them. Here they become groups of boxes, and buttons with a name.
+const OPTIONS = ".dash-options-list, .dash-options-list-option";
+
+function repaired() {
+    for (const part of document.querySelectorAll(`:is(${OPTIONS})[role]`)) {
+        part.removeAttribute("role");
+        part.removeAttribute("aria-selected");
+    }
+    for (const target of document.querySelectorAll(".dash-dropdown-focus-target:not(:disabled)")) {
+        const button = target.nextElementSibling;
+        const label = document.querySelector(`label[for="${CSS.escape(button.id)}"]`);
+        target.disabled = true;
+        button.tabIndex = 0;
+        if (label) {
+            label.id = `${button.id}-label`;
+            button.setAttribute("aria-labelledby", `${label.id} ${button.id}`);
+        }
+    }
+    for (const content of document.querySelectorAll(".dash-dropdown-content:not([aria-label])")) {
+        content.setAttribute("aria-label", "Options");
+        content.querySelector("input[type=search]")?.setAttribute("aria-label", "Search the options");
+    }
+}
+
+function counted() {
+    for (const time of document.querySelectorAll("time.ago")) {
+        const seconds = Math.max(0, Math.round((Date.now() - Date.parse(time.dateTime)) / 1000));
+        const text = seconds < 90 ? `updated ${seconds} s ago` : `updated ${Math.round(seconds / 60)} min ago`;
+        if (time.textContent !== text) {
+            time.textContent = text;
+        }
+    }
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+    new MutationObserver(() => { repaired(); counted(); }).observe(document.body, { childList: true, subtree: true });
+    setInterval(counted, 1000);
+});

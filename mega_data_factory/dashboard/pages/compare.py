@@ -79,7 +79,8 @@ def _overview(recordings: Sequence[Recording]) -> Component:
                 count(run.get("total_errors")),
             )
         )
-    return parts.section("Runs", parts.table("The runs that are compared", RUN_COLUMNS, rows, first="run"))
+    shown = parts.table("The runs that are compared", RUN_COLUMNS, rows, first="run", words=RUN_COLUMNS[:3])
+    return parts.section("Runs", shown)
 
 
 def _against(view: View, found: Comparison, number: int) -> Component:
@@ -103,5 +104,6 @@ def _changes(found: Comparison) -> Component | None:
         (change.key, without_paths(change.before or "-"), without_paths(change.after or "-"))
         for change in found.changes
     ]
-    table = parts.table("Changed keys", ("first", "this"), rows, first="key")
+    columns = ("first", "this")
+    table = parts.table("Changed keys", columns, rows, first="key", words=columns)
     return html.Details([html.Summary("What was configured differently"), table])

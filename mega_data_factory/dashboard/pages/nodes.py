@@ -163,7 +163,7 @@ def _changed(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[
     ]
     figure = visualizer.plot_incident(None, window, theme=view.theme)
     note = html.P("About 1 is usual, beyond 3 is seldom chance. Choose a time to say what is to be explained.")
-    table = parts.table("What changed, the most first", _CHANGE_COLUMNS, rows, first="node")
+    table = parts.table("What changed, the most first", _CHANGE_COLUMNS, rows, first="node", words=("metric",))
     return [note, *_chart("changed", figure), parts.section("What changed", table)]
 
 
@@ -183,7 +183,8 @@ def _strange(_: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Com
     ]
     more = "" if len(found) <= MOST_ANOMALIES else f"; the {MOST_ANOMALIES} strangest are shown"
     note = f"{plural(len(found), 'point')} since {moment(found['timestamp'].min())}{more}"
-    return [html.P(note, className="note"), parts.table("Anomalies", _ANOMALY_COLUMNS, rows, first="node")]
+    shown = parts.table("Anomalies", _ANOMALY_COLUMNS, rows, first="node", words=("metric", "why"))
+    return [html.P(note, className="note"), shown]
 
 
 _Body = Callable[[View, MetricsVisualizer, Wanted], list[Component]]

@@ -125,4 +125,5 @@ def _custom(recording: Recording, operator: OperatorTotals) -> Component | None:
     ]
     if not rows:
         return None
-    return parts.section("Reported by itself", parts.table("Own metrics", ("metric", "value"), rows, first="worker"))
+    shown = parts.table("Own metrics", ("metric", "value"), rows, first="worker", words=("metric",))
+    return parts.section("Reported by itself", shown)

@@ -62,8 +62,9 @@ def _head(recording: Recording) -> Component:
         className="ways",
         **parts.aria(label="More of this run"),
     )
+    live = [parts.ago(run["heartbeat"])] if run.get("status") == "running" and run.get("heartbeat") else []
     title = run.get("pipeline") or run_id
-    return parts.heading(title, parts.badge(run.get("status")), html.Code(run_id), ways, trail=[("Runs", "/")])
+    return parts.heading(title, parts.badge(run.get("status")), *live, html.Code(run_id), ways, trail=[("Runs", "/")])
 
 
 def _words(document: Document) -> Iterator[Component]:
@@ -100,7 +101,8 @@ def _tables(recording: Recording, document: Document) -> Iterator[Component]:
     if reasons:
         columns = ("reason", "records", "of all that left")
         cells = ((operator, without_paths(reason), *rest) for operator, reason, *rest in reasons)
-        yield parts.section("Why records left", parts.table("Reasons", columns, cells, first="operator"))
+        shown = parts.table("Reasons", columns, cells, first="operator", words=("reason",))
+        yield parts.section("Why records left", shown)
     if document.errors is not None:
         yield parts.section("Errors", _errors(document.errors))
     if document.comparison is not None:
@@ -125,7 +127,7 @@ def _errors(found: Examples) -> Component:
         (example.place, without_paths(example.record_id), without_paths(example.reason), count(example.more))
         for example in found.found
     ]
-    return parts.table("Examples of records that raised", columns, rows, first="where")
+    return parts.table("Examples of records that raised", columns, rows, first="where", words=columns[:2])
 
 
 def _settings(recording: Recording) -> Component:
@@ -135,4 +137,6 @@ def _settings(recording: Recording) -> Component:
     if recording.config:
         text = as_yaml(values_without_paths(recording.config))
         children.append(html.Details([html.Summary("Configuration"), html.Pre(text, className="config")]))
+    report = parts.command(f"mdf report {recording.run_id} -o report.html")
+    children.append(html.P(["As one file that opens anywhere, offline: ", report]))
     return parts.section("How it was run", *children)

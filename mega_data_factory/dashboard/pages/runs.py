@@ -290,8 +290,6 @@ def _row(run: Mapping[str, Any], picked: bool) -> Component:
     )
     books = {True: "closed", False: "open", None: "-"}[run["books_closed"]]
     cells = [
-        run["pipeline"] or "-",
-        parts.badge(run["status"]),
         moment(run["start_time"]),
         seconds(run["duration"]),
         count(run["total_input_records"]),
@@ -301,5 +299,7 @@ def _row(run: Mapping[str, Any], picked: bool) -> Component:
         count(run["total_errors"]),
         html.Span(books, className="bad" if books == "open" else ""),
     ]
-    name = html.Th(parts.link(run_id, parts.run_path(run_id)), scope="row")
-    return html.Tr([html.Td(pick), name, *(html.Td(cell) for cell in cells)])
+    pipeline = run["pipeline"] or "-"
+    name = html.Th(parts.link(run_id, parts.run_path(run_id)), scope="row", title=run_id)
+    texts = [html.Td(pipeline, title=pipeline), html.Td(parts.badge(run["status"]))]
+    return html.Tr([html.Td(pick), name, *texts, *(html.Td(cell) for cell in cells)])

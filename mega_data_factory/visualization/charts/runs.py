@@ -31,16 +31,17 @@ def trends(runs: Sequence[Mapping[str, Any]], theme: Theme = LIGHT, highlight: s
     if not known:
         return nothing(theme, "there are no runs yet")
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
+    one_pipeline = len({run.get("pipeline") for run in known}) == 1  # from one to another no line leads
     lines = (("avg_throughput", "records / s", rate), ("overall_pass_rate", "pass rate %", percent))
     for row, (column, title, written) in enumerate(lines, 1):
         figure.add_scatter(
             x=[run["start_time"] for run in known],
             y=[run.get(column) for run in known],
-            mode="lines+markers",
-            line={"color": theme.colour(row - 1)},
+            mode="lines+markers" if one_pipeline else "markers",
+            line={"color": theme.colour(0)},
             marker={
                 "size": [11 if run["run_id"] == highlight else 6 for run in known],
-                "color": [_colour(run, row, highlight, theme) for run in known],
+                "color": [_colour(run, highlight, theme) for run in known],
                 "line": {"color": theme.background, "width": 1},
             },
             customdata=[[safe(run["run_id"]), safe(run.get("status")), written(run.get(column))] for run in known],
@@ -51,13 +52,13 @@ def trends(runs: Sequence[Mapping[str, Any]], theme: Theme = LIGHT, highlight: s
         figure.update_yaxes(title_text=title, rangemode="tozero", row=row, col=1)
     figure.update_yaxes(tickformat="~s", row=1, col=1)
     figure.update_xaxes(title_text="start (UTC)", row=2, col=1)
-    return framed(figure, theme, 380, showlegend=False, hovermode="closest")
+    return framed(figure, theme, 300, showlegend=False, hovermode="closest")
 
 
-def _colour(run: Mapping[str, Any], row: int, highlight: str | None, theme: Theme) -> str:
+def _colour(run: Mapping[str, Any], highlight: str | None, theme: Theme) -> str:
     if run.get("status") not in ("completed", "running"):
         return theme.bad
-    return theme.text if run["run_id"] == highlight else theme.colour(row - 1)
+    return theme.text if run["run_id"] == highlight else theme.colour(0)
 
 
 def cost_comparison(comparison: Comparison, theme: Theme = LIGHT) -> go.Figure:
