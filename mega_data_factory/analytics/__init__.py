@@ -10,22 +10,36 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mega_data_factory.analytics.anomaly import Anomalies, AnomalyDetector, Reason, detect, node_anomaly_rate
+    from mega_data_factory.analytics.bottleneck import Bottleneck, find_bottleneck
+    from mega_data_factory.analytics.comparison import Comparison, compare
     from mega_data_factory.analytics.correlation import changed_scores, correlation_matrix, lagged_correlations
+    from mega_data_factory.analytics.findings import Finding
+    from mega_data_factory.analytics.runs.recording import Recording
 
 __all__ = [
     "Anomalies",
     "AnomalyDetector",
+    "Bottleneck",
+    "Comparison",
+    "Finding",
     "Reason",
+    "Recording",
     "changed_scores",
+    "compare",
     "correlation_matrix",
     "detect",
+    "find_bottleneck",
     "lagged_correlations",
     "node_anomaly_rate",
 ]
 
 _HOMES = {
     "anomaly": ("Anomalies", "AnomalyDetector", "Reason", "detect", "node_anomaly_rate"),
+    "bottleneck": ("Bottleneck", "find_bottleneck"),
+    "comparison": ("Comparison", "compare"),
     "correlation": ("changed_scores", "correlation_matrix", "lagged_correlations"),
+    "findings": ("Finding",),
+    "runs.recording": ("Recording",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -3,6 +3,7 @@
 import itertools
 import random
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from mega_data_factory.analytics.runs.latency import density, long_tails, slow_s
 from mega_data_factory.analytics.runs.series import operator_series, stage_series
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.analytics.skew import stragglers, uneven_work
-from tests.made_runs import Op, Pool, recorded
+from mega_data_factory.framework.metrics import MetricsReader
+from tests.made_runs import START, Op, Pool, make_run, recorded
 
 
 def totals(name, cost, passed, records=1000):
@@ -166,3 +168,14 @@ def test_many_operators_are_taken_by_stage(tmp_path, most, names):
     steps = steps_of(flow, most)
     assert [step.name for step in steps] == names
     assert all(s.input - s.output == sum(exit.records for exit in s.exits) for s in steps)
+
+
+def test_samples_can_be_read_without_their_histograms(tmp_path):
+    """Chosen columns are those of all samples, also where a time is asked for; what says where and when comes along."""
+    run_id = make_run(tmp_path, [Pool("a", [Op("x")])])
+    reader = MetricsReader(tmp_path)
+    since = START + timedelta(seconds=20)
+    few, all_of_them = reader.samples(run_id, since=since, columns=["busy_time"]), reader.samples(run_id, since=since)
+    assert "latency_histogram" not in few.column_names
+    assert {"busy_time", "timestamp", "stage_name", "operator_name"} <= set(few.column_names)
+    assert few["busy_time"].to_pylist() == all_of_them["busy_time"].to_pylist() != []
