@@ -15,11 +15,6 @@ export_app = typer.Typer(
 )
 
 
-@export_app.callback()
-def _group() -> None:
-    """Hand the metrics over to other programs."""
-
-
 @export_app.command("superset")
 def _superset(
     metrics: Metrics = DEFAULT,
@@ -55,7 +50,7 @@ def _superset(
 
     views = write_views(metrics, duckdb or join(metrics, "metrics.duckdb"))
     address = uri or uri_of(views)
-    write_bundle(output, views, address)
+    write_bundle(output, address)
     files = [str(path) for path in write_setup(setup)] if setup is not None else []
     if as_json:
         print_json({"metrics": metrics, "bundle": output, "duckdb": str(views), "uri": address, "setup": files})

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -82,9 +81,10 @@ def serving(folder: Path, metrics: Path) -> Iterator[Superset]:
     bundle, setup = folder / "pipeline_metrics.zip", folder / "superset"
     assert main(["export", "superset", "--metrics", str(metrics), "-o", str(bundle), "--setup", str(setup)]) == 0
     (setup / "venv").symlink_to(made())
-    environment = dict(re.findall(r"^export (\w+)='?([^'\n]*)'?", (setup / "superset.env").read_text(), re.MULTILINE))
-    environment |= {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
-    environment["PATH"] = f"{setup / 'venv/bin'}:{os.environ['PATH']}"
+    sourced = ["bash", "-c", f". {setup / 'superset.env'} && env -0"]
+    mine = {name: os.environ[name] for name in ("HOME", "LANG", "PATH") if name in os.environ}
+    shown = subprocess.run(sourced, env=mine, capture_output=True, text=True, check=True).stdout
+    environment = dict(line.split("=", 1) for line in shown.split("\0") if line)
     commands = (
         "superset db upgrade",
         "superset fab create-admin --username admin --password admin --firstname A --lastname B --email a@example.org",

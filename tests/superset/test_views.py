@@ -169,7 +169,7 @@ def test_nobody_is_missed_or_seen_twice_while_others_compact(folder, views):
 
     def working():
         try:
-            for number in range(20):
+            for number in range(12):
                 written.append(store.write(folder, number))
                 compact(folder, unit_runs=5 if number % 2 else 100)
         except BaseException as error:  # noqa: BLE001 - shown by the test
@@ -219,17 +219,17 @@ def test_percentiles_are_those_of_added_histograms(folder, views):
         assert connection.execute(nothing).fetchone() == (None,)
 
 
-@pytest.mark.parametrize("quantile", [0.0, 0.5, 0.9, 1.0])
-def test_the_extremes_of_a_histogram_are_found(views, quantile):
-    """Zero seconds, the smallest and the largest float are answered by their bucket."""
-    for values in ([0.0], [5e-324], [1.7e308], [0.0, 1e-9, 3.0], [0.25] * 3 + [8.0]):
-        histogram = LatencyHistogram()
-        for value in values:
-            histogram.add(value)
-        pairs = [{"bucket": bucket, "count": count} for bucket, count in histogram.to_pairs()]
-        with duckdb.connect(str(views), read_only=True) as connection:
-            (found,) = connection.execute("SELECT latency_percentile($1, $2)", [pairs, quantile]).fetchone()
-        assert found == pytest.approx(histogram.quantile(max(quantile, 1e-9)), rel=1e-12, abs=0)
+def test_the_extremes_of_a_histogram_are_found(views):
+    """Zero seconds, the smallest and the largest float are answered by their bucket, for every quantile."""
+    with duckdb.connect(str(views), read_only=True) as connection:
+        for values in ([0.0], [5e-324], [1.7e308], [0.0, 1e-9, 3.0], [0.25] * 3 + [8.0]):
+            histogram = LatencyHistogram()
+            for value in values:
+                histogram.add(value)
+            pairs = [{"bucket": bucket, "count": count} for bucket, count in histogram.to_pairs()]
+            for quantile in (0.0, 0.5, 0.9, 1.0):
+                (found,) = connection.execute("SELECT latency_percentile($1, $2)", [pairs, quantile]).fetchone()
+                assert found == pytest.approx(histogram.quantile(max(quantile, 1e-9)), rel=1e-12, abs=0)
 
 
 def test_a_long_run_has_few_steps(folder, views):

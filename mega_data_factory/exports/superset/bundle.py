@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 import uuid
 import zipfile
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import duckdb
 import yaml
 
 from mega_data_factory import storage
@@ -17,6 +15,7 @@ from mega_data_factory.exports.superset.chart import Chart
 from mega_data_factory.exports.superset.contents import CHARTS
 from mega_data_factory.exports.superset.dashboard import SLUG, TITLE, layout, metadata
 from mega_data_factory.exports.superset.datasets import DATASETS, Dataset, Metric, column_label
+from mega_data_factory.exports.superset.views_file import columns_of
 from mega_data_factory.storage import Location
 
 DATABASE = "Pipeline metrics (DuckDB)"
@@ -36,26 +35,25 @@ def identity(kind: str, name: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{kind}/{name}"))
 
 
-def write_bundle(output: Location, views: Path, uri: str) -> None:
+def write_bundle(output: Location, uri: str) -> None:
     """Write the bundle.
 
     Args:
         output: the zip file.
-        views: the views file, which says what columns there are.
         uri: SQLAlchemy's name of the views file, on the machine of Superset.
 
     Raises:
         OutputError: it cannot be written.
     """
     with storage.atomic_output(output) as sink, zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in documents(views, uri).items():
+        for name, content in documents(uri).items():
             text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
             archive.writestr(zipfile.ZipInfo(f"pipeline_metrics/{name}", _EPOCH), text, zipfile.ZIP_DEFLATED)
 
 
-def documents(views: Path, uri: str) -> dict[str, dict[str, Any]]:
-    """The YAML documents of the bundle by path; arguments as of `write_bundle`."""
-    columns = _columns_of(views)
+def documents(uri: str) -> dict[str, dict[str, Any]]:
+    """The YAML documents of the bundle by path."""
+    columns = columns_of(each.name for each in DATASETS)
     folder = _file_name(DATABASE)
     return {
         # Without a `type` every way of importing takes it.
@@ -69,17 +67,6 @@ def documents(views: Path, uri: str) -> dict[str, dict[str, Any]]:
 
 def _file_name(title: str) -> str:
     return re.sub(r"\W+", "_", title).strip("_")
-
-
-def _columns_of(views: Path) -> dict[str, dict[str, str]]:
-    """Name and type of the columns of every dataset."""
-    with duckdb.connect(str(views), read_only=True) as connection:
-        return {each.name: dict(_described(connection, each.name)) for each in DATASETS}
-
-
-def _described(connection: duckdb.DuckDBPyConnection, view: str) -> Iterator[tuple[str, str]]:
-    for name, kind, *_ in connection.execute(f"DESCRIBE {view}").fetchall():
-        yield name, kind
 
 
 def _database(uri: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,6 +19,8 @@ from mega_data_factory.exports.superset.percentile import LATENCY_PERCENTILE
 from mega_data_factory.exports.superset.store_views import PLACEHOLDER, folders, quoted, store_views
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.storage import Location
+
+_ATTEMPTS = 5
 
 STORAGE_VERSION = "v1.0.0"
 """The oldest format that every DuckDB since 1.0 reads: Superset's DuckDB is older than ours."""
@@ -48,11 +51,7 @@ def write_views(metrics: Location, file: Location) -> Path:
         for folder in folders(kind):
             _write_placeholder(root / folder / PLACEHOLDER, table)
     with tempfile.TemporaryDirectory() as folder:
-        built = Path(folder, "views.duckdb")
-        try:
-            _build(built, root)
-        except duckdb.Error as error:
-            raise MetricsError(f"DuckDB cannot read the metrics in {root}: {error}") from error
+        built = _built(Path(folder), root)
         with storage.atomic_output(target) as sink:
             sink.write(built.read_bytes())
     return target
@@ -61,6 +60,15 @@ def write_views(metrics: Location, file: Location) -> Path:
 def uri_of(file: Path) -> str:
     """The SQLAlchemy URI under which Superset opens a views file: read-only, for any number of processes."""
     return f"duckdb:///{quote(str(file))}?access_mode=READ_ONLY"
+
+
+def columns_of(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Name and SQL type of the columns of some views; they are the same whatever the metrics are."""
+    with tempfile.TemporaryDirectory() as empty:
+        file = write_views(empty, Path(empty, "views.duckdb"))
+        with duckdb.connect(str(file), read_only=True) as connection:
+            described = {name: connection.execute(f"DESCRIBE {name}").fetchall() for name in names}
+    return {name: {row[0]: row[1] for row in rows} for name, rows in described.items()}
 
 
 def _local_folder(metrics: Location) -> Path:
@@ -86,11 +94,21 @@ def _write_placeholder(path: Path, columns: pa.Schema) -> None:
         output.write(sink.getvalue())
 
 
-def _build(file: Path, root: Path) -> None:
-    """Write all views: making one opens the files behind it.
+def _built(folder: Path, root: Path) -> Path:
+    """A new views file in a folder: making a view opens the files behind it, and one of these may just be going."""
+    for left in reversed(range(_ATTEMPTS)):
+        file = folder / f"{left}.duckdb"
+        try:
+            _build(file, root)
+            break
+        except duckdb.Error as error:
+            if not left or not isinstance(error, duckdb.IOException):
+                raise MetricsError(f"DuckDB cannot read the metrics in {root}: {error}") from error
+    return file
 
-    `metrics_folder()` says where they are, for who wants to let a connection read nothing else.
-    """
+
+def _build(file: Path, root: Path) -> None:
+    """Write all views, and `metrics_folder()`, for who wants to let a connection read nothing else."""
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH {quoted(str(file))} AS written (STORAGE_VERSION '{STORAGE_VERSION}')")
         connection.execute("USE written")
