@@ -52,9 +52,11 @@ layers: $(STAMP)
 
 docs-check: $(STAMP)
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python docs/grafana_dashboard.py --check
 
 docs: $(STAMP) ## Write the generated pages of docs/ again
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/grafana_dashboard.py
 
 examples: $(STAMP) ## Run every script in examples/
 	@set -e; for example in examples/*.py; do echo "== $$example"; $(BIN)/python "$$example"; done
