@@ -171,9 +171,8 @@ def main() -> None:
         sys.exit("set MDF_BENCHMARK_DATA to the folder of the data")
     folder = Path(os.environ["MDF_BENCHMARK_DATA"]) / "petshop" / "low_traffic"
     real = incidents(folder)
-    print(
-        f"PetShop, {len(real)} incidents, about {len(real[0].services)} metrics of {len(set(real[0].services))} services\n"
-    )
+    services = real[0].services
+    print(f"PetShop, {len(real)} incidents, about {len(services)} metrics of {len(set(services))} services\n")
     heading("method", "top 1", "top 3", "top 5", "mean reciprocal rank")
     for name, score in METHODS.items():
         ranks = np.array([incident.rank(score) for incident in real])
@@ -185,7 +184,7 @@ def main() -> None:
     for width in (40, 10):
         made = changes(calm, width, options.rounds)
         print(
-            f"\n{_CHANGED} of {len(calm)} metrics changed for {width} samples: share of them among the first {_CHANGED}\n"
+            f"\n{_CHANGED} of {len(calm)} metrics changed for {width} samples: share of them among as many first ones\n"
         )
         heading("method", "all", *_KINDS)
         for name, score in METHODS.items():

@@ -118,20 +118,24 @@ class AnomalyDetector:
         """How new the value is, and the least, the greatest and the spread of the last ones with it."""
         points = self.points
         least, greatest = self._extremes.push(value)
+        own = score = _VALUE * self._value.learn(value, points)
         kind: Kind = "value"
-        judged, novelty, score = value, self._value, _VALUE * self._value.learn(value, points)
+        judged, novelty = value, self._value
         if points >= _WINDOW:  # of fewer there is no level yet that could be held
-            spread, reach = greatest - least, self._value.reach
-            held: tuple[tuple[Kind, float, Novelty, float], ...] = (
-                ("least", least, self._least, _LEVEL * self._least.learn(least, points, reach)),
-                ("greatest", greatest, self._greatest, _LEVEL * self._greatest.learn(greatest, points, reach)),
-                ("spread", spread, self._spread, _SPREAD * self._spread.learn(spread, points, reach)),
-            )
-            if score < 1.0:  # a value that is strange enough by itself is the plainer reason
-                kind, judged, novelty, score = max((kind, judged, novelty, score), *held, key=_by_score)
+            level = _LEVEL * self._least.learn(least, points)
+            if level > score:
+                kind, judged, novelty, score = "least", least, self._least, level
+            level = _LEVEL * self._greatest.learn(greatest, points)
+            if level > score:
+                kind, judged, novelty, score = "greatest", greatest, self._greatest, level
+            level = _SPREAD * self._spread.learn(greatest - least, points)
+            if level > score:
+                kind, judged, novelty, score = "spread", greatest - least, self._spread, level
         score = self._hold_off.let_pass(score, points)
         if score <= 0.0:
             return
+        if own >= 1.0:  # a value that is strange enough by itself is the plainest reason
+            kind, judged, novelty = "value", value, self._value
         direction: Direction = "between"
         bound = novelty.nearest
         if judged > novelty.high:
@@ -167,10 +171,6 @@ class AnomalyDetector:
         if score > self._score and self.points > self.warm_up:
             self._score = score
             self._reason = Reason(kind, direction, value, bound, run, self.points, self._since, self._now)
-
-
-def _by_score(evidence: tuple[Kind, float, Novelty, float]) -> float:
-    return evidence[3]
 
 
 def _checked(timestamp: float) -> float:

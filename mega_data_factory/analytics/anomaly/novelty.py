@@ -36,16 +36,8 @@ class Novelty:
         self.nearest = 0.0
         """The nearest value seen before the last value that scored."""
 
-    @property
-    def reach(self) -> float:
-        """The range of all values so far."""
-        return self._seen.high - self._seen.low
-
-    def learn(self, value: float, points: int, reach: float = 0.0) -> float:
-        """The strangeness of `value`, the `points`-th of its series, in decades; 0 for one that stays as it was.
-
-        A gap is measured by the range of the values, or by `reach` where they have none yet.
-        """
+    def learn(self, value: float, points: int) -> float:
+        """The strangeness of `value`, the `points`-th of its series, in decades; 0 for one that stays as it was."""
         last, self._last = self._last, value
         if value == last:
             return 0.0
@@ -66,7 +58,5 @@ class Novelty:
         as_wide = 1 + sum(gaps[at:])
         gaps[at] += 1
         self.low, self.high, self.nearest = low, high, seen.nearest
-        if high > low:
-            reach = high - low
-        share = min(gap / reach, _WIDEST) if reach > 0.0 else _WITHOUT_RANGE
+        share = min(gap / (high - low), _WIDEST) if high > low else _WITHOUT_RANGE
         return log10((1.0 + 100.0 * share) * points / as_wide)
