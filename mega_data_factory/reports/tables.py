@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mega_data_factory.analytics.comparison import Comparison, OperatorDifference
-from mega_data_factory.analytics.runs.flow import Flow
+from mega_data_factory.analytics.runs.flow import Flow, flow_of
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
 from mega_data_factory.visualization.formats import count, moment, percent, plural, rate, seconds, size
@@ -92,14 +92,15 @@ def reason_rows(flow: Flow) -> list[tuple[str, str, str, str]]:
 def tiles(recording: Recording) -> list[Tile]:
     """The numbers that come first."""
     run = recording.run
-    read, written = run.get("total_input_records") or 0, run.get("total_output_records") or 0
+    flow = flow_of(recording)
+    read, written = flow.read, flow.written
     errors, dead = run.get("total_errors") or 0, run.get("dead_lettered_records") or 0
     busy = sum(stage.busy for stage in recording.stages)
     closed = run.get("books_closed")
     difference = run.get("books_difference")
     return [
         Tile("read", count(read), _planned(run.get("planned_records"), read)),
-        Tile("kept", count(written), f"{percent(run.get('overall_pass_rate'))} of what was read"),
+        Tile("kept", count(written), f"{percent(100 * written / read if read else None)} of what was read"),
         Tile("throughput", rate(read / recording.seconds if recording.seconds else None), "records read, whole run"),
         Tile("duration", seconds(recording.seconds), f"{seconds(busy)} of work in stages"),
         Tile(

@@ -4,6 +4,7 @@ import json
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -324,3 +325,14 @@ def test_a_report_that_cannot_be_written_fails_nothing(tmp_path, caplog):
     (tmp_path / "reports").write_text("in the way", encoding="utf-8")
     assert report_beside(str(tmp_path), "run_made") is None
     assert "could not be written" in caplog.text
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_files_of_every_version_have_a_report(tmp_path, version):
+    """What older versions did not write is left out, and their operators are in the tables."""
+    store = Path(__file__).parents[1] / "metrics" / "old_versions" / f"version_{version}"
+    write_report(MetricsReader(store), "latest", tmp_path / "r.html")
+    page = Texts((tmp_path / "r.html").read_text(encoding="utf-8")).shown
+    assert "Where the records went" in page
+    operators = MetricsReader(store).operators(MetricsReader(store).resolve("latest"))
+    assert operators["operator_name"][0].as_py() in page

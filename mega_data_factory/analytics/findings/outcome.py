@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mega_data_factory.analytics.findings.finding import Finding
+from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.visualization.formats import count, percent, plural, seconds
@@ -68,8 +69,8 @@ def _accounts(run: Any) -> str:
 
 def nothing(recording: Recording, _: Past) -> Iterator[Finding]:
     """A run that read or kept nothing."""
-    run = recording.run
-    read, written = run.get("total_input_records") or 0, run.get("total_output_records") or 0
+    run, flow = recording.run, flow_of(recording)
+    read, written = flow.read, flow.written
     if run.get("status") == "running":
         return
     if not read:

@@ -215,7 +215,7 @@ def instrumentation(recording: Recording, _: Past) -> Iterator[Finding]:
     cost = recording.run.get("instrumentation_seconds")
     work = sum(stage.busy for stage in recording.stages)
     work += (recording.run.get("loader_seconds") or 0.0) + (recording.run.get("writer_seconds") or 0.0)
-    if cost is None or work <= 0:
+    if not cost or work <= 0:  # 0 where nobody measured it
         return
     share = percent(100 * cost / work)
     evidence = {"seconds": cost, "share": cost / work}

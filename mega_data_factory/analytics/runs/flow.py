@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import OperatorTotals
@@ -63,7 +63,7 @@ def flow_of(recording: Recording) -> Flow:
         exits.append(Exit(operator, "error", "raised", operator.errors))
     exits = [exit for exit in exits if exit.records > 0]
     first = operators[0].input if operators else 0
-    written = run.get("total_output_records") or 0
+    written = run.get("total_output_records") or (operators[-1].output if operators and _hand_made(run) else 0)
     read = max(run.get("total_input_records") or 0, first)
     left = sum(exit.records for exit in exits)
     return Flow(read, operators, tuple(exits), written, max(0, read - left - written))
@@ -120,6 +120,11 @@ def steps_of(flow: Flow, most: int) -> list[Step]:
         )
         for (stage, _), operators in groups.items()
     ]
+
+
+def _hand_made(run: Mapping[str, Any]) -> bool:
+    """Whether nothing was noted of loader and writer, as in rows of version 0: then the operators say what was."""
+    return not run.get("total_input_records") and not run.get("committed_records")
 
 
 def _reasons(operator: OperatorTotals) -> Mapping[str, int]:
