@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mega_data_factory.exports.superset.chart import Chart
+from mega_data_factory.exports.superset.charts.chart import Chart
 
 KINDS = ("runs", "stages", "operators", "samples", "nodes")
 

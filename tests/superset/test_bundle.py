@@ -11,7 +11,7 @@ import yaml
 
 from mega_data_factory.cli import main
 from mega_data_factory.exports.superset import write_bundle, write_setup, write_views
-from mega_data_factory.exports.superset.contents import CHARTS, COLUMNS, SECTIONS
+from mega_data_factory.exports.superset.charts.contents import CHARTS, COLUMNS, SECTIONS
 from mega_data_factory.exports.superset.dashboard import CHOICES
 from mega_data_factory.exports.superset.datasets import DATASETS
 from mega_data_factory.framework.metrics.schema import TABLES

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from mega_data_factory.exports.superset.contents import CHARTS
+from mega_data_factory.exports.superset.charts.contents import CHARTS
 from tests.superset.server import ADMIN
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("default::ResourceWarning")]

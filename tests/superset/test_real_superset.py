@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mega_data_factory.exports.superset import write_views
-from mega_data_factory.exports.superset.contents import CHARTS
+from mega_data_factory.exports.superset.charts.contents import CHARTS
 from mega_data_factory.framework.metrics.store.compaction import compact
 from tests.superset import history
 from tests.superset.expected import assert_same, columns_of, expected, frames

@@ -10,7 +10,7 @@ import pytest
 
 from mega_data_factory.errors import MetricsError, MetricsQueryError, OutputError
 from mega_data_factory.exports.superset import uri_of, write_views
-from mega_data_factory.exports.superset.chart_views import MOST_STEPS
+from mega_data_factory.exports.superset.views.charts import MOST_STEPS
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.histogram import LatencyHistogram

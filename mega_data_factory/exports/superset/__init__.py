@@ -2,6 +2,6 @@
 
 from mega_data_factory.exports.superset.bundle import write_bundle
 from mega_data_factory.exports.superset.setup_files import write_setup
-from mega_data_factory.exports.superset.views_file import uri_of, write_views
+from mega_data_factory.exports.superset.views.file import uri_of, write_views
 
 __all__ = ["uri_of", "write_bundle", "write_setup", "write_views"]

@@ -11,11 +11,11 @@ from typing import Any
 import yaml
 
 from mega_data_factory import storage
-from mega_data_factory.exports.superset.chart import Chart
-from mega_data_factory.exports.superset.contents import CHARTS
+from mega_data_factory.exports.superset.charts.chart import Chart
+from mega_data_factory.exports.superset.charts.contents import CHARTS
 from mega_data_factory.exports.superset.dashboard import SLUG, TITLE, layout, metadata
 from mega_data_factory.exports.superset.datasets import DATASETS, Dataset, Metric, column_label
-from mega_data_factory.exports.superset.views_file import columns_of
+from mega_data_factory.exports.superset.views.file import columns_of
 from mega_data_factory.storage import Location
 
 DATABASE = "Pipeline metrics (DuckDB)"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mega_data_factory.exports.superset.contents import CHARTS, SECTIONS, Section
+from mega_data_factory.exports.superset.charts.contents import CHARTS, SECTIONS, Section
 
 TITLE = "Pipeline metrics"
 SLUG = "pipeline-metrics"

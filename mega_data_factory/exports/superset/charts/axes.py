@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mega_data_factory.exports.superset.chart import ROWS, Chart
+from mega_data_factory.exports.superset.charts.chart import ROWS, Chart
 
 _AXES = {
     "x_axis_title_margin": 16,

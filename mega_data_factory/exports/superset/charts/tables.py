@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from mega_data_factory.exports.superset.chart import Chart
+from mega_data_factory.exports.superset.charts.chart import Chart
 
 _TABLE = {
     "percent_metrics": [],

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from mega_data_factory import storage
 from mega_data_factory.errors import MetricsError, MetricsQueryError, OutputError
-from mega_data_factory.exports.superset.chart_views import CHART_VIEWS
-from mega_data_factory.exports.superset.percentile import LATENCY_PERCENTILE
-from mega_data_factory.exports.superset.store_views import PLACEHOLDER, folders, quoted, store_views
+from mega_data_factory.exports.superset.views.charts import CHART_VIEWS
+from mega_data_factory.exports.superset.views.percentile import LATENCY_PERCENTILE
+from mega_data_factory.exports.superset.views.store import PLACEHOLDER, folders, quoted, store_views
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.storage import Location
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mega_data_factory.exports.superset.chart import Chart, big_number
-from mega_data_factory.exports.superset.charts_with_axes import bars, boxes, heat_map, line
+from mega_data_factory.exports.superset.charts.axes import bars, boxes, heat_map, line
+from mega_data_factory.exports.superset.charts.chart import Chart, big_number
+from mega_data_factory.exports.superset.charts.tables import groups, rows
 from mega_data_factory.exports.superset.datasets import COUNT, RATE, SHARE, SHORT
-from mega_data_factory.exports.superset.tables import groups, rows
 
 COLUMNS = 12
 """Widths in a row add up to this."""

@@ -1,0 +1,1 @@
+"""The charts of the dashboard: how each type is written down, and which there are."""
