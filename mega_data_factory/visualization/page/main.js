@@ -63,9 +63,11 @@
       update[name + ".visible"] = used[at];
       update[legend + ".visible"] = used[at] && !row.crowded;
       const names = data.filter((trace, one) => (trace.yaxis || "y") === row.axis && trace.name && visible(one) &&
-        trace.showlegend !== false).length;
-      const narrow = plot.clientWidth < 560 && names > 2 && !row.crowded;  // no room for both: the legend says more
-      update[`annotations[${title}].visible`] = used[at] && !narrow;
+        trace.showlegend !== false);
+      const narrow = plot.clientWidth < 560 && names.length > 2 && !row.crowded;  // no room for title and legend
+      const alike = new Set(names.map((trace) => trace.meta.metric)).size < 2;  // then the legend names nodes
+      update[`annotations[${title}].visible`] = used[at] && (!narrow || alike);
+      if (narrow && alike) update[legend + ".visible"] = false;
       if (!used[at]) return;
       const upper = top - page.head / inner;
       top -= row.weight / total;

@@ -1,0 +1,93 @@
+"""What can be asked of the metrics of nodes: rows, numbers, what is strange, what moves together, what changed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+
+from mega_data_factory.visualization.history import MetricsHistory
+from mega_data_factory.visualization.nodes import findings, frames
+from mega_data_factory.visualization.nodes.selection import Names, select
+from mega_data_factory.visualization.nodes.summary import summary
+from mega_data_factory.visualization.nodes.times import TimeRange, lag_microseconds
+
+
+class NodeQuestions:
+    """Answers from a history, as frames. Every method raises `VisualizationError` where there is nothing to answer.
+
+    Args:
+        history: of the nodes.
+        sensitivity: of anomaly detection, in (0, 1).
+    """
+
+    def __init__(self, history: MetricsHistory, sensitivity: float = 0.5) -> None:
+        self.history = history
+        self.sensitivity = sensitivity
+
+    def to_frame(self, nodes: Names = None, metrics: Names = None, time_range: TimeRange = None) -> pd.DataFrame:
+        """A row for each node and time: `node_id`, `timestamp` (naive UTC), and the metrics.
+
+        Rows that old points were thinned to have their length in seconds in `interval`, means in the metric's column,
+        and extremes in `<metric>_min` and `<metric>_max`; the extra columns are there only if such rows are.
+        """
+        return frames.frame_of(select(self.history, nodes, metrics, time_range))
+
+    def get_metrics_summary(self, time_range: TimeRange = None) -> dict[str, Any]:
+        """Span, points, and of each metric mean, min and max: of the cluster and of each node, as JSON knows them."""
+        return summary(select(self.history, time_range=time_range))
+
+    def detect_anomalies(
+        self,
+        node: Names = None,
+        metric: Names = None,
+        time_range: TimeRange = None,
+        *,
+        sensitivity: float | None = None,
+    ) -> pd.DataFrame:
+        """Strange points, judged in order of time without looking ahead, frozen metrics and missing data included.
+
+        Returns:
+            `node_id, metric, timestamp, value, score, reason`, by time. Some microseconds a point are needed.
+        """
+        part = select(self.history, node, metric, time_range)
+        return findings.anomalies(part, self.sensitivity if sensitivity is None else sensitivity)
+
+    def correlations(
+        self,
+        metric: str,
+        node: str | None = None,
+        max_lag: timedelta | float | str = 0.0,
+        time_range: TimeRange = None,
+    ) -> pd.DataFrame:
+        """Which series of which nodes move with one, before or after it.
+
+        Args:
+            metric: what they are compared with.
+            node: of this node; None is the mean over all.
+            max_lag: how much one may follow the other: seconds, a `timedelta`, or `"5m"`.
+            time_range: all by default.
+
+        Returns:
+            `node_id, metric, correlation, lag, significant`, strongest first; `lag` in seconds, positive where the
+            series follows.
+        """
+        part = select(self.history, time_range=time_range)
+        select(self.history, node, metric)
+        target = metric if node is None else (node, metric)
+        return findings.moving_with(part, target, lag_microseconds(max_lag))
+
+    def changed(self, window: TimeRange, baseline: TimeRange = None) -> pd.DataFrame:
+        """Which metrics on which nodes are different in a window, such as the time of an incident.
+
+        Args:
+            window: the incident.
+            baseline: what is usual, at least twice as long; what lies before the window by default, at most 16 times
+                its length.
+
+        Returns:
+            `node_id, metric, score, before, during`, strongest first; about 1 is usual, beyond 3 seldom chance.
+        """
+        part = select(self.history)
+        return findings.changed(part, *findings.windows(part, window, baseline))
