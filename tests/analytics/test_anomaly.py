@@ -140,6 +140,16 @@ def test_pauses_that_are_usual_are_none():
     assert [at for at, reason in detect(steady(2_000), times).reasons.items() if reason.kind == "missing"] == []
 
 
+@pytest.mark.parametrize("first", [1_000, 3_600 * SECOND])
+def test_the_first_step_may_be_anything(first):
+    """Two points a millisecond or an hour apart at the start make no other silence usual, or strange."""
+    times = [START, *[START + first + second * SECOND for second in range(599)]]
+    times.append(times[-1] + 60 * SECOND)
+    found = detect(steady(601), times)
+    assert found.alarms.tolist() == [600]
+    assert found.reasons[600].run == pytest.approx(59, rel=0.06)
+
+
 def test_times_that_stand_still_or_run_back_do_no_harm():
     """A point that is not later than the last counts as of the same moment."""
     values = steady(600)

@@ -163,7 +163,7 @@ class AnomalyDetector:
         longest = self._missing.longest
         score = self._missing.score(silence)
         if over:
-            self._missing.ended(silence)
+            self._missing.ended(silence if self.points >= _WINDOW else 0.0)  # before, the usual step is not yet known
         self._raise(score, "missing", "above", nan, longest, silence)
 
     def _raise(self, score: float, kind: Kind, direction: Direction, value: float, bound: float, run: float) -> None:

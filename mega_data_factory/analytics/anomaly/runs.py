@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import floor, log2
 
+_PACE = 0.05  # of the usual step
+
 
 class RunLength:
     """Judges a run by the longest one that its series has had before.
@@ -47,11 +49,12 @@ class Silence:
     where all steps are equal (after Ma, Muthukrishnan and Sandler, "Frugal Streaming for Estimating Quantiles", 2013).
     """
 
-    __slots__ = ("_last", "_missing", "_step", "_valued")
+    __slots__ = ("_last", "_missing", "_pace", "_step", "_valued")
 
     def __init__(self) -> None:
         self._missing = 0
         self._step = 0.0
+        self._pace = 1.0  # doubles or halves at first: the first two points may be anything
         self._last: float | None = None  # time of the last point
         self._valued: float | None = None  # time of the last point with a value
 
@@ -74,10 +77,11 @@ class Silence:
         return max(silent, missed, 0.0)
 
     def _learn(self, passed: float) -> None:
-        step = self._step
+        step, factor = self._step, 1.0 + self._pace
+        self._pace = max(_PACE, 0.9 * self._pace)
         if not step:
             self._step = passed
-        elif passed > 1.05 * step:
-            self._step = 1.05 * step
-        elif passed < step / 1.05:
-            self._step = step / 1.05
+        elif passed > factor * step:
+            self._step = factor * step
+        elif passed < step / factor:
+            self._step = step / factor
