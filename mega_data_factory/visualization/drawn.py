@@ -53,7 +53,7 @@ def _anomalies(curve: Curve, sensitivity: float, most: int) -> list[Anomaly]:
     series = thinned(curve.series, most)
     whole = not curve.shortened and len(series) == len(curve.series)
     return [
-        Anomaly(curve.node, curve.metric, int(row["timestamp"].astype(np.int64)), row["value"], row["reason"])
+        Anomaly(curve.node, curve.metric, row.timestamp, row.value, row.reason)
         for row in strange(curve.node, curve.metric, series, sensitivity, timed=whole)
     ]
 

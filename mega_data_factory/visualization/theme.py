@@ -102,16 +102,7 @@ class Theme:
         """The Plotly template: `figure.update_layout(template=theme.template())`."""
         import plotly.graph_objects as go
 
-        axis = {
-            "gridcolor": self.grid,
-            "linecolor": self.border,
-            "zerolinecolor": self.grid,
-            "tickcolor": self.border,
-            "tickfont": {"color": self.muted, "size": self.font_size - 1},
-            "title": {"font": {"color": self.muted, "size": self.font_size}, "standoff": 8},
-            "automargin": True,
-            "zeroline": False,
-        }
+        axis = self._axis()
         font = {"family": self.font_family, "size": self.font_size, "color": self.text}
         layout = go.Layout(
             font=font,
@@ -142,6 +133,19 @@ class Theme:
         template = go.layout.Template(layout=layout)
         template.data.scatter = [go.Scatter(line={"width": self.line_width})]
         return template
+
+    def _axis(self) -> dict[str, object]:
+        """What all axes share."""
+        return {
+            "gridcolor": self.grid,
+            "linecolor": self.border,
+            "zerolinecolor": self.grid,
+            "tickcolor": self.border,
+            "tickfont": {"color": self.muted, "size": self.font_size - 1},
+            "title": {"font": {"color": self.muted, "size": self.font_size}, "standoff": 8},
+            "automargin": True,
+            "zeroline": False,
+        }
 
 
 LIGHT = Theme(

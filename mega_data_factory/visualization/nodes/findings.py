@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,23 +30,37 @@ _BASELINE = 16  # windows before the incident, where nothing else is said
 _LATEST = 10_000  # points that say how far apart points usually are
 
 
+class Strange(NamedTuple):
+    """A strange point.
+
+    Attributes:
+        timestamp: microseconds since 1970 UTC.
+        value: what was measured; NaN where that nothing was is what is strange.
+        score: of the detector.
+        reason: in words.
+    """
+
+    timestamp: int
+    value: float
+    score: float
+    reason: str
+
+
 def anomalies(selection: Selection, sensitivity: float) -> pd.DataFrame:
     """The strange points, in order of time: `node_id, metric, timestamp, value, score, reason`."""
     rows = [
-        {"node_id": node, "metric": metric, **row}
+        (node, metric, np.datetime64(found.timestamp, "us"), found.value, found.score, found.reason)
         for node in selection.nodes
         for metric in selection.metrics_of(node)
         if metric != STATUS
-        for row in strange(node, metric, selection.series(node, metric), sensitivity)
+        for found in strange(node, metric, selection.series(node, metric), sensitivity)
     ]
     frame = pd.DataFrame(rows, columns=["node_id", "metric", "timestamp", "value", "score", "reason"])
     frame["timestamp"] = frame["timestamp"].astype("datetime64[us]")
     return frame.sort_values(["timestamp", "node_id", "metric"], ignore_index=True)
 
 
-def strange(
-    node: str, metric: str, series: Series, sensitivity: float, *, timed: bool = True
-) -> Iterator[dict[str, object]]:
+def strange(node: str, metric: str, series: Series, sensitivity: float, *, timed: bool = True) -> Iterator[Strange]:
     """The alarms of a detector that is shown a series point by point.
 
     Args:
@@ -63,8 +77,7 @@ def strange(
         if score >= detector.threshold:
             reason = detector.reason()
             words = reason.text(metric, node, unit) if reason else ""
-            moment = np.datetime64(timestamp, "us")
-            yield {"timestamp": moment, "value": value, "score": score, "reason": words}
+            yield Strange(timestamp, value, score, words)
 
 
 def windows(selection: Selection, window: TimeRange, baseline: TimeRange) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -199,4 +212,4 @@ def _means(values: Matrix) -> Matrix:
     known = np.isfinite(values)
     count = known.sum(axis=1)
     total = np.where(known, values, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    return np.asarray(np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0), np.float64)

@@ -77,11 +77,7 @@ def incident(
         span: start and end of the axis of time, microseconds since 1970 UTC.
         window: the incident, the same.
     """
-    rows = []
-    for _, entry in found.iterrows():
-        name = metric_name(entry["metric"])
-        heading = f"{name.title} on {entry['node_id']} (score {entry['score']:.1f})"
-        rows.append(Row(heading, name.unit, [entry["metric"]], weight=0.8, crowded=True))
+    rows = _rows(found)
     figure = stacked(rows, theme, title=title, span=span)
     for at, curve in enumerate(curves):
         drawn, name = line(curve), metric_name(curve.metric)
@@ -96,6 +92,21 @@ def incident(
             hovertemplate=name.unit.hover(),
             meta={"curve": at, "node": curve.node, "metric": curve.metric},
         )
+    _shade(figure, window, theme)
+    add_note(figure, theme, ["shaded: the window that is compared with the time before it"])
+    return figure
+
+
+def _rows(found: pd.DataFrame) -> list[Row]:
+    rows = []
+    for _, entry in found.iterrows():
+        name = metric_name(entry["metric"])
+        heading = f"{name.title} on {entry['node_id']} (score {entry['score']:.1f})"
+        rows.append(Row(heading, name.unit, [entry["metric"]], weight=0.8, crowded=True))
+    return rows
+
+
+def _shade(figure: go.Figure, window: tuple[int, int], theme: Theme) -> None:
     figure.add_shape(
         type="rect",
         x0=window[0] / 1e3,
@@ -107,5 +118,3 @@ def incident(
         line={"width": 0},
         fillcolor=theme.faint(theme.accent, 0.12),
     )
-    add_note(figure, theme, ["shaded: the window that is compared with the time before it"])
-    return figure
