@@ -127,7 +127,7 @@ def test_show_has_three_levels(store: str, capsys: pytest.CaptureFixture[str]) -
     assert rows["exact_deduplicator"][1:4] == ["180", "162", "18"]
     assert "run_20260105_000000_done completed in" in out
     told = answer(capsys, "runs", "show", "latest")
-    assert set(told) == {"run", "stages", "books", "paths"}
+    assert set(told) == {"run", "stages", "books", "paths", "findings"}
     assert told["run"]["run_id"] == "run_20260105_000000_done"
     (stage,) = told["stages"]
     assert (stage["num_workers"], stage["input_records"], stage["output_records"]) == (2, 200, 162)

@@ -121,8 +121,9 @@ def test_the_pipeline_in_the_readme_is_valid(tmp_path: Path, monkeypatch: pytest
     (package / "__init__.py").touch()
     (package / "tone.py").write_text(blocks("docs/writing-an-operator.md", "python")[0], encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    (text,) = blocks("README.md", "yaml")
-    plan = make_plan(PipelineConfig.from_dict(yaml.safe_load(text)))
+    pipeline, exporters = (yaml.safe_load(text) for text in blocks("README.md", "yaml"))
+    plan = make_plan(PipelineConfig.from_dict(pipeline))
+    make_plan(PipelineConfig.from_dict(pipeline | exporters))
     assert [operator.name for operator in plan.stages[0].operators] == ["text_length_filter", "exact_deduplicator"]
 
 
@@ -138,8 +139,11 @@ def test_the_python_of_the_readme_runs(
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "example_with_metrics.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    (code,) = blocks("README.md", "python")
-    exec(compile(code, "README.md", "exec"), {})
+    run, draw = blocks("README.md", "python")
+    exec(compile(draw, "README.md", "exec"), {})
+    assert capsys.readouterr().out == "False\n"
+    assert (tmp_path / "node-1.html").stat().st_size > 100_000
+    exec(compile(run, "README.md", "exec"), {})
     out = capsys.readouterr().out
     assert "60 read" in out
     operators = [item["name"] for stage in config["stages"] for item in stage["operators"]]

@@ -33,8 +33,9 @@ def dashboard(metrics: str, *, host: str, port: int, token: str | None, names: S
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         serve(metrics, host=host, port=port, token=token or os.environ.get(TOKEN_VARIABLE), hosts=names, ready=ready)
-    except KeyboardInterrupt:
-        stderr().print("ended")
+    except KeyboardInterrupt:  # before it began to serve
+        pass
     finally:
         signal.signal(signal.SIGTERM, before)
+    stderr().print("ended")
     return SUCCESS

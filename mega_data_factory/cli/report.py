@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mega_data_factory import storage
+from mega_data_factory.analytics.findings import Finding
 from mega_data_factory.cli.formats import count
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.schema import OPERATORS, RUNS, STAGES
@@ -40,6 +41,7 @@ class RunReport:
         differences: where the books do not agree, in words.
         paths: where to look: `output`, `metrics`, `rejected_samples`, `errors`, `dead_letters`, `report`; only what is
             there.
+        findings: what stands out in it, the most pressing first.
     """
 
     run: RunMetrics
@@ -47,6 +49,7 @@ class RunReport:
     operators: tuple[OperatorMetrics, ...]
     differences: tuple[str, ...]
     paths: Mapping[str, str]
+    findings: tuple[Finding, ...] = ()
 
     @classmethod
     def of(
@@ -126,7 +129,7 @@ class RunReport:
         return [row for row in self.operators if row.stage_name == stage]
 
     def as_json(self) -> dict[str, Any]:
-        """The answer of `mdf run --json`: `run`, `stages` with their `operators`, `books`, `paths`.
+        """The answer of `mdf run --json`: `run`, `stages` with their `operators`, `books`, `paths`, `findings`.
 
         Rows have the names and units of the metrics files; the operators' rows are over all workers.
         """
@@ -139,6 +142,7 @@ class RunReport:
             ],
             "books": {"closed": self.books_closed, "text": self.books(), "differences": list(self.differences)},
             "paths": dict(self.paths),
+            "findings": [finding.as_dict() for finding in self.findings],
         }
 
 

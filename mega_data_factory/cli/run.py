@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager, nullcontext, redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from mega_data_factory.cli.advice import advice
 from mega_data_factory.cli.failures import INTERRUPTED, RUN_FAILED, SUCCESS, TERMINATED, exit_code, print_json, tell
 from mega_data_factory.cli.progress import ProgressView, progress_line
 from mega_data_factory.cli.report import RunReport
@@ -18,6 +19,7 @@ from mega_data_factory.cli.tables import print_report
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.executor import Executor, Progress
+from mega_data_factory.framework.metrics import MetricsReader
 
 
 class Terminated(KeyboardInterrupt):
@@ -66,6 +68,9 @@ def run(
         except MdfError as error:
             failure = error
     report = _report(executor)
+    settings = executor.plan.executor.metrics
+    if report and settings.write_on_completion and not quiet:
+        report = replace(report, findings=advice(MetricsReader(settings.output_path), executor.run_id))
     page = _written_report(executor) if report else None
     if report and page is not None:
         report = replace(report, paths={**report.paths, "report": page})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -106,7 +107,7 @@ _SHARES = 5
 
 _LOOK = {
     "output": "the records",
-    "metrics": "the metrics, Parquet files on three levels: runs/, stages/, operators/",
+    "metrics": "the metrics: Parquet files of runs, stages, operators, samples and nodes",
     "report": "the report of the run: one HTML file, to be opened in a browser or sent",
     "rejected_samples": "some of the rejected records, each with its reason",
     "errors": "records that raised, each with its error",
@@ -114,11 +115,24 @@ _LOOK = {
 }
 
 
+def standing_out(report: RunReport) -> Iterator[Text]:
+    """What stands out, and what to do about it."""
+    if report.findings:
+        yield Text("\nwhat stands out")
+    for finding in report.findings:
+        yield Text(f"- {finding.title}")
+        if finding.suggestion:
+            yield Text(f"  {finding.suggestion}", style="dim")
+
+
 def where_to_look(report: RunReport) -> Table:
     """Where output, metrics and whatever was set aside lie."""
     grid = Table.grid(padding=(0, 2))
     for key, path in report.paths.items():
         grid.add_row(f"[cyan]{escape(path)}[/cyan]", _LOOK[key])
+    if "metrics" in report.paths and "report" not in report.paths:
+        command = f"mdf report {report.run.run_id} --metrics {shlex.quote(report.paths['metrics'])}"
+        grid.add_row(f"[cyan]{escape(command)}[/cyan]", "the whole of it as one page; `mdf dashboard` shows all runs")
     return grid
 
 
@@ -130,5 +144,7 @@ def print_report(report: RunReport, console: Console) -> None:
     console.print()
     for line in summary(report):
         console.print(line)
+    for line in standing_out(report):
+        console.print(line, soft_wrap=True)
     console.print()
     console.print("look at", where_to_look(report), sep="\n")

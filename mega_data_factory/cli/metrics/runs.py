@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from mega_data_factory.cli.advice import advice
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
 from mega_data_factory.cli.fitting import fitted, left_out_note, plain_table
 from mega_data_factory.cli.formats import count, moment, percent, plural, rate, seconds
@@ -163,12 +164,14 @@ def _table(rows: Sequence[Row], columns: Sequence[_Column]) -> Table:
 def show_run(metrics: str, run: str, *, as_json: bool) -> int:
     """Show a run on three levels.
 
-    JSON: `run`, `stages` with their `operators`, `books`, `paths`, as `mdf run --json` prints them.
+    JSON: `run`, `stages` with their `operators`, `books`, `paths`, `findings`, as `mdf run --json` prints them.
 
     Raises:
         MetricsError: there is no such run, or several.
     """
-    report = stored_report(open_store(metrics), run)
+    reader = open_store(metrics)
+    report = stored_report(reader, run)
+    report = replace(report, findings=advice(reader, report.run.run_id))
     if as_json:
         print_json(report.as_json())
     else:

@@ -1,0 +1,32 @@
+"""What stands out in a run, for the end of `mdf run` and `mdf runs show`: what is not told there already."""
+
+from __future__ import annotations
+
+import logging
+
+from mega_data_factory.analytics.findings import Finding, find
+from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.metrics import MetricsReader
+
+_log = logging.getLogger("mega_data_factory")
+
+_TOLD = frozenset({"books", "ending"})
+"""Findings that the summary of a run tells in its own words."""
+
+_MOST = 3
+
+
+def advice(reader: MetricsReader, run_id: str) -> tuple[Finding, ...]:
+    """The most pressing findings of a run by itself; what is unusual for its pipeline is left to its report.
+
+    Args:
+        reader: the metrics.
+        run_id: the run.
+    """
+    try:
+        found = find(Recording.read(reader, run_id))
+    except MdfError as error:
+        _log.warning("what stands out in the run cannot be told: %s", error)
+        return ()
+    return tuple([finding for finding in found if finding.severity != "good" and finding.kind not in _TOLD][:_MOST])
