@@ -99,14 +99,16 @@ class Guard:
     def _let_in(self) -> flask.typing.ResponseReturnValue | None:
         request = flask.request
         if not self._knows_host(request.host):
-            return _page(403, "Unknown host", "This dashboard does not answer to that name.")
+            return plain_page(403, "Unknown host", "This dashboard does not answer to that name.")
         if self._token is None:
             return None
         if (given := request.args.get("token")) is not None:
             return self._exchange(given)
         if self._is_token(_bearer(request)) or self._is_cookie(request.cookies.get(_COOKIE)):
             return None
-        return _page(401, "A token is needed", "Open the address that `mdf dashboard` printed: it ends in ?token=…")
+        return plain_page(
+            401, "A token is needed", "Open the address that `mdf dashboard` printed: it ends in ?token=…"
+        )
 
     def _knows_host(self, host: str) -> bool:
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
@@ -117,7 +119,7 @@ class Guard:
     def _exchange(self, given: str) -> flask.typing.ResponseReturnValue:
         """Take a token out of the address, where it would be seen and shared, into a cookie."""
         if not self._is_token(given):
-            return _page(401, "Wrong token", "Open the address that `mdf dashboard` printed.")
+            return plain_page(401, "Wrong token", "Open the address that `mdf dashboard` printed.")
         kept = [(key, value) for key, value in flask.request.args.items(multi=True) if key != "token"]
         target = flask.request.path + (f"?{urlencode(kept)}" if kept else "")
         response = flask.redirect("/" + target.lstrip("/"))
@@ -155,8 +157,8 @@ def _bearer(request: flask.Request) -> str | None:
     return token if kind.lower() == "bearer" and token else None
 
 
-def _page(status: int, title: str, text: str) -> flask.Response:
-    """A page that needs nothing: neither a script nor a style, which are guarded too."""
+def plain_page(status: int, title: str, text: str) -> flask.Response:
+    """A page that needs nothing: neither a script nor a style, which are guarded too. Its texts are put in as HTML."""
     body = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         f'<body style="font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem">'

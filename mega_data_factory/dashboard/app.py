@@ -13,7 +13,9 @@ from dash.exceptions import PreventUpdate
 
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.access import Guard
+from mega_data_factory.dashboard.choice import Choice
 from mega_data_factory.dashboard.context import View, theme_of
+from mega_data_factory.dashboard.failures import explain_failures
 from mega_data_factory.dashboard.pages import nodes, page_at, runs, stamp_of
 from mega_data_factory.dashboard.store import REFRESH_SECONDS, RunStore
 from mega_data_factory.dashboard.words import without_paths
@@ -31,7 +33,8 @@ _INDEX = """<!DOCTYPE html>
 <head>
 {%metas%}
 <title>{%title%}</title>
-{%favicon%}
+<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath
+ d='M1 2h14L10 8v6l-4-2V8z' fill='%230e48dd'/%3E%3C/svg%3E">
 <style>LOOKS</style>
 {%css%}
 </head>
@@ -69,7 +72,8 @@ def create_app(
     _show_pages(app, store)
     _show_runs(app, store)
     _choose(app)
-    Guard(token, hosts, app.csp_hashes()).protect(app.server)
+    Guard(token, hosts, app.csp_hashes()).protect(app.server)  # before anything else is asked of a request
+    explain_failures(app.server)
     return app
 
 
@@ -190,10 +194,8 @@ def _show_runs(app: Dash, store: RunStore) -> None:
         now = [listed.version, listed.ready, listed.error is None]
         if ctx.triggered_id == "tick" and now == version:
             raise PreventUpdate
-        choice = runs.Choice.of(view.query)
-        wanted = runs.Choice(
-            text or "", pipeline or "", tuple(status or ()), period or "", choice.sort, choice.ascending
-        )
+        choice = Choice.of(view.query)
+        wanted = Choice(text or "", pipeline or "", tuple(status or ()), period or "", choice.sort, choice.ascending)
         if wanted.filters == choice.filters:
             wanted = choice
         return runs.body(view, wanted, picked or []), wanted.address(), now

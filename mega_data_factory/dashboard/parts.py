@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,10 @@ from dash.development.base_component import Component
 from mega_data_factory.analytics.findings import Finding
 from mega_data_factory.dashboard.words import without_paths
 from mega_data_factory.reports.tables import Row, Tile
+from mega_data_factory.visualization.formats import plural
+
+MOST_ROWS = 50
+"""Rows of a table of workers."""
 
 Children = Sequence["Component | str"]
 
@@ -113,6 +118,16 @@ def _finding(finding: Finding) -> Component:
     if finding.suggestion:
         parts.append(html.P(without_paths(finding.suggestion), className="suggestion"))
     return html.Li(parts, className=f"finding {_SEVERITY[finding.severity]}")
+
+
+def cut(number: int, noun: str, which: str) -> str:
+    """What a table that is cut to `MOST_ROWS` says of itself; nothing where it is whole."""
+    return "" if number <= MOST_ROWS else f"The {MOST_ROWS} {which} of {plural(number, noun)}."
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """The order of names as people have it: `w-2` before `w-10`."""
+    return [(int(digits or -1), text) for digits, text in re.findall(r"(\d+)|(\D+)", name)]
 
 
 def section(title: str, *children: Component | str | None, note: str = "") -> Component:

@@ -61,13 +61,13 @@ def serve(
     token = checked_token(host, token)
     with contextlib.closing(_listening(host, port)) as listener:
         app = create_app(path, token=token, hosts=hosts)
-        logging.getLogger("waitress").setLevel(logging.ERROR)
-        server = waitress.create_server(app.server, sockets=[listener], threads=_THREADS, ident="")
-        ready(Address(_url(host, listener.getsockname()[1]), token))
         try:
-            server.run()
+            logging.getLogger("waitress").setLevel(logging.ERROR)
+            server = waitress.create_server(app.server, sockets=[listener], threads=_THREADS, ident="")
+            ready(Address(_url(host, listener.getsockname()[1]), token))
+            with contextlib.closing(server):
+                server.run()  # until SIGINT, or the SIGTERM that is turned into one
         finally:
-            server.close()
             app.server.config["store"].stop()
 
 

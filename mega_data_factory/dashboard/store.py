@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -26,6 +26,15 @@ _log = logging.getLogger("mega_data_factory.dashboard")
 REFRESH_SECONDS = 1.0
 """How often the list of runs is looked at: what has not changed is not read again."""
 
+_FIRST_RUNS = 250
+"""Runs that the first look reads, in a quarter of a second; from look to look twice as many, until it has all."""
+
+_MORE_RUNS = 2000
+"""Runs that a look adds at most, until all are read once."""
+
+_PATIENCE = 2.0
+"""Seconds that the end waits for a look that is under way."""
+
 _RECENT = 48
 """So much is kept at hand, of about a third as many runs."""
 
@@ -41,12 +50,19 @@ class RunList:
         version: another number whenever the rows have changed.
         error: why the folder cannot be read now; the rows are then those of the last time.
         ready: whether it has been read at all.
+        unread: runs that are still to be read, which are older than these.
     """
 
     table: pa.Table
     version: int = 0
     error: MdfError | None = None
     ready: bool = False
+    unread: int = 0
+
+    def followed_by(self, table: pa.Table, unread: int = 0) -> RunList:
+        """The list after another look at the folder."""
+        changed = not self.ready or self.error is not None or unread != self.unread or not table.equals(self.table)
+        return RunList(table, self.version + changed, None, ready=True, unread=unread)
 
 
 class RunStore:
@@ -76,9 +92,9 @@ class RunStore:
         return self
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread; one that hangs in a slow store dies with the process."""
         self._ending.set()
-        self._thread.join()
+        self._thread.join(_PATIENCE)
 
     def runs(self, patience: float = 0.0) -> RunList:
         """All runs as they were a moment ago.
@@ -151,6 +167,7 @@ class RunStore:
         return found
 
     def _go(self) -> None:
+        self._begin()
         while not self._ending.is_set():
             started = time.monotonic()
             self._look()
@@ -158,14 +175,24 @@ class RunStore:
             spent = time.monotonic() - started
             self._ending.wait(max(self._refresh, 4 * spent))  # a slow store is not looked at all the time
 
+    def _begin(self) -> None:
+        """Read very many runs little by little, the newest first, so that there is something to see at once."""
+        most, unread = _FIRST_RUNS, 1
+        try:
+            while unread and not self._ending.is_set():
+                table, unread = self.reader.newest_runs(most)
+                if unread:  # all of them, and those that are compacted, are the business of `_look`
+                    self._list = self._list.followed_by(table.drop_columns("config"), unread)
+                    self._read_once.set()
+                most += min(most, _MORE_RUNS)
+        except MdfError:
+            return  # `_look` meets the same, and says so
+
     def _look(self) -> None:
         before = self._list
         try:
-            table = self.reader.runs().drop_columns("config")
+            self._list = before.followed_by(self.reader.runs().drop_columns("config"))
         except MdfError as error:
             if before.error is None or str(before.error) != str(error):
                 _log.warning("%s cannot be read now: %s", self.path, error)
-            self._list = RunList(before.table, before.version, error, ready=True)
-            return
-        changed = not before.ready or before.error is not None or not table.equals(before.table)
-        self._list = RunList(table, before.version + changed, None, ready=True)
+            self._list = replace(before, error=error, ready=True)

@@ -76,3 +76,15 @@ def test_a_foreign_file_is_read_and_named_once(
     assert sum("run_001.parquet" in record.message for record in caplog.records) == 1
     _write(tmp_path, 1)
     assert reader.list_runs() == ["run_000", "run_001"]
+
+
+def test_the_newest_come_first_and_the_rest_is_read_once(tmp_path: Path, read_paths: list[str]) -> None:
+    """A first look reads only the last files by name and says how many it left; going on reads each other file once."""
+    for number in range(5):
+        _write(tmp_path, number)
+    reader = MetricsReader(tmp_path)
+    runs, left = reader.newest_runs(2)
+    assert (runs.column("run_id").to_pylist(), left) == (["run_003", "run_004"], 3)
+    assert reader.runs().num_rows == 5
+    assert read_paths == ["run_003.parquet", "run_004.parquet", "run_000.parquet", "run_001.parquet", "run_002.parquet"]
+    assert reader.newest_runs(9)[1] == 0

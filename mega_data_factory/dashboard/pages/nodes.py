@@ -158,8 +158,8 @@ def _together(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list
 def _changed(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
     window = wanted.period or _last_fifth(visualizer)
     rows = [
-        (row.node_id, row.metric, number(row.before), number(row.during), number(row.score))
-        for row in visualizer.changed(window).head(40).itertuples()
+        (row["node_id"], row["metric"], *(number(row[key]) for key in ("before", "during", "score")))
+        for row in visualizer.changed(window).head(40).to_dict("records")
     ]
     figure = visualizer.plot_incident(None, window, theme=view.theme)
     note = html.P("About 1 is usual, beyond 3 is seldom chance. Choose a time to say what is to be explained.")
@@ -178,8 +178,14 @@ def _strange(_: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Com
         return [html.P("Nothing strange was seen.", className="calm")]
     strongest = found.sort_values("score", ascending=False).head(MOST_ANOMALIES).sort_values("timestamp")
     rows = [
-        (row.node_id, row.metric, f"{row.timestamp:%H:%M:%S}", number(row.value), number(row.score), row.reason)
-        for row in strongest.itertuples()
+        (
+            row["node_id"],
+            row["metric"],
+            f"{row['timestamp']:%Y-%m-%d %H:%M:%S}",
+            *(number(row[key]) for key in ("value", "score")),
+            row["reason"],
+        )
+        for row in strongest.to_dict("records")
     ]
     more = "" if len(found) <= MOST_ANOMALIES else f"; the {MOST_ANOMALIES} strangest are shown"
     note = f"{plural(len(found), 'point')} since {moment(found['timestamp'].min())}{more}"

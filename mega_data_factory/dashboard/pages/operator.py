@@ -39,12 +39,13 @@ def show(view: View, run_id: str, stage_name: str, name: str) -> tuple[str, Comp
         (recording.run_id, above),
         (stage_name, parts.run_path(recording.run_id, "stage", stage_name)),
     ]
+    note = parts.cut(recording.operators.filter(_here(operator)).num_rows, "worker", "slowest")
     page = [
         parts.heading(operator.name, trail=trail),
         parts.tiles(_tiles(operator)),
         *_figures(view, recording, operator),
         _reasons(operator),
-        parts.section("Workers", _workers(recording, operator)),
+        parts.section("Workers", _workers(recording, operator), note=note),
         _custom(recording, operator),
     ]
     return f"{operator.name} of {recording.run_id}", html.Article([part for part in page if part is not None])
@@ -95,10 +96,15 @@ def _reasons(operator: OperatorTotals) -> Component | None:
     return parts.section("Why it rejected", parts.table("Reasons", ("records", "of its rejects"), rows, first="reason"))
 
 
+def _here(operator: OperatorTotals) -> pc.Expression:
+    return (pc.field("stage_name") == operator.stage) & (pc.field("operator_name") == operator.name)
+
+
 def _rows(recording: Recording, operator: OperatorTotals) -> list[Mapping[str, Any]]:
-    here = (pc.field("stage_name") == operator.stage) & (pc.field("operator_name") == operator.name)
-    rows: list[Mapping[str, Any]] = recording.operators.filter(here).sort_by("worker_id").to_pylist()
-    return rows
+    """All workers by name, or of very many the slowest, the slowest first."""
+    rows: list[Mapping[str, Any]] = recording.operators.filter(_here(operator)).sort_by("throughput").to_pylist()
+    slowest = rows[: parts.MOST_ROWS]
+    return slowest if len(rows) > parts.MOST_ROWS else sorted(rows, key=lambda row: parts.natural(row["worker_id"]))
 
 
 def _workers(recording: Recording, operator: OperatorTotals) -> Component:

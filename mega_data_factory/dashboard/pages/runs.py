@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import reduce
-from operator import and_, or_
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from mega_data_factory.dashboard import parts
+from mega_data_factory.dashboard.choice import COLUMNS, PERIODS, STATUSES, Choice
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.words import without_paths
 from mega_data_factory.framework.metrics.fields import utc_now
@@ -27,104 +23,6 @@ ROWS = 50
 """Runs on one page of the table."""
 
 TREND_RUNS = 600
-
-STATUSES = ("running", "completed", "failed", "interrupted", "aborted")
-PERIODS = {"": "any time", "1h": "last hour", "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days"}
-_HOURS = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
-
-COLUMNS = {
-    "run_id": "run",
-    "pipeline": "pipeline",
-    "status": "status",
-    "start_time": "started (UTC)",
-    "duration": "duration",
-    "total_input_records": "read",
-    "total_output_records": "written",
-    "overall_pass_rate": "pass",
-    "avg_throughput": "throughput",
-    "total_errors": "errors",
-    "books_closed": "books",
-}
-"""Columns of the table, which are those that it can be sorted by, and their headings."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which runs, in which order: all of it stands in the address.
-
-    Attributes:
-        text: part of the id, the pipeline, the host or the error.
-        pipeline: name of one; empty for all.
-        status: of these; empty for all.
-        period: a key of `PERIODS`.
-        sort: a column.
-        ascending: the smallest first.
-        page: of the table, from 1.
-    """
-
-    text: str = ""
-    pipeline: str = ""
-    status: tuple[str, ...] = ()
-    period: str = ""
-    sort: str = "start_time"
-    ascending: bool = False
-    page: int = 1
-
-    @classmethod
-    def of(cls, query: Mapping[str, list[str]]) -> Choice:
-        """What an address says; what it says wrongly is left out."""
-        first = {key: values[0] for key, values in query.items()}
-        page = first.get("page", "1")
-        return cls(
-            text=first.get("q", ""),
-            pipeline=first.get("pipeline", ""),
-            status=tuple(status for status in query.get("status", []) if status in STATUSES),
-            period=first["period"] if first.get("period") in PERIODS else "",
-            sort=first["sort"] if first.get("sort") in COLUMNS else "start_time",
-            ascending=first.get("order") == "up",
-            page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
-        )
-
-    @property
-    def filters(self) -> tuple[object, ...]:
-        """What it is narrowed to."""
-        return self.text, self.pipeline, self.status, self.period
-
-    def address(self) -> str:
-        """The part of the address behind the path: `?status=failed&sort=duration`, or nothing."""
-        pairs = [("q", self.text), ("pipeline", self.pipeline), *(("status", status) for status in self.status)]
-        pairs += [("period", self.period), ("sort", self.sort if self.sort != "start_time" else "")]
-        pairs += [("order", "up" if self.ascending else ""), ("page", str(self.page) if self.page > 1 else "")]
-        kept = [(key, value) for key, value in pairs if value]
-        return f"?{urlencode(kept)}" if kept else ""
-
-    def chosen(self, runs: pa.Table, now: datetime) -> pa.Table:
-        """The runs, in order.
-
-        Args:
-            runs: rows of the table `runs`.
-            now: naive UTC.
-        """
-        conditions = list(self._conditions(now))
-        found = runs.filter(reduce(and_, conditions)) if conditions else runs
-        order = "ascending" if self.ascending else "descending"
-        return found.sort_by([(self.sort, order), ("start_time", "descending"), ("run_id", "descending")])
-
-    def _conditions(self, now: datetime) -> Sequence[pc.Expression]:
-        found = []
-        if self.text:
-            places = [pc.field(name) for name in ("run_id", "pipeline", "hostname", "error")]
-            matches = [
-                pc.match_substring(pc.coalesce(place, pc.scalar("")), self.text, ignore_case=True) for place in places
-            ]
-            found.append(reduce(or_, matches))
-        if self.pipeline:
-            found.append(pc.field("pipeline") == self.pipeline)
-        if self.status:
-            found.append(pc.field("status").isin(self.status))
-        if self.period:
-            found.append(pc.field("start_time") >= now - timedelta(hours=_HOURS[self.period]))
-        return found
 
 
 def stamp(_: View) -> str:
@@ -195,22 +93,22 @@ def body(view: View, choice: Choice, picked: Sequence[str]) -> Component:
     """
     listed = view.store.runs()
     if not listed.ready:
-        return parts.notice("Reading the runs …", "There are many, and they are read for the first time.")
+        return parts.notice("Reading the runs …", "They are read for the first time.")
     if listed.error is not None and not listed.table.num_rows:
         return parts.notice("The metrics folder cannot be read now", without_paths(listed.error.message))
     if not listed.table.num_rows:
         return _empty()
     found = choice.chosen(listed.table, utc_now())
     if not found.num_rows:
-        return parts.notice(
-            "No run is like that", f"None of {plural(listed.table.num_rows, 'run')} passes the filters."
-        )
+        none = f"None of {plural(listed.table.num_rows, 'run')} passes the filters."
+        return parts.notice("No run is like that", none, *([_unread(listed.unread)] if listed.unread else []))
     last = (found.num_rows - 1) // ROWS + 1
     choice = replace(choice, page=min(choice.page, last))
     shown = found.slice((choice.page - 1) * ROWS, ROWS).to_pylist()
     return html.Div(
         [
             _summary(found, listed.table.num_rows),
+            _unread(listed.unread) if listed.unread else None,
             _trends(found, view.theme),
             html.Div([_pager(choice, found.num_rows, last), _compare_button(picked)], className="bar"),
             _table(shown, choice, picked),
@@ -233,6 +131,10 @@ def _summary(found: pa.Table, known: int) -> Component:
         plural(found.num_rows, "run") if found.num_rows == known else f"{count(found.num_rows)} of {count(known)} runs"
     )
     return html.P(f"{which}: {', '.join(by_status)}", className="note", role="status")
+
+
+def _unread(number: int) -> Component:
+    return html.Span(f"These are the newest; {plural(number, 'older run')} are being read.", className="note unread")
 
 
 def _trends(found: pa.Table, theme: Theme) -> Component | None:
@@ -289,7 +191,7 @@ def _row(run: Mapping[str, Any], picked: bool) -> Component:
         value=[run_id] if picked else [],
     )
     books = {True: "closed", False: "open", None: "-"}[run["books_closed"]]
-    cells = [
+    cells: list[Any] = [
         moment(run["start_time"]),
         seconds(run["duration"]),
         count(run["total_input_records"]),
@@ -301,5 +203,5 @@ def _row(run: Mapping[str, Any], picked: bool) -> Component:
     ]
     pipeline = run["pipeline"] or "-"
     name = html.Th(parts.link(run_id, parts.run_path(run_id)), scope="row", title=run_id)
-    texts = [html.Td(pipeline, title=pipeline), html.Td(parts.badge(run["status"]))]
+    texts: list[Component] = [html.Td(pipeline, title=pipeline), html.Td(parts.badge(run["status"]))]
     return html.Tr([html.Td(pick), name, *texts, *(html.Td(cell) for cell in cells)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dash import html
@@ -9,7 +10,7 @@ from dash.development.base_component import Component
 
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.series import operator_series, stage_series
-from mega_data_factory.analytics.runs.totals import StageTotals
+from mega_data_factory.analytics.runs.totals import StageTotals, WorkerTotals
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.errors import MetricsError, did_you_mean
@@ -33,7 +34,7 @@ def show(view: View, run_id: str, name: str) -> tuple[str, Component]:
         parts.heading(stage.name, plural(len(stage.workers), "worker"), trail=trail),
         _operators(recording, stage),
         *_figures(view, recording, stage),
-        parts.section("Workers", _workers(stage)),
+        parts.section("Workers", _workers(stage), note=parts.cut(len(stage.workers), "worker", "slowest")),
     ]
     return f"{stage.name} of {recording.run_id}", html.Article(page)
 
@@ -79,6 +80,14 @@ def _figures(view: View, recording: Recording, stage: StageTotals) -> list[Compo
     return sections
 
 
+def _slowest(stage: StageTotals) -> Sequence[WorkerTotals]:
+    """All workers by name, or of very many the slowest, the slowest first."""
+    if len(stage.workers) <= parts.MOST_ROWS:
+        return sorted(stage.workers, key=lambda worker: parts.natural(worker.worker))
+    pace = [(float("inf") if worker.rate is None else worker.rate, at) for at, worker in enumerate(stage.workers)]
+    return [stage.workers[at] for _, at in sorted(pace)[: parts.MOST_ROWS]]
+
+
 def _workers(stage: StageTotals) -> Component:
     rates = sorted(worker.rate for worker in stage.workers if worker.rate is not None)
     usual = rates[len(rates) // 2] if rates else None
@@ -91,6 +100,6 @@ def _workers(stage: StageTotals) -> Component:
             rate(worker.rate),
             percent(100 * worker.rate / usual) if usual and worker.rate is not None else "-",
         )
-        for worker in stage.workers
+        for worker in _slowest(stage)
     ]
     return parts.table("Workers", WORKER_COLUMNS, rows, first="worker")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.framework.metrics.store.decoding import gathered, owners
+from mega_data_factory.storage import join, list_stamps
+
+Read = Callable[[str, Sequence[str], Sequence[str] | None], Iterable[tuple[str, pa.Table]]]
+"""Path and table of every file of a table that is one of ours: of the table, its files, the columns."""
 
 _FILE = "__file"
 """Column of the remembered rows that names the file they are from; no column of a metrics file begins so."""
@@ -88,3 +92,50 @@ class RememberedFiles:
 
     def _empty(self) -> pa.Table:
         return gathered([], self._kind, self.columns).append_column(_FILE, pa.array([], pa.string()))
+
+
+class RememberedFolder:
+    """The files of single runs in the folder of one table, each read once until it is written over.
+
+    Args:
+        folder: where they are, local or a URI.
+        kind: the table.
+        read: reads some of them.
+    """
+
+    def __init__(self, folder: str, kind: str, read: Read) -> None:
+        self._folder = folder
+        self._kind = kind
+        self._read = read
+        self._remembered: list[RememberedFiles] = []
+
+    def read(self, columns: Sequence[str] | None = None, most: int | None = None) -> tuple[pa.Table, set[str], int]:
+        """What the files hold now.
+
+        Args:
+            columns: only these; all by default.
+            most: only so many files, the last ones by name.
+
+        Returns:
+            The rows, the runs that the files are of, and how many files were left out.
+        """
+        stamps = {join(self._folder, name): stamp for name, stamp in list_stamps(self._folder).items() if is_ours(name)}
+        left = 0 if most is None else max(0, len(stamps) - most)
+        files = self._of(columns)
+        wanted = dict(list(stamps.items())[left:])
+        rows, runs = files.read(wanted, lambda changed: self._read(self._kind, changed, files.columns))
+        if columns is not None:
+            rows = rows.select([name for name in rows.column_names if name in columns])
+        return rows, runs, left
+
+    def _of(self, columns: Sequence[str] | None) -> RememberedFiles:
+        for files in self._remembered:
+            if files.covers(columns):
+                return files
+        self._remembered.append(RememberedFiles(self._kind, None if columns is None else frozenset(columns)))
+        return self._remembered[-1]
+
+
+def is_ours(name: str) -> bool:
+    """Whether a name is that of a file of the store, and not of one that is being written."""
+    return name.endswith(".parquet") and name[0] != "."

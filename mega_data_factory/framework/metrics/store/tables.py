@@ -28,9 +28,9 @@ from mega_data_factory.framework.metrics.store.decoding import (
 )
 from mega_data_factory.framework.metrics.store.gaps import Gaps
 from mega_data_factory.framework.metrics.store.layout import SEGMENTED, file_of, segment_files
-from mega_data_factory.framework.metrics.store.remembering import RememberedFiles
+from mega_data_factory.framework.metrics.store.remembering import RememberedFolder, is_ours
 from mega_data_factory.framework.metrics.store.units import FOLDER, INDEX_COLUMNS, Unit, serving, unit_file, unit_of
-from mega_data_factory.storage import Location, exists, is_local, join, list_dir, list_stamps
+from mega_data_factory.storage import Location, exists, is_local, join, list_dir
 
 _log = logging.getLogger("mega_data_factory.metrics")
 
@@ -73,7 +73,7 @@ class StoredTables:
         self.gaps = Gaps()
         self._warned: set[str] = set()
         self._units: dict[str, Unit] = {}
-        self._remembered: list[RememberedFiles] = []
+        self._runs = RememberedFolder(join(path, "runs"), "runs", self.read_smalls)
 
     def read(
         self,
@@ -101,6 +101,17 @@ class StoredTables:
             only = mine if only is None else mine & only
         return self.consistently(lambda: self._read_once(kind, run_id, needed, only))
 
+    def newest_runs(self, most: int) -> tuple[pa.Table, int]:
+        """Rows of the table `runs` that the last files of single runs by name hold, and how many files are left out.
+
+        What was read is kept for `read`, so that the list of very many runs can be had little by little.
+
+        Raises:
+            MetricsError, InputError: as `read`.
+        """
+        rows, _, left = self.consistently(lambda: self._runs.read(most=most))
+        return rows, left
+
     def consistently(self, attempt: Callable[[], T]) -> T:
         """The result of `attempt`, which is made again when a file that it listed is gone.
 
@@ -118,8 +129,10 @@ class StoredTables:
         self, kind: str, run_id: str | None, columns: Iterable[str] | None, only: pc.Expression | None
     ) -> pa.Table:
         names = None if columns is None else list(columns)
-        small = self._remember if kind == "runs" and run_id is None else self._list_and_read
-        own = small(kind, run_id, names)  # before the units: see above
+        if kind == "runs" and run_id is None:  # files of single runs before the units: see above
+            own = [self._runs.read(names)[:2]]
+        else:
+            own = self._list_and_read(kind, run_id, names)
         taken = set().union(*(runs for _, runs in own))
         parts = [table if only is None else table.filter(only) for table, _ in own]
         for source in self.unit_sources(kind, self.units(), taken, run_id):
@@ -138,19 +151,6 @@ class StoredTables:
         """Tables of files of single runs, each with the runs that it is of."""
         paths = self.small_files(kind, run_id)
         return [(table, owners(table)) for _, table in self.read_smalls(kind, paths, columns)]
-
-    def _remember(self, kind: str, _: str | None, columns: Sequence[str] | None) -> list[tuple[pa.Table, set[str]]]:
-        """The same of all runs; a file that has not changed since the last time is not read again."""
-        files = next((files for files in self._remembered if files.covers(columns)), None)
-        if files is None:
-            files = RememberedFiles(kind, None if columns is None else frozenset(columns))
-            self._remembered.append(files)
-        stamps = list_stamps(join(self.path, kind))
-        paths = {join(self.path, kind, name): stamp for name, stamp in stamps.items() if _is_ours(name)}
-        rows, runs = files.read(paths, lambda changed: self.read_smalls(kind, changed, files.columns))
-        return [
-            (rows if columns is None else rows.select([name for name in rows.column_names if name in columns]), runs)
-        ]
 
     # ── files of single runs ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -172,7 +172,7 @@ class StoredTables:
         """The names of the files of single runs in the folder of a table, sorted."""
         # Segments twice: one listing may miss both a file that appears and those that go for it while it is made.
         names = {name for _ in range(2 if kind in SEGMENTED else 1) for name in list_dir(join(self.path, kind))}
-        return sorted(name for name in names if _is_ours(name))
+        return sorted(name for name in names if is_ours(name))
 
     def _segment_names(self, kind: str, run_id: str | None) -> list[str]:
         folder = join(self.path, kind)
@@ -291,7 +291,3 @@ class StoredTables:
         if path not in self._warned:
             self._warned.add(path)
             _log.warning("skipped %s, which is no metrics file: %s", path, error)
-
-
-def _is_ours(name: str) -> bool:
-    return name.endswith(".parquet") and name[0] != "."

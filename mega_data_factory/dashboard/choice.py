@@ -1,0 +1,111 @@
+"""Which runs a list shows, in which order: what the controls say and an address carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import and_, or_
+from urllib.parse import urlencode
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+STATUSES = ("running", "completed", "failed", "interrupted", "aborted")
+PERIODS = {"": "any time", "1h": "last hour", "24h": "last 24 hours", "7d": "last 7 days", "30d": "last 30 days"}
+_HOURS = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
+
+COLUMNS = {
+    "run_id": "run",
+    "pipeline": "pipeline",
+    "status": "status",
+    "start_time": "started (UTC)",
+    "duration": "duration",
+    "total_input_records": "read",
+    "total_output_records": "written",
+    "overall_pass_rate": "pass",
+    "avg_throughput": "throughput",
+    "total_errors": "errors",
+    "books_closed": "books",
+}
+"""Columns of the table, which are those that it can be sorted by, and their headings."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which runs, in which order: all of it stands in the address.
+
+    Attributes:
+        text: part of the id, the pipeline, the host or the error.
+        pipeline: name of one; empty for all.
+        status: of these; empty for all.
+        period: a key of `PERIODS`.
+        sort: a column.
+        ascending: the smallest first.
+        page: of the table, from 1.
+    """
+
+    text: str = ""
+    pipeline: str = ""
+    status: tuple[str, ...] = ()
+    period: str = ""
+    sort: str = "start_time"
+    ascending: bool = False
+    page: int = 1
+
+    @classmethod
+    def of(cls, query: Mapping[str, list[str]]) -> Choice:
+        """What an address says; what it says wrongly is left out."""
+        first = {key: values[0] for key, values in query.items()}
+        page = first.get("page", "1")
+        return cls(
+            text=first.get("q", ""),
+            pipeline=first.get("pipeline", ""),
+            status=tuple(status for status in query.get("status", []) if status in STATUSES),
+            period=first["period"] if first.get("period") in PERIODS else "",
+            sort=first["sort"] if first.get("sort") in COLUMNS else "start_time",
+            ascending=first.get("order") == "up",
+            page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
+        )
+
+    @property
+    def filters(self) -> tuple[object, ...]:
+        """What it is narrowed to."""
+        return self.text, self.pipeline, self.status, self.period
+
+    def address(self) -> str:
+        """The part of the address behind the path: `?status=failed&sort=duration`, or nothing."""
+        pairs = [("q", self.text), ("pipeline", self.pipeline), *(("status", status) for status in self.status)]
+        pairs += [("period", self.period), ("sort", self.sort if self.sort != "start_time" else "")]
+        pairs += [("order", "up" if self.ascending else ""), ("page", str(self.page) if self.page > 1 else "")]
+        kept = [(key, value) for key, value in pairs if value]
+        return f"?{urlencode(kept)}" if kept else ""
+
+    def chosen(self, runs: pa.Table, now: datetime) -> pa.Table:
+        """The runs, in order.
+
+        Args:
+            runs: rows of the table `runs`.
+            now: naive UTC.
+        """
+        conditions = list(self._conditions(now))
+        found = runs.filter(reduce(and_, conditions)) if conditions else runs
+        order = "ascending" if self.ascending else "descending"
+        return found.sort_by([(self.sort, order), ("start_time", "descending"), ("run_id", "descending")])
+
+    def _conditions(self, now: datetime) -> Sequence[pc.Expression]:
+        found = []
+        if self.text:
+            places = [pc.field(name) for name in ("run_id", "pipeline", "hostname", "error")]
+            matches = [
+                pc.match_substring(pc.coalesce(place, pc.scalar("")), self.text, ignore_case=True) for place in places
+            ]
+            found.append(reduce(or_, matches))
+        if self.pipeline:
+            found.append(pc.field("pipeline") == self.pipeline)
+        if self.status:
+            found.append(pc.field("status").isin(self.status))
+        if self.period:
+            found.append(pc.field("start_time") >= now - timedelta(hours=_HOURS[self.period]))
+        return found
