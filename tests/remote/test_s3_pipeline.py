@@ -13,6 +13,7 @@ import yaml
 
 from mega_data_factory import storage
 from mega_data_factory.cli import main
+from mega_data_factory.framework.metrics import MetricsReader
 from tests.remote.conftest import names_below
 
 pytestmark = pytest.mark.slow
@@ -91,3 +92,29 @@ def test_a_second_run_is_refused_where_output_lies(
     second = names_below(f"{bucket}/out")
     assert len(second) == len(first)
     assert not set(second) & set(first)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
+def test_on_ray_all_of_it_is_in_s3_too(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Input, output and metrics of a run on Ray are in S3, the same records as on one machine, and its books close."""
+    monkeypatch.chdir(tmp_path)
+    config = pipeline(bucket, tmp_path)
+    try:
+        assert main(["run", "--config", config, "--engine", "ray", "--json", "--run-id", "run_ray"]) == 0
+    finally:
+        import ray
+
+        ray.shutdown()
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["books"]["closed"] is True
+    assert (answer["run"]["engine"], answer["run"]["total_output_records"]) == ("ray", 32)
+    below = names_below(f"{bucket}/out")
+    tables = [pq.read_table(io.BytesIO(storage.read_bytes(f"{bucket}/out/{name}"))) for name in below]
+    texts = sorted(text for table in tables for text in table.column("text").to_pylist())
+    assert texts == sorted(text for text in TEXTS if text != "short")
+    reader = MetricsReader(f"{bucket}/metrics")
+    assert reader.run("latest")["status"] == "completed"
+    assert reader.samples("run_ray").num_rows
+    assert reader.nodes("run_ray").num_rows
