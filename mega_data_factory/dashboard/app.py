@@ -73,7 +73,7 @@ def create_app(
     _show_runs(app, store)
     _choose(app)
     Guard(token, hosts, app.csp_hashes()).protect(app.server)  # before anything else is asked of a request
-    explain_failures(app.server)
+    explain_failures(app.server, app.callback_map)
     return app
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import flask
@@ -17,24 +17,28 @@ _log = logging.getLogger("mega_data_factory.dashboard")
 _CALLBACKS = "/_dash-update-component"
 
 
-def explain_failures(server: flask.Flask) -> None:
-    """Answer failures in words of our own, and refuse questions that no page of ours asks."""
-    server.before_request(_refuse_nonsense)
+def explain_failures(server: flask.Flask, callbacks: Container[str]) -> None:
+    """Answer failures in words of our own, and refuse questions that no page of ours asks.
+
+    Args:
+        server: of the dashboard.
+        callbacks: the outputs that can be asked for.
+    """
+
+    def refuse_nonsense() -> flask.Response | None:
+        """Dash takes what it is sent at its word, and fails somewhere inside where that is not a question."""
+        request = flask.request
+        asked = request.path == _CALLBACKS and request.method == "POST"
+        return _not_asked() if asked and not _is_question(request.get_json(silent=True), callbacks) else None
+
+    server.before_request(refuse_nonsense)
     server.register_error_handler(HTTPException, _not_served)
     server.register_error_handler(DashException, _not_asked)
     server.register_error_handler(Exception, _failed)
 
 
-def _refuse_nonsense() -> flask.Response | None:
-    """Dash takes what it is sent at its word, and fails somewhere inside where that is not a question."""
-    request = flask.request
-    if request.path != _CALLBACKS or request.method != "POST" or _is_question(request.get_json(silent=True)):
-        return None
-    return _not_asked()
-
-
-def _is_question(sent: Any) -> bool:
-    if not isinstance(sent, Mapping) or not isinstance(sent.get("output"), str):
+def _is_question(sent: Any, callbacks: Container[str]) -> bool:
+    if not isinstance(sent, Mapping) or not isinstance(sent.get("output"), str) or sent["output"] not in callbacks:
         return False
     listed = (sent.get("inputs"), sent.get("changedPropIds"), sent.get("state", []), sent.get("outputs", []))
     return all(isinstance(part, list | dict) for part in listed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import socket
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from mega_data_factory.errors import ConfigError
 from mega_data_factory.storage import Location
 
 _THREADS = 8
+_LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def serve(
         try:
             logging.getLogger("waitress").setLevel(logging.ERROR)
             server = waitress.create_server(app.server, sockets=[listener], threads=_THREADS, ident="")
-            ready(Address(_url(host, listener.getsockname()[1]), token))
+            ready(Address(url_of(host, listener.getsockname()[1]), token))
             with contextlib.closing(server):
                 server.run()  # until SIGINT, or the SIGTERM that is turned into one
         finally:
@@ -74,15 +76,18 @@ def serve(
 def _listening(host: str, port: int) -> socket.socket:
     name = host.strip("[]")
     family = socket.AF_INET6 if ":" in name else socket.AF_INET
+    if not 0 <= port <= _LAST_PORT:
+        raise ConfigError(f"there is no port {port}", hint=f"ports are 0 to {_LAST_PORT}; 0 takes any that is free")
     try:
         return socket.create_server((name, port), family=family)
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}",
-            hint="--port 0 takes any port that is free",
-        ) from error
+    except OSError as error:
+        why = (error.strerror or str(error)).partition(" (while")[0]
+        ours = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        hint = "--host takes an address of this machine" if ours else "--port 0 takes any port that is free"
+        raise ConfigError(f"cannot listen on {host}:{port}: {why}", hint=hint) from error
 
 
-def _url(host: str, port: int) -> str:
+def url_of(host: str, port: int) -> str:
+    """The address to open: of a server that listens everywhere, with the name of this machine."""
     name = host if is_loopback(host) else socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104
     return f"http://{f'[{name}]' if ':' in name.strip('[]') and not name.startswith('[') else name}:{port}/"

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.dashboard.words import reasons_without_paths
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.reports.document import Document
@@ -111,7 +112,11 @@ class RunStore:
         Raises:
             MdfError: there is no such run, or it cannot be read.
         """
-        return self._remembered("recording", run_id, lambda: Recording.read(self.reader, run_id))
+        return self._remembered("recording", run_id, lambda: self._read(run_id))
+
+    def _read(self, run_id: str) -> Recording:
+        found = Recording.read(self.reader, run_id)
+        return replace(found, operators=reasons_without_paths(found.operators))
 
     def past(self, run_id: str) -> Past:
         """The runs of the same pipeline before it.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import pyarrow as pa
 
 _PATH = re.compile(
     r"""(?<![\w.:/\\-])(?:file://)?(?:~|[A-Za-z]:(?=\\))?  # neither a scheme, as in s3://bucket, nor a relative path
@@ -29,3 +33,19 @@ def values_without_paths(value: Any) -> Any:
     if isinstance(value, Sequence):
         return [values_without_paths(item) for item in value]
     return value
+
+
+def reasons_without_paths(operators: pa.Table) -> pa.Table:
+    """Rows of operators whose reasons, which also stand in charts, name no paths; those that fall together add."""
+    at = operators.column_names.index("rejected_reasons")
+    told = [_reasons(text) for text in operators.column(at).to_pylist()]
+    return operators.set_column(at, operators.schema.field(at), pa.array(told, operators.schema.field(at).type))
+
+
+def _reasons(text: str | None) -> str | None:
+    if not text or ("/" not in text and "\\" not in text):
+        return text
+    numbers: Counter[str] = Counter()
+    for reason, records in json.loads(text).items():
+        numbers[without_paths(reason)] += records
+    return json.dumps(numbers)

@@ -29,7 +29,8 @@ window.dash_clientside.mdf = {
 };
 
 // Dash gives its controls roles that screen readers cannot follow: boxes to tick inside of options of a list, and a
-// field that takes the focus though it is hidden from them. Here they become groups of boxes, and buttons with a name.
+// field that takes the focus though it is hidden from them. Here they become groups of boxes, and buttons that are named
+// by what they say and described by their label.
 const OPTIONS = ".dash-options-list, .dash-options-list-option";
 
 function repaired() {
@@ -37,14 +38,16 @@ function repaired() {
         part.removeAttribute("role");
         part.removeAttribute("aria-selected");
     }
-    for (const target of document.querySelectorAll(".dash-dropdown-focus-target:not(:disabled)")) {
-        const button = target.nextElementSibling;
+    for (const button of document.querySelectorAll("button.dash-dropdown")) {
         const label = document.querySelector(`label[for="${CSS.escape(button.id)}"]`);
-        target.disabled = true;
+        button.previousElementSibling.disabled = true;
         button.tabIndex = 0;
+        button.removeAttribute("aria-labelledby");
         if (label) {
             label.id = `${button.id}-label`;
-            button.setAttribute("aria-labelledby", `${label.id} ${button.id}`);
+            label.removeAttribute("for");
+            label.addEventListener("click", () => button.focus());
+            button.setAttribute("aria-describedby", label.id);
         }
     }
     for (const content of document.querySelectorAll(".dash-dropdown-content:not([aria-label])")) {
