@@ -16,6 +16,7 @@ from mega_data_factory.framework.metrics.samples import SampleMetrics
 from mega_data_factory.framework.metrics.store import compaction, files, unit_files
 from mega_data_factory.framework.metrics.store.compaction import Compaction, compact
 from mega_data_factory.framework.metrics.store.layout import Segment
+from mega_data_factory.framework.metrics.store.tables import StoredTables
 from mega_data_factory.storage import remove
 
 START = datetime(2026, 1, 1)
@@ -323,3 +324,17 @@ def test_readers_writers_and_compactors_at_once(tmp_path):
     fold(tmp_path, min_age=timedelta())
     assert sorted(MetricsReader(tmp_path).list_runs()) == sorted(written)
     assert MetricsReader(tmp_path).samples().num_rows == 100
+
+
+def test_a_unit_that_another_thread_forgets_while_it_is_read(tmp_path):
+    """Threads share what is known of units: one that has just listed fewer takes nothing from under another."""
+
+    class Forgotten(dict):
+        def __setitem__(self, name, unit):
+            """Another thread has put a dict without it in the place of this one."""
+
+    write(tmp_path, 0)
+    fold(tmp_path)
+    tables = StoredTables(tmp_path)
+    tables._units = Forgotten()
+    assert [unit.runs.keys() for unit in tables.units()] == [{"run_00000"}]

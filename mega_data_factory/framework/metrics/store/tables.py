@@ -224,14 +224,15 @@ class StoredTables:
         return list(known.values())
 
     def _unit(self, name: str) -> Unit | None:
-        if name not in self._units:
+        unit = self._units.get(name)  # another thread may forget it at any moment
+        if unit is None:
             path = join(self.path, unit_file("runs", name))
             try:
-                self._units[name] = Unit.from_index(name, read_large(path, "runs", INDEX_COLUMNS))
+                unit = self._units[name] = Unit.from_index(name, read_large(path, "runs", INDEX_COLUMNS))
             except NotOurs as error:
                 self._skip(path, error)
                 return None
-        return self._units[name]
+        return unit
 
     def unit_sources(
         self, kind: str, units: Sequence[Unit], taken: set[str], run_id: str | None = None
