@@ -169,7 +169,8 @@ def _mapped(path: Path, about: Mapping[str, Any], capacity: int) -> tuple[mmap.m
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("w+b") as file:
-            os.posix_fallocate(file.fileno(), 0, size)  # a full disk says so here, not as SIGBUS at some later point
+            if hasattr(os, "posix_fallocate"):  # a full disk says so here, not as SIGBUS at some later point
+                os.posix_fallocate(file.fileno(), 0, size)  # macOS has none: there the blank records find it out
             file.write(_HEAD.pack(_MAGIC, len(head), first) + head)
             file.seek(first)
             file.write(blank.data)
