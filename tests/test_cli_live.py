@@ -91,7 +91,7 @@ def test_a_narrow_screen_keeps_what_matters() -> None:
 def test_rates_look_back_over_the_window_only() -> None:
     """What happened before the window does not count."""
     rates = Rates(window=10.0)
-    for second in range(0, 31):
+    for second in range(31):
         rates.note(float(second), {"s": 1_000 if second < 15 else 1_000 + 50 * (second - 15)})
     assert rates.of("s", 30.0) == pytest.approx(50.0)
     assert rates.of("s", 40.0) == pytest.approx(25.0)  # nothing came for ten seconds

@@ -45,11 +45,6 @@ def config_changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | 
     ]
 
 
-def same_work(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> bool:
-    """Whether two runs were configured to do the same in the same way."""
-    return not any(change.matters for change in config_changes(before, after))
-
-
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping) and value:
         for name, item in value.items():

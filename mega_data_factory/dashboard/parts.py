@@ -20,8 +20,6 @@ from mega_data_factory.visualization.formats import plural
 MOST_ROWS = 50
 """Rows of a table of workers."""
 
-Children = Sequence["Component | str"]
-
 _GRAPH: Any = {
     "displaylogo": False,
     "responsive": True,

@@ -45,18 +45,6 @@ _KNOWN = (
 )
 KNOWN = {name.key: name for name in _KNOWN}
 
-SPECIFIED = (
-    "cpu_usage",
-    "memory_usage",
-    "disk_usage",
-    "network_io",
-    "disk_io",
-    "iops",
-    "partition_count",
-    STATUS,
-)
-"""The keys that every node is expected to send; others are welcome."""
-
 
 def metric_name(key: str) -> MetricName:
     """How a metric is shown; one that is not known gets its key as title and a row of its own."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import psutil
 import pyarrow as pa
@@ -19,11 +19,6 @@ _CLOCK_TICK = 1.0
 """Seconds that the start of a process may be told too late: the kernel counts it from the start of the machine."""
 
 STATUS_COLUMNS = ("status", "heartbeat", "flush_interval", "hostname", "pid")
-
-
-def silence_allowed(flush_interval: float | None) -> timedelta:
-    """How old the heartbeat of a living run may be: max(3 flush intervals, 15 s)."""
-    return timedelta(seconds=max(MISSED_BEATS * (flush_interval or 0.0), LEAST_SILENCE))
 
 
 def with_aborted(runs: pa.Table, now: datetime) -> pa.Table:
