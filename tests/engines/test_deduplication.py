@@ -29,6 +29,7 @@ def test_shards_die_while_they_are_asked(tmp_path: Path) -> None:
     assert "2" in marks  # both shards at least once; the second kill may meet one that is not back yet
 
 
+@pytest.mark.slow
 def test_two_deduplicators_do_not_share_claims(tmp_path: Path) -> None:
     """The same text may pass each of two deduplicators: their claims have names of their own."""
     source = jsonl(tmp_path / "a.jsonl", [f"text {n % 20}" for n in range(100)])

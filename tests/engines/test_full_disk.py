@@ -58,6 +58,7 @@ def assert_told_once(told: subprocess.CompletedProcess[str], what: Pipeline, slu
     assert not [path for path in what.folder.rglob("*") if path.name.endswith(".tmp")]
 
 
+@pytest.mark.slow
 def test_output_that_does_not_fit(tmp_path: Path, source: str, python_path: dict[str, str]) -> None:
     """The run fails with one clear error and a readable row, leaves no half of a file, and can be gone on with."""
     what = pipeline(tmp_path / "run", source)

@@ -58,6 +58,7 @@ def test_kills_after_the_work_and_before_the_answer(tmp_path: Path, engine: str)
     assert disturbed.run["retried_batches"] > 0 or engine == "ray"
 
 
+@pytest.mark.slow
 def test_a_loader_killed_in_the_middle_of_its_splits(tmp_path: Path, engine: str) -> None:
     """A loader killed once in every split goes on where it was: nothing is read twice or left out."""
     source = jsonl(tmp_path / "a.jsonl", [f"text {n} {'y' * 40}" for n in range(1500)])
@@ -77,8 +78,9 @@ def test_a_loader_killed_in_the_middle_of_its_splits(tmp_path: Path, engine: str
     assert len(results[1].texts) == 1500
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("in_flight", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("in_flight", [1, 2])
 def test_a_loader_that_dies_while_it_holds_the_last_credit(tmp_path: Path, in_flight: int) -> None:
     """When every credit belongs to a loader that died, its replacement still may read: the run does not hang."""
     source = jsonl(tmp_path / "a.jsonl", [f"text {n} {'y' * 40}" for n in range(900)])
@@ -98,7 +100,8 @@ def test_a_loader_that_dies_while_it_holds_the_last_credit(tmp_path: Path, in_fl
     assert len(result.texts) == 900
 
 
-@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.slow), "after"])
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
 def test_a_writer_killed_around_the_rename(tmp_path: Path, engine: str, when: str) -> None:
     """A writer killed before or after a file has its name leaves every record in the output exactly once."""
     source = jsonl(tmp_path / "a.jsonl", [f"text {n} {'y' * 40}" for n in range(600)])
@@ -173,6 +176,7 @@ def test_workers_that_always_die_while_they_start_end_the_run(tmp_path: Path) ->
     assert result.run["status"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_split_that_kills_every_loader_ends_the_run(tmp_path: Path, engine: str) -> None:
     """A place in the source that kills every loader ends the run with an error that names the place."""
     source = jsonl(tmp_path / "a.jsonl", [f"text {n}" for n in range(300)])

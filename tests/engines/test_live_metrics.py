@@ -125,6 +125,7 @@ def test_a_caller_that_stops(tmp_path: Path) -> None:
     assert_samples_match(tmp_path / "metrics")
 
 
+@pytest.mark.slow
 def test_ctrl_c(tmp_path: Path) -> None:
     """`interrupted` by the KeyboardInterrupt, which reaches the caller."""
     timer: list[threading.Timer] = []
@@ -175,6 +176,7 @@ def test_a_driver_that_is_killed(tmp_path: Path, python_path: dict[str, str]) ->
     assert run["pid"] == process.pid
 
 
+@pytest.mark.slow
 def test_a_driver_that_ends_with_a_run_at_hand(tmp_path: Path, python_path: dict[str, str]) -> None:
     """A caller that holds on to `execute()` without going on: the run is ended with the interpreter, properly."""
     process = driver(pipeline(tmp_path, rows=5000).config(), python_path, "leaves")
@@ -183,6 +185,7 @@ def test_a_driver_that_ends_with_a_run_at_hand(tmp_path: Path, python_path: dict
     assert (run["status"], run["error"]) == ("interrupted", "the caller stopped")
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_fails_no_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The output is whole, no exception is raised, and the log says that the metrics are missing and why."""
     (tmp_path / "metrics").write_text("not a folder")

@@ -63,7 +63,7 @@ def test_the_local_engine_samples_its_machine(tmp_path: Path) -> None:
     assert {row["object_store_memory"] for row in rows} == {None}
 
 
-@pytest.mark.parametrize("interval", [None, 0])
+@pytest.mark.parametrize("interval", [0, pytest.param(None, marks=pytest.mark.slow)])
 def test_sampling_can_be_switched_off(tmp_path: Path, interval: float | None) -> None:
     """With 0 or null nothing is sampled and nothing written."""
     pipe = pipeline(tmp_path, rows=50, interval=interval)

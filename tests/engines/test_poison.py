@@ -40,12 +40,13 @@ def kept_of(texts: list[str]) -> list[str]:
     return sorted(text for text in texts if "POISON" not in text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("numbers", "attempts"),
     [
         pytest.param((20,), 1, id="one"),
-        pytest.param((20,), 3, id="one, after three attempts", marks=pytest.mark.slow),
-        pytest.param((3, 17, 31), 1, id="three", marks=pytest.mark.slow),
+        pytest.param((20,), 3, id="one, after three attempts"),
+        pytest.param((3, 17, 31), 1, id="three"),
     ],
 )
 def test_poison_behind_a_stage(tmp_path: Path, engine: str, numbers: tuple[int, ...], attempts: int) -> None:
@@ -122,11 +123,12 @@ def test_an_error_and_a_poison_in_one_batch(tmp_path: Path) -> None:
     assert len(result.texts) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "killing",
     [
         pytest.param(False, id="calm"),
-        pytest.param(True, id="shards-die-during-release", marks=pytest.mark.slow),
+        pytest.param(True, id="shards-die-during-release"),
     ],
 )
 def test_a_dead_letter_gives_up_its_claims(tmp_path: Path, killing: bool) -> None:

@@ -207,6 +207,7 @@ def test_an_interrupted_run(interrupted: Pipeline, stopped: tuple[Pipeline, Exec
         Executor(interrupted.config(), resume="latest")
 
 
+@pytest.mark.slow
 def test_a_damaged_entry_or_a_lost_file(interrupted: Pipeline, undisturbed: Result) -> None:
     """Batches whose entry is torn, or whose output file is gone, are done again."""
     entry, other, *_ = entries(interrupted)

@@ -159,6 +159,7 @@ def test_output_that_exists(tmp_path: Path, engine: str) -> None:
     assert foreign.read_text(encoding="utf-8") == "not ours"
 
 
+@pytest.mark.slow
 def test_overwrite_keeps_the_old_output_when_nothing_new_comes(tmp_path: Path) -> None:
     """A run that fails before it has anything to write does not cost the output of the run before."""
     pipeline = simple(tmp_path, [f"text {n}" for n in range(30)])

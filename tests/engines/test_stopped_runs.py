@@ -49,6 +49,7 @@ def completed(what: Pipeline, resume: str | None = None) -> Result:
     return Result.of(what, RUN, ended(what, resume), 0.0)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_writes_nothing_beside_old_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that is interrupted before it has removed what it overwrites leaves that alone; resumed, it replaces it."""
     old, new = (jsonl(tmp_path / f"{name}.jsonl", [f"{name} {n}" for n in range(20)]) for name in ("old", "new"))
@@ -72,6 +73,7 @@ def test_an_interrupted_run_writes_nothing_beside_old_output(tmp_path: Path, mon
     assert not set(before) & set(what.output.glob("part-*"))
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_with_on_error_fail(tmp_path: Path) -> None:
     """Errors that are committed stay what they are; the next record that raises ends the run, and is named."""
     source = jsonl(tmp_path / "a.jsonl", [f"BAD {n}" if n in (3, 297) else f"text {n}" for n in range(300)])

@@ -213,7 +213,7 @@ def write_segments(folder, number, count=3):
     return run_id
 
 
-@pytest.mark.parametrize("state", ["segments", "folding", "folded"])
+@pytest.mark.parametrize("state", ["segments", "folding", pytest.param("folded", marks=pytest.mark.slow)])
 def test_a_compaction_killed_between_segments_changes_no_row(tmp_path, monkeypatch, state):
     """Readers see every sample once whatever segments are gone, and the next compaction finishes."""
     original = tmp_path / "original"
@@ -276,6 +276,7 @@ def test_files_that_are_not_ours_are_left_alone(tmp_path):
     assert other.exists()
 
 
+@pytest.mark.slow
 def test_readers_writers_and_compactors_at_once(tmp_path):
     """Two writers, two compactors and a reader at the same time: every run that is written is seen once, always."""
     written: list[str] = []
