@@ -213,7 +213,7 @@ INTERVAL = 0.02
 """Of the runs that are killed: small, so that kills fall into writes and folds."""
 
 
-@pytest.mark.parametrize("alive", [0.0, 0.35, *(pytest.param(seconds, marks=pytest.mark.slow) for seconds in (0.1, 0.9, 1.7))])
+@pytest.mark.parametrize("alive", [0.0, 0.35, *(pytest.param(at, marks=pytest.mark.slow) for at in (0.1, 0.9, 1.7))])
 def test_a_driver_killed_at_any_moment(tmp_path, alive):
     """Every file is whole, no sample counts twice, nothing is lost but the last interval, and the run looks dead."""
     folder, log = tmp_path / "metrics", tmp_path / "log"
