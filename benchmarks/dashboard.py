@@ -47,8 +47,9 @@ class Visitor:
 
     def table(self, search: str = "", **chosen: Any) -> None:
         values = {f"runs-{name}.value": chosen.get(name) for name in ("text", "pipeline", "period", "status")}
-        values |= {"look.data": "light", "runs-picked.data": [], "tick.n_intervals": 1}
-        self._ask(TABLE, values, {"url.search": search, "runs-version.data": None}, "runs-text.value")
+        values |= {"look.data": "light", "tick.n_intervals": 1}
+        states = {"url.search": search, "runs-picked.data": [], "runs-version.data": None}
+        self._ask(TABLE, values, states, "runs-text.value")
 
     def _ask(self, output: str, inputs: dict[str, Any], states: dict[str, Any], changed: str) -> None:
         asked = {

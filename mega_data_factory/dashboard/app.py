@@ -173,9 +173,9 @@ def _show_runs(app: Dash, store: RunStore) -> None:
         Input("runs-period", "value"),
         Input("runs-status", "value"),
         Input("look", "data"),
-        Input("runs-picked", "data"),
         Input("tick", "n_intervals"),
         State("url", "search"),
+        State("runs-picked", "data"),
         State("runs-version", "data"),
     )
     def show(
@@ -184,9 +184,9 @@ def _show_runs(app: Dash, store: RunStore) -> None:
         period: str | None,
         status: list[str] | None,
         look: str | None,
-        picked: list[str] | None,
         _: int,
         search: str | None,
+        picked: list[str] | None,
         version: list[Any] | None,
     ) -> tuple[Component, str, Any]:
         view = _view(store, search, look)
@@ -211,21 +211,15 @@ def _show_runs(app: Dash, store: RunStore) -> None:
 def _choose(app: Dash) -> None:
     """What leads to a comparison."""
 
-    @app.callback(
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("mdf", "pick"),
         Output("runs-picked", "data"),
+        Output("runs-compare", "children"),
+        Output("runs-compare", "disabled"),
         Input({"type": "runs-pick", "run": ALL}, "value"),
         State({"type": "runs-pick", "run": ALL}, "id"),
         State("runs-picked", "data"),
-        prevent_initial_call=True,
     )
-    def pick(values: list[list[str]], ids: list[dict[str, str]], before: list[str]) -> list[str]:
-        on = [run for value in values for run in value]
-        here = {found["run"] for found in ids}
-        kept = [run for run in before if run in on or run not in here]  # also those on other pages of the table
-        picked = [*kept, *(run for run in on if run not in kept)]
-        if picked == before:
-            raise PreventUpdate
-        return picked
 
     @app.callback(
         Output("url", "href"),

@@ -26,6 +26,8 @@ XSS = "<img src=x onerror=\"window.caught='yes'\"><script>window.caught='yes'</s
 
 Open = Callable[..., Page]
 
+expect.set_options(timeout=20_000)  # a machine may be busy with others
+
 
 class Served:
     """`mdf dashboard` as a process of its own, on a free port."""
@@ -158,6 +160,7 @@ def test_filters_change_what_is_shown_and_the_address(opened: Open) -> None:
     expect(again.locator("#runs-body tbody tr")).to_have_count(1)
     expect(again.get_by_label("failed")).to_be_checked()
     again.get_by_label("failed").uncheck()
+    expect(again.locator("#runs-body tbody tr")).to_have_count(8)
     again.get_by_role("link", name="read").click()
     expect(again.locator("#runs-body tbody tr").first).to_contain_text("run_now")
 

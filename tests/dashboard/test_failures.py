@@ -53,7 +53,7 @@ def test_values_of_the_wrong_kind_tell_nothing(visitor: Visitor, caplog: pytest.
     """A question of ours with values that no control has: 500 at most, and the reason in the log alone."""
     names = ("runs-text", "runs-pipeline", "runs-period", "runs-status")
     inputs: list[Any] = [{"id": name, "property": "value", "value": {"a": 1}} for name in names]
-    inputs += [{"id": "look", "property": "data", "value": 3}, {"id": "runs-picked", "property": "data", "value": 1}]
+    inputs += [{"id": "look", "property": "data", "value": 3}]
     inputs += [{"id": "tick", "property": "n_intervals", "value": "x"}]
     outputs = [("runs-body", "children"), ("runs-address", "data"), ("runs-version", "data")]
     answer = visitor.client.post(
@@ -62,7 +62,11 @@ def test_values_of_the_wrong_kind_tell_nothing(visitor: Visitor, caplog: pytest.
             "output": TABLE,
             "outputs": [{"id": name, "property": prop} for name, prop in outputs],
             "inputs": inputs,
-            "state": [{"id": "url", "property": "search", "value": 5}, {"id": "runs-version", "property": "data"}],
+            "state": [
+                {"id": "url", "property": "search", "value": 5},
+                {"id": "runs-picked", "property": "data", "value": 1},
+                {"id": "runs-version", "property": "data"},
+            ],
             "changedPropIds": ["runs-text.value"],
         },
     )

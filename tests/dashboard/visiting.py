@@ -44,9 +44,9 @@ class Visitor:
         inputs = [
             _input(f"runs-{name}", "value", values.get(name)) for name in ("text", "pipeline", "period", "status")
         ]
-        inputs += [_input("look", "data", "light"), _input("runs-picked", "data", values.get("picked", []))]
-        inputs += [_input("tick", "n_intervals", 1)]
-        states = [_input("url", "search", search), _input("runs-version", "data", version)]
+        inputs += [_input("look", "data", "light"), _input("tick", "n_intervals", 1)]
+        states = [_input("url", "search", search), _input("runs-picked", "data", values.get("picked", []))]
+        states += [_input("runs-version", "data", version)]
         return self._ask(TABLE, inputs, states, changed)
 
     def _ask(self, output: str, inputs: list[Any], states: list[Any], changed: str) -> Any:

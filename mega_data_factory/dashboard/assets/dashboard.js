@@ -20,6 +20,14 @@ window.dash_clientside.mdf = {
         }
         return window.dash_clientside.no_update;
     },
+    pick(values, ids, before) {
+        const on = values.flat();
+        const here = new Set(ids.map((id) => id.run));
+        const kept = before.filter((run) => on.includes(run) || !here.has(run)); // also those on other pages of the table
+        const picked = [...kept, ...on.filter((run) => !kept.includes(run))];
+        const enough = picked.length > 1;
+        return [picked, enough ? `Compare ${picked.length} runs` : "Compare: choose two runs or more", !enough];
+    },
     address(query) {
         if (window.location.pathname === "/" && window.location.search !== query) {
             window.history.replaceState(window.history.state, "", `/${query}`);
