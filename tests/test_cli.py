@@ -198,12 +198,12 @@ def test_run_prints_lines_table_and_books(folder: Path, capsys: pytest.CaptureFi
 
 
 def test_run_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With --json stdout is one document with run, stages, books and paths; flags override the configuration."""
+    """With --json stdout is one document: run, stages, books, paths, findings; flags override the configuration."""
     config = pipeline(folder)
     assert main(["run", "--config", config, "--json", "--max-samples", "8", "--batch-size", "3"]) == 0
     captured = capsys.readouterr()
     answer = json.loads(captured.out)
-    assert set(answer) == {"run", "stages", "books", "paths"}
+    assert set(answer) == {"run", "stages", "books", "paths", "findings"}
     assert answer["run"]["total_input_records"] == 8
     assert answer["run"]["batches"] == 3
     assert answer["books"]["closed"] is True
