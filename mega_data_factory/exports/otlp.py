@@ -40,7 +40,7 @@ class OtlpExporter(Exporter):
         bounds: how many series there may be.
 
     Raises:
-        ValueError: the endpoint is no URL.
+        ValueError: the endpoint is no URL, or a header is none of HTTP.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from mega_data_factory.errors import MetricsError
-from mega_data_factory.framework.metrics.exporting import http_url
+from mega_data_factory.framework.metrics.exporting import http_headers, http_url
 from mega_data_factory.framework.metrics.redaction import without_credentials
 
 _LONGEST_ANSWER = 64 * 1024
@@ -38,12 +38,12 @@ class Sender:
         timeout: seconds that the server may be silent.
 
     Raises:
-        ValueError: the URL is none of HTTP.
+        ValueError: the URL is none of HTTP, or a header.
     """
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None, timeout: float = 5.0) -> None:
         self.url = http_url(url)
-        self._headers = dict(headers or {})
+        self._headers = http_headers(headers or {})
         self._timeout = timeout
         handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
         if _is_this_machine(urlsplit(url).hostname or ""):
@@ -83,7 +83,8 @@ class Sender:
 
 
 def _failure(url: str, what: str) -> MetricsError:
-    return MetricsError(without_credentials(f"{url} {what}".rstrip(": ")))
+    text = without_credentials(f"{url} {what}".rstrip(": "))
+    return MetricsError("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text))
 
 
 def _is_this_machine(host: str) -> bool:

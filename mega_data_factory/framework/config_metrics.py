@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from mega_data_factory.framework.config_section import Section
-from mega_data_factory.framework.metrics.exporting import http_url
+from mega_data_factory.framework.metrics.exporting import http_headers, http_url
 from mega_data_factory.framework.metrics.store.retention import Retention
 
 Seconds = Annotated[float, Field(ge=0.1)]
@@ -120,6 +120,11 @@ class OtlpConfig(Section):
     @classmethod
     def _check_address(cls, value: str) -> str:
         return http_url(value)
+
+    @field_validator("headers")
+    @classmethod
+    def _check_headers(cls, value: dict[str, str]) -> dict[str, str]:
+        return http_headers(value)
 
     def exporter(self) -> WantedExporter:
         """The exporter that is asked for."""

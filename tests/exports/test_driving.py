@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from mega_data_factory.errors import MetricsError
+from mega_data_factory.exports.prometheus import PrometheusExporter
 from mega_data_factory.framework.metrics.exporting import Exporter, ExportHealth, Exports, ExportSnapshot
 from tests.exports.snapshots import snapshot
 
@@ -92,6 +94,22 @@ def test_a_failure_is_reported_once_counted_and_gone_when_it_works_again(caplog:
         "keeping: metrics cannot be exported now, it is tried again: http://***@host is not there",
         "keeping: metrics are exported again",
     ]
+
+
+def test_an_exporter_that_never_worked_is_not_said_to_work_again(caplog: pytest.LogCaptureFixture) -> None:
+    """A target that could not be served can be closed all the same; that is no news of metrics that got anywhere."""
+    caplog.set_level(logging.INFO, "mega_data_factory")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        exporter = PrometheusExporter(port=other.getsockname()[1])
+        exports = Exports({"prometheus": exporter}, source)
+        exports.start()
+        eventually(lambda: exports.failures)
+        exports.end()
+        exports.finish()
+    assert "prometheus: ended, after failures" in caplog.messages
+    assert not any("exported again" in message for message in caplog.messages)
 
 
 def test_failures_are_followed_by_longer_and_longer_pauses() -> None:

@@ -181,6 +181,15 @@ def test_a_status_that_is_no_success_is_an_error(receiver: Receiver, status: int
         OtlpExporter(endpoint=receiver.url).export(snapshot())
 
 
+def test_what_a_receiver_says_cannot_steer_a_terminal(receiver: Receiver) -> None:
+    """Control characters in an answer are not repeated in the error."""
+    receiver.answer, receiver.body = 400, b"\x1b[2Jno\x00"
+    with pytest.raises(
+        MetricsError, match=r"answered 400 .*: \N{REPLACEMENT CHARACTER}\[2Jno\N{REPLACEMENT CHARACTER}$"
+    ):
+        OtlpExporter(endpoint=receiver.url).export(snapshot())
+
+
 def test_silence_has_a_limit() -> None:
     """A receiver that takes the connection and never answers is an error after `timeout` seconds."""
     with socket.socket() as silent:

@@ -93,6 +93,10 @@ def test_without_sections_and_without_metrics_there_are_none() -> None:
         ({"prometheus": {"pushgateway": "h:9091"}}, "this is no address; write http://host:port"),
         ({"otlp": {}}, "executor.metrics.otlp.endpoint: missing"),
         ({"otlp": {"endpoint": "http://h:x"}}, "this is no address; write http://host:port"),
+        (
+            {"otlp": {"endpoint": "http://h", "headers": {"x key": "a"}}},
+            "otlp.headers: 'x key' is no name of a header; write one such as x-api-key",
+        ),
         ({"exporters": [{"name": "no.such:Thing"}]}, "executor.metrics.exporters[0]: cannot load `no.such:Thing`"),
         ({"exporters": [{"name": OWN}]}, "own_exporter needs `place`"),
         ({"exporters": [{"name": OWN, "params": {"plaice": 1}}]}, "own_exporter has no such parameter"),
@@ -111,6 +115,14 @@ def test_an_error_keeps_the_password() -> None:
     with pytest.raises(ConfigError) as refused:
         plan(prometheus={"pushgateway": "http://me:secret@host:port"})
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["topsecret\n", "topsecret\r\nEvil: 1", "topsecret\x1b[2J", "“topsecret”"])
+def test_a_header_that_http_cannot_send_is_refused_without_its_value(value: str) -> None:
+    """A key with a line break, as files and variables often end in, is an error at the door that does not tell it."""
+    with pytest.raises(ConfigError, match="the value of x-api-key") as refused:
+        plan(otlp={"endpoint": "http://h", "headers": {"x-api-key": value}})
+    assert "topsecret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

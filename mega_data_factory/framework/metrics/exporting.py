@@ -6,6 +6,7 @@ What an exporter does to itself (fail, hang, refuse) it does to nobody else: not
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -31,6 +32,10 @@ _LONGEST_PAUSE = 60.0
 
 _FIRST_PAUSE = 0.2
 """Seconds between the first two attempts at the end of the run; each later pause is twice as long."""
+
+
+_ENDED = "ended, after failures"
+"""Said of an exporter whose last attempts failed and that could be closed: a target that was never there can be too."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,7 @@ class _Driver:
             self._attempt(lambda: self._exporter.export(self._source(False)))
             self._ending.wait(max(0.0, started + self._pause() - time.monotonic()))
         pause = _FIRST_PAUSE
-        while not self._attempt(lambda: self._exporter.close(self._source(True))):
+        while not self._attempt(lambda: self._exporter.close(self._source(True)), _ENDED):
             if time.monotonic() + pause >= self._deadline:
                 _log.warning("%s: the metrics of the end did not get there", self._name)
                 break
@@ -169,7 +174,7 @@ class _Driver:
         interval = self._exporter.interval
         return min(interval * 2.0**self._streak, max(interval, _LONGEST_PAUSE))
 
-    def _attempt(self, call: Callable[[], None]) -> bool:
+    def _attempt(self, call: Callable[[], None], good_news: str = "metrics are exported again") -> bool:
         try:
             call()
         except Exception as error:  # noqa: BLE001 - whatever is wrong with an exporter, the run goes on
@@ -181,7 +186,7 @@ class _Driver:
         finally:
             self.seconds = time.thread_time()
         if self._streak:
-            _log.info("%s: metrics are exported again", self._name)
+            _log.info("%s: %s", self._name, good_news)
         self._streak = 0
         self.health = ExportHealth(self._name, self.health.failures, utc_now())
         return True
@@ -259,6 +264,27 @@ class Exports:
 def _text(error: Exception) -> str:
     text = error.message if isinstance(error, MdfError) else f"{type(error).__name__}: {error}"
     return without_credentials(text)
+
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+"""What HTTP lets names and values of headers be (RFC 9110, 5.6.2 and 5.5)."""
+
+
+def http_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers that metrics are sent with.
+
+    Raises:
+        ValueError: HTTP has no such header. Says which, and not its value, which may be a key.
+    """
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a header; write one such as x-api-key")
+        if value.endswith(("\r", "\n")):
+            raise ValueError(f"the value of {name} ends in a line break; take it away, also from a variable it is from")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"the value of {name} holds a character that no header can hold")
+    return dict(headers)
 
 
 def http_url(url: str) -> str:
