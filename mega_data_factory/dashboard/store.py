@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ import pyarrow as pa
 from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.dashboard.words import reasons_without_paths
-from mega_data_factory.errors import MdfError
+from mega_data_factory.errors import MdfError, MetricsError
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.reports.document import Document
 from mega_data_factory.storage import Location
@@ -66,6 +66,21 @@ class RunList:
         return RunList(table, self.version + changed, None, ready=True, unread=unread)
 
 
+@dataclass
+class _Kept:
+    """Something that was read of a run.
+
+    Attributes:
+        stamp: of the run when it was read; None before it was.
+        value: what was read.
+        reading: held while it is read.
+    """
+
+    stamp: tuple[Any, ...] | None = None
+    value: Any = None
+    reading: threading.Lock = field(default_factory=threading.Lock)
+
+
 class RunStore:
     """The runs of a metrics folder, for many requests at once.
 
@@ -81,7 +96,7 @@ class RunStore:
         self.reader = MetricsReader(path)
         self._refresh = refresh
         self._list = RunList(pa.table({}))
-        self._recent: OrderedDict[tuple[str, str], tuple[Any, Any]] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._read_once = threading.Event()
@@ -156,19 +171,18 @@ class RunStore:
         return row
 
     def _remembered(self, what: str, run_id: str, read: Callable[[], T]) -> T:
-        """What was read of a run, read again when the run has changed."""
+        """What was read of a run, read again when the run has changed; once for all who ask at the same time."""
         stamp = self.stamp(run_id)
         key = (what, run_id)
         with self._lock:
-            if stamp and key in self._recent and self._recent[key][0] == stamp:
-                self._recent.move_to_end(key)
-                kept: T = self._recent[key][1]
-                return kept
-        found = read()
-        with self._lock:
-            self._recent[key] = (stamp, found)
+            kept = self._recent.setdefault(key, _Kept())
+            self._recent.move_to_end(key)
             while len(self._recent) > _RECENT:
                 self._recent.popitem(last=False)
+        with kept.reading:
+            if not stamp or kept.stamp != stamp:
+                kept.value, kept.stamp = read(), stamp
+            found: T = kept.value
         return found
 
     def _go(self) -> None:
@@ -190,8 +204,8 @@ class RunStore:
                     self._list = self._list.followed_by(table.drop_columns("config"), unread)
                     self._read_once.set()
                 most += min(most, _MORE_RUNS)
-        except MdfError:
-            return  # `_look` meets the same, and says so
+        except Exception:  # noqa: BLE001 - `_look` meets the same, and says so
+            return
 
     def _look(self) -> None:
         before = self._list
@@ -201,3 +215,8 @@ class RunStore:
             if before.error is None or str(before.error) != str(error):
                 _log.warning("%s cannot be read now: %s", self.path, error)
             self._list = replace(before, error=error, ready=True)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the store, it is looked at again
+            if before.error is None:
+                _log.warning("%s cannot be read now", self.path, exc_info=error)
+            reason = MetricsError("the metrics cannot be read now", hint="the log of the dashboard says why")
+            self._list = replace(before, error=reason, ready=True)
