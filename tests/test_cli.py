@@ -197,6 +197,19 @@ def test_run_prints_lines_table_and_books(folder: Path, capsys: pytest.CaptureFi
         assert (folder / path).exists()
 
 
+def test_a_run_that_cannot_be_thought_about_went_well(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever fails while findings are looked for is said in a line; the run is what it is."""
+
+    def fails(_: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("mega_data_factory.cli.advice.find", fails)
+    assert main(["run", "--config", pipeline(folder)]) == 0
+    assert "what stands out in the run cannot be told: ZeroDivisionError: division by zero" in caplog.text
+
+
 def test_run_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With --json stdout is one document: run, stages, books, paths, findings; flags override the configuration."""
     config = pipeline(folder)

@@ -20,13 +20,16 @@ _MOST = 3
 def advice(reader: MetricsReader, run_id: str) -> tuple[Finding, ...]:
     """The most pressing findings of a run by itself; what is unusual for its pipeline is left to its report.
 
+    The run is what it is, whether it can be thought about or not: a failure is logged, and nothing stands out.
+
     Args:
         reader: the metrics.
         run_id: the run.
     """
     try:
         found = find(Recording.read(reader, run_id))
-    except MdfError as error:
-        _log.warning("what stands out in the run cannot be told: %s", error)
+    except Exception as error:  # noqa: BLE001 - nothing that goes wrong here may fail a run that went well
+        reason = error.message if isinstance(error, MdfError) else f"{type(error).__name__}: {error}"
+        _log.warning("what stands out in the run cannot be told: %s", reason)
         return ()
     return tuple([finding for finding in found if finding.severity != "good" and finding.kind not in _TOLD][:_MOST])

@@ -69,7 +69,7 @@ def run(
             failure = error
     report = _report(executor)
     settings = executor.plan.executor.metrics
-    if report and settings.write_on_completion and not quiet:
+    if report and settings.write_on_completion and (as_json or not quiet):
         report = replace(report, findings=advice(MetricsReader(settings.output_path), executor.run_id))
     page = _written_report(executor) if report else None
     if report and page is not None:
