@@ -10,7 +10,7 @@ from mega_data_factory.cli.metrics.stores import open_store
 from mega_data_factory.cli.screen import stdout
 from mega_data_factory.errors import did_you_mean
 from mega_data_factory.visualization.figures import SUFFIXES, checked_suffix
-from mega_data_factory.visualization.from_store import from_store
+from mega_data_factory.visualization.stored import from_store
 
 KINDS = ("node", "cluster", "heatmap", "correlation")
 _TITLES = {"cluster": "Cluster", "heatmap": "Load of nodes", "correlation": "What moves together"}

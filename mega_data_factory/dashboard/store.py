@@ -20,7 +20,7 @@ from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.reports.document import Document
 from mega_data_factory.storage import Location
 from mega_data_factory.visualization import MetricsVisualizer
-from mega_data_factory.visualization.from_store import from_store
+from mega_data_factory.visualization.stored import from_store
 
 _log = logging.getLogger("mega_data_factory.dashboard")
 

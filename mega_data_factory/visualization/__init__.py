@@ -13,12 +13,12 @@ _HOME_OF = {
     "MetricsHistory": "mega_data_factory.visualization.history",
     "MetricsVisualizer": "mega_data_factory.visualization.visualizer",
     "Theme": "mega_data_factory.visualization.theme",
-    "from_store": "mega_data_factory.visualization.from_store",
+    "from_store": "mega_data_factory.visualization.stored",
 }
 
 if TYPE_CHECKING:
     from mega_data_factory.analytics.anomaly import AnomalyDetector
-    from mega_data_factory.visualization.from_store import from_store
+    from mega_data_factory.visualization.stored import from_store
     from mega_data_factory.visualization.history import HistoryRetention, MetricsHistory
     from mega_data_factory.visualization.theme import DARK, LIGHT, Theme
     from mega_data_factory.visualization.visualizer import MetricsVisualizer
@@ -40,7 +40,7 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(importlib.import_module(home), name)
-    globals()[name] = found  # also because importing the module `from_store` binds that name to the module
+    globals()[name] = found
     return found
 
 
