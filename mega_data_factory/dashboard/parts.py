@@ -112,10 +112,18 @@ def findings(found: Sequence[Finding]) -> Component:
 def _finding(finding: Finding) -> Component:
     parts: list[Component] = [html.H3(without_paths(finding.title))]
     if finding.detail:
-        parts.append(html.P(without_paths(finding.detail)))
+        parts.append(html.P(_sentence(finding.detail)))
     if finding.suggestion:
-        parts.append(html.P(without_paths(finding.suggestion), className="suggestion"))
+        parts.append(html.P(_sentence(finding.suggestion), className="suggestion"))
     return html.Li(parts, className=f"finding {_SEVERITY[finding.severity]}")
+
+
+def _sentence(text: str) -> list[Component | str]:
+    """A text in which what stands between backticks is a name of the configuration."""
+    pieces = without_paths(text).split("`")
+    if len(pieces) % 2 == 0:  # one that has no partner belongs to the text
+        return ["`".join(pieces)]
+    return [html.Code(piece) if at % 2 else piece for at, piece in enumerate(pieces)]
 
 
 def cut(number: int, noun: str, which: str) -> str:
