@@ -76,7 +76,7 @@ def _advice(found: Bottleneck, best: Remedy | None) -> str:
             return "The machine is full: a cheaper operator, a larger machine or another node is what would help."
         return "Nothing single would help: the other stages are nearly as busy."
     ideas = [
-        f"{r.text}: about {r.gain:.2f} times the throughput, then {r.limit_after} is the limit"
+        f"{r.text} (about {r.gain:.2f} times the throughput, then limited by {r.limit_after})"
         for r in found.remedies[:3]
     ]
     hedge = (
@@ -84,11 +84,7 @@ def _advice(found: Bottleneck, best: Remedy | None) -> str:
         if found.processors is not None or best.kind == "move"
         else (" More workers help only while the machine has processors to spare.")
     )
-    return f"{_first_upper('; or '.join(ideas))}.{hedge}"
-
-
-def _first_upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return f"What would help: {'; or '.join(ideas)}.{hedge}"
 
 
 def _waiting(recording: Recording, found: Bottleneck) -> Finding:

@@ -19,22 +19,20 @@ class Threshold:
         metric: a column of the table `nodes`, in percent.
         name: what it is called in a reason.
         degraded: from here on the node is degraded.
-        unhealthy: from here on it is unhealthy; None where it never is for this.
-        samples: so many samples in a row have to be there.
+        unhealthy: from here on it is unhealthy.
     """
 
     metric: str
     name: str
     degraded: float
-    unhealthy: float | None = None
-    samples: int = 1
+    unhealthy: float
 
 
 THRESHOLDS = (
     Threshold("memory_usage", "memory", 90.0, 98.0),
     Threshold("disk_usage", "disk", 90.0, 98.0),
-    Threshold("cpu_usage", "CPU", 95.0, samples=5),  # a busy second is what a machine is for
 )
+"""CPU is not among them: a run that uses all its cores does what it is for."""
 
 RELIEF = 2.0
 """Percentage points below a threshold at which it counts as left, so that a status does not flicker."""
@@ -49,7 +47,6 @@ class Health:
 
     def __init__(self) -> None:
         self._levels = dict.fromkeys((threshold.metric for threshold in THRESHOLDS), 0)
-        self._streaks = dict(self._levels)
 
     def judge(self, measured: Mapping[str, float | None]) -> tuple[str, str | None]:
         """Status and reason after one more sample.
@@ -58,7 +55,7 @@ class Health:
             measured: the metrics of `THRESHOLDS`; one that is None or missing is no reason.
 
         Returns:
-            The status, and why, such as `memory 93 %, CPU 99 %`; None when it is active.
+            The status, and why, such as `memory 93 %, disk 98 %`; None when it is active.
         """
         reasons = []
         for threshold in THRESHOLDS:
@@ -69,17 +66,11 @@ class Health:
         return STATUSES[max(self._levels.values())], ", ".join(reasons) or None
 
     def _level(self, threshold: Threshold, value: float | None) -> int:
-        metric = threshold.metric
         if value is None:
-            self._streaks[metric] = 0
             return 0
-        before = self._levels[metric]
-        self._streaks[metric] = self._streaks[metric] + 1 if value >= threshold.degraded else 0
-        limits = (threshold.degraded, float("inf") if threshold.unhealthy is None else threshold.unhealthy)
-        level = sum(value >= limit - (RELIEF if before > at else 0.0) for at, limit in enumerate(limits))
-        if not before and self._streaks[metric] < threshold.samples:
-            return 0
-        return level
+        before = self._levels[threshold.metric]
+        limits = (threshold.degraded, threshold.unhealthy)
+        return sum(value >= limit - (RELIEF if before > at else 0.0) for at, limit in enumerate(limits))
 
 
 def missed_heartbeats(silence: float, interval: float) -> int:
