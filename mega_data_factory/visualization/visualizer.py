@@ -31,6 +31,10 @@ from mega_data_factory.visualization.theme import LIGHT, Theme, theme_named
 _CLUSTER = ("cpu_usage", "memory_usage", "disk_usage", "network_io", "partition_count", STATUS)
 
 
+SENSITIVITY = 0.3
+"""Of a picture of many metrics."""
+
+
 class MetricsVisualizer(NodeQuestions):
     """Keeps what nodes report, draws it, exports it, and finds what is strange in it.
 
@@ -47,7 +51,8 @@ class MetricsVisualizer(NodeQuestions):
         retention: what is kept for how long, see `HistoryRetention`.
         directory: a local folder in which the history lives and survives a crash; without it, in memory.
         theme: `light`, `dark`, or a `Theme` of your own.
-        sensitivity: of anomaly detection, in (0, 1).
+        sensitivity: of anomaly detection, in (0, 1); lower than that of a single `AnomalyDetector` by default, for a
+            picture holds dozens of metrics, and one alarm in 1,000 points of each would fill it with rings.
 
     Raises:
         VisualizationError: a value cannot be taken, there is no such node or metric, or nothing to show.
@@ -60,7 +65,7 @@ class MetricsVisualizer(NodeQuestions):
         directory: Location | None = None,
         *,
         theme: str | Theme = LIGHT,
-        sensitivity: float = 0.5,
+        sensitivity: float = SENSITIVITY,
     ) -> None:
         self.theme = theme_named(theme)
         super().__init__(MetricsHistory(retention, directory), sensitivity)
