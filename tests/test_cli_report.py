@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from mega_data_factory.cli import formats
 from mega_data_factory.cli.progress import ProgressView, progress_line
 from mega_data_factory.cli.report import RunReport
 from mega_data_factory.cli.tables import print_report, report_table, top_reason
 from mega_data_factory.framework.executor import Progress
 from mega_data_factory.framework.metrics import OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.visualization import formats
 
 
 def operator(name: str, records_in: int, records_out: int, index: int = 0, worker: str = "w0") -> OperatorMetrics:

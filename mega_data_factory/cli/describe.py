@@ -11,13 +11,13 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from mega_data_factory.cli.failures import SUCCESS, print_json
-from mega_data_factory.cli.formats import count, plural, size
 from mega_data_factory.cli.screen import stdout
 from mega_data_factory.errors import ResourceError
 from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.plan import Plan, make_plan
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.resources import check_fit, this_machine
+from mega_data_factory.visualization.formats import count, plural, size
 
 _SECRET = ("token", "secret", "password", "passwd", "credential", "api_key", "access_key")
 

@@ -18,13 +18,21 @@ from rich.text import Text
 
 from mega_data_factory.cli.failures import SUCCESS, print_json
 from mega_data_factory.cli.fitting import fitted, left_out_note, plain_table
-from mega_data_factory.cli.formats import NOTHING, count, percent, plural, size
 from mega_data_factory.cli.metrics.stores import open_store
 from mega_data_factory.cli.screen import stdout
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.nodes.health import ACTIVE, DEGRADED, STATUSES, UNHEALTHY
-from mega_data_factory.visualization.formats import byte_rate, three_digits, whole_seconds
+from mega_data_factory.visualization.formats import (
+    NOTHING,
+    byte_rate,
+    count,
+    percent,
+    plural,
+    size,
+    three_digits,
+    whole_seconds,
+)
 
 _COLOURS = {ACTIVE: "green", DEGRADED: "yellow", UNHEALTHY: "bold red"}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
-from mega_data_factory.cli.formats import plural
 from mega_data_factory.cli.metrics.stores import open_store
 from mega_data_factory.cli.screen import stdout
 from mega_data_factory.errors import did_you_mean
 from mega_data_factory.visualization.figures import SUFFIXES, checked_suffix
+from mega_data_factory.visualization.formats import plural
 from mega_data_factory.visualization.stored import from_store
 
 KINDS = ("node", "cluster", "heatmap", "correlation")

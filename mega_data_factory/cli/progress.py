@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.live import Live
 
-from mega_data_factory.cli.formats import count, rate, seconds
 from mega_data_factory.cli.live import LiveScreen, error_line
 from mega_data_factory.cli.screen import stderr, stdout
+from mega_data_factory.visualization.formats import count, rate, seconds
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.executor import Progress

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from mega_data_factory import storage
 from mega_data_factory.analytics.findings import Finding
-from mega_data_factory.cli.formats import count
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.schema import OPERATORS, RUNS, STAGES
+from mega_data_factory.visualization.formats import count
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.plan import Plan

@@ -18,9 +18,9 @@ from rich.text import Text
 
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
 from mega_data_factory.cli.fitting import plain_table, width_of
-from mega_data_factory.cli.formats import count, plural
 from mega_data_factory.cli.metrics.stores import open_store
 from mega_data_factory.cli.screen import stdout
+from mega_data_factory.visualization.formats import count, plural
 
 MOST_ROWS = 500
 """Rows that are shown on a screen; --json and --csv give all."""

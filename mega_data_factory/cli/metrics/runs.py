@@ -18,7 +18,6 @@ from rich.text import Text
 from mega_data_factory.cli.advice import advice
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
 from mega_data_factory.cli.fitting import fitted, left_out_note, plain_table
-from mega_data_factory.cli.formats import count, moment, percent, plural, rate, seconds
 from mega_data_factory.cli.metrics.ages import parse_since
 from mega_data_factory.cli.metrics.stores import how_to_fill, open_store
 from mega_data_factory.cli.report import RunReport
@@ -26,6 +25,7 @@ from mega_data_factory.cli.screen import stdout
 from mega_data_factory.cli.tables import print_report
 from mega_data_factory.errors import did_you_mean
 from mega_data_factory.framework.metrics import MetricsReader, OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.visualization.formats import count, moment, percent, plural, rate, seconds
 
 STATUSES = {"completed": "green", "failed": "bold red", "interrupted": "yellow", "aborted": "red", "running": "cyan"}
 """What may have become of a run, and the colour of it."""

@@ -8,13 +8,13 @@ from pathlib import Path
 from rich.markup import escape
 
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
-from mega_data_factory.cli.formats import plural, size
 from mega_data_factory.cli.metrics.ages import parse_age
 from mega_data_factory.cli.metrics.stores import open_store
 from mega_data_factory.cli.screen import stdout
 from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.metrics.store.compaction import compact
 from mega_data_factory.framework.metrics.store.retention import Retention, parse_size, prune
+from mega_data_factory.visualization.formats import plural, size
 
 _SUCH_AS = "such as --max-age 90d, --max-runs 500, --max-bytes 2GB, or --config FILE; --dry-run to look first"
 
