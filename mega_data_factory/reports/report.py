@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -20,9 +18,10 @@ from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.reports.document import Document
-from mega_data_factory.reports.figures import for_script, packed_library, plotly_library, templates, two_looks
+from mega_data_factory.reports.figures import packed_library, templates, two_looks
 from mega_data_factory.storage import Location
 from mega_data_factory.visualization.formats import moment
+from mega_data_factory.visualization.page import plotly_script, script_json, script_sources
 from mega_data_factory.visualization.theme import DARK, LIGHT
 
 
@@ -74,15 +73,15 @@ def render(document: Document) -> str:
     """The whole page as text: nothing in it refers to anything outside of it."""
     figures = {name: two_looks(draw) for name, draw in document.charts.items()}
     script = _asset("report.js")
-    library = plotly_library() if figures else ""
+    library = plotly_script() if figures else ""
     context: dict[str, Any] = {
         **document.context(),
         "style": Markup(_asset("report.css")),  # noqa: S704 - ours, and nothing of the run is in it
         "looks": Markup(_looks()),  # noqa: S704 - made of the themes
         "script": Markup(script),  # noqa: S704 - ours
-        "figures": Markup(for_script({"figures": figures, "templates": templates()})),  # noqa: S704 - escaped there
+        "figures": Markup(script_json({"figures": figures, "templates": templates()})),  # noqa: S704 - escaped there
         "library": packed_library() if figures else "",
-        "script_hashes": " ".join(f"'sha256-{_hash(text)}'" for text in (script, library) if text),
+        "script_hashes": script_sources(text for text in (script, library) if text),
         "version": mega_data_factory.__version__,
         "made": moment(utc_now()),
     }
@@ -100,10 +99,6 @@ def _looks() -> str:
             f"@media screen and (prefers-color-scheme: dark) {{ {preferred} }}",
         )
     )
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 @cache

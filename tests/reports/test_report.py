@@ -14,10 +14,11 @@ from mega_data_factory.cli.write_report import report_beside
 from mega_data_factory.errors import MetricsError, OutputError
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
 from mega_data_factory.reports import excluded, write_report
-from mega_data_factory.reports.figures import for_script, two_looks
+from mega_data_factory.reports.figures import two_looks
 from mega_data_factory.testing import finished_run
 from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.charts.workers import utilisation
+from mega_data_factory.visualization.page import script_json
 from tests.made_runs import START, Op, Pool, make_run, recorded
 
 XSS = "<img src=x onerror=alert(1)></script><script>alert(2)</script>&\"'`{{7*7}}"
@@ -168,7 +169,7 @@ def test_nothing_is_fetched(tmp_path):
 
 def test_json_cannot_end_its_script():
     """Whatever stands in JSON, no script element ends and no comment begins."""
-    text = for_script({"a": "</script><!-- & \u2028"})
+    text = script_json({"a": "</script><!-- & \u2028"})
     assert not set("<>&\u2028") & set(text)
     assert json.loads(text) == {"a": "</script><!-- & \u2028"}
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 import plotly.offline
@@ -48,12 +48,11 @@ def html_document(
         scripts: run in this order, after the body.
         data: JSON documents, by the id under which a script finds them.
     """
-    digests = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     policy = (
-        f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data: blob:; "
+        f"default-src 'none'; script-src {script_sources(scripts)}; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
     )
-    blocks = [f'<script type="application/json" id="{name}">{_json(value)}</script>' for name, value in data.items()]
+    blocks = [f'<script type="application/json" id="{name}">{script_json(value)}</script>' for name, value in data.items()]
     return _PAGE.format(
         theme=theme.name,
         policy=policy,
@@ -72,10 +71,17 @@ def plotly_script() -> str:
     return script
 
 
-def _json(value: object) -> str:
-    """JSON that neither ends its script element nor begins a comment in it."""
+def script_json(value: object) -> str:
+    """JSON that may stand in a `<script>` element: nothing in it can end the element or begin a comment."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    for letter in "<>&\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text
+
+
+def script_sources(scripts: Iterable[str]) -> str:
+    """The digests of scripts, as a Content-Security-Policy names what may run."""
+    return " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
 
 
 @cache
