@@ -52,7 +52,9 @@ def html_document(
         f"default-src 'none'; script-src {script_sources(scripts)}; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
     )
-    blocks = [f'<script type="application/json" id="{name}">{script_json(value)}</script>' for name, value in data.items()]
+    blocks = [
+        f'<script type="application/json" id="{name}">{script_json(value)}</script>' for name, value in data.items()
+    ]
     return _PAGE.format(
         theme=theme.name,
         policy=policy,
