@@ -156,7 +156,7 @@ def graph(name: str, figure: go.Figure, label: str, revision: str = "") -> Compo
     figure.update_layout(uirevision=revision or name)
     height = f"{figure.layout.height or 420}px"
     plot = dcc.Graph(id=name, figure=figure, config=_GRAPH, style={"height": height})
-    return html.Figure(plot, className="chart", **aria(label=label))
+    return html.Figure(plot, className="chart", style={"minHeight": height}, **aria(label=label))
 
 
 def table(

@@ -2,29 +2,18 @@
 
 import subprocess
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.reports import write_report
 from tests.browser.axe import violations
+from tests.browser.conftest import CHROMIUM, PICTURES
 from tests.made_runs import START, Op, Pool, make_run
 
 pytestmark = pytest.mark.slow
 
-CHROMIUM = "/usr/bin/chromium"
 XSS = "<img src=x onerror=\"window.caught='yes'\"></script><script>window.caught='yes'</script><b>bold</b>"
-PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +35,12 @@ def report(tmp_path_factory):
 
 
 @pytest.fixture
-def opened(browser, report):
+def opened(chromium, report):
     """Opens the report; afterwards nothing may have been logged, fetched or run."""
     contexts, trouble = [], []
 
     def open_it(**options):
-        context = browser.new_context(**{"viewport": {"width": 1240, "height": 900}} | options)
+        context = chromium.new_context(**{"viewport": {"width": 1240, "height": 900}} | options)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: trouble.append(message.text))

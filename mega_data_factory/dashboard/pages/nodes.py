@@ -20,6 +20,10 @@ from mega_data_factory.visualization.formats import moment, number, plural
 
 RANGES = {"": "the whole run", "1m": "last minute", "10m": "last 10 minutes", "1h": "last hour", "24h": "last day"}
 MOST_ANOMALIES = 200
+_OF_ALL_NODES = ("changed",)
+_OF_ALL_METRICS = ("cluster", "together", "changed")
+"""Views in which the choice does not count."""
+
 _ANOMALY_COLUMNS = ("metric", "time (UTC)", "value", "score", "why")
 _CHANGE_COLUMNS = ("metric", "before", "during", "score")
 
@@ -103,8 +107,8 @@ def _controls(visualizer: MetricsVisualizer, wanted: Wanted) -> Component:
     return html.Div(
         [
             dcc.Store(id="nodes-view", data=wanted.view),
-            _choice("Nodes", "nodes-nodes", history.nodes(), wanted.nodes, "all nodes"),
-            _choice("Metrics", "nodes-metrics", history.metrics(), wanted.metrics, "all metrics"),
+            _choice("Nodes", "nodes-nodes", history.nodes(), wanted.nodes, wanted.view not in _OF_ALL_NODES),
+            _choice("Metrics", "nodes-metrics", history.metrics(), wanted.metrics, wanted.view not in _OF_ALL_METRICS),
             html.Div(
                 [
                     html.Label("Time", htmlFor="nodes-period"),
@@ -117,8 +121,10 @@ def _controls(visualizer: MetricsVisualizer, wanted: Wanted) -> Component:
     )
 
 
-def _choice(title: str, name: str, options: list[str], value: list[str] | None, all_of_them: str) -> Component:
-    picker = dcc.Dropdown(id=name, options=options, value=value or [], multi=True, placeholder=all_of_them)
+def _choice(title: str, name: str, options: list[str], value: list[str] | None, counts: bool) -> Component:
+    picker = dcc.Dropdown(
+        id=name, options=options, value=value or [], multi=True, placeholder=f"all {title.lower()}", disabled=not counts
+    )
     return html.Div([html.Label(title, htmlFor=name), picker], className="control")
 
 
