@@ -12,6 +12,39 @@ _AXES = {
     "y_axis_title_position": "Left",
 }
 
+_EVERY = {
+    "order_desc": True,
+    "row_limit": ROWS,
+    "truncate_metric": True,
+    "show_empty_columns": True,
+    "annotation_layers": [],
+    "color_scheme": "supersetColors",
+    "only_total": True,
+    "legendType": "scroll",
+    "legendOrientation": "top",
+    "rich_tooltip": True,
+    **_AXES,
+}
+"""What lines and bars have in common."""
+
+_LINES = {
+    **_EVERY,
+    "time_grain_sqla": None,
+    "x_axis_sort_asc": True,
+    "comparison_type": "values",
+    "seriesType": "line",
+    "opacity": 0.2,
+    "markerSize": 5,
+    "show_legend": True,
+    "x_axis_time_format": "%b %d %H:%M",
+    "tooltipTimeFormat": "%Y-%m-%d %H:%M:%S",
+    "truncateXAxis": True,
+    "sort_series_type": "name",
+    "sort_series_ascending": True,
+}
+
+_BARS = {**_EVERY, "x_axis_force_categorical": True, "xAxisLabelInterval": "0", "y_axis_bounds": [None, None]}
+
 
 def line(
     title: str,
@@ -44,38 +77,16 @@ def line(
     """
     across = x or time
     params = {
+        **_LINES,
         "x_axis": across,
-        "time_grain_sqla": None,
-        "x_axis_sort_asc": True,
         "metrics": [metric],
         "groupby": [by],
-        "order_desc": True,
-        "row_limit": ROWS,
-        "truncate_metric": True,
-        "show_empty_columns": True,
-        "comparison_type": "values",
-        "annotation_layers": [],
-        "color_scheme": "supersetColors",
-        "seriesType": "line",
-        "only_total": True,
-        "opacity": 0.2,
-        "markerSize": 5,
         "markerEnabled": x is None,
-        "show_legend": True,
-        "legendType": "scroll",
-        "legendOrientation": "top",
-        "x_axis_time_format": "%b %d %H:%M",
-        "rich_tooltip": True,
-        "tooltipTimeFormat": "%Y-%m-%d %H:%M:%S",
         "y_axis_format": number_format,
         "y_axis_bounds": list(bounds),
         "truncateYAxis": bounds != (None, None),
-        "truncateXAxis": True,
-        "sort_series_type": "name",
-        "sort_series_ascending": True,
         "x_axis_title": x_title,
         "y_axis_title": y_title,
-        **_AXES,
         **({"x_axis_title_margin": 30} if x_title else {}),
     }
     query = {
@@ -119,30 +130,17 @@ def bars(
         description: what it shows.
     """
     params = {
+        **_BARS,
         "x_axis": x,
         "metrics": metrics,
         "groupby": [],
-        "order_desc": True,
-        "row_limit": ROWS,
-        "truncate_metric": True,
-        "show_empty_columns": True,
         "x_axis_sort": metrics[0],
         "x_axis_sort_asc": horizontal,  # a horizontal axis begins below
-        "x_axis_force_categorical": True,
-        "xAxisLabelInterval": "0",
         "orientation": "horizontal" if horizontal else "vertical",
-        "color_scheme": "supersetColors",
-        "annotation_layers": [],
-        "show_value": len(metrics) == 1,  # beside each other they would overlap,
-        "only_total": True,
+        "show_value": len(metrics) == 1,  # beside each other they would overlap
         "show_legend": len(metrics) > 1,
-        "legendType": "scroll",
-        "legendOrientation": "top",
-        "rich_tooltip": True,
         "y_axis_format": number_format,
-        "y_axis_bounds": [None, None],
         "y_axis_title": value_title,
-        **_AXES,
         **({"y_axis_title_margin": 30} if horizontal else {}),
     }
     query = {
