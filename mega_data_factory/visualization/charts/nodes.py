@@ -43,30 +43,27 @@ def nodes_and_operators(
     rows = 2 if working else 1
     heights = [max(1, len(names)), max(1, len(working))][:rows]
     figure = make_subplots(rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=heights)
+    heat = {"colorscale": theme.scale(theme.sequential), "zmin": 0, "col": 1}
     bar = {"thickness": 10, "outlinewidth": 0, "len": 0.5}
     figure.add_heatmap(
         x=milliseconds(times),
         y=distinct(names, 24),
         z=compact(load),
-        zmin=0,
         zmax=100,
-        colorscale=theme.scale(theme.sequential),
         colorbar={**bar, "y": 0.8, "title": {"text": title}},
         hovertemplate="%{y}<br>%{z:.0f} %<extra></extra>",
         row=1,
-        col=1,
+        **heat,
     )
     if working:
         figure.add_heatmap(
             x=milliseconds(next(iter(working.values())).starts),
             y=distinct([name for _, name in working], 28),
             z=compact(np.array([series.busy for series in working.values()])),
-            zmin=0,
-            colorscale=theme.scale(theme.sequential),
             colorbar={**bar, "y": 0.25, "title": {"text": "busy workers"}},
             hovertemplate="%{y}<br>%{z:.2f} workers busy<extra></extra>",
             row=2,
-            col=1,
+            **heat,
         )
     figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
     figure.update_xaxes(type="date")
