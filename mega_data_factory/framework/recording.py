@@ -130,6 +130,8 @@ class Recorder:
         """Write the metrics of the end. Where that fails the run is what it was: its output is there."""
         _log.info("Writing metrics to Parquet...")
         self.failure = flusher.finish()
+        if self._totals is not None:
+            self._totals.set(flush_failures=flusher.failures)  # for who asks the executor: the stored row has it
         if self.failure is None:
             _log.info("Metrics written to: %s", self._settings.output_path)
         else:

@@ -193,6 +193,10 @@ def test_a_folder_that_cannot_be_written_fails_no_run(tmp_path: Path, caplog: py
     with caplog.at_level("WARNING", logger="mega_data_factory"):
         *_, last = executor.execute()
     assert last.records_written == 600
+    assert executor.metrics_collector is not None
+    told = executor.metrics_collector.get_run_metrics()
+    assert told is not None
+    assert told.flush_failures >= 5
     assert [r.levelname for r in caplog.records if "the metrics could not be written" in r.getMessage()] == ["ERROR"]
     assert (tmp_path / "metrics").read_text() == "not a folder"
 

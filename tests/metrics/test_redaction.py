@@ -14,7 +14,7 @@ GITHUB = "ghp_" + "a1B2" * 9
         "password", "db_password", "PASSWORD", "passwd", "secret", "client_secret", "clientSecret", "secretKey",
         "token", "hf_token", "hfToken", "HF-Token", "api_key", "apiKey", "APIKey", "apikey", "x-api-key",
         "aws_access_key_id", "aws_secret_access_key", "private_key", "account_key", "credentials", "Authorization",
-        "cookie", "sas", "connection_string", "encryption_key",
+        "cookie", "sas", "connection_string", "encryption_key", "passwords", "api_keys",
     ],
 )  # fmt: skip
 def test_a_key_that_looks_secret_is(key):
@@ -74,6 +74,11 @@ def test_further_keys_may_be_named_by_patterns():
         ("https://acc.blob/x?sv=1&sig=abc%3D", "https://acc.blob/x?sv=1&sig=***"),
         ("https://h/?api_key=1#top", "https://h/?api_key=***#top"),
         (f"id {AWS_KEY}, token {GITHUB}.", "id ***, token ***."),
+        ("host=db password=hunter2 user=me", "host=db password=*** user=me"),
+        ("Driver=x;Server=y;password='hunter 2';", "Driver=x;Server=y;password=***;"),
+        ("AccountName=a;AccountKey=a/b+c==;x=1", "AccountName=a;AccountKey=***;x=1"),
+        ("connect(user='me', password='hunter 2')", "connect(user='me', password=***)"),
+        ("xoxb-" + "1234567890-abc said no", "*** said no"),
         ("Authorization: Bearer abcdefgh.1234", "Authorization: Bearer ***"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----", "***"),
     ],
@@ -88,7 +93,7 @@ def test_credentials_in_a_text_go(text, kept):
     "text",
     [
         "s3://bucket/a@b", "http://host:8080/users/@me", "mail me@here.org", "a/b?c=d", "./metrics", "memory://x",
-        "hf://datasets/user/name@main/a.parquet", "text with a : colon and an @ sign", "gs://bucket/date=2026/token=x",
+        "hf://datasets/user/name@main/a.parquet", "max_tokens=5 key=url", "text with a : colon and an @ sign", "gs://bucket/date=2026/token=x",
     ],
 )  # fmt: skip
 def test_other_texts_stay(text):

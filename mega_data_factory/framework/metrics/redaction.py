@@ -11,8 +11,8 @@ REDACTED = "***"
 """What stands in place of a secret."""
 
 _SECRET_KEY = re.compile(
-    r"(^|_)(password|passwd|passphrase|passcode|pwd|secrets?|credentials?|auth|authorization|bearer|cookies?|jwt|sas"
-    r"|signature|connection_string|(api|access|private|secret|account|encryption|signing|storage|shared)_?key)(_|$)"
+    r"(^|_)(passwords?|passwd|passphrase|passcode|pwd|secrets?|credentials?|auth|authorization|bearer|cookies?|jwt|sas"
+    r"|signature|connection_string|(api|access|private|secret|account|encryption|signing|storage|shared)_?keys?)(_|$)"
 )
 """Parts of a key, in snake case, that say its value is secret."""
 
@@ -28,13 +28,19 @@ _USER_INFO = re.compile(
 )
 """User and password of a URI (RFC 3986, 3.2.1). A password may hold `/` though it should be quoted: AWS's often do."""
 
-_QUERY = re.compile(r"(?P<key>[?&;][\w.-]+)=(?P<value>[^&;#\s]+)")
+_QUERY = re.compile(r"(?P<key>[?&;][\w.-]+)=(?P<value>'[^']*'|\"[^\"]*\"|[^&;#\s]+)")
+
+_SETTING = re.compile(r"(?<![\w.?&;/-])(?P<key>[A-Za-z][\w.-]*)=(?P<value>'[^']*'|\"[^\"]*\"|[^;\s]+)")
+"""A key and its value in words, as in `host=db password=secret` (connection strings of libpq, ODBC and the like)."""
 
 _KNOWN_TOKENS = re.compile(
     r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"  # AWS access key id
     r"|\bgh[pousr]_[A-Za-z0-9]{30,}"  # GitHub
     r"|\bhf_[A-Za-z0-9]{20,}"  # Hugging Face
     r"|\bsk-[A-Za-z0-9_-]{20,}"  # OpenAI, Anthropic
+    r"|\bglpat-[A-Za-z0-9_-]{20,}"  # GitLab
+    r"|\bxox[abeoprs]-[A-Za-z0-9-]{10,}"  # Slack
+    r"|\bAIza[A-Za-z0-9_-]{35}"  # Google
     r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"  # JSON web token, RFC 7519
     r"|(?<=[Bb]earer )[A-Za-z0-9._~+/-]{8,}=*"  # RFC 6750
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)",  # RFC 7468
@@ -59,18 +65,25 @@ def redacted(config: Mapping[str, Any], more: Sequence[str] = ()) -> dict[str, A
 
 
 def without_credentials(text: str) -> str:
-    """The text with `***` for user and password of its URIs, secret query parameters, and tokens of known forms."""
+    """The text with `***` for user and password of its URIs, secret parameters of queries and connection strings, and
+    tokens of known forms.
+    """
     found = {match["user"] for match in _USER_INFO.finditer(text)}
     text = _USER_INFO.sub(rf"\g<scheme>{REDACTED}@", text)
     for user in found:  # error messages repeat parts of what they are about
         text = text.replace(f"{user}@", f"{REDACTED}@")
     text = _QUERY.sub(_query_parameter, text)
+    text = _SETTING.sub(_setting, text)
     return _KNOWN_TOKENS.sub(REDACTED, text)
 
 
 def _query_parameter(match: re.Match[str]) -> str:
     secret = _is_secret(match["key"][1:], "") or _snake(match["key"][1:]) == "sig"
     return f"{match['key']}={REDACTED}" if secret else match[0]
+
+
+def _setting(match: re.Match[str]) -> str:
+    return f"{match['key']}={REDACTED}" if _SECRET_KEY.search(_snake(match["key"])) else match[0]
 
 
 def _value(key: str, value: Any, beside: Mapping[str, Any], patterns: Sequence[str]) -> Any:
