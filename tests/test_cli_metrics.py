@@ -15,7 +15,7 @@ from mega_data_factory.cli import main
 from mega_data_factory.cli.failures import UsageError
 from mega_data_factory.cli.metrics import query, runs
 from mega_data_factory.cli.metrics.ages import parse_age, parse_since
-from mega_data_factory.framework.metrics import MetricsWriter, RunMetrics
+from mega_data_factory.framework.metrics import MetricsWriter, OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION, TABLES
 from mega_data_factory.testing import finished_run
@@ -133,6 +133,28 @@ def test_show_has_three_levels(store: str, capsys: pytest.CaptureFixture[str]) -
     assert (stage["num_workers"], stage["input_records"], stage["output_records"]) == (2, 200, 162)
     assert [row["operator_name"] for row in stage["operators"]] == ["text_length_filter", "exact_deduplicator"]
     assert stage["operators"][0]["p99_latency"] == pytest.approx(0.005, rel=0.006)
+
+
+def test_show_says_where_everything_of_a_run_lies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Paths are those that the run itself printed, from its configuration; operators without work are not slowest."""
+    config = {
+        "data_writer": {"params": {"output_path": "./out"}},
+        "executor": {"rejected_samples": {"enabled": True}, "dead_letter_path": "./dead"},
+    }
+    run = RunMetrics(
+        run_id="run_a", config=config, output_files=1, total_errors=2, rejected_records=3, dead_lettered_records=1
+    )
+    idle = OperatorMetrics(run_id="run_a", stage_name="clean", operator_name="idle", worker_id="w")
+    MetricsWriter(tmp_path).write_all(run, [StageMetrics.from_operators([idle], "clean", "run_a")], [idle])
+    assert answer(capsys, "runs", "show", "--metrics", str(tmp_path))["paths"] == {
+        "output": "./out",
+        "metrics": str(tmp_path),
+        "rejected_samples": "rejected/run_a.jsonl",
+        "errors": "out/_errors",
+        "dead_letters": "./dead",
+    }
+    main(["runs", "show", "--metrics", str(tmp_path)])
+    assert "slowest" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

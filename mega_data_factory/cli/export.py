@@ -75,11 +75,13 @@ def _grafana(
     as_json: Json = False,
 ) -> int:
     """Write the Grafana dashboard over the metrics that runs give to Prometheus, and the rules for its alerts."""
-    from mega_data_factory.cli.failures import SUCCESS, print_json
+    from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
     from mega_data_factory.cli.screen import stdout
     from mega_data_factory.exports import grafana
     from mega_data_factory.storage import atomic_output
 
+    if rules == output:
+        raise UsageError(f"--output and --rules are both {output}", hint="give each a file of its own")
     for path, text in ((output, grafana.dashboard()), (rules, grafana.rules())):
         if path is not None:
             with atomic_output(path) as file:

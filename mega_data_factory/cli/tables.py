@@ -94,7 +94,8 @@ def summary(report: RunReport) -> Iterator[Text]:
     yield Text(report.books(), style={True: "green", False: "bold red", None: "yellow"}[report.books_closed])
     if shares := report.busy_shares():
         yield Text(f"the time went to {', '.join(f'{name} {percent(100 * s)}' for name, s in shares[:_SHARES])}")
-    if slowest := max(report.operators, key=lambda row: row.avg_latency or 0.0, default=None):
+    measured = [row for row in report.operators if row.avg_latency]
+    if slowest := max(measured, key=lambda row: row.avg_latency or 0.0, default=None):
         yield Text(f"slowest: {slowest.operator_name} in {slowest.stage_name}, {seconds(slowest.avg_latency)} a record")
     busy = sum(row.total_time for row in report.operators) + run.loader_seconds + run.writer_seconds
     if busy:

@@ -73,6 +73,14 @@ def test_the_command_writes_both_files(tmp_path: Path, capsys: pytest.CaptureFix
     assert rules.read_text(encoding="utf-8") == grafana.rules()
 
 
+def test_one_file_cannot_be_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The rules do not overwrite the dashboard that was just written."""
+    file = tmp_path / "both"
+    assert main(["export", "grafana", "-o", str(file), "--rules", str(file)]) == 2
+    assert "error[usage]: --output and --rules are both" in capsys.readouterr().err
+    assert not file.exists()
+
+
 @pytest.mark.slow
 def test_alerts_fire_when_they_should_and_not_otherwise(tmp_path: Path) -> None:
     """Prometheus' own rule tester agrees with every case of rules_test.yml, and there is one for every alert."""

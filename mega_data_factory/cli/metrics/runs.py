@@ -24,7 +24,9 @@ from mega_data_factory.cli.report import RunReport
 from mega_data_factory.cli.screen import stdout
 from mega_data_factory.cli.tables import print_report
 from mega_data_factory.errors import did_you_mean
+from mega_data_factory.framework.config import RejectedSamplesConfig
 from mega_data_factory.framework.metrics import MetricsReader, OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.storage import join
 from mega_data_factory.visualization.formats import count, moment, percent, plural, rate, seconds
 
 STATUSES = {"completed": "green", "failed": "bold red", "interrupted": "yellow", "aborted": "red", "running": "cyan"}
@@ -217,6 +219,19 @@ def _known(row: Row, kind: type[RunMetrics | StageMetrics | OperatorMetrics]) ->
 
 def _paths(reader: MetricsReader, row: Row) -> dict[str, str]:
     """Where to look, in the words of the run's configuration: relative ones start where it was started."""
-    written = (((row["config"] or {}).get("data_writer") or {}).get("params") or {}).get("output_path")
+    config = row["config"] or {}
+    written = ((config.get("data_writer") or {}).get("params") or {}).get("output_path")
+    executor = config.get("executor") or {}
+    samples = executor.get("rejected_samples") or {}
     paths = {"output": str(written)} if written and row["output_files"] else {}
-    return paths | {"metrics": os.fspath(reader.path)}
+    paths["metrics"] = os.fspath(reader.path)
+    if samples.get("enabled") and row["rejected_records"]:
+        folder = samples.get("output_path") or RejectedSamplesConfig().output_path
+        paths["rejected_samples"] = join(str(folder), f"{row['run_id']}.jsonl")
+    for kind, key, folder, records in (
+        ("errors", "errors_path", "_errors", row["total_errors"]),
+        ("dead_letters", "dead_letter_path", "_dead_letter", row["dead_lettered_records"]),
+    ):
+        if records and (executor.get(key) or written):
+            paths[kind] = str(executor.get(key) or join(str(written), folder))
+    return paths
