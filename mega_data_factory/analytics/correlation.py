@@ -74,7 +74,7 @@ def strongest(scores: Floats) -> npt.NDArray[np.intp]:
 def _changed(before: Floats, now: Floats) -> Floats:
     series, width = now.shape
     blocks = before.shape[1] // width
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         then = _quantiles(before[:, -blocks * width :].reshape(series, blocks, width))
         usual = _of_present(then, 0.5)
         wander = _of_present(np.abs(then - usual[:, None]).mean(axis=2), _USUAL_SHARE)
@@ -225,7 +225,7 @@ def innovations(series: Numbers) -> Floats:
     """
     values = np.array(series, dtype=np.float64)
     values[~np.isfinite(values)] = np.nan
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         level = _without_line(values)
         before, after = level[:, :-1], level[:, 1:]
         power = _mean(np.where(np.isnan(after), np.nan, before) ** 2, axis=1)

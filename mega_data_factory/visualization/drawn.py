@@ -19,6 +19,8 @@ _PAGE_POINTS = 100_000  # of all curves together: what a page of the usual size 
 _JUDGED = 15_000  # points of all curves together that detectors are shown when a plot is made: a tenth of a second
 _LEAST_JUDGED = 300  # points of a curve: with fewer a detector knows nothing
 _CELLS = 600  # of time, in views of a cluster
+_LEAST_CELLS = 100  # of time, of however many nodes
+_CLUSTER_CELLS = 50_000  # of all nodes together: what a page of the usual size has room for
 
 
 def curves(selection: Selection) -> list[Curve]:
@@ -75,7 +77,8 @@ def states(node: str, series: Series) -> list[Period]:
 def cluster_grid(selection: Selection) -> ClusterGrid:
     """Every metric of every node in cells of equal time: means, of status the worst."""
     nodes, history = list(selection.nodes), selection.history
-    step = max(1, -(-(selection.end - selection.start + 1) // _CELLS), usual_pause(selection))
+    cells = min(_CELLS, max(_LEAST_CELLS, _CLUSTER_CELLS // len(nodes)))
+    step = max(1, -(-(selection.end - selection.start + 1) // cells), usual_pause(selection))
     values, times = {}, np.empty(0, np.int64)
     for metric in selection.metrics:
         times, values[metric] = history.resampled(

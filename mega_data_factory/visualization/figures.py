@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -89,6 +90,7 @@ def image(figure: go.Figure, kind: str, width: int, scale: float = 2.0) -> bytes
         raise VisualizationError(f"a .{kind} needs the package kaleido", hint=hint) from None
     height = figure.layout.height or 450
     options: dict[str, Any] = {"format": kind, "width": width, "height": height, "scale": scale}
+    logging.getLogger("choreographer").setLevel(logging.CRITICAL)  # it logs a message cut in two with a traceback
     try:
         drawn: bytes = kaleido.calc_fig_sync(
             figure.to_dict(), opts=options, kopts={"path": browser(kind), "mathjax": False, "timeout": 60}

@@ -195,6 +195,6 @@ def theme_named(theme: str | Theme) -> Theme:
     """
     if isinstance(theme, Theme):
         return theme
-    if theme not in THEMES:
-        raise ConfigError(f"there is no theme `{theme}`", hint=did_you_mean(theme, THEMES))
+    if not isinstance(theme, str) or theme not in THEMES:
+        raise ConfigError(f"there is no theme `{theme}`", hint=did_you_mean(str(theme), THEMES))
     return THEMES[theme]

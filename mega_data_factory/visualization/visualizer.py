@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Any, Self
 import pandas as pd
 import plotly.graph_objects as go
 
+from mega_data_factory.analytics.anomaly import AnomalyDetector
 from mega_data_factory.errors import HistoryError, VisualizationError
 from mega_data_factory.storage import Location
 from mega_data_factory.visualization import drawn
@@ -40,8 +42,8 @@ class MetricsVisualizer(NodeQuestions):
 
     The metrics of a node are `cpu_usage`, `memory_usage`, `disk_usage` (percent), `network_io`, `disk_io` (bytes/s),
     `iops` (operations/s), `partition_count` and `status` (active, degraded or unhealthy); any may be missing, and any
-    others are kept and drawn as well. Times without a zone are UTC. Points may come in any order; of two with one
-    timestamp the last wins, metric by metric. None and NaN are missing values, and gaps in lines.
+    others are kept and drawn as well. Times without a zone are UTC. Points may come in any order, and from any thread;
+    of two with one timestamp the last wins, metric by metric. None and NaN are missing values, and gaps in lines.
 
     Every plot returns its figure, and writes it where an `output_path` is given: `.html` is one page with its
     controls and all points that fit, offline; `.json`, `.png`, `.svg`, `.pdf`. A `time_range` is a pair of times, or
@@ -56,6 +58,7 @@ class MetricsVisualizer(NodeQuestions):
 
     Raises:
         VisualizationError: a value cannot be taken, there is no such node or metric, or nothing to show.
+        AnalysisError: there are too few points for an answer, or the sensitivity is none.
         OutputError: a file cannot be written.
     """
 
@@ -68,8 +71,10 @@ class MetricsVisualizer(NodeQuestions):
         sensitivity: float = SENSITIVITY,
     ) -> None:
         self.theme = theme_named(theme)
+        AnomalyDetector(sensitivity)  # says now, not at the first plot, what is wrong with it
         super().__init__(MetricsHistory(retention, directory), sensitivity)
         self._met: dict[str, tuple[str, ...]] = {}  # names of metrics that were looked at, by node
+        self._writing = threading.Lock()  # a history takes one writer
 
     # In
 
@@ -87,16 +92,20 @@ class MetricsVisualizer(NodeQuestions):
                 code = STATUS_CODES.get(metrics[STATUS])
                 metrics = {**metrics, STATUS: status_code(node_id, metrics[STATUS]) if code is None else code}
             try:
-                self.history.append(node_id, metrics, stamp)  # type: ignore[arg-type]
+                with self._writing:
+                    self.history.append(node_id, metrics, stamp)  # type: ignore[arg-type]
+                return
             except HistoryError:
-                self.history.append(node_id, checked(node_id, metrics), stamp)
-        else:
-            self.history.append(node_id, checked(node_id, metrics), stamp)
-            self._met[node_id] = tuple(metrics)
+                pass  # its words are for programmers
+        numbers = checked(node_id, metrics)
+        with self._writing:
+            self.history.append(node_id, numbers, stamp)
+            self._met[node_id] = tuple(numbers)
 
     def add_frame(self, frame: pd.DataFrame, node_id: str | None = None) -> None:
         """Add many points: a column `timestamp` or an index of times, `node_id` unless given, and metrics."""
-        frames.add_frame(self.history, frame, node_id)
+        with self._writing:
+            frames.add_frame(self.history, frame, node_id)
 
     # Out
 
@@ -127,7 +136,8 @@ class MetricsVisualizer(NodeQuestions):
         part = self._chosen(output_path, node_id, metrics, time_range)
         curves = drawn.curves(part)
         if not curves:
-            raise VisualizationError(f"there is nothing to draw of {', '.join(part.nodes)} but its status")
+            hint = "plot_cluster_overview draws a status alone" if STATUS in part.metrics else None
+            raise VisualizationError(f"there is no value to draw of {part.named}", hint=hint)
         marks = drawn.marks(part, curves, self.sensitivity if anomalies else None)
         look, span = self._look(theme), (part.start, part.end)
         several = plural(len(part.nodes), "node") if len(part.nodes) > 1 else part.nodes[0]
@@ -168,6 +178,8 @@ class MetricsVisualizer(NodeQuestions):
     ) -> go.Figure:
         """Load as colour: the mean of every metric of every node, and one of them over time (`cpu_usage`)."""
         part = self._chosen(output_path, nodes, None, time_range)
+        if part.metrics == [STATUS]:
+            raise VisualizationError(f"{part.named} told no load, only a status", hint="plot_cluster_overview draws it")
         shown = select(self.history, part.nodes, metric).metrics[0]
         look, grid = self._look(theme), drawn.cluster_grid(part)
         heading, span = title or f"Load of {plural(len(part.nodes), 'node')}", (part.start, part.end)

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from mega_data_factory.errors import OutputError, VisualizationError
+from mega_data_factory.errors import AnalysisError, OutputError, VisualizationError
 from mega_data_factory.visualization import DARK, LIGHT, HistoryRetention, MetricsVisualizer
 from tests.visualization.making import START, cluster, values
 
@@ -156,6 +156,74 @@ def test_lags_are_found() -> None:
     found = visualizer.correlations("network_io", "a", max_lag="20s").iloc[0]
     assert (found["metric"], found["lag"], found["significant"]) == ("disk_io", 5.0, True)
     assert found["correlation"] < -0.9
+
+
+def test_what_has_few_points_is_significant_only_where_it_is_strong() -> None:
+    """A metric that was measured a few times among many proves nothing by a strength that a long one would."""
+    noise = np.random.default_rng(11).normal(size=(41, 1_000))
+    noise[1:, 30:] = np.nan
+    visualizer = MetricsVisualizer(HistoryRetention.everything())
+    columns = {f"metric_{at}": row for at, row in enumerate(noise)}
+    visualizer.history.extend("a", (START + np.arange(1_000)) * 1_000_000, columns)
+    found = visualizer.correlations("metric_0")
+    assert found["correlation"].abs().max() > 0.25
+    assert not found["significant"].any()
+
+
+def test_the_anomaly_rate_of_a_node_is_the_share_of_its_metrics() -> None:
+    """When half of the metrics of a node jump its rate is half for the length of the window, elsewhere 0."""
+    noise = np.random.default_rng(3).uniform(40, 60, size=(4, 1_000))
+    noise[:2, 700] = 900
+    visualizer = MetricsVisualizer(HistoryRetention.everything())
+    times = (START + np.arange(1_000)) * 1_000_000
+    visualizer.history.extend("a", times, {f"metric_{at}": row for at, row in enumerate(noise)})
+    visualizer.history.extend("b", times, {"metric_2": noise[2], "status": np.zeros(1_000)})
+    found = visualizer.anomaly_rate(window="30s", sensitivity=0.1)
+    assert list(found.columns) == ["node_id", "timestamp", "rate"]
+    rate = found[found["node_id"] == "a"]["rate"].to_numpy()
+    assert set(rate[700:730]) == {0.5}
+    assert not rate[:700].any()
+    assert not rate[730:].any()
+    assert not found[found["node_id"] == "b"]["rate"].any()
+    with pytest.raises(AnalysisError, match="window"):
+        visualizer.anomaly_rate(window=0)
+
+
+def test_a_node_of_which_only_a_status_is_known() -> None:
+    """Its status is drawn in the overview; what cannot be drawn says so."""
+    visualizer = MetricsVisualizer()
+    visualizer.add_metrics("a", {"status": "active"}, START)
+    assert visualizer.plot_cluster_overview().data
+    for plot in (visualizer.plot_node_metrics, visualizer.plot_heatmap, visualizer.anomaly_rate):
+        with pytest.raises(VisualizationError, match="status"):
+            plot()
+
+
+def test_enormous_numbers_are_no_reason_for_a_warning() -> None:
+    """Whatever float64 holds is drawn, or left out, in silence."""
+    visualizer = MetricsVisualizer()
+    for second in range(60):
+        point = {"cpu_usage": second % 7, "huge": 1e308 * (-1) ** second, "tiny": 5e-324, "infinite": np.inf}
+        visualizer.add_metrics("a", point, START + second)
+    visualizer.plot_node_metrics()
+    visualizer.plot_heatmap()
+    visualizer.plot_correlations()
+    visualizer.plot_incident(window="10s")
+    visualizer.correlations("huge")
+
+
+def test_the_overview_of_many_nodes_stays_small(tmp_path: Path) -> None:
+    """200 nodes fit into 6 MB, and the strips of their states have no gaps that hide them."""
+    visualizer = cluster(200, points=700)
+    figure = visualizer.plot_cluster_overview(tmp_path / "cluster.html")
+    assert (tmp_path / "cluster.html").stat().st_size <= 6_000_000
+    strips = [one for one in figure.data if one.type == "heatmap"]
+    assert len(strips) == 200
+    assert {one.ygap for one in strips} == {0}
+    lines = [one for one in figure.data if one.type == "scatter" and (one.meta or {}).get("node") == "node-7"]
+    assert {one.x0 + one.dx * (len(one.y) - 1) for one in lines} == {
+        strips[0].x0 + strips[0].dx * (len(lines[0].y) - 1)
+    }
 
 
 def test_detecting_anomalies_gives_a_frame() -> None:

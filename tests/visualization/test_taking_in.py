@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mega_data_factory.errors import HistoryError, MdfError, VisualizationError
+from mega_data_factory.errors import AnalysisError, HistoryError, MdfError, VisualizationError
 from mega_data_factory.visualization import HistoryRetention, MetricsVisualizer
 from tests.visualization.making import START, cluster
 
@@ -58,6 +60,8 @@ def test_the_metrics_of_the_specification_come_back() -> None:
         "2026-01-24T12:00:00Z",
         "2026-01-24 12:00",
         np.datetime64("2026-01-24T12:00:00"),
+        np.int64(START),
+        np.float64(START),
         pd.Timestamp("2026-01-24 13:00", tz="Europe/Berlin"),
     ],
     ids=repr,
@@ -88,6 +92,10 @@ def test_without_a_timestamp_it_is_now() -> None:
         ("a", {"status": 7}, NOON, "status of a is 7"),
         ("a", {"": 1.0}, NOON, "metric of a is ''"),
         ("a", {3: 1.0}, NOON, "metric of a is 3"),
+        ("a", {"timestamp": 1.0}, NOON, "called `timestamp`"),
+        ("a", {"interval": 1.0}, NOON, "columns of frames"),
+        ("a", {"cpu_usage": 10**400}, NOON, "too large"),
+        ("a", {"\ud800": 1.0}, NOON, "no UTF-8"),
         ("a", [1.0], NOON, "no mapping but list"),
         ("", {"cpu_usage": 1.0}, NOON, "node id is ''"),
         (None, {"cpu_usage": 1.0}, NOON, "node id is None"),
@@ -205,11 +213,11 @@ def test_an_empty_history_says_so(call: Any, message: str, tmp_path: Path, monke
         (lambda some: some.plot_node_metrics(None, "nod-1"), "did you mean `node-1`"),
         (lambda some: some.plot_node_metrics(None, "node-1", metrics="cpu"), "no metric `cpu`"),
         (lambda some: some.plot_node_metrics(None, []), "no node is chosen"),
-        (lambda some: some.plot_node_metrics(None, "node-1", metrics="status"), "nothing to draw"),
+        (lambda some: some.plot_node_metrics(None, "node-1", metrics="status"), "no value to draw"),
         (lambda some: some.plot_heatmap(metric="heat"), "no metric `heat`"),
         (lambda some: some.to_frame(time_range="soon"), "`soon` is no age"),
         (lambda some: some.to_frame(time_range=(START + 9, START)), "ends before it starts"),
-        (lambda some: some.to_frame(time_range=("2027-01-01", None)), "ends before it starts"),
+        (lambda some: some.to_frame(time_range=("2027-01-01", None)), "there is no point of"),
         (lambda some: some.to_frame(time_range=("2027-01-01", "2027-01-02")), "there is no point of"),
         (lambda some: some.to_frame(time_range=timedelta(0)), "no length of time"),
         (lambda some: some.to_frame(time_range=5), "is none"),
@@ -258,3 +266,66 @@ def test_thinned_history_keeps_its_extremes(tmp_path: Path) -> None:
     assert frame["interval"].max() == 60.0
     assert frame["cpu_usage_max"].max() == 99.0
     assert max(np.nanmax(trace.y) for trace in visualizer.plot_node_metrics(None, "a").data) == 99.0
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pd.date_range("2026-01-01", periods=2), "of type datetime64"),
+        (pd.to_timedelta([1, 2], "s"), "of type timedelta64"),
+        ([1j, 2], "of type complex128"),
+        ([10**400, 2], "no number"),
+    ],
+)
+def test_columns_that_are_no_numbers_are_refused(column: Any, message: str) -> None:
+    """Times, lengths of time and complex numbers are never made into numbers that nobody meant."""
+    visualizer = MetricsVisualizer()
+    frame = pd.DataFrame({"timestamp": [START, START + 1], "cpu_usage": column})
+    with pytest.raises(VisualizationError, match=message):
+        visualizer.add_frame(frame, "a")
+    with pytest.raises(VisualizationError, match="two columns `timestamp`"):
+        visualizer.add_frame(pd.concat([frame[["timestamp"]], frame], axis=1), "a")
+    assert not len(visualizer)
+
+
+def test_an_open_time_range_beyond_all_points_says_what_there_is() -> None:
+    """A range that begins after the last point is no range that ends before it starts."""
+    with pytest.raises(VisualizationError, match="no point of node-1 between 2030"):
+        cluster(1).to_frame(time_range=("2030-01-01", None))
+    with pytest.raises(VisualizationError, match="no point of node-1 between 2001"):
+        cluster(1).to_frame(time_range=(None, "2001-01-01"))
+
+
+def test_infinite_and_enormous_numbers_are_kept_out_of_the_summary() -> None:
+    """The summary is JSON, which has no infinity; a sum that overflows makes no mean infinite."""
+    visualizer = MetricsVisualizer()
+    for second, value in enumerate((1.7e308, 1.7e308, float("inf"))):
+        visualizer.add_metrics("a", {"large": value, "infinite": float("inf")}, START + second)
+    told = visualizer.get_metrics_summary()
+    json.dumps(told, allow_nan=False)
+    assert told["metrics"] == {"large": {"mean": pytest.approx(1.7e308), "min": 1.7e308, "max": 1.7e308}}
+
+
+def test_threads_may_add_to_one_node() -> None:
+    """Points that several threads add to one node at once are all there, each as it was."""
+    visualizer = MetricsVisualizer(HistoryRetention(chunk_points=64))
+
+    def add(first: int) -> None:
+        for second in range(first, 8_000, 4):
+            visualizer.add_metrics("a", {"cpu_usage": second / 2, "iops": float(second)}, START + second)
+
+    threads = [threading.Thread(target=add, args=(first,)) for first in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    frame = visualizer.to_frame()
+    assert frame["iops"].tolist() == list(range(8_000))
+    assert (frame["cpu_usage"] * 2 == frame["iops"]).all()
+
+
+@pytest.mark.parametrize("sensitivity", [0, 1, float("nan"), "high", None])
+def test_a_sensitivity_that_is_none_is_refused_at_once(sensitivity: Any) -> None:
+    """The constructor says what is wrong, not the first plot."""
+    with pytest.raises(AnalysisError, match="sensitivity"):
+        MetricsVisualizer(sensitivity=sensitivity)

@@ -48,7 +48,11 @@ class AnomalyDetector:
     """
 
     def __init__(self, sensitivity: float = 0.5, *, warm_up: int = 120) -> None:
-        if not 0.0 < sensitivity < 1.0:
+        try:
+            fits = 0.0 < sensitivity < 1.0
+        except TypeError:
+            fits = False
+        if not fits:
             raise AnalysisError(
                 f"the sensitivity of an anomaly detector is {sensitivity!r}",
                 hint="it lies between 0 and 1, both excluded; 0.5 is the default",

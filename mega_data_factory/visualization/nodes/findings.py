@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mega_data_factory.analytics import correlation
-from mega_data_factory.analytics.anomaly import AnomalyDetector
+from mega_data_factory.analytics.anomaly import AnomalyDetector, node_anomaly_rate
 from mega_data_factory.errors import VisualizationError
 from mega_data_factory.visualization.formats import plural, seconds
 from mega_data_factory.visualization.history import Series
@@ -78,6 +78,34 @@ def strange(node: str, metric: str, series: Series, sensitivity: float, *, timed
             reason = detector.reason()
             words = reason.text(metric, node, unit) if reason else ""
             yield Strange(timestamp, value, score, words)
+
+
+def anomaly_rate(selection: Selection, sensitivity: float, window: int) -> pd.DataFrame:
+    """The share of a node's metrics that were strange shortly before each of its points: `node_id, timestamp, rate`.
+
+    Args:
+        selection: nodes and metrics.
+        sensitivity: of the detectors.
+        window: microseconds that an alarm counts.
+
+    Raises:
+        VisualizationError: no node has a metric but its status.
+        AnalysisError: the window is not positive.
+    """
+    frames = []
+    for node in selection.nodes:
+        found = {metric: selection.series(node, metric) for metric in selection.metrics_of(node) if metric != STATUS}
+        if not found:
+            continue
+        alarms = [
+            [one.timestamp for one in strange(node, metric, series, sensitivity)] for metric, series in found.items()
+        ]
+        moments = next(iter(found.values())).timestamps  # the metrics of a node have the same rows
+        rates = node_anomaly_rate(alarms, moments, window)
+        frames.append(pd.DataFrame({"node_id": node, "timestamp": moments.astype("datetime64[us]"), "rate": rates}))
+    if not frames:
+        raise VisualizationError("no node has a metric that could be strange: a status alone is none")
+    return pd.concat(frames, ignore_index=True)
 
 
 def windows(selection: Selection, window: TimeRange, baseline: TimeRange) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -151,14 +179,27 @@ def moving_with(selection: Selection, target: Pair | str, max_lag: int) -> pd.Da
     if not own or not np.isfinite(values[own]).any():
         raise VisualizationError(f"there is no value of {metric} in the time range")
     others = [at for at in range(len(pairs)) if at not in own or len(own) > 1]
-    cells = round(max_lag / step)
-    strengths, lags = correlation.lagged_correlations(_means(values[own].T), values[others], cells)
+    cells = min(round(max_lag / step), values.shape[1] // 2)
+    wanted = _means(values[own].T)
+    strengths, lags = correlation.lagged_correlations(wanted, values[others], cells)
     frame = pd.DataFrame([pairs[at] for at in others], columns=["node_id", "metric"])
     frame["correlation"], frame["lag"] = strengths, lags * step / 1e6
-    _, significant = correlation.by_chance(values.shape[1], len(others) * (2 * cells + 1))
-    frame["significant"] = np.abs(strengths) >= significant
+    compared = len(others) * (2 * cells + 1)
+    pairs_of = _compared_points(wanted, values[others], lags)
+    bounds_of = {points: correlation.by_chance(points, compared)[1] for points in set(pairs_of)}
+    frame["significant"] = np.abs(strengths) >= [bounds_of[points] for points in pairs_of]
     order = frame["correlation"].abs().sort_values(ascending=False, kind="stable").index
     return frame.loc[order].reset_index(drop=True)
+
+
+def _compared_points(target: Matrix, others: Matrix, lags: npt.NDArray[np.intp]) -> list[int]:
+    """How many points of each series stood against one of the target at its lag, where both have the one before."""
+    there = np.isfinite(correlation.innovations(target[None]))[0]
+    length, counts = len(there), []
+    for row, lag in zip(np.isfinite(correlation.innovations(others)), lags.tolist(), strict=True):
+        own, other = there[max(0, -lag) : length - max(0, lag)], row[max(0, lag) : length - max(0, -lag)]
+        counts.append(int((own & other).sum()) + 1)  # innovations are one fewer than points
+    return counts
 
 
 def correlation_matrix(selection: Selection) -> tuple[list[str], Matrix]:
@@ -171,8 +212,8 @@ def correlation_matrix(selection: Selection) -> tuple[list[str], Matrix]:
             names.append(metric)
             rows.append(values)
     if len(rows) < 2 or len(rows[0]) < _LEAST_CELLS:
-        message = f"too little is known for a correlation: {plural(len(rows), 'metric')} in the time range"
-        raise VisualizationError(message, hint=f"at least 2, with {_LEAST_CELLS} points each")
+        known = f"{plural(len(rows), 'metric')} with {_LEAST_CELLS} points or more in the time range"
+        raise VisualizationError(f"too little is known for a correlation: {known}", hint="at least 2")
     return names, correlation.correlation_matrix(np.array(rows))
 
 
@@ -211,5 +252,5 @@ def _means(values: Matrix) -> Matrix:
     """Mean of what is known of each row, (rows,); NaN where nothing is."""
     known = np.isfinite(values)
     count = known.sum(axis=1)
-    total = np.where(known, values, 0.0).sum(axis=1)
-    return np.asarray(np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0), np.float64)
+    mean = (np.where(known, values, 0.0) / np.maximum(count, 1)[:, None]).sum(axis=1)  # the sum may be too large
+    return np.asarray(np.where(count > 0, mean, np.nan), np.float64)

@@ -11,7 +11,7 @@ import pandas as pd
 from mega_data_factory.errors import VisualizationError
 from mega_data_factory.visualization.history import MetricsHistory, Series
 from mega_data_factory.visualization.nodes.metric_names import STATUS, status_word
-from mega_data_factory.visualization.nodes.points import check_name, status_code
+from mega_data_factory.visualization.nodes.points import check_metric, check_name, status_code
 from mega_data_factory.visualization.nodes.selection import Selection
 from mega_data_factory.visualization.nodes.times import column_microseconds
 
@@ -32,6 +32,9 @@ def add_frame(history: MetricsHistory, frame: pd.DataFrame, node_id: str | None 
     """
     if not isinstance(frame, pd.DataFrame):
         raise VisualizationError(f"this is no DataFrame but {type(frame).__name__}")
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise VisualizationError(f"the frame has two columns `{twice}`", hint="drop or rename one of them")
     if TIME in frame.columns:
         times = column_microseconds(frame[TIME])
     elif isinstance(frame.index, pd.DatetimeIndex):
@@ -40,7 +43,7 @@ def add_frame(history: MetricsHistory, frame: pd.DataFrame, node_id: str | None 
         raise VisualizationError("the frame has no times", hint=f"a column `{TIME}`, or an index of datetimes")
     metrics = {str(name): _numbers(frame[name]) for name in frame.columns if name not in (NODE, TIME, INTERVAL)}
     for name in metrics:
-        check_name("metric", name)
+        check_metric("metric", name)
     for node, rows in _by_node(frame, node_id).items():
         known = {name: column[rows] for name, column in metrics.items() if not np.isnan(column[rows]).all()}
         history.extend(node, times[rows], known)
@@ -63,9 +66,12 @@ def _numbers(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
     if column.name == STATUS and not pd.api.types.is_numeric_dtype(column.dtype):
         codes = {word: status_code("a row", word) for word in column.dropna().unique()}
         column = column.map(codes)
+    if getattr(column.dtype, "kind", "O") in "Mmc":  # NumPy would make numbers of them
+        message = f"column `{column.name}` is of type {column.dtype}: no numbers"
+        raise VisualizationError(message, hint="drop columns that are no metrics")
     try:
         return column.to_numpy(np.float64, na_value=np.nan)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         wrong = next((row, value) for row, value in enumerate(column) if not _is_number(value))
         message = f"column `{column.name}` is {wrong[1]!r} in row {wrong[0]}: no number"
         raise VisualizationError(message, hint="drop columns that are no metrics") from None
@@ -74,7 +80,7 @@ def _numbers(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
 def _is_number(value: object) -> bool:
     try:
         float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return value is None or value is pd.NA
     return not isinstance(value, str)
 

@@ -54,6 +54,30 @@ class NodeQuestions:
         part = select(self.history, node, metric, time_range)
         return findings.anomalies(part, self.sensitivity if sensitivity is None else sensitivity)
 
+    def anomaly_rate(
+        self,
+        node: Names = None,
+        time_range: TimeRange = None,
+        *,
+        window: timedelta | float | str = "1m",
+        sensitivity: float | None = None,
+    ) -> pd.DataFrame:
+        """How much of a node is strange at once: one metric is a curiosity, half of them are an incident to page on.
+
+        Args:
+            node: one, several, or all.
+            time_range: all by default.
+            window: how long an alarm counts: seconds, a `timedelta`, or `"1m"`.
+            sensitivity: of anomaly detection.
+
+        Returns:
+            `node_id, timestamp, rate`: at each point of a node the share of its metrics, 0 to 1, that had an alarm, as
+            `detect_anomalies` finds them, in the window before.
+        """
+        part = select(self.history, node, None, time_range)
+        chosen = self.sensitivity if sensitivity is None else sensitivity
+        return findings.anomaly_rate(part, chosen, lag_microseconds(window))
+
     def correlations(
         self,
         metric: str,

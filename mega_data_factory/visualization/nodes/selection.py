@@ -46,6 +46,11 @@ class Selection:
         return [metric for metric in self.metrics if metric in own]
 
     @property
+    def named(self) -> str:
+        """The nodes in words; of many the first three."""
+        return _listed(self.nodes)
+
+    @property
     def seconds(self) -> float:
         """Length of the time."""
         return (self.end - self.start) / 1e6
@@ -71,6 +76,8 @@ def select(
         message = f"there is no point of {_listed(chosen)} between {text(start)} and {text(end)} UTC"
         raise VisualizationError(message, hint=f"there are some between {text(whole[0])} and {text(whole[1])}")
     there = in_order({metric for node in chosen for metric in history.metrics(node)})
+    if not there:
+        raise VisualizationError(f"no metric was measured on {_listed(chosen)}")
     return Selection(history, chosen, _known("metric", metrics, there), start, end)
 
 

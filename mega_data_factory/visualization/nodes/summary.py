@@ -17,8 +17,8 @@ def summary(selection: Selection) -> dict[str, Any]:
 
     Returns:
         `start`, `end` (UTC text), `seconds`, `nodes` (how many), `points`, `metrics`: of each metric `mean`, `min`,
-        `max` over all points of all nodes; and `by_node`: of each node `points`, `last_seen`, `status` (the last one,
-        where it sends one) and `metrics`, with `last` as well.
+        `max` over all finite points of all nodes; and `by_node`: of each node `points`, `last_seen`, `status` (the last
+        one, where it sends one) and `metrics`, with `last` as well.
     """
     by_node = {node: _node(selection, node) for node in selection.nodes}
     metrics = {
@@ -49,22 +49,25 @@ def _node(selection: Selection, node: str) -> dict[str, Any]:
         entry["last_seen"] = text(int(longest.timestamps[-1]))
     for metric, series in found.items():
         known = series.known()
-        if not len(known):
-            continue
-        if metric == STATUS:
+        if metric == STATUS and len(known):
             entry["status"] = status_word(known.maximum[-1])
-        else:
-            entry["metrics"][metric] = _numbers(known)
+        elif metric != STATUS and (numbers := _numbers(known)):
+            entry["metrics"][metric] = numbers
     return entry
 
 
 def _numbers(known: Series) -> dict[str, float]:
+    """Of what is finite: JSON knows no infinity."""
+    finite = np.isfinite(known.values) & np.isfinite(known.minimum) & np.isfinite(known.maximum)
+    if not finite.any():
+        return {}
+    points = known.points[finite].astype(np.float64)
     return {
-        "mean": float(np.average(known.values, weights=known.points)),
-        "min": float(known.minimum.min()),
-        "max": float(known.maximum.max()),
-        "last": float(known.values[-1]),
-        "points": float(known.points.sum()),
+        "mean": float(np.dot(known.values[finite], points / points.sum())),  # the sum alone may be too large
+        "min": float(known.minimum[finite].min()),
+        "max": float(known.maximum[finite].max()),
+        "last": float(known.values[finite][-1]),
+        "points": float(points.sum()),
     }
 
 
@@ -74,7 +77,7 @@ def _together(nodes: list[dict[str, float]]) -> dict[str, float] | None:
         return None
     points = sum(node["points"] for node in nodes)
     return {
-        "mean": sum(node["mean"] * node["points"] for node in nodes) / points,
+        "mean": sum(node["mean"] * (node["points"] / points) for node in nodes),
         "min": min(node["min"] for node in nodes),
         "max": max(node["max"] for node in nodes),
     }

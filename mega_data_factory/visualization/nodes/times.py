@@ -37,11 +37,11 @@ def microseconds(time: Timestamp) -> int:
     Raises:
         VisualizationError: it is no time, or not one between the years 1 and 9999.
     """
-    if isinstance(time, (int, float)):
+    if isinstance(time, (int, float, np.integer, np.floating)):
         if not math.isfinite(time) or abs(time) >= _LATEST_SECONDS:
             hint = "seconds since 1970; divide milliseconds by 1e3, microseconds by 1e6"
             raise VisualizationError(f"the timestamp {time} is no time in seconds", hint=hint)
-        return round(time * 1e6)
+        return round(float(time) * 1e6) if isinstance(time, np.generic) else round(time * 1e6)
     if isinstance(time, str):
         try:
             time = datetime.fromisoformat(time.strip())
@@ -108,6 +108,8 @@ def bounds(time_range: TimeRange, span: tuple[int, int]) -> tuple[int, int]:
         raise VisualizationError(f"the time range {time_range!r} is none", hint='a pair (start, end), or an age: "1h"')
     start = first if time_range[0] is None else microseconds(time_range[0])
     end = last if time_range[1] is None else microseconds(time_range[1])
+    if time_range[0] is None or time_range[1] is None:  # an open end reaches at least as far as the other one
+        return (min(start, end), end) if time_range[0] is None else (start, max(start, end))
     if end < start:
         raise VisualizationError(f"the time range ends before it starts: {text(end)} < {text(start)}")
     return start, end

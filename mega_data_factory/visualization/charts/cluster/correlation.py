@@ -15,6 +15,7 @@ from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.nodes.metric_names import metric_name
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
+_LETTERS = 24  # of the name of a metric beside the square
 _MOST_TEXTS = 16  # metrics: of more, numbers do not fit into their squares
 
 
@@ -29,7 +30,7 @@ def correlation_matrix(
         theme: the look.
         title: of the figure, shown letter by letter.
     """
-    titles = distinct(metric_name(metric).title for metric in metrics)
+    titles = distinct((metric_name(metric).title for metric in metrics), _LETTERS)
     heat = go.Heatmap(
         x=titles,
         y=titles,

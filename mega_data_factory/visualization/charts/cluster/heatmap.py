@@ -15,6 +15,7 @@ from mega_data_factory.visualization.nodes.metric_names import STATUS, metric_na
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
 _NODES = 20  # that a row of normal height has room for
+_LETTERS = 16  # of a metric's name below its column, where it may have to stand aslant
 
 
 def load_heatmap(
@@ -70,7 +71,7 @@ def _over_time(figure: go.Figure, grid: ClusterGrid, metric: str, theme: Theme) 
 def _by_metric(figure: go.Figure, grid: ClusterGrid, theme: Theme) -> None:
     metrics = [metric for metric in grid.values if metric != STATUS]
     means = np.array([over_nodes(grid.values[metric].T)[1] for metric in metrics]).T
-    titles = distinct(metric_name(metric).title for metric in metrics)
+    titles = distinct((metric_name(metric).title for metric in metrics), _LETTERS)
     shares = np.array([_shares(means[:, at], metric) for at, metric in enumerate(metrics)]).T
     domain = figure.layout.yaxis2.domain
     for at, node in enumerate(grid.nodes):

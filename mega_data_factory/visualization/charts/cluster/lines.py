@@ -68,9 +68,10 @@ def line(curve: Curve, points: int = POINTS) -> Line:
 def coordinates(series: Series) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
     """Milliseconds and values of the rows; a row that stands for many points gives two, its least and its greatest."""
     wide = np.flatnonzero((series.interval > 0) & (series.minimum < series.maximum))
-    x, y = series.timestamps / 1e3, series.values.astype(np.float32)
-    if not len(wide):
-        return x, y
-    y[wide] = series.minimum[wide]
-    x = np.insert(x, wide + 1, (series.timestamps[wide] + series.interval[wide] // 2) / 1e3)
-    return x, np.insert(y, wide + 1, series.maximum[wide].astype(np.float32))
+    with np.errstate(over="ignore"):  # what float32 does not reach is infinite, and not drawn
+        x, y = series.timestamps / 1e3, series.values.astype(np.float32)
+        if not len(wide):
+            return x, y
+        y[wide] = series.minimum[wide]
+        x = np.insert(x, wide + 1, (series.timestamps[wide] + series.interval[wide] // 2) / 1e3)
+        return x, np.insert(y, wide + 1, series.maximum[wide].astype(np.float32))

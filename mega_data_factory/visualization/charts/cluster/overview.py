@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from mega_data_factory.visualization import formats
 from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, axis_name, legend_name, stacked
-from mega_data_factory.visualization.charts.cluster.strips import strip_axis
+from mega_data_factory.visualization.charts.cluster.strips import gap, strip_axis
 from mega_data_factory.visualization.charts.labels import safe
 from mega_data_factory.visualization.nodes.metric_names import STATUS, STATUS_CODES, metric_name
 from mega_data_factory.visualization.theme import LIGHT, Theme
@@ -107,13 +107,13 @@ def _by_node(grid: ClusterGrid, metric: str, row: Row, theme: Theme) -> list[go.
     """A line for each node; of many nodes faint ones, and their mean."""
     many = row.crowded
     unit = metric_name(metric).unit
+    clock = {"x0": float(grid.x[0]), "dx": grid.step / 1e3} if many else {"x": grid.x}  # of many a third of the page
     traces = []
     for at, node in enumerate(grid.nodes):
         values = grid.values[metric][at]
         colour = theme.faint(theme.muted, 0.45) if many else theme.colour(at)
         traces.append(
             go.Scatter(
-                x=grid.x,
                 y=values.astype(np.float32),
                 name=safe(node),
                 mode=_mode(values),
@@ -121,6 +121,7 @@ def _by_node(grid: ClusterGrid, metric: str, row: Row, theme: Theme) -> list[go.
                 hovertemplate=unit.hover(),
                 hoverinfo="skip" if many else None,
                 meta={"metric": metric, "node": node},
+                **clock,
             )
         )
         if many:
@@ -158,7 +159,7 @@ def _status(grid: ClusterGrid, metric: str, _row: Row, theme: Theme) -> list[go.
     words = ", ".join(f"{code:.0f} {word}" for word, code in STATUS_CODES.items())
     traces = []
     for at, (node, codes) in enumerate(zip(grid.nodes, grid.values[metric], strict=True)):
-        strip = {"zmin": 0, "zmax": 2, "colorscale": scale, "showscale": False, "ygap": 2}
+        strip = {"zmin": 0, "zmax": 2, "colorscale": scale, "showscale": False, "ygap": gap(grid.nodes)}
         traces.append(
             go.Heatmap(
                 x0=float(grid.x[0]),
@@ -181,7 +182,8 @@ def over_nodes(values: Grid) -> tuple[Grid, Grid, Grid]:
     count = np.maximum(known.sum(axis=0), 1)
     low = np.where(some, np.where(known, values, np.inf).min(axis=0), np.nan)
     high = np.where(some, np.where(known, values, -np.inf).max(axis=0), np.nan)
-    return low, np.where(some, np.where(known, values, 0).sum(axis=0) / count, np.nan), high
+    mean = np.where(some, (np.where(known, values, 0) / count).sum(axis=0), np.nan)  # the sum alone may be too large
+    return low, mean, high
 
 
 def _mode(values: Grid) -> str:

@@ -10,6 +10,11 @@ from mega_data_factory.visualization.charts.labels import distinct
 MOST_LABELS = 40
 
 
+def gap(nodes: Sequence[str]) -> int:
+    """Pixels between strips: none where that would hide strips that are only a pixel or two high."""
+    return 2 if len(nodes) <= MOST_LABELS else 0
+
+
 def strip_axis(nodes: Sequence[str]) -> dict[str, Any]:
     """Layout of the y axis of strips, the first on top: strip `k` lies at `k`.
 
