@@ -202,10 +202,16 @@ class RunStore:
                 table, unread = self.reader.newest_runs(most)
                 if unread:  # all of them, and those that are compacted, are the business of `_look`
                     self._list = self._list.followed_by(table.drop_columns("config"), unread)
-                    self._read_once.set()
+                    self._pause()
                 most += min(most, _MORE_RUNS)
         except Exception:  # noqa: BLE001 - `_look` meets the same, and says so
             return
+
+    def _pause(self) -> None:
+        """Let the first page be made from the first runs before reading the others takes half of the processor."""
+        if not self._read_once.is_set():
+            self._read_once.set()
+            self._ending.wait(self._refresh)
 
     def _look(self) -> None:
         before = self._list
