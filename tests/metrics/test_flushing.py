@@ -154,6 +154,22 @@ def test_a_store_that_fails_to_the_end_is_reported(tmp_path, impatient):
     assert [row["status"] for row in rows(tmp_path, "runs")] == ["running"]  # the last state that could be written
 
 
+def test_what_a_store_says_of_its_failure_tells_no_credentials(tmp_path, impatient, caplog):
+    """Whatever a client of a store raises: user and password of its address are in neither the log nor the error."""
+
+    def refused(path, tables):
+        raise ConnectionError("https://user:hunter2@store.example/bucket answered 403")
+
+    collector = MetricsCollector("run_a")
+    writer = MetricsWriter(tmp_path, write=refused)
+    flusher = MetricsFlusher(collector, IntervalSampler("run_a", 0.05), writer, interval=0.05)
+    with collector.track_run():
+        flusher.start()
+    error = flusher.finish()
+    assert "answered 403" in error.message
+    assert "hunter2" not in error.message + caplog.text
+
+
 def test_a_slow_store_holds_nothing_up(tmp_path):
     """Work goes on while a write takes its time; the end waits for it, but not longer than it has patience."""
     store = Store()

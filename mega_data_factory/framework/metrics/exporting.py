@@ -17,10 +17,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
-from mega_data_factory.framework.metrics.redaction import without_credentials
+from mega_data_factory.framework.metrics.redaction import in_words
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.nodes import NodeMetrics
@@ -180,7 +179,7 @@ class _Driver:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with an exporter, the run goes on
             self._note_failure()
             if not self._streak:
-                _log.warning("%s: metrics cannot be exported now, it is tried again: %s", self._name, _text(error))
+                _log.warning("%s: metrics cannot be exported now, it is tried again: %s", self._name, in_words(error))
             self._streak = min(self._streak + 1, 16)
             return False
         finally:
@@ -259,11 +258,6 @@ class Exports:
                 taken = time.monotonic()
                 self._taken = taken, self._source(self.health())
             return self._taken[1]
-
-
-def _text(error: Exception) -> str:
-    text = error.message if isinstance(error, MdfError) else f"{type(error).__name__}: {error}"
-    return without_credentials(text)
 
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

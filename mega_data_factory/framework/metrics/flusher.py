@@ -14,6 +14,7 @@ from mega_data_factory.errors import MdfError, MetricsError
 from mega_data_factory.framework.metrics.collector import MetricsCollector, Snapshot
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.nodes import NodeBuffer
+from mega_data_factory.framework.metrics.redaction import in_words, without_credentials
 from mega_data_factory.framework.metrics.samples import IntervalSampler
 from mega_data_factory.framework.metrics.store.segments import SegmentLog
 from mega_data_factory.framework.metrics.writer import MetricsWriter
@@ -90,13 +91,13 @@ class MetricsFlusher:
         """
         self._ending.set()
         self._thread.join(self._patience)
-        where = self._writer.output_path
+        where = without_credentials(str(self._writer.output_path))
         if self._thread.is_alive():
             return MetricsError(f"the metrics could not be written to {where} within {self._patience:g} s")
         if self._error is None:
             return None
         hint = self._error.hint if isinstance(self._error, MdfError) else None
-        return MetricsError(f"the metrics could not be written to {where}: {_text(self._error)}", hint=hint)
+        return MetricsError(f"the metrics could not be written to {where}: {in_words(self._error)}", hint=hint)
 
     def _go(self) -> None:
         pa.array([None])  # Arrow loads pandas with its first conversion: that is start-up, not the cost of measuring
@@ -122,7 +123,7 @@ class MetricsFlusher:
             self.failures += 1
             self._error = error
             if not self._streak:
-                _log.warning("the metrics cannot be written now, it is tried again: %s", _text(error))
+                _log.warning("the metrics cannot be written now, it is tried again: %s", in_words(error))
             self._streak = min(self._streak + 1, 16)
             return False
         if self._streak:
@@ -167,7 +168,3 @@ class MetricsFlusher:
         for log in (self._sample_log, self._node_log):
             if log is not None:
                 log.finish()
-
-
-def _text(error: Exception) -> str:
-    return error.message if isinstance(error, MdfError) else f"{type(error).__name__}: {error}"

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mega_data_factory.errors import MdfError
+
 REDACTED = "***"
 """What stands in place of a secret."""
 
@@ -75,6 +77,11 @@ def without_credentials(text: str) -> str:
     text = _QUERY.sub(_query_parameter, text)
     text = _SETTING.sub(_setting, text)
     return _KNOWN_TOKENS.sub(REDACTED, text)
+
+
+def in_words(error: Exception) -> str:
+    """What an error says, for a log or another error, without credentials."""
+    return without_credentials(error.message if isinstance(error, MdfError) else f"{type(error).__name__}: {error}")
 
 
 def _query_parameter(match: re.Match[str]) -> str:
