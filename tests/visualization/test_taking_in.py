@@ -233,6 +233,19 @@ def test_what_is_not_there_is_an_error_that_helps(call: Any, message: str) -> No
         call(cluster())
 
 
+def test_a_node_that_sends_a_status_alone() -> None:
+    """Every question about amounts is answered in words: a status has no distance to another."""
+    visualizer = MetricsVisualizer()
+    for second in range(300):
+        visualizer.add_metrics("a", {"status": "active"}, START + second)
+    for ask in (visualizer.changed, lambda window: visualizer.plot_incident(window=window)):
+        with pytest.raises(MdfError, match="a status alone is none"):
+            ask("1m")
+    with pytest.raises(MdfError, match="no value to draw"):
+        visualizer.plot_node_metrics()
+    assert visualizer.detect_anomalies().empty
+
+
 def test_time_ranges() -> None:
     """An age counts back from the last point; ends of a pair are included, and either may be open."""
     visualizer = cluster(1, 300)

@@ -144,6 +144,8 @@ def changed(selection: Selection, window: tuple[int, int], baseline: tuple[int, 
     """
     step = max(1, (window[1] - window[0] + 1) // _WINDOW_CELLS, usual_pause(selection))
     metrics = [metric for metric in selection.metrics if metric != STATUS]  # codes: no distance between them
+    if not metrics:
+        raise VisualizationError("no node has a metric that could change by some amount: a status alone is none")
     selection = replace(selection, metrics=metrics)
     pairs, before = on_grid(selection, baseline, step)
     _, during = on_grid(selection, window, step)
