@@ -28,7 +28,8 @@ _CURE = {
     "gpu_memory_usage": "Smaller batches on the GPU.",
 }
 
-_BUSY_SHARE = 0.5
+_OFTEN = 0.05
+"""Share of all samples in which nodes have to be unhealthy before that is worth a word."""
 
 
 def pressure(recording: Recording, _: Past) -> Iterator[Finding]:
@@ -62,7 +63,7 @@ def _unwell(recording: Recording) -> Iterator[Finding]:
     if "status" not in nodes.column_names:
         return
     bad = nodes.filter(pc.equal(nodes["status"], "unhealthy"))
-    if len(bad) < _BUSY_SHARE * 0.1 * len(nodes):
+    if len(bad) < _OFTEN * len(nodes):
         return
     names = sorted(set(bad["node_id"].to_pylist()))
     if names:
