@@ -18,8 +18,8 @@ _HOME_OF = {
 
 if TYPE_CHECKING:
     from mega_data_factory.analytics.anomaly import AnomalyDetector
-    from mega_data_factory.visualization.stored import from_store
     from mega_data_factory.visualization.history import HistoryRetention, MetricsHistory
+    from mega_data_factory.visualization.stored import from_store
     from mega_data_factory.visualization.theme import DARK, LIGHT, Theme
     from mega_data_factory.visualization.visualizer import MetricsVisualizer
 
