@@ -31,7 +31,7 @@ run: $(STAMP) ## Curate the text files of the Python environment, with metrics
 	@$(BIN)/mdf run --config $(CONFIG)
 
 test: $(STAMP) ## The tests that run in every change (under 3 minutes)
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2
 
 test-slow: $(STAMP) ## The tests that start clusters, browsers and servers, and kill workers
 	$(BIN)/pytest -m slow

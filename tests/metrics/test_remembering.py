@@ -88,3 +88,17 @@ def test_the_newest_come_first_and_the_rest_is_read_once(tmp_path: Path, read_pa
     assert reader.runs().num_rows == 5
     assert read_paths == ["run_003.parquet", "run_004.parquet", "run_000.parquet", "run_001.parquet", "run_002.parquet"]
     assert reader.newest_runs(9)[1] == 0
+
+
+def test_a_link_to_nothing_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In any folder: every table is read, with a warning that names it, and compaction works."""
+    _write(tmp_path, 0)
+    for kind in ("runs", "operators", "samples"):
+        (tmp_path / kind).mkdir(exist_ok=True)
+        (tmp_path / kind / f"{kind}_zz.parquet").symlink_to(tmp_path / "nowhere")
+    reader = MetricsReader(tmp_path)
+    assert reader.list_runs() == ["run_000"]
+    assert reader.operators().num_rows == reader.samples().num_rows == 0
+    assert any("operators_zz.parquet" in record.message for record in caplog.records)
+    assert compact(tmp_path, min_age=timedelta(0)).runs == 1
+    assert reader.list_runs() == ["run_000"]

@@ -58,9 +58,14 @@ def read_small(path: Location, kind: str, columns: Sequence[str] | None = None) 
         table = file.read([name for name in names if name in present], use_threads=False)
         return conform(table, kind, names).replace_schema_metadata(metadata)
     except (InputError, pa.ArrowException, OSError, ValueError) as error:
-        if is_missing(error):
+        if is_missing(error) and not _is_link(path):
             raise Vanished(str(path)) from error
         raise NotOurs(str(error)) from error
+
+
+def _is_link(path: Location) -> bool:
+    """Whether there is a link, be it to nothing: no file of ours, and listed however often one looks."""
+    return is_local(path) and local_path(path).is_symlink()
 
 
 def read_large(
