@@ -69,6 +69,17 @@ def test_the_sankey_accounts_for_every_record(tmp_path):
     assert sum(v for v, target in zip(drawn.link.value, drawn.link.target, strict=True) if target in ends) == 10_000
 
 
+def test_labels_of_the_last_exits_have_a_column_of_their_own(tmp_path):
+    """Plotly turns the labels of the last column to the left, so nothing that has one is there."""
+    (drawn,) = flow.sankey(flow_of(recorded(tmp_path, POOLS))).data
+    labels = drawn.node.label
+    last = set(drawn.link.target) - set(drawn.link.source)
+    written = next(at for at, label in enumerate(labels) if label.startswith("written"))
+    assert written not in last
+    unseen = [at for at in last if not labels[at]]
+    assert [drawn.node.color[at] for at in unseen] == ["rgba(0,0,0,0)"]
+
+
 def test_a_node_that_falls_silent_leaves_a_gap(tmp_path):
     """Steps in which a node gave no sample have no value, rather than 0."""
     run = recorded(tmp_path, POOLS, nodes=[50.0, 60.0])

@@ -67,6 +67,9 @@ _QUIET = {"mode": "hide", "minsize": 9}
 # ── Sankey ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+_UNSEEN = "rgba(0,0,0,0)"
+
+
 @dataclass
 class _Sankey:
     """Nodes and links as they are found; a node is a label, a colour and a place."""
@@ -95,7 +98,8 @@ def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
         return nothing(theme, "no record was read")
     drawn = _Sankey()
     steps, others = _stops(flow)
-    reasons, letters = (3, 24) if len(steps) <= 6 else (2, 15) if len(steps) <= 9 else (1, 12)  # what there is room for
+    reasons = 3 if len(steps) <= 6 else 2 if len(steps) <= 9 else 1  # what there is room for
+    letters = max(8, min(24, 130 // (len(steps) + 2)))
     here, left = drawn.node(f"read {short_count(flow.read)}", theme.colour(0)), flow.read
     left -= _leave(drawn, theme, here, [exit for exit in flow.exits if exit.operator is None], reasons, letters)
     for step in steps:
@@ -105,14 +109,16 @@ def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
         left -= _leave(drawn, theme, there, step.exits, reasons, letters)
         here = there
     _exit(drawn, here, theme, "elsewhere", sum(exit.records for step in others for exit in step.exits), theme.bad)
-    if flow.written or flow.open:  # labels of the last column stand left of it: make room beside this one's
-        drawn.labels[here] += "<br> <br> "
-    if flow.written:
-        end = drawn.node(f"written {short_count(flow.written)}", theme.good)
-        drawn.link(here, end, flow.written, theme.faint(theme.good, 0.4), f"{count(flow.written)} written")
-    if flow.open:
-        end = drawn.node(f"open {short_count(flow.open)}", theme.warning)
-        drawn.link(here, end, flow.open, theme.faint(theme.warning, 0.4), f"{count(flow.open)} on their way, or lost")
+    ends = (
+        (f"written {short_count(flow.written)}", flow.written, theme.good, f"{count(flow.written)} written"),
+        (f"open {short_count(flow.open)}", flow.open, theme.warning, f"{count(flow.open)} on their way, or lost"),
+    )
+    for label, records, colour, words in ends:
+        if records:
+            end = drawn.node(label, colour)
+            drawn.link(here, end, records, theme.faint(colour, 0.4), words)
+            # Plotly puts labels of the last column left of it, over those of the one before: nobody sees this one
+            drawn.link(end, drawn.node("", _UNSEEN), records, _UNSEEN, words)
     return _drawn(drawn, theme, len(steps))
 
 
@@ -133,19 +139,21 @@ def _leave(drawn: _Sankey, theme: Theme, source: int, exits: Sequence[Exit], mos
             merged[exit.reason] = merged.get(exit.reason, 0) + exit.records
     reasons = sorted(merged.items(), key=lambda item: -item[1])
     for reason, records in reasons[:most]:
-        _exit(drawn, source, theme, safe(reason, letters), records, theme.bad)
+        _exit(drawn, source, theme, safe(reason, letters - 3), records, theme.bad, safe(reason))
     if rest := reasons[most:]:
-        name = f"{len(rest)} more reasons" if len(rest) > 1 else safe(rest[0][0], letters)
+        name = f"{len(rest)} more reasons" if len(rest) > 1 else safe(rest[0][0], letters - 3)
         _exit(drawn, source, theme, name, sum(records for _, records in rest), theme.bad)
     for kind, name in (("error", "errors"), ("dead_letter", "dead letters")):
         _exit(drawn, source, theme, name, sum(e.records for e in exits if e.kind == kind), theme.warning)
     return sum(exit.records for exit in exits)
 
 
-def _exit(drawn: _Sankey, source: int, theme: Theme, label: str, records: int, colour: str) -> None:
+def _exit(
+    drawn: _Sankey, source: int, theme: Theme, label: str, records: int, colour: str, words: str | None = None
+) -> None:
     if records:
         target = drawn.node(f"{label} {short_count(records)}", colour)
-        drawn.link(source, target, records, theme.faint(colour, 0.4), f"{count(records)} {label}")
+        drawn.link(source, target, records, theme.faint(colour, 0.4), f"{count(records)} {words or label}")
 
 
 def _drawn(drawn: _Sankey, theme: Theme, steps: int) -> go.Figure:
@@ -167,6 +175,7 @@ def _drawn(drawn: _Sankey, theme: Theme, steps: int) -> go.Figure:
                 "target": list(targets),
                 "value": list(values),
                 "color": list(colours),
+                "hovercolor": list(colours),
                 "customdata": list(texts),
                 "hovertemplate": "%{customdata}<extra></extra>",
             },
