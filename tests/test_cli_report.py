@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from mega_data_factory.cli.progress import ProgressView, progress_line
-from mega_data_factory.cli.report import RunReport
+from mega_data_factory.cli.summary import RunReport
 from mega_data_factory.cli.tables import print_report, report_table, top_reason
 from mega_data_factory.framework.executor import Progress
 from mega_data_factory.framework.metrics import OperatorMetrics, RunMetrics, StageMetrics

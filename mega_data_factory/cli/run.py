@@ -13,8 +13,8 @@ from pathlib import Path
 from mega_data_factory.cli.advice import advice
 from mega_data_factory.cli.failures import INTERRUPTED, RUN_FAILED, SUCCESS, TERMINATED, exit_code, print_json, tell
 from mega_data_factory.cli.progress import ProgressView, progress_line
-from mega_data_factory.cli.report import RunReport
 from mega_data_factory.cli.screen import stderr, stdout
+from mega_data_factory.cli.summary import RunReport
 from mega_data_factory.cli.tables import print_report
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.config import PipelineConfig

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mega_data_factory.cli.fitting import fitted, left_out_note, plain_table
-from mega_data_factory.cli.report import RunReport
+from mega_data_factory.cli.summary import RunReport
 from mega_data_factory.framework.metrics.models import OperatorMetrics, StageMetrics
 from mega_data_factory.visualization.formats import NOTHING, count, percent, plural, rate, seconds, size
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import pickle
 import warnings
@@ -14,13 +13,11 @@ import pytest
 from mega_data_factory.errors import InputError
 from tests.loaders.loaders_sources import HUGGING_FACE, RECORDS, SOURCES, Source, ids, read_all
 
-needs_datasets = pytest.mark.skipif(importlib.util.find_spec("datasets") is None, reason="datasets is optional")
-
 EVERY = [pytest.param(source, id=source.name) for source in SOURCES] + [
     pytest.param(
         HUGGING_FACE,
         id="hugging_face",
-        marks=[needs_datasets, pytest.mark.filterwarnings("ignore")],  # warnings of another package's import
+        marks=[pytest.mark.filterwarnings("ignore")],  # warnings of another package's import
     )
 ]
 FILES = [pytest.param(source, id=source.name) for source in SOURCES]

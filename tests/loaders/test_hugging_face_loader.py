@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from mega_data_factory.errors import InputError
 from mega_data_factory.loaders.hugging_face_loader import HuggingFaceLoader
 from tests.loaders.loaders_sources import ids, read_all
 
-needs_datasets = pytest.mark.skipif(importlib.util.find_spec("datasets") is None, reason="datasets is optional")
 pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of another package's import
 
 
@@ -23,7 +21,6 @@ def test_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatc
         HuggingFaceLoader(dataset="x").splits(10)
 
 
-@needs_datasets
 def test_a_builder_reads_data_files(tmp_path: Path) -> None:
     """Local JSON files are read through the `json` builder, projected and named by a column."""
     (tmp_path / "x.json").write_text('{"k": "a", "t": "one"}\n{"k": "b", "t": "two"}\n')
@@ -39,7 +36,6 @@ def test_a_builder_reads_data_files(tmp_path: Path) -> None:
     assert tables[0].column_names == ["record_id", "k", "t"]
 
 
-@needs_datasets
 def test_a_dataset_that_cannot_be_loaded_is_explained(tmp_path: Path) -> None:
     """The library's own error is chained to one that names dataset, split and parameter."""
     with pytest.raises(InputError, match=r"params\.dataset: cannot load .*nope.*split `train`"):

@@ -32,7 +32,6 @@ def _answers(port: int) -> bool:
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """The address of a server of the S3 API that lives as long as the tests."""
-    pytest.importorskip("moto")
     port = _free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],

@@ -20,8 +20,8 @@ from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
 from mega_data_factory.cli.fitting import fitted, left_out_note, plain_table
 from mega_data_factory.cli.metrics.ages import parse_since
 from mega_data_factory.cli.metrics.stores import how_to_fill, open_store
-from mega_data_factory.cli.report import RunReport
 from mega_data_factory.cli.screen import stdout
+from mega_data_factory.cli.summary import RunReport
 from mega_data_factory.cli.tables import print_report
 from mega_data_factory.errors import did_you_mean
 from mega_data_factory.framework.config import RejectedSamplesConfig

@@ -90,7 +90,8 @@ class MetricsFlusher:
             What went wrong, when the metrics of the end could not be written.
         """
         self._ending.set()
-        self._thread.join(self._patience)
+        if self._thread.ident is not None:  # a run that failed before it began has written nothing
+            self._thread.join(self._patience)
         where = without_credentials(str(self._writer.output_path))
         if self._thread.is_alive():
             return MetricsError(f"the metrics could not be written to {where} within {self._patience:g} s")
