@@ -168,7 +168,7 @@ class MetricsConfig:
     collect_custom_metrics: bool = False
     write_on_completion: bool = True
     flush_interval: Annotated[float, Field(ge=0.1)] = 5.0
-    node_interval: Annotated[float, Field(ge=0)] | None = 1.0
+    node_interval: Annotated[float, Field(ge=0, le=86_400)] | None = 1.0
     redact: tuple[str, ...] = ()
     retention: RetentionConfig = RetentionConfig()  # noqa: RUF009 - frozen
     generate_report: bool = False

@@ -71,6 +71,7 @@ def test_a_good_file(write):
         ("    operators:\n      - name: third", "    oprators:\n      - name: third", 14, "did you mean `operators`?"),
         ("batch_size: 100", "batch_size: 0", 19, "executor.batch_size: Input should be greater than or equal to 1"),
         ("batch_size: 100", "batch_size: many", 19, "(got 'many')"),
+        ("    enabled: true", "    node_interval: .inf", 21, "less than or equal to 86400"),
         ("batch_size: 100", "engine: rey", 19, "executor.engine: Input should be 'local' or 'ray' (got 'rey')"),
         ("batch_size: 100", "max_errors: 1.5", 19, "a count of records is a whole number"),
         ("batch_size: 100", "max_errors: .inf", 19, "a count of records is a whole number"),
