@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from mega_data_factory.framework.config_section import Section
 from mega_data_factory.framework.metrics.exporting import http_headers, http_url
@@ -14,6 +14,15 @@ from mega_data_factory.framework.metrics.store.retention import Retention
 Seconds = Annotated[float, Field(ge=0.1)]
 Text = Annotated[str, Field(coerce_numbers_to_str=True)]  # a key of digits is a text, and no error prints it
 Labels = tuple[Literal["run_id", "worker_id"], ...]
+
+
+def _not_all_the_time(seconds: float) -> float:
+    if 0 < seconds < 0.1:
+        raise ValueError("should be 0 (never) or at least 0.1")
+    return seconds
+
+
+NodeSeconds = Annotated[float, Field(ge=0, le=86_400), AfterValidator(_not_all_the_time)]
 
 
 class WantedExporter(NamedTuple):
@@ -168,7 +177,7 @@ class MetricsConfig:
     collect_custom_metrics: bool = False
     write_on_completion: bool = True
     flush_interval: Annotated[float, Field(ge=0.1)] = 5.0
-    node_interval: Annotated[float, Field(ge=0, le=86_400)] | None = 1.0
+    node_interval: NodeSeconds | None = 1.0
     redact: tuple[str, ...] = ()
     retention: RetentionConfig = RetentionConfig()  # noqa: RUF009 - frozen
     generate_report: bool = False

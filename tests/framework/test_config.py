@@ -72,6 +72,7 @@ def test_a_good_file(write):
         ("batch_size: 100", "batch_size: 0", 19, "executor.batch_size: Input should be greater than or equal to 1"),
         ("batch_size: 100", "batch_size: many", 19, "(got 'many')"),
         ("    enabled: true", "    node_interval: .inf", 21, "less than or equal to 86400"),
+        ("    enabled: true", "    node_interval: 0.001", 21, "at least 0.1"),
         ("batch_size: 100", "engine: rey", 19, "executor.engine: Input should be 'local' or 'ray' (got 'rey')"),
         ("batch_size: 100", "max_errors: 1.5", 19, "a count of records is a whole number"),
         ("batch_size: 100", "max_errors: .inf", 19, "a count of records is a whole number"),

@@ -117,6 +117,8 @@ class MetricsHistory:
                 self._sealed(node_id)
 
     def _node(self, node_id: str) -> NodeHistory:
+        if self.directory is not None and self._lock is None:
+            raise HistoryError(f"the history in {self.directory} is closed", hint="open it again to add points")
         if node_id not in self._nodes:
             if not isinstance(node_id, str):
                 raise HistoryError(f"node {node_id!r} is not text", hint="str(node_id)")

@@ -267,3 +267,15 @@ def test_very_long_and_hostile_names_of_nodes_stay_in_the_folder(tmp_path):
     assert loaded.nodes() == sorted(names)
     assert [loaded.series(name, "cpu").values[0] for name in names] == list(range(len(names)))
     assert [one.name for one in tmp_path.iterdir()] == ["deep"]
+
+
+def test_a_closed_history_takes_no_points(tmp_path):
+    """After close the folder may have another owner: points are refused, and what was added can still be read."""
+    history = MetricsHistory(CHUNKS, tmp_path / "live")
+    history.append("n", {"cpu": 1.0}, START)
+    history.close()
+    with pytest.raises(HistoryError, match="closed"):
+        history.append("n", {"cpu": 2.0}, START + 1)
+    with pytest.raises(HistoryError, match="closed"):
+        history.append("other", {"cpu": 2.0}, START + 1)
+    assert history.series("n", "cpu").values.tolist() == [1.0]
