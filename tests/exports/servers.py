@@ -84,7 +84,7 @@ def prometheus(folder: Path, targets: Sequence[str], rules: str) -> Iterator[Pro
     """A Prometheus that scrapes `host:port` targets five times a second and evaluates rules every second."""
     (folder / "rules.yml").write_text(rules, encoding="utf-8")
     config = {
-        "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"},
+        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"},
         "rule_files": ["rules.yml"],
         "scrape_configs": [{"job_name": "mdf", "honor_labels": True, "static_configs": [{"targets": list(targets)}]}],
     }

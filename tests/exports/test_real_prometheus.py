@@ -31,11 +31,12 @@ from tests.exports.test_runs import free_port, series, stored
 pytestmark = pytest.mark.slow
 
 NAME = "real_run"
+RECORDS = 2400
 
 
 def pipeline(folder: Path, **metrics: object) -> Pipeline:
-    """About six seconds of work, a file for every batch."""
-    source = jsonl(folder / "a.jsonl", [f"text {n} " + "y" * (n % 90) for n in range(1500)])
+    """About ten seconds of work, a file for every batch."""
+    source = jsonl(folder / "a.jsonl", [f"text {n} " + "y" * (n % 90) for n in range(RECORDS)])
     length = {"name": "text_length_filter", "params": {"min_length": 50}}
     return Pipeline(
         folder,
@@ -175,7 +176,7 @@ def test_a_killed_driver_leaves_its_group_and_the_next_takes_it_over(tmp_path: P
         assert done.returncode == 0
         assert json.loads(fetch(f"{url}/api/v1/metrics"))["data"] == []
     (run,) = MetricsReader(str(made.metrics)).runs().to_pylist()
-    assert (run["status"], run["total_input_records"], run["export_failures"]) == ("completed", 1500, 0)
+    assert (run["status"], run["total_input_records"], run["export_failures"]) == ("completed", RECORDS, 0)
 
 
 def pushed(url: str) -> dict[str, float]:
