@@ -146,3 +146,12 @@ def test_a_run_that_says_little_gets_findings_nevertheless(tmp_path):
     """The small finished run of the test tools, which has neither samples nor configuration, is no trouble."""
     recording = Recording.read(MetricsReader(tmp_path), finished_run(tmp_path))
     assert all(finding.title for finding in find(recording))
+
+
+@pytest.mark.parametrize(("intervals", "said"), [(20, True), (3, False)])
+def test_of_a_run_of_few_intervals_nothing_is_said_of_waiting(tmp_path, intervals, said):
+    """Where work begins and ends is known to an interval: a long idle run waited, a short one merely started."""
+    recording = recorded(tmp_path, [Pool("clean", [Op("a", 0.0002)])], intervals=intervals)
+    found = [finding for finding in find(recording) if finding.kind == "bottleneck"]
+    assert bool(found) is said
+    assert all(finding.evidence["limit"] is None for finding in found)

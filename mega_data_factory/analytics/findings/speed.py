@@ -10,12 +10,15 @@ from mega_data_factory.analytics.filter_order import better_orders
 from mega_data_factory.analytics.findings.finding import Finding
 from mega_data_factory.analytics.runs.latency import long_tails
 from mega_data_factory.analytics.runs.past import Past
-from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.analytics.runs.recording import Recording, interval_of
 from mega_data_factory.analytics.skew import stragglers, uneven_work
 from mega_data_factory.visualization.formats import count, percent, plural, seconds
 
 _LEAST_SECONDS = 1.0
 """Of runs that worked less than this nothing is said of speed: everything in them is start-up."""
+
+_LEAST_INTERVALS = 4
+"""Of runs of fewer intervals nothing is said of waiting: work begins and ends somewhere within an interval."""
 
 
 def bottleneck(recording: Recording, _: Past) -> Iterator[Finding]:
@@ -24,7 +27,8 @@ def bottleneck(recording: Recording, _: Past) -> Iterator[Finding]:
     if found is None or not recording.stages:
         return
     if found.limit is None:
-        yield _waiting(recording, found)
+        if recording.working_seconds >= _LEAST_INTERVALS * interval_of(recording.samples).total_seconds():
+            yield _waiting(recording, found)
         return
     best = found.remedies[0] if found.remedies else None
     evidence = {
