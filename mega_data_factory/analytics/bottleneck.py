@@ -201,8 +201,12 @@ def _remedies(
 ) -> tuple[Remedy, ...]:
     found: list[Remedy] = []
     if limit.can_grow:
+        fewer = 0.0
         for workers in dict.fromkeys((limit.workers + 1, _enough(stations, limit))):
             gain, after = predicted_gain(stations, {limit.name: workers}, processors=processors)
+            if gain < _WORTH_SAYING * fewer:  # more of them bring no more
+                continue
+            fewer = gain
             text = f"{workers} workers for {limit.name} instead of {limit.workers}"
             found.append(Remedy("workers", limit.name, text, gain, after, workers))
         found += _moves(stations, limit, processors)

@@ -88,3 +88,11 @@ def test_a_cheaper_station_gains_like_more_workers(tmp_path):
     run = recorded(tmp_path, [Pool("a", [LIGHT], workers=1), Pool("b", [BUSY], workers=1)], noise=0)
     stations = find_bottleneck(run).stations
     assert predicted_gain(stations, cost={"b": 0.5})[0] == pytest.approx(predicted_gain(stations, {"b": 2})[0])
+
+
+def test_workers_that_bring_nothing_are_not_asked_for(tmp_path):
+    """Where the processors are the next limit, one more worker is proposed, and not five for the same gain."""
+    pools = [Pool("clean", [Op("a", 0.001)], workers=2), Pool("judge", [Op("b", 0.008)], workers=2)]
+    found = find_bottleneck(recorded(tmp_path, pools, records=20_000, nodes=[83.0]))
+    wanted = [remedy for remedy in found.remedies if remedy.kind == "workers"]
+    assert [remedy.workers for remedy in wanted] == [3]
