@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -15,6 +14,7 @@ from mega_data_factory.errors import MetricsError
 from mega_data_factory.exports.cardinality import Bounds
 from mega_data_factory.exports.families import ExtraLabel, Families
 from mega_data_factory.exports.otlp_messages import metrics_request, resource_of, trace_request
+from mega_data_factory.exports.otlp_settings import Compression, Target, resource_attributes, target_of
 from mega_data_factory.exports.transport import Sender
 from mega_data_factory.framework.metrics.exporting import Exporter, ExportSnapshot
 
@@ -24,43 +24,51 @@ Response = TypeVar("Response", bound=Message)
 
 
 class OtlpExporter(Exporter):
-    """Sends cumulative metrics while a run goes on, and run, stages and operators as one trace when it has ended.
+    """Send cumulative metrics during a run; after it send run, stages and operators as one trace.
 
     What a request does not deliver, the next one does: all sums count from the start of the run. The trace's id
-    follows from the run id.
+    follows from the run id. Arguments that are None are read from the environment variables of OpenTelemetry
+    (`OTEL_EXPORTER_OTLP_ENDPOINT`, `_HEADERS`, `_TIMEOUT`, `_COMPRESSION`, `_PROTOCOL`, each also per signal).
 
     Args:
-        endpoint: base of the receiver, such as `http://localhost:4318`; `/v1/metrics` and `/v1/traces` are added.
-        headers: sent with every request, such as an API key.
+        endpoint: base address of the receiver, such as `http://localhost:4318`, the default; `/v1/metrics` and
+            `/v1/traces` are added.
+        headers: sent with every request, such as an API key; added to those of the environment.
         interval: seconds from one request to the next.
-        timeout: seconds that the receiver may be silent.
+        timeout: seconds of silence after which a request fails; 5 by default.
+        compression: `gzip`, the default, or `none`.
         traces: whether to send the trace.
-        resource: further attributes of the resource, such as `deployment.environment.name`.
-        labels: `run_id`, `worker_id`: attributes without a bound, for who wants them.
-        bounds: how many series there may be.
+        resource: further attributes of the resource, such as `deployment.environment.name`; they win over
+            `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
+        labels: `run_id`, `worker_id`: attributes with an unbounded number of values.
+        bounds: limits on the number of series.
 
     Raises:
-        ValueError: the endpoint is no URL, or a header is none of HTTP.
+        ValueError: the endpoint is not a URL, a header is not allowed in HTTP, or a variable of the environment has a
+            value that cannot be used.
     """
 
     def __init__(
         self,
         *,
-        endpoint: str,
+        endpoint: str | None = None,
         headers: Mapping[str, str] | None = None,
         interval: float = 15.0,
-        timeout: float = 5.0,
+        timeout: float | None = None,
+        compression: Compression | None = None,
         traces: bool = True,
         resource: Mapping[str, str] | None = None,
         labels: Sequence[ExtraLabel] = (),
         bounds: Bounds | None = None,
     ) -> None:
         self.interval = interval
-        self._sender = Sender(endpoint, headers, timeout)
+        self._metrics, self._spans = (
+            _Receiver(target_of(signal, endpoint=endpoint, headers=headers, timeout=timeout, compression=compression))
+            for signal in ("metrics", "traces")
+        )
         self._traces = traces
-        self._resource = dict(resource or {})
+        self._resource = resource_attributes(resource or {})
         self._families = Families(labels, bounds)
-        self._first_seen: dict[tuple[str, str], datetime] = {}
         self._sent_last = False
 
     def export(self, snapshot: ExportSnapshot) -> None:
@@ -69,9 +77,8 @@ class OtlpExporter(Exporter):
         Raises:
             MetricsError: the receiver did not take them, or not all of them.
         """
-        self._note_operators(snapshot)
         request = metrics_request(self._families.of(snapshot), snapshot, resource_of(snapshot.run, self._resource))
-        answer = self._send("/v1/metrics", request.SerializeToString())
+        answer = self._metrics.send(request)
         partial = _parsed(ExportMetricsServiceResponse(), answer).partial_success
         _check_taken(partial.rejected_data_points, partial.error_message, "data points")
 
@@ -85,19 +92,25 @@ class OtlpExporter(Exporter):
             self.export(snapshot)
             self._sent_last = True
         if self._traces:
-            request = trace_request(snapshot, self._first_seen, resource_of(snapshot.run, self._resource))
-            answer = self._send("/v1/traces", request.SerializeToString())
+            request = trace_request(snapshot, resource_of(snapshot.run, self._resource))
+            answer = self._spans.send(request)
             partial = _parsed(ExportTraceServiceResponse(), answer).partial_success
             _check_taken(partial.rejected_spans, partial.error_message, "spans")
 
-    def _note_operators(self, snapshot: ExportSnapshot) -> None:
-        for row in snapshot.operators:
-            if row.batches:
-                self._first_seen.setdefault((row.stage_name, row.operator_name), row.timestamp)
 
-    def _send(self, path: str, body: bytes) -> bytes:
+class _Receiver:
+    """Sends the messages of one signal."""
+
+    def __init__(self, target: Target) -> None:
+        self._packed = target.compression == "gzip"
+        self._sender = Sender(target.url, target.headers, target.timeout)
+
+    def send(self, request: Message) -> bytes:
+        body = request.SerializeToString()
+        if not self._packed:
+            return self._sender.send("POST", "", body, Content_Type=_PROTOBUF)
         packed = gzip.compress(body, compresslevel=1)
-        return self._sender.send("POST", path, packed, Content_Type=_PROTOBUF, Content_Encoding="gzip")
+        return self._sender.send("POST", "", packed, Content_Type=_PROTOBUF, Content_Encoding="gzip")
 
 
 def _check_taken(rejected: int, reason: str, what: str) -> None:

@@ -7,6 +7,7 @@ histograms have fewer buckets than ours.
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -36,9 +37,18 @@ Attribute = str | bool | int | float
 
 _EPOCH = datetime(1970, 1, 1)
 
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.37.0"
+"""Version of the semantic conventions that the names of resource attributes are from."""
+
+_INSTANCES = uuid.UUID("3f1d6c0a-52f5-4f6e-9c39-6f0d4b1a8e77")
+"""Namespace of `service.instance.id`; a random UUID."""
+
 
 def resource_of(run: RunMetrics, attributes: Mapping[str, str]) -> Resource:
-    """What emits: the service, the machine; named by OpenTelemetry's semantic conventions.
+    """Return what emits: the service, the machine; named by OpenTelemetry's semantic conventions.
+
+    `service.instance.id` is a UUID (version 5) of run, machine and process: runs at the same time never share one, and
+    it stays the same for as long as the process counts.
 
     Args:
         run: the run.
@@ -47,7 +57,7 @@ def resource_of(run: RunMetrics, attributes: Mapping[str, str]) -> Resource:
     found: dict[str, Attribute] = {
         "service.name": "mega-data-factory",
         "service.version": run.mdf_version or "",
-        "service.instance.id": f"{run.hostname or ''}/{run.pipeline or ''}",
+        "service.instance.id": str(uuid.uuid5(_INSTANCES, f"{run.run_id}\0{run.hostname}\0{run.pid}")),
         "host.name": run.hostname or "",
         **attributes,
     }
@@ -68,7 +78,8 @@ def metrics_request(
     now = _nanoseconds(snapshot.run.heartbeat or snapshot.run.start_time)
     metrics = [_metric(family, started, now) for family in families]
     scoped = ScopeMetrics(scope=_scope(snapshot.run), metrics=metrics)
-    return ExportMetricsServiceRequest(resource_metrics=[ResourceMetrics(resource=resource, scope_metrics=[scoped])])
+    whole = ResourceMetrics(resource=resource, scope_metrics=[scoped], schema_url=SCHEMA_URL)
+    return ExportMetricsServiceRequest(resource_metrics=[whole])
 
 
 def _metric(family: Family, started: int, now: int) -> Metric:
@@ -134,14 +145,14 @@ def span_id(*names: object) -> bytes:
     return hashlib.sha256("\0".join(map(str, names)).encode()).digest()[:8]
 
 
-def trace_request(
-    snapshot: ExportSnapshot, first_seen: Mapping[tuple[str, str], datetime], resource: Resource
-) -> ExportTraceServiceRequest:
-    """A finished run as one trace: the run, below it its stages, below them their operators.
+def trace_request(snapshot: ExportSnapshot, resource: Resource) -> ExportTraceServiceRequest:
+    """Return a finished run as one trace: the run, below it its stages, below them their operators.
+
+    The span of an operator reaches from the start of its first batch to the end of its last one; the span of a stage
+    from the first to the last of its operators. An operator that saw no batch has a span of no length.
 
     Args:
         snapshot: of the end.
-        first_seen: when an operator, `(stage, operator)`, was first seen to have done work, naive UTC.
         resource: what emits.
     """
     run = snapshot.run
@@ -150,7 +161,7 @@ def trace_request(
     spans = [_run_span(run, trace, root, end)]
     for stage in snapshot.stages:
         operators = [row for row in snapshot.merged_operators if row.stage_name == stage.stage_name]
-        begins = {row.operator_name: first_seen.get(row.key[1:3], run.start_time) for row in operators}
+        begins = {row.operator_name: snapshot.begins.get(row.key[1:3], row.timestamp) for row in operators}
         this = span_id(run.run_id, run.hostname, run.pid, stage.stage_name)
         spans.append(
             _span(
@@ -171,7 +182,8 @@ def trace_request(
         )
         spans += [_operator_span(row, run, trace, this, begins[row.operator_name]) for row in operators]
     scoped = ScopeSpans(scope=_scope(run), spans=spans)
-    return ExportTraceServiceRequest(resource_spans=[ResourceSpans(resource=resource, scope_spans=[scoped])])
+    whole = ResourceSpans(resource=resource, scope_spans=[scoped], schema_url=SCHEMA_URL)
+    return ExportTraceServiceRequest(resource_spans=[whole])
 
 
 def _run_span(run: RunMetrics, trace: bytes, root: bytes, end: datetime) -> Span:

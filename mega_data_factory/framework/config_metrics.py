@@ -108,16 +108,21 @@ class PrometheusConfig(Section):
 
 
 class OtlpConfig(Section):
-    """Metrics and a trace of the run for an OpenTelemetry receiver, over OTLP/HTTP."""
+    """Metrics and a trace of the run for an OpenTelemetry receiver, over OTLP/HTTP.
 
-    endpoint: str
-    """Base of the receiver, such as `http://localhost:4318`; `/v1/metrics` and `/v1/traces` are added."""
+    What is absent here is read from the environment (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_SERVICE_NAME` …).
+    """
+
+    endpoint: str | None = None
+    """Base address of the receiver; `/v1/metrics` and `/v1/traces` are added. `http://localhost:4318` by default."""
     headers: dict[str, Text] = Field(default={})
     """Sent with every request, such as an API key; kept out of the metrics."""
     interval: Seconds = 15.0
     """Seconds from one request to the next."""
-    timeout: Seconds = 5.0
-    """Seconds that the receiver may be silent."""
+    timeout: Seconds | None = None
+    """Seconds of silence after which a request fails; 5 by default."""
+    compression: Literal["gzip", "none"] | None = None
+    """Compression of requests; `gzip` by default."""
     traces: bool = True
     """Whether the run, its stages and operators are sent as a trace when the run has ended."""
     resource: dict[str, Text] = Field(default={})
@@ -127,8 +132,8 @@ class OtlpConfig(Section):
 
     @field_validator("endpoint")
     @classmethod
-    def _check_address(cls, value: str) -> str:
-        return http_url(value)
+    def _check_address(cls, value: str | None) -> str | None:
+        return None if value is None else http_url(value)
 
     @field_validator("headers")
     @classmethod
@@ -136,7 +141,7 @@ class OtlpConfig(Section):
         return http_headers(value)
 
     def exporter(self) -> WantedExporter:
-        """The exporter that is asked for."""
+        """Return the exporter that is asked for."""
         return WantedExporter("executor.metrics.otlp", "otlp_exporter", self.model_dump(mode="json"))
 
 

@@ -7,7 +7,7 @@ import os
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.batch import Batch
@@ -53,6 +53,7 @@ class Recorder:
         self.nodes: NodeBuffer | None = None
         self.flight = Flight()
         self._began: datetime | None = None
+        self._begins: dict[tuple[str, str], datetime] = {}
         self._seconds = 0.0
         self._plan = plan
         self._settings = plan.executor.metrics
@@ -111,9 +112,23 @@ class Recorder:
         """Take the metrics of a committed batch."""
         for row in batch.metrics:
             self._collector.add_operator_metrics(row)
+        self._note_begins(batch.metrics)
         if self._samples is not None:
             self._samples.add(batch.metrics)
         self._note_totals()
+
+    def _note_begins(self, rows: Sequence[OperatorMetrics]) -> None:
+        """Keep when the first batch of every operator began.
+
+        The rows of a batch are stamped when its stage is done with it, so an operator began its own and all later
+        operators' busy time before that.
+        """
+        busy: dict[str, float] = {}
+        for row in reversed(rows):
+            busy[row.stage_name] = busy.get(row.stage_name, 0.0) + row.total_time
+            place, begin = (row.stage_name, row.operator_name), row.timestamp - timedelta(seconds=busy[row.stage_name])
+            if begin < self._begins.get(place, datetime.max):
+                self._begins[place] = begin
 
     def write(self) -> None:
         """Write the three levels as they are now.
@@ -229,4 +244,4 @@ class Recorder:
         run.heartbeat = utc_now()
         run.flush_failures = 0 if self._flusher is None else self._flusher.failures
         nodes = self.nodes.newest() if self.nodes else ()
-        return ExportSnapshot(run, snapshot.stages, operators, nodes, health, self.flight)
+        return ExportSnapshot(run, snapshot.stages, operators, nodes, health, self.flight, dict(self._begins))

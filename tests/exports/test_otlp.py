@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -97,15 +99,32 @@ def test_zero_and_nothing_have_their_place(receiver: Receiver) -> None:
 def test_who_emits_is_a_resource(receiver: Receiver) -> None:
     """The resource names service, version and machine, and what the configuration adds; no run id."""
     OtlpExporter(endpoint=receiver.url, resource={"deployment.environment.name": "test"}).export(snapshot())
-    request = ExportMetricsServiceRequest.FromString(receiver.requests[0].body)
-    assert texts(request.resource_metrics[0].resource.attributes) == {
+    (whole,) = ExportMetricsServiceRequest.FromString(receiver.requests[0].body).resource_metrics
+    found = texts(whole.resource.attributes)
+    assert uuid.UUID(str(found.pop("service.instance.id"))).version == 5
+    assert found == {
         "service.name": "mega-data-factory",
         "service.version": "1.0",
-        "service.instance.id": "machine/demo",
         "host.name": "machine",
         "deployment.environment.name": "test",
     }
+    assert whole.schema_url.startswith("https://opentelemetry.io/schemas/1.")
     assert b"run_1" not in receiver.requests[0].body
+
+
+def test_two_runs_at_once_are_two_instances(receiver: Receiver) -> None:
+    """Counters of two processes never mix: the instance differs by run and by process, and stays the same in one."""
+    exporter = OtlpExporter(endpoint=receiver.url)
+    for run in ({}, {}, {"run_id": "run_2"}, {"pid": 8}):
+        exporter.export(snapshot([], **run))
+    first, again, other, resumed = (
+        texts(ExportMetricsServiceRequest.FromString(request.body).resource_metrics[0].resource.attributes)[
+            "service.instance.id"
+        ]
+        for request in receiver.requests
+    )
+    assert first == again
+    assert len({first, other, resumed}) == 3
 
 
 def test_requests_are_packed_protobuf_with_the_headers_given(receiver: Receiver) -> None:
@@ -118,14 +137,20 @@ def test_requests_are_packed_protobuf_with_the_headers_given(receiver: Receiver)
     assert request.headers["x-api-key"] == "abc"
 
 
+def test_compression_can_be_off(receiver: Receiver) -> None:
+    """With `compression: none` the body is bare protobuf and says nothing of an encoding."""
+    OtlpExporter(endpoint=receiver.url, compression="none").export(snapshot())
+    (request,) = receiver.requests
+    assert "content-encoding" not in request.headers
+    assert ExportMetricsServiceRequest.FromString(request.body).resource_metrics
+
+
 def test_a_run_is_one_trace(receiver: Receiver) -> None:
     """Run, stages and operators are spans of one trace, each below the one it is part of, with their counts."""
     exporter = OtlpExporter(endpoint=receiver.url)
     later = snapshot([operator("a"), operator("b", index=1)], status="completed", end_time=NOW, books_closed=True)
-    early = snapshot([operator("a", batches=1), OperatorMetrics("run_1", "clean", "b", "w", operator_index=1)])
-    early.operators[0].timestamp = START + timedelta(seconds=10)
-    exporter.export(early)
-    exporter.close(later)
+    begins = {("clean", "a"): START + timedelta(seconds=10)}
+    exporter.close(replace(later, begins=begins))
     found = spans(receiver)
     assert list(found) == ["run demo", "stage clean", "operator a", "operator b"]
     run, stage, a = found["run demo"], found["stage clean"], found["operator a"]
@@ -133,7 +158,8 @@ def test_a_run_is_one_trace(receiver: Receiver) -> None:
     assert (run.parent_span_id, stage.parent_span_id, a.parent_span_id) == (b"", run.span_id, stage.span_id)
     assert len({span.span_id for span in found.values()}) == 4
     assert (run.start_time_unix_nano, run.end_time_unix_nano) == (1769256000_250_000_000, 1769256300_000_000_000)
-    assert a.start_time_unix_nano == 1769256010_250_000_000
+    assert (a.start_time_unix_nano, a.end_time_unix_nano) == (1769256010_250_000_000, 1769256300_000_000_000)
+    assert (stage.start_time_unix_nano, stage.end_time_unix_nano) == (a.start_time_unix_nano, a.end_time_unix_nano)
     assert run.status.code == Status.STATUS_CODE_OK
     attributes = texts(run.attributes)
     assert (attributes["mdf.run_id"], attributes["mdf.records.in"], attributes["mdf.books_closed"]) == (

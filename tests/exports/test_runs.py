@@ -18,7 +18,7 @@ from mega_data_factory.framework.metrics import LatencyHistogram, MetricsReader
 from tests.engines.conftest import OLD_RAY
 from tests.engines.running import Pipeline, Result, fake, jsonl, stage
 from tests.exports.snapshots import Receiver, receiving
-from tests.exports.test_otlp import decoded, texts
+from tests.exports.test_otlp import decoded, spans, texts
 
 
 def pipeline(folder: Path, **metrics: Any) -> Pipeline:
@@ -140,6 +140,7 @@ def test_at_the_end_the_values_are_those_of_the_store(tmp_path: Path) -> None:
     compare_otlp(receiver, result)
     assert result.run["export_failures"] == 0
     assert len(receiver.sent("POST", "/v1/traces")) == 1
+    check_spans(receiver, result)
 
 
 @pytest.mark.slow
@@ -156,6 +157,19 @@ def test_on_ray_the_driver_tells_of_the_whole_cluster(tmp_path: Path, ray_cluste
     expected = stored(result)
     assert {key: scraped.get(key) for key in expected} == pytest.approx(expected, rel=1e-12)
     assert f'mdf_node_cpu_usage_ratio{{node="{socket.gethostname()}"}}' in scraped
+
+
+def check_spans(receiver: Receiver, result: Result) -> None:
+    """Spans of operators lie within the run, in the order of the stage, each at least as long as its busiest worker."""
+    found = spans(receiver)
+    (run,) = (span for name, span in found.items() if name.startswith("run"))
+    first, second = (found[f"operator {row['operator_name']}"] for row in result.operators[:2])
+    assert run.start_time_unix_nano < first.start_time_unix_nano < second.start_time_unix_nano
+    for row in result.operators:
+        span = found[f"operator {row['operator_name']}"]
+        assert span.end_time_unix_nano < run.end_time_unix_nano
+        microsecond = 1e-6
+        assert (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9 >= row["total_time"] - microsecond
 
 
 def compare_otlp(receiver: Receiver, result: Result) -> None:

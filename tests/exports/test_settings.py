@@ -91,7 +91,7 @@ def test_without_sections_and_without_metrics_there_are_none() -> None:
         ({"prometheus": {"port": 1, "pushgateway": "http://h:1"}}, "give either port or pushgateway, not both"),
         ({"prometheus": {"job": "a"}}, "without a pushgateway, leave out job"),
         ({"prometheus": {"pushgateway": "h:9091"}}, "this is no address; write http://host:port"),
-        ({"otlp": {}}, "executor.metrics.otlp.endpoint: missing"),
+        ({"otlp": {"compression": "zstd"}}, "executor.metrics.otlp.compression: Input should be 'gzip' or 'none'"),
         ({"otlp": {"endpoint": "http://h:x"}}, "this is no address; write http://host:port"),
         (
             {"otlp": {"endpoint": "http://h", "headers": {"x key": "a"}}},

@@ -76,6 +76,7 @@ class ExportSnapshot:
         nodes: the newest row of every node; empty where nodes are not measured.
         exports: how the exporters fare.
         flight: what is on its way.
+        begins: start of the first committed batch of every operator, by `(stage, operator)`, naive UTC.
     """
 
     run: RunMetrics
@@ -84,6 +85,7 @@ class ExportSnapshot:
     nodes: Sequence[NodeMetrics] = ()
     exports: Sequence[ExportHealth] = ()
     flight: Flight = field(default_factory=Flight)
+    begins: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
 
     @cached_property
     def merged_operators(self) -> tuple[OperatorMetrics, ...]:
