@@ -40,10 +40,16 @@ WRITERS: dict[str, str] = {
 }
 
 EXPORTERS: dict[str, str] = {
+    "mlflow_exporter": "mega_data_factory.exports.mlflow:MlflowExporter",
     "otlp_exporter": "mega_data_factory.exports.otlp:OtlpExporter",
     "prometheus_exporter": "mega_data_factory.exports.prometheus:PrometheusExporter",
     "pushgateway_exporter": "mega_data_factory.exports.pushgateway:PushgatewayExporter",
 }
 
-EXTRAS: dict[str, str] = {"prometheus_client": "prometheus", "opentelemetry": "otlp", "google": "otlp"}
+EXTRAS: dict[str, str] = {
+    "prometheus_client": "prometheus",
+    "opentelemetry": "otlp",
+    "google": "otlp",
+    "mlflow": "mlflow",
+}
 """Package that something in the box imports → the extra that brings it."""

@@ -145,6 +145,25 @@ class OtlpConfig(Section):
         return WantedExporter("executor.metrics.otlp", "otlp_exporter", self.model_dump(mode="json"))
 
 
+class MlflowConfig(Section):
+    """The run as a run of MLflow: its configuration, its metrics over time, its report."""
+
+    tracking_uri: str | None = None
+    """Tracking server (`http://host:5000`) or database (`sqlite:///mlflow.db`); `MLFLOW_TRACKING_URI` by default."""
+    experiment: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    """Experiment, created if missing; `MLFLOW_EXPERIMENT_NAME`, else the name of the pipeline by default."""
+    interval: Seconds = 15.0
+    """Seconds from one request to the next."""
+    report: bool = True
+    """Whether the HTML report is uploaded when the run has ended."""
+    tags: dict[str, Text] = Field(default={})
+    """Further tags of the run."""
+
+    def exporter(self) -> WantedExporter:
+        """Return the exporter that is asked for."""
+        return WantedExporter("executor.metrics.mlflow", "mlflow_exporter", self.model_dump(mode="json"))
+
+
 class ExporterConfig(Section):
     """An exporter of your own."""
 
@@ -172,6 +191,7 @@ class MetricsConfig:
         generate_report: Write the HTML report of the run beside its metrics, in `reports/`, when `mdf run` has ended.
         prometheus: Metrics for Prometheus while the run goes on.
         otlp: Metrics and a trace for an OpenTelemetry receiver.
+        mlflow: The run as a run of MLflow.
         exporters: Exporters of your own.
     """
 
@@ -188,13 +208,14 @@ class MetricsConfig:
     generate_report: bool = False
     prometheus: PrometheusConfig | None = None
     otlp: OtlpConfig | None = None
+    mlflow: MlflowConfig | None = None
     exporters: tuple[ExporterConfig, ...] = ()
 
     def wanted_exporters(self) -> list[WantedExporter]:
         """The exporters that are asked for; none where nothing is measured."""
         if not self.enabled:
             return []
-        found = [section.exporter() for section in (self.prometheus, self.otlp) if section is not None]
+        found = [section.exporter() for section in (self.prometheus, self.otlp, self.mlflow) if section]
         for number, own in enumerate(self.exporters):
             found.append(WantedExporter(f"executor.metrics.exporters[{number}]", own.name, own.params))
         return found

@@ -244,4 +244,7 @@ class Recorder:
         run.heartbeat = utc_now()
         run.flush_failures = 0 if self._flusher is None else self._flusher.failures
         nodes = self.nodes.newest() if self.nodes else ()
-        return ExportSnapshot(run, snapshot.stages, operators, nodes, health, self.flight, dict(self._begins))
+        path = None if self._flusher is None else self._settings.output_path
+        return ExportSnapshot(
+            run, snapshot.stages, operators, nodes, health, self.flight, dict(self._begins), metrics_path=path
+        )

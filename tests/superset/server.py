@@ -14,11 +14,13 @@ from typing import Any
 
 import requests
 
+import mega_data_factory.exports.superset
 from mega_data_factory.cli import main
-from tests.superset.make_environment import made
+from tests.environments import made
 
 ADMIN = {"username": "admin", "password": "admin"}
 _SECONDS = 90
+_SETUP = Path(mega_data_factory.exports.superset.__file__).parent / "setup"
 
 
 @dataclass
@@ -80,7 +82,8 @@ def serving(folder: Path, metrics: Path) -> Iterator[Superset]:
     """Export, set up, import and serve, with the commands of the manual."""
     bundle, setup = folder / "pipeline_metrics.zip", folder / "superset"
     assert main(["export", "superset", "--metrics", str(metrics), "-o", str(bundle), "--setup", str(setup)]) == 0
-    (setup / "venv").symlink_to(made())
+    requirements = ["-r", str(_SETUP / "requirements.txt")]
+    (setup / "venv").symlink_to(made("superset", requirements, _SETUP / "constraints.txt"))
     sourced = ["bash", "-c", f". {setup / 'superset.env'} && env -0"]
     mine = {name: os.environ[name] for name in ("HOME", "LANG", "PATH") if name in os.environ}
     shown = subprocess.run(sourced, env=mine, capture_output=True, text=True, check=True).stdout

@@ -77,6 +77,7 @@ class ExportSnapshot:
         exports: how the exporters fare.
         flight: what is on its way.
         begins: start of the first committed batch of every operator, by `(stage, operator)`, naive UTC.
+        metrics_path: folder or URI that the metrics of the run are written to; None where they are not written.
     """
 
     run: RunMetrics
@@ -86,6 +87,7 @@ class ExportSnapshot:
     exports: Sequence[ExportHealth] = ()
     flight: Flight = field(default_factory=Flight)
     begins: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    metrics_path: str | None = None
 
     @cached_property
     def merged_operators(self) -> tuple[OperatorMetrics, ...]:
