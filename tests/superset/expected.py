@@ -27,7 +27,7 @@ def frames(metrics: Path) -> dict[str, pd.DataFrame]:
     tables["stage_samples"] = _stage_samples(tables["samples"].merge(beside, on="run_id"))
     nodes = tables["nodes"].merge(beside, on="run_id")
     nodes["node"] = nodes.hostname
-    nodes["elapsed"] = (nodes.timestamp - nodes.run_start).dt.total_seconds() // 5 * 5
+    nodes["elapsed"] = (nodes.timestamp - nodes.run_start).dt.total_seconds() // 8 * 8
     tables["node_history"] = nodes
     reasons = tables["operator_history"].dropna(subset="rejected_reasons")
     tables["rejections"] = pd.DataFrame(
@@ -92,7 +92,8 @@ _FLOW = {
     "share_passed": _ratio("output_records", "input_records"),
     "rejected": _total("rejected_records"),
     "errors": _total("error_count"),
-    "records_per_second": _ratio("input_records", "total_time"),
+    "capacity": _ratio("input_records", "total_time"),
+    "worker_throughput": _ratio("input_records", "total_time"),
     "busy_seconds": _total("total_time"),
 }
 
@@ -128,8 +129,6 @@ def expected(chart: Chart, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     if not chart.query["metrics"]:
         return rows[by]
     functions = METRICS[chart.dataset]
-    if chart.kind == "heatmap_v2":
-        rows = rows.assign(run_start=rows.run_start.dt.floor("D"))
     groups = [((), rows)] if not by else rows.groupby(by)
     return pd.DataFrame(
         dict(zip(by, key, strict=True)) | {name: functions[name](group) for name in chart.query["metrics"]}

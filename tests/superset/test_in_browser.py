@@ -54,6 +54,24 @@ def drawn(page, superset, query=""):
     page.wait_for_load_state("networkidle")
 
 
+def coloured(page):
+    """Coloured pixels of every chart by title: axes and labels alone are grey."""
+    return page.evaluate("""() => Object.fromEntries(
+        [...document.querySelectorAll('.dashboard-component-chart-holder')]
+            .filter(holder => holder.querySelector('canvas'))
+            .map(holder => {
+                const canvas = holder.querySelector('canvas');
+                const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+                let found = 0;
+                for (let at = 0; at < data.length; at += 4) {
+                    const rgb = [data[at], data[at + 1], data[at + 2]];
+                    found += data[at + 3] > 128 && Math.max(...rgb) - Math.min(...rgb) > 60;
+                }
+                return [holder.querySelector('[data-test=editable-title], .header-title').innerText.trim(), found];
+            })
+    )""")
+
+
 def rows_of(page, title):
     holder = page.locator(".dashboard-component-chart-holder", has=page.get_by_text(title, exact=True))
     return holder.locator("tbody tr")
@@ -67,6 +85,8 @@ def test_every_chart_is_drawn(superset, page):
     page.screenshot(path=SCREENSHOTS / "superset-dashboard.png")
     for trouble in (".ant-alert", ".ant-empty", "[data-test=error-message]"):
         assert page.locator(trouble).count() == 0
+    assert {title: count for title, count in coloured(page).items() if count < 300} == {}, "drawn, but empty"
+    assert len(coloured(page)) == CANVASES
     assert rows_of(page, "Operators").count() == 8
     assert page.foreign == []
 

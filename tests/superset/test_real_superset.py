@@ -38,8 +38,9 @@ def plain(chart, rows):
     """The rows of a chart as they were before Superset pivoted them, times as times."""
     found = pd.DataFrame(rows)
     by = columns_of(chart)
-    if chart.kind == "echarts_timeseries_line":
-        found = found.melt(by[0], var_name=by[1], value_name=chart.query["metrics"][0]).dropna()
+    if chart.kind in ("echarts_timeseries_line", "echarts_timeseries_scatter"):
+        found = found.melt(by[0], var_name="series", value_name=chart.query["metrics"][0]).dropna()
+        found[by[1:]] = found.series.str.split(", ", expand=True)
     for name in {"run_start", "start_time"} & set(found.columns):
         found[name] = pd.to_datetime(found[name], unit="ms").astype("datetime64[us]")
     return found
@@ -96,7 +97,7 @@ def test_a_time_range_chooses_runs_by_their_start(superset, tables):
     """The time filter, hung on each chart's own column, leaves the runs that started in it."""
     since, until = history.START + timedelta(days=7), history.START + timedelta(days=14)
     value = f"{since.isoformat()} : {until.isoformat()}"
-    for title in ("Runs", "Throughput over time", "Node CPU", "Run details"):
+    for title in ("Runs", "Stage capacity over time", "Node CPU", "Run details"):
         chart = BY_TITLE[title]
         rows = superset.narrowed(superset.charts()[title], [{"col": chart.time, "op": "TEMPORAL_RANGE", "val": value}])
         table = tables[chart.dataset]
@@ -174,7 +175,7 @@ def test_importing_again_changes_nothing(superset, tables):
             answer = superset.post(path, files={field: bundle}, data={"overwrite": "true"})
         assert answer.status_code == 200, answer.text
         assert superset.charts() == charts
-    for title in ("Throughput over time", "Operators"):
+    for title in ("Stage capacity over time", "Operators"):
         check(BY_TITLE[title], superset.data(charts[title]), tables)
 
 

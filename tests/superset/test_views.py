@@ -250,6 +250,34 @@ def test_a_long_run_has_few_steps(folder, views):
     assert seconds >= 5
 
 
+def test_a_short_run_has_several_points(folder, views):
+    """Of a run of four seconds, sampled every second, nodes have points two seconds apart and nothing is left out."""
+    made = next(history.month(1))
+    made.run.end_time = made.run.start_time + timedelta(seconds=4)
+    made.nodes = [row for row in made.nodes if row.node_id == "node-a"][:4]
+    for number, row in enumerate(made.nodes):
+        row.timestamp = made.run.start_time + timedelta(seconds=number)
+    history.write(folder, made)
+    with duckdb.connect(str(views), read_only=True) as connection:
+        found = connection.execute("SELECT elapsed, cpu_usage FROM node_history ORDER BY timestamp").fetchall()
+    assert found == [(number // 2 * 2, row.cpu_usage) for number, row in enumerate(made.nodes)]
+
+
+def test_nodes_share_their_steps(folder, views):
+    """Nodes sampled every ten seconds, one four seconds after the other, have points at the same places."""
+    made = next(history.month(1))
+    for row in made.nodes:
+        number = round((row.timestamp - made.run.start_time).total_seconds() / history.INTERVAL)
+        late = 4 * (row.node_id == "node-b")
+        row.timestamp = made.run.start_time + timedelta(seconds=10 * number + late)
+    history.write(folder, made)
+    query = "SELECT node, list(DISTINCT elapsed ORDER BY elapsed) FROM node_history GROUP BY node ORDER BY node"
+    with duckdb.connect(str(views), read_only=True) as connection:
+        (_, first), (_, second) = connection.execute(query).fetchall()
+    assert first == second
+    assert len(first) > history.STEPS / 2
+
+
 def test_who_has_the_file_open_goes_on(folder, views):
     """The file is replaced as a whole: an open connection answers, a new one sees the new file."""
     history.write_month(folder, 2)

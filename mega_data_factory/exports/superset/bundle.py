@@ -107,7 +107,7 @@ def _dataset(dataset: Dataset, columns: Mapping[str, str]) -> dict[str, Any]:
         "database_uuid": identity("database", DATABASE),
         "version": _VERSION,
         "metrics": [_metric(metric) for metric in dataset.metrics],
-        "columns": [_column(name, kind) for name, kind in columns.items()],
+        "columns": [_column(name, kind, dataset.name) for name, kind in columns.items()],
     }
 
 
@@ -124,10 +124,10 @@ def _metric(metric: Metric) -> dict[str, Any]:
     }
 
 
-def _column(name: str, kind: str) -> dict[str, Any]:
+def _column(name: str, kind: str, dataset: str) -> dict[str, Any]:
     return {
         "column_name": name,
-        "verbose_name": column_label(name),
+        "verbose_name": column_label(name, dataset),
         "is_dttm": kind == "TIMESTAMP",
         "is_active": True,
         "type": kind,

@@ -9,15 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 COUNT = ",d"
-SHORT = ".3~s"
+SHORT = "SMART_NUMBER"
+SECONDS = ",.3~r"
 RATE = ",.1f"
 SHARE = ".1%"
 DURATION = ",.2f"
-"""Formats of D3, which Superset's charts and tables write numbers with."""
+"""Formats of D3, which Superset's charts and tables write numbers with.
+
+`SMART_NUMBER` is Superset's own: 1.23k and 0.912, where `.3~s` of D3 would write 912m.
+"""
 
 
 COLUMN_LABELS = {
-    "avg_throughput": "Records/s",
+    "avg_throughput": "Records/s per worker",
     "books_difference": "Open records",
     "duration": "Seconds",
     "overall_pass_rate": "Pass rate (%)",
@@ -26,12 +30,16 @@ COLUMN_LABELS = {
     "total_input_records": "Read",
     "total_output_records": "Written",
 }
-"""What people call a column, where its name and one blank for every underscore would say less."""
+"""Labels of columns whose name, with a blank for every underscore, would say less."""
+
+_LABELS_OF_RUNS = {"avg_throughput": "Records/s"}
+"""Labels of columns that mean something else in the table of runs: there it is records read / duration."""
 
 
-def column_label(name: str) -> str:
-    """What people call a column."""
-    return COLUMN_LABELS.get(name, name.replace("_", " ").capitalize())
+def column_label(name: str, dataset: str) -> str:
+    """Return the label of a column of a dataset."""
+    labels = COLUMN_LABELS | _LABELS_OF_RUNS if dataset == "runs" else COLUMN_LABELS
+    return labels.get(name, name.replace("_", " ").capitalize())
 
 
 @dataclass(frozen=True)
@@ -131,11 +139,11 @@ _RUNS = (
 _STAGES = (
     *_FLOW,
     Metric(
-        "records_per_second",
-        "Records/s",
+        "capacity",
+        "Capacity (records/s)",
         _ratio("input_records", "total_time"),
         RATE,
-        "records in / busy seconds of the busiest worker",
+        "records in / busy seconds of the busiest worker: what the stage passes on when it never waits",
     ),
     Metric("busy_seconds", "Busy (s)", "SUM(total_time)", DURATION, "busy seconds of the busiest worker"),
 )
@@ -143,11 +151,11 @@ _STAGES = (
 _OPERATORS = (
     *_FLOW,
     Metric(
-        "records_per_second",
-        "Records/s",
+        "worker_throughput",
+        "Records/s per worker",
         _ratio("input_records", "total_time"),
         RATE,
-        "records in / busy seconds, so of one worker",
+        "records in / busy seconds over all workers",
     ),
     Metric("busy_seconds", "Busy (s)", "SUM(total_time)", DURATION, "busy seconds over all workers"),
     _percentile("p50", 0.50),
@@ -178,7 +186,7 @@ _NODES = (
     Metric("cpu", "CPU", "AVG(cpu_usage) / 100", ".0%", "mean share of CPU time"),
     Metric("memory", "Memory", "AVG(memory_usage) / 100", ".0%", "mean share of memory in use"),
     Metric("disk", "Disk", "MAX(disk_usage) / 100", ".0%", "largest share of the fullest file system in use"),
-    Metric("network", "Network (B/s)", "AVG(network_io)", ".3~s", "mean bytes per second received and sent"),
+    Metric("network", "Network (B/s)", "AVG(network_io)", SHORT, "mean bytes per second received and sent"),
     Metric("batches_held", "Batches held", "AVG(partition_count)", RATE, "mean number of batches that workers held"),
     Metric(
         "not_active",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mega_data_factory.exports.superset.charts.chart import ROWS, Chart
@@ -46,6 +47,48 @@ _LINES = {
 _BARS = {**_EVERY, "x_axis_force_categorical": True, "xAxisLabelInterval": "0", "y_axis_bounds": [None, None]}
 
 
+def dots(
+    title: str,
+    dataset: str,
+    time: str,
+    metric: str,
+    by: Sequence[str],
+    *,
+    y_title: str,
+    number_format: str,
+    bounds: tuple[float | None, float | None] = (None, None),
+    description: str = "",
+) -> Chart:
+    """Return a chart of a metric over time with a dot for every moment, coloured by the values of some columns.
+
+    A line would break at every moment at which only others have a point, such as the run of another pipeline: Superset
+    pivots the series into one table and draws no line across its gaps.
+
+    Args:
+        title: of the chart.
+        dataset: where from.
+        time: the column that a time range narrows, and the x axis.
+        metric: the metric.
+        by: the columns of which every combination of values gets a colour.
+        y_title: what the y axis measures, with its unit.
+        number_format: of the y axis, D3.
+        bounds: of the y axis.
+        description: what it shows.
+    """
+    params = {
+        **_LINES,
+        **_y_axis(y_title, number_format, bounds),
+        "x_axis": time,
+        "metrics": [metric],
+        "groupby": list(by),
+        "markerEnabled": True,
+        "markerSize": 8,
+    }
+    return Chart(
+        title, dataset, time, "echarts_timeseries_scatter", params, _series_query(time, metric, by), description
+    )
+
+
 def line(
     title: str,
     dataset: str,
@@ -53,55 +96,64 @@ def line(
     metric: str,
     by: str,
     *,
+    x: str,
+    x_title: str,
     y_title: str,
     number_format: str,
-    x: str | None = None,
-    x_title: str = "",
     bounds: tuple[float | None, float | None] = (None, None),
     description: str = "",
 ) -> Chart:
-    """A metric over time, a line for every value of a column.
+    """Return a chart of a metric over a number, such as elapsed seconds, with a line for every value of a column.
 
     Args:
         title: of the chart.
         dataset: where from.
-        time: the column that a time range narrows, and the x axis.
+        time: the column that a time range narrows.
         metric: the metric.
         by: the column of which every value gets a line.
+        x: the column of numbers along the x axis.
+        x_title: what it measures, with its unit.
         y_title: what the y axis measures, with its unit.
         number_format: of the y axis, D3.
-        x: the x axis where it is not `time`: numbers.
-        x_title: what it measures, with its unit.
         bounds: of the y axis.
         description: what it shows.
     """
-    across = x or time
     params = {
         **_LINES,
-        "x_axis": across,
+        **_y_axis(y_title, number_format, bounds),
+        "x_axis": x,
         "metrics": [metric],
         "groupby": [by],
-        "markerEnabled": x is None,
+        "markerEnabled": True,  # a run of a second is a single point
+        "markerSize": 3,
+        "x_axis_title": x_title,
+        "x_axis_title_margin": 30,
+    }
+    return Chart(title, dataset, time, "echarts_timeseries_line", params, _series_query(x, metric, [by]), description)
+
+
+def _y_axis(title: str, number_format: str, bounds: tuple[float | None, float | None]) -> dict[str, Any]:
+    return {
+        "y_axis_title": title,
         "y_axis_format": number_format,
         "y_axis_bounds": list(bounds),
         "truncateYAxis": bounds != (None, None),
-        "x_axis_title": x_title,
-        "y_axis_title": y_title,
-        **({"x_axis_title_margin": 30} if x_title else {}),
     }
-    query = {
-        "columns": [_axis(across), by],
+
+
+def _series_query(x: str, metric: str, by: Sequence[str]) -> dict[str, Any]:
+    return {
+        "columns": [_axis(x), *by],
         "metrics": [metric],
-        "series_columns": [by],
+        "series_columns": list(by),
         "time_offsets": [],
         "orderby": [[metric, False]],
         "post_processing": [
-            _pivot(across, [metric], [by]),
+            _pivot(x, [metric], list(by)),
             {"operation": "rename", "options": {"columns": {metric: None}, "level": 0, "inplace": True}},
             {"operation": "flatten"},
         ],
     }
-    return Chart(title, dataset, time, "echarts_timeseries_line", params, query, description)
 
 
 def bars(
@@ -198,12 +250,11 @@ def boxes(
 
 
 def heat_map(
-    title: str, dataset: str, time: str, by: str, metric: str, *, grain: str, number_format: str, description: str
+    title: str, dataset: str, time: str, by: str, metric: str, *, number_format: str, description: str
 ) -> Chart:
-    """A metric as colour, over time in steps and the values of a column."""
+    """Return a chart of a metric as colour: a column for every value of `time`, a row for every value of `by`."""
     params = {
         "x_axis": time,
-        "time_grain_sqla": grain,
         "groupby": by,
         "metric": metric,
         "row_limit": ROWS,
@@ -218,15 +269,14 @@ def heat_map(
         "bottom_margin": "auto",
         "value_bounds": [None, None],
         "y_axis_format": number_format,
-        "x_axis_time_format": "%b %d",
+        "x_axis_time_format": "%b %d %H:%M",
         "show_legend": True,
-        "show_values": True,
+        "show_values": False,  # of a hundred runs they would overlap; the tooltip has them
         "show_percentage": False,
         "normalized": False,
     }
     query = {
-        "extras": {"time_grain_sqla": grain, "having": "", "where": ""},
-        "columns": [_axis(time) | {"timeGrain": grain}, by],
+        "columns": [_axis(time), by],
         "metrics": [metric],
         "orderby": [[time, True], [by, False]],
         "post_processing": [{"operation": "rank", "options": {"metric": metric}}],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mega_data_factory.exports.superset.charts.axes import bars, boxes, heat_map, line
+from mega_data_factory.exports.superset.charts.axes import bars, boxes, dots, heat_map, line
 from mega_data_factory.exports.superset.charts.chart import Chart, big_number
 from mega_data_factory.exports.superset.charts.tables import groups, rows
-from mega_data_factory.exports.superset.datasets import COUNT, RATE, SHARE, SHORT
+from mega_data_factory.exports.superset.datasets import COUNT, RATE, SECONDS, SHARE, SHORT
 
 COLUMNS = 12
 """Widths in a row add up to this."""
@@ -78,26 +78,25 @@ _NUMBERS = (
 
 _OVER_TIME = (
     Placed(
-        line(
-            "Throughput over time",
+        dots(
+            "Stage capacity over time",
             "stage_history",
             "run_start",
-            "records_per_second",
-            "stage_name",
+            "capacity",
+            ["pipeline", "stage_name"],
             y_title="records / s",
             number_format=SHORT,
-            description="Records per second of every stage, a point per run: records in / busy seconds of its busiest "
-            "worker.",
+            description="Capacity of every stage, a point per run: records in / busy seconds of its busiest worker.",
         ),
         6,
     ),
     Placed(
-        line(
+        dots(
             "Pass rate over time",
             "stage_history",
             "run_start",
             "share_passed",
-            "stage_name",
+            ["pipeline", "stage_name"],
             y_title="records out / in",
             number_format=".0%",
             bounds=(0, 1),
@@ -110,11 +109,11 @@ _OVER_TIME = (
 _COMPARISON = (
     Placed(
         bars(
-            "Stage comparison",
+            "Stage capacity",
             "stage_history",
             "run_start",
             "stage_name",
-            ["records_per_second"],
+            ["capacity"],
             value_title="records / s",
             number_format=SHORT,
             description="Records in / busy seconds of the busiest worker. The shortest bar limits the pipeline.",
@@ -129,7 +128,7 @@ _COMPARISON = (
             "operator_name",
             ["busy_seconds"],
             value_title="busy seconds",
-            number_format=SHORT,
+            number_format=SECONDS,
             horizontal=True,
             description="Where the time went: seconds busy over all workers.",
         ),
@@ -183,14 +182,13 @@ _LATENCY = (
 
 _HEAT = Placed(
     heat_map(
-        "Stage throughput heat map",
+        "Stage capacity by run",
         "stage_history",
         "run_start",
         "stage_name",
-        "records_per_second",
-        grain="P1D",
+        "capacity",
         number_format=SHORT,
-        description="Records per second of every stage by day.",
+        description="Capacity of every stage, a column per run: records in / busy seconds of its busiest worker.",
     ),
     12,
 )
@@ -222,7 +220,7 @@ _OPERATOR_TABLE = Placed(
         "run_start",
         ["stage_name", "operator_name"],
         [
-            "records_per_second",
+            "worker_throughput",
             "busy_seconds",
             "records_in",
             "records_out",

@@ -21,7 +21,7 @@ _TABLE = {
 
 
 def groups(title: str, dataset: str, time: str, by: list[str], metrics: list[str], *, description: str) -> Chart:
-    """A table with a row per group, the slowest first where `records_per_second` is the first metric."""
+    """Return a table with a row per group, ordered by the first metric, the least first."""
     params = {
         **_TABLE,
         "query_mode": "aggregate",

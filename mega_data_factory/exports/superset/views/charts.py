@@ -49,9 +49,16 @@ CHART_VIEWS: Mapping[str, str] = {
         FROM placed GROUP BY ALL
     """,
     "node_history": f"""
-        WITH placed AS (
-            SELECT nodes.*, coalesce(nodes.hostname, nodes.node_id) AS node, {_step("5")} AS step, {_RUN}
-            FROM nodes {_OF_RUN}
+        WITH spaced AS (
+            SELECT *, greatest(1, round(1.5 * coalesce(
+                epoch(max("timestamp") OVER each_node - min("timestamp") OVER each_node)
+                / nullif(count(*) OVER each_node - 1, 0), 1
+            ))) AS spacing
+            FROM nodes WINDOW each_node AS (PARTITION BY run_id, node_id)
+        ), placed AS (
+            SELECT spaced.* EXCLUDE (spacing), coalesce(spaced.hostname, spaced.node_id) AS node,
+                {_step("spacing")} AS step, {_RUN}
+            FROM spaced {_OF_RUN}
         )
         SELECT * EXCLUDE (step), {_elapsed("step")} AS elapsed FROM placed
     """,
@@ -69,7 +76,8 @@ CHART_VIEWS: Mapping[str, str] = {
 """Name of a view → the query that it stands for.
 
 - `stage_history`, `operator_history`, `node_history`: rows of the table with the run beside them; `node` names a node
-  by its host, `elapsed` is seconds since the start of the run.
+  by its host, `elapsed` is seconds since the start of the run, in steps a little wider than the samples are apart, so
+  that nodes whose samples lie between each other's share their steps.
 - `stage_samples`: per stage and step of `elapsed`, records into its first operator and out of its last one, and the
   `seconds` of the intervals in which there was work.
 - `rejections`: records rejected, a row per operator, worker and reason.
