@@ -1,10 +1,12 @@
-"""Web archives: WARC files (ISO 28500)."""
+"""Web archives: WARC files (ISO 28500) and the WET files that Common Crawl derives from them."""
 
 from __future__ import annotations
 
 import datetime
+import io
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, BinaryIO, TypeAlias
 
 import pyarrow as pa
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
@@ -13,6 +15,8 @@ from mega_data_factory import storage
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
 from mega_data_factory.loaders._files import BATCH_BYTES, checked_paths, file_name, file_path, find_files
+from mega_data_factory.loaders._warc_members import codec_of
+from mega_data_factory.loaders._warc_records import Damage, Found, read_records
 
 SCHEMA = pa.schema(
     [
@@ -26,23 +30,64 @@ SCHEMA = pa.schema(
         ("warc_record_id", pa.string()),
     ]
 )
+"""Columns of a response."""
+
+WET_SCHEMA = pa.schema(
+    [
+        (RECORD_ID, pa.string()),
+        ("url", pa.string()),
+        ("text", pa.string()),
+        ("content_type", pa.string()),
+        ("warc_date", pa.timestamp("us")),
+        ("warc_record_id", pa.string()),
+    ]
+)
+"""Columns of a text that was taken out of a page."""
+
+SUFFIXES = tuple(f".warc{kind}{pack}" for kind in ("", ".wet") for pack in ("", ".gz", ".zst"))
+
+_FIELDS = ("WARC-Type", "WARC-Record-ID", "WARC-Date", "WARC-Target-URI", "Content-Type", "Content-Length")
+"""Fields that are read, in the spelling that FastWARC knows."""
+
+_READ = WarcRecordType.response | WarcRecordType.conversion
+
+Row: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A record that cannot be read.
+
+    Attributes:
+        reason: why.
+        content: what is known of it, as text.
+    """
+
+    reason: str
+    content: str = ""
+
+
+Judged: TypeAlias = Row | Refused | None
+"""A row without its name, why there is none, or None for what is not a record of this source."""
 
 
 class WarcLoader(Loader):
-    """Reads the HTTP responses of WARC files (`.warc`, gzip or zstd).
+    """Reads the HTTP responses of WARC files and the texts of WET files, plain, gzip or zstd.
 
-    Columns: `record_id` (`path@offset`: the path relative to the searched folder and the byte at which the record
-    begins in the file, as an index of the archive gives it), `url`, `html` (the body as bytes, transfer and content
-    encodings undone), `content_type` and `charset` (of the HTTP header, null where it names none), `http_status`,
-    `warc_date` (naive UTC), `warc_record_id` (not unique where archives repeat).
+    Columns of responses: `record_id` (`path@offset`: the path relative to the searched folder and the byte at which the
+    record begins in the file, as an index of the archive gives it; `+n` follows for the n-th record of a compressed
+    member), `url`, `html` (the body as bytes, transfer and content encodings undone), `content_type` and `charset` (of
+    the HTTP header, null where it names none), `http_status`, `warc_date` (naive UTC), `warc_record_id` (not unique
+    where archives repeat). Records of the kind `conversion`, which WET files of Common Crawl hold, have a column `text`
+    in place of `html`, and neither `charset` nor `http_status`.
 
-    Records of other kinds and content types are no records of this source. A response that is cut off or too large is
-    skipped as one error; so is all that follows a place where the file is damaged.
+    Records of other kinds and content types are not records of this source. A response that is cut off, damaged, too
+    large, or whose body is not what its HTTP header says is skipped as one error; reading continues at the next record.
 
     Args:
         path: file, folder (searched to its depths), glob (`**` too), or a list of them; any fsspec URI.
         content_types: HTTP content types to take; an empty list takes all, also responses that name none.
-        max_record_mb: skip larger responses, in MB of 2^20 bytes.
+        max_record_mb: skip larger records, in MB of 2^20 bytes.
         suffixes: endings of the files to take from folders and globs.
     """
 
@@ -52,7 +97,7 @@ class WarcLoader(Loader):
         path: str | Sequence[str],
         content_types: Sequence[str] = ("text/html", "application/xhtml+xml"),
         max_record_mb: float = 64.0,
-        suffixes: Sequence[str] = (".warc", ".warc.gz", ".warc.zst"),
+        suffixes: Sequence[str] = SUFFIXES,
     ) -> None:
         super().__init__()
         if isinstance(content_types, str):
@@ -72,58 +117,102 @@ class WarcLoader(Loader):
         ]
 
     def read(self, split: Split, batch_size: int) -> Iterator[pa.Table]:
-        """Read the responses of the file in turn."""
+        """Read the records of the file in turn."""
         name = file_name(split.params["label"], split.params["file"])
-        rows: list[dict[str, Any]] = []
+        rows: list[Row] = []
         size = 0
         for row in self._rows(file_path(split.params["root"], split.params["file"]), name):
-            rows.append(row)
-            size += len(row["html"])
-            if len(rows) == batch_size or size >= BATCH_BYTES:
-                yield pa.Table.from_pylist(rows, SCHEMA)
+            if rows and (rows[0].keys() != row.keys() or len(rows) == batch_size or size >= BATCH_BYTES):
+                yield _table(rows)
                 rows, size = [], 0
+            rows.append(row)
+            size += len(row.get("html") or row.get("text") or "")
         if rows:
-            yield pa.Table.from_pylist(rows, SCHEMA)
+            yield _table(rows)
 
-    def _rows(self, path: str, name: str) -> Iterator[dict[str, Any]]:
-        """The responses up to the first damage."""
-        position = 0
+    def _rows(self, path: str, name: str) -> Iterator[Row]:
         try:
             with storage.open_input(path, decompress=False) as file:
-                for record in ArchiveIterator(file, record_types=WarcRecordType.response, parse_http=False):
-                    position = record.stream_pos
-                    row = self._row(record, f"{name}@{position}")
-                    if row is not None:
-                        yield row
+                for place, judged in self._judged(file):
+                    if isinstance(judged, Refused):
+                        self.skip(f"{name}@{place}", judged.reason, judged.content)
+                    elif judged is not None:
+                        yield {RECORD_ID: f"{name}@{place}", **judged}
         except OSError as error:
-            self.skip(name, f"damaged file, nothing read after the record at byte {position}: {error}")
+            self.skip(name, f"damaged file: {error}")
         except InputError as error:
             self.skip(name, error.message)
 
-    def _row(self, record: WarcRecord, record_id: str) -> dict[str, Any] | None:
-        if not record.is_http:
+    def _judged(self, file: BinaryIO) -> Iterator[tuple[str, Judged]]:
+        """Judge every record of a file.
+
+        FastWARC reads HTTP here and not the archive: it passes over damage without a word, and ends at some of it.
+        """
+        for item in read_records(file, codec_of(file), self._max_bytes):
+            yield item.place, Refused(item.reason) if isinstance(item, Damage) else self._rebuilt(item)
+
+    def _rebuilt(self, found: Found) -> Judged:
+        """Judge a record; its header is written again as FastWARC reads it."""
+        if found.fields.get("warc-type", "").lower() not in ("response", "conversion"):
             return None
+        if found.content is None:
+            return self._too_large(found.length, found.fields.get("warc-target-uri", ""))
+        fields = {**found.fields, "content-length": str(found.length)}
+        lines = [f"{name}: {fields[name.lower()]}" for name in _FIELDS if name.lower() in fields]
+        clean = "\r\n".join(["WARC/1.0", *lines]).encode() + b"\r\n\r\n" + found.content + b"\r\n\r\n"
+        record = next(iter(ArchiveIterator(io.BytesIO(clean), record_types=_READ, parse_http=False)), None)
+        return None if record is None else self._row(record)
+
+    def _too_large(self, size: int, url: str) -> Refused:
+        return Refused(f"{size:,} bytes, more than max_record_mb", url)
+
+    def _row(self, record: WarcRecord) -> Judged:
         declared = record.content_length
         if declared > self._max_bytes:
-            self.skip(record_id, f"{declared} bytes, more than max_record_mb", _header(record, "WARC-Target-URI") or "")
+            return self._too_large(declared, _header(record, "WARC-Target-URI") or "")
+        record.freeze()
+        if record.record_type == WarcRecordType.conversion:
+            return self._conversion(record)
+        if not record.is_http:
             return None
-        record.freeze()  # reads all of it: `content_length` is then what was really there
-        if record.content_length < declared:
-            self.skip(record_id, f"cut off: {record.content_length} of {declared} bytes are there")
-            return None
-        record.parse_http(auto_decode="all")
+        try:
+            record.parse_http(auto_decode="all")
+            body = record.reader.read()
+        except (OSError, ValueError) as error:
+            url = _header(record, "WARC-Target-URI") or ""
+            return Refused(f"its HTTP header or body cannot be read: {error}", url)
         if self._content_types and (record.http_content_type or "").lower() not in self._content_types:
             return None
         return {
-            RECORD_ID: record_id,
             "url": _header(record, "WARC-Target-URI"),
-            "html": record.reader.read(),
+            "html": body,
             "content_type": record.http_content_type,
             "charset": record.http_charset,
             "http_status": record.http_headers.status_code if record.http_headers else None,
             "warc_date": _utc(record.record_date),
             "warc_record_id": record.record_id,
         }
+
+    def _conversion(self, record: WarcRecord) -> Judged:
+        """Return a text that was taken out of a page, as in WET files; they are UTF-8."""
+        kind = (_header(record, "Content-Type") or "text/plain").partition(";")[0].strip().lower()
+        if kind != "text/plain":
+            return None
+        try:
+            text = record.reader.read().decode("utf-8")
+        except UnicodeDecodeError as error:
+            return Refused(f"not UTF-8: {error}", _header(record, "WARC-Target-URI") or "")
+        return {
+            "url": _header(record, "WARC-Target-URI"),
+            "text": text,
+            "content_type": kind,
+            "warc_date": _utc(record.record_date),
+            "warc_record_id": record.record_id,
+        }
+
+
+def _table(rows: list[Row]) -> pa.Table:
+    return pa.Table.from_pylist(rows, SCHEMA if "html" in rows[0] else WET_SCHEMA)
 
 
 def _header(record: WarcRecord, name: str) -> str | None:
