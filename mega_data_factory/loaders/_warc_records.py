@@ -17,7 +17,7 @@ from mega_data_factory.loaders._warc_members import Codec, Member, PlainFile, ne
 
 _LONGEST_HEADER = 1 << 20
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
-_RECORD_START = re.compile(rb"\n(?=WARC/\d)")
+_RECORD_START = re.compile(rb"[\n\0](?=WARC/\d)")
 _FIELD = re.compile(rb"^([^\s:][^:]*):[ \t]*(.*?)[ \t]*$")
 
 
