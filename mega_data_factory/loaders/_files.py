@@ -202,14 +202,3 @@ def slices(table: pa.Table, batch_size: int) -> Iterator[pa.Table]:
     """The table in pieces of at most `batch_size` rows; none of an empty one."""
     for start in range(0, table.num_rows, batch_size):
         yield table.slice(start, batch_size)
-
-
-def plain_strings(table: pa.Table) -> pa.Table:
-    """The table with every column of text as `string`, whatever layout (large, view, dictionary) it came in."""
-    for at, field in enumerate(table.schema):
-        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        if field.type != pa.string() and (
-            pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-        ):
-            table = table.set_column(at, field.name, table.column(at).cast(pa.string()))
-    return table

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json as pj
 
 Refused: TypeAlias = tuple[int, str, str]
@@ -16,6 +18,21 @@ Refused: TypeAlias = tuple[int, str, str]
 
 _BLANK = b" \t\r\n"
 _CONTENT_BYTES = 2000
+
+MOST_LEVELS = 60
+"""Levels of nesting that a record may have: Arrow's IPC format holds 64, and its reader recurses without a limit."""
+
+_SHORT_LINE = 1000
+"""Bytes of lines that are parsed without counting their brackets."""
+
+_EXACT_IN_FLOAT = float(1 << 53)
+"""From here on a double does not hold every whole number."""
+
+_LONGEST_INT = 4300
+"""Digits that Python turns into an integer."""
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
 
 
 class JsonLines:
@@ -35,7 +52,7 @@ class JsonLines:
         lines = _lines(block)
         # Arrow's reader takes `null` for a record; what does not begin with a brace is looked at one by one.
         objects = all(block.startswith(b"{", start) or block[start:end].lstrip()[:1] == b"{" for start, end in lines)
-        table = self._fast(block) if lines and objects else None
+        table = self._fast(block) if lines and objects and not _any_is_deep(block, lines) else None
         if table is not None and table.num_rows == len(lines):
             return table, [start for start, _ in lines], []
         return _patient(block, lines)
@@ -51,6 +68,10 @@ class JsonLines:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
             return None
         if any(_has_empty_struct(field.type) or field.type != _without_dates(field.type) for field in table.schema):
+            return None
+        if any(map(_may_have_been_rounded, table.columns)):
+            return None
+        if any(_levels_of(field.type) >= MOST_LEVELS for field in table.schema):
             return None
         absent = [name for name in self._as_text if name in table.column_names and f'"{name}"'.encode() not in block]
         return table.drop_columns(absent) if absent else table
@@ -92,32 +113,85 @@ def _has_empty_struct(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) and _has_empty_struct(kind.value_type)
 
 
+def _any_is_deep(block: bytes, lines: Iterable[tuple[int, int]]) -> bool:
+    """Whether a line may be nested so deeply that Arrow's reader or ours, which recurse, would overflow the stack.
+
+    A level takes two bytes, so short lines need no look; what they hold too deeply shows in the types.
+    """
+    return any(
+        end - start > _SHORT_LINE
+        and block.count(b"{", start, end) + block.count(b"[", start, end) > MOST_LEVELS
+        and _levels(block[start:end]) > MOST_LEVELS
+        for start, end in lines
+    )
+
+
+def _levels_of(kind: pa.DataType) -> int:
+    """Return how deeply a type is nested."""
+    inner = [kind.field(at).type for at in range(kind.num_fields)] if pa.types.is_nested(kind) else []
+    return 1 + max(map(_levels_of, inner), default=0) if inner or pa.types.is_nested(kind) else 0
+
+
+def _levels(line: bytes) -> int:
+    """Return how deeply the objects and lists of a line are nested."""
+    level = deepest = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", line)):
+        level += 1 if bracket in b"{[" else -1
+        deepest = max(deepest, level)
+    return deepest
+
+
+def _may_have_been_rounded(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds doubles so large that whole numbers may have lost digits."""
+    kind = column.type
+    if pa.types.is_floating(kind):
+        extremes = pc.min_max(column)
+        lowest, highest = extremes["min"].as_py(), extremes["max"].as_py()
+        return lowest is not None and max(-lowest, highest) >= _EXACT_IN_FLOAT
+    if pa.types.is_struct(kind):
+        return any(_may_have_been_rounded(pc.struct_field(column, [at])) for at in range(kind.num_fields))
+    return pa.types.is_list(kind) and _may_have_been_rounded(pc.list_flatten(column))
+
+
 def _patient(block: bytes, lines: Iterable[tuple[int, int]]) -> tuple[pa.Table, list[int], list[Refused]]:
-    """Parse line by line; the ones that are no JSON object are refused."""
+    """Parse line by line; refuse the ones that are not a JSON object."""
     records: list[dict[str, Any]] = []
     offsets: list[int] = []
     refused: list[Refused] = []
     for start, end in lines:
         line = block[start:end]
         try:
-            record = json.loads(line, parse_int=_number)
-        except (ValueError, RecursionError) as error:
-            refused.append((start, f"not JSON: {error}", _beginning(line)))
+            record = parse_object(line)
+        except ValueError as error:
+            refused.append((start, str(error), _beginning(line)))
             continue
-        if not isinstance(record, dict):
-            refused.append((start, f"not an object but {type(record).__name__}", _beginning(line)))
-            continue
-        if b"\\ud" in line.lower():
-            record = _whole_characters(record)
         records.append(record)
         offsets.append(start)
-    return _table(records), offsets, refused
+    return table_of(records), offsets, refused
 
 
-def _number(digits: str) -> int | float:
-    """An integer, or a float where 64 bits do not hold it: what Arrow's reader makes of it."""
-    number = int(digits)
-    return number if -(1 << 63) <= number < 1 << 63 else float(digits)
+def parse_object(text: bytes) -> dict[str, Any]:
+    """Parse one record.
+
+    Raises:
+        ValueError: it is not JSON, not an object, or nested too deeply.
+    """
+    if len(text) > 2 * MOST_LEVELS and (levels := _levels(text)) > MOST_LEVELS:
+        raise ValueError(f"nested {levels:,} levels deep; at most {MOST_LEVELS} can be read")
+    try:
+        record = json.loads(text, parse_int=_whole_number)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from error
+    if isinstance(record, list):
+        raise ValueError("not an object but a list; an array of objects is read from a file that ends in .json")
+    if not isinstance(record, dict):
+        raise ValueError(f"not an object but {type(record).__name__}")
+    return _whole_characters(record) if b"\\ud" in text.lower() else record
+
+
+def _whole_number(digits: str) -> int | str:
+    """Return an integer; as text where it has more digits than Python converts."""
+    return int(digits) if len(digits) <= _LONGEST_INT else digits
 
 
 def _beginning(line: bytes) -> str:
@@ -135,7 +209,8 @@ def _whole_characters(value: Any) -> Any:
     return value
 
 
-def _table(records: list[dict[str, Any]]) -> pa.Table:
+def table_of(records: list[dict[str, Any]]) -> pa.Table:
+    """Return a table with a row per record and a column per key."""
     keys = dict.fromkeys(key for record in records for key in record)
     columns = {key: _column([record.get(key) for record in records]) for key in keys}
     if columns:
@@ -146,7 +221,7 @@ def _table(records: list[dict[str, Any]]) -> pa.Table:
 def _column(values: list[Any]) -> pa.Array:
     try:
         array = pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         return _as_text(values)
     return _as_text(values) if _has_empty_struct(array.type) else array
 

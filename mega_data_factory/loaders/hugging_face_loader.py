@@ -10,7 +10,8 @@ import pyarrow as pa
 from mega_data_factory import storage
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import Loader, Split
-from mega_data_factory.loaders._files import RecordNames, check_columns, plain_strings, slices
+from mega_data_factory.loaders._files import RecordNames, check_columns, slices
+from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit, plain_types, split_off
 
 _MAX_SPLITS = 4096
 """However large the dataset, the plan stays readable."""
@@ -33,6 +34,7 @@ class HuggingFaceLoader(Loader):
         id_column: column whose values name the records, cast to strings. A null is replaced by `split#row`, a value
             that repeats within a piece gets it added; values should be unique in the whole dataset.
         cache_dir: where the library keeps its cache; its own default when left out.
+        max_record_mb: skip records whose texts and bytes are larger together, in MB of 2^20 bytes.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class HuggingFaceLoader(Loader):
         columns: Sequence[str] | None = None,
         id_column: str | None = None,
         cache_dir: str | None = None,
+        max_record_mb: float = MAX_RECORD_MB,
     ) -> None:
         super().__init__()
         if not dataset or not split:
@@ -56,6 +59,7 @@ class HuggingFaceLoader(Loader):
         self._split = split
         self._columns = None if columns is None else list(columns)
         self._id_column = id_column
+        self._max_bytes = checked_limit(max_record_mb)
         self._options = {"name": config, "data_files": data_files, "revision": revision, "cache_dir": cache_dir}
         self._loaded: Any = None
 
@@ -74,9 +78,10 @@ class HuggingFaceLoader(Loader):
         names = RecordNames(self._id_column)
         for start in range(split.params["start"], split.params["end"], batch_size):
             end = min(start + batch_size, split.params["end"])
-            table = plain_strings(rows[start:end].replace_schema_metadata(None))
-            named = names.name(table, [f"{self._split}#{row}" for row in range(start, end)])
-            yield from slices(named.combine_chunks(), batch_size)
+            table = plain_types(rows[start:end].replace_schema_metadata(None))
+            places = [f"{self._split}#{row}" for row in range(start, end)]
+            table, places = split_off(table, places, self._max_bytes, self.skip)
+            yield from slices(names.name(table, places).combine_chunks(), batch_size)
 
     def _rows(self) -> Any:
         """The dataset, loaded once per loader, projected, giving Arrow tables."""

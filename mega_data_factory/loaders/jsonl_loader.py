@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -19,13 +19,10 @@ from mega_data_factory.loaders._files import (
     find_files,
     slices,
 )
-from mega_data_factory.loaders._json_lines import JsonLines
-
-BLOCK_BYTES = 4 << 20
-"""Lines are parsed in blocks of about so many bytes."""
-
-_PIECE_BYTES = 64 << 10
-"""Bytes asked for at once: so much at most is lost before the place where a compressed file is damaged."""
+from mega_data_factory.loaders._json_array import array_items, begins_array
+from mega_data_factory.loaders._json_lines import JsonLines, parse_object, table_of
+from mega_data_factory.loaders._lines import BLOCK_BYTES, whole_lines
+from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit
 
 _COMPRESSED = (".gz", ".zst", ".zstd")
 
@@ -39,9 +36,13 @@ class JsonlLoader(Loader):
     decompressed file. A line that is no JSON object, or no UTF-8, is skipped as one error with its reason; blank lines
     are no records; the last line needs no line end.
 
+    A file in `.json` may hold one JSON array of objects instead, as downloads often do: each object is a record, named
+    by the byte at which it begins.
+
     Types are inferred for each block of lines. Where a column mixes types that have none in common (a number here, an
-    object there) its values come as text: strings as they are, others as JSON. Dates stay text; integers
-    beyond 64 bits become floating-point numbers.
+    object there) its values come as text: strings as they are, others as JSON. So do whole numbers that a 64-bit
+    integer, or the floating-point numbers beside them, would not hold exactly: no digit is lost. Dates stay text. A
+    record nested more than 60 levels deep is an error.
 
     Args:
         path: file, folder (searched to its depths), glob (`**` too), or a list of them; any fsspec URI.
@@ -49,6 +50,7 @@ class JsonlLoader(Loader):
             repeats within the split gets it added; values should be unique in the whole source.
         split_mb: plain files are read in pieces of so many MB of 2^20 bytes; compressed files are read whole.
         suffixes: endings of the files to take from folders and globs.
+        max_record_mb: skip longer lines, in MB of 2^20 bytes.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class JsonlLoader(Loader):
         id_column: str | None = None,
         split_mb: float = 32.0,
         suffixes: Sequence[str] = SUFFIXES,
+        max_record_mb: float = MAX_RECORD_MB,
     ) -> None:
         super().__init__()
         if split_mb <= 0:
@@ -66,6 +69,7 @@ class JsonlLoader(Loader):
         self._id_column = id_column
         self._split_bytes = max(1, int(split_mb * (1 << 20)))
         self._suffixes = tuple(suffixes)
+        self._max_bytes = checked_limit(max_record_mb)
 
     def splits(self, batch_size: int) -> list[Split]:  # noqa: ARG002 - pieces are of bytes here
         """Ranges of bytes of the plain files; a line belongs to the range in which it begins."""
@@ -81,17 +85,19 @@ class JsonlLoader(Loader):
             yield Split({**place, "start": start, "end": max(1, min(start + self._split_bytes, file.size))})
 
     def read(self, split: Split, batch_size: int) -> Iterator[pa.Table]:
-        """Read the lines that begin in the range."""
+        """Read the lines that begin in the range, or the objects of an array."""
         params = split.params
         name = file_name(params["label"], params["file"])
-        names, lines = RecordNames(self._id_column), JsonLines()
+        path = file_path(params["root"], params["file"])
+        names = RecordNames(self._id_column)
         try:
-            with storage.open_input(file_path(params["root"], params["file"])) as file:
-                for offset, block in _blocks(file, params["start"], params["end"]):
-                    table, offsets, refused = lines.parse(block)
-                    for at, reason, content in refused:
-                        self.skip(f"{name}@{offset + at}", f"line at byte {offset + at}: {reason}", content)
-                    named = names.name(table, [f"{name}@{offset + at}" for at in offsets])
+            is_array = _is_json(params["file"]) and _holds_array(path)
+            if is_array and params["start"]:
+                return  # the piece that begins the file reads all of it: an object has no line of its own
+            with storage.open_input(path) as file:
+                found = self._objects(file, name) if is_array else self._lines(file, name, params)
+                for table, offsets in found:
+                    named = names.name(table, [f"{name}@{offset}" for offset in offsets])
                     yield from slices(named, batch_size)
         except OSError as error:
             self.skip(name, f"damaged file, read up to there: {error}")
@@ -100,41 +106,46 @@ class JsonlLoader(Loader):
                 raise
             self.skip(name, error.message)
 
+    def _lines(self, file: BinaryIO, name: str, params: Mapping[str, Any]) -> Iterator[tuple[pa.Table, list[int]]]:
+        lines = JsonLines()
+        for block in whole_lines(file, params["start"], params["end"], self._max_bytes):
+            for at, size, beginning in block.too_long:
+                reason = f"line at byte {at}: {size:,} bytes, more than max_record_mb"
+                self.skip(f"{name}@{at}", reason, beginning.decode("utf-8", "replace"))
+            if block.content:
+                table, offsets, refused = lines.parse(block.content)
+                for at, reason, content in refused:
+                    place = block.start + at
+                    self.skip(f"{name}@{place}", f"line at byte {place}: {reason}", content)
+                yield table, [block.start + at for at in offsets]
 
-def _blocks(file: BinaryIO, start: int, end: int | None) -> Iterator[tuple[int, bytes]]:
-    """Whole lines that begin in [start, end), in blocks, each with the offset of its first byte.
-
-    When the stream breaks, the whole lines before are given first.
-    """
-    position = start
-    if start:
-        file.seek(start - 1)
-        position = start - 1 + len(file.readline())
-    while end is None or position < end:
-        wanted = BLOCK_BYTES if end is None else min(BLOCK_BYTES, end - position)
-        pieces: list[bytes] = []
-        broken = _gather(file, wanted, pieces)
-        block = b"".join(pieces)
-        if broken is not None:
-            block = block[: block.rfind(b"\n") + 1]
-        if block:
-            yield position, block
-        if broken is not None:
-            raise broken
-        if not block:
-            return
-        position += len(block)
+    def _objects(self, file: BinaryIO, name: str) -> Iterator[tuple[pa.Table, list[int]]]:
+        records: list[dict[str, Any]] = []
+        offsets: list[int] = []
+        size = 0
+        for item in array_items(file, self._max_bytes):
+            place = f"{name}@{item.start}"
+            if item.problem:
+                self.skip(place, f"value at byte {item.start}: {item.problem}", item.text.decode("utf-8", "replace"))
+                continue
+            try:
+                records.append(parse_object(item.text))
+            except ValueError as error:
+                self.skip(place, f"value at byte {item.start}: {error}", item.text[:2000].decode("utf-8", "replace"))
+                continue
+            offsets.append(item.start)
+            size += len(item.text)
+            if size >= BLOCK_BYTES:
+                yield table_of(records), offsets
+                records, offsets, size = [], [], 0
+        if records:
+            yield table_of(records), offsets
 
 
-def _gather(file: BinaryIO, wanted: int, pieces: list[bytes]) -> OSError | None:
-    """Read `wanted` bytes and the rest of the last line into `pieces`; the error that stopped it, if one did."""
-    read1 = getattr(file, "read1", file.read)
-    try:
-        while wanted > 0 and (piece := read1(min(wanted, _PIECE_BYTES))):
-            pieces.append(piece)
-            wanted -= len(piece)
-        if pieces and not pieces[-1].endswith(b"\n"):
-            pieces.append(file.readline())
-    except OSError as error:
-        return error
-    return None
+def _is_json(name: str) -> bool:
+    return name.lower().endswith(tuple(f".json{pack}" for pack in ("", *_COMPRESSED)))
+
+
+def _holds_array(path: str) -> bool:
+    with storage.open_input(path) as file:
+        return begins_array(file)

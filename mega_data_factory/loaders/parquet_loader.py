@@ -19,16 +19,18 @@ from mega_data_factory.loaders._files import (
     file_name,
     file_path,
     find_files,
-    plain_strings,
 )
+from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit, plain_types, split_off
 
 
 class ParquetLoader(Loader):
     """Reads Parquet files by row groups.
 
     `record_id` is `path#row`: the path relative to the searched folder and the row's number in the file, from 0. All
-    columns of the file follow; text comes as `string`. A damaged file is skipped as one error, and so is what cannot be
-    read of a row group.
+    columns of the file follow; text comes as `string`, UUIDs and JSON as text, other extension types as what they are
+    stored as. A damaged file is skipped as one error, and so is what cannot be read of a row group. A record is skipped
+    whose text is not UTF-8, as some writers leave it, or that is too large. Operators read columns of bytes as text
+    where they hold UTF-8.
 
     Args:
         path: file, folder (searched to its depths), glob (`**` too), or a list of them; any fsspec URI.
@@ -36,6 +38,7 @@ class ParquetLoader(Loader):
         id_column: column whose values name the records, cast to strings. A null is replaced by `path#row`, a value that
             repeats within the split gets it added; values should be unique in the whole source.
         suffixes: endings of the files to take from folders and globs.
+        max_record_mb: skip records whose texts and bytes are larger together, in MB of 2^20 bytes.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class ParquetLoader(Loader):
         columns: Sequence[str] | None = None,
         id_column: str | None = None,
         suffixes: Sequence[str] = (".parquet", ".pq"),
+        max_record_mb: float = MAX_RECORD_MB,
     ) -> None:
         super().__init__()
         if isinstance(columns, str) or (columns is not None and not columns):
@@ -53,6 +57,7 @@ class ParquetLoader(Loader):
         self._columns = None if columns is None else list(columns)
         self._id_column = id_column
         self._suffixes = tuple(suffixes)
+        self._max_bytes = checked_limit(max_record_mb)
 
     def splits(self, batch_size: int) -> Iterable[Split]:
         """Neighbouring row groups of a file, together of `batch_size` rows or more."""
@@ -87,7 +92,10 @@ class ParquetLoader(Loader):
                 for group in range(first, end):
                     for row, table in self._group(parquet, group, columns, batch_size, f"{name}#{starts[group]}"):
                         at = starts[group] + row
-                        yield names.name(table, [f"{name}#{i}" for i in range(at, at + table.num_rows)])
+                        places = [f"{name}#{i}" for i in range(at, at + table.num_rows)]
+                        table, places = split_off(table, places, self._max_bytes, self.skip)
+                        if table.num_rows:
+                            yield names.name(table, places)
         except (OSError, pa.ArrowException) as error:
             self.skip(name, f"damaged file: {error}")
         except InputError as error:
@@ -102,7 +110,7 @@ class ParquetLoader(Loader):
         row = 0
         try:
             for batch in parquet.iter_batches(batch_size, row_groups=[group], columns=columns, use_threads=False):
-                table = plain_strings(pa.Table.from_batches([batch]))
+                table = plain_types(pa.Table.from_batches([batch]))
                 yield row, table
                 row += table.num_rows
         except (OSError, pa.ArrowException) as error:

@@ -15,6 +15,7 @@ from mega_data_factory import storage
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
 from mega_data_factory.loaders._files import BATCH_BYTES, checked_paths, file_name, file_path, find_files
+from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit
 from mega_data_factory.loaders._warc_members import codec_of
 from mega_data_factory.loaders._warc_records import Damage, Found, read_records
 
@@ -96,17 +97,15 @@ class WarcLoader(Loader):
         *,
         path: str | Sequence[str],
         content_types: Sequence[str] = ("text/html", "application/xhtml+xml"),
-        max_record_mb: float = 64.0,
+        max_record_mb: float = MAX_RECORD_MB,
         suffixes: Sequence[str] = SUFFIXES,
     ) -> None:
         super().__init__()
         if isinstance(content_types, str):
             raise ValueError(f"content_types is {content_types!r}; give a list, such as ['text/html']")
-        if not 0 < max_record_mb <= 1024:
-            raise ValueError(f"max_record_mb is {max_record_mb}, not between 0 and 1024")
         self._paths = checked_paths(path)
         self._content_types = frozenset(kind.lower() for kind in content_types)
-        self._max_bytes = int(max_record_mb * (1 << 20))
+        self._max_bytes = checked_limit(max_record_mb)
         self._suffixes = tuple(suffixes)
 
     def splits(self, batch_size: int) -> list[Split]:  # noqa: ARG002 - pieces are files here
