@@ -1,7 +1,7 @@
-"""Who may look: loopback needs nothing, any other address a token; and what a browser is told to refuse.
+"""Access control: loopback needs no token, any other address does; and the security headers of every answer.
 
-The pages run no script but their own and fetch nothing from elsewhere; the `Host` header is checked, so that a page of
-somebody else cannot reach a dashboard on loopback through a name of its own (DNS rebinding).
+The pages run no script but their own and fetch nothing from elsewhere. The `Host` header is checked, so that a page of
+another site cannot reach a dashboard on loopback through a name of its own (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Sequence
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import flask
 
 from mega_data_factory.errors import ConfigError
+from mega_data_factory.visualization.formats import plural
 
 TOKEN_VARIABLE = "MDF_DASHBOARD_TOKEN"  # noqa: S105 - the name of an environment variable, not a token
-"""Environment variable that holds the token where `--token` does not give it."""
+"""Environment variable that holds the token if `--token` is not given."""
 
 LEAST_TOKEN = 16
-"""Characters that a token has at least."""
+"""Least number of characters of a token."""
 
 _COOKIE = "mdf_dashboard"
 _COOKIE_SECONDS = 7 * 24 * 3600
@@ -36,7 +37,7 @@ _HEADERS = {
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or name to listen on can be reached from this machine alone."""
+    """Return whether an address or name to listen on can be reached from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -46,7 +47,7 @@ def is_loopback(host: str) -> bool:
 
 
 def checked_token(host: str, token: str | None) -> str | None:
-    """The token to ask for: none on loopback where none is given.
+    """Return the token to ask for: None on loopback if none is given.
 
     Raises:
         ConfigError: the address can be reached from other machines and there is no token, or the token is too short.
@@ -59,17 +60,17 @@ def checked_token(host: str, token: str | None) -> str | None:
             hint=f"give --token or set {TOKEN_VARIABLE}; `openssl rand -hex 16` makes one",
         )
     if len(token) < LEAST_TOKEN:
-        raise ConfigError(f"the token has {len(token)} characters; {LEAST_TOKEN} are the least")
+        raise ConfigError(f"the token is too short: {plural(len(token), 'character')}, at least {LEAST_TOKEN} required")
     return token
 
 
 class Guard:
-    """Lets requests in, and tells the browser what to refuse.
+    """Check of every request, and the security headers of every answer.
 
     Args:
-        token: what has to be shown; None to let everybody in who reaches the server.
-        hosts: names that the server is called by, beside loopback; empty for any, where a token guards it.
-        script_hashes: hashes of the scripts that stand in the page itself, as CSP writes them.
+        token: The token to ask for; None to answer every request that reaches the server.
+        hosts: Host names of the server besides loopback; empty for any if there is a token.
+        script_hashes: Hashes of the inline scripts of the page, as CSP writes them.
     """
 
     def __init__(self, token: str | None, hosts: Sequence[str] = (), script_hashes: Sequence[str] = ()) -> None:
@@ -92,23 +93,21 @@ class Guard:
         )
 
     def protect(self, server: flask.Flask) -> None:
-        """Guard every request of a server."""
+        """Guard every request to a server."""
         server.before_request(self._let_in)
         server.after_request(self._seal)
 
     def _let_in(self) -> flask.typing.ResponseReturnValue | None:
         request = flask.request
         if not self._knows_host(request.host):
-            return plain_page(403, "Unknown host", "This dashboard does not answer to that name.")
+            return plain_page(403, "Unknown host", "This dashboard does not answer to that host name.")
         if self._token is None:
             return None
         if (given := request.args.get("token")) is not None:
             return self._exchange(given)
         if self._is_token(_bearer(request)) or self._is_cookie(request.cookies.get(_COOKIE)):
             return None
-        return plain_page(
-            401, "A token is needed", "Open the address that `mdf dashboard` printed: it ends in ?token=…"
-        )
+        return plain_page(401, "Token required", "Open the address that `mdf dashboard` printed: it ends in ?token=…")
 
     def _knows_host(self, host: str) -> bool:
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
@@ -117,12 +116,11 @@ class Guard:
         return self._token is not None and not self._hosts
 
     def _exchange(self, given: str) -> flask.typing.ResponseReturnValue:
-        """Take a token out of the address, where it would be seen and shared, into a cookie."""
+        """Move the token from the address, where it would be seen and shared, into a cookie."""
         if not self._is_token(given):
             return plain_page(401, "Wrong token", "Open the address that `mdf dashboard` printed.")
         kept = [(key, value) for key, value in flask.request.args.items(multi=True) if key != "token"]
-        target = flask.request.path + (f"?{urlencode(kept)}" if kept else "")
-        response = flask.redirect("/" + target.lstrip("/"))
+        response = flask.redirect(_on_this_server(flask.request.path) + (f"?{urlencode(kept)}" if kept else ""))
         response.set_cookie(
             _COOKIE,
             self._cookie(),
@@ -152,13 +150,23 @@ class Guard:
         return response
 
 
+def _on_this_server(path: str) -> str:
+    """Return a path as a reference that no browser reads as another host.
+
+    Browsers drop tabs and line ends from an address, read a backslash as a slash, and `//host` names a host
+    (https://url.spec.whatwg.org/#url-parsing). So the path gets one slash at its start, and everything but letters,
+    digits and `-._~/` is encoded.
+    """
+    return "/" + quote(path.lstrip("/\\"), safe="/")
+
+
 def _bearer(request: flask.Request) -> str | None:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     return token if kind.lower() == "bearer" and token else None
 
 
 def plain_page(status: int, title: str, text: str) -> flask.Response:
-    """A page that needs nothing: neither a script nor a style, which are guarded too. Its texts are put in as HTML."""
+    """Return a page without scripts and style sheets, which need the token too. `title` and `text` are HTML."""
     body = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         f'<body style="font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem">'

@@ -27,6 +27,9 @@ _log = logging.getLogger("mega_data_factory.dashboard")
 REFRESH_SECONDS = 1.0
 """How often the list of runs is looked at: what has not changed is not read again."""
 
+_LONGEST_RUN_ID = 200
+"""Bytes of the id of a run."""
+
 _FIRST_RUNS = 250
 """Runs that the first look reads, in a quarter of a second; from look to look twice as many, until it has all."""
 
@@ -130,6 +133,8 @@ class RunStore:
         return self._remembered("recording", run_id, lambda: self._read(run_id))
 
     def _read(self, run_id: str) -> Recording:
+        if len(run_id.encode(errors="replace")) > _LONGEST_RUN_ID:  # no file system has such a name
+            raise MetricsError(f"there is no run {run_id[:60]}…")
         found = Recording.read(self.reader, run_id)
         return replace(found, operators=reasons_without_paths(found.operators))
 

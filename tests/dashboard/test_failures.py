@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from mega_data_factory.framework.metrics import MetricsReader
-from tests.dashboard.visiting import PAGE, TABLE, Visitor, found, texts
+from tests.dashboard.visiting import PAGE, Visitor, found, texts
 from tests.made_runs import Op, Pool, make_run
 
 _POOLS = (Pool("clean", [Op("length", 0.001)], workers=70),)
@@ -49,31 +51,72 @@ def test_nonsense_is_refused(visitor: Visitor, sent: dict[str, Any]) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_values_of_the_wrong_kind_tell_nothing(visitor: Visitor, caplog: pytest.LogCaptureFixture) -> None:
-    """A question of ours with values that no control has: 500 at most, and the reason in the log alone."""
-    names = ("runs-text", "runs-pipeline", "runs-period", "runs-status")
-    inputs: list[Any] = [{"id": name, "property": "value", "value": {"a": 1}} for name in names]
-    inputs += [{"id": "look", "property": "data", "value": 3}]
-    inputs += [{"id": "tick", "property": "n_intervals", "value": "x"}]
-    outputs = [("runs-body", "children"), ("runs-address", "data"), ("runs-version", "data")]
-    answer = visitor.client.post(
-        _ASKED,
-        json={
-            "output": TABLE,
-            "outputs": [{"id": name, "property": prop} for name, prop in outputs],
-            "inputs": inputs,
-            "state": [
-                {"id": "url", "property": "search", "value": 5},
-                {"id": "runs-picked", "property": "data", "value": 1},
-                {"id": "runs-version", "property": "data"},
-            ],
-            "changedPropIds": ["runs-text.value"],
-        },
-    )
-    assert answer.status_code == 500
-    assert "The log of the dashboard says why" in answer.text
-    assert ".py" not in answer.text
-    assert "could not be answered" in caplog.text
+_WRONG: tuple[Any, ...] = (0, 1.5, True, "x", [], [1], [None], ["x"], {}, {"a": 1}, None, "\0", "\ud800", "a\nb")
+
+
+def _questions(visitor: Visitor) -> list[dict[str, Any]]:
+    """A body with empty values for each callback that runs on the server."""
+    bodies = []
+    for output, callback in visitor.app.callback_map.items():
+        if "callback" not in callback:
+            continue
+        parts = callback["output"] if isinstance(callback["output"], list) else [callback["output"]]
+        outputs = [{"id": part.component_id, "property": part.component_property} for part in parts]
+        body: dict[str, Any] = {"output": output, "outputs": outputs if ".." in output else outputs[0]}
+        for part in ("inputs", "state"):
+            body[part] = [{**known, "value": None} for known in callback[part]]
+        body["changedPropIds"] = [f"{known['id']}.{known['property']}" for known in callback["inputs"][:1]]
+        bodies.append(body)
+    assert len(bodies) > 3
+    return bodies
+
+
+def test_values_of_the_wrong_type_are_a_bad_request(visitor: Visitor, caplog: pytest.LogCaptureFixture) -> None:
+    """Each value of each callback is given in every type: answered, or 400 with one line in the log."""
+    statuses: Counter[int] = Counter()
+    for body in _questions(visitor):
+        for part in ("inputs", "state"):
+            for at in range(len(body[part])):
+                for wrong in _WRONG:
+                    sent = copy.deepcopy(body)
+                    sent[part][at]["value"] = wrong
+                    caplog.clear()
+                    answer = visitor.client.post(_ASKED, json=sent)
+                    statuses[answer.status_code] += 1
+                    assert answer.status_code in (200, 204, 400), (sent, caplog.text)
+                    assert [record.exc_info for record in caplog.records if record.exc_info] == [], sent
+                    if answer.status_code == 400:
+                        assert answer.text.count("Bad request") == 2
+                        assert len(caplog.messages) == 1
+                        assert "\n" not in caplog.messages[0]
+    assert min(statuses[400], statuses[204] + statuses[200]) > 50
+
+
+def test_bodies_of_the_wrong_shape_are_a_bad_request(visitor: Visitor, caplog: pytest.LogCaptureFixture) -> None:
+    """Parts that are missing, of another type, too few, too many, or those of another callback: 400 in one line."""
+    for body in _questions(visitor):
+        shapes = [{**body, key: wrong} for key in body for wrong in (0, "x", {"a": 1}, [7], [{}], [{"id": {}}])]
+        shapes += [{key: value for key, value in body.items() if key != left} for left in body if left != "state"]
+        shapes += [{**body, "inputs": body["inputs"] * 2}, {**body, "inputs": body["inputs"][1:]}]
+        shapes += [{**body, "changedPropIds": ["nothing.value"]}, {**body, "output": "look.data"}]
+        for sent in shapes:
+            caplog.clear()
+            answer = visitor.client.post(_ASKED, json=sent)
+            assert answer.status_code == 400, sent
+            assert len(caplog.messages) == 1, sent
+            assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/run/%00", "/run/a%0ab", "/run/%ff", "/run/..%2f..", "/run/" + "x" * 5000, "/\\", ""]
+)
+def test_odd_addresses_are_pages_that_are_missing(
+    visitor: Visitor, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    """An address that names no run is answered in a sentence, without a traceback in the log."""
+    page = visitor.page(path)["content"]["children"]
+    assert texts(page)
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.parametrize(
