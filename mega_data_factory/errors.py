@@ -52,6 +52,22 @@ class ConfigError(MdfError):
     slug = "config-invalid"
 
 
+class ColumnError(ConfigError):
+    """A column that an operator needs is not there, or does not hold what it needs.
+
+    Args:
+        message: what was wrong, and where.
+        column: name of the column.
+        hint: what would be right.
+    """
+
+    slug = "column-unusable"
+
+    def __init__(self, message: str, *, column: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.column = column
+
+
 class ResourceError(MdfError):
     """The smallest worker pools that the configuration asks for do not fit the machine or cluster."""
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import polars as pl
 import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -387,3 +388,25 @@ def _die_after_rename() -> None:
         raise AssertionError("unreachable")
 
     Path.replace = rename_and_die  # type: ignore[method-assign,assignment]
+
+
+class PickyWriter(ParquetWriter):
+    """Cannot write a text that begins with BAD."""
+
+    def write(self, table: pa.Table, sink: BinaryIO) -> None:
+        for text in table.column("text").to_pylist():
+            if text.startswith("BAD"):
+                raise ValueError(f"cannot write {text}")
+        super().write(table, sink)
+
+
+class PanicsAtWord(Refiner):
+    """Raises what a library in Rust raises when it panics, for a text with a word; not an `Exception`."""
+
+    def __init__(self, *, word: str = "BAD") -> None:
+        self._word = word
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        if pc.any(pc.match_substring(table.column("text"), self._word)).as_py():
+            raise pl.exceptions.PanicException("range end index 5 out of range")
+        return table

@@ -125,12 +125,14 @@ class CommitRecord:
         output_records: records that the writer wrote of it.
         output_file: the file they are in, or None where nothing was left to write.
         writer_seconds: its share of the time spent writing.
+        writer_errors: records of it that the writer could not write; they are in the error sink.
     """
 
     batch: Batch
     output_records: int
     output_file: OutputFile | None = None
     writer_seconds: float = 0.0
+    writer_errors: int = 0
 
     def to_json(self) -> Mapping[str, Any]:
         """Plain values, for messages between processes."""
@@ -139,6 +141,7 @@ class CommitRecord:
             "output_records": self.output_records,
             "output_file": asdict(self.output_file) if self.output_file else None,
             "writer_seconds": self.writer_seconds,
+            "writer_errors": self.writer_errors,
         }
 
     @classmethod
@@ -146,7 +149,7 @@ class CommitRecord:
         """The record of which `values` were made."""
         file = OutputFile(**values["output_file"]) if values["output_file"] else None
         batch = Batch.from_header(values["batch"], pa.table({}))
-        return cls(batch, values["output_records"], file, values["writer_seconds"])
+        return cls(batch, values["output_records"], file, values["writer_seconds"], values.get("writer_errors", 0))
 
 
 @dataclass(frozen=True)

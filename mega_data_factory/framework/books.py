@@ -34,6 +34,7 @@ class Books:
         dead_lettered: records set aside because they killed their worker.
         loader_errors: records that the loader could not read.
         written: records in output files.
+        writer_errors: records that the writer could not write.
         batches: batches committed.
         retried_batches: of these, batches that needed more than one attempt.
         output_bytes: size of all output files.
@@ -47,6 +48,7 @@ class Books:
     dead_lettered: int = 0
     loader_errors: int = 0
     written: int = 0
+    writer_errors: int = 0
     batches: int = 0
     retried_batches: int = 0
     output_bytes: int = 0
@@ -71,6 +73,7 @@ class Books:
         self.dead_lettered += batch.dead_lettered
         self.loader_errors += batch.loader_errors
         self.written += record.output_records
+        self.writer_errors += record.writer_errors
         self.loader_seconds += batch.loader_seconds
         self.writer_seconds += record.writer_seconds
         if record.output_file is not None and record.output_file.path not in self.output_files:
@@ -105,6 +108,11 @@ class Books:
         """Records in the books: committed, dead-lettered, or unreadable."""
         return self.committed + self.dead_lettered + self.loader_errors
 
+    @property
+    def left_stages(self) -> int:
+        """Records that came out of the last stage: written, or set aside because the writer could not write them."""
+        return self.written + self.writer_errors
+
     def differences(self, operators: Sequence[OperatorMetrics], *, finished: bool) -> list[str]:
         """Every place where the books do not agree, in words; none when they close.
 
@@ -118,10 +126,10 @@ class Books:
             if self.splits is not None:
                 splits = f"{self.splits - self._settled} of {self.splits} splits are not committed to their end"
             found.append(f"planned {self.planned:,} records, accounted for {self.read:,}; {splits}")
-        return found + _flow_differences(operators, self.committed, self.written)
+        return found + _flow_differences(operators, self.committed, self.left_stages)
 
 
-def _flow_differences(operators: Sequence[OperatorMetrics], given: int, written: int) -> list[str]:
+def _flow_differences(operators: Sequence[OperatorMetrics], given: int, taken: int) -> list[str]:
     """Where an operator loses or makes records, or is offered other than what the one before it passed on."""
     found = []
     flow, where = given, "the loader gave"
@@ -136,6 +144,6 @@ def _flow_differences(operators: Sequence[OperatorMetrics], given: int, written:
         if arrived != flow + gone:
             found.append(f"{name}: input {arrived:,}, output + rejected + errors {flow + gone:,}")
         where = f"{name} passed on"
-    if flow != written:
-        found.append(f"{where} {flow:,} records, the writer committed {written:,}")
+    if flow != taken:
+        found.append(f"{where} {flow:,} records, the writer took {taken:,}")
     return found

@@ -24,6 +24,9 @@ RECORD_ID = "record_id"
 LOADER_STAGE = "data_loader"
 """What stands for the stage of a record that the loader could not read."""
 
+WRITER_STAGE = "data_writer"
+"""What stands for the stage of a record that the writer could not write."""
+
 
 # ── the source ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -228,6 +228,8 @@ class Executor:
         elif self.books.commit(event):
             self._recorder.commit(event.batch)
             self._samples.add(event.batch.exclusions)
+            self._tally.add_commit(event)
+            self._errors.check_commit(event)
 
     def _progress(self, engine: Engine, started: float) -> Progress:
         loads = engine.loads()

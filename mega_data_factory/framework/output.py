@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import io
 import json
 import math
 import time
-from collections.abc import Container, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from mega_data_factory import storage
-from mega_data_factory.errors import OutputError
+from mega_data_factory.errors import MdfError, OutputError
 from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion
 from mega_data_factory.framework.commit_log import COMMITS, CommitLog, remove_if_empty
-from mega_data_factory.framework.contracts import OutputFile, Writer
+from mega_data_factory.framework.contracts import RECORD_ID, WRITER_STAGE, OutputFile, Writer
 from mega_data_factory.framework.plan import Plan
+from mega_data_factory.framework.stage import describe, record_json
 from mega_data_factory.framework.tables import concat
 
 _OURS = "part-*"
@@ -159,18 +161,32 @@ class OutputFolder:
         """
         started = time.perf_counter()
         name = self._name([batch.id for batch, _ in group])
-        self._write_exclusions(name, [e for batch, _ in group for e in batch.exclusions])
-        tables = [table for _, table in group if table.num_rows]
-        file = self._write_data(writer, name, tables) if tables else None
+        try:
+            file, written = self._write_data(writer, name, [table for _, table in group]), group
+        except MdfError:
+            raise
+        except Exception:  # noqa: BLE001 - what a writer raises is of a record: it is found and set aside
+            written = [_writable(writer, batch, table) for batch, table in group]
+            file = self._write_data(writer, name, [table for _, table in written])
+        self._write_exclusions(name, [e for batch, _ in written for e in batch.exclusions])
         seconds = (time.perf_counter() - started) / len(group)
         commits = [
-            CommitRecord(batch.without_table(), table.num_rows, file if table.num_rows else None, seconds)
-            for batch, table in group
+            CommitRecord(
+                batch.without_table(),
+                left.num_rows,
+                file if left.num_rows else None,
+                seconds,
+                table.num_rows - left.num_rows,
+            )
+            for (_, table), (batch, left) in zip(group, written, strict=True)
         ]
         self.log.append(name, self.session, commits)
         return commits
 
-    def _write_data(self, writer: Writer, name: str, tables: list[pa.Table]) -> OutputFile:
+    def _write_data(self, writer: Writer, name: str, tables: Sequence[pa.Table]) -> OutputFile | None:
+        tables = [table for table in tables if table.num_rows]
+        if not tables:
+            return None
         path = storage.join(self.path, name + self.suffix)
         table = concat(tables)
         with storage.atomic_output(path) as sink:
@@ -190,6 +206,41 @@ class OutputFolder:
     def _tag(self) -> str:
         """By which the files of a run are known."""
         return _digest([self.run_id])
+
+
+def _writable(writer: Writer, batch: Batch, table: pa.Table) -> tuple[Batch, pa.Table]:
+    """Split off the records that a writer cannot write, as errors of the batch."""
+    bad = list(_unwritable(writer, table, 0))
+    if not bad:
+        return batch, table
+    errors = tuple(
+        Exclusion(
+            "error",
+            table.column(RECORD_ID)[row].as_py(),
+            WRITER_STAGE,
+            "",
+            describe(error),
+            content=record_json(table.slice(row, 1)),
+        )
+        for row, error in bad
+    )
+    gone = {row for row, _ in bad}
+    left = table.take(pa.array([row for row in range(table.num_rows) if row not in gone], pa.int64()))
+    return replace(batch, exclusions=batch.exclusions + errors), left
+
+
+def _unwritable(writer: Writer, table: pa.Table, first: int) -> Iterator[tuple[int, Exception]]:
+    """Find the records that a writer cannot write, by halving; each with its number and its error."""
+    try:
+        if table.num_rows:
+            writer.write(table, io.BytesIO())
+    except Exception as error:  # noqa: BLE001 - whatever a writer raises is of the record that it raises for
+        if table.num_rows == 1:
+            yield first, error
+            return
+        half = table.num_rows // 2
+        yield from _unwritable(writer, table.slice(0, half), first)
+        yield from _unwritable(writer, table.slice(half), first + half)
 
 
 def write_exclusions(path: str, exclusions: Sequence[Exclusion]) -> None:

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mega_data_factory.errors import ErrorLimitExceeded, InputError
-from mega_data_factory.framework.batch import Batch, Exclusion, StagedBatch
+from mega_data_factory.errors import ErrorLimitExceeded, InputError, OutputError
+from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion, StagedBatch
 from mega_data_factory.framework.config import ExecutorConfig
-from mega_data_factory.framework.contracts import LOADER_STAGE
+from mega_data_factory.framework.contracts import LOADER_STAGE, WRITER_STAGE
 
 _SHARE_MEANS_SOMETHING_FROM = 1000
 """Records to have seen before a share of errors may stop the run; at the end it is checked whatever their number."""
@@ -178,6 +178,13 @@ class Tally:
             stage.errors += row.error_count
             self.reasons.update(row.rejected_reasons or {})
 
+    def add_commit(self, record: CommitRecord) -> None:
+        """Count what the writer could not write of a batch."""
+        if record.writer_errors:
+            self.passed -= record.writer_errors
+            self.errors += record.writer_errors
+            self.last_error = record.batch.exclusions[-1]
+
     def share(self, splits: int | None, wanted: int | None) -> float | None:
         """How much of the source is done, 0 to 1; None while that cannot be told.
 
@@ -238,6 +245,19 @@ class ErrorPolicy:
             raise InputError(
                 f"data_loader, record `{skipped.record_id}`: {skipped.reason}",
                 hint="executor.on_error: skip sets such records aside and goes on",
+            )
+
+    def check_commit(self, record: CommitRecord) -> None:
+        """Stop at a record that the writer could not write, where any error is fatal.
+
+        Raises:
+            OutputError: there is one.
+        """
+        if self.settings.on_error == "fail" and record.writer_errors:
+            failed = next(e for e in record.batch.exclusions if e.stage == WRITER_STAGE)
+            raise OutputError(
+                f"data_writer, record `{failed.record_id}`: {failed.reason}",
+                hint="executor.on_error: skip sets such records aside and continues",
             )
 
     def check_limit(self, tally: Tally, *, final: bool) -> None:

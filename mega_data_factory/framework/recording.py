@@ -193,6 +193,7 @@ class Recorder:
             committed_records=books.committed,
             dead_lettered_records=books.dead_lettered,
             loader_errors=books.loader_errors,
+            writer_errors=books.writer_errors,
             batches=books.batches,
             retried_batches=books.retried_batches,
             output_files=len(books.output_files),
@@ -211,7 +212,7 @@ class Recorder:
         differences = books.differences(operators, finished=self.finished)
         totals.set(
             books_closed=not differences if self.finished or differences else None,
-            books_difference=books_difference(operators, books.committed, books.written),
+            books_difference=books_difference(operators, books.committed, books.left_stages),
         )
         for difference in differences:
             _log.warning("the books do not close: %s", difference)

@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mega_data_factory.errors import MdfError, OperatorError
+from mega_data_factory.errors import ColumnError, ConfigError, MdfError, OperatorError
 from mega_data_factory.framework.batch import Batch, Exclusion
 from mega_data_factory.framework.contracts import RECORD_ID, Claims, Filter, Operator, OperatorContext, Refiner
 from mega_data_factory.framework.metrics.collector import MetricsCollector
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.samples import RejectedSampler
-from mega_data_factory.framework.tables import concat
+from mega_data_factory.framework.tables import concat, with_text
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class _Outcome:
     reason: pa.Array | None = None
     score: pa.Array | None = None
     threshold: pa.Array | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
     reported: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -78,6 +78,7 @@ class Stage:
         self._settings = settings
         self._collector = MetricsCollector(run_id=settings.run_id)
         self._sampler = RejectedSampler(settings.samples_per_reason)
+        self._is_first = False
         self._operators: list[tuple[OperatorPlan, Operator]] = []
         for operator_plan in plan.operators:
             operator = operator_plan.component.build()
@@ -91,6 +92,7 @@ class Stage:
             OperatorError: a record raised and `on_error` is `fail`, or an operator broke its contract.
         """
         table = batch.table
+        self._is_first = batch.split == 0 and batch.number == 0 and table.num_rows > 1
         exclusions: list[Exclusion] = []
         for operator_plan, operator in self._operators:
             table = self._step(operator_plan, operator, table, exclusions)
@@ -137,12 +139,15 @@ class Stage:
     def _attempt(self, plan: OperatorPlan, operator: Operator, table: pa.Table) -> Iterator[_Outcome]:
         """Run the operator; where it raises, run it on halves until the records that raise stand alone."""
         try:
-            outcome = self._apply(operator, table)
+            outcome = self._apply_to_any(operator, table)
             yield replace(outcome, reported=operator.take_reported())
             return
         except MdfError as error:
-            raise type(error)(f"{self._place(plan)}: {error.message}", hint=error.hint) from error
-        except Exception as error:  # noqa: BLE001 - whatever an operator raises becomes an account of its record
+            kind = ConfigError if isinstance(error, ColumnError) else type(error)
+            raise kind(f"{self._place(plan)}: {error.message}", hint=error.hint) from error
+        except BaseException as error:
+            if not _is_of_a_record(error):
+                raise
             failure = error
         operator.take_reported()  # what a failed call had reported is not counted
         if table.num_rows > 1:
@@ -160,6 +165,35 @@ class Stage:
 
     def _place(self, plan: OperatorPlan) -> str:
         return f"stage `{self.plan.name}`, operator `{plan.name}`"
+
+    def _apply_to_any(self, operator: Operator, table: pa.Table) -> _Outcome:
+        """Apply an operator, also where a column is missing or holds no text.
+
+        In the first batch of the source that is a mistake of the configuration. In a later one it is what the same
+        records would be among others: null, or JSON text. So where a batch ends decides nothing.
+
+        Raises:
+            ColumnError: it is a mistake, or text in its place does not help either.
+        """
+        given = table
+        mended: set[str] = set()
+        while True:
+            try:
+                outcome = self._apply(operator, given)
+            except ColumnError as error:
+                if self._is_first or not error.column or error.column in mended:
+                    raise
+                mended.add(error.column)
+                given = _with_text_column(given, error.column)
+                continue
+            if not mended:
+                return outcome
+            if isinstance(operator, Filter):
+                passed = table if outcome.reason is None else table.filter(pc.is_null(outcome.reason))
+                return replace(outcome, offered=table, passed=passed)
+            return replace(
+                outcome, offered=table, passed=_without_empty(outcome.passed, mended - {*table.column_names})
+            )
 
     def _apply(self, operator: Operator, table: pa.Table) -> _Outcome:
         if isinstance(operator, Refiner):
@@ -204,6 +238,23 @@ class Stage:
                     threshold=outcome.threshold[row].as_py() if outcome.threshold is not None else None,
                     content=record_json(outcome.offered.slice(row, 1), max_chars=2000),
                 )
+
+
+def _is_of_a_record(error: BaseException) -> bool:
+    """Whether an exception tells of the records: all that operators raise, also where a library in Rust panics."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def _with_text_column(table: pa.Table, name: str) -> pa.Table:
+    if name in table.column_names:
+        return with_text(table, [name])
+    return table.append_column(name, pa.nulls(table.num_rows, pa.string()))
+
+
+def _without_empty(table: pa.Table, names: set[str]) -> pa.Table:
+    """Drop the columns that hold nothing."""
+    empty = [name for name in names if name in table.column_names and table.column(name).null_count == table.num_rows]
+    return table.drop_columns(empty) if empty else table
 
 
 def describe(error: BaseException) -> str:

@@ -12,8 +12,8 @@ def concat(tables: Sequence[pa.Table]) -> pa.Table:
     """Put tables one below the other.
 
     Columns that are missing somewhere are null there, and types are promoted where Arrow can (int and float, say). A
-    source without a schema may give a column numbers in one batch and texts in the next: such a column becomes text,
-    its lists and objects JSON text.
+    source without a schema may give a column numbers in one batch and texts in the next, or ids of 64 bits in one and
+    fractions in the next: such a column becomes text, its lists and objects JSON text.
 
     Args:
         tables: at least one; those without rows only count when all have none.
@@ -25,7 +25,7 @@ def concat(tables: Sequence[pa.Table]) -> pa.Table:
         return pa.concat_tables(filled, promote_options="permissive")
     except (pa.ArrowTypeError, pa.ArrowInvalid):
         clashing = [name for name in _names(filled) if not _promotes(filled, name)]
-        return pa.concat_tables([_with_text(table, clashing) for table in filled], promote_options="permissive")
+        return pa.concat_tables([with_text(table, clashing) for table in filled], promote_options="permissive")
 
 
 def _names(tables: Sequence[pa.Table]) -> list[str]:
@@ -33,15 +33,17 @@ def _names(tables: Sequence[pa.Table]) -> list[str]:
 
 
 def _promotes(tables: Sequence[pa.Table], name: str) -> bool:
-    schemas = [pa.schema([table.schema.field(name)]) for table in tables if name in table.column_names]
+    """Whether a column can be put together: types have one in common, and that one holds the values exactly."""
+    columns = [table.select([name]) for table in tables if name in table.column_names]
     try:
-        pa.unify_schemas(schemas, promote_options="permissive")
+        pa.concat_tables(columns, promote_options="permissive")
     except (pa.ArrowTypeError, pa.ArrowInvalid):
         return False
     return True
 
 
-def _with_text(table: pa.Table, names: Sequence[str]) -> pa.Table:
+def with_text(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Return the table with columns as text: strings as they are, lists and objects as JSON."""
     for name in names:
         if name in table.column_names:
             table = table.set_column(table.column_names.index(name), name, _text(table.column(name)))

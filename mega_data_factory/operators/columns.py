@@ -1,7 +1,9 @@
 """Columns in and out of an Arrow table, and the family's one rule for what is missing.
 
-A column that is not there, or holds no text, is a mistake of the configuration and stops with `ConfigError`. Numbers
-and truth values in a text column are read as text: a source without a schema may hold nothing else for a while. A value
+A column that is not there, or holds no text, stops with `ColumnError`: in the first batch of a source that is a mistake
+of the configuration, in a later one the stage takes the column for null, or for JSON text. Numbers and truth values in
+a text column are read as text: a source without a schema may hold nothing else for a while. Bytes are read as text
+where they are UTF-8; a record whose bytes are not is an error. A value
 that is null is data: a refiner leaves it null, a filter rejects it with the reason `missing_<what>` (for example
 `missing_text`), and a deduplicator passes it on, because nothing is not a copy of anything. Empty text is text of
 length 0 and is judged like any other.
@@ -14,7 +16,7 @@ from collections.abc import Mapping
 import polars as pl
 import pyarrow as pa
 
-from mega_data_factory.errors import ConfigError, did_you_mean
+from mega_data_factory.errors import ColumnError, did_you_mean
 
 
 def column_of(table: pa.Table, name: str, parameter: str) -> pa.ChunkedArray:
@@ -26,11 +28,12 @@ def column_of(table: pa.Table, name: str, parameter: str) -> pa.ChunkedArray:
         parameter: the operator's parameter that names the column, for the message.
 
     Raises:
-        ConfigError: the table has no such column.
+        ColumnError: the table has no such column.
     """
     if name not in table.column_names:
-        raise ConfigError(
+        raise ColumnError(
             f"{parameter}: there is no column `{name}`; the columns are {', '.join(table.column_names) or 'none'}",
+            column=name,
             hint=did_you_mean(name, table.column_names),
         )
     return table.column(name)
@@ -40,12 +43,15 @@ def text_of(table: pa.Table, name: str, parameter: str = "text_column") -> pl.Se
     """The text column `name` as a polars String series, null where the value is null.
 
     Raises:
-        ConfigError: there is no such column, or it does not hold text.
+        ColumnError: there is no such column, or it does not hold text.
+        ArrowInvalid: it holds bytes that are not UTF-8.
     """
     column = column_of(table, name, parameter)
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (_is_text(kind) or _is_plain(kind) or pa.types.is_null(kind)):
-        raise ConfigError(f"{parameter}: column `{name}` holds {column.type}, not text")
+    if _is_bytes(kind):
+        column = column.cast(pa.string())
+    elif not (_is_text(kind) or _is_plain(kind) or pa.types.is_null(kind)):
+        raise ColumnError(f"{parameter}: column `{name}` holds {column.type}, not text", column=name)
     series = pl.from_arrow(column)
     assert isinstance(series, pl.Series)
     return series.cast(pl.String).rechunk()
@@ -67,6 +73,10 @@ def to_strings(series: pl.Series) -> pa.Array:
 
 def _is_plain(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -7,6 +7,7 @@ import datetime
 import decimal
 import json
 import math
+import uuid
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -24,8 +25,8 @@ class JsonlWriter(Writer):
     """Writes one JSON object per line, in UTF-8, optionally compressed.
 
     Dates and times become ISO 8601 strings, durations seconds, decimals strings of all their digits, bytes base64
-    (RFC 4648), maps lists of [key, value]; NaN and the infinities, which JSON has not, become null. A null is written
-    as null, so every line has every key.
+    (RFC 4648), maps lists of [key, value], UUIDs strings; NaN and the infinities, which JSON has not, become null. A
+    null is written as null, so every line has every key.
 
     Args:
         output_path: folder or fsspec URI that the files go to.
@@ -116,7 +117,7 @@ def _jsonable(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
-    if isinstance(value, decimal.Decimal):
+    if isinstance(value, decimal.Decimal | uuid.UUID):
         return str(value)
     if isinstance(value, list | tuple):
         return [_jsonable(item) for item in value]

@@ -142,3 +142,58 @@ def test_a_source_that_is_not_there(tmp_path: Path, engine: str) -> None:
     assert result.error.slug == "input-unreadable"
     assert "nothing.jsonl" in result.error.message
     assert MetricsReader(str(tmp_path / "run" / "metrics")).run("latest")["status"] == "failed"
+
+
+def test_what_a_writer_cannot_write_is_set_aside(tmp_path: Path, engine: str) -> None:
+    """Records that the writer raises for are in the error sink, the others are written, and the books balance."""
+    source = jsonl(tmp_path / "a.jsonl", [f"BAD {n}" if n % 10 == 3 else f"text {n}" for n in range(200)])
+    made = Pipeline(tmp_path / "run", source, [stage("only", fake("Upper"))], engine=engine)
+    made.writer = {"type": "tests.fakes:PickyWriter", "params": {"target_file_mb": 0.001}}
+    made.executor = {"batch_size": 50}
+    result = made.run()
+    assert result.error is None
+    assert result.closed(), result.books
+    assert len(result.texts) == result.run["total_output_records"] == 180
+    assert result.run["writer_errors"] == result.run["total_errors"] == len(result.errors) == 20
+    assert {line["stage"] for line in result.errors} == {"data_writer"}
+    assert result.errors[0]["reason"] == "ValueError: cannot write BAD 3"
+
+
+def test_fail_stops_at_what_cannot_be_written(tmp_path: Path) -> None:
+    """With on_error: fail such a record ends the run and is named."""
+    source = jsonl(tmp_path / "a.jsonl", ["text", "BAD"])
+    made = Pipeline(tmp_path / "run", source, [stage("only", fake("Upper"))], executor={"on_error": "fail"})
+    made.writer = {"type": "tests.fakes:PickyWriter"}
+    result = made.run()
+    assert result.error is not None
+    assert result.error.slug == "output-unwritable"
+    assert "a.jsonl@" in result.error.message
+    assert "cannot write BAD" in result.error.message
+
+
+def test_a_panic_of_a_library_is_an_error_of_its_record(tmp_path: Path) -> None:
+    """What a library in Rust raises is no `Exception`; it costs the record all the same, and no worker dies."""
+    result = run_with(tmp_path, "local", fake("PanicsAtWord"))
+    assert result.closed(), result.books
+    assert len(result.texts) == 180
+    assert result.dead_letters == []
+    assert result.errors[0]["reason"] == "PanicException: range end index 5 out of range"
+
+
+@pytest.mark.parametrize("operator", ["text_length_filter", "unicode_repair_refiner"])
+@pytest.mark.parametrize(
+    "odd", ['{"content": "other key"}', '{"text": ["a", "b"]}', '{"text": {"a": 1}}', '{"text": null}', '{"text": 7}']
+)
+def test_the_verdict_on_a_record_does_not_depend_on_its_neighbours(tmp_path: Path, odd: str, operator: str) -> None:
+    """A record that lacks the text, or has a list in its place, fares alike alone in its file and among others."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_text("".join(f'{{"text": "good {n}"}}\n' for n in range(20)))
+    (tmp_path / "in" / "b.jsonl").write_text(odd + "\n")
+    (tmp_path / "in" / "c.jsonl").write_text('{"text": "one"}\n' + odd + '\n{"text": "two"}\n')
+    stages = [stage("only", {"name": operator}, {"name": "text_length_filter", "params": {"min_length": 1}})]
+    result = Pipeline(tmp_path / "run", str(tmp_path / "in"), stages).run()
+    assert result.error is None
+    assert result.closed(), result.books
+    assert result.run["rejected_records"] in (0, 2)
+    assert result.run["total_errors"] == 0
+    assert result.run["total_output_records"] == 24 - result.run["rejected_records"]

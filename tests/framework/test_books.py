@@ -82,7 +82,7 @@ def test_order_of_commits_is_free():
         ([row(0, 0, 10, 7, 2)], 7, "s0/op0: input 10, output + rejected + errors 9"),
         ([row(0, 0, 10, 8, 2), row(0, 1, 7, 7)], 7, "s0/op0 passed on 8 records, s0/op1 was offered 7"),
         ([row(0, 0, 10, 8, 2), row(1, 0, 9, 9)], 9, "s0/op0 passed on 8 records, s1/op0 was offered 9"),
-        ([row(0, 0, 10, 10)], 9, "s0/op0 passed on 10 records, the writer committed 9"),
+        ([row(0, 0, 10, 10)], 9, "s0/op0 passed on 10 records, the writer took 9"),
     ],
 )
 def test_every_kind_of_difference_is_named(rows, written, said):

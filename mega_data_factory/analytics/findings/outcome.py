@@ -126,6 +126,8 @@ def errors(recording: Recording, _: Past) -> Iterator[Finding]:
     by_place = {o.label: o.errors for stage in recording.stages for o in stage.operators if o.errors}
     if run.get("loader_errors"):
         by_place["data_loader"] = run["loader_errors"]
+    if run.get("writer_errors"):
+        by_place["data_writer"] = run["writer_errors"]
     worst = max(by_place, key=lambda place: by_place[place], default=None)
     where = f" {count(by_place[worst])} of them in {worst}." if worst else ""
     yield Finding(

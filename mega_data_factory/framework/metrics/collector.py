@@ -236,7 +236,9 @@ class MetricsCollector:
             num_stages=len(stages),
             total_input_records=stages[0].input_records if stages else 0,
             total_output_records=stages[-1].output_records if stages else 0,
-            total_errors=sum(stage.error_count for stage in stages) + set_values.get("loader_errors", 0),
+            total_errors=sum(stage.error_count for stage in stages)
+            + set_values.get("loader_errors", 0)
+            + set_values.get("writer_errors", 0),
             rejected_records=sum(stage.rejected_records for stage in stages),
             status=self._status,
             error=self._error,

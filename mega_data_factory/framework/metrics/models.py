@@ -164,7 +164,7 @@ class RunMetrics:
         total_output_records: records committed by the writer.
         overall_pass_rate: 100 · out / in, percent; None when nothing came in.
         avg_throughput: records in ÷ duration, per second; None when nothing came in.
-        total_errors: records that operators or the loader set aside.
+        total_errors: records that operators, the loader or the writer set aside.
         config: the configuration.
         status: `completed`, `failed`, `interrupted` or `running`.
         error: what made it fail.
@@ -191,6 +191,7 @@ class RunMetrics:
         hostname: machine of the driver.
         pid: process of the driver.
         export_failures: how often metrics could not be exported to other systems while it ran.
+        writer_errors: records that the writer could not write.
     """
 
     run_id: str
@@ -231,6 +232,7 @@ class RunMetrics:
     hostname: str | None = None
     pid: int | None = None
     export_failures: int = 0
+    writer_errors: int = 0
 
     def __post_init__(self) -> None:
         self.start_time = naive(self.start_time)

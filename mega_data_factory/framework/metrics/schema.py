@@ -18,6 +18,7 @@ HISTORY: dict[int, str] = {
     1: "runs, stages and operators have the columns of this package; the file says version and run",
     2: "samples; in runs the heartbeat and who writes it; comments of columns are no longer in the files",
     3: "nodes; in runs the exports that failed",
+    4: "in runs the records that could not be written",
 }
 """What each version of the files brought."""
 
@@ -93,7 +94,7 @@ RUNS = _table(
     ("total_output_records", _COUNT, "records committed by the writer"),
     ("overall_pass_rate", _REAL, "100 * total output / total input, percent; null when nothing came in"),
     ("avg_throughput", _REAL, "total_input_records / duration, records per second"),
-    ("total_errors", _COUNT, "records that operators or the loader set aside"),
+    ("total_errors", _COUNT, "records that operators, the loader or the writer set aside"),
     ("config", _TEXT, "JSON object: the configuration; null when none was given"),
     ("status", _TEXT, "completed, failed, interrupted or running"),
     ("error", _TEXT, "what made it fail; null when it did not"),
@@ -120,6 +121,7 @@ RUNS = _table(
     ("hostname", _TEXT, "machine of the driver"),
     ("pid", _COUNT, "process of the driver"),
     ("export_failures", _COUNT, "how often metrics could not be exported to other systems while it ran"),
+    ("writer_errors", _COUNT, "records that the writer could not write"),
 )
 
 SAMPLES = _table(
