@@ -14,12 +14,11 @@ from mega_data_factory.cli.failures import SUCCESS, print_json
 from mega_data_factory.cli.screen import stdout
 from mega_data_factory.errors import ResourceError
 from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.metrics.redaction import redacted
 from mega_data_factory.framework.plan import Plan, make_plan
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.resources import check_fit, this_machine
 from mega_data_factory.visualization.formats import count, plural, size
-
-_SECRET = ("token", "secret", "password", "passwd", "credential", "api_key", "access_key")
 
 
 def validate(config: Path, overrides: Sequence[str], *, as_json: bool) -> int:
@@ -90,19 +89,7 @@ def _fit(made: Plan) -> dict[str, Any]:
 
 
 def _component(component: Component) -> dict[str, Any]:
-    return {"name": component.name, "class": component.target, "params": _hide_secrets(component.params)}
-
-
-def _hide_secrets(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of keys that sound like secrets are not shown, at any depth: plans end up in build logs."""
-    return {
-        key: "***"
-        if any(word in key.lower() for word in _SECRET) and value is not None
-        else _hide_secrets(value)
-        if isinstance(value, Mapping)
-        else value
-        for key, value in params.items()
-    }
+    return {"name": component.name, "class": component.target, "params": redacted(component.params)}
 
 
 def _tree(described: Mapping[str, Any]) -> Tree:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from datetime import date
 
+from mega_data_factory import strict_json
 from mega_data_factory.errors import ConfigError, MdfError, MetricsQueryError, ResourceError, ResumeError
+from mega_data_factory.framework.metrics.redaction import without_credentials
 
 SUCCESS = 0
 RUN_FAILED = 1
@@ -30,23 +30,20 @@ def exit_code(error: MdfError) -> int:
 
 
 def tell(error: MdfError, *, as_json: bool) -> int:
-    """Print an error on stderr, and as JSON on stdout where JSON was asked for.
+    """Print an error on stderr, and as JSON on stdout where JSON was asked for; credentials in it are not shown.
 
     Returns:
         The exit code.
     """
-    print(f"error[{error.slug}]: {error.message}", file=sys.stderr)  # noqa: T201 - the command line prints
-    if error.hint:
-        print(f"  hint: {error.hint}", file=sys.stderr)  # noqa: T201 - the command line prints
+    shown = {name: None if text is None else without_credentials(text) for name, text in error.as_dict().items()}
+    print(f"error[{error.slug}]: {shown['message']}", file=sys.stderr)  # noqa: T201 - the command line prints
+    if shown["hint"]:
+        print(f"  hint: {shown['hint']}", file=sys.stderr)  # noqa: T201 - the command line prints
     if as_json:
-        print_json({"error": error.as_dict()})
+        print_json({"error": shown})
     return exit_code(error)
 
 
 def print_json(value: object) -> None:
-    """One JSON document on stdout; times are ISO 8601, and what else JSON has no type for becomes text."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=_text))  # noqa: T201 - the command line prints
-
-
-def _text(value: object) -> str:
-    return value.isoformat() if isinstance(value, date) else str(value)
+    """Print one JSON document on stdout."""
+    print(strict_json.dumps(value, indent=2))  # noqa: T201 - the command line prints

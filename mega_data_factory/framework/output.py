@@ -6,11 +6,9 @@ import fnmatch
 import hashlib
 import io
 import json
-import math
 import time
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import pyarrow as pa
 
@@ -22,6 +20,7 @@ from mega_data_factory.framework.contracts import RECORD_ID, WRITER_STAGE, Outpu
 from mega_data_factory.framework.plan import Plan
 from mega_data_factory.framework.stage import describe, record_json
 from mega_data_factory.framework.tables import concat
+from mega_data_factory.strict_json import finite
 
 _OURS = "part-*"
 _STATE = "_state"
@@ -247,7 +246,7 @@ def write_exclusions(path: str, exclusions: Sequence[Exclusion]) -> None:
     """Write excluded records as JSON lines; the record itself is the object `record`."""
     with storage.atomic_output(path) as sink:
         for exclusion in exclusions:
-            line = {key: _standard(value) for key, value in asdict(exclusion).items() if value is not None}
+            line = {key: finite(value) for key, value in asdict(exclusion).items() if value is not None}
             del line["content"]
             line["record"] = _parsed(exclusion.content)
             text = json.dumps(line, ensure_ascii=False, allow_nan=False)
@@ -257,18 +256,9 @@ def write_exclusions(path: str, exclusions: Sequence[Exclusion]) -> None:
 
 def _parsed(content: str) -> object:
     try:
-        return _standard(json.loads(content))
+        return finite(json.loads(content))
     except (ValueError, RecursionError):
         return content  # what a loader could not read is no JSON, or nested without end
-
-
-def _standard(value: Any) -> Any:
-    """The value with NaN and the infinities, which JSON has not, as null."""
-    if isinstance(value, dict):
-        return {key: _standard(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_standard(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _stem(name: str) -> str:

@@ -60,4 +60,4 @@ def test_numbers_that_json_lacks_become_null(writer):
     """NaN never breaks a reader of the JSON columns; things of other types become text."""
     writer.write_operator_metrics([row(custom_metrics={"bad": float("nan"), "when": datetime(2026, 1, 1)})], "run_test")
     custom = writer.read_operator_metrics("run_test")[0]["custom_metrics"]
-    assert custom == {"bad": None, "when": "2026-01-01 00:00:00"}
+    assert custom == {"bad": None, "when": "2026-01-01T00:00:00"}

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.metrics.secret_forms import names_secret, snake, without_tokens
 
 REDACTED = "***"
 """What stands in place of a secret."""
-
-_SECRET_KEY = re.compile(
-    r"(^|_)(passwords?|passwd|passphrase|passcode|pwd|secrets?|credentials?|auth|authorization|bearer|cookies?|jwt|sas"
-    r"|signature|connection_string|(api|access|private|secret|account|encryption|signing|storage|shared)_?keys?)(_|$)"
-)
-"""Parts of a key, in snake case, that say its value is secret."""
-
-_TOKEN_KEY = re.compile(r"(^|_)tokens?$")
-"""Likewise; but a number under such a key is an amount (`max_tokens`)."""
 
 _ENVIRONMENT = re.compile(r"\$\{\w+\}")
 """The name of a variable, not yet filled in, is no secret."""
@@ -35,28 +28,25 @@ _QUERY = re.compile(r"(?P<key>[?&;][\w.-]+)=(?P<value>'[^']*'|\"[^\"]*\"|[^&;#\s
 _SETTING = re.compile(r"(?<![\w.?&;/-])(?P<key>[A-Za-z][\w.-]*)=(?P<value>'[^']*'|\"[^\"]*\"|[^;\s]+)")
 """A key and its value in words, as in `host=db password=secret` (connection strings of libpq, ODBC and the like)."""
 
-_KNOWN_TOKENS = re.compile(
-    r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"  # AWS access key id
-    r"|\bgh[pousr]_[A-Za-z0-9]{30,}"  # GitHub
-    r"|\bhf_[A-Za-z0-9]{20,}"  # Hugging Face
-    r"|\bsk-[A-Za-z0-9_-]{20,}"  # OpenAI, Anthropic
-    r"|\bglpat-[A-Za-z0-9_-]{20,}"  # GitLab
-    r"|\bxox[abeoprs]-[A-Za-z0-9-]{10,}"  # Slack
-    r"|\bAIza[A-Za-z0-9_-]{35}"  # Google
-    r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"  # JSON web token, RFC 7519
-    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/-]{8,}=*"  # RFC 6750
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)",  # RFC 7468
-    re.DOTALL,
+_OPTION = re.compile(
+    r"(?<![\w-])(?P<dashes>--?)(?P<key>[A-Za-z][\w-]*)(?P<between>[ =]+)(?P<value>'[^']*'|\"[^\"]*\"|[^\s-]\S*)"
 )
-"""Values that are secret under any key, by the forms their issuers have published."""
+"""An option of a command line and its value."""
+
+_ENTRY = re.compile(
+    r"(?<![\w.-])(?P<quote>[\"']?)(?P<key>[A-Za-z][\w-]*)(?P=quote)(?P<colon>\s*:\s*)"
+    r"(?P<value>\$\{\w+\}|'[^']*'|\"[^\"]*\"|[^\s,;}\]]+)"
+)
+"""A key and its value as YAML and JSON write them."""
 
 
 def redacted(config: Mapping[str, Any], more: Sequence[str] = ()) -> dict[str, Any]:
-    """A configuration with `***` for everything that looks secret; the given one stays as it is.
+    """Return a configuration with `***` for everything that looks secret; the given one stays as it is.
 
-    Secret are values whose key says so (`password`, `api_key`, `hfToken`, `aws_secret_access_key` …), with all that is
-    below such a key; `key` beside `secret`, which is how fsspec calls an access key; and, in any text, passwords in
-    URIs and tokens of known forms. Variables that are not filled in (`${NAME}`) stay.
+    Secret are values whose key says so (`password`, `api_key`, `hfToken`, `openai_key`, `PGPASSWORD` …), with all that
+    is below such a key; `key` beside `secret`, which is how fsspec calls an access key; `value` beside a `name` that
+    says so; what follows such an option in a list of arguments; and, in any text, what `without_credentials` finds,
+    also within JSON. Variables that are not filled in (`${NAME}`) stay.
 
     Args:
         config: nested mappings, lists and plain values.
@@ -67,8 +57,10 @@ def redacted(config: Mapping[str, Any], more: Sequence[str] = ()) -> dict[str, A
 
 
 def without_credentials(text: str) -> str:
-    """The text with `***` for user and password of its URIs, secret parameters of queries and connection strings, and
-    tokens of known forms.
+    """Return a text with `***` for what is secret in it.
+
+    That is: user and password of URIs, secret parameters of queries and connection strings, values of secret options
+    (`--password x`) and entries (`password: x`), and tokens of known forms.
     """
     found = {match["user"] for match in _USER_INFO.finditer(text)}
     text = _USER_INFO.sub(rf"\g<scheme>{REDACTED}@", text)
@@ -76,7 +68,9 @@ def without_credentials(text: str) -> str:
         text = text.replace(f"{user}@", f"{REDACTED}@")
     text = _QUERY.sub(_query_parameter, text)
     text = _SETTING.sub(_setting, text)
-    return _KNOWN_TOKENS.sub(REDACTED, text)
+    text = _OPTION.sub(_option, text)
+    text = _ENTRY.sub(_entry, text)
+    return without_tokens(text, REDACTED)
 
 
 def in_words(error: Exception) -> str:
@@ -85,39 +79,71 @@ def in_words(error: Exception) -> str:
 
 
 def _query_parameter(match: re.Match[str]) -> str:
-    secret = _is_secret(match["key"][1:], "") or _snake(match["key"][1:]) == "sig"
+    name = match["key"][1:]
+    secret = names_secret(name) or snake(name) in ("sig", "key")
     return f"{match['key']}={REDACTED}" if secret else match[0]
 
 
 def _setting(match: re.Match[str]) -> str:
-    return f"{match['key']}={REDACTED}" if _SECRET_KEY.search(_snake(match["key"])) else match[0]
+    secret = names_secret(match["key"], match["value"]) and not _ENVIRONMENT.fullmatch(match["value"])
+    return f"{match['key']}={REDACTED}" if secret else match[0]
+
+
+def _option(match: re.Match[str]) -> str:
+    if not names_secret(match["key"], match["value"]):
+        return match[0]
+    return f"{match['dashes']}{match['key']}{match['between']}{REDACTED}"
+
+
+def _entry(match: re.Match[str]) -> str:
+    value = match["value"]
+    if value.lower() in ("bearer", "basic"):  # what follows is found by its form
+        return match[0]
+    if not names_secret(match["key"], value) or _ENVIRONMENT.fullmatch(value.strip("\"'")):
+        return match[0]
+    return f"{match['quote']}{match['key']}{match['quote']}{match['colon']}{REDACTED}"
 
 
 def _value(key: str, value: Any, beside: Mapping[str, Any], patterns: Sequence[str]) -> Any:
     named = any(fnmatch.fnmatchcase(key.lower(), pattern) for pattern in patterns)
-    if named or _is_secret(key, value) or (key == "key" and "secret" in beside):
+    if named or names_secret(key, value) or _is_secret_by_its_neighbours(key, value, beside):
         return _blotted(value)
     return _inside(value, patterns)
+
+
+def _is_secret_by_its_neighbours(key: str, value: Any, beside: Mapping[str, Any]) -> bool:
+    if key == "key" and "secret" in beside:
+        return True
+    names = [beside[name] for name in ("name", "key") if isinstance(beside.get(name), str)]
+    return key == "value" and any(names_secret(name, value) for name in names)
 
 
 def _inside(value: Any, patterns: Sequence[str]) -> Any:
     if isinstance(value, Mapping):
         return redacted(value, patterns)
     if isinstance(value, list | tuple):
-        return [_inside(item, patterns) for item in value]
-    return without_credentials(value) if isinstance(value, str) else value
+        return _arguments(value, patterns)
+    return _text(value, patterns) if isinstance(value, str) else value
 
 
-def _is_secret(key: str, value: Any) -> bool:
-    name = _snake(key)
-    amount = isinstance(value, int | float)
-    return bool(_SECRET_KEY.search(name) or (_TOKEN_KEY.search(name) and not amount))
+def _arguments(items: Sequence[Any], patterns: Sequence[str]) -> list[Any]:
+    """Return the members of a list; what follows an option that names a secret is one."""
+    found: list[Any] = []
+    for number, item in enumerate(items):
+        option = items[number - 1] if number else None
+        follows = isinstance(option, str) and option.startswith("-") and names_secret(option.lstrip("-"), item)
+        found.append(_blotted(item) if follows and not str(item).startswith("-") else _inside(item, patterns))
+    return found
 
 
-def _snake(key: str) -> str:
-    """`hfToken`, `X-Amz-Token` and `APIKey` in snake case."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", key)
-    return re.sub(r"[^a-z0-9]+", "_", words.lower())
+def _text(text: str, patterns: Sequence[str]) -> str:
+    """Return a text without secrets; one that is JSON as JSON."""
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return json.dumps(_inside(json.loads(text), patterns), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            pass  # it only began like JSON
+    return without_credentials(text)
 
 
 def _blotted(value: Any) -> Any:

@@ -7,11 +7,12 @@ the comments stay here, for they would be half of a small file.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
+
+from mega_data_factory import strict_json
 
 HISTORY: dict[int, str] = {
     0: "the columns of the published layout; nothing in the file says its version",
@@ -194,7 +195,7 @@ def to_table(rows: Iterable[object], schema: pa.Schema, run_id: str) -> pa.Table
 def _cell(row: object, column: str) -> object:
     value = getattr(row, column)
     if column in JSON_COLUMNS:
-        return None if value is None else to_json(value)
+        return None if value is None else strict_json.dumps(value)
     if column == "latency_histogram":
         return [{"bucket": bucket, "count": count} for bucket, count in value.to_pairs()]
     return value
@@ -208,26 +209,3 @@ def to_rows(table: pa.Table) -> list[dict[str, Any]]:
             if row[column] is not None:
                 row[column] = json.loads(row[column])
     return rows
-
-
-def to_json(value: Mapping[str, Any]) -> str:
-    """JSON that every reader takes: NaN and infinities become null, numpy scalars numbers, other things text."""
-    try:
-        return json.dumps(value, allow_nan=False, default=_plain)
-    except ValueError:  # a number that JSON does not have
-        return json.dumps(_finite(value), default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    item = getattr(value, "item", None)  # numpy scalars
-    return item() if callable(item) else str(value)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
