@@ -442,3 +442,13 @@ def test_an_unknown_status_is_refused(store: str, capsys: pytest.CaptureFixture[
     assert main(["runs", "list", "--status", "complete"]) == 2
     assert "did you mean `completed`?" in capsys.readouterr().err
     assert set(runs.STATUSES) == {"completed", "failed", "interrupted", "running", "aborted"}
+
+
+def test_times_beyond_python_are_shown_as_text(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What DuckDB knows and Python does not (infinity, years beyond 9999) is text in table, CSV and JSON."""
+    query = "SELECT 'infinity'::TIMESTAMP, '-infinity'::DATE, TIMESTAMP '20000-01-01', DATE '12000-01-01'"
+    for option in ((), ("--csv",), ("--json",)):
+        assert main(["metrics", "sql", "--metrics", store, query, *option]) == 0
+        shown = capsys.readouterr().out
+        for text in ("infinity", "-infinity", "20000-01-01T00:00:00", "12000-01-01"):
+            assert text in shown

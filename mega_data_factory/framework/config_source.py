@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from mega_data_factory.errors import ConfigError, did_you_mean
+from mega_data_factory.framework import config_yaml
 from mega_data_factory.framework.metrics.redaction import without_credentials
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
@@ -40,7 +41,7 @@ class ConfigSource:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> ConfigSource:
-        """A source without a file."""
+        """Return a source without a file."""
         return cls(copy.deepcopy(dict(values)))
 
     @classmethod
@@ -52,18 +53,19 @@ class ConfigSource:
         """
         try:
             text = path.expanduser().read_text(encoding="utf-8")
+        except RuntimeError as error:  # `~nobody`
+            raise ConfigError(f"cannot read {path}: {error}", hint="give the path of a YAML file") from error
         except OSError as error:
             raise ConfigError(f"cannot read {path}: {error.strerror}", hint="give the path of a YAML file") from error
         except UnicodeDecodeError as error:
             raise ConfigError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
         try:
-            values = yaml.safe_load(text)
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            values, node = config_yaml.parse(text, str(path))
             lines = dict(_lines(node, (), path)) if node is not None else {}
         except yaml.YAMLError as error:
             raise ConfigError(f"{path} is not valid YAML: {error}") from error
         except RecursionError as error:
-            raise ConfigError(f"{path} is nested too deeply, or an alias in it stands for itself") from error
+            raise ConfigError(f"{path} is nested too deeply") from error
         if not isinstance(values, dict):
             raise ConfigError(f"{path} holds no mapping; a pipeline has data_loader, stages and data_writer")
         return cls(values, path, lines)
@@ -89,11 +91,13 @@ class ConfigSource:
             if not separator or not dotted:
                 raise ConfigError(f"--set {text}: not of the form key=value", hint="executor.batch_size=500")
             try:
-                keys.add(_assign(values, dotted.split("."), yaml.safe_load(value)))
+                parsed, _ = config_yaml.parse(value)
+            except (yaml.YAMLError, RecursionError) as error:
+                raise ConfigError(f"--set {dotted}: {value!r} is not a YAML value") from error
+            try:
+                keys.add(_assign(values, dotted.split("."), parsed))
             except (LookupError, TypeError, ValueError) as error:
                 raise ConfigError(f"--set {dotted}: no such key ({error})") from error
-            except yaml.YAMLError as error:
-                raise ConfigError(f"--set {dotted}: {value!r} is not a YAML value") from error
         return ConfigSource(values, self.path, self.lines, frozenset(keys))
 
     def expanded(self) -> dict[str, Any]:
@@ -114,8 +118,10 @@ class ConfigSource:
             return {k: self._expand(v, (*key, k)) for k, v in value.items()}
         if isinstance(value, list):
             return [self._expand(v, (*key, i)) for i, v in enumerate(value)]
-        if not isinstance(value, str) or "${" not in value:
+        if not isinstance(value, str):
             return value
+        if "${" not in value:
+            return self._checked(value, key)
 
         def lookup(match: re.Match[str]) -> str:
             found = os.environ.get(match["name"], match["default"])
@@ -127,13 +133,25 @@ class ConfigSource:
             return found
 
         text = _VARIABLE.sub(lookup, value)
-        return _as_yaml(text) if _VARIABLE.fullmatch(value) else text
+        return _as_yaml(self._checked(text, key)) if _VARIABLE.fullmatch(value) else self._checked(text, key)
+
+    def _checked(self, text: str, key: Key) -> str:
+        """Refuse a text that no file can hold: half of a surrogate pair has no place in UTF-8."""
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(
+                f"{self.where(key)}{dotted(key)}: character {error.start + 1} is half of a surrogate pair (U+"
+                f"{ord(text[error.start]):04X}), which UTF-8 cannot hold",
+                hint="write the character itself, in UTF-8",
+            ) from None
+        return text
 
 
 def _as_yaml(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return config_yaml.parse(text)[0]
+    except (yaml.YAMLError, RecursionError):
         return text
 
 

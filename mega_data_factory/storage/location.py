@@ -44,7 +44,10 @@ def local_path(uri: Location) -> Path:
         return Path(urllib.request.url2pathname(urllib.parse.urlsplit(text).path))
     if "://" in text:
         raise InputError(f"{text} is not on this machine", hint="give a local path here")
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # `~nobody`
+        raise InputError(f"{text}: {error}", hint="give the folder by its whole path") from error
 
 
 def join(uri: Location, *parts: str) -> str:

@@ -108,7 +108,7 @@ def test_all_mistakes_are_told_at_once(write):
     [
         (b"a: [1, 2", "is not valid YAML"),
         (b"{[a, b]: 1}", "unhashable key"),
-        (b"a: &a [*a]", "an alias in it stands for itself"),
+        (b"a: &a [*a]", "contains a recursive alias"),
         (b"[" * 3000, "nested too deeply"),
         (b"- a\n- b", "holds no mapping"),
         (b"", "holds no mapping"),

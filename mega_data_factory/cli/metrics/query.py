@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from rich.console import Console
 from rich.markup import escape
@@ -57,7 +58,30 @@ def sql(metrics: str, query: str, *, as_json: bool, as_csv: bool) -> int:
 def _rows(answer: pa.Table) -> Iterator[tuple[Any, ...]]:
     """Row after row; columns by place, because their names need not be distinct."""
     for batch in answer.to_batches():
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        yield from zip(*map(_values, batch.columns), strict=True)
+
+
+def _values(column: pa.Array) -> list[Any]:
+    try:
+        return column.to_pylist()  # type: ignore[no-any-return]
+    except (ValueError, OverflowError):  # a time that Python cannot hold
+        return [_value(scalar) for scalar in column]
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    """Return a value; a time beyond the years 1 to 9999 as the text that DuckDB shows."""
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):
+        pass
+    kind = scalar.type
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        return str(scalar)
+    unit: Any = "D" if pa.types.is_date32(kind) else "ms" if pa.types.is_date(kind) else kind.unit
+    bits = 31 if pa.types.is_date32(kind) else 63
+    if abs(scalar.value) == (1 << bits) - 1:
+        return "infinity" if scalar.value > 0 else "-infinity"
+    return str(np.datetime64(scalar.value, unit))
 
 
 def distinct(names: Sequence[str]) -> list[str]:
