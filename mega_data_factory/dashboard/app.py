@@ -1,4 +1,4 @@
-"""The application: one frame around pages that the address chooses, made again when the store has changed."""
+"""The Dash application: one frame around the page of the address, rendered again when the store has changed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mega_data_factory.visualization.theme import DARK, LIGHT
 _log = logging.getLogger("mega_data_factory.dashboard")
 
 _TICK = 2000
-"""Milliseconds between two questions of a page whether it has to be made again."""
+"""Milliseconds between two checks of an open page for changes."""
 
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -49,13 +49,13 @@ _INDEX = """<!DOCTYPE html>
 def create_app(
     path: Location, *, token: str | None = None, hosts: Sequence[str] = (), refresh: float = REFRESH_SECONDS
 ) -> Dash:
-    """The application over a metrics folder; its Flask server is `app.server`, with the `RunStore` in its settings.
+    """Return the application for a metrics folder. `app.server` is its Flask server, with the `RunStore` in its config.
 
     Args:
-        path: the metrics folder, local or an fsspec URI; it need not exist yet.
-        token: what a browser has to show; None on loopback.
-        hosts: names that it is called by, beside loopback; any where a token guards it and none is given.
-        refresh: seconds between two looks at the folder.
+        path: The metrics folder, local or an fsspec URI; it need not exist yet.
+        token: The token to ask browsers for; None on loopback.
+        hosts: Host names of the server besides loopback; empty for any if there is a token.
+        refresh: Seconds between two reads of the folder.
     """
     store = RunStore(path, refresh=refresh).start()
     app = Dash(
@@ -71,14 +71,24 @@ def create_app(
     app.layout = _frame()
     _show_pages(app, store)
     _show_runs(app, store)
-    _choose(app)
-    Guard(token, hosts, app.csp_hashes()).protect(app.server)  # before anything else is asked of a request
+    _choose(app, store)
+    Guard(token, hosts, app.csp_hashes()).protect(app.server)  # before any other check of a request
     explain_failures(app.server, app.callback_map)
     return app
 
 
 def _looks() -> str:
-    return "\n".join((LIGHT.css(), DARK.css().replace(":root", ':root[data-theme="dark"]', 1)))
+    """Return the colours of both looks as CSS; paper is always light."""
+    dark = DARK.css()
+    chosen = dark.replace(":root", ':root[data-theme="dark"]', 1)
+    preferred = dark.replace(":root", ":root:not([data-theme])", 1)  # before the script has run
+    return "\n".join(
+        (
+            LIGHT.css(),
+            f"@media screen {{ {chosen} }}",
+            f"@media screen and (prefers-color-scheme: dark) {{ {preferred} }}",
+        )
+    )
 
 
 def _frame() -> Component:
@@ -99,7 +109,7 @@ def _frame() -> Component:
                     html.Button("Light or dark", id="look-button", type="button", className="look"),
                 ]
             ),
-            html.Main(id="content", tabIndex=-1),
+            html.Main(parts.loading(), id="content", tabIndex=-1),
         ],
         id="frame",
     )
@@ -122,7 +132,7 @@ def _show_pages(app: Dash, store: RunStore) -> None:
         State("shown", "data"),
     )
     def show(path: str, search: str, look: str | None, _: int, shown: Any) -> tuple[Component, str, Any]:
-        if look is None:  # the browser has not said yet whether it is light or dark
+        if look is None:  # the browser has not yet sent whether it is light or dark
             raise PreventUpdate
         view = _view(store, search, look)
         page = page_at(path or "/")
@@ -141,26 +151,26 @@ def _show_pages(app: Dash, store: RunStore) -> None:
 
 
 def _made(show: Any, view: View, address: Sequence[str]) -> tuple[str, Component]:
-    """A page, or one that says why it cannot be made."""
+    """Return the page, or one with the error that it failed with."""
     try:
         made: tuple[str, Component] = show(view, *address)
     except MdfError as error:
         hint = [without_paths(error.hint)] if error.hint else []
-        return "Not to be shown", parts.notice(
-            "This cannot be shown", without_paths(error.message), *hint, parts.link("All runs", "/")
+        return "Unavailable", parts.notice(
+            "Unavailable", without_paths(error.message), *hint, parts.link("All runs", "/")
         )
-    except Exception:  # noqa: BLE001 - a page that fails must not show its reasons to whoever looks
-        _log.exception("the page %s could not be made", address)
-        return "Not to be shown", parts.notice(
-            "This page could not be made",
-            "The log of the dashboard says why.",
+    except Exception:  # noqa: BLE001 - the reasons belong into the log, not on the page
+        _log.exception("the page %r failed to render", address)
+        return "Unavailable", parts.notice(
+            "This page failed to render",
+            "The log of the dashboard has the reason.",
             parts.link("All runs", "/"),
         )
     return made
 
 
 def _missing(path: str) -> Component:
-    return parts.notice("There is no such page", f"Nothing is at {path}.", parts.link("All runs", "/"))
+    return parts.notice("Page not found", f"There is no page at {path}.", parts.link("All runs", "/"))
 
 
 def _show_runs(app: Dash, store: RunStore) -> None:
@@ -194,7 +204,7 @@ def _show_runs(app: Dash, store: RunStore) -> None:
         now = [listed.version, listed.ready, listed.error is None]
         if ctx.triggered_id == "tick" and now == version:
             raise PreventUpdate
-        choice = Choice.of(view.query)
+        choice = Choice.from_query(view.query)
         wanted = Choice(text or "", pipeline or "", tuple(status or ()), period or "", choice.sort, choice.ascending)
         if wanted.filters == choice.filters:
             wanted = choice
@@ -208,8 +218,8 @@ def _show_runs(app: Dash, store: RunStore) -> None:
     )
 
 
-def _choose(app: Dash) -> None:
-    """What leads to a comparison."""
+def _choose(app: Dash, store: RunStore) -> None:
+    """Register the callbacks that lead to a comparison."""
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("mdf", "pick"),
@@ -230,17 +240,17 @@ def _choose(app: Dash) -> None:
     def go(clicks: int | None, picked: list[str]) -> str:
         if not clicks:
             raise PreventUpdate
-        return f"/compare?{urlencode([('run', run) for run in picked])}"
+        return f"/compare?{urlencode([('run', run) for run in store.by_age(picked)])}"
 
     @app.callback(
         Output("url", "search"), Input("compare-runs", "value"), State("url", "search"), prevent_initial_call=True
     )
     def compare(chosen: list[str] | None, search: str | None) -> str:
-        wanted = urlencode([("run", run) for run in chosen or []])
-        now = f"?{wanted}" if wanted else ""
-        if now == (search or ""):
+        chosen = chosen or []
+        if {*chosen} == {*parse_qs((search or "").removeprefix("?")).get("run", [])}:
             raise PreventUpdate
-        return now
+        wanted = urlencode([("run", run) for run in store.by_age(chosen)])
+        return f"?{wanted}" if wanted else ""
 
     @app.callback(
         Output("url", "search", allow_duplicate=True),

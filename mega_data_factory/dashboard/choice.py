@@ -1,4 +1,4 @@
-"""Which runs a list shows, in which order: what the controls say and an address carries."""
+"""Filters and order of the list of runs, as its controls and its address hold them."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ COLUMNS = {
     "total_errors": "errors",
     "books_closed": "books",
 }
-"""Columns of the table, which are those that it can be sorted by, and their headings."""
+"""Columns of the table, by which it can be sorted, and their headings."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which runs, in which order: all of it stands in the address.
+    """Filters and order of the list of runs; the address holds all of it.
 
     Attributes:
-        text: part of the id, the pipeline, the host or the error.
-        pipeline: name of one; empty for all.
-        status: of these; empty for all.
-        period: a key of `PERIODS`.
-        sort: a column.
-        ascending: the smallest first.
-        page: of the table, from 1.
+        text: Part of the id, the pipeline, the host or the error.
+        pipeline: Name of a pipeline; empty for all.
+        status: Statuses; empty for all.
+        period: A key of `PERIODS`.
+        sort: A column.
+        ascending: Whether the smallest comes first.
+        page: Page of the table, from 1.
     """
 
     text: str = ""
@@ -55,8 +55,8 @@ class Choice:
     page: int = 1
 
     @classmethod
-    def of(cls, query: Mapping[str, list[str]]) -> Choice:
-        """What an address says; what it says wrongly is left out."""
+    def from_query(cls, query: Mapping[str, list[str]]) -> Choice:
+        """Return the choice of a query; values that are not valid are ignored."""
         first = {key: values[0] for key, values in query.items()}
         page = first.get("page", "1")
         return cls(
@@ -71,11 +71,11 @@ class Choice:
 
     @property
     def filters(self) -> tuple[object, ...]:
-        """What it is narrowed to."""
+        """Return the filters without the order."""
         return self.text, self.pipeline, self.status, self.period
 
     def address(self) -> str:
-        """The part of the address behind the path: `?status=failed&sort=duration`, or nothing."""
+        """Return the query of the address: `?status=failed&sort=duration`, or nothing."""
         pairs = [("q", self.text), ("pipeline", self.pipeline), *(("status", status) for status in self.status)]
         pairs += [("period", self.period), ("sort", self.sort if self.sort != "start_time" else "")]
         pairs += [("order", "up" if self.ascending else ""), ("page", str(self.page) if self.page > 1 else "")]
@@ -83,11 +83,11 @@ class Choice:
         return f"?{urlencode(kept)}" if kept else ""
 
     def chosen(self, runs: pa.Table, now: datetime) -> pa.Table:
-        """The runs, in order.
+        """Return the chosen runs, in order.
 
         Args:
-            runs: rows of the table `runs`.
-            now: naive UTC.
+            runs: Rows of the table `runs`.
+            now: Current time, naive UTC.
         """
         conditions = list(self._conditions(now))
         found = runs.filter(reduce(and_, conditions)) if conditions else runs

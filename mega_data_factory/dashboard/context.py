@@ -1,4 +1,4 @@
-"""What every page gets."""
+"""Input of every page."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mega_data_factory.visualization.theme import DARK, LIGHT, Theme
 
 @dataclass(frozen=True)
 class View:
-    """One look at one page.
+    """Input of a page.
 
     Attributes:
-        store: the runs.
-        theme: the look.
-        query: the part of the address behind `?`, values in order.
+        store: The runs.
+        theme: The look.
+        query: Query of the address: key → values in order.
     """
 
     store: RunStore
@@ -24,10 +24,10 @@ class View:
     query: Mapping[str, list[str]] = field(default_factory=dict)
 
     def first(self, key: str, default: str = "") -> str:
-        """The first value of a key of the query."""
+        """Return the first value of a key of the query."""
         return self.query.get(key, [default])[0]
 
 
 def theme_of(look: str | None) -> Theme:
-    """The theme that a browser asks for."""
+    """Return the theme that a browser asks for."""
     return DARK if look == "dark" else LIGHT

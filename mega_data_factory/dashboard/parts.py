@@ -1,4 +1,4 @@
-"""The parts that pages are made of. All text is text: Dash puts it into the page as such, never as HTML."""
+"""Parts of the pages. All text is put into the page by Dash as text, never as HTML."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mega_data_factory.reports.tables import Row, Tile
 from mega_data_factory.visualization.formats import plural
 
 MOST_ROWS = 50
-"""Rows of a table of workers."""
+"""Most rows of a table of workers."""
 
 _GRAPH: Any = {
     "displaylogo": False,
@@ -26,58 +26,68 @@ _GRAPH: Any = {
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
 }
 
+_JOINTS = re.compile(r"(?<=[_\-/.:])(?=\w)")
+
 _SEVERITY = {"critical": "bad", "warning": "warning", "advice": "advice", "good": "good"}
 
 _TONES = {"completed": "good", "running": "active", "failed": "bad", "aborted": "bad", "interrupted": "warning"}
 
 
 def run_path(run_id: str, *rest: str) -> str:
-    """The address of a run, or of something in it: `/run/ID/stage/NAME`."""
+    """Return the address of a run, or of a part of it: `/run/ID/stage/NAME`."""
     return "/" + "/".join(quoted(part) for part in ("run", run_id, *rest))
 
 
 def quoted(part: str) -> str:
-    """A part of an address, whatever letters it has."""
+    """Return a name as one part of an address."""
     return quote(part, safe="")
 
 
 def aria(**attributes: str) -> dict[str, Any]:
-    """Attributes for who cannot see the page: `aria(label="Runs")`."""
+    """Return ARIA attributes for screen readers: `aria(label="Runs")`."""
     return {f"aria-{name}": value for name, value in attributes.items()}
 
 
 def link(text: str, href: str) -> Component:
-    """A link to another view."""
-    return dcc.Link(text, href=href, refresh=False)
+    """Return a link to another page."""
+    return dcc.Link(breakable(text), href=href, refresh=False)
+
+
+def breakable(text: str) -> str | list[Component | str]:
+    """Return a name that may break after `_`, `-`, `/`, `.` and `:`, so that no line ends inside a word."""
+    pieces = [piece for piece in _JOINTS.split(text) if piece]
+    if len(pieces) < 2:
+        return text
+    return [part for piece in pieces for part in (html.Wbr(), piece)][1:]
 
 
 def heading(title: str, *beside: Component | str, trail: Iterable[tuple[str, str]] = ()) -> Component:
-    """The head of a page.
+    """Return the head of a page.
 
     Args:
-        title: of the page.
-        beside: what stands behind it.
-        trail: text and address of the pages above it.
+        title: Title of the page.
+        beside: Parts after the title, on its line.
+        trail: Text and address of each page above this one.
     """
     above = [link(text, href) for text, href in trail]
     parts = [html.Nav(above, className="trail", **aria(label="Above"))] if above else []
-    return html.Div([*parts, html.Div([html.H1(title), *beside], className="title")], className="head")
+    return html.Div([*parts, html.Div([html.H1(breakable(title)), *beside], className="title")], className="head")
 
 
 def badge(status: str | None) -> Component:
-    """The status of a run."""
+    """Return the status of a run as a badge."""
     text = status or "unknown"
     return html.Span(text, className=f"badge {_TONES.get(text, '')}".strip())
 
 
 def ago(heartbeat: datetime) -> Component:
-    """How long ago a run was last heard of; the browser counts on."""
+    """Return the time since the last heartbeat of a run, which the browser keeps counting."""
     stamp = f"{heartbeat.isoformat()}Z"
-    return html.Time(f"last heard of at {heartbeat:%H:%M:%S} UTC", dateTime=stamp, className="ago note")
+    return html.Time(f"last update at {heartbeat:%H:%M:%S} UTC", dateTime=stamp, className="ago note")
 
 
 def tiles(shown: Iterable[Tile]) -> Component:
-    """The numbers that come first."""
+    """Return the numbers of the summary."""
     return html.Dl(
         [
             html.Div(
@@ -91,17 +101,17 @@ def tiles(shown: Iterable[Tile]) -> Component:
 
 
 def findings(found: Sequence[Finding]) -> Component:
-    """What there is to say of a run, the most pressing first; what was checked and is well comes folded up."""
+    """Return the findings of a run, the most severe first; checks that passed are folded up."""
     pressing = [finding for finding in found if finding.severity != "good"]
     well = [finding for finding in found if finding.severity == "good"]
     parts: list[Component] = [html.Ol([_finding(finding) for finding in pressing], className="findings")]
     if not pressing:
-        parts = [html.P("Nothing that would need you.", className="calm")]
+        parts = [html.P("Nothing needs your attention.", className="calm")]
     if well:
         parts.append(
             html.Details(
                 [
-                    html.Summary(f"{len(well)} checked, and well"),
+                    html.Summary(f"{plural(len(well), 'check')} passed"),
                     html.Ul([html.Li(without_paths(finding.title)) for finding in well]),
                 ]
             )
@@ -119,25 +129,25 @@ def _finding(finding: Finding) -> Component:
 
 
 def _sentence(text: str) -> list[Component | str]:
-    """A text in which what stands between backticks is a name of the configuration."""
+    """Return a text with its parts between backticks as code."""
     pieces = without_paths(text).split("`")
-    if len(pieces) % 2 == 0:  # one that has no partner belongs to the text
+    if len(pieces) % 2 == 0:  # an unpaired one belongs to the text
         return ["`".join(pieces)]
     return [html.Code(piece) if at % 2 else piece for at, piece in enumerate(pieces)]
 
 
 def cut(number: int, noun: str, which: str) -> str:
-    """What a table that is cut to `MOST_ROWS` says of itself; nothing where it is whole."""
+    """Return the note of a table that was cut to `MOST_ROWS`; empty if it was not."""
     return "" if number <= MOST_ROWS else f"The {MOST_ROWS} {which} of {plural(number, noun)}."
 
 
 def natural(name: str) -> list[tuple[int, str]]:
-    """The order of names as people have it: `w-2` before `w-10`."""
+    """Return a sort key in natural order: `w-2` before `w-10`."""
     return [(int(digits or -1), text) for digits, text in re.findall(r"(\d+)|(\D+)", name)]
 
 
 def section(title: str, *children: Component | str | None, note: str = "") -> Component:
-    """A part of a page under a heading of its own."""
+    """Return a part of a page with its heading."""
     head: list[Component] = [html.H2(title)]
     if note:
         head.append(html.P(note, className="note"))
@@ -145,13 +155,13 @@ def section(title: str, *children: Component | str | None, note: str = "") -> Co
 
 
 def graph(name: str, figure: go.Figure, label: str, revision: str = "") -> Component:
-    """A chart.
+    """Return a chart.
 
     Args:
-        name: its id.
-        figure: the chart.
-        label: what it shows, for who cannot see it.
-        revision: the reader's zoom stays as long as this does.
+        name: Id of the chart in the page.
+        figure: The chart.
+        label: Description for screen readers.
+        revision: The zoom is kept while this stays the same.
     """
     figure.update_layout(uirevision=revision or name)
     height = f"{figure.layout.height or 420}px"
@@ -167,14 +177,14 @@ def table(
     first: str = "",
     words: Collection[str] = (),
 ) -> Component:
-    """A table; the first cell of a row is its heading, the others are numbers and short texts.
+    """Return a table; the first cell of a row is its heading, the others are numbers and short texts.
 
     Args:
-        caption: what it holds, for who cannot see it.
-        headings: of all columns but the first.
-        rows: cells; a cell is a text or a component.
-        first: heading of the first column.
-        words: headings of the columns that hold texts, which begin at the left.
+        caption: Description for screen readers.
+        headings: Headings of all columns but the first.
+        rows: Cells; each is a text or a component.
+        first: Heading of the first column.
+        words: Headings of the columns that hold texts, which are aligned left.
     """
     kinds = ["words" if text in words else "" for text in headings]
     columns = [html.Th(text, scope="col", className=kind) for text, kind in zip(headings, kinds, strict=True)]
@@ -182,8 +192,11 @@ def table(
     body = [
         html.Tr(
             [
-                html.Th(row[0], scope="row"),
-                *(html.Td(cell, className=kind) for cell, kind in zip(row[1:], kinds, strict=True)),
+                html.Th(_cell(row[0]), scope="row"),
+                *(
+                    html.Td(_cell(cell) if kind else cell, className=kind)
+                    for cell, kind in zip(row[1:], kinds, strict=True)
+                ),
             ]
         )
         for row in (list(r) for r in rows)
@@ -192,34 +205,47 @@ def table(
     return scrolling(html.Table([html.Caption(caption), html.Thead(head), html.Tbody(body)], className=narrow), caption)
 
 
+def _cell(content: Any) -> Any:
+    return breakable(content) if isinstance(content, str) else content
+
+
 def stage_table(caption: str, headings: Sequence[str], rows: Iterable[Row], links: Iterable[str | None]) -> Component:
-    """A table of stages and operators, as reports have it, whose names lead to their pages."""
+    """Return the table of stages and operators of a report, with links from the names to their pages."""
     head = html.Tr([html.Th(text, scope="col") for text in ("stage / operator", *headings)])
+    kind = "reasons" if headings[-1] == "top reason" else ""
     body = [
         html.Tr(
             [
-                html.Th(link(row.name, href) if href else row.name, scope="row"),
-                *(html.Td(without_paths(cell)) for cell in row.cells),
+                html.Th(link(row.name, href) if href else breakable(row.name), scope="row"),
+                *(
+                    html.Td(_cell(without_paths(cell)) if at == len(headings) - 1 and kind else cell)
+                    for at, cell in enumerate(row.cells)
+                ),
             ],
             className="stage" if row.stage else "operator",
         )
         for row, href in zip(rows, links, strict=True)
     ]
-    kind = "reasons" if headings[-1] == "top reason" else ""
     shown = html.Table([html.Caption(caption), html.Thead(head), html.Tbody(body)], className=kind)
     return scrolling(shown, caption)
 
 
 def scrolling(child: Component, label: str) -> Component:
-    """What may be wider than the screen, reachable by keyboard."""
+    """Return a part that scrolls sideways if it is wider than the screen, also by keyboard."""
     return html.Div(child, className="scroll", tabIndex=0, role="region", **aria(label=label))
 
 
 def notice(title: str, *children: Component | str) -> Component:
-    """A page that says why there is nothing to see, and what would help."""
+    """Return a page that says why there is nothing to see, and what would help."""
     return html.Div([html.H1(title), *(html.P(child) for child in children)], className="notice")
 
 
+def loading() -> Component:
+    """Return the outline of a page, shown until its content arrives."""
+    bars = [html.Div(className=f"bar-{size}") for size in ("title", "row", "row", "chart", "row")]
+    return html.Div([html.P("Loading …", role="status"), *bars], className="loading")
+
+
 def command(text: str) -> Component:
-    """A command to type."""
+    """Return a command of the terminal."""
     return html.Code(text, className="command")

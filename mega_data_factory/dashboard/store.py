@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -123,6 +123,15 @@ class RunStore:
         """
         self._read_once.wait(patience)
         return self._list
+
+    def by_age(self, run_ids: Sequence[str]) -> list[str]:
+        """Return runs in the order in which they started, the oldest first; unknown ones come last, as given."""
+        table = self._list.table
+        if not table.num_rows:
+            return list(run_ids)
+        started = dict(zip(table.column("run_id").to_pylist(), table.column("start_time").to_pylist(), strict=True))
+        known = sorted((run for run in run_ids if started.get(run)), key=lambda run: started[run])
+        return [*known, *(run for run in run_ids if not started.get(run))]
 
     def recording(self, run_id: str) -> Recording:
         """A run with everything that is told of it.

@@ -1,4 +1,4 @@
-"""Texts that may leave the machine: without the paths of its file systems."""
+"""Removal of local paths from texts that leave the machine."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _PATH = re.compile(
 
 
 def without_paths(text: str) -> str:
-    """A text with every absolute local path cut to its last part: `/data/in/a.txt` becomes `…/a.txt`."""
+    """Return a text with every absolute local path cut to its last part: `/data/in/a.txt` becomes `…/a.txt`."""
     return _PATH.sub(lambda found: f"…/{found[1]}" if found[1] else "…/", text)
 
 
 def values_without_paths(value: Any) -> Any:
-    """The same for every text in mappings and lists; keys too."""
+    """Return a value with the same done to every text in its mappings and lists, keys too."""
     if isinstance(value, str):
         return without_paths(value)
     if isinstance(value, Mapping):
@@ -36,7 +36,7 @@ def values_without_paths(value: Any) -> Any:
 
 
 def reasons_without_paths(operators: pa.Table) -> pa.Table:
-    """Rows of operators whose reasons, which also stand in charts, name no paths; those that fall together add."""
+    """Return rows of operators without paths in their reasons; reasons that become equal are added up."""
     at = operators.column_names.index("rejected_reasons")
     told = [_reasons(text) for text in operators.column(at).to_pylist()]
     return operators.set_column(at, operators.schema.field(at), pa.array(told, operators.schema.field(at).type))

@@ -151,7 +151,7 @@ def environment(recording: Recording, schema_version: int) -> list[tuple[str, st
 
 DIFFERENCE_COLUMNS = ("seconds / record", "before", "change", "95 % interval", "verdict", "pass", "pass before")
 
-_VERDICTS = {"same": "no difference that counts", "unclear": "too little to tell"}
+_VERDICTS = {"same": "no clear difference", "unclear": "too few samples"}
 
 
 def difference_rows(comparison: Comparison) -> list[Row]:
@@ -183,7 +183,7 @@ def comparison_words(comparison: Comparison) -> list[str]:
     ratio = comparison.throughput
     if ratio is not None:
         within = f", 95 % interval {ratio.low:.2f} to {ratio.high:.2f}" if ratio.low and ratio.high else ""
-        verdict = {"same": ": no difference that counts", "unclear": ": too little to tell from noise"}
+        verdict = {"same": ": no clear difference", "unclear": ": too few samples to tell"}
         words.append(f"Throughput while working: {ratio.value:.2f} times{within}{verdict.get(comparison.speed, '')}.")
     if comparison.pass_points is not None:
         sign = "more than chance" if comparison.pass_changed else "no difference that counts"

@@ -171,7 +171,7 @@ def test_two_runs_are_chosen_and_compared(opened: Open) -> None:
     page.get_by_label("compare run_4").check()
     page.get_by_label("compare run_now").check()
     page.get_by_role("button", name="Compare 2 runs").click()
-    expect(page.get_by_role("heading", name="run_now against run_4")).to_be_visible()
+    expect(page.get_by_role("heading", name="run_now compared with run_4")).to_be_visible()
 
 
 def test_it_can_be_used_by_keyboard(opened: Open) -> None:

@@ -165,7 +165,7 @@ def test_a_store_that_is_deleted_becomes_an_empty_one(tmp_path: Path) -> None:
         while "No runs yet" not in texts(visitor.table()["runs-body"]["children"]):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        assert "This cannot be shown" in texts(visitor.page("/run/run_1")["content"]["children"])
+        assert "Unavailable" in texts(visitor.page("/run/run_1")["content"]["children"])
 
 
 def test_the_newest_runs_are_there_before_all_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,5 +198,5 @@ def test_the_newest_runs_are_there_before_all_are_read(tmp_path: Path, monkeypat
         first = store.RunList(visitor.store.runs().table.slice(3), 1, None, True, 3)
         visitor.store._list = first
         body = visitor.table()["runs-body"]["children"]
-        assert "These are the newest; 3 older runs are being read." in texts(body)
+        assert "Showing the newest runs; loading 3 older runs." in texts(body)
         assert found(body, "Graph")

@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mega_data_factory.dashboard.pages import nodes as nodes_page
+from mega_data_factory.dashboard.parts import breakable
 from mega_data_factory.framework.metrics import MetricsWriter, RunMetrics
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.nodes.models import NodeMetrics
@@ -71,7 +73,7 @@ def test_filters_narrow_the_table_and_stand_in_the_address(
     assert _runs(answer) == runs
     assert answer["runs-address"]["data"] == address
     if not runs:
-        assert "No run is like that" in texts(answer["runs-body"]["children"])
+        assert "No matching runs" in texts(answer["runs-body"]["children"])
 
 
 def test_the_order_comes_from_the_address(visitor: Visitor) -> None:
@@ -88,7 +90,7 @@ def test_a_run_shows_what_its_report_shows(visitor: Visitor) -> None:
     content = answer["content"]["children"]
     shown = texts(content)
     assert answer["title"]["data"] == "run_2"
-    for part in ("What to know", "Over time", "Latency", "Workers", "Nodes", "Why records left", "How it was run"):
+    for part in ("What stands out", "Over time", "Latency", "Workers", "Nodes", "Rejects and errors by reason"):
         assert part in shown
     assert {graph["id"] for graph in found(content, "Graph")} >= {
         "run-funnel",
@@ -111,8 +113,8 @@ def test_runs_are_compared_with_the_first(visitor: Visitor) -> None:
     """Of three runs two are held against the first, each with a chart and a table."""
     content = visitor.page("/compare", "?run=run_1&run=run_2&run=run_3")["content"]["children"]
     shown = texts(content)
-    assert "run_2 against run_1" in shown
-    assert "run_3 against run_1" in shown
+    assert "run_2 compared with run_1" in shown
+    assert "run_3 compared with run_1" in shown
     assert len(found(content, "Graph")) == 2
 
 
@@ -143,7 +145,7 @@ def test_a_page_is_made_again_only_when_the_run_has_changed(tmp_path: Path) -> N
         ("/run/nope", "there is no run nope"),
         ("/run/run_1/stage/nope", "has no stage nope"),
         ("/run/run_1/stage/clean/operator/nope", "has no operator nope"),
-        ("/no/such/page", "There is no such page"),
+        ("/no/such/page", "Page not found"),
         ("/run/%2e%2e%2f/nodes", "there is no run"),
     ],
 )
@@ -250,3 +252,47 @@ def test_neither_paths_nor_secrets_nor_markup_get_out(tmp_path: Path) -> None:
         titles = visitor.page(stage)["content"]["children"]
         assert EVIL in texts(titles)
         assert "in …/list.txt" in texts(visitor.page("/run/run_1")["content"]["children"])
+
+
+def _ask(visitor: Visitor, output: str, inputs: list[object], states: list[object]) -> Any:
+    """Call a callback by its first output with values for its inputs and states."""
+    known = visitor.app.callback_map[output]
+    body = {
+        "output": output,
+        "outputs": {"id": output.split(".")[0], "property": output.split(".")[1]},
+        "inputs": [{**at, "value": value} for at, value in zip(known["inputs"], inputs, strict=True)],
+        "state": [{**at, "value": value} for at, value in zip(known["state"], states, strict=True)],
+        "changedPropIds": [f"{known['inputs'][0]['id']}.{known['inputs'][0]['property']}"],
+    }
+    answer = visitor.client.post("/_dash-update-component", json=body)
+    return answer.get_json()["response"]["url"] if answer.status_code == 200 else answer.status_code
+
+
+def test_the_oldest_run_is_the_baseline(visitor: Visitor) -> None:
+    """In whatever order runs are ticked, the one that started first is what the others are compared with."""
+    for picked in (["run_3", "run_1", "run_2"], ["run_2", "run_3", "run_1"]):
+        assert _ask(visitor, "url.href", [1], [picked]) == {"href": "/compare?run=run_1&run=run_2&run=run_3"}
+    assert _ask(visitor, "url.search", [["run_3", "run_1"]], ["?run=run_3"]) == {"search": "?run=run_1&run=run_3"}
+    assert _ask(visitor, "url.search", [["run_3", "run_1"]], ["?run=run_3&run=run_1"]) == 204  # a choice of its own
+
+
+def test_another_run_can_be_made_the_baseline(visitor: Visitor) -> None:
+    """Each run but the first has a link that puts it first."""
+    content = visitor.page("/compare", "?run=run_1&run=run_2")["content"]["children"]
+    assert "baseline" in texts(content)
+    assert "/compare?run=run_2&run=run_1" in [link["href"] for link in found(content, "Link")]
+
+
+def test_the_list_says_why_a_run_failed(tmp_path: Path) -> None:
+    """The error stands below the status, without the folders of this machine."""
+    make_run(tmp_path, _POOLS, "run_bad", status="failed", error="ValueError: no number in /data/secret/a.jsonl")
+    with Visitor(tmp_path) as visitor:
+        body = visitor.table()["runs-body"]["children"]
+        assert "ValueError: no number in …/a.jsonl" in texts(body)
+
+
+def test_names_break_at_their_joints() -> None:
+    """A name may go to the next line after `_` and the like, and nowhere else."""
+    names = [part if isinstance(part, str) else "|" for part in breakable("gopher_quality-filter / a.b")]
+    assert "".join(names) == "gopher_|quality-|filter / a.|b"
+    assert breakable("plain") == "plain"

@@ -74,6 +74,9 @@ def _texts(component: Any) -> Iterator[str]:
     if isinstance(component, str):
         yield component
     elif isinstance(component, list):
+        if all(isinstance(child, str) or child.get("type") == "Wbr" for child in component):
+            yield "".join(child for child in component if isinstance(child, str))  # one name that may break
+            return
         for child in component:
             yield from _texts(child)
     elif isinstance(component, dict) and "props" in component:

@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -88,3 +89,52 @@ def test_a_node_that_falls_silent_leaves_a_gap(tmp_path):
     load = nodes.nodes_and_operators(heard, {}).data[0].z
     assert load[0][-1] == 50
     assert load[1][-1] != load[1][-1]  # NaN
+
+
+def _span(axis):
+    """Length of a date axis in seconds, however its ends are written."""
+    low, high = (np.datetime64(end, "ms") if isinstance(end, str) else np.datetime64(int(end), "ms") for end in axis)
+    return (high - low) / np.timedelta64(1, "s")
+
+
+@pytest.mark.parametrize("chart", ["stages", "cost", "trends"])
+def test_a_single_point_in_time_has_an_axis_of_seconds(tmp_path, chart):
+    """One sample, or one run, stands in the middle of some seconds, not of half-milliseconds."""
+    figure = CHARTS[chart](recorded(tmp_path, POOLS, intervals=1), LIGHT)
+    assert _span(figure.layout.xaxis.range) == 10
+
+
+def test_a_long_time_has_the_axis_of_its_points(tmp_path):
+    """Where points are seconds apart Plotly chooses the range."""
+    figure = CHARTS["stages"](recorded(tmp_path, POOLS), LIGHT)
+    assert figure.layout.xaxis.range is None
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
+@pytest.mark.parametrize("number", [2, 7, 8, 30])
+def test_every_pipeline_has_a_colour_of_its_own(theme, number):
+    """As many pipelines as there are colours are told apart and named; of more the smallest share one grey."""
+    rows = [
+        {
+            "run_id": f"r{at}",
+            "pipeline": f"p{at % number}",
+            "status": "completed",
+            "start_time": START,
+            "avg_throughput": 1,
+        }
+        for at in range(3 * number)
+    ]
+    figure = runs.trends(rows, theme)
+    named = {trace.name: set(trace.marker.color) for trace in figure.data if trace.showlegend}
+    colours = [next(iter(colour)) for colour in named.values()]
+    assert len(set(colours)) == len(named) == min(number, len(theme.palette))
+    assert all(len(colour) == 1 for colour in named.values())
+    assert (f"{number - len(theme.palette) + 1} other pipelines" in named) == (number > len(theme.palette))
+    assert sum(len(trace.x) for trace in figure.data) == 2 * len(rows)
+
+
+def test_runs_that_failed_are_crosses():
+    """Failure is a shape, which also stands beside the colour of a pipeline."""
+    rows = [{"run_id": s, "pipeline": s, "status": s, "start_time": START} for s in ("completed", "failed")]
+    symbols = {trace.name: trace.marker.symbol[0] for trace in runs.trends(rows).data}
+    assert symbols == {"completed": "circle", "failed": "x"}

@@ -1,4 +1,4 @@
-// What only the browser knows or can do: its look, the title of the page, the address of a filtered table, the time.
+// Callbacks that run in the browser: its look, the title of the page, the address of a filtered table, the time.
 window.dash_clientside = window.dash_clientside || {};
 window.dash_clientside.mdf = {
     look(clicks) {
@@ -26,7 +26,7 @@ window.dash_clientside.mdf = {
         const kept = before.filter((run) => on.includes(run) || !here.has(run)); // also those on other pages of the table
         const picked = [...kept, ...on.filter((run) => !kept.includes(run))];
         const enough = picked.length > 1;
-        return [picked, enough ? `Compare ${picked.length} runs` : "Compare: choose two runs or more", !enough];
+        return [picked, enough ? `Compare ${picked.length} runs` : "Choose two runs to compare", !enough];
     },
     address(query) {
         if (window.location.pathname === "/" && window.location.search !== query) {
@@ -73,6 +73,31 @@ function counted() {
         }
     }
 }
+
+// Charts are as wide as the screen; on paper they get the width of A4 between its margins.
+const PAPER = 680;
+
+function fitted(width) {
+    for (const plot of document.querySelectorAll(".js-plotly-plot")) {
+        const size = width ? { width, autosize: false } : { width: null, autosize: true };
+        if (plot.data[0]?.type === "sankey") {
+            sankeyFitted(plot, size, Boolean(width));
+        } else {
+            window.Plotly.relayout(plot, size);
+        }
+    }
+}
+
+// Sankey diagrams move into place, and paper would show their first moment: one that cannot be touched is drawn at once.
+function sankeyFitted(plot, size, paper) {
+    const [trace] = plot.data;
+    const font = { ...trace.textfont, size: paper ? 9 : 12 };
+    const config = { displaylogo: false, responsive: !paper, staticPlot: paper };
+    window.Plotly.newPlot(plot, [{ ...trace, textfont: font }], { ...plot.layout, ...size }, config);
+}
+
+window.addEventListener("beforeprint", () => fitted(PAPER));
+window.addEventListener("afterprint", () => fitted(null));
 
 document.addEventListener("DOMContentLoaded", () => {
     new MutationObserver(() => { repaired(); counted(); }).observe(document.body, { childList: true, subtree: true });

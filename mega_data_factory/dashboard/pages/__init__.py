@@ -1,4 +1,4 @@
-"""The pages: each takes a look at the store and gives a title and what to show."""
+"""Pages of the dashboard: functions from a view of the store to a title and a component."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Page:
     """A page at an address.
 
     Attributes:
-        show: makes it, of a view and the parts of the address that stand for something.
-        stamp: differs when it has to be made again.
-        parts: what the address gives, such as the run and the stage.
+        show: Renders it from a view and the parts of the address.
+        stamp: Returns a value that changes when the page has to be rendered again.
+        parts: Variable parts of the address, such as the run and the stage.
     """
 
     show: Show
@@ -42,7 +42,7 @@ _ROUTES: tuple[tuple[tuple[str, ...], Show, Stamp], ...] = (
 
 
 def page_at(path: str) -> Page | None:
-    """The page at an address; None where there is none."""
+    """Return the page at an address, or None."""
     parts = [unquote(part) for part in path.strip("/").split("/") if part]
     for pattern, show, stamp in _ROUTES:
         if len(pattern) == len(parts) and all(want in ("*", part) for want, part in zip(pattern, parts, strict=True)):
@@ -52,5 +52,5 @@ def page_at(path: str) -> Page | None:
 
 
 def stamp_of(page: Page, view: View) -> str:
-    """The stamp of a page as text, to be kept by the browser."""
+    """Return the stamp of a page as text, which the browser keeps."""
     return str(page.stamp(view, *page.parts))

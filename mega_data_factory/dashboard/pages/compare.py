@@ -1,9 +1,10 @@
-"""Two runs or more, side by side: the first is what the others are compared with."""
+"""Comparison of two or more runs; the first is the baseline."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -20,29 +21,38 @@ from mega_data_factory.visualization.formats import count, moment, percent, rate
 MOST_RUNS = 8
 OFFERED_RUNS = 1000
 
-RUN_COLUMNS = ("pipeline", "status", "started (UTC)", "duration", "read", "written", "pass", "throughput", "errors")
+RUN_COLUMNS = (
+    "pipeline",
+    "status",
+    "started (UTC)",
+    "duration",
+    "read",
+    "written",
+    "pass",
+    "throughput",
+    "errors",
+    "role",
+)
 
 
 def stamp(view: View) -> Any:
-    """Differs when one of the runs is not what it was."""
+    """Return a value that changes when one of the runs does."""
     return [view.store.stamp(run_id) for run_id in _chosen(view)]
 
 
 def show(view: View) -> tuple[str, Component]:
-    """The page.
+    """Return the page of a comparison.
 
     Raises:
-        MdfError: one of the runs cannot be read.
+        MdfError: One of the runs cannot be read.
     """
     chosen = _chosen(view)
     page: list[Component] = [parts.heading("Compare", trail=[("Runs", "/")]), _controls(view, chosen)]
     recordings = [view.store.recording(run_id) for run_id in chosen]
     if recordings:
-        page.append(_overview(recordings))
+        page.append(_overview(recordings, chosen))
     if len(recordings) < 2:
-        page.append(
-            html.P("Choose two runs or more; the first is what the others are compared with.", className="calm")
-        )
+        page.append(html.P("Choose two runs or more. The first is the baseline of the comparison.", className="calm"))
     for number, recording in enumerate(recordings[1:]):
         page.append(_against(view, compare(recordings[0], recording), number))
     return "Compare", html.Article(page)
@@ -61,7 +71,7 @@ def _controls(view: View, chosen: Sequence[str]) -> Component:
     return html.Div(control, className="controls")
 
 
-def _overview(recordings: Sequence[Recording]) -> Component:
+def _overview(recordings: Sequence[Recording], chosen: Sequence[str]) -> Component:
     rows = []
     for recording in recordings:
         run = recording.run
@@ -77,10 +87,19 @@ def _overview(recordings: Sequence[Recording]) -> Component:
                 percent(run.get("overall_pass_rate")),
                 rate(run.get("avg_throughput")),
                 count(run.get("total_errors")),
+                _role(recording.run_id, chosen),
             )
         )
-    shown = parts.table("The runs that are compared", RUN_COLUMNS, rows, first="run", words=RUN_COLUMNS[:3])
+    shown = parts.table("The compared runs", RUN_COLUMNS, rows, first="run", words=(*RUN_COLUMNS[:3], "role"))
     return parts.section("Runs", shown)
+
+
+def _role(run_id: str, chosen: Sequence[str]) -> Component | str:
+    """Return whether a run is the baseline, or a link that makes it the baseline."""
+    if run_id == chosen[0]:
+        return "baseline"
+    order = [run_id, *(other for other in chosen if other != run_id)]
+    return parts.link("make baseline", f"/compare?{urlencode([('run', run) for run in order])}")
 
 
 def _against(view: View, found: Comparison, number: int) -> Component:
@@ -88,13 +107,13 @@ def _against(view: View, found: Comparison, number: int) -> Component:
     chart = parts.graph(
         f"compare-{number}",
         cost_comparison(found, view.theme),
-        f"Cost of every operator, {after} against the first",
+        f"Cost of every operator, {after} against the baseline",
         after,
     )
     rows = tables.difference_rows(found)
     words = [html.P(without_paths(text)) for text in tables.comparison_words(found)]
     shown = parts.stage_table("Differences by operator", tables.DIFFERENCE_COLUMNS, rows, [None] * len(rows))
-    return parts.section(f"{after} against {found.before.run_id}", *words, chart, shown, _changes(found))
+    return parts.section(f"{after} compared with {found.before.run_id}", *words, chart, shown, _changes(found))
 
 
 def _changes(found: Comparison) -> Component | None:
@@ -104,6 +123,6 @@ def _changes(found: Comparison) -> Component | None:
         (change.key, without_paths(change.before or "-"), without_paths(change.after or "-"))
         for change in found.changes
     ]
-    columns = ("first", "this")
+    columns = ("baseline", "this run")
     table = parts.table("Changed keys", columns, rows, first="key", words=columns)
-    return html.Details([html.Summary("What was configured differently"), table])
+    return html.Details([html.Summary("Differences of the configuration"), table])

@@ -1,4 +1,4 @@
-"""The nodes under a run: the visualiser's plots, anomalies, and what changed."""
+"""Nodes of a run: plots of the visualizer, anomalies, and changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RANGES = {"": "the whole run", "1m": "last minute", "10m": "last 10 minutes", "1
 MOST_ANOMALIES = 200
 _OF_ALL_NODES = ("changed",)
 _OF_ALL_METRICS = ("cluster", "together", "changed")
-"""Views in which the choice does not count."""
+"""Views that ignore the choice of metrics."""
 
 _ANOMALY_COLUMNS = ("metric", "time (UTC)", "value", "score", "why")
 _CHANGE_COLUMNS = ("metric", "before", "during", "score")
@@ -30,13 +30,13 @@ _CHANGE_COLUMNS = ("metric", "before", "during", "score")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What of the nodes is shown.
+    """Choice of nodes and metrics.
 
     Attributes:
-        view: a key of `VIEWS`.
-        nodes: of these; None for all.
-        metrics: of these; None for all.
-        period: how far back from the end; None for all.
+        view: A key of `VIEWS`.
+        nodes: Nodes to show; None for all.
+        metrics: Metrics to show; None for all.
+        period: Time before the end of the run; None for all.
     """
 
     view: str
@@ -46,10 +46,10 @@ class Wanted:
 
 
 def show(view: View, run_id: str) -> tuple[str, Component]:
-    """The page of the nodes of a run.
+    """Return the page of the nodes of a run.
 
     Raises:
-        MdfError: there is no such run.
+        MdfError: There is no such run.
     """
     recording = view.store.recording(run_id)
     trail = [("Runs", "/"), (recording.run_id, parts.run_path(recording.run_id))]
@@ -66,8 +66,8 @@ def show(view: View, run_id: str) -> tuple[str, Component]:
 
 def _nothing(recording: Recording) -> Component:
     if recording.run.get("status") == "running":
-        return html.P("Nothing was told of its nodes yet: the first rows come with the next flush.", className="calm")
-    text = "Nobody watched the nodes of this run; `metrics.node_interval` says how often they are asked."
+        return html.P("No node metrics yet: the first rows come with the next flush.", className="calm")
+    text = "No node metrics were recorded for this run. `metrics.node_interval` sets how often nodes are sampled."
     return html.P(text, className="calm")
 
 
@@ -96,7 +96,7 @@ def _tabs(run_id: str, wanted: Wanted) -> Component:
 
 
 def address(view: str, nodes: list[str] | None, metrics: list[str] | None, period: str | None) -> str:
-    """The part of the address behind the path."""
+    """Return the query of the address of a view."""
     pairs = [("view", view), *(("node", node) for node in nodes or []), *(("metric", name) for name in metrics or [])]
     return f"?{urlencode([*pairs, *([('range', period)] if period else [])])}"
 
@@ -131,7 +131,7 @@ def _choice(title: str, name: str, options: list[str], value: list[str] | None, 
 def _body(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
     try:
         return VIEWS[wanted.view][1](view, visualizer, wanted)
-    except MdfError as error:  # nothing to draw of what was chosen is an answer, not a page that is missing
+    except MdfError as error:  # an empty choice is an answer, not a missing page
         return [html.P(error.message, className="calm"), *([html.P(error.hint)] if error.hint else [])]
 
 
@@ -168,8 +168,8 @@ def _changed(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[
         for row in visualizer.changed(window).head(40).to_dict("records")
     ]
     figure = visualizer.plot_incident(None, window, theme=view.theme)
-    note = html.P("About 1 is usual, beyond 3 is seldom chance. Choose a time to say what is to be explained.")
-    table = parts.table("What changed, the most first", _CHANGE_COLUMNS, rows, first="node", words=("metric",))
+    note = html.P("A score near 1 is normal; above 3 it is rarely chance. Choose a time range to explain.")
+    table = parts.table("Changes, the largest first", _CHANGE_COLUMNS, rows, first="node", words=("metric",))
     return [note, *_chart("changed", figure), parts.section("What changed", table)]
 
 
@@ -181,7 +181,7 @@ def _last_fifth(visualizer: MetricsVisualizer) -> str:
 def _strange(_: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
     found = visualizer.detect_anomalies(wanted.nodes, wanted.metrics, wanted.period)
     if not len(found):
-        return [html.P("Nothing strange was seen.", className="calm")]
+        return [html.P("No anomalies were found.", className="calm")]
     strongest = found.sort_values("score", ascending=False).head(MOST_ANOMALIES).sort_values("timestamp")
     rows = [
         (
@@ -193,7 +193,7 @@ def _strange(_: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Com
         )
         for row in strongest.to_dict("records")
     ]
-    more = "" if len(found) <= MOST_ANOMALIES else f"; the {MOST_ANOMALIES} strangest are shown"
+    more = "" if len(found) <= MOST_ANOMALIES else f"; the {MOST_ANOMALIES} strongest are shown"
     note = f"{plural(len(found), 'point')} since {moment(found['timestamp'].min())}{more}"
     shown = parts.table("Anomalies", _ANOMALY_COLUMNS, rows, first="node", words=("metric", "why"))
     return [html.P(note, className="note"), shown]
@@ -205,13 +205,13 @@ VIEWS: dict[str, tuple[str, _Body]] = {
     "cluster": ("Cluster", _cluster),
     "node": ("Metrics", _node),
     "heat": ("Heat map", _heat),
-    "together": ("What moves together", _together),
-    "changed": ("What changed", _changed),
+    "together": ("Correlations", _together),
+    "changed": ("Changes", _changed),
     "strange": ("Anomalies", _strange),
 }
 """Views of the nodes, with their titles."""
 
 
 def search_of(view: str, nodes: Any, metrics: Any, period: Any) -> str:
-    """The address of what the controls say."""
+    """Return the query of the address that the controls stand for."""
     return address(view if view in VIEWS else "cluster", nodes or None, metrics or None, period or None)

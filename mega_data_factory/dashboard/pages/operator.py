@@ -1,4 +1,4 @@
-"""One operator of a run: its workers, its latency, why it rejected."""
+"""Page of one operator of a run: workers, latency, rejects, errors and custom metrics."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ WORKER_COLUMNS = ("in", "out", "rejected", "errors", "pass", "busy", "records / 
 
 
 def show(view: View, run_id: str, stage_name: str, name: str) -> tuple[str, Component]:
-    """The page of an operator.
+    """Return the page of an operator.
 
     Raises:
-        MdfError: there is no such run, stage or operator.
+        MdfError: There is no such run, stage or operator.
     """
     recording = view.store.recording(run_id)
     operator = _operator_of(recording, stage_name, name)
@@ -65,7 +65,7 @@ def _tiles(operator: OperatorTotals) -> list[Tile]:
         Tile("in", count(operator.input), "records"),
         Tile("out", count(operator.output), f"{percent(passed)} passed"),
         Tile("rejected", count(operator.rejected), "with a reason each"),
-        Tile("errors", count(operator.errors), "raised, set aside", "warning" if operator.errors else ""),
+        Tile("errors", count(operator.errors), "set aside", "warning" if operator.errors else ""),
         Tile("busy", seconds(operator.busy), "over all workers"),
         Tile("per record", seconds(operator.cost), "mean"),
     ]
@@ -93,7 +93,9 @@ def _reasons(operator: OperatorTotals) -> Component | None:
         (without_paths(reason), count(records), percent(100 * records / max(1, operator.rejected)))
         for reason, records in operator.reasons.items()
     ]
-    return parts.section("Why it rejected", parts.table("Reasons", ("records", "of its rejects"), rows, first="reason"))
+    return parts.section(
+        "Rejects by reason", parts.table("Reasons", ("records", "of its rejects"), rows, first="reason")
+    )
 
 
 def _here(operator: OperatorTotals) -> pc.Expression:
@@ -101,7 +103,7 @@ def _here(operator: OperatorTotals) -> pc.Expression:
 
 
 def _rows(recording: Recording, operator: OperatorTotals) -> list[Mapping[str, Any]]:
-    """All workers by name, or of very many the slowest, the slowest first."""
+    """Return all workers by name; of more than `MOST_ROWS` the slowest, the slowest first."""
     rows: list[Mapping[str, Any]] = recording.operators.filter(_here(operator)).sort_by("throughput").to_pylist()
     slowest = rows[: parts.MOST_ROWS]
     return slowest if len(rows) > parts.MOST_ROWS else sorted(rows, key=lambda row: parts.natural(row["worker_id"]))

@@ -1,9 +1,10 @@
-"""One run: what its report says, live."""
+"""Page of one run: its report, live."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from dash import html
 from dash.development.base_component import Component
@@ -35,15 +36,15 @@ _CHARTS = (
 
 
 def stamp(view: View, run_id: str, *_: str) -> Any:
-    """Differs when the run is not what it was."""
+    """Return a value that changes when the run does."""
     return view.store.stamp(run_id), view.store.runs().ready
 
 
 def show(view: View, run_id: str) -> tuple[str, Component]:
-    """The page of a run.
+    """Return the page of a run.
 
     Raises:
-        MdfError: there is no such run.
+        MdfError: There is no such run.
     """
     recording = view.store.recording(run_id)
     document = view.store.document(run_id)
@@ -57,7 +58,7 @@ def _head(recording: Recording) -> Component:
     ways = html.Nav(
         [
             parts.link("Nodes", parts.run_path(run_id, "nodes")),
-            parts.link("Compare", f"/compare?run={run_id}"),
+            parts.link("Compare", f"/compare?{urlencode([('run', run_id)])}"),
         ],
         className="ways",
         **parts.aria(label="More of this run"),
@@ -73,7 +74,7 @@ def _words(document: Document) -> Iterator[Component]:
     if error:
         yield html.Pre(without_paths(error), className="error")
     yield parts.tiles(tables.tiles(recording))
-    yield parts.section("What to know", parts.findings(document.findings))
+    yield parts.section("What stands out", parts.findings(document.findings))
 
 
 def _figures(view: View, document: Document) -> Iterator[Component]:
@@ -84,7 +85,9 @@ def _figures(view: View, document: Document) -> Iterator[Component]:
     if "nodes" in document.charts:
         address = parts.run_path(document.recording.run_id, "nodes")
         more = html.P(parts.link("All metrics of the nodes", address))
-        yield parts.section("Nodes", _figure(view, document, "nodes", "Load of nodes, and operators at work"), more)
+        yield parts.section(
+            "Nodes", _figure(view, document, "nodes", "CPU of the nodes, and busy workers of the operators"), more
+        )
 
 
 def _figure(view: View, document: Document, chart: str, label: str) -> Component:
@@ -96,24 +99,26 @@ def _tables(recording: Recording, document: Document) -> Iterator[Component]:
     if rows:
         links = [address for stage in recording.stages for address in _addresses(recording.run_id, stage)]
         shown = parts.stage_table("Stages and operators", tables.OPERATOR_COLUMNS, rows, links)
-        yield parts.section("Stages and operators", shown, note="A name leads to the workers behind it.")
+        yield parts.section("Stages and operators", shown, note="Select a name to see its workers.")
     reasons = tables.reason_rows(flow_of(recording))
     if reasons:
         columns = ("reason", "records", "of all that left")
         cells = ((operator, without_paths(reason), *rest) for operator, reason, *rest in reasons)
         shown = parts.table("Reasons", columns, cells, first="operator", words=("reason",))
-        yield parts.section("Why records left", shown)
+        yield parts.section("Rejects and errors by reason", shown)
     if document.errors is not None:
         yield parts.section("Errors", _errors(document.errors))
     if document.comparison is not None:
         words = [html.P(text) for text in tables.comparison_words(document.comparison)]
         before = document.comparison.before.run_id
-        more = html.P(parts.link("Compare in full", f"/compare?run={before}&run={recording.run_id}"))
-        yield parts.section("Against the run before", *words, more)
+        more = html.P(
+            parts.link("Full comparison", f"/compare?{urlencode([('run', before), ('run', recording.run_id)])}")
+        )
+        yield parts.section("Compared with the previous run", *words, more)
 
 
 def _addresses(run_id: str, stage: StageTotals) -> list[str]:
-    """The pages of a stage and its operators, in the order of the table."""
+    """Return the addresses of a stage and its operators, in the order of the table."""
     of_stage = parts.run_path(run_id, "stage", stage.name)
     names = [operator.name for operator in stage.operators]
     return [of_stage, *(parts.run_path(run_id, "stage", stage.name, "operator", name) for name in names)]
@@ -121,7 +126,7 @@ def _addresses(run_id: str, stage: StageTotals) -> list[str]:
 
 def _errors(found: Examples) -> Component:
     if not found.found:
-        return html.P(without_paths(found.problem or "No example was kept."), className="note")
+        return html.P(without_paths(found.problem or "No examples were kept."), className="note")
     columns = ("record", "message", "more like it")
     rows = [
         (example.place, without_paths(example.record_id), without_paths(example.reason), count(example.more))
@@ -138,5 +143,5 @@ def _settings(recording: Recording) -> Component:
         text = as_yaml(values_without_paths(recording.config))
         children.append(html.Details([html.Summary("Configuration"), html.Pre(text, className="config")]))
     report = parts.command(f"mdf report {recording.run_id} -o report.html")
-    children.append(html.P(["As one file that opens anywhere, offline: ", report]))
-    return parts.section("How it was run", *children)
+    children.append(html.P(["As one HTML file that opens offline: ", report]))
+    return parts.section("Configuration and environment", *children)

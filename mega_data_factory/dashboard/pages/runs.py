@@ -1,4 +1,4 @@
-"""All runs: search, filter, sort, trends, and a choice to compare."""
+"""Page of all runs: search, filters, order, trends, and the choice of runs to compare."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ TREND_RUNS = 600
 
 
 def stamp(_: View) -> str:
-    """The page is made once; its table is made again by its own callback."""
+    """Return a constant: the page is rendered once, its table by its own callback."""
     return "runs"
 
 
 def show(view: View) -> tuple[str, Component]:
-    """The page, still without its table."""
-    choice = Choice.of(view.query)
+    """Return the page without its table."""
+    choice = Choice.from_query(view.query)
     known = view.store.runs(patience=0.5).table
     pipelines = sorted(filter(None, known.column("pipeline").unique().to_pylist())) if known.num_rows else []
     controls = html.Div(
@@ -74,7 +74,7 @@ def show(view: View) -> tuple[str, Component]:
         dcc.Store(id="runs-picked", data=[]),
         dcc.Store(id="runs-version"),
         dcc.Store(id="runs-address"),
-        html.Div(id="runs-body", **parts.aria(live="off")),
+        html.Div(parts.loading(), id="runs-body", **parts.aria(live="off")),
     ]
     return "Runs", html.Div(page)
 
@@ -84,24 +84,24 @@ def _labelled(text: str, control: Any) -> Component:
 
 
 def body(view: View, choice: Choice, picked: Sequence[str]) -> Component:
-    """What stands below the controls.
+    """Return the part of the page below the controls.
 
     Args:
-        view: the look.
-        choice: which runs.
-        picked: runs that are chosen for a comparison.
+        view: The input of the page.
+        choice: Filters and order.
+        picked: Runs chosen for a comparison.
     """
     listed = view.store.runs()
     if not listed.ready:
-        return parts.notice("Reading the runs …", "They are read for the first time.")
+        return parts.notice("Reading the runs …", "Loading for the first time.")
     if listed.error is not None and not listed.table.num_rows:
-        return parts.notice("The metrics folder cannot be read now", without_paths(listed.error.message))
+        return parts.notice("The metrics folder cannot be read", without_paths(listed.error.message))
     if not listed.table.num_rows:
         return _empty()
     found = choice.chosen(listed.table, utc_now())
     if not found.num_rows:
-        none = f"None of {plural(listed.table.num_rows, 'run')} passes the filters."
-        return parts.notice("No run is like that", none, *([_unread(listed.unread)] if listed.unread else []))
+        none = f"The filters match none of {plural(listed.table.num_rows, 'run')}."
+        return parts.notice("No matching runs", none, *([_unread(listed.unread)] if listed.unread else []))
     last = (found.num_rows - 1) // ROWS + 1
     choice = replace(choice, page=min(choice.page, last))
     shown = found.slice((choice.page - 1) * ROWS, ROWS).to_pylist()
@@ -119,8 +119,8 @@ def body(view: View, choice: Choice, picked: Sequence[str]) -> Component:
 def _empty() -> Component:
     return parts.notice(
         "No runs yet",
-        html.Span(["Start one with ", parts.command("mdf run --config FILE"), ": it appears here while it goes on."]),
-        "This page looks at its folder every second.",
+        html.Span(["Start one with ", parts.command("mdf run --config FILE"), ": it appears here while it runs."]),
+        "This page checks its folder every second.",
     )
 
 
@@ -134,7 +134,7 @@ def _summary(found: pa.Table, known: int) -> Component:
 
 
 def _unread(number: int) -> Component:
-    return html.Span(f"These are the newest; {plural(number, 'older run')} are being read.", className="note unread")
+    return html.Span(f"Showing the newest runs; loading {plural(number, 'older run')}.", className="note unread")
 
 
 def _trends(found: pa.Table, theme: Theme) -> Component | None:
@@ -158,7 +158,7 @@ def _pager(choice: Choice, number: int, last: int) -> Component:
 
 
 def _compare_button() -> Component:
-    """What it says and whether it can be pressed the browser knows, where boxes are ticked."""
+    """Return the button; the browser sets its text and whether it is enabled."""
     return html.Button("Compare", id="runs-compare", disabled=True, type="button")
 
 
@@ -182,6 +182,11 @@ def _heading(column: str, text: str, choice: Choice) -> Component:
     return html.Th(parts.link(f"{text} {arrow}".strip(), href), scope="col", **parts.aria(sort=state))
 
 
+def _status(status: str | None, why: str) -> list[Component]:
+    """Return the status of a run and, on one line below it, the error that ended it."""
+    return [parts.badge(status), *([html.Div(why, className="why", title=why)] if why else [])]
+
+
 def _row(run: Mapping[str, Any], picked: bool) -> Component:
     run_id = run["run_id"]
     pick = dcc.Checklist(
@@ -201,6 +206,7 @@ def _row(run: Mapping[str, Any], picked: bool) -> Component:
         html.Span(books, className="bad" if books == "open" else ""),
     ]
     pipeline = run["pipeline"] or "-"
-    name = html.Th(parts.link(run_id, parts.run_path(run_id)), scope="row", title=run_id)
-    texts: list[Component] = [html.Td(pipeline, title=pipeline), html.Td(parts.badge(run["status"]))]
+    why = without_paths(run["error"]) if run["error"] else ""
+    name = html.Th(dcc.Link(run_id, href=parts.run_path(run_id), refresh=False), scope="row", title=run_id)
+    texts: list[Component] = [html.Td(pipeline, title=pipeline), html.Td(_status(run["status"], why))]
     return html.Tr([html.Td(pick), name, *texts, *(html.Td(cell) for cell in cells)])

@@ -1,4 +1,4 @@
-"""One stage of a run, down to its workers."""
+"""Page of one stage of a run: operators, latency and workers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from mega_data_factory.reports import tables
 from mega_data_factory.visualization.charts import latency, timeline, workers
 from mega_data_factory.visualization.formats import count, percent, plural, rate, seconds
 
-WORKER_COLUMNS = ("records", "batches", "busy", "records / s busy", "of the usual pace")
+WORKER_COLUMNS = ("records", "batches", "busy", "records / s busy", "of the median")
 
 
 def show(view: View, run_id: str, name: str) -> tuple[str, Component]:
-    """The page of a stage.
+    """Return the page of a stage.
 
     Raises:
-        MdfError: there is no such run or stage.
+        MdfError: There is no such run or stage.
     """
     recording = view.store.recording(run_id)
     stage = stage_of(recording, name)
@@ -40,10 +40,10 @@ def show(view: View, run_id: str, name: str) -> tuple[str, Component]:
 
 
 def stage_of(recording: Recording, name: str) -> StageTotals:
-    """A stage by its name.
+    """Return a stage by its name.
 
     Raises:
-        MetricsError: the run has no such stage.
+        MetricsError: The run has no such stage.
     """
     names = [stage.name for stage in recording.stages]
     if name not in names:
@@ -76,12 +76,12 @@ def _figures(view: View, recording: Recording, stage: StageTotals) -> list[Compo
     if sum(worker.rate is not None for worker in stage.workers) > 1:
         figure = workers.worker_spread([stage], view.theme)
         shown = parts.graph("stage-workers", figure, "Records per second of every worker", recording.run_id)
-        sections.append(parts.section("Pace of the workers", shown))
+        sections.append(parts.section("Speed of the workers", shown))
     return sections
 
 
 def _slowest(stage: StageTotals) -> Sequence[WorkerTotals]:
-    """All workers by name, or of very many the slowest, the slowest first."""
+    """Return all workers by name; of more than `MOST_ROWS` the slowest, the slowest first."""
     if len(stage.workers) <= parts.MOST_ROWS:
         return sorted(stage.workers, key=lambda worker: parts.natural(worker.worker))
     pace = [(float("inf") if worker.rate is None else worker.rate, at) for at, worker in enumerate(stage.workers)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import plotly.graph_objects as go
 
 from mega_data_factory.analytics.runs.flow import Exit, Flow, Step, steps_of
-from mega_data_factory.visualization.charts.frame import ROW, framed, nothing
+from mega_data_factory.visualization.charts.frame import ROW, ROW_LETTERS, framed, nothing
 from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.formats import count, percent, short_count
 from mega_data_factory.visualization.theme import LIGHT, Theme
@@ -31,7 +31,7 @@ def funnel(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
     largest = sorted(steps, key=lambda step: step.output - step.input)[:MOST_BARS]
     shown = [step for step in steps if step in largest]
     several = len({step.operators[0].stage for step in shown}) > 1
-    labels = distinct([step.label if several else step.name for step in shown])
+    labels = distinct([step.label if several else step.name for step in shown], ROW_LETTERS)
     figure = go.Figure()
     parts = (
         ("passed on", theme.colour(0), 1.0, [step.output for step in shown]),
@@ -99,7 +99,7 @@ def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
     drawn = _Sankey()
     steps, others = _stops(flow)
     reasons = 3 if len(steps) <= 6 else 2 if len(steps) <= 9 else 1  # what there is room for
-    letters = max(8, min(24, 130 // (len(steps) + 2)))
+    letters = max(9, min(24, 104 // (len(steps) + 2)))  # fits the width of A4 in 9 px
     here, left = drawn.node(f"read {short_count(flow.read)}", theme.colour(0)), flow.read
     left -= _leave(drawn, theme, here, [exit for exit in flow.exits if exit.operator is None], reasons, letters)
     for step in steps:
@@ -139,9 +139,9 @@ def _leave(drawn: _Sankey, theme: Theme, source: int, exits: Sequence[Exit], mos
             merged[exit.reason] = merged.get(exit.reason, 0) + exit.records
     reasons = sorted(merged.items(), key=lambda item: -item[1])
     for reason, records in reasons[:most]:
-        _exit(drawn, source, theme, safe(reason, letters - 3), records, theme.bad, safe(reason))
+        _exit(drawn, source, theme, safe(reason, max(6, letters - 6)), records, theme.bad, safe(reason))
     if rest := reasons[most:]:
-        name = f"{len(rest)} more reasons" if len(rest) > 1 else safe(rest[0][0], letters - 3)
+        name = f"{len(rest)} more reasons" if len(rest) > 1 else safe(rest[0][0], max(6, letters - 6))
         _exit(drawn, source, theme, name, sum(records for _, records in rest), theme.bad)
     for kind, name in (("error", "errors"), ("dead_letter", "dead letters")):
         _exit(drawn, source, theme, name, sum(e.records for e in exits if e.kind == kind), theme.warning)

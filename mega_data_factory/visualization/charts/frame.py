@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ from mega_data_factory.visualization.formats import SECONDS, seconds
 from mega_data_factory.visualization.theme import Theme
 
 ROW = 26
-"""Pixels of a row of a chart that has a row for everything."""
+"""Height of a row in pixels, in charts with a row per operator, stage or node."""
+
+ROW_LETTERS = 30
+"""Longest label of such a row in characters: half of the width of a phone."""
 
 
 def framed(figure: go.Figure, theme: Theme, height: int, **layout: Any) -> go.Figure:
@@ -40,6 +44,26 @@ def nothing(theme: Theme, why: str) -> go.Figure:
 def milliseconds(times: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
     """Times as Plotly takes them on a date axis: a third of the bytes of a text each."""
     return times.astype("datetime64[ms]").astype(np.float64)
+
+
+def time_range(times: Iterable[npt.NDArray[np.float64]]) -> list[float] | None:
+    """Return the range of a time axis whose points are so close that Plotly would label fractions of milliseconds.
+
+    Args:
+        times: Milliseconds of the points of each line.
+
+    Returns:
+        Five seconds to both sides of the points; None where they span ten seconds or more, or there are none.
+    """
+    points = np.concatenate([*times, np.zeros(0)])
+    if not len(points) or np.ptp(points) >= 2 * _LEAST_SPAN:
+        return None
+    middle = (points.min() + points.max()) / 2
+    return [float(middle - _LEAST_SPAN), float(middle + _LEAST_SPAN)]
+
+
+_LEAST_SPAN = 5000.0
+"""Milliseconds to both sides of a single point in time."""
 
 
 def compact(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from mega_data_factory.analytics.runs.latency import density
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.framework.metrics.histogram import BUCKETS_PER_DOUBLING, ZERO_BUCKET
-from mega_data_factory.visualization.charts.frame import compact, framed, log_seconds, nothing
+from mega_data_factory.visualization.charts.frame import ROW_LETTERS, compact, framed, log_seconds, nothing
 from mega_data_factory.visualization.charts.labels import distinct
 from mega_data_factory.visualization.formats import seconds
 from mega_data_factory.visualization.theme import LIGHT, Theme
@@ -34,7 +34,7 @@ def latency_ridges(operators: Sequence[OperatorTotals], theme: Theme = LIGHT) ->
     shown = [operator for operator in known if operator in longest]
     if not shown:
         return nothing(theme, "this run has no latency histograms")
-    labels = distinct([operator.name for operator in shown], 34)
+    labels = distinct([operator.name for operator in shown], ROW_LETTERS)
     figure = go.Figure()
     for row, operator in enumerate(shown):
         _ridge(figure, operator, len(shown) - 1 - row, theme)

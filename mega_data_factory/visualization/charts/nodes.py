@@ -37,14 +37,14 @@ def nodes_and_operators(
         title: what the metric is called.
     """
     if not len(nodes) or metric not in nodes.column_names:
-        return nothing(theme, "no node was watched in this run")
+        return nothing(theme, "no node metrics were recorded in this run")
     names, times, load = _node_grid(nodes, metric)
     working = _busiest(operators)
     rows = 2 if working else 1
     heights = [max(1, len(names)), max(1, len(working))][:rows]
     figure = make_subplots(rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=heights)
     heat = {"colorscale": theme.scale(theme.sequential), "zmin": 0, "col": 1}
-    bar = {"thickness": 10, "outlinewidth": 0, "len": 0.5}
+    bar = {"thickness": 10, "outlinewidth": 0, "len": 0.45, "nticks": 3}
     figure.add_heatmap(
         x=milliseconds(times),
         y=distinct(names, 24),
@@ -60,13 +60,13 @@ def nodes_and_operators(
             x=milliseconds(next(iter(working.values())).starts),
             y=distinct([name for _, name in working], 28),
             z=compact(np.array([series.busy for series in working.values()])),
-            colorbar={**bar, "y": 0.25, "title": {"text": "busy workers"}},
+            colorbar={**bar, "y": 0.25, "title": {"text": "workers"}},
             hovertemplate="%{y}<br>%{z:.2f} workers busy<extra></extra>",
             row=2,
             **heat,
         )
     figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
-    figure.update_xaxes(type="date")
+    figure.update_xaxes(type="date", nticks=6, tickangle=0)
     figure.update_xaxes(title_text="time (UTC)", row=rows, col=1)
     return framed(figure, theme, 120 + 22 * sum(max(3, rows) for rows in heights), hovermode="closest")
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from mega_data_factory.analytics.comparison import Comparison, OperatorDifference
-from mega_data_factory.visualization.charts.frame import ROW, framed, nothing
+from mega_data_factory.visualization.charts.frame import ROW, ROW_LETTERS, framed, milliseconds, nothing, time_range
 from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.formats import count, percent, rate, seconds
 from mega_data_factory.visualization.theme import LIGHT, Theme
@@ -20,45 +20,89 @@ MOST_OPERATORS = 30
 
 
 def trends(runs: Sequence[Mapping[str, Any]], theme: Theme = LIGHT, highlight: str | None = None) -> go.Figure:
-    """Throughput and pass rate of runs over the time at which they started.
+    """Return throughput and pass rate of runs over their start; failed runs are crosses.
 
     Args:
-        runs: rows of the table `runs`, in any order; of more than 600 the newest.
-        theme: the look.
-        highlight: id of the run that stands out.
+        runs: Rows of the table `runs`, in any order; of more than 600 the newest are drawn.
+        theme: The look.
+        highlight: Id of the run that stands out.
     """
     known = sorted((run for run in runs if run.get("start_time")), key=lambda run: run["start_time"])[-MOST_RUNS:]
     if not known:
         return nothing(theme, "there are no runs yet")
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
-    one_pipeline = len({run.get("pipeline") for run in known}) == 1  # from one to another no line leads
-    lines = (("avg_throughput", "records / s", rate), ("overall_pass_rate", "pass rate %", percent))
-    for row, (column, title, written) in enumerate(lines, 1):
+    groups = _by_pipeline(known, theme)
+    for name, colour, members in groups:
+        _add_trend(figure, name, colour, members, theme, highlight, joined=len(groups) == 1)
+    for row, title in enumerate(("records / s", "pass rate %"), 1):
+        figure.update_yaxes(title_text=title, rangemode="tozero", row=row, col=1)
+    figure.update_yaxes(tickformat="~s", row=1, col=1)
+    figure.update_yaxes(range=[0, 103], row=2, col=1)
+    starts = np.array([run["start_time"] for run in known], "datetime64[ms]")
+    figure.update_xaxes(type="date", range=time_range([milliseconds(starts)]))
+    figure.update_xaxes(title_text="start (UTC)", row=2, col=1)
+    return framed(figure, theme, 300 if len(groups) == 1 else 340, showlegend=len(groups) > 1, hovermode="closest")
+
+
+_Group = tuple[str, str, Sequence[Mapping[str, Any]]]
+
+
+def _by_pipeline(runs: Sequence[Mapping[str, Any]], theme: Theme) -> list[_Group]:
+    """Return name, colour and runs of each pipeline, the one with most runs first; the rest is one grey group."""
+    members: dict[Any, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        members.setdefault(run.get("pipeline"), []).append(run)
+    ranked = sorted(members.items(), key=lambda item: -len(item[1]))
+    most = len(theme.palette)
+    own = ranked if len(ranked) <= most else ranked[: most - 1]
+    labels = distinct([name or "no name" for name, _ in own], 24)
+    groups: list[_Group] = [
+        (label, theme.colour(at), list(found)) for at, (label, (_, found)) in enumerate(zip(labels, own, strict=True))
+    ]
+    if rest := ranked[len(own) :]:
+        others = [run for _, found in rest for run in found]
+        groups.append((f"{len(rest)} other pipelines", theme.muted, others))
+    return groups
+
+
+def _add_trend(
+    figure: go.Figure,
+    name: str,
+    colour: str,
+    runs: Sequence[Mapping[str, Any]],
+    theme: Theme,
+    highlight: str | None,
+    *,
+    joined: bool,
+) -> None:
+    failed = [run.get("status") not in ("completed", "running") for run in runs]
+    marked = [run["run_id"] == highlight for run in runs]
+    for row, (column, written) in enumerate((("avg_throughput", rate), ("overall_pass_rate", percent)), 1):
         figure.add_scatter(
-            x=[run["start_time"] for run in known],
-            y=[run.get(column) for run in known],
-            mode="lines+markers" if one_pipeline else "markers",
-            line={"color": theme.colour(0)},
+            x=[run["start_time"] for run in runs],
+            y=[run.get(column) for run in runs],
+            name=name,
+            legendgroup=name,
+            showlegend=row == 1,
+            mode="lines+markers" if joined else "markers",  # lines lead from run to run of one pipeline only
+            line={"color": colour},
             marker={
-                "size": [11 if run["run_id"] == highlight else 6 for run in known],
-                "color": [_colour(run, highlight, theme) for run in known],
+                "size": [11 if this else 8 if bad else 6 for this, bad in zip(marked, failed, strict=True)],
+                "symbol": ["x" if bad else "circle" for bad in failed],
+                "color": [
+                    (theme.bad if joined else colour) if bad else theme.text if this else colour
+                    for this, bad in zip(marked, failed, strict=True)
+                ],
                 "line": {"color": theme.background, "width": 1},
             },
-            customdata=[[safe(run["run_id"]), safe(run.get("status")), written(run.get(column))] for run in known],
-            hovertemplate="%{customdata[0]}<br>%{customdata[1]}, %{customdata[2]}<extra></extra>",
+            customdata=[
+                [safe(run["run_id"]), safe(run.get("pipeline")), safe(run.get("status")), written(run.get(column))]
+                for run in runs
+            ],
+            hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}, %{customdata[3]}<extra></extra>",
             row=row,
             col=1,
         )
-        figure.update_yaxes(title_text=title, rangemode="tozero", row=row, col=1)
-    figure.update_yaxes(tickformat="~s", row=1, col=1)
-    figure.update_xaxes(title_text="start (UTC)", row=2, col=1)
-    return framed(figure, theme, 300, showlegend=False, hovermode="closest")
-
-
-def _colour(run: Mapping[str, Any], highlight: str | None, theme: Theme) -> str:
-    if run.get("status") not in ("completed", "running"):
-        return theme.bad
-    return theme.text if run["run_id"] == highlight else theme.colour(0)
 
 
 def cost_comparison(comparison: Comparison, theme: Theme = LIGHT) -> go.Figure:
@@ -72,13 +116,13 @@ def cost_comparison(comparison: Comparison, theme: Theme = LIGHT) -> go.Figure:
     if not shown:
         return nothing(theme, "the two runs have no operator in common")
     several = len({d.operator.stage for d in shown}) > 1
-    labels = distinct([d.operator.label if several else d.operator.name for d in shown])
+    labels = distinct([d.operator.label if several else d.operator.name for d in shown], ROW_LETTERS)
     figure = go.Figure()
     for verdict, name, colour in (
         ("slower", "slower", theme.bad),
         ("faster", "faster", theme.good),
-        ("same", "no difference that counts", theme.muted),
-        ("unclear", "too little to tell", theme.muted),
+        ("same", "no clear difference", theme.muted),
+        ("unclear", "too few samples", theme.muted),
     ):
         rows = [at for at, d in enumerate(shown) if d.speed == verdict]
         if rows:
@@ -86,7 +130,7 @@ def cost_comparison(comparison: Comparison, theme: Theme = LIGHT) -> go.Figure:
     figure.add_vline(x=1, line={"color": theme.muted, "width": 1, "dash": "dot"})
     figure.update_yaxes(categoryorder="array", categoryarray=labels[::-1], showgrid=True, ticksuffix="  ")
     figure.update_xaxes(
-        type="log", title_text="seconds per record, this run / the one before", tickformat="~g", showgrid=True,
+        type="log", title_text="seconds per record, this run / baseline", tickformat="~g", showgrid=True,
         minor={"ticks": ""}, nticks=8,
     )  # fmt: skip
     return framed(figure, theme, 110 + ROW * len(shown), hovermode="closest")

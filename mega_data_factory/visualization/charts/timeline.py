@@ -10,7 +10,16 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from mega_data_factory.analytics.runs.series import Series
-from mega_data_factory.visualization.charts.frame import compact, dashes, framed, log_seconds, milliseconds, nothing
+from mega_data_factory.visualization.charts.frame import (
+    ROW_LETTERS,
+    compact,
+    dashes,
+    framed,
+    log_seconds,
+    milliseconds,
+    nothing,
+    time_range,
+)
 from mega_data_factory.visualization.charts.labels import safe
 from mega_data_factory.visualization.formats import RECORDS_PER_SECOND, SECONDS
 from mega_data_factory.visualization.theme import LIGHT, Theme
@@ -58,7 +67,7 @@ def stages_over_time(stages: Mapping[str, Series], theme: Theme = LIGHT) -> go.F
         figure.update_yaxes(title_text=title, rangemode="tozero", row=row, col=1)
     figure.update_yaxes(tickformat="~s", row=1, col=1)
     figure.update_yaxes(range=[0, 103], row=3, col=1)
-    figure.update_xaxes(type="date")
+    figure.update_xaxes(type="date", range=time_range(milliseconds(series.starts) for series in stages.values()))
     figure.update_xaxes(title_text="time (UTC)", row=3, col=1)
     return framed(figure, theme, 560)
 
@@ -84,7 +93,7 @@ def operator_cost_over_time(
         figure.add_scatter(
             x=milliseconds(series.starts),
             y=compact(cost),
-            name=safe(f"{stage} / {name}"),
+            name=safe(f"{stage} / {name}", ROW_LETTERS),
             mode="lines" if len(came) > 1 else "markers",
             line=_style(index, theme),
             hovertemplate=f"%{{y:{SECONDS.d3}}}s per record",
@@ -92,7 +101,8 @@ def operator_cost_over_time(
     values = np.concatenate(seen)
     if len(values):
         figure.update_yaxes(title_text="seconds / record", **log_seconds(values.min(), values.max()))
-    figure.update_xaxes(type="date", title_text="time (UTC)")
+    around = time_range(milliseconds(series.starts) for _, series in busiest)
+    figure.update_xaxes(type="date", title_text="time (UTC)", range=around)
     return framed(figure, theme, 360)
 
 

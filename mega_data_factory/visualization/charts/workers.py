@@ -13,7 +13,7 @@ from mega_data_factory.analytics.bottleneck import Bottleneck
 from mega_data_factory.analytics.runs.totals import StageTotals
 from mega_data_factory.visualization.charts.frame import ROW, framed, nothing
 from mega_data_factory.visualization.charts.labels import distinct, safe
-from mega_data_factory.visualization.formats import count, percent, rate, seconds
+from mega_data_factory.visualization.formats import count, percent, plural, rate, seconds
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
 MOST_DOTS = 2000
@@ -37,7 +37,7 @@ def worker_spread(stages: Sequence[StageTotals], theme: Theme = LIGHT) -> go.Fig
     figure.update_yaxes(
         tickvals=list(range(len(several))), ticktext=labels, range=[len(several) - 0.5, -0.5], showgrid=False
     )
-    figure.update_xaxes(ticksuffix=" %", rangemode="tozero", showgrid=True, title_text="of the stage's median")
+    figure.update_xaxes(ticksuffix=" %", rangemode="tozero", showgrid=True, title_text="of the median", nticks=5)
     figure.add_vline(x=100, line={"color": theme.muted, "width": 1, "dash": "dot"})
     figure.update_annotations(font={"size": theme.font_size, "color": theme.muted})
     return framed(figure, theme, 110 + 44 * len(several), hovermode="closest", showlegend=False)
@@ -75,24 +75,24 @@ def utilisation(found: Bottleneck, theme: Theme = LIGHT) -> go.Figure:
     stations = found.stations
     limit = found.limit.name if found.limit else None
     shares = [min(100.0, 100 * station.utilisation) for station in stations]
+    labels = distinct([station.name for station in stations], 26)
     figure = go.Figure(
         go.Bar(
-            y=distinct([station.name for station in stations], 28),
+            y=[f"{label} ({s.workers})" for label, s in zip(labels, stations, strict=True)],
             x=shares,
             orientation="h",
             marker={
                 "color": [theme.bad if station.name == limit else theme.colour(0) for station in stations],
                 "line": {"width": 0},
             },
-            text=[
-                f"{percent(share)} of {'1 worker' if s.workers == 1 else f'{s.workers} workers'}"
-                for share, s in zip(shares, stations, strict=True)
-            ],
+            text=[percent(share) for share in shares],
             textposition="auto",
-            customdata=[seconds(station.busy) for station in stations],
-            hovertemplate="busy %{customdata} over all its workers<extra></extra>",
+            customdata=[[seconds(s.busy), plural(s.workers, "worker")] for s in stations],
+            hovertemplate="busy %{customdata[0]} over %{customdata[1]}<extra></extra>",
         )
     )
-    figure.update_xaxes(range=[0, 105], ticksuffix=" %", showgrid=True, title_text="of the workers' time")
+    figure.update_xaxes(
+        range=[0, 105], ticksuffix=" %", showgrid=True, title_text="of the time of the workers (their number)"
+    )
     figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
     return framed(figure, theme, 76 + (ROW + 6) * len(stations), showlegend=False, bargap=0.25, hovermode="closest")
