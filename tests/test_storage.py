@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import glob
 import gzip
 import os
+import socket
 import sys
 import threading
 import uuid
@@ -15,6 +18,8 @@ import fsspec
 import pytest
 import zstandard
 from fsspec.spec import AbstractBufferedFile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mega_data_factory import storage
 from mega_data_factory.errors import InputError, OutputError
@@ -256,3 +261,53 @@ def test_object_stores_are_written_under_the_final_name() -> None:
     sink.close()
     assert list(ObjectStore.objects) == ["bucket/x"]
     assert ObjectStore.discarded == ["bucket/y"]
+
+
+def test_what_is_not_a_file_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pipes and sockets in a folder or a glob are left out; one that is named outright is refused, and not opened."""
+    os.mkfifo(tmp_path / "a.jsonl")
+    with socket.socket(socket.AF_UNIX) as listener:
+        monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+        listener.bind("b.jsonl")
+        (tmp_path / "c.jsonl").write_bytes(b"x")
+        for where in (tmp_path, tmp_path / "*.jsonl", tmp_path / "**" / "*.jsonl", tmp_path.parent / "*"):
+            found = storage.list_files(where, [".jsonl"])
+            assert [info.path for info in found if info.path.startswith(str(tmp_path))] == [str(tmp_path / "c.jsonl")]
+    with pytest.raises(InputError, match="is not a file but a pipe"):
+        storage.list_files(tmp_path / "a.jsonl")
+
+
+def test_links_that_go_round_give_each_file_once(tmp_path: Path) -> None:
+    """Links to a folder above, two of them too, and links to themselves end no search and double no file."""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.jsonl").write_bytes(b"x")
+    (tmp_path / "deep" / "up").symlink_to("..")
+    (tmp_path / "deep" / "up2").symlink_to("../../" + tmp_path.name)
+    (tmp_path / "self").symlink_to("self")
+    for where in (tmp_path, tmp_path / "**" / "*.jsonl", tmp_path / "**"):
+        assert [info.name for info in storage.list_files(where, [".jsonl"])] == ["deep/a.jsonl"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    names=st.lists(st.sampled_from(["a", "b.txt", "c1.txt", ".h", "x y", "[z]", "d"]), min_size=1, max_size=4).map(
+        "/".join
+    )
+    | st.just("a/b.txt"),
+    pattern=st.lists(st.sampled_from(["**", "*", "a", "?.txt", "*.txt", "[bc]*", "d", ".*"]), min_size=1, max_size=3),
+)
+def test_deep_globs_match_as_python_has_it(tmp_path_factory: Any, names: str, pattern: list[str]) -> None:
+    """Without links a glob with `**` finds the files that Python's own finds."""
+    folder = tmp_path_factory.mktemp("glob")
+    for place in (names, "a/b.txt", "d/a/c1.txt"):
+        file = folder / place
+        with contextlib.suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"")
+    where = str(folder / "**" / "/".join(pattern))
+    wanted = {path for path in glob.glob(where, recursive=True) if Path(path).is_file()}  # noqa: PTH207 - its rules
+    try:
+        found = {info.path for info in storage.list_files(where, ignore=())}
+    except InputError:
+        found = set()
+    assert found == wanted

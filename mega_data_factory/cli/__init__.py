@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 import mega_data_factory
-from mega_data_factory.cli import failures
+from mega_data_factory.cli import failures, streams
 from mega_data_factory.cli.export import export_app
 from mega_data_factory.cli.metrics import DEFAULT, Metrics, metrics_app, runs_app
 from mega_data_factory.errors import MdfError
@@ -197,7 +197,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code. An exception that is not an `MdfError` is a fault of ours and goes through, traceback and all.
     """
+    streams.prepare()
     arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _answered(arguments)
+    except BrokenPipeError:  # whoever read the answer has seen enough
+        streams.silence(sys.stdout)
+        return failures.SUCCESS
+    finally:
+        streams.flush()
+
+
+def _answered(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     here = str(Path.cwd())
     if here not in sys.path:

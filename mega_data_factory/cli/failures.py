@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from mega_data_factory import strict_json
+from mega_data_factory.cli.streams import print_text
 from mega_data_factory.errors import ConfigError, MdfError, MetricsQueryError, ResourceError, ResumeError
 from mega_data_factory.framework.metrics.redaction import without_credentials
 
@@ -36,9 +37,9 @@ def tell(error: MdfError, *, as_json: bool) -> int:
         The exit code.
     """
     shown = {name: None if text is None else without_credentials(text) for name, text in error.as_dict().items()}
-    print(f"error[{error.slug}]: {shown['message']}", file=sys.stderr)  # noqa: T201 - the command line prints
+    print_text(f"error[{error.slug}]: {shown['message']}", sys.stderr)
     if shown["hint"]:
-        print(f"  hint: {shown['hint']}", file=sys.stderr)  # noqa: T201 - the command line prints
+        print_text(f"  hint: {shown['hint']}", sys.stderr)
     if as_json:
         print_json({"error": shown})
     return exit_code(error)
@@ -46,4 +47,4 @@ def tell(error: MdfError, *, as_json: bool) -> int:
 
 def print_json(value: object) -> None:
     """Print one JSON document on stdout."""
-    print(strict_json.dumps(value, indent=2))  # noqa: T201 - the command line prints
+    print_text(strict_json.dumps(value, indent=2), sys.stdout)

@@ -6,6 +6,8 @@ import sys
 
 from rich.console import Console
 
+from mega_data_factory.cli.streams import silence
+
 UNWRAPPED = 200
 """Columns where the output is no terminal: wide enough for every table of ours."""
 
@@ -20,6 +22,14 @@ def stderr() -> Console:
     return _console(stderr=True)
 
 
+class _Console(Console):
+    """Falls silent where the reader of a pipe has gone; Rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Send what is still to come nowhere: a run does not end because `| head` has seen enough."""
+        silence(sys.stderr if self.stderr else sys.stdout)
+
+
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else UNWRAPPED)
+    return _Console(stderr=stderr, highlight=False, width=None if stream.isatty() else UNWRAPPED)

@@ -29,8 +29,10 @@ from mega_data_factory.framework.reading import SplitList
 from mega_data_factory.framework.recording import Recorder
 from mega_data_factory.framework.resources import check_fit, this_machine
 from mega_data_factory.framework.resuming import Life, check_resumable, find_run, refuse_second_start
+from mega_data_factory.framework.run_lock import FolderLock
 from mega_data_factory.framework.samples import SampleBook
 from mega_data_factory.framework.stage import StageSettings
+from mega_data_factory.framework.worker_check import refuse_in_worker
 
 __all__ = ["Executor", "Progress"]
 
@@ -64,6 +66,7 @@ class Executor:
         resume: str | None = None,
         loader: Loader | None = None,
     ) -> None:
+        refuse_in_worker()
         self.plan: Plan = make_plan(check_config(config))
         settings = self.plan.executor
         if settings.engine == "local" or not _has_cluster(settings):
@@ -84,6 +87,9 @@ class Executor:
         self._life: Life | None = None
         self._started = self._made_room = False
         self._output = OutputFolder.of(self.plan, self.run_id)
+        options = self.plan.writer_options
+        folder = storage.local_path(self._output.path) if storage.is_local(self._output.path) else None
+        self._folder_lock = FolderLock(folder, shared=options.if_exists == "append")
         self._errors = ErrorPolicy(settings, self._output.errors_path)
         samples = settings.rejected_samples
         self._samples = SampleBook(samples.samples_per_reason)
@@ -133,6 +139,9 @@ class Executor:
                 refuse_second_start(self._output)
             if not self._made_room:
                 self._output.check(self.plan.writer_options.if_exists)  # a run that is refused leaves no trace
+            self._folder_lock.acquire()
+            if not self._made_room:
+                self._output.check(self.plan.writer_options.if_exists)  # another run may just have ended
             if self.plan.executor.metrics.enabled:
                 with self._recorder.recording():
                     yield from self._execute_impl()
@@ -142,6 +151,7 @@ class Executor:
         finally:
             if self._life is not None:
                 self._life.end(completed=completed)
+            self._folder_lock.release()
 
     def write_metrics(self) -> None:
         """Write the metrics of the run as Parquet, on three levels; for a run with `write_on_completion: false`.
@@ -168,7 +178,6 @@ class Executor:
                 self._take(event)
                 yield self._progress(engine, started)
                 self._errors.check_limit(self._tally, final=False)
-            self._make_room()
             self._errors.check_limit(self._tally, final=True)
             self._recorder.finished = True
         except BaseException:
@@ -214,7 +223,10 @@ class Executor:
         return LocalEngine(self.plan, settings)
 
     def _make_room(self) -> None:
-        """Remove the output of earlier runs where that is wanted: not before this run has something to put there."""
+        """Remove the output of earlier runs where that is wanted: not before this run has something to put there.
+
+        A source that holds nothing leaves it as it is: a disk that is not mounted must not cost the last good output.
+        """
         if not self._made_room and self.plan.writer_options.if_exists == "overwrite":
             self._output.clear()
         self._made_room = True

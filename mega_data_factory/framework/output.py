@@ -49,12 +49,12 @@ class OutputFolder:
     @classmethod
     def of(cls, plan: Plan, run_id: str) -> OutputFolder:
         """The output folder of a plan."""
-        path = storage.absolute(plan.writer_options.output_path)
+        paths = plan.paths()
         return cls(
-            path=path,
+            path=paths["output"],
             suffix=plan.writer.build().suffix,
-            errors_path=storage.absolute(plan.executor.errors_path or storage.join(path, "_errors")),
-            dead_letter_path=storage.absolute(plan.executor.dead_letter_path or storage.join(path, "_dead_letter")),
+            errors_path=paths["errors"],
+            dead_letter_path=paths["dead_letters"],
             run_id=run_id,
         )
 

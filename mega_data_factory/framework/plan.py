@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mega_data_factory import storage
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.contracts import LOADER_STAGE, WriterOptions
 from mega_data_factory.framework.registry import Component, is_deduplicator, resolve
@@ -97,6 +98,18 @@ class Plan:
         """Batches between loader and writer at any time."""
         workers = self.loader_workers + sum(stage.max_workers for stage in self.stages)
         return self.executor.max_in_flight or max(4, 2 * workers)
+
+    def paths(self) -> dict[str, str]:
+        """Return the absolute places of `output`, `errors`, `dead_letters` and, where kept, `rejected_samples`."""
+        output = self.writer_options.output_path
+        found = {
+            "output": output,
+            "errors": self.executor.errors_path or storage.join(output, "_errors"),
+            "dead_letters": self.executor.dead_letter_path or storage.join(output, "_dead_letter"),
+        }
+        if self.executor.rejected_samples.enabled:
+            found["rejected_samples"] = self.executor.rejected_samples.output_path
+        return {name: storage.absolute(path) for name, path in found.items()}
 
 
 def make_plan(config: PipelineConfig) -> Plan:

@@ -23,7 +23,7 @@ from mega_data_factory.framework.metrics import (
 from mega_data_factory.framework.metrics.exporting import ExportHealth, Exports, ExportSnapshot, Flight
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.models import books_difference
-from mega_data_factory.framework.metrics.redaction import redacted
+from mega_data_factory.framework.metrics.redaction import redacted, without_credentials
 from mega_data_factory.framework.metrics.store.retention import prune
 from mega_data_factory.framework.metrics.tracker import RunTotals
 from mega_data_factory.framework.plan import Plan
@@ -175,6 +175,7 @@ class Recorder:
             engine=self._plan.executor.engine,
             mdf_version=self._version,
             config=redacted(self._plan.config.as_written(), (*self._settings.redact, "headers")),
+            paths={name: without_credentials(path) for name, path in self._plan.paths().items()},
             flush_interval=self._settings.flush_interval,
             hostname=platform.node(),
             pid=os.getpid(),

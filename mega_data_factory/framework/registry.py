@@ -76,6 +76,12 @@ def resolve(kind: Kind, name: str, params: Mapping[str, Any], where: str) -> Com
     if target is None:
         hint = did_you_mean(name, box)
         raise ConfigError(f"{where}: there is no {kind} `{name}`", hint=f"{hint}; your own class is `module:Class`")
+    if target.partition(":")[0] == "__main__":
+        raise ConfigError(
+            f"{where}: workers cannot import `{target}`: it is in a script or a notebook",
+            hint="put the class into a file of its own, such as my_operators.py, and name it `my_operators:"
+            f"{target.partition(':')[2]}`",
+        )
     short = snake_case(target.rpartition(":")[2].rpartition(".")[2])
     component = Component(short, target, _plain(params, f"{where}.params"))
     cls = _load(component, kind, where)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from mega_data_factory.errors import ResourceError
+from mega_data_factory.framework.metrics.nodes.cgroup import cpu_limit, memory_limit
 from mega_data_factory.framework.plan import Plan
 
 SPARE_CPU = 1.0
@@ -44,9 +45,14 @@ class Need:
 
 
 def this_machine() -> Machine:
-    """The machine that this process runs on: the cores it may use, and its memory."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Machine(cpu=float(cores), memory=float(psutil.virtual_memory().total))
+    """Return what this process may use of the machine: affinity and control groups (Docker, Kubernetes) count."""
+    cores = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    memory = float(psutil.virtual_memory().total)
+    if (cpu_quota := cpu_limit()) is not None:
+        cores = min(cores, cpu_quota.cores)
+    if (memory_quota := memory_limit()) is not None:
+        memory = min(memory, float(memory_quota.limit))
+    return Machine(cpu=cores, memory=memory)
 
 
 def cpu_share(plan: Plan, cpus: float) -> float:
@@ -88,7 +94,7 @@ def check_fit(plan: Plan, machines: Machine | Sequence[Machine]) -> None:
     # The choosiest first: a worker that runs anywhere must not take the place of one that runs on few nodes.
     for need in sorted(needs, key=lambda n: (bool(n.custom), n.gpu, n.cpu, n.memory), reverse=True):
         if not any(node.take(need, share_cpu=local) for node in free):
-            raise ResourceError(_message(need, needs, nodes), hint=_hint(local))
+            raise ResourceError(_message(need, needs, nodes), hint=_hint(need, nodes, local))
 
 
 @dataclass
@@ -140,7 +146,14 @@ def _message(need: Need, needs: Sequence[Need], nodes: Sequence[Machine]) -> str
     )
 
 
-def _hint(local: bool) -> str:
+def _hint(need: Need, nodes: Sequence[Machine], local: bool) -> str:
+    if need.gpu and need.gpu > max(node.gpu for node in nodes):
+        return "lower `resources.gpu` of the stage (fractions share a GPU), or run it on nodes that have one"
+    lacking = [name for name, amount in need.custom if amount > max(node.custom.get(name, 0.0) for node in nodes)]
+    if lacking:
+        return f"lower `resources.custom.{lacking[0]}` of the stage, or add nodes that offer it"
+    if need.memory and need.memory > max(node.memory for node in nodes):
+        return "lower `resources.memory` of the stage, or run it on nodes with more"
     if local:
         return "lower `resources` or `num_replicas` of the stage, or run it on a cluster with executor.engine: ray"
     return "lower `resources.cpu` (fractions such as 0.3 are fine), `num_replicas` or `data_loader.num_workers`"
@@ -152,7 +165,7 @@ def _amounts(cpu: float, gpu: float, memory: float, custom: dict[str, float]) ->
         parts.append(f"{gpu:g} GPU")
     if memory:
         parts.append(f"{memory / 2**30:.1f} GiB memory")
-    parts += [f"{amount:g} {name}" for name, amount in sorted(custom.items())]
+    parts += [f"{amount:g} {name}" for name, amount in sorted(custom.items()) if not name.startswith("node:")]
     return ", ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""Whether a run is alive: a lock that its driver holds, and with it every process that may still write its files."""
+"""Locks: one on a run, held by every process that may still write its files, and one on its output folder."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class RunLock:
             self._sleep(0.05)
         self._holder_before = _holder(descriptor)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"hostname": socket.gethostname(), "pid": os.getpid()}).encode(), 0)
+        os.pwrite(descriptor, _own_name(), 0)
         self._descriptor = descriptor
 
     def release(self) -> None:
@@ -100,9 +100,72 @@ class RunLock:
             self._descriptor = None
 
 
-def _try_lock(descriptor: int) -> bool:
+class FolderLock:
+    """An advisory lock on an output folder: two runs at the same time would mix their records.
+
+    Runs that append share it, others hold it alone. It is a hidden file, removed when it is given back; a driver that
+    is killed loses the lock and leaves the file. Object stores have no locks.
+
+    Args:
+        folder: the output folder; None on an object store.
+        shared: whether other runs may share it.
+    """
+
+    def __init__(self, folder: Path | None, *, shared: bool) -> None:
+        self._path = None if folder is None else folder / ".mdf-lock"
+        self._shared = shared
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises:
+            OutputError: another run holds it, or the folder cannot be written.
+        """
+        while self._path is not None and self._descriptor is None:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+            except OSError as error:
+                raise storage.failure(OutputError, self._path, error, "write") from error
+            if not _try_lock(descriptor, shared=self._shared):
+                holder = _described(_holder(descriptor))
+                os.close(descriptor)
+                raise OutputError(
+                    f"another run is writing to {self._path.parent}: {holder}",
+                    hint="wait for it to end, or choose another data_writer.params.output_path",
+                )
+            if _is_at(descriptor, self._path):
+                self._descriptor = descriptor
+            else:  # removed by the run that had it, after we opened it
+                os.close(descriptor)
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, _own_name(), 0)
+
+    def release(self) -> None:
+        """Remove the file and give the lock back."""
+        if self._descriptor is not None and self._path is not None:
+            if not self._shared or _try_lock(self._descriptor):  # the last one of those that share it
+                self._path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(descriptor).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _own_name() -> bytes:
+    return json.dumps({"hostname": socket.gethostname(), "pid": os.getpid()}).encode()
+
+
+def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -14,19 +14,26 @@ import pyarrow as pa
 from mega_data_factory.errors import OutputError
 
 _PREFIX = "mdf-spool-"
+_LONGEST_SOCKET_FOLDER = 90
+"""Bytes that leave room for the names of sockets."""
+
 _LOCK = "lock"
 
 
 class SpoolFolder:
     """A temporary folder that is locked while its owner lives, and swept by the next owner when it was killed.
 
+    Args:
+        parent: where it is made; the folder for temporary files by default.
+
     Attributes:
         path: the folder.
     """
 
-    def __init__(self) -> None:
-        _sweep(Path(tempfile.gettempdir()))
-        new = Path(tempfile.mkdtemp(prefix="mdf-new-"))
+    def __init__(self, parent: Path | None = None) -> None:
+        parent = Path(tempfile.gettempdir()) if parent is None else parent
+        _sweep(parent)
+        new = Path(tempfile.mkdtemp(prefix="mdf-new-", dir=parent))
         self._lock = os.open(new / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         # Only a folder that is locked already takes the name that others sweep.
@@ -50,6 +57,25 @@ def _sweep(parent: Path) -> None:
                 shutil.rmtree(lock.parent, ignore_errors=True)
             finally:
                 os.close(descriptor)
+
+
+def short_folder(folder: SpoolFolder) -> SpoolFolder:
+    """Return a folder whose files may be sockets: the given one, or another where its path is too long for them.
+
+    The path of a socket has at most 107 bytes (`sun_path` of unix(7)).
+
+    Raises:
+        OutputError: there is no folder for temporary files with a path that is short enough.
+    """
+    if len(os.fsencode(folder.path)) <= _LONGEST_SOCKET_FOLDER:
+        return folder
+    for parent in map(Path, ("/tmp", "/var/tmp", "/dev/shm")):  # noqa: S108 - made with mkdtemp
+        if parent.is_dir() and os.access(parent, os.W_OK):
+            return SpoolFolder(parent)
+    raise OutputError(
+        f"{folder.path} is too long a path for the sockets of deduplication",
+        hint="let TMPDIR name a folder whose path has less than 60 bytes",
+    )
 
 
 class Spool:

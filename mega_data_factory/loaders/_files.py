@@ -98,7 +98,7 @@ def find_files(
     """All files of a source in a fixed order, each once however many paths lead to it.
 
     Raises:
-        InputError: a path does not exist or matches nothing; the message names it and the parameter.
+        InputError: a path does not exist or matches nothing, or no file is found; the message names the parameter.
     """
     found: dict[str, tuple[str, str, int]] = {}
     for path in paths:
@@ -110,6 +110,11 @@ def find_files(
             if path.startswith("{stdlib}") and info.name.startswith(("site-packages/", "dist-packages/")):
                 continue
             found.setdefault(info.path, (_portable(info.root, path), info.name, info.size))
+    if not found:
+        raise InputError(
+            f"data_loader.params.path: no file below {', '.join(paths)} ends in {', '.join(suffixes)}",
+            hint="check the path, and data_loader.params.suffixes",
+        )
     labels = _labels(list(dict.fromkeys(root for root, _, _ in found.values())))
     return [SourceFile(root, relative, labels[root], size) for root, relative, size in found.values()]
 

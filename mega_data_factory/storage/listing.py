@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import posixpath
+import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +55,8 @@ def list_files(
     """Find the files that a file name, a folder (searched to its depths) or a glob (`**` too) stands for.
 
     Links are followed, except to a folder that the search is in already. A file that is named outright is found
-    whatever its name; one that is reached through a folder or a glob must pass `suffixes` and `ignore`.
+    whatever its name; one that is reached through a folder or a glob must pass `suffixes` and `ignore`. Pipes, sockets
+    and devices are not files: folders and globs pass over them, and to name one is an error.
 
     Args:
         where: file, folder or glob.
@@ -64,7 +67,8 @@ def list_files(
         The files in the order of their names; none when the folder holds none.
 
     Raises:
-        InputError: there is no such file or folder, the glob matches nothing, or a folder may not be listed.
+        InputError: there is no such file or folder, what is named is not a file, the glob matches nothing, or a folder
+            may not be listed.
     """
     endings = None if suffixes is None else tuple(suffix.lower() for suffix in suffixes)
     found = list(_local_files(absolute(where), endings, ignore) if is_local(where) else _remote_files(where, ignore))
@@ -85,22 +89,67 @@ def _local_files(
     if os.path.isdir(where):  # noqa: PTH112 - a path of any bytes, taken as it is
         yield from ((info, False) for info in _walk(where, where, endings, ignore))
     elif os.path.lexists(where):
-        yield _info(where, os.path.dirname(where)), True  # noqa: PTH120
+        size = _size(where)
+        if size is None:
+            raise InputError(f"{printable(where)} is not a file but a pipe, a socket or a device", hint="name a file")
+        yield FileInfo(where, size, os.path.basename(where)), True  # noqa: PTH119
+    elif "**" in where.split("/"):
+        yield from ((info, False) for info in _deep_glob(where, ignore))
     elif glob.has_magic(where):
-        root = _fixed_folder(where)
-        matches = sorted(glob.glob(where, recursive=True))  # noqa: PTH207 - takes an absolute pattern
-        if not matches:
-            raise _no_match(where)
-        for path in matches:
-            relative = os.path.relpath(path, root)
-            if _ignored(relative, where, ignore):
-                continue
-            if not os.path.isdir(path):  # noqa: PTH112
-                yield _info(path, root), False
-            elif "**" not in where:
-                yield from ((info, False) for info in _walk(path, root, endings, ignore))
+        yield from ((info, False) for info in _flat_glob(where, endings, ignore))
     else:
         raise _no_match(where)
+
+
+def _flat_glob(pattern: str, endings: tuple[str, ...] | None, ignore: tuple[str, ...]) -> Iterator[FileInfo]:
+    """The files that a glob without `**` matches, and those below the folders that it matches."""
+    root = _fixed_folder(pattern)
+    matches = sorted(glob.glob(pattern))  # noqa: PTH207 - takes an absolute pattern
+    if not matches:
+        raise _no_match(pattern)
+    for path in matches:
+        relative = os.path.relpath(path, root)
+        if _ignored(relative, pattern, ignore):
+            continue
+        if os.path.isdir(path):  # noqa: PTH112
+            yield from _walk(path, root, endings, ignore)
+        elif (size := _size(path)) is not None:
+            yield FileInfo(path, size, relative)
+
+
+def _deep_glob(pattern: str, ignore: tuple[str, ...]) -> Iterator[FileInfo]:
+    """The files that a glob with `**` matches. Python's own `glob` would follow links round and round."""
+    root = _fixed_folder(pattern)
+    matches = _matcher(pattern[len(root.rstrip("/")) + 1 :])
+    found = False
+    for info in _walk(root, root, None, ()) if os.path.isdir(root) else ():  # noqa: PTH112
+        if matches(info.name):
+            found = True
+            if not _ignored(info.name, pattern, ignore):
+                yield info
+    if not found:
+        raise _no_match(pattern)
+
+
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    """Whether a relative path matches a glob; `**` stands for any number of folders, wildcards for no leading dot."""
+    text = ""
+    parts = pattern.split("/")
+    for number, part in enumerate(parts):
+        last = number == len(parts) - 1
+        if part == "**":
+            text += r"(?:(?!\.)[^/]+/)*" + (r"(?!\.)[^/]+" if last else "")
+            continue
+        hidden = "" if part.startswith(".") else r"(?!\.)"
+        text += hidden + _segment(part) + ("" if last else "/")
+    return lambda name: re.fullmatch(text, name) is not None
+
+
+def _segment(part: str) -> str:
+    """The regular expression of a glob without slashes."""
+    translated = fnmatch.translate(part)  # `(?s:…)\\Z`
+    inner = translated[len("(?s:") : translated.rindex(")")]
+    return inner.replace(".*", "[^/]*") if "[" not in part else f"(?:{inner})"
 
 
 def _fixed_folder(pattern: str) -> str:
@@ -117,12 +166,20 @@ def _ignored(relative: str, pattern: str, ignore: tuple[str, ...]) -> bool:
     return any(part.startswith(ignore) for part in relative.split("/"))
 
 
-def _info(path: str, root: str) -> FileInfo:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        size = os.stat(path).st_size  # noqa: PTH116
-    except OSError:  # a dangling link; the reader tells the user when it opens the file
-        size = 0
-    return FileInfo(path, size, os.path.relpath(path, root))
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _size(path: str) -> int | None:
+    """Size of a file, 0 of a dangling link, None of what is not a file: a pipe, a socket, a device."""
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError:  # the reader tells the user when it opens the file
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _walk(folder: str, root: str, endings: tuple[str, ...] | None, ignore: tuple[str, ...]) -> Iterator[FileInfo]:
@@ -140,22 +197,13 @@ def _walk(folder: str, root: str, endings: tuple[str, ...] | None, ignore: tuple
         for entry in listed:
             if ignore and entry.name.startswith(ignore):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 if not entry.is_symlink() or os.path.realpath(entry.path) not in above:
                     left.append((entry.path, above))
             elif endings is not None and not entry.name.lower().endswith(endings):
                 continue
-            elif (size := _readable_size(entry)) is not None:
+            elif (size := _size(entry.path)) is not None:
                 yield FileInfo(entry.path, size, entry.path[start:])
-
-
-def _readable_size(entry: os.DirEntry[str]) -> int | None:
-    """Size of a file, 0 of a dangling link, None of what is no file at all: a pipe, a socket, a device."""
-    try:
-        status = entry.stat()
-    except OSError:
-        return 0
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _remote_files(where: Location, ignore: tuple[str, ...]) -> Iterator[tuple[FileInfo, bool]]:

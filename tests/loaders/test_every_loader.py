@@ -86,9 +86,14 @@ def test_a_missing_path_names_itself_and_the_parameter(source: Source, tmp_path:
 
 
 @pytest.mark.parametrize("source", FILES)
-def test_an_empty_folder_has_no_records(source: Source, tmp_path: Path) -> None:
-    """An empty folder is a source of nothing, and no error."""
-    assert read_all(source.loader(tmp_path)) == ([], [])
+def test_a_folder_without_a_file_is_an_error(source: Source, tmp_path: Path) -> None:
+    """A folder without a file for the loader is an error that names parameter, folder and endings: a disk that is not
+    mounted, or a suffix that is mistyped, must not look like a run that went well."""
+    (tmp_path / "other.bin").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"data_loader\.params\.path: no file below") as refused:
+        read_all(source.loader(tmp_path))
+    assert str(tmp_path) in refused.value.message
+    assert source.suffix in refused.value.message
 
 
 @pytest.mark.parametrize("source", FILES)

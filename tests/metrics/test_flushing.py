@@ -237,7 +237,7 @@ def test_a_driver_killed_at_any_moment(tmp_path, alive):
     code = _DRIVER.format(root=root, folder=str(folder), log=str(log), interval=INTERVAL)
     driver = subprocess.Popen([sys.executable, "-c", code])
     try:
-        eventually(lambda: rows(folder, "operators"), 30)
+        eventually(lambda: rows(folder, "runs"), 30)  # the file that is written last
         time.sleep(alive)
         killed = time.time()
         os.kill(driver.pid, signal.SIGKILL)

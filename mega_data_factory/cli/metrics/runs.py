@@ -218,20 +218,29 @@ def _known(row: Row, kind: type[RunMetrics | StageMetrics | OperatorMetrics]) ->
 
 
 def _paths(reader: MetricsReader, row: Row) -> dict[str, str]:
-    """Where to look, in the words of the run's configuration: relative ones start where it was started."""
-    config = row["config"] or {}
-    written = ((config.get("data_writer") or {}).get("params") or {}).get("output_path")
+    """Return where to look: what the run has noted, and only what is there."""
+    noted: dict[str, str] = row.get("paths") or _configured_paths(row["config"] or {})
+    there = {
+        "output": row["output_files"],
+        "rejected_samples": row["rejected_records"],
+        "errors": row["total_errors"],
+        "dead_letters": row["dead_lettered_records"],
+    }
+    paths = {name: noted[name] for name, records in there.items() if records and name in noted}
+    if "rejected_samples" in paths:
+        paths["rejected_samples"] = join(paths["rejected_samples"], f"{row['run_id']}.jsonl")
+    return {"metrics": os.fspath(reader.path), **paths}
+
+
+def _configured_paths(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the places that a configuration names, for a run of an older version: relative ones, and variables."""
     executor = config.get("executor") or {}
     samples = executor.get("rejected_samples") or {}
-    paths = {"output": str(written)} if written and row["output_files"] else {}
-    paths["metrics"] = os.fspath(reader.path)
-    if samples.get("enabled") and row["rejected_records"]:
-        folder = samples.get("output_path") or RejectedSamplesConfig().output_path
-        paths["rejected_samples"] = join(str(folder), f"{row['run_id']}.jsonl")
-    for kind, key, folder, records in (
-        ("errors", "errors_path", "_errors", row["total_errors"]),
-        ("dead_letters", "dead_letter_path", "_dead_letter", row["dead_lettered_records"]),
-    ):
-        if records and (executor.get(key) or written):
-            paths[kind] = str(executor.get(key) or join(str(written), folder))
-    return paths
+    output = ((config.get("data_writer") or {}).get("params") or {}).get("output_path")
+    found = {"output": output, "errors": executor.get("errors_path"), "dead_letters": executor.get("dead_letter_path")}
+    if output:
+        found["errors"] = found["errors"] or join(str(output), "_errors")
+        found["dead_letters"] = found["dead_letters"] or join(str(output), "_dead_letter")
+    if samples.get("enabled"):
+        found["rejected_samples"] = samples.get("output_path") or RejectedSamplesConfig().output_path
+    return {name: str(path) for name, path in found.items() if path}

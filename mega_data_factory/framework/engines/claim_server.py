@@ -9,10 +9,12 @@ import time
 from collections.abc import Sequence
 from multiprocessing.connection import Client, Connection, Listener
 
-from mega_data_factory.errors import WorkerLostError
+from mega_data_factory.errors import OutputError, WorkerLostError
 from mega_data_factory.framework.claims import ClaimShard, Send, ShardedClaims
 
-_CLAIM, _RELEASE, _DONE = b"c", b"r", b""
+_CLAIM, _RELEASE = b"c", b"r"
+_TAKEN, _UNWRITABLE = b"+", b"!"
+"""First byte of an answer: what was asked is done, or the log of the shard cannot be written."""
 
 
 def serve(address: str, log_path: str) -> None:
@@ -38,10 +40,11 @@ def _answer(shard: ClaimShard, connection: Connection) -> None:
                     answer = shard.claim(message[1:])
                 else:
                     shard.release(message[1:])
-                    answer = _DONE
-            except OSError:
-                os._exit(1)  # the log cannot be written (disk full): come back with what it holds, or not at all
-            connection.send_bytes(answer)
+                    answer = b""
+            except OSError as error:
+                connection.send_bytes(_UNWRITABLE + (error.strerror or str(error)).encode())
+                os._exit(1)  # it holds more than its log: it comes back with what the log holds, or not at all
+            connection.send_bytes(_TAKEN + answer)
 
 
 def connect(addresses: Sequence[str], patience: float = 60.0) -> ShardedClaims:
@@ -50,6 +53,10 @@ def connect(addresses: Sequence[str], patience: float = 60.0) -> ShardedClaims:
     Args:
         addresses: sockets of the shards.
         patience: seconds to wait for a shard that is being restarted.
+
+    Raises:
+        OutputError: a shard cannot write its log; raised by the claims.
+        WorkerLostError: a shard is not restarted in time.
     """
     return ShardedClaims([_caller(address, patience) for address in addresses])
 
@@ -65,7 +72,7 @@ def _caller(address: str, patience: float) -> Send:
                 if connection is None:
                     connection = Client(address, family="AF_UNIX")
                 connection.send_bytes((_CLAIM if verb == "claim" else _RELEASE) + packed)
-                return connection.recv_bytes()
+                answer = connection.recv_bytes()
             except (EOFError, OSError) as error:
                 # The shard died. Whether it had taken the claim or not, asking again gives the same answer.
                 if connection is not None:
@@ -74,6 +81,14 @@ def _caller(address: str, patience: float) -> Send:
                 if time.monotonic() > deadline:
                     raise WorkerLostError(f"a deduplication shard did not come back in {patience:.0f} s") from error
                 time.sleep(0.02)
+                continue
+            if answer[:1] == _UNWRITABLE:
+                reason = answer[1:].decode(errors="replace")
+                raise OutputError(
+                    f"the log of deduplication claims cannot be written: {reason}",
+                    hint="free some space where the output goes (the log is in its folder _state), then resume the run",
+                )
+            return answer[1:]
 
     call("claim", b"")  # wait for the shard now, not in the time of the first batch
     return call

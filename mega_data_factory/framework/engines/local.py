@@ -23,7 +23,7 @@ from mega_data_factory.framework.engines.run import Event, RunSettings, SplitsLi
 from mega_data_factory.framework.plan import Plan, StagePlan
 from mega_data_factory.framework.progress import StageLoad
 from mega_data_factory.framework.reading import ReadTask
-from mega_data_factory.framework.spool import Spool, SpoolFolder
+from mega_data_factory.framework.spool import Spool, SpoolFolder, short_folder
 
 _NO_TABLE = pa.table({})
 
@@ -52,6 +52,7 @@ class LocalEngine:
         self._settings = settings
         self._spool_folder = SpoolFolder()
         self._folder = self._spool_folder.path
+        self._socket_folder = short_folder(self._spool_folder) if plan.needs_claims else self._spool_folder
         self._flow = _Flow(plan.max_in_flight)
         options = plan.writer_options
         self._gatherer = Gatherer(options.target_file_mb * 1e6, options.max_file_seconds)
@@ -112,7 +113,7 @@ class LocalEngine:
 
     def _claim_addresses(self) -> list[str]:
         shards = self._plan.executor.dedup_num_buckets if self._plan.needs_claims else 0
-        return [str(self._folder / f"claims-{shard}") for shard in range(shards)]
+        return [str(self._socket_folder.path / f"claims-{shard}") for shard in range(shards)]
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -154,6 +155,8 @@ class LocalEngine:
     def close(self) -> None:
         """Remove the spool."""
         self._spool_folder.remove()
+        if self._socket_folder is not self._spool_folder:
+            self._socket_folder.remove()
 
     def _working_pools(self) -> list[Pool]:
         return [self._readers, *self._stages, self._writers]

@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from mega_data_factory.framework.worker_check import IN_WORKER
+
 _MODULE = "mega_data_factory.framework.engines.local_worker"
 _THREAD_POOLS = (
     "POLARS_MAX_THREADS",
@@ -42,6 +44,7 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         lifeline_read, lifeline_write = os.pipe()
         environment = {name: str(max(1, int(cpu))) for name in _THREAD_POOLS}
+        environment[IN_WORKER] = "1"
         environment["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
         try:
             self._process = subprocess.Popen(

@@ -192,6 +192,7 @@ class RunMetrics:
         pid: process of the driver.
         export_failures: how often metrics could not be exported to other systems while it ran.
         writer_errors: records that the writer could not write.
+        paths: where `output`, `errors`, `dead_letters` and `rejected_samples` go.
     """
 
     run_id: str
@@ -233,6 +234,7 @@ class RunMetrics:
     pid: int | None = None
     export_failures: int = 0
     writer_errors: int = 0
+    paths: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
         self.start_time = naive(self.start_time)

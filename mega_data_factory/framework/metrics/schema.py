@@ -19,7 +19,7 @@ HISTORY: dict[int, str] = {
     1: "runs, stages and operators have the columns of this package; the file says version and run",
     2: "samples; in runs the heartbeat and who writes it; comments of columns are no longer in the files",
     3: "nodes; in runs the exports that failed",
-    4: "in runs the records that could not be written",
+    4: "in runs the records that could not be written, and where the output is",
 }
 """What each version of the files brought."""
 
@@ -123,6 +123,7 @@ RUNS = _table(
     ("pid", _COUNT, "process of the driver"),
     ("export_failures", _COUNT, "how often metrics could not be exported to other systems while it ran"),
     ("writer_errors", _COUNT, "records that the writer could not write"),
+    ("paths", _TEXT, "JSON object: where output, errors, dead letters and rejected samples go"),
 )
 
 SAMPLES = _table(
@@ -175,7 +176,7 @@ TABLES: dict[str, pa.Schema] = {
     "nodes": NODES,
 }
 
-JSON_COLUMNS = frozenset({"custom_metrics", "rejected_reasons", "config"})
+JSON_COLUMNS = frozenset({"custom_metrics", "rejected_reasons", "config", "paths"})
 
 
 def to_table(rows: Iterable[object], schema: pa.Schema, run_id: str) -> pa.Table:
