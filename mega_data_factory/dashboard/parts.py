@@ -14,8 +14,9 @@ from dash.development.base_component import Component
 
 from mega_data_factory.analytics.findings import Finding
 from mega_data_factory.dashboard.words import without_paths
+from mega_data_factory.reports.excluded import Examples
 from mega_data_factory.reports.tables import Row, Tile
-from mega_data_factory.visualization.formats import plural
+from mega_data_factory.visualization.formats import count, joints, plural
 
 MOST_ROWS = 50
 """Most rows of a table of workers."""
@@ -25,8 +26,6 @@ _GRAPH: Any = {
     "responsive": True,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
 }
-
-_JOINTS = re.compile(r"(?<=[_\-/.:])(?=\w)")
 
 _SEVERITY = {"critical": "bad", "warning": "warning", "advice": "advice", "good": "good"}
 
@@ -55,10 +54,11 @@ def link(text: str, href: str) -> Component:
 
 def breakable(text: str) -> str | list[Component | str]:
     """Return a name that may break after `_`, `-`, `/`, `.` and `:`, so that no line ends inside a word."""
-    pieces = [piece for piece in _JOINTS.split(text) if piece]
+    pieces = joints(text)
     if len(pieces) < 2:
         return text
-    return [part for piece in pieces for part in (html.Wbr(), piece)][1:]
+    parts: list[Component | str] = [part for piece in pieces for part in (html.Wbr(), piece)]
+    return parts[1:]
 
 
 def heading(title: str, *beside: Component | str, trail: Iterable[tuple[str, str]] = ()) -> Component:
@@ -207,6 +207,18 @@ def table(
 
 def _cell(content: Any) -> Any:
     return breakable(content) if isinstance(content, str) else content
+
+
+def error_table(found: Examples) -> Component:
+    """Return examples of records that raised, or the reason why there are none."""
+    if not found.found:
+        return html.P(without_paths(found.problem or "No examples were kept."), className="note")
+    columns = ("record", "message", "more like it")
+    rows = [
+        (example.place, without_paths(example.record_id), without_paths(example.reason), count(example.more))
+        for example in found.found
+    ]
+    return table("Examples of records that raised", columns, rows, first="stage / operator", words=columns[:2])
 
 
 def stage_table(caption: str, headings: Sequence[str], rows: Iterable[Row], links: Iterable[str | None]) -> Component:

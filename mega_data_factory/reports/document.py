@@ -1,4 +1,4 @@
-"""What stands in a report, section by section, ready for the page."""
+"""Content of a report, section by section, ready for the template."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class Document:
 
     @classmethod
     def of(cls, recording: Recording, past: Past, *, samples: bool = False) -> Document:
-        """Think about a run and gather everything that its report shows.
+        """Return the report of a run.
 
         Args:
-            recording: the run.
-            past: its earlier runs.
-            samples: whether to show content of records.
+            recording: The run.
+            past: Its earlier runs.
+            samples: Whether to show content of records.
         """
         comparison = compare(past.previous, recording) if past.previous else None
         run = recording.run
@@ -80,7 +80,7 @@ class Document:
         )
 
     def context(self) -> dict[str, Any]:
-        """Everything that the template names."""
+        """Return the variables of the template."""
         recording, comparison = self.recording, self.comparison
         return {
             "run": recording.run,
@@ -94,6 +94,8 @@ class Document:
             "operator_columns": tables.OPERATOR_COLUMNS,
             "operators": tables.operator_rows(recording.stages),
             "reasons": tables.reason_rows(flow_of(recording)),
+            "custom_columns": tables.CUSTOM_COLUMNS,
+            "custom": tables.custom_rows(recording),
             "errors": self.errors,
             "samples": self.samples,
             "comparison": comparison,
@@ -106,13 +108,13 @@ class Document:
 
 
 def as_yaml(config: Mapping[str, Any]) -> str:
-    """A configuration as it is written in a file."""
+    """Return a configuration as YAML."""
     text: str = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=110)
     return text
 
 
 def _charts(recording: Recording, past: Past, comparison: Comparison | None) -> dict[str, Draw]:
-    """The charts that have something to show."""
+    """Return the charts that have something to show, by name."""
     found: dict[str, Draw] = {}
     stages, records = recording.stages, flow_of(recording)
     operators = [operator for stage in stages for operator in stage.operators]

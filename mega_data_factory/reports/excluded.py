@@ -1,7 +1,8 @@
-"""Examples of records: what raised, what was rejected, what was kept. Read from where the run put them, if still there.
+"""Examples of records that raised, were rejected or were kept, read from the files of the run.
 
-Paths are those of the run's configuration. Relative ones start where the run was started, so the files may not be found
-from elsewhere; then the report says where they would be. Only the first files, lines and letters are read.
+Paths are those of the configuration of the run. Relative ones start in the directory where the run was started, so the
+files may be missing elsewhere; then the report says where they would be. Only the first files, lines and characters are
+read.
 """
 
 from __future__ import annotations
@@ -71,8 +72,13 @@ def run_tag(run_id: str) -> str:
     return hashlib.sha256(run_id.encode()).hexdigest()[:8]
 
 
-def errors(recording: Recording) -> Examples:
-    """Records that raised or killed their worker: one example for each place and message, the most frequent first."""
+def errors(recording: Recording, place: str | None = None) -> Examples:
+    """Return records that raised or killed their worker: one for each place and message, the most frequent first.
+
+    Args:
+        recording: The run.
+        place: `stage / operator` to look at; None for all.
+    """
     executor = recording.config.get("executor") or {}
     output = _output_path(recording)
     folders = [
@@ -85,21 +91,23 @@ def errors(recording: Recording) -> Examples:
         try:
             for line in _lines(folder, f"-{run_tag(recording.run_id)}-") if folder else ():
                 example = _example(line, with_content=False)
+                if place is not None and example.place != place:
+                    continue
                 groups.setdefault((example.kind, example.place, example.reason), []).append(example)
         except (MdfError, OSError, ValueError) as error:
             problem = _unreadable(folder, error)
     largest = sorted(groups.values(), key=len, reverse=True)[:MOST_KINDS]
     found = tuple(Example(**{**vars(group[0]), "more": len(group) - 1}) for group in largest)
     if not found and problem is None:
-        problem = f"no files of this run were found in {' or '.join(str(f) for f in folders if f) or 'its output'}"
+        problem = f"no error files of this run in {' or '.join(str(f) for f in folders if f) or 'its output'}"
     return Examples(found, folders[0], None if found else problem)
 
 
 def rejected(recording: Recording) -> Examples:
-    """The rejected records that the run kept samples of: two of every operator and reason."""
+    """Return samples of rejected records that the run kept: two of every operator and reason."""
     settings = (recording.config.get("executor") or {}).get("rejected_samples") or {}
     if not settings.get("enabled"):
-        return Examples(problem="the run kept none; `executor.rejected_samples.enabled` keeps a few of every reason")
+        return Examples(problem="none were kept; set `executor.rejected_samples.enabled` to keep some of every reason")
     path = storage.join(settings.get("output_path") or "./rejected", f"{recording.run_id}.jsonl")
     groups: dict[tuple[str, str], list[Example]] = {}
     try:
@@ -112,7 +120,7 @@ def rejected(recording: Recording) -> Examples:
 
 
 def kept(recording: Recording, most: int = 5) -> Examples:
-    """The first records of the output."""
+    """Return the first records of the output."""
     output = _output_path(recording)
     if output is None or not recording.run.get("output_files"):
         return Examples(problem="the run wrote no output")
@@ -128,7 +136,7 @@ def kept(recording: Recording, most: int = 5) -> Examples:
 
 
 def _unreadable(where: object, error: Exception) -> str:
-    return without_credentials(f"they cannot be read from {where}: {error}")
+    return without_credentials(f"{where} cannot be read: {error}")
 
 
 def _output_path(recording: Recording) -> str | None:

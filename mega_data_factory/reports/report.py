@@ -20,7 +20,7 @@ from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.reports.document import Document
 from mega_data_factory.reports.figures import packed_library, templates, two_looks
 from mega_data_factory.storage import Location
-from mega_data_factory.visualization.formats import moment
+from mega_data_factory.visualization.formats import joints, moment
 from mega_data_factory.visualization.page import plotly_script, script_json, script_sources
 from mega_data_factory.visualization.theme import DARK, LIGHT
 
@@ -114,6 +114,11 @@ def _worded(text: str) -> Markup:
     return Markup().join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
 
 
+def _breakable(name: str) -> Markup:
+    """Return a name that may break after `_`, `-`, `/`, `.` and `:`, so that no line ends inside a word."""
+    return Markup("<wbr>").join(escape(piece) for piece in joints(name))
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -125,4 +130,5 @@ def _environment() -> Environment:
     )
     environment.filters["moment"] = moment
     environment.filters["worded"] = _worded
+    environment.filters["breakable"] = _breakable
     return environment

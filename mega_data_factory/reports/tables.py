@@ -1,4 +1,4 @@
-"""The tables of a report: rows of cells that are written for people already, in the order of the plan."""
+"""Tables of a report: rows of formatted cells in the order of the plan."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mega_data_factory.analytics.comparison import Comparison, OperatorDifference
+from mega_data_factory.analytics.runs.custom import custom_metrics
 from mega_data_factory.analytics.runs.flow import Flow, flow_of
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
-from mega_data_factory.visualization.formats import count, moment, percent, plural, rate, seconds, size
+from mega_data_factory.visualization.formats import count, moment, number, percent, plural, rate, seconds, size
 
 MOST_REASONS = 60
 
@@ -51,7 +52,7 @@ OPERATOR_COLUMNS = ("in", "out", "rejected", "errors", "pass", "busy", "per work
 
 
 def operator_rows(stages: Sequence[StageTotals]) -> list[Row]:
-    """Stages and, below each, its operators."""
+    """Return the rows of stages and, below each, its operators."""
     rows = []
     for stage in stages:
         workers = plural(stage.pool, "worker")
@@ -75,7 +76,7 @@ def _operator_cells(o: OperatorTotals) -> list[str]:
 
 
 def reason_rows(flow: Flow) -> list[tuple[str, str, str, str]]:
-    """Operator, reason, records, share of all that left; the most first, of more than 60 the largest."""
+    """Return operator, reason, records and share of all that left; the largest first, at most 60."""
     left = sum(exit.records for exit in flow.exits)
     exits = sorted(flow.exits, key=lambda exit: -exit.records)[:MOST_REASONS]
     return [
@@ -89,8 +90,19 @@ def reason_rows(flow: Flow) -> list[tuple[str, str, str, str]]:
     ]
 
 
+CUSTOM_COLUMNS = ("metric", "sum", "per record")
+
+
+def custom_rows(recording: Recording) -> list[tuple[str, str, str, str]]:
+    """Return operator, name, sum and value per record of each custom metric; other values stand as they are."""
+    return [
+        (f"{m.stage} / {m.operator}", m.name, m.text or number(m.total), number(m.per_record))
+        for m in custom_metrics(recording.operators)
+    ]
+
+
 def tiles(recording: Recording) -> list[Tile]:
-    """The numbers that come first."""
+    """Return the numbers of the summary."""
     run = recording.run
     flow = flow_of(recording)
     read, written = flow.read, flow.written
@@ -127,7 +139,7 @@ def _planned(planned: int | None, read: int) -> str:
 
 
 def environment(recording: Recording, schema_version: int) -> list[tuple[str, str]]:
-    """Who ran what, where and when."""
+    """Return names and values of the environment of a run."""
     run = recording.run
     nodes = sorted(set(recording.nodes["node_id"].to_pylist())) if len(recording.nodes) else []
     found = [
@@ -141,8 +153,11 @@ def environment(recording: Recording, schema_version: int) -> list[tuple[str, st
         ("process", run.get("pid")),
         ("nodes", len(nodes) or None),
         ("mega-data-factory", run.get("mdf_version")),
-        ("schema of the metrics", schema_version),
-        ("measuring took", seconds(run.get("instrumentation_seconds")) if run.get("instrumentation_seconds") else None),
+        ("metrics schema", schema_version),
+        (
+            "metrics overhead",
+            seconds(run.get("instrumentation_seconds")) if run.get("instrumentation_seconds") else None,
+        ),
     ]
     return [(name, str(value)) for name, value in found if value is not None]
 
@@ -155,7 +170,7 @@ _VERDICTS = {"same": "no clear difference", "unclear": "too few samples"}
 
 
 def difference_rows(comparison: Comparison) -> list[Row]:
-    """Every operator of two runs."""
+    """Return a row for each operator of two runs."""
     return [Row(d.operator.label, _difference_cells(d)) for d in comparison.operators]
 
 
@@ -177,7 +192,7 @@ def _passed(operator: OperatorTotals | None) -> str:
 
 
 def comparison_words(comparison: Comparison) -> list[str]:
-    """What two runs differ in, in sentences."""
+    """Return the differences of two runs as sentences."""
     before: Mapping[str, Any] = comparison.before.run
     words = [f"Compared with {comparison.before.run_id}, started {moment(before.get('start_time'))} UTC."]
     ratio = comparison.throughput

@@ -7,8 +7,11 @@ format by itself (axes, hover) gets a D3 format from `Unit`, so that both agree.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import datetime
+
+_JOINTS = re.compile(r"(?<=[_\-/.:])(?=\w)")
 
 NOTHING = "-"
 """Where there is no value: never 0, which would be one."""
@@ -108,6 +111,11 @@ def three_digits(value: float) -> str:
     if value >= 99.95:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def joints(name: str) -> list[str]:
+    """Split a name where a line may end in it: after `_`, `-`, `/`, `.` and `:`."""
+    return [piece for piece in _JOINTS.split(name) if piece]
 
 
 def plural(number: int, noun: str) -> str:

@@ -19,6 +19,7 @@ from mega_data_factory.testing import finished_run
 from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.charts.workers import utilisation
 from mega_data_factory.visualization.page import script_json
+from tests.dashboard.visiting import Visitor, texts
 from tests.made_runs import START, Op, Pool, make_run, recorded
 
 XSS = "<img src=x onerror=alert(1)></script><script>alert(2)</script>&\"'`{{7*7}}"
@@ -73,7 +74,7 @@ class Texts(HTMLParser):
         ({"samples": False}, "no samples over time"),
         ({"config": {}}, "The configuration was not stored"),
         ({"pipeline": "Кириллица 漢字 🦜"}, "Кириллица 漢字 🦜"),
-        ({"nodes": [50.0, 99.0]}, "What the machines did"),
+        ({"nodes": [50.0, 99.0]}, "Bottom: busy workers"),
         ({"start_time": START, "end_time": None, "duration": 0.0, "status": "running"}, "The run goes on"),
     ],
     ids=[
@@ -205,11 +206,25 @@ def real_run(tmp_path_factory):
     executor = Executor(
         {
             "data_loader": {"type": "jsonl_loader", "params": {"path": str(folder / "in.jsonl")}},
-            "stages": [{"name": "clean", "operators": [{"name": "text_length_filter", "params": {"min_length": 20}}]}],
+            "stages": [
+                {
+                    "name": "clean",
+                    "operators": [
+                        {"name": "text_length_filter", "params": {"min_length": 20}},
+                        {"name": "tests.fakes:Reports"},
+                        {"name": "tests.fakes:Raises", "params": {"word": "number 7 "}},
+                    ],
+                }
+            ],
             "data_writer": {"type": "parquet_writer", "params": {"output_path": str(folder / "out")}},
             "executor": {
                 "rejected_samples": {"enabled": True, "output_path": str(folder / "rejected")},
-                "metrics": {"output_path": str(folder / "metrics"), "flush_interval": 0.2},
+                "on_error": "skip",
+                "metrics": {
+                    "output_path": str(folder / "metrics"),
+                    "flush_interval": 0.2,
+                    "collect_custom_metrics": True,
+                },
             },
         }
     )
@@ -222,10 +237,33 @@ def test_errors_of_a_real_run_are_found(real_run, tmp_path):
     """The error sink is found by the run's tag, and its messages are shown without the records."""
     write_report(MetricsReader(real_run), "latest", tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "Records that raised" in page
+    assert "<h2>Errors</h2>" in page
     assert "data_loader" in Texts(page).shown
     assert "{broken" not in page
     assert "text number" not in page
+
+
+def test_custom_metrics_of_a_real_run_are_shown(real_run, tmp_path):
+    """Sum and mean per record of what an operator reported, in the report."""
+    write_report(MetricsReader(real_run), "latest", tmp_path / "r.html")
+    shown = Texts((tmp_path / "r.html").read_text(encoding="utf-8")).shown
+    characters = sum(len(f"text number {n} " * 4) for n in range(40))
+    assert f"clean / reportscharacters{characters:,}{characters / 40:.0f}\n" in shown
+
+
+def test_the_dashboard_has_the_errors_of_an_operator_on_its_page(real_run):
+    """The page of an operator shows its own errors and custom metrics, not those of others."""
+    with Visitor(real_run) as visitor:
+        (run,) = MetricsReader(real_run).list_runs()
+        stage = f"/run/{run}/stage/clean/operator/"
+        raised = texts(visitor.page(f"{stage}raises")["content"]["children"])
+        assert any("cannot digest number 7" in text for text in raised)
+        assert not any("Custom metrics" in text for text in raised)
+        reports = texts(visitor.page(f"{stage}reports")["content"]["children"])
+        assert {"Custom metrics", "characters", "records"} <= set(reports)
+        assert not any("cannot digest" in text for text in reports)
+        of_run = texts(visitor.page(f"/run/{run}")["content"]["children"])
+        assert {"Custom metrics", "characters"} <= set(of_run)
 
 
 def test_samples_are_shown_when_wanted(real_run, tmp_path):

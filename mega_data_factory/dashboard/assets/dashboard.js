@@ -79,7 +79,7 @@ const PAPER = 680;
 
 function fitted(width) {
     for (const plot of document.querySelectorAll(".js-plotly-plot")) {
-        const size = width ? { width, autosize: false } : { width: null, autosize: true };
+        const size = width ? { width, height: plot.clientHeight, autosize: false } : { width: null, height: null, autosize: true };
         if (plot.data[0]?.type === "sankey") {
             sankeyFitted(plot, size, Boolean(width));
         } else {

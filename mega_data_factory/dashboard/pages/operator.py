@@ -18,6 +18,7 @@ from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.pages.stage import stage_of
 from mega_data_factory.dashboard.words import without_paths
 from mega_data_factory.errors import MetricsError, did_you_mean
+from mega_data_factory.reports import excluded, tables
 from mega_data_factory.reports.tables import Tile
 from mega_data_factory.visualization.charts import latency, timeline
 from mega_data_factory.visualization.formats import count, number, percent, rate, seconds
@@ -45,6 +46,8 @@ def show(view: View, run_id: str, stage_name: str, name: str) -> tuple[str, Comp
         parts.tiles(_tiles(operator)),
         *_figures(view, recording, operator),
         _reasons(operator),
+        _errors(recording, operator),
+        _custom_totals(recording, operator),
         parts.section("Workers", _workers(recording, operator), note=note),
         _custom(recording, operator),
     ]
@@ -98,6 +101,20 @@ def _reasons(operator: OperatorTotals) -> Component | None:
     )
 
 
+def _errors(recording: Recording, operator: OperatorTotals) -> Component | None:
+    if not operator.errors:
+        return None
+    return parts.section("Errors", parts.error_table(excluded.errors(recording, operator.label)))
+
+
+def _custom_totals(recording: Recording, operator: OperatorTotals) -> Component | None:
+    rows = [row[1:] for row in tables.custom_rows(recording) if row[0] == operator.label]
+    if not rows:
+        return None
+    shown = parts.table("Custom metrics", tables.CUSTOM_COLUMNS[1:], rows, first=tables.CUSTOM_COLUMNS[0])
+    return parts.section("Custom metrics", shown)
+
+
 def _here(operator: OperatorTotals) -> pc.Expression:
     return (pc.field("stage_name") == operator.stage) & (pc.field("operator_name") == operator.name)
 
@@ -125,7 +142,7 @@ def _workers(recording: Recording, operator: OperatorTotals) -> Component:
 
 
 def _custom(recording: Recording, operator: OperatorTotals) -> Component | None:
-    """What the operator reported itself, by worker."""
+    """Return the custom metrics of each worker."""
     rows = [
         (row["worker_id"], name, number(value) if isinstance(value, int | float) else str(value))
         for row in _rows(recording, operator)
@@ -133,5 +150,5 @@ def _custom(recording: Recording, operator: OperatorTotals) -> Component | None:
     ]
     if not rows:
         return None
-    shown = parts.table("Own metrics", ("metric", "value"), rows, first="worker", words=("metric",))
-    return parts.section("Reported by itself", shown)
+    shown = parts.table("Custom metrics by worker", ("metric", "value"), rows, first="worker", words=("metric",))
+    return parts.section("Custom metrics by worker", shown)

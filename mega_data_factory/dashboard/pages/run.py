@@ -18,8 +18,6 @@ from mega_data_factory.dashboard.words import values_without_paths, without_path
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
 from mega_data_factory.reports import tables
 from mega_data_factory.reports.document import Document, as_yaml
-from mega_data_factory.reports.excluded import Examples
-from mega_data_factory.visualization.formats import count
 
 _CHARTS = (
     ("flow", "Where the records went", (("funnel", "Records left after each operator"),)),
@@ -106,8 +104,13 @@ def _tables(recording: Recording, document: Document) -> Iterator[Component]:
         cells = ((operator, without_paths(reason), *rest) for operator, reason, *rest in reasons)
         shown = parts.table("Reasons", columns, cells, first="operator", words=("reason",))
         yield parts.section("Rejects and errors by reason", shown)
+    custom = tables.custom_rows(recording)
+    if custom:
+        columns = tables.CUSTOM_COLUMNS
+        shown = parts.table("Custom metrics", columns, custom, first="operator", words=columns[:1])
+        yield parts.section("Custom metrics", shown)
     if document.errors is not None:
-        yield parts.section("Errors", _errors(document.errors))
+        yield parts.section("Errors", parts.error_table(document.errors))
     if document.comparison is not None:
         words = [html.P(text) for text in tables.comparison_words(document.comparison)]
         before = document.comparison.before.run_id
@@ -122,17 +125,6 @@ def _addresses(run_id: str, stage: StageTotals) -> list[str]:
     of_stage = parts.run_path(run_id, "stage", stage.name)
     names = [operator.name for operator in stage.operators]
     return [of_stage, *(parts.run_path(run_id, "stage", stage.name, "operator", name) for name in names)]
-
-
-def _errors(found: Examples) -> Component:
-    if not found.found:
-        return html.P(without_paths(found.problem or "No examples were kept."), className="note")
-    columns = ("record", "message", "more like it")
-    rows = [
-        (example.place, without_paths(example.record_id), without_paths(example.reason), count(example.more))
-        for example in found.found
-    ]
-    return parts.table("Examples of records that raised", columns, rows, first="where", words=columns[:2])
 
 
 def _settings(recording: Recording) -> Component:

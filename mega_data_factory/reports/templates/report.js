@@ -30,7 +30,10 @@
 
   const draw = (plot, theme, width) => {
     const { data, layout } = figure(plot.dataset.figure, theme);
-    if (width) Object.assign(layout, { width, autosize: false });
+    if (width) {
+      Object.assign(layout, { width, autosize: false });
+      for (const trace of data) if (trace.type === "sankey") trace.textfont.size = 9; // labels of many columns
+    }
     else layout.autosize = true;
     const remove = ["select2d", "lasso2d", "autoScale2d"];
     // A static plot is drawn at once; else paper would show the first moment of an animation.

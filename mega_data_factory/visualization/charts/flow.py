@@ -53,6 +53,7 @@ def funnel(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
             text=[f"{short_count(s.output)} · {of[at]}" for at, s in enumerate(shown)] if name == "passed on" else None,
             textposition="inside",
             insidetextanchor="start",
+            insidetextfont={"color": theme.background},
             textangle=0,
         )
     figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")

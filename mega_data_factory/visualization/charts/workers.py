@@ -87,6 +87,8 @@ def utilisation(found: Bottleneck, theme: Theme = LIGHT) -> go.Figure:
             },
             text=[percent(share) for share in shares],
             textposition="auto",
+            insidetextfont={"color": theme.background},
+            outsidetextfont={"color": theme.text},
             customdata=[[seconds(s.busy), plural(s.workers, "worker")] for s in stations],
             hovertemplate="busy %{customdata[0]} over %{customdata[1]}<extra></extra>",
         )
