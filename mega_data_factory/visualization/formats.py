@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeGuard
 
 _JOINTS = re.compile(r"(?<=[_\-/.:])(?=\w)")
 
@@ -17,14 +18,19 @@ NOTHING = "-"
 """Where there is no value: never 0, which would be one."""
 
 
+def _known(value: float | None) -> TypeGuard[float]:
+    """Return whether there is a value that can be written: neither None nor infinite nor NaN."""
+    return value is not None and math.isfinite(value)
+
+
 def count(value: float | None) -> str:
     """`12,345`."""
-    return NOTHING if value is None else f"{value:,.0f}"
+    return NOTHING if not _known(value) else f"{value:,.0f}"
 
 
 def short_count(value: float | None) -> str:
     """Three significant digits, for labels that have little room: `950`, `12.3 k`, `4.56 M`, `7.89 G`."""
-    if value is None:
+    if not _known(value):
         return NOTHING
     for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(value) >= 0.9995 * factor:
@@ -34,7 +40,7 @@ def short_count(value: float | None) -> str:
 
 def percent(value: float | None) -> str:
     """`87.3 %` of a value in percent; `100 %` and `0 %` only where nothing, or everything, was lost."""
-    if value is None:
+    if not _known(value):
         return NOTHING
     if value in (0, 100):
         return f"{value:.0f} %"
@@ -47,7 +53,7 @@ def percent(value: float | None) -> str:
 
 def seconds(value: float | None) -> str:
     """Three significant digits in the unit that suits: `850 ns`, `12.3 µs`, `4.56 ms`, `7.89 s`, `12 min 05 s`."""
-    if value is None:
+    if not _known(value):
         return NOTHING
     if value == 0:
         return "0 s"
@@ -73,7 +79,7 @@ def moment(value: datetime | None) -> str:
 
 def rate(value: float | None) -> str:
     """Records per second: `8.12 /s`, `12,300 /s`, `4.5 M/s`."""
-    if value is None:
+    if not _known(value):
         return NOTHING
     if value >= 999_500:
         return f"{three_digits(value / 1e6)} M/s"
@@ -82,7 +88,7 @@ def rate(value: float | None) -> str:
 
 def size(value: float | None) -> str:
     """Bytes in decimal units: `512 B`, `1.23 MB`."""
-    if value is None:
+    if not _known(value):
         return NOTHING
     if value < 1000:
         return f"{value:.0f} B"
@@ -94,12 +100,12 @@ def size(value: float | None) -> str:
 
 def byte_rate(value: float | None) -> str:
     """Bytes per second: `512 B/s`, `1.23 MB/s`."""
-    return NOTHING if value is None else f"{size(value)}/s"
+    return f"{size(value)}/s" if _known(value) else NOTHING
 
 
 def number(value: float | None) -> str:
     """A value of which nothing is known, in three significant digits: `0.00123`, `42`, `12,345`, `1.23e+12`."""
-    if value is None or not math.isfinite(value):
+    if not _known(value):
         return NOTHING
     if value == int(value) and abs(value) < 1e9:
         return f"{value:,.0f}"

@@ -17,12 +17,15 @@ from playwright.sync_api import Browser, Page, expect
 
 from mega_data_factory.framework.metrics import MetricsReader
 from tests.browser.axe import violations
+from tests.browser.clipping import clipped_texts
 from tests.browser.conftest import PICTURES
 from tests.made_runs import START, Op, Pool, make_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 XSS = "<img src=x onerror=\"window.caught='yes'\"><script>window.caught='yes'</script><b>bold</b>"
+
+NAME = "x" * 119
 
 Open = Callable[..., Page]
 
@@ -65,6 +68,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         make_run(folder, pools, f"run_{number}", start=started, seed=number, pipeline="web", hostname=XSS)
     make_run(folder, pools, "run_evil", start=START - timedelta(days=9), pipeline=XSS, status="failed", error=XSS)
     make_run(folder, pools, "run_now", seed=9, records=14_000, pipeline="web", nodes=[40.0, 70.0, 95.0])
+    long = [
+        Pool(NAME, [Op(NAME + "1", 0.002, {NAME: 0.1}), Op(NAME + "2", 0.004)], slow=2.0),
+        Pool("短い", [Op("فلتر")]),
+    ]
+    started = START - timedelta(days=8)
+    make_run(folder, long, "run_long", start=started, pipeline=NAME, status="failed", error=NAME, nodes=[40.0, 70.0])
     found = Served(folder)
     yield found
     assert found.stop() == (0, "ended\n")
@@ -128,6 +137,13 @@ PAGES = {
 }
 
 
+LONG = {
+    "long": ("/run/run_long", ["run-funnel", "run-latency", "run-workers", "run-nodes"]),
+    "long-stage": (f"/run/run_long/stage/{NAME}", ["stage-latency", "stage-workers"]),
+}
+"""Pages of a run whose names have 120 characters and no blank."""
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_draws_and_passes_axe(opened: Open, name: str) -> None:
     """Each page has its charts, no error on the console, and no serious violation, in both looks."""
@@ -146,21 +162,21 @@ def test_filters_change_what_is_shown_and_the_address(opened: Open) -> None:
     """Text, status and sorting narrow and order the table; the address of the result can be opened by somebody else."""
     page = opened("/")
     rows = page.locator("#runs-body tbody tr")
-    expect(rows).to_have_count(8)
+    expect(rows).to_have_count(9)
     page.fill("#runs-text", "run_3")
     expect(rows).to_have_count(1)
     expect(page).to_have_url(re.compile(re.escape("/?q=run_3") + "$"))
     page.fill("#runs-text", "")
-    expect(rows).to_have_count(8)
+    expect(rows).to_have_count(9)
     page.get_by_label("failed").check()
-    expect(rows).to_have_count(1)
-    expect(rows.first).to_contain_text("run_evil")
+    expect(rows).to_have_count(2)
+    expect(rows.last).to_contain_text("run_evil")
     expect(page).to_have_url(re.compile("status=failed$"))
     again = opened("/" + page.url.rpartition("/")[2])
-    expect(again.locator("#runs-body tbody tr")).to_have_count(1)
+    expect(again.locator("#runs-body tbody tr")).to_have_count(2)
     expect(again.get_by_label("failed")).to_be_checked()
     again.get_by_label("failed").uncheck()
-    expect(again.locator("#runs-body tbody tr")).to_have_count(8)
+    expect(again.locator("#runs-body tbody tr")).to_have_count(9)
     again.get_by_role("link", name="read").click()
     expect(again.locator("#runs-body tbody tr").first).to_contain_text("run_now")
 
@@ -212,13 +228,44 @@ def test_nodes_and_metrics_are_chosen_in_the_page(opened: Open) -> None:
     expect(page.locator("#nodes-node .gtitle")).to_contain_text("node-1")
 
 
-def test_a_phone_need_not_scroll_sideways(opened: Open) -> None:
-    """On 390 pixels every page is as wide as the screen."""
-    for name in ("runs", "run", "compare", "nodes"):
-        page = opened(PAGES[name][0], viewport={"width": 390, "height": 844})
-        page.wait_for_timeout(500)
-        page.screenshot(path=PICTURES / f"dashboard-{name}-phone.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+@pytest.mark.parametrize("name", ["runs", "run", "evil", "stage", "operator", "compare", "long", "long-stage"])
+def test_a_phone_shows_all_of_every_chart(opened: Open, name: str) -> None:
+    """On 390 pixels every page is as wide as the screen, no text of a chart is cut, and axe finds nothing serious."""
+    page = opened((PAGES | LONG)[name][0], viewport={"width": 390, "height": 844})
+    for chart in (PAGES | LONG)[name][1]:
+        if chart != "run-sankey":  # not shown on phones
+            _drawn(page, chart)
+    page.screenshot(path=PICTURES / f"dashboard-{name}-phone.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert clipped_texts(page) == []
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_on_paper_charts_are_whole(opened: Open, look: str) -> None:
+    """Before printing charts take the width of A4, and afterwards their own again."""
+    page = opened("/run/run_now", color_scheme=look)
+    for chart in PAGES["run"][1]:
+        _drawn(page, chart)
+    page.pdf(path=PICTURES / f"dashboard-run-{look}.pdf", format="A4")
+    before = page.eval_on_selector("#run-funnel .main-svg", "svg => svg.clientWidth")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    widths = page.eval_on_selector_all(".js-plotly-plot", "all => all.map((plot) => plot._fullLayout.width)")
+    assert set(widths) == {680}
+    assert page.locator("#run-sankey .sankey-node").count() > 5
+    assert clipped_texts(page) == []
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    page.wait_for_function(f"document.querySelector('#run-funnel .main-svg').clientWidth === {before}", timeout=20_000)
+
+
+def test_something_is_shown_before_the_first_answer(chromium: Browser, served: Served) -> None:
+    """While the server thinks, the page has its frame and says that it is loading."""
+    page = chromium.new_page()
+    page.route("**/_dash-update-component", lambda route: None)  # never answered
+    page.goto(served.root + "/")
+    expect(page.get_by_role("status")).to_have_text("Loading …")
+    expect(page.get_by_role("link", name="Mega Data Factory")).to_be_visible()
+    page.close()
 
 
 def test_a_live_run_is_seen_moving(chromium: Browser, tmp_path: Path) -> None:

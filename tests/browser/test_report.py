@@ -8,6 +8,7 @@ import pytest
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.reports import write_report
 from tests.browser.axe import violations
+from tests.browser.clipping import clipped_texts
 from tests.browser.conftest import CHROMIUM, PICTURES
 from tests.made_runs import START, Op, Pool, make_run
 
@@ -102,6 +103,15 @@ def test_a_phone_need_not_scroll_sideways(opened):
     page = opened(viewport={"width": 390, "height": 844})
     page.screenshot(path=PICTURES / "report-phone.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert clipped_texts(page) == []
+
+
+def test_on_paper_no_text_of_a_chart_is_cut(opened):
+    """Charts take the width of A4 between its margins, and their labels stay inside."""
+    page = opened()
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_function("document.querySelector('[data-figure=sankey]')._fullLayout.width === 680")
+    assert clipped_texts(page) == []
 
 
 def test_on_paper_it_is_whole(report, tmp_path):

@@ -66,7 +66,7 @@ def nodes_and_operators(
             **heat,
         )
     figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
-    figure.update_xaxes(type="date", nticks=6, tickangle=0)
+    figure.update_xaxes(type="date", nticks=4, tickangle=0)
     figure.update_xaxes(title_text="time (UTC)", row=rows, col=1)
     return framed(figure, theme, 120 + 22 * sum(max(3, rows) for rows in heights), hovermode="closest")
 

@@ -130,7 +130,7 @@ def cost_comparison(comparison: Comparison, theme: Theme = LIGHT) -> go.Figure:
     figure.add_vline(x=1, line={"color": theme.muted, "width": 1, "dash": "dot"})
     figure.update_yaxes(categoryorder="array", categoryarray=labels[::-1], showgrid=True, ticksuffix="  ")
     figure.update_xaxes(
-        type="log", title_text="seconds per record, this run / baseline", tickformat="~g", showgrid=True,
+        type="log", title_text="this run / baseline", tickformat="~g", showgrid=True,
         minor={"ticks": ""}, nticks=8,
     )  # fmt: skip
     return framed(figure, theme, 110 + ROW * len(shown), hovermode="closest")

@@ -93,8 +93,6 @@ def utilisation(found: Bottleneck, theme: Theme = LIGHT) -> go.Figure:
             hovertemplate="busy %{customdata[0]} over %{customdata[1]}<extra></extra>",
         )
     )
-    figure.update_xaxes(
-        range=[0, 105], ticksuffix=" %", showgrid=True, title_text="of the time of the workers (their number)"
-    )
+    figure.update_xaxes(range=[0, 105], ticksuffix=" %", showgrid=True, title_text="of the workers' time")
     figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
     return framed(figure, theme, 76 + (ROW + 6) * len(stations), showlegend=False, bargap=0.25, hovermode="closest")
