@@ -8,10 +8,13 @@ Exit codes: 0 success, 1 a run failed or its books do not close, 2 the command o
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -206,6 +209,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return failures.SUCCESS
     finally:
         streams.flush()
+
+
+def command() -> NoReturn:
+    """Run the command line of this process, and end the process.
+
+    It ends after the functions that were registered for its end, but without the interpreter being taken down: threads
+    of Arrow and Ray may still be at work then, and one that meets an interpreter that is gone aborts the process, which
+    would turn a completed run into exit code 134.
+    """
+    code = main()
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are not daemons, as the interpreter does
+    atexit._run_exitfuncs()
+    streams.flush()
+    os._exit(code)
 
 
 def _answered(arguments: list[str]) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
+from mega_data_factory.cli import command
 
-from mega_data_factory.cli import main
-
-sys.exit(main())
+command()

@@ -85,7 +85,7 @@ def run(
         stdout().print(f"metrics are off, so there is no table: {progress_line(progress)}")
     if (failure or interrupted) and executor.books.batches and executor.resumable:
         given = " ".join(["--config", shlex.quote(str(config)), *(f"--set {shlex.quote(text)}" for text in overrides)])
-        stderr().print(f"to go on: mdf run {given} --resume {executor.run_id}", markup=False, soft_wrap=True)
+        stderr().print(f"to resume: mdf run {given} --resume {executor.run_id}", markup=False, soft_wrap=True)
     if failure:
         tell(failure, as_json=False)
         return exit_code(failure)

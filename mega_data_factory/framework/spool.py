@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from mega_data_factory.errors import OutputError
 
-_PREFIX = "mdf-spool-"
 _LONGEST_SOCKET_FOLDER = 90
 """Bytes that leave room for the names of sockets."""
 
@@ -25,19 +24,20 @@ class SpoolFolder:
 
     Args:
         parent: where it is made; the folder for temporary files by default.
+        prefix: of its name, by which later owners know what they may sweep.
 
     Attributes:
         path: the folder.
     """
 
-    def __init__(self, parent: Path | None = None) -> None:
+    def __init__(self, parent: Path | None = None, prefix: str = "mdf-spool-") -> None:
         parent = Path(tempfile.gettempdir()) if parent is None else parent
-        _sweep(parent)
+        _sweep(parent, prefix)
         new = Path(tempfile.mkdtemp(prefix="mdf-new-", dir=parent))
         self._lock = os.open(new / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         # Only a folder that is locked already takes the name that others sweep.
-        self.path = new.rename(new.with_name(new.name.replace("mdf-new-", _PREFIX)))
+        self.path = new.rename(new.with_name(new.name.replace("mdf-new-", prefix)))
 
     def remove(self) -> None:
         """Remove the folder with all that is in it."""
@@ -47,9 +47,9 @@ class SpoolFolder:
             self._lock = -1
 
 
-def _sweep(parent: Path) -> None:
+def _sweep(parent: Path, prefix: str) -> None:
     """Remove spool folders whose owner is gone: the lock of a process that has ended, however it ended, is free."""
-    for lock in parent.glob(f"{_PREFIX}*/{_LOCK}"):
+    for lock in parent.glob(f"{prefix}*/{_LOCK}"):
         with contextlib.suppress(OSError):  # another user's folder, or one that is being swept by another run
             descriptor = os.open(lock, os.O_RDWR)
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -67,7 +66,7 @@ class ParquetLoader(Loader):
     def _splits_of(self, file: SourceFile, batch_size: int) -> Iterator[Split]:
         place = {"root": file.root, "label": file.label, "file": file.relative}
         try:
-            with _opened(file.path) as parquet:
+            with storage.open_parquet(file.path) as parquet:
                 rows = [parquet.metadata.row_group(i).num_rows for i in range(parquet.num_row_groups)]
         except (InputError, OSError, pa.ArrowException):
             yield Split({**place, "groups": None})  # `read` meets the same error and accounts for it
@@ -85,7 +84,7 @@ class ParquetLoader(Loader):
         name = file_name(params["label"], params["file"])
         names = RecordNames(self._id_column)
         try:
-            with _opened(file_path(params["root"], params["file"])) as parquet:
+            with storage.open_parquet(file_path(params["root"], params["file"])) as parquet:
                 columns = self._projection(parquet.schema_arrow.names, name)
                 starts = _first_rows(parquet)
                 first, end = params["groups"] or (0, parquet.num_row_groups)
@@ -132,9 +131,3 @@ def _first_rows(parquet: pq.ParquetFile) -> list[int]:
         starts.append(total)
         total += parquet.metadata.row_group(group).num_rows
     return starts
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[pq.ParquetFile]:
-    with storage.open_input(path, decompress=False) as file:
-        yield pq.ParquetFile(file)

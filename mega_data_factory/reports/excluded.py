@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mega_data_factory import storage
 from mega_data_factory.analytics.runs.recording import Recording
@@ -146,8 +145,8 @@ def _output_path(recording: Recording) -> str | None:
 
 def _first_rows(path: str, most: int) -> list[dict[str, Any]]:
     if path.endswith(".parquet"):
-        with storage.open_input(path) as source:
-            for batch in pq.ParquetFile(source).iter_batches(batch_size=most):
+        with storage.open_parquet(path) as file:
+            for batch in file.iter_batches(batch_size=most, use_threads=False):
                 rows: list[dict[str, Any]] = batch.to_pylist()
                 return rows
         return []

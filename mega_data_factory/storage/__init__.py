@@ -7,6 +7,7 @@ that names the location and the reason.
 
 from mega_data_factory.storage.listing import FileInfo, list_dir, list_files, list_stamps, stamp_of
 from mega_data_factory.storage.location import Location, absolute, failure, file_system, is_local, join, local_path
+from mega_data_factory.storage.parquet import open_parquet, read_parquet
 from mega_data_factory.storage.reading import exists, is_folder, open_input, read_bytes, size
 from mega_data_factory.storage.writing import atomic_output, remove, remove_tree
 
@@ -26,7 +27,9 @@ __all__ = [
     "list_stamps",
     "local_path",
     "open_input",
+    "open_parquet",
     "read_bytes",
+    "read_parquet",
     "remove",
     "remove_tree",
     "size",

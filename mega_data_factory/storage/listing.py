@@ -146,10 +146,17 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
 
 
 def _segment(part: str) -> str:
-    """The regular expression of a glob without slashes."""
-    translated = fnmatch.translate(part)  # `(?s:…)\\Z`
-    inner = translated[len("(?s:") : translated.rindex(")")]
-    return inner.replace(".*", "[^/]*") if "[" not in part else f"(?:{inner})"
+    """Return the regular expression of a glob without slashes."""
+    text = ""
+    for piece in re.findall(r"\[!?\]?[^\]]*\]|.", part, re.DOTALL):
+        if piece == "*":
+            text += "[^/]*"
+        elif piece == "?":
+            text += "[^/]"
+        else:
+            translated = fnmatch.translate(piece)  # of a class of letters, or a letter: `(?s:…)\\Z`
+            text += translated[len("(?s:") : translated.rindex(")")]
+    return text
 
 
 def _fixed_folder(pattern: str) -> str:

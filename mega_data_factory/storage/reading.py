@@ -14,12 +14,14 @@ COMPRESSION_BY_SUFFIX = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 """File name ending → the codec that `open_input` undoes."""
 
 _BUFFER_BYTES = 1 << 20
+_PARQUET = (".parquet", ".pq")
 
 
 def open_input(uri: Location, *, decompress: bool = True) -> BinaryIO:
     """Open a file for reading; `.gz`, `.zst` and `.zstd` are decompressed on the way unless told otherwise.
 
-    While it is read, a damaged or truncated compressed file raises `OSError`, never just ends.
+    While it is read, a damaged or truncated compressed file raises `OSError`, never just ends. A local Parquet file is
+    opened by Arrow itself, see `storage.parquet`.
 
     Raises:
         InputError: it is missing, is a folder, or may not be read.
@@ -27,11 +29,20 @@ def open_input(uri: Location, *, decompress: bool = True) -> BinaryIO:
     with explained(InputError, uri, "open"):
         if is_local(uri):
             raw = cast("BinaryIO", local_path(uri).open("rb"))
+            if os.fspath(uri).endswith(_PARQUET):
+                raw.close()
+                return _native(os.fspath(local_path(uri)))
         else:
             fs, path = file_system(uri)
             raw = cast("BinaryIO", fs.open(path, "rb"))
     codec = COMPRESSION_BY_SUFFIX.get(posixpath.splitext(os.fspath(uri))[1].lower()) if decompress else None
     return raw if codec is None else _decompressed(raw, codec)
+
+
+def _native(path: str) -> BinaryIO:
+    import pyarrow as pa
+
+    return cast("BinaryIO", pa.OSFile(path))
 
 
 def _decompressed(raw: BinaryIO, codec: str) -> BinaryIO:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import socket
+import threading
 import uuid
 import warnings
 from collections.abc import Generator, Iterator, Mapping
@@ -212,14 +214,19 @@ class RayEngine:
             return
         address = self._plan.executor.ray_address
         try:
-            if address is not None:
-                _knock(address)
-                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-            else:
-                cpus = int(this_machine().cpu)
-                ray.init(
-                    "local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
-                )
+            with _own_signals():
+                if address is not None:
+                    _knock(address)
+                    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+                else:
+                    cpus = max(1, int(this_machine().cpu))
+                    ray.init(
+                        "local",
+                        num_cpus=cpus,
+                        include_dashboard=False,
+                        log_to_driver=False,
+                        logging_level=logging.ERROR,
+                    )
         except (OSError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 f"executor.ray_address: cannot connect to {address or 'a new local cluster'}: {_first_line(error)}",
@@ -268,6 +275,23 @@ def _knock(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=10.0).close()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep the handler of SIGTERM: Ray puts in its own, which ends the process in the middle of whatever it does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as ended:
+        if ended.code == signal.SIGTERM and callable(before):  # Ray's handler was faster: the signal is ours to answer
+            before(signal.SIGTERM, None)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 @contextmanager

@@ -5,10 +5,9 @@ from __future__ import annotations
 import atexit
 import os
 import secrets
-import shutil
 import sys
-import tempfile
-from pathlib import Path
+
+from mega_data_factory.framework.spool import SpoolFolder
 
 
 def prepare_ray(address: str | None) -> None:
@@ -25,9 +24,9 @@ def prepare_ray(address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     if address is None and "RAY_AUTH_MODE" not in os.environ:
-        folder = Path(tempfile.mkdtemp(prefix="mdf-ray-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        token = folder / "token"
+        folder = SpoolFolder(prefix="mdf-ray-")  # which sweeps what killed drivers have left
+        atexit.register(folder.remove)
+        token = folder.path / "token"
         token.touch(mode=0o600)
         token.write_text(secrets.token_hex(32))
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics import schema
@@ -18,7 +17,7 @@ from mega_data_factory.framework.metrics.samples import SampleMetrics
 from mega_data_factory.framework.metrics.store.encoding import WriteTables, write_tables
 from mega_data_factory.framework.metrics.store.layout import file_of
 from mega_data_factory.framework.metrics.store.segments import SegmentLog
-from mega_data_factory.storage import Location, exists, join, open_input
+from mega_data_factory.storage import Location, exists, join, open_parquet
 
 Row: TypeAlias = RunMetrics | StageMetrics | OperatorMetrics | SampleMetrics | NodeMetrics
 
@@ -167,8 +166,8 @@ def _owner(path: str) -> str | None:
     if not exists(path):
         return None
     try:
-        with open_input(path) as file:
-            metadata = pq.read_schema(file).metadata or {}
+        with open_parquet(path) as file:
+            metadata = file.schema_arrow.metadata or {}
     except pa.ArrowException:
         return None
     owner: bytes = metadata.get(schema.RUN_ID_KEY, b"(unknown)")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from mega_data_factory.errors import InputError, MetricsError
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.storage import Location, file_system, is_local, local_path, open_input
+from mega_data_factory.storage import Location, file_system, is_local, local_path, open_parquet
 
 _PUBLISHED = {
     "runs": (schema.RUNS, "config"),
@@ -83,15 +83,14 @@ def read_large(
         Vanished, NotOurs, MetricsError: as `read_small`.
     """
     try:
-        with open_input(path) as source:
-            file = pq.ParquetFile(source)
+        with open_parquet(path) as file:
             found = check_version(file.schema_arrow, kind, path)
             names = _chosen(kind, columns)
             present = [name for name in names if name in set(file.schema_arrow.names)]
             if only is None:
                 table = file.read(present, use_threads=False)
             else:
-                whole: Any = str(local_path(path)) if is_local(path) else source
+                whole: Any = str(local_path(path)) if is_local(path) else pa.BufferReader(_content(path))
                 table = pq.read_table(whole, columns=present, filters=only, use_threads=False, partitioning=None)
         return conform(table, kind, names).replace_schema_metadata(found)
     except (InputError, pa.ArrowException, OSError, ValueError) as error:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics.schema import TABLES, to_table
 from mega_data_factory.framework.metrics.store.encoding import WriteTables, write_tables
 from mega_data_factory.framework.metrics.store.layout import Segment, file_of, segment_files
-from mega_data_factory.storage import Location, join, list_dir, open_input, remove
+from mega_data_factory.storage import Location, join, list_dir, read_parquet, remove
 
 FOLD_AT = 64
 """So many segments of one size become one. Every row is then rewritten log64(segments) times: 3 in a week of 5 s."""
@@ -145,8 +144,7 @@ class SegmentLog:
     def _read(self, segment: Segment) -> pa.Table:
         path = self._path_of(segment)
         try:
-            with open_input(path) as file:
-                return pq.read_table(file).cast(TABLES[self._kind])
+            return read_parquet(path).cast(TABLES[self._kind])
         except pa.ArrowException as error:
             raise MetricsError(f"cannot fold {path}: {error}") from error
 
