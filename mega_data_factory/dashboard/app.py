@@ -201,13 +201,14 @@ def _show_runs(app: Dash, store: RunStore) -> None:
     ) -> tuple[Component, str, Any]:
         view = _view(store, search, look)
         listed = store.runs()
-        now = [listed.version, listed.ready, listed.error is None]
-        if ctx.triggered_id == "tick" and now == version:
-            raise PreventUpdate
         choice = Choice.from_query(view.query)
         wanted = Choice(text or "", pipeline or "", tuple(status or ()), period or "", choice.sort, choice.ascending)
         if wanted.filters == choice.filters:
             wanted = choice
+        # What is shown counts, not what changed: a tick takes the place of a request that is still under way.
+        now = [listed.version, listed.ready, listed.error is None, look, wanted.address()]
+        if ctx.triggered_id == "tick" and now == version:
+            raise PreventUpdate
         return runs.body(view, wanted, picked or []), wanted.address(), now
 
     app.clientside_callback(  # type: ignore[no-untyped-call]

@@ -296,3 +296,12 @@ def test_names_break_at_their_joints() -> None:
     names = [part if isinstance(part, str) else "|" for part in breakable("gopher_quality-filter / a.b")]
     assert "".join(names) == "gopher_|quality-|filter / a.|b"
     assert breakable("plain") == "plain"
+
+
+def test_a_tick_that_replaces_a_filter_answers_it(visitor: Visitor) -> None:
+    """A tick takes the place of a request under way: it renders what is not shown yet, and nothing else."""
+    shown = visitor.table()["runs-version"]["data"]
+    assert visitor.table(version=shown, changed="tick.n_intervals") is None
+    assert "run_2" in texts(
+        visitor.table(version=shown, changed="tick.n_intervals", text="run_2")["runs-body"]["children"]
+    )
