@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -409,4 +410,15 @@ class PanicsAtWord(Refiner):
     def refine(self, table: pa.Table) -> pa.Table:
         if pc.any(pc.match_substring(table.column("text"), self._word)).as_py():
             raise pl.exceptions.PanicException("range end index 5 out of range")
+        return table
+
+
+class NotesModule(Refiner):
+    """Reports whether a module is loaded in its worker."""
+
+    def __init__(self, *, module: str) -> None:
+        self._module = module
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        self.report("loaded", int(self._module in sys.modules))
         return table

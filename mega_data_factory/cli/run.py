@@ -20,6 +20,7 @@ from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.executor import Executor, Progress
 from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.framework.without_pandas import keep_pandas_out
 
 
 class Terminated(KeyboardInterrupt):
@@ -52,6 +53,7 @@ def run(
     Raises:
         MdfError: the run could not be started, or cannot be resumed.
     """
+    keep_pandas_out()
     executor = Executor(PipelineConfig.from_yaml(config, overrides), run_id=run_id, resume=resume)
     failure: MdfError | None = None
     interrupted: int | None = None

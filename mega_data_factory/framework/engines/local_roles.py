@@ -22,6 +22,7 @@ from mega_data_factory.framework.reading import ReadTask, read_batches
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.spool import Spool
 from mega_data_factory.framework.stage import Stage, StageSettings
+from mega_data_factory.framework.without_pandas import keep_pandas_out
 
 Job = Mapping[str, Any]
 
@@ -143,6 +144,7 @@ def run_role(job: Job, connection: Connection) -> None:
         connection.send_bytes(json.dumps(message).encode())
 
     pa.set_cpu_count(max(1, int(job.get("cpu") or 1)))
+    keep_pandas_out()  # before anything is measured
     try:
         role: _Role = _ROLES[job["role"]](job)
         send({"ready": True})
