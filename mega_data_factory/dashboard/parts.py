@@ -212,7 +212,8 @@ def _cell(content: Any) -> Any:
 def error_table(found: Examples) -> Component:
     """Return examples of records that raised, or the reason why there are none."""
     if not found.found:
-        return html.P(without_paths(found.problem or "No examples were kept."), className="note")
+        why = found.problem or "no examples were kept"
+        return html.P(without_paths(f"{why[0].upper()}{why[1:]}."), className="note")
     columns = ("record", "message", "more like it")
     rows = [
         (example.place, without_paths(example.record_id), without_paths(example.reason), count(example.more))
