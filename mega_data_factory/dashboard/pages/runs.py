@@ -184,7 +184,7 @@ def _heading(column: str, text: str, choice: Choice) -> Component:
 
 def _status(status: str | None, why: str) -> list[Component]:
     """Return the status of a run and, on one line below it, the error that ended it."""
-    return [parts.badge(status), *([html.Div(why, className="why", title=why)] if why else [])]
+    return [parts.badge(status), *([html.Div(html.Span(why, title=why), className="why")] if why else [])]
 
 
 def _row(run: Mapping[str, Any], picked: bool) -> Component:
@@ -209,4 +209,5 @@ def _row(run: Mapping[str, Any], picked: bool) -> Component:
     why = without_paths(run["error"]) if run["error"] else ""
     name = html.Th(dcc.Link(run_id, href=parts.run_path(run_id), refresh=False), scope="row", title=run_id)
     texts: list[Component] = [html.Td(pipeline, title=pipeline), html.Td(_status(run["status"], why))]
-    return html.Tr([html.Td(pick), name, *texts, *(html.Td(cell) for cell in cells)])
+    row = [html.Td(pick), name, *texts, *(html.Td(cell) for cell in cells)]
+    return html.Tr(row, className="ended-badly" if why else "")

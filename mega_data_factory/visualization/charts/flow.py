@@ -100,7 +100,7 @@ def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
     drawn = _Sankey()
     steps, others = _stops(flow)
     reasons = 3 if len(steps) <= 6 else 2 if len(steps) <= 9 else 1  # what there is room for
-    letters = max(9, min(24, 104 // (len(steps) + 2)))  # fits the width of A4 in 9 px
+    letters = max(9, min(24, 120 // (len(steps) + 2)))  # fits the width of A4 in 9 px
     here, left = drawn.node(f"read {short_count(flow.read)}", theme.colour(0)), flow.read
     left -= _leave(drawn, theme, here, [exit for exit in flow.exits if exit.operator is None], reasons, letters)
     for step in steps:
@@ -140,9 +140,9 @@ def _leave(drawn: _Sankey, theme: Theme, source: int, exits: Sequence[Exit], mos
             merged[exit.reason] = merged.get(exit.reason, 0) + exit.records
     reasons = sorted(merged.items(), key=lambda item: -item[1])
     for reason, records in reasons[:most]:
-        _exit(drawn, source, theme, safe(reason, max(6, letters - 6)), records, theme.bad, safe(reason))
+        _exit(drawn, source, theme, safe(reason, max(6, letters - 4)), records, theme.bad, safe(reason))
     if rest := reasons[most:]:
-        name = f"{len(rest)} more reasons" if len(rest) > 1 else safe(rest[0][0], max(6, letters - 6))
+        name = f"{len(rest)} more reasons" if len(rest) > 1 else safe(rest[0][0], max(6, letters - 4))
         _exit(drawn, source, theme, name, sum(records for _, records in rest), theme.bad)
     for kind, name in (("error", "errors"), ("dead_letter", "dead letters")):
         _exit(drawn, source, theme, name, sum(e.records for e in exits if e.kind == kind), theme.warning)
