@@ -100,7 +100,7 @@ def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
     drawn = _Sankey()
     steps, others = _stops(flow)
     reasons = 3 if len(steps) <= 6 else 2 if len(steps) <= 9 else 1  # what there is room for
-    letters = max(9, min(24, 120 // (len(steps) + 2)))  # fits the width of A4 in 9 px
+    letters = max(9, min(24, 108 // (len(steps) + 2)))  # fits the width of A4 in 9 px
     here, left = drawn.node(f"read {short_count(flow.read)}", theme.colour(0)), flow.read
     left -= _leave(drawn, theme, here, [exit for exit in flow.exits if exit.operator is None], reasons, letters)
     for step in steps:
