@@ -65,7 +65,8 @@ def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 def test_runs_are_listed_newest_first(store: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The table and the JSON have every run, the newest first, with the status that its heartbeat tells."""
     assert main(["runs", "list"]) == 0
-    lines = capsys.readouterr().out.splitlines()[2:]
+    *lines, reason = capsys.readouterr().out.splitlines()[2:]
+    assert reason == "run_20260101_000000_failed: OperatorError: seven"
     assert [line.split()[0].rpartition("_")[2] for line in lines] == [
         "done",
         "running",
@@ -105,7 +106,7 @@ def test_the_newest_runs_are_said_to_be_some_of_all(store: str, capsys: pytest.C
     main(["runs", "list", "--limit", "2"])
     assert "the newest 2 of 5 runs" in capsys.readouterr().out
     assert main(["runs", "list", "--pipeline", "x"]) == 0
-    assert capsys.readouterr().out == "none of 5 runs in ./metrics is like that\n"
+    assert capsys.readouterr().out == "no matching run (5 in ./metrics)\n"
 
 
 def test_the_folder_may_come_from_the_environment(
@@ -162,7 +163,7 @@ def test_show_says_where_everything_of_a_run_lies(tmp_path: Path, capsys: pytest
     [
         ("run_20260101", "the run failed after 7 records were committed"),
         ("run_20260103", "the run was killed after 7 records were committed"),
-        ("run_20260104", "the run goes on; so far 7 records were committed"),
+        ("run_20260104", "the run is in progress; so far 7 records were committed"),
     ],
 )
 def test_show_says_what_became_of_a_run(store: str, run: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:

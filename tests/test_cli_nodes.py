@@ -97,7 +97,7 @@ def test_a_narrow_screen_keeps_what_matters(store: str) -> None:
     text = shown.get()
     assert all(len(line) <= 80 for line in text.splitlines() if "left out" not in line)
     assert all(name in text for name in ("node", "status", "CPU", "memory", "disk", "batches"))
-    assert "left out for want of room: cores" in text
+    assert "hidden (terminal too narrow): cores" in text
 
 
 def test_a_run_is_watched_until_it_ends(

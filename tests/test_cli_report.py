@@ -126,7 +126,7 @@ def test_a_wide_table_has_every_column() -> None:
 def test_a_narrow_table_says_what_it_leaves_out() -> None:
     """On 80 columns the least important columns go, the table says which, and no line is too long."""
     text = rendered(80)
-    assert "left out for want of room: p50, p95" in text
+    assert "hidden (terminal too narrow): p50, p95" in text
     assert "rejected" in text
     assert max(map(len, text.splitlines())) <= 80
 
@@ -162,7 +162,7 @@ def test_the_top_reason_says_how_many_of_all() -> None:
 
 def test_closed_books_are_told_as_an_equation() -> None:
     """Closed books name planned, committed and dead-lettered records."""
-    expected = "the books close: planned 101 = committed 100 + dead-lettered 1; every operator: input = output + "
+    expected = "the books balance: planned 101 = committed 100 + dead-lettered 1; every operator: input = output + "
     assert report().books() == expected + "rejected + errors"
     assert "+ unreadable 3" in report(loader_errors=3).books()
 
@@ -171,9 +171,9 @@ def test_open_books_are_not_called_closed() -> None:
     """A difference, an interruption and metrics that are off are each told as what they are."""
     broken = report(differences=("clean/a passed on 5 records, clean/b was offered 4",))
     assert broken.books_closed is False
-    assert broken.books().startswith("the books do NOT close: clean/a passed on 5")
+    assert broken.books().startswith("the books do NOT balance: clean/a passed on 5")
     assert "was interrupted after 100 records" in report(status="interrupted", books_closed=None).books()
-    assert "not kept" in report(planned_records=None).books()
+    assert "not counted against a plan" in report(planned_records=None).books()
 
 
 def test_the_whole_report_prints() -> None:
@@ -182,7 +182,13 @@ def test_the_whole_report_prints() -> None:
     print_report(report(output_files=1, output_bytes=2_000_000), console)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
-    for part in ("text_length_filter", "run_x completed in 2.00 s", "1 file, 2.00 MB", "the books close", "./metrics"):
+    for part in (
+        "text_length_filter",
+        "run_x completed in 2.00 s",
+        "1 file, 2.00 MB",
+        "the books balance",
+        "./metrics",
+    ):
         assert part in text
 
 

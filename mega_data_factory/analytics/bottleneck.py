@@ -91,6 +91,8 @@ class Bottleneck:
         heaviest: the operator that takes most of the limiting stage.
         heaviest_share: its share of the stage's busy seconds, 0 to 1.
         remedies: what would help, the most first; only what brings 3 % or more.
+        own_processors: share of the nodes' CPU that the work of the run accounts for at most, 0 to 1; None where
+            nobody watched.
     """
 
     limit: Station | None
@@ -99,31 +101,39 @@ class Bottleneck:
     heaviest: OperatorTotals | None
     heaviest_share: float
     remedies: tuple[Remedy, ...]
+    own_processors: float | None = None
 
     @property
     def processors_full(self) -> bool:
         """Whether the machines had nothing left to give to more workers."""
         return self.processors is not None and self.processors >= 0.9
 
+    @property
+    def others_fill(self) -> bool:
+        """Whether it was mostly other processes that filled the machines."""
+        return self.processors_full and self.own_processors is not None and self.own_processors < 0.5
+
 
 def find_bottleneck(recording: Recording) -> Bottleneck | None:
-    """What limits a run; None where nothing was measured.
+    """Return what limits a run; None where no work was measured.
 
     Args:
         recording: the run; without samples its whole duration counts as working time, start-up included.
     """
     stations = stations_of(recording)
-    if not stations:
+    if not any(station.busy for station in stations):
         return None
     processors = processor_share(recording)
+    cores = core_count(recording)
+    own = min(1.0, sum(station.load for station in stations) / cores) if cores else None
     busiest = max(stations, key=lambda station: station.utilisation)
-    if busiest.utilisation < BUSY_ENOUGH and (processors or 0.0) < 0.9:
-        return Bottleneck(None, stations, processors, None, 0.0, ())
+    if busiest.utilisation < BUSY_ENOUGH:  # however busy the machines were: with work of others, then
+        return Bottleneck(None, stations, processors, None, 0.0, (), own)
     stage = next((stage for stage in recording.stages if stage.name == busiest.name), None)
     heaviest = max(stage.operators, key=lambda operator: operator.busy) if stage else None
     share = heaviest.busy / stage.busy if heaviest and stage and stage.busy else 0.0
     remedies = _remedies(stations, busiest, processors, heaviest, share)
-    return Bottleneck(busiest, stations, processors, heaviest, share, remedies)
+    return Bottleneck(busiest, stations, processors, heaviest, share, remedies, own)
 
 
 def stations_of(recording: Recording) -> tuple[Station, ...]:
@@ -157,6 +167,15 @@ def processor_share(recording: Recording) -> float | None:
     within = pc.and_(pc.greater_equal(nodes["timestamp"], begin), pc.less_equal(nodes["timestamp"], end))
     mean = pc.mean(nodes.filter(within)["cpu_usage"]).as_py()
     return None if mean is None else float(mean) / 100
+
+
+def core_count(recording: Recording) -> float | None:
+    """Return the cores of all nodes of the run; None without node samples."""
+    nodes = recording.nodes
+    if not len(nodes):
+        return None
+    cores = nodes.group_by("node_id").aggregate([("cpu_count", "max")])["cpu_count_max"]
+    return pc.sum(cores).as_py() or None
 
 
 def predicted_gain(
@@ -214,7 +233,8 @@ def _remedies(
         gain, after = predicted_gain(stations, cost={limit.name: 1 - share / 2}, processors=processors)
         text = f"{heaviest.name} twice as fast"
         found.append(Remedy("speed", limit.name, text, gain, after, operator=heaviest.name))
-    return tuple(sorted((r for r in found if r.gain >= _WORTH_SAYING), key=lambda remedy: -remedy.gain))
+    worth = (remedy for remedy in found if _WORTH_SAYING <= remedy.gain < math.inf)
+    return tuple(sorted(worth, key=lambda remedy: -remedy.gain))
 
 
 def _enough(stations: tuple[Station, ...], limit: Station) -> int:

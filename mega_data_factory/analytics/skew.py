@@ -6,16 +6,23 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mega_data_factory.analytics.runs.totals import StageTotals
+from mega_data_factory.analytics.runs.totals import StageTotals, WorkerTotals
 
 SLOW = 1.5
-"""A worker needs so many times the median of seconds per record before it is called slow."""
+"""A worker needs so many times the seconds per record of the others, in mean and in median, before it is called slow.
+
+A few long documents in one batch move the mean and not the median; a machine that is slow moves both.
+"""
 
 MORE = 1.5
 """A worker was busy so many times the median before the work is called uneven."""
 
 _MORE_RECORDS = 1.25
 _LEAST_BATCHES = 5
+_LEAST_BATCHES_TO_JUDGE = 20
+"""Batches of a worker, and of each that it is compared with: the median of fewer says little."""
+
+_LEAST_LOST = 0.03
 _LEAST_SECONDS = 0.5
 
 
@@ -56,21 +63,30 @@ class UnevenWork:
 
 
 def stragglers(stages: Sequence[StageTotals]) -> list[Straggler]:
-    """Workers that were slow at the same work: at least 5 batches, 1.5 times the others' median; the worst first."""
+    """Return workers that were slow at the same work, the worst first.
+
+    At least 20 batches, 1.5 times the others' seconds per record both in mean and in median, and 3 % of the stage's
+    throughput lost.
+    """
     return sorted((s for stage in stages for s in _slow(stage)), key=lambda s: (-s.capacity_lost, -s.times))
 
 
 def _slow(stage: StageTotals) -> Iterator[Straggler]:
-    known = [worker for worker in stage.workers if worker.rate and worker.batches >= _LEAST_BATCHES]
+    known = [worker for worker in stage.workers if worker.rate and worker.batches >= _LEAST_BATCHES_TO_JUDGE]
     for worker in known:
         others = [other.rate for other in known if other is not worker and other.rate]
         if not others or not worker.rate or stage.busy < _LEAST_SECONDS:
             continue
         usual = statistics.median(others)
         times = usual / worker.rate
-        if times >= SLOW:
-            whole = sum(others) + usual
-            yield Straggler(stage.name, worker.worker, times, (usual - worker.rate) / whole)
+        lost = (usual - worker.rate) / (sum(others) + usual)
+        if times >= SLOW and lost >= _LEAST_LOST and _slow_in_median(worker, known):
+            yield Straggler(stage.name, worker.worker, times, lost)
+
+
+def _slow_in_median(worker: WorkerTotals, known: Sequence[WorkerTotals]) -> bool:
+    others = [other.median for other in known if other is not worker and other.median]
+    return not worker.median or not others or worker.median >= SLOW * statistics.median(others)
 
 
 def uneven_work(stages: Sequence[StageTotals]) -> list[UnevenWork]:

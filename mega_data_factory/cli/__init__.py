@@ -2,7 +2,7 @@
 
 Everything heavy is imported inside the commands: `mdf --help` loads neither Ray nor polars nor pyarrow.
 
-Exit codes: 0 success, 1 a run failed or its books do not close, 2 the command or the configuration is wrong,
+Exit codes: 0 success, 1 a run failed or its books do not balance, 2 the command or the configuration is wrong,
 130 interrupted, 143 terminated.
 """
 
@@ -76,7 +76,7 @@ def _run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Run a pipeline, write its metrics and say whether the books close."""
+    """Run a pipeline, write its metrics and say whether the books balance."""
     from mega_data_factory.cli.run import run
 
     flags = {"engine": engine, "max_samples": max_samples, "batch_size": batch_size}

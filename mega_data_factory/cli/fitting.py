@@ -57,7 +57,7 @@ def fitted(
 
 def left_out_note(headings: Sequence[str]) -> list[str]:
     """The line that says what `fitted` left out; none where that is nothing."""
-    return [f"left out for want of room: {', '.join(headings)} (wider terminal, or --json)"] if headings else []
+    return [f"hidden (terminal too narrow): {', '.join(headings)} (wider terminal, or --json)"] if headings else []
 
 
 def width_of(table: Table) -> int:

@@ -14,7 +14,7 @@ from rich.live import Live
 
 from mega_data_factory.cli.live import LiveScreen, error_line
 from mega_data_factory.cli.screen import stderr, stdout
-from mega_data_factory.visualization.formats import count, rate, seconds
+from mega_data_factory.visualization.formats import count, plural, rate, seconds
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.executor import Progress
@@ -30,7 +30,7 @@ def progress_line(progress: Progress) -> str:
         f"{count(progress.records_rejected)} rejected",
     ]
     if progress.record_errors:
-        parts.append(f"{count(progress.record_errors)} errors")
+        parts.append(plural(progress.record_errors, "error"))
     if progress.dead_lettered:
         parts.append(f"{count(progress.dead_lettered)} dead-lettered")
     speed = progress.records_read / progress.elapsed if progress.elapsed > 0 else None

@@ -48,7 +48,7 @@ def run(
     (`slug`, `message`, `hint`) as well.
 
     Returns:
-        The exit code; 1 also for a run whose books do not close.
+        The exit code; 1 also for a run whose books do not balance.
 
     Raises:
         MdfError: the run could not be started, or cannot be resumed.

@@ -26,7 +26,7 @@ _OPEN = {
     "failed": "failed after",
     "interrupted": "was interrupted after",
     "aborted": "was killed after",
-    "running": "goes on; so far",
+    "running": "is in progress; so far",
 }
 
 
@@ -99,17 +99,19 @@ class RunReport:
         run = self.run
         if run.status in _OPEN and not self.books_closed:
             committed = "1 record was" if run.committed_records == 1 else f"{count(run.committed_records)} records were"
-            return f"the books are open: the run {_OPEN[run.status]} {committed} committed"
+            return f"records not reconciled yet: the run {_OPEN[run.status]} {committed} committed"
         if run.planned_records is None or run.committed_records is None:
-            return "the books were not kept"
+            return "records were not counted against a plan"
         parts = [f"committed {count(run.committed_records)}", f"dead-lettered {count(run.dead_lettered_records)}"]
         if run.loader_errors:
             parts.append(f"unreadable {count(run.loader_errors)}")
         accounted = f"planned {count(run.planned_records)} = {' + '.join(parts)}"
         if self.books_closed:
-            return f"the books close: {accounted}; every operator: input = output + rejected + errors"
+            return f"the books balance: {accounted}; every operator: input = output + rejected + errors"
         known = "; ".join(self.differences) or f"{count(run.books_difference)} records are not accounted for"
-        return f"the books do NOT close: {known}"
+        if self.run.books_closed is None and not self.differences:
+            return f"the books were not checked: {accounted}"
+        return f"the books do NOT balance: {known}"
 
     def busy_shares(self) -> list[tuple[str, float]]:
         """Where the time went: `reading`, `writing` and every operator with its share of all busy seconds, most first.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from rich.text import Text
 from mega_data_factory.cli.fitting import fitted, left_out_note, plain_table
 from mega_data_factory.cli.summary import RunReport
 from mega_data_factory.framework.metrics.models import OperatorMetrics, StageMetrics
-from mega_data_factory.visualization.formats import NOTHING, count, percent, plural, rate, seconds, size
+from mega_data_factory.visualization.formats import NOTHING, count, number, percent, plural, rate, seconds, size
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def _table(report: RunReport, columns: Sequence[_Column]) -> Table:
     table.add_column("stage / operator", no_wrap=True)
     for column in columns:
         table.add_column(column.heading, justify="right", no_wrap=True)
-    table.add_column(_REASON, overflow="fold", min_width=len(_REASON))
+    table.add_column(_REASON, overflow="ellipsis", no_wrap=True, min_width=len(_REASON))
     for stage in report.stages:
         workers = plural(stage.num_workers, "worker")
         name = f"[bold]{escape(stage.stage_name)}[/bold] [dim]{workers}[/dim]"
@@ -93,14 +94,29 @@ def summary(report: RunReport) -> Iterator[Text]:
     )
     yield Text(report.books(), style={True: "green", False: "bold red", None: "yellow"}[report.books_closed])
     if shares := report.busy_shares():
-        yield Text(f"the time went to {', '.join(f'{name} {percent(100 * s)}' for name, s in shares[:_SHARES])}")
+        yield Text(f"time spent: {', '.join(f'{name} {percent(100 * s)}' for name, s in shares[:_SHARES])}")
     measured = [row for row in report.operators if row.avg_latency]
     if slowest := max(measured, key=lambda row: row.avg_latency or 0.0, default=None):
         yield Text(f"slowest: {slowest.operator_name} in {slowest.stage_name}, {seconds(slowest.avg_latency)} a record")
     busy = sum(row.total_time for row in report.operators) + run.loader_seconds + run.writer_seconds
     if busy:
-        share = 100 * run.instrumentation_seconds / busy
-        yield Text(f"measuring took {seconds(run.instrumentation_seconds)}, {percent(share)} of the work", style="dim")
+        yield from _custom(report)
+        share = run.instrumentation_seconds / busy
+        of_work = f" ({percent(100 * share)} of busy time)" if share < 1 else ""
+        yield Text(f"metrics overhead {seconds(run.instrumentation_seconds)}{of_work}", style="dim")
+
+
+def _custom(report: RunReport) -> Iterator[Text]:
+    """Yield what operators reported: sums over all batches and workers, and the mean per record."""
+    for row in report.operators:
+        numbers = {
+            name: value
+            for name, value in row.custom_metrics.items()
+            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        }
+        if numbers and row.input_records:
+            parts = (f"{name} {number(v)} ({number(v / row.input_records)} a record)" for name, v in numbers.items())
+            yield Text(f"{row.operator_name} in {row.stage_name}: {', '.join(parts)}")
 
 
 _SHARES = 5
@@ -108,33 +124,40 @@ _SHARES = 5
 
 _LOOK = {
     "output": "the records",
-    "metrics": "the metrics: Parquet files of runs, stages, operators, samples and nodes",
-    "report": "the report of the run: one HTML file, to be opened in a browser or sent",
-    "rejected_samples": "some of the rejected records, each with its reason",
-    "errors": "records that raised, each with its error",
+    "metrics": "the metrics, as Parquet",
+    "report": "the report, one HTML file",
+    "rejected_samples": "samples of rejected records",
+    "errors": "records that failed, with their errors",
     "dead_letters": "records that killed their worker",
 }
 
 
-def standing_out(report: RunReport) -> Iterator[Text]:
-    """What stands out, and what to do about it."""
+def standing_out(report: RunReport) -> Iterator[RenderableType]:
+    """Yield what stands out, and what to do about it."""
     if report.findings:
         yield Text("\nwhat stands out")
     for finding in report.findings:
-        yield Text(f"- {finding.title}")
+        yield _hanging("- ", Text(finding.title))
         if finding.suggestion:
-            yield Text(f"  {finding.suggestion}", style="dim")
+            yield _hanging("  ", Text(finding.suggestion, style="dim"))
 
 
-def where_to_look(report: RunReport) -> Table:
-    """Where output, metrics and whatever was set aside lie."""
-    grid = Table.grid(padding=(0, 2))
+def _hanging(mark: str, text: Text) -> Table:
+    """Return a paragraph whose lines begin below each other, broken between words."""
+    grid = Table.grid()
+    grid.add_column(width=len(mark))
+    grid.add_column()
+    grid.add_row(mark, text)
+    return grid
+
+
+def where_to_look(report: RunReport) -> Iterator[Text]:
+    """Yield where output, metrics and whatever was set aside lie: each on a line that can be copied."""
     for key, path in report.paths.items():
-        grid.add_row(f"[cyan]{escape(path)}[/cyan]", _LOOK[key])
+        yield Text.assemble(f"{_LOOK[key]}: ", (path, "cyan"))
     if "metrics" in report.paths and "report" not in report.paths:
         command = f"mdf report {report.run.run_id} --metrics {shlex.quote(report.paths['metrics'])}"
-        grid.add_row(f"[cyan]{escape(command)}[/cyan]", "the whole of it as one page; `mdf dashboard` shows all runs")
-    return grid
+        yield Text.assemble("the whole of it as one page: ", (command, "cyan"))
 
 
 def print_report(report: RunReport, console: Console) -> None:
@@ -145,7 +168,8 @@ def print_report(report: RunReport, console: Console) -> None:
     console.print()
     for line in summary(report):
         console.print(line)
-    for line in standing_out(report):
+    for paragraph in standing_out(report):
+        console.print(paragraph)
+    console.print("\nlook at")
+    for line in where_to_look(report):
         console.print(line, soft_wrap=True)
-    console.print()
-    console.print("look at", where_to_look(report), sep="\n")

@@ -45,7 +45,7 @@ def report(metrics: str, run: str, output: str | None, *, samples: bool, as_json
     for finding in written.findings[:_MOST_FINDINGS]:
         console.print(_line(finding))
     if len(written.findings) > _MOST_FINDINGS:
-        console.print(Text(f"and {plural(len(written.findings) - _MOST_FINDINGS, 'finding')} more", style="dim"))
+        console.print(Text(f"and {plural(len(written.findings) - _MOST_FINDINGS, 'more finding')}", style="dim"))
     console.print(Text(f"\n{written.path}  {size(written.bytes)}"), soft_wrap=True)
     return SUCCESS
 

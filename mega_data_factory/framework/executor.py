@@ -201,6 +201,12 @@ class Executor:
         self._life = Life.next(self.plan, self._output)
         self._output = self._life.output
         self._recorder.continues(self._life.began, self._life.seconds)
+        log.info(
+            "resuming %s: %s of %s records are committed already",
+            self.run_id,
+            f"{sum(record.output_records for record in self._life.committed):,}",
+            f"{sum(record.batch.records for record in self._life.committed):,}",
+        )
         for record in self._life.committed:
             self._made_room = True  # an earlier life has; what is there now is the run's own, or came after it
             self._take(StagedBatch(record.batch, record.output_records, 0))

@@ -216,7 +216,7 @@ class Recorder:
             books_difference=books_difference(operators, books.committed, books.left_stages),
         )
         for difference in differences:
-            _log.warning("the books do not close: %s", difference)
+            _log.warning("the books do not balance: %s", difference)
 
     def _note_idle_operators(self) -> None:
         """Give every operator that no batch has reached a row of zeros: nothing came in is a finding, not a gap."""

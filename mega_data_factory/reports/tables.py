@@ -191,6 +191,15 @@ def _passed(operator: OperatorTotals | None) -> str:
     return percent(None if share is None else 100 * share)
 
 
+def _why_passed(comparison: Comparison) -> str:
+    """Return which operators pass more or fewer, or that the difference is within what chance explains."""
+    moved = [d for d in comparison.operators if d.pass_changed and d.pass_points is not None]
+    if moved:
+        worst = sorted(moved, key=lambda d: -abs(d.pass_points or 0.0))[:3]
+        return "; changed: " + ", ".join(f"{d.operator.label} {d.pass_points:+.1f}" for d in worst)
+    return "" if comparison.pass_changed else ", within what chance explains"
+
+
 def comparison_words(comparison: Comparison) -> list[str]:
     """Return the differences of two runs as sentences."""
     before: Mapping[str, Any] = comparison.before.run
@@ -201,8 +210,7 @@ def comparison_words(comparison: Comparison) -> list[str]:
         verdict = {"same": ": no clear difference", "unclear": ": too few samples to tell"}
         words.append(f"Throughput while working: {ratio.value:.2f} times{within}{verdict.get(comparison.speed, '')}.")
     if comparison.pass_points is not None:
-        sign = "more than chance" if comparison.pass_changed else "no difference that counts"
-        words.append(f"Pass rate: {comparison.pass_points:+.1f} percentage points ({sign}).")
+        words.append(f"Pass rate: {comparison.pass_points:+.1f} percentage points{_why_passed(comparison)}.")
     matter = sum(change.matters for change in comparison.changes)
     words.append(
         f"{plural(matter, 'key')} of the configuration {'was' if matter == 1 else 'were'} changed."

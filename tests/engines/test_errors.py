@@ -47,7 +47,7 @@ def test_fail_stops_the_run(tmp_path: Path, engine: str) -> None:
 
 
 def test_an_operator_that_raises_for_everything(tmp_path: Path, engine: str) -> None:
-    """When no record gets through, all are in the sink, no file is written, and the books close."""
+    """When no record gets through, all are in the sink, no file is written, and the books balance."""
     result = run_with(tmp_path, engine, fake("Raises", word=""), fake("Upper"), rows=60)
     assert result.closed(), result.books
     assert result.files == []

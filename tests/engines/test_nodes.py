@@ -146,7 +146,7 @@ class Events:
 @pytest.mark.slow
 @OLD_RAY
 def test_every_node_of_a_cluster_is_sampled(tmp_path: Path, cluster: Any) -> None:
-    """One that joins late too; one that dies is unhealthy until the end, nothing hangs and the books close."""
+    """One that joins late too; one that dies is unhealthy until the end, nothing hangs and the books balance."""
     pipe = pipeline(tmp_path, rows=6000, interval=0.5, ray_address=cluster.address)
     pipe.engine = "ray"
     events = Events(

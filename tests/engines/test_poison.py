@@ -89,7 +89,7 @@ def test_every_way_to_die(tmp_path: Path, how: str, epitaph: str) -> None:
 
 @pytest.mark.slow
 def test_batches_of_one_record(tmp_path: Path, engine: str) -> None:
-    """A batch that is nothing but poison leaves an empty batch, and the books close."""
+    """A batch that is nothing but poison leaves an empty batch, and the books balance."""
     texts = texts_with({2: "POISON"}, rows=5)
     result = poisoned_run(tmp_path / "run", jsonl(tmp_path / "a.jsonl", texts), engine, first=True, batch_size=1)
     assert result.closed(), result.books

@@ -1,4 +1,4 @@
-"""The books close when everything is accounted for, and name every difference when not."""
+"""The books balance when everything is accounted for, and name every difference when not."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_an_interrupted_run_owes_nothing():
 
 
 def test_an_empty_source_closes():
-    """No splits, no records: the books close on nothing."""
+    """No splits, no records: the books balance on nothing."""
     assert Books(splits=0).complete
     assert Books(splits=0).differences([], finished=True) == []
     assert isinstance(commit().batch, Batch)

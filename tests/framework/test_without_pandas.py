@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
-
-from tests.engines.running import Pipeline, fake, jsonl, stage
 
 
 def run(code: str) -> str:
@@ -39,17 +36,3 @@ print(pa.Table.from_pandas(DataFrame({"a": [1, 2]})).num_rows)
 def test_frames_need_no_import_of_their_own() -> None:
     """`to_pandas` works where nobody has imported pandas before."""
     assert run('import pyarrow as pa\nprint(pa.table({"a": [1]}).to_pandas().shape)') == "(1, 1)\n"
-
-
-def test_no_worker_has_pandas(tmp_path: Path) -> None:
-    """Whatever the built-in operators do in a run, no worker of it loads pandas."""
-    names = ["text_length_filter", "exact_deduplicator", "unicode_repair_refiner", "text_statistics_refiner"]
-    names += ["language_refiner", "gopher_repetition_filter", "gopher_quality_filter"]
-    names += ["c4_quality_filter", "fineweb_quality_filter", "minhash_deduplicator"]
-    source = jsonl(tmp_path / "a.jsonl", [f"This is a text about the number {n} and its friends." for n in range(200)])
-    witness = fake("NotesModule", module="pandas")
-    stages = [stage("only", *({"name": name} for name in names), witness), stage("last", witness)]
-    result = Pipeline(tmp_path / "run", source, stages, executor={"metrics": {"collect_custom_metrics": True}}).run()
-    assert result.error is None
-    seen = [row["custom_metrics"] for row in result.operators if row["operator_name"].startswith("notes_module")]
-    assert all((custom or {}).get("loaded", 0) == 0 for custom in seen)

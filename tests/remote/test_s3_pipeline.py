@@ -98,7 +98,7 @@ def test_a_second_run_is_refused_where_output_lies(
 def test_on_ray_all_of_it_is_in_s3_too(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Input, output and metrics of a run on Ray are in S3, the same records as on one machine, and its books close."""
+    """Input, output and metrics of a run on Ray are in S3, the same records as on one machine; the books balance."""
     monkeypatch.chdir(tmp_path)
     config = pipeline(bucket, tmp_path)
     try:

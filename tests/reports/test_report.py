@@ -65,7 +65,7 @@ class Texts(HTMLParser):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({}, "The books close"),
+        ({}, "The books balance"),
         ({"status": "running", "end_time": None, "heartbeat": START + timedelta(seconds=50)}, "killed before its end"),
         ({"status": "failed", "error": "the disk is full"}, "the disk is full"),
         ({"status": "interrupted"}, "interrupted"),
@@ -75,7 +75,7 @@ class Texts(HTMLParser):
         ({"config": {}}, "The configuration was not stored"),
         ({"pipeline": "Кириллица 漢字 🦜"}, "Кириллица 漢字 🦜"),
         ({"nodes": [50.0, 99.0]}, "Bottom: busy workers"),
-        ({"start_time": START, "end_time": None, "duration": 0.0, "status": "running"}, "The run goes on"),
+        ({"start_time": START, "end_time": None, "duration": 0.0, "status": "running"}, "The run is in progress"),
     ],
     ids=[
         "plain",
@@ -309,7 +309,7 @@ def test_the_command_says_what_stands_out(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["report", "run_7", "--metrics", "metrics"]) == 0
     assert (tmp_path / "report_7.html").stat().st_size > 1_000_000
-    assert "The books close" in capsys.readouterr().out
+    assert "The books balance" in capsys.readouterr().out
 
 
 def test_json_is_for_machines(tmp_path, capsys):

@@ -20,18 +20,18 @@ def ending(recording: Recording, _: Past) -> Iterator[Finding]:
     written = run.get("committed_records") or run.get("total_output_records") or 0
     so_far = f"{plural(written, 'record')} had been committed after {seconds(recording.seconds)}"
     evidence = {"status": status, "committed_records": written}
-    go_on = f"`mdf run --config FILE --resume {recording.run_id}` goes on from what was committed."
+    go_on = f"`mdf run --config FILE --resume {recording.run_id}` resumes it from what was committed."
     if status == "failed":
         detail = f"{run.get('error') or 'No reason was recorded'}. {so_far[0].upper()}{so_far[1:]}."
         yield Finding("critical", "ending", "The run failed", detail, evidence, go_on if written else "")
     elif status == "aborted":
-        detail = f"Its driver gave no sign of life any more: killed, or its machine is gone. {so_far.capitalize()}."
+        detail = f"Its driver sends no heartbeats any more: killed, or its machine is down. {so_far.capitalize()}."
         yield Finding("critical", "ending", "The run was killed before its end", detail, evidence, go_on)
     elif status == "interrupted":
         yield Finding("warning", "ending", "The run was interrupted", f"{so_far.capitalize()}.", evidence, go_on)
     elif status == "running":
-        detail = f"So far {so_far}; every number below is of this moment."
-        yield Finding("advice", "ending", "The run goes on", detail, evidence)
+        detail = f"So far {so_far}; figures are as of now."
+        yield Finding("advice", "ending", "The run is in progress", detail, evidence)
 
 
 def books(recording: Recording, _: Past) -> Iterator[Finding]:
@@ -45,15 +45,15 @@ def books(recording: Recording, _: Past) -> Iterator[Finding]:
             f"{_accounts(run)}. On every operator input = output + rejected + errors, "
             "and each operator got what the one before it put out."
         )
-        yield Finding("good", "books", "The books close: every record is accounted for", detail, evidence)
+        yield Finding("good", "books", "The books balance: every record is accounted for", detail, evidence)
         return
     missing = run.get("books_difference") or 0
     title = (
-        f"The books do not close: {plural(missing, 'record')} not accounted for"
+        f"The books do not balance: {plural(missing, 'record')} not accounted for"
         if missing
-        else ("The books do not close")
+        else "The books do not balance"
     )
-    advice = "Do not use the output before it is known why; the run's log names the operator that does not add up."
+    advice = "Do not use the output until the cause is known; the run's log names the operator whose counts differ."
     yield Finding("critical", "books", title, f"{_accounts(run)}.", evidence | {"difference": missing}, advice)
 
 
@@ -81,7 +81,7 @@ def nothing(recording: Recording, _: Past) -> Iterator[Finding]:
             "The source gave nothing, or the run ended before its first batch was committed.",
             {"total_input_records": 0},
             "Look at `data_loader.params`: the path, its patterns and suffixes."
-            if run.get("status") == "completed"
+            if run.get("status") == "completed" and recording.config.get("data_loader")
             else "",
         )
     elif not written and run.get("status") == "completed":
@@ -133,8 +133,8 @@ def errors(recording: Recording, _: Past) -> Iterator[Finding]:
     yield Finding(
         "warning" if share >= _MANY_ERRORS else "advice",
         "errors",
-        f"{plural(total, 'record')} raised an error ({percent(100 * share)} of what was read)",
-        f"They were set aside and the rest of their batches went on.{where}",
+        f"{plural(total, 'record')} failed ({percent(100 * share)} of what was read)",
+        f"They were set aside; the rest of each batch was processed.{where}",
         {"total_errors": total, "share": share, "by_place": by_place},
         "Read the messages in the section on errors: the same one many times is a bug, many different ones are data.",
     )

@@ -50,12 +50,12 @@ def bottleneck(recording: Recording, _: Past) -> Iterator[Finding]:
 def _title(found: Bottleneck, limit: Station) -> str:
     busy = percent(100 * min(limit.utilisation, 1.0))
     if limit.kind == "loader":
-        return f"Reading is what limits the run: its {_workers(limit.workers)} busy {busy} of the time"
+        return f"Reading is the bottleneck: its {_workers(limit.workers)} busy {busy} of the time"
     if limit.kind == "writer":
-        return f"Writing is what limits the run: the writer was busy {busy} of the time"
+        return f"Writing is the bottleneck: the writer was busy {busy} of the time"
     heaviest = found.heaviest
     most = f", {percent(100 * found.heaviest_share)} of it in {heaviest.name}" if heaviest else ""
-    return f"Stage {limit.name} is what limits the run: its {_workers(limit.workers)} busy {busy} of the time{most}"
+    return f"Stage {limit.name} is the bottleneck: its {_workers(limit.workers)} busy {busy} of the time{most}"
 
 
 def _workers(number: int) -> str:
@@ -65,20 +65,21 @@ def _workers(number: int) -> str:
 def _reasoning(found: Bottleneck, limit: Station) -> str:
     others = sorted((s for s in found.stations if s is not limit), key=lambda s: -s.utilisation)[:3]
     rest = ", ".join(f"{s.name} {percent(100 * min(s.utilisation, 1.0))}" for s in others)
-    text = (
-        f"A record cannot pass faster than its busiest stop lets it. The others were busy less: {rest}." if rest else ""
-    )
+    text = f"The busiest part sets the pace. The others were busy less: {rest}." if rest else ""
     if found.processors is not None:
         text += f" The processors were used {percent(100 * found.processors)}"
-        text += ", so more workers would only wait for each other." if found.processors_full else "."
+        if found.others_fill:
+            text += f", at most {percent(100 * (found.own_processors or 0.0))} of it by this run."
+        else:
+            text += ", so more workers would only wait for each other." if found.processors_full else "."
     return text.strip()
 
 
 def _advice(found: Bottleneck, best: Remedy | None) -> str:
     if best is None:
         if found.processors_full:
-            return "The machine is full: a cheaper operator, a larger machine or another node is what would help."
-        return "Nothing single would help: the other stages are nearly as busy."
+            return "The CPUs are saturated: use a cheaper operator, a larger machine or another node."
+        return "No single change would help: the other stages are nearly as busy."
     ideas = [
         f"{r.text} (about {r.gain:.2f} times the throughput, then limited by {r.limit_after})"
         for r in found.remedies[:3]
@@ -101,11 +102,16 @@ def _waiting(recording: Recording, found: Bottleneck) -> Finding:
         if few
         else "It waited between batches: for the source, for the network, or for processes to start."
     )
+    if found.others_fill:
+        why += (
+            f" The CPUs were used {percent(100 * (found.processors or 0.0))}, at most "
+            f"{percent(100 * (found.own_processors or 0.0))} of it by this run: other processes took the rest."
+        )
     return Finding(
         "advice",
         "bottleneck",
-        f"Nothing limits the run but waiting: the busiest part, {busiest.name}, "
-        f"worked {percent(100 * busiest.utilisation)} of the time",
+        f"The run was mostly waiting: its busiest part, {busiest.name}, "
+        f"worked only {percent(100 * busiest.utilisation)} of the time",
         why,
         {"limit": None, "utilisation": {s.name: round(s.utilisation, 3) for s in found.stations}, "batches": batches},
         "A smaller `executor.batch_size` gives every worker something to do."
@@ -119,11 +125,11 @@ def slow_workers(recording: Recording, _: Past) -> Iterator[Finding]:
     found = stragglers(recording.stages)
     if found:
         worst = found[0]
-        more = f" {plural(len(found) - 1, 'more worker')} like that." if len(found) > 1 else ""
+        more = f" The same is true of {plural(len(found) - 1, 'other worker')}." if len(found) > 1 else ""
         yield Finding(
             "warning" if worst.capacity_lost >= 0.1 else "advice",
             "straggler",
-            f"Worker {worst.worker} needs {worst.times:.1f} times as long for a record as the others of {worst.stage}",
+            f"Worker {worst.worker} is {worst.times:.1f}x slower per record than the other workers of {worst.stage}",
             f"That costs the stage {percent(100 * worst.capacity_lost)} of its throughput.{more}",
             {"stage": worst.stage, "worker": worst.worker, "times": worst.times, "lost": worst.capacity_lost},
             "A slower machine, a busy neighbour, or a few heavy batches: the sections on workers and nodes tell which.",
@@ -151,8 +157,8 @@ def filter_order(recording: Recording, _: Past) -> Iterator[Finding]:
         yield Finding(
             "advice",
             "filter-order",
-            f"Stage {order.stage}: another order of {plural(len(order.now), 'filter')} would save "
-            f"{percent(100 * order.saved / order.seconds)} of their time",
+            f"Stage {order.stage}: reordering {plural(len(order.now), 'filter')} would cut their time by "
+            f"{percent(100 * order.saved / order.seconds)}",
             f"They take {seconds(order.seconds)} of work; {seconds(order.saved)} less if those come first that reject "
             "most for their cost. Neighbouring filters that judge each record by itself keep the same records in any "
             "order; the forecast is exact where what one rejects does not depend on the others.",
@@ -203,10 +209,10 @@ def idle_workers(recording: Recording, _: Past) -> Iterator[Finding]:
         yield Finding(
             "advice",
             "idle-workers",
-            f"{plural(freed, 'worker')} could go without making the run slower",
+            f"{plural(freed, 'worker')} could be removed without slowing the run",
             f"At the pace that the busiest stage sets: {names}.",
             {"stages": {station.name: needed for station, needed in spare}},
-            "Give their place to the stage that limits the run, or pay for less.",
+            f"Move {'it' if freed == 1 else 'them'} to the bottleneck stage, or run fewer.",
         )
 
 
@@ -223,12 +229,12 @@ def instrumentation(recording: Recording, _: Past) -> Iterator[Finding]:
         yield Finding(
             "advice",
             "instrumentation",
-            f"Measuring took {share} of the work",
+            f"Metrics overhead was {share} of the work",
             f"{seconds(cost)} of {seconds(work)}: the batches are small.",
             evidence,
             "A larger `executor.batch_size` makes that less.",
         )
-    else:
+    elif cost <= 0.01 * work:
         yield Finding(
-            "good", "instrumentation", f"Measuring took {share} of the work", f"{seconds(cost)} in all.", evidence
+            "good", "instrumentation", f"Metrics overhead was {share} of the work", f"{seconds(cost)} in all.", evidence
         )

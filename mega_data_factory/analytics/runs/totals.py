@@ -27,12 +27,15 @@ class WorkerTotals:
         records: records that it took in.
         busy: seconds that it was busy, over the operators of the stage.
         batches: batches that it measured.
+        median: median of its seconds per record in the operator that is busiest in the stage; None where that is not
+            known.
     """
 
     worker: str
     records: int
     busy: float
     batches: int
+    median: float | None = None
 
     @property
     def rate(self) -> float | None:
@@ -146,7 +149,8 @@ def stages_of(operators: pa.Table, pools: Mapping[str, int] | None = None) -> tu
     found = []
     for appearance, (name, own) in enumerate(merged.items()):
         own.sort(key=lambda operator: operator.index)
-        workers = _workers([row for row in rows if row["stage_name"] == name], own[0].name)
+        busiest = max(own, key=lambda operator: operator.busy).name
+        workers = _workers([row for row in rows if row["stage_name"] == name], own[0].name, busiest)
         pool = max((pools or {}).get(name, 0), 0) or len(workers)
         index = own[0].stage_index if own[0].stage_index >= 0 else appearance
         found.append(StageTotals(name, index, tuple(own), workers, pool))
@@ -179,7 +183,7 @@ def _merged(
     )
 
 
-def _workers(rows: list[dict[str, Any]], first_operator: str) -> tuple[WorkerTotals, ...]:
+def _workers(rows: list[dict[str, Any]], first_operator: str, busiest: str) -> tuple[WorkerTotals, ...]:
     own: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         own.setdefault(row["worker_id"], []).append(row)
@@ -189,6 +193,7 @@ def _workers(rows: list[dict[str, Any]], first_operator: str) -> tuple[WorkerTot
             sum(row["input_records"] or 0 for row in mine if row["operator_name"] == first_operator),
             sum(row["total_time"] or 0.0 for row in mine),
             max((row["batches"] or 0) for row in mine),
+            next((row["p50_latency"] for row in mine if row["operator_name"] == busiest), None),
         )
         for worker, mine in sorted(own.items())
     )

@@ -102,10 +102,13 @@ def list_runs(metrics: str, wanted: Wanted, *, limit: int, as_json: bool) -> int
         console.print(f"there are no runs in {escape(metrics)} yet\n  hint: {escape(how_to_fill())}")
         return SUCCESS
     if not len(matching):
-        console.print(f"none of {plural(len(runs), 'run')} in {escape(metrics)} is like that")
+        console.print(f"no matching run ({count(len(runs))} in {escape(metrics)})")
         return SUCCESS
     made, left_out = fitted(_COLUMNS, lambda columns: _table(shown, columns), console.width)
     console.print(made)
+    for row in shown:
+        if row["error"]:
+            console.print(Text.assemble((f"{row['run_id']}: ", "dim"), row["error"]), soft_wrap=True)
     notes = left_out_note(left_out)
     if len(shown) < len(matching):
         notes.insert(0, f"the newest {count(len(shown))} of {plural(len(matching), 'run')}; --limit 0 lists all")

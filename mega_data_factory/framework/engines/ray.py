@@ -213,6 +213,7 @@ class RayEngine:
         if ray.is_initialized():
             return
         address = self._plan.executor.ray_address
+        _log.info("%s", f"connecting to Ray at {address}" if address else "starting Ray on this machine")
         try:
             with _own_signals():
                 if address is not None:
@@ -233,7 +234,10 @@ class RayEngine:
                 hint="give the address of a running cluster, or leave it out to start one here",
             ) from error
         self._connected = True
+        _log.info("Ray is ready; its workers start with the first records, which may take half a minute")
 
+
+_log = logging.getLogger("mega_data_factory")
 
 _ONE_ROW: dict[str, Any] = {"batch_format": "pyarrow", "batch_size": 1}
 

@@ -115,7 +115,7 @@ def _input_of_first(rows: Sequence[OperatorMetrics]) -> int:
 def books_difference(
     rows: Iterable[OperatorMetrics], records_in: int | None = None, records_out: int | None = None
 ) -> int:
-    """How many records the operators' books do not account for; 0 when the books close.
+    """How many records the operators' books do not account for; 0 when the books balance.
 
     Checked on every operator: input = output + rejected + errors. Between neighbours in plan order: what the one put
     out came in to the next. At both ends: against what was handed to the first and taken from the last. Amounts are

@@ -115,7 +115,7 @@ RUNS = _table(
     ("writer_seconds", _REAL, "seconds busy writing, over all workers"),
     ("instrumentation_seconds", _REAL, "seconds that measuring itself took, writing included"),
     ("books_closed", pa.bool_(), "whether every record is accounted for; null when not checked"),
-    ("books_difference", _COUNT, "records not accounted for; 0 when the books close"),
+    ("books_difference", _COUNT, "records not accounted for; 0 when the books balance"),
     ("heartbeat", _TIME, "when this row was last written, naive UTC; an old one of a running run means it was killed"),
     ("flush_interval", _REAL, "seconds from one heartbeat to the next, while it runs"),
     ("flush_failures", _COUNT, "how often these metrics could not be written, and were again later"),
