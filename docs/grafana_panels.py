@@ -100,7 +100,7 @@ STATE = [
     Panel(
         "Records unaccounted for",
         "Absent while a run goes on; 0 when its books balance.",
-        [Query(f"max(mdf_run_books_difference{{{RUN}}})")],
+        [Query(f"max(mdf_run_unbalanced_records{{{RUN}}})")],
         width=3,
         steps=((None, GREEN), (1, RED)),
     ),

@@ -198,7 +198,7 @@ class _Maker:
             "committed_records": self.records,
             "rejected_records": sum(row.rejected_records for row in self.operators),
             "total_errors": sum(row.error_count for row in self.operators),
-            "books_closed": True,
+            "balanced": True,
             "batches": self.intervals * sum(pool.workers for pool in self.pools[:1]),
             "output_files": 1,
             "output_bytes": 123_456,

@@ -219,7 +219,7 @@ def test_run_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert set(answer) == {"run", "stages", "books", "paths", "findings"}
     assert answer["run"]["total_input_records"] == 8
     assert answer["run"]["batches"] == 3
-    assert answer["books"]["closed"] is True
+    assert answer["books"]["balanced"] is True
     operator = answer["stages"][0]["operators"][0]
     assert operator["operator_name"] == "text_length_filter"
     assert operator["rejected_reasons"] == {"too_short": 2}

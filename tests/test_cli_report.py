@@ -36,7 +36,7 @@ def operator(name: str, records_in: int, records_out: int, index: int = 0, worke
 def report(differences: tuple[str, ...] = (), **run: Any) -> RunReport:
     rows = [operator("text_length_filter", 100, 90), operator("exact_deduplicator", 90, 90, index=1)]
     totals = {"total_input_records": 101, "total_output_records": 90, "planned_records": 101}
-    totals |= {"committed_records": 100, "dead_lettered_records": 1, "books_closed": True, "duration": 2.0}
+    totals |= {"committed_records": 100, "dead_lettered_records": 1, "balanced": True, "duration": 2.0}
     return RunReport(
         run=RunMetrics(run_id="run_x", **(totals | run)),
         stages=(StageMetrics.from_operators(rows, "clean"),),
@@ -170,9 +170,9 @@ def test_closed_books_are_told_as_an_equation() -> None:
 def test_open_books_are_not_called_closed() -> None:
     """A difference, an interruption and metrics that are off are each told as what they are."""
     broken = report(differences=("clean/a passed on 5 records, clean/b was offered 4",))
-    assert broken.books_closed is False
+    assert broken.balanced is False
     assert broken.books().startswith("the books do NOT balance: clean/a passed on 5")
-    assert "was interrupted after 100 records" in report(status="interrupted", books_closed=None).books()
+    assert "was interrupted after 100 records" in report(status="interrupted", balanced=None).books()
     assert "not counted against a plan" in report(planned_records=None).books()
 
 

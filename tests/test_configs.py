@@ -84,7 +84,7 @@ def test_the_warc_example_runs(
     assert main(["run", "--config", str(CONFIGS / "example_warc.yaml"), "--json", *few]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["run"]["total_input_records"] == total
-    assert answer["books"]["closed"] is True
+    assert answer["books"]["balanced"] is True
     operators = {row["operator_name"]: row for stage in answer["stages"] for row in stage["operators"]}
     assert operators["url_filter"]["rejected_reasons"] == {"blocked_word": 1}
     assert operators["minhash_deduplicator"]["rejected_reasons"] == {"duplicate": 2}

@@ -60,7 +60,7 @@ class TestMetricsCollector:
         assert (got.input_records, got.output_records, got.error_count, got.rejected_records) == (100, 80, 5, 15)
         assert (got.total_time, got.avg_latency, got.throughput, got.batches) == (0.5, 0.005, 200.0, 1)
         assert (got.rejected_reasons, got.custom_metrics) == ({"short": 15}, {"tokens": 7})
-        assert (got.stage_index, got.operator_index, got.books_difference) == (1, 2, 0)
+        assert (got.stage_index, got.operator_index, got.unbalanced_records) == (1, 2, 0)
         assert got.timestamp == clock.now()
 
     def test_added_rows_merge_by_key(self, collector):
@@ -148,7 +148,7 @@ class TestMetricsWriter:
         """Nothing is lost on the way, on any level."""
         rows = [row(worker=f"w{i}", records=100 + i, rejected_reasons={"short": i}) for i in range(3)]
         rows[1].observe(0.3, 10, 9)
-        run = RunMetrics("run_test", datetime(2026, 1, 1), config={"executor": {"metrics": True}}, books_closed=True)
+        run = RunMetrics("run_test", datetime(2026, 1, 1), config={"executor": {"metrics": True}}, balanced=True)
         stage = StageMetrics.from_operators(rows, "stage_0")
         writer.write_all(run, [stage], rows)
         assert [OperatorMetrics.from_dict(r) for r in writer.read_operator_metrics("run_test")] == rows

@@ -93,7 +93,7 @@ def run(
         return exit_code(failure)
     if interrupted is not None:
         return interrupted
-    return RUN_FAILED if report and report.books_closed is False else SUCCESS
+    return RUN_FAILED if report and report.balanced is False else SUCCESS
 
 
 def _written_report(executor: Executor) -> str | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mega_data_factory.framework.plan import Plan
 
 # columns of the metrics files that an answer on the command line leaves out
-_LEFT_OUT = {"config", "stage_index", "operator_index", "latency_histogram", "books_closed", "books_difference"}
+_LEFT_OUT = {"config", "stage_index", "operator_index", "latency_histogram", "balanced", "unbalanced_records"}
 
 # how a run that did not come to its end is spoken of
 _OPEN = {
@@ -90,14 +90,14 @@ class RunReport:
         )
 
     @property
-    def books_closed(self) -> bool | None:
+    def balanced(self) -> bool | None:
         """Whether every record is accounted for; None when the run did not get so far as to tell."""
-        return False if self.differences else self.run.books_closed
+        return False if self.differences else self.run.balanced
 
     def books(self) -> str:
         """The accounting check in words."""
         run = self.run
-        if run.status in _OPEN and not self.books_closed:
+        if run.status in _OPEN and not self.balanced:
             committed = "1 record was" if run.committed_records == 1 else f"{count(run.committed_records)} records were"
             return f"records not reconciled yet: the run {_OPEN[run.status]} {committed} committed"
         if run.planned_records is None or run.committed_records is None:
@@ -106,10 +106,10 @@ class RunReport:
         if run.loader_errors:
             parts.append(f"unreadable {count(run.loader_errors)}")
         accounted = f"planned {count(run.planned_records)} = {' + '.join(parts)}"
-        if self.books_closed:
+        if self.balanced:
             return f"the books balance: {accounted}; every operator: input = output + rejected + errors"
-        known = "; ".join(self.differences) or f"{count(run.books_difference)} records are not accounted for"
-        if self.run.books_closed is None and not self.differences:
+        known = "; ".join(self.differences) or f"{count(run.unbalanced_records)} records are not accounted for"
+        if self.run.balanced is None and not self.differences:
             return f"the books were not checked: {accounted}"
         return f"the books do NOT balance: {known}"
 
@@ -142,7 +142,7 @@ class RunReport:
                 | {"operators": [_row(row, OPERATORS) for row in self.operators_of(stage.stage_name)]}
                 for stage in self.stages
             ],
-            "books": {"closed": self.books_closed, "text": self.books(), "differences": list(self.differences)},
+            "books": {"balanced": self.balanced, "text": self.books(), "differences": list(self.differences)},
             "paths": dict(self.paths),
             "findings": [finding.as_dict() for finding in self.findings],
         }

@@ -92,7 +92,7 @@ def summary(report: RunReport) -> Iterator[Text]:
         f"{count(run.total_output_records)} written ({percent(run.overall_pass_rate)}) "
         f"in {plural(run.output_files, 'file')}, {size(run.output_bytes)}; {rate(run.avg_throughput)}"
     )
-    yield Text(report.books(), style={True: "green", False: "bold red", None: "yellow"}[report.books_closed])
+    yield Text(report.books(), style={True: "green", False: "bold red", None: "yellow"}[report.balanced])
     if shares := report.busy_shares():
         yield Text(f"time spent: {', '.join(f'{name} {percent(100 * s)}' for name, s in shares[:_SHARES])}")
     measured = [row for row in report.operators if row.avg_latency]

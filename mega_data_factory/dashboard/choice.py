@@ -27,7 +27,7 @@ COLUMNS = {
     "overall_pass_rate": "pass",
     "avg_throughput": "throughput",
     "total_errors": "errors",
-    "books_closed": "books",
+    "balanced": "books",
 }
 """Columns of the table, by which it can be sorted, and their headings."""
 

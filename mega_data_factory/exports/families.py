@@ -158,13 +158,13 @@ _RUN: Sequence[tuple[str, Kind, str, str, str]] = (
     ("mdf.run.instrumentation", "counter", "s", "Seconds that measuring itself took.", "instrumentation_seconds"),
     ("mdf.run.flush.failures", "counter", "{failure}", "Failed attempts to write metrics files.", "flush_failures"),
     (
-        "mdf.run.books.closed",
+        "mdf.run.balanced",
         "gauge",
         "",
         "1 when every record is accounted for, else 0; absent before.",
-        "books_closed",
+        "balanced",
     ),
-    ("mdf.run.books.difference", "gauge", "{record}", "Records not accounted for.", "books_difference"),
+    ("mdf.run.unbalanced.records", "gauge", "{record}", "Records not accounted for.", "unbalanced_records"),
 )
 """Name, kind, unit, help, column of the run row."""
 

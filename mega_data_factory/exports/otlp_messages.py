@@ -196,7 +196,7 @@ def _run_span(run: RunMetrics, trace: bytes, root: bytes, end: datetime) -> Span
         "mdf.records.out": run.total_output_records,
         "mdf.records.rejected": run.rejected_records,
         "mdf.records.errors": run.total_errors,
-        "mdf.books_closed": run.books_closed,
+        "mdf.balanced": run.balanced,
     }
     span = _span(trace, root, f"run {run.pipeline or ''}".rstrip(), (run.start_time, end), attributes)
     if run.status in ("failed", "interrupted"):

@@ -22,7 +22,7 @@ from mega_data_factory.framework.metrics import (
 )
 from mega_data_factory.framework.metrics.exporting import ExportHealth, Exports, ExportSnapshot, Flight
 from mega_data_factory.framework.metrics.fields import utc_now
-from mega_data_factory.framework.metrics.models import books_difference
+from mega_data_factory.framework.metrics.models import unbalanced_records
 from mega_data_factory.framework.metrics.redaction import redacted, without_credentials
 from mega_data_factory.framework.metrics.store.retention import prune
 from mega_data_factory.framework.metrics.tracker import RunTotals
@@ -212,8 +212,8 @@ class Recorder:
         operators = self._collector.get_operator_metrics()
         differences = books.differences(operators, finished=self.finished)
         totals.set(
-            books_closed=not differences if self.finished or differences else None,
-            books_difference=books_difference(operators, books.committed, books.left_stages),
+            balanced=not differences if self.finished or differences else None,
+            unbalanced_records=unbalanced_records(operators, books.committed, books.left_stages),
         )
         for difference in differences:
             _log.warning("the books do not balance: %s", difference)

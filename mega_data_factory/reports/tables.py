@@ -108,8 +108,8 @@ def tiles(recording: Recording) -> list[Tile]:
     read, written = flow.read, flow.written
     errors, dead = run.get("total_errors") or 0, run.get("dead_lettered_records") or 0
     busy = sum(stage.busy for stage in recording.stages)
-    closed = run.get("books_closed")
-    difference = run.get("books_difference")
+    balanced = run.get("balanced")
+    difference = run.get("unbalanced_records")
     return [
         Tile("read", count(read), _planned(run.get("planned_records"), read)),
         Tile("kept", count(written), f"{percent(100 * written / read if read else None)} of what was read"),
@@ -123,9 +123,13 @@ def tiles(recording: Recording) -> list[Tile]:
         ),
         Tile(
             "books",
-            {True: "closed", False: "open", None: "not checked"}[closed],
-            "every record accounted for" if closed else f"{count(difference)} not accounted for" if difference else "",
-            {True: "good", False: "bad", None: ""}[closed],
+            {True: "balance", False: "do not balance", None: "not checked"}[balanced],
+            "every record accounted for"
+            if balanced
+            else f"{count(difference)} not accounted for"
+            if difference
+            else "",
+            {True: "good", False: "bad", None: ""}[balanced],
         ),
         Tile("output", size(run.get("output_bytes")), plural(run.get("output_files") or 0, "file")),
         Tile("batches", count(run.get("batches")), f"{count(run.get('retried_batches'))} retried"),

@@ -35,7 +35,7 @@ def test_a_good_run_gets_no_warning(tmp_path):
 
 def test_the_most_pressing_comes_first(tmp_path):
     """Findings are ordered by severity."""
-    recording = recorded(tmp_path, PLAIN, status="failed", error="disk full", books_closed=False, books_difference=3)
+    recording = recorded(tmp_path, PLAIN, status="failed", error="disk full", balanced=False, unbalanced_records=3)
     order = [SEVERITIES.index(finding.severity) for finding in find(recording)]
     assert order == sorted(order)
     assert find(recording)[0].title == "The run failed"
@@ -44,7 +44,7 @@ def test_the_most_pressing_comes_first(tmp_path):
 
 def test_open_books_are_critical(tmp_path):
     """Records that are not accounted for are told with their number."""
-    found = kinds(recorded(tmp_path, PLAIN, books_closed=False, books_difference=3))
+    found = kinds(recorded(tmp_path, PLAIN, balanced=False, unbalanced_records=3))
     assert found["books"].severity == "critical"
     assert "3 records not accounted for" in found["books"].title
 

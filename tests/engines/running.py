@@ -29,8 +29,8 @@ RUN_COUNTS = (
     "total_errors",
     "loader_errors",
     "batches",
-    "books_closed",
-    "books_difference",
+    "balanced",
+    "unbalanced_records",
 )
 
 
@@ -192,7 +192,7 @@ class Result:
         return bool(
             self.error is None
             and run["status"] == "completed"
-            and run["books_closed"]
+            and run["balanced"]
             and run["planned_records"] == run["total_input_records"] == accounted
             and run["total_output_records"] == len(self.texts)
             and run["dead_lettered_records"] == len(self.dead_letters)

@@ -43,7 +43,7 @@ def test_fail_stops_the_run(tmp_path: Path, engine: str) -> None:
     assert "skip" in (result.error.hint or "")
     assert result.run["status"] == "failed"
     assert "cannot digest" in result.run["error"]
-    assert result.run["books_closed"] is not False
+    assert result.run["balanced"] is not False
 
 
 def test_an_operator_that_raises_for_everything(tmp_path: Path, engine: str) -> None:

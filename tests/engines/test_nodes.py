@@ -39,7 +39,7 @@ def nodes_of(pipe: Pipeline) -> list[dict[str, Any]]:
 def assert_complete(result: Result, records: int) -> None:
     """The run has come to its end, and no record is missing."""
     assert result.error is None
-    assert (result.run["status"], result.run["books_closed"]) == ("completed", True)
+    assert (result.run["status"], result.run["balanced"]) == ("completed", True)
     assert len(result.texts) == records
 
 

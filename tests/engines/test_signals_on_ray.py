@@ -41,7 +41,7 @@ def test_sigterm_keeps_what_is_committed(tmp_path: Path, moment: str) -> None:
         assert 0 < run["total_output_records"] < RECORDS
         subprocess.run([*command, "--resume", run["run_id"], "--quiet"], env=environment, timeout=200, check=True)
         run = MetricsReader(str(made.metrics)).run("latest")
-        assert (run["status"], run["total_output_records"], run["books_closed"]) == ("completed", RECORDS, True)
+        assert (run["status"], run["total_output_records"], run["balanced"]) == ("completed", RECORDS, True)
 
 
 def wait_for(folder: Path, moment: str) -> None:

@@ -55,7 +55,7 @@ def test_a_caller_that_stops_iterating(tmp_path: Path, engine: str) -> None:
     assert_nothing_left(pipeline.output)
     result = Result.of(pipeline, executor.run_id, None, 0.0)
     assert result.run["status"] == "interrupted"
-    assert result.run["books_closed"] is not False
+    assert result.run["balanced"] is not False
     assert 200 <= len(result.texts) == result.run["total_output_records"] < 3000
     assert len(set(result.texts)) == len(result.texts)
     assert not [child for child in psutil.Process().children() if "local_worker" in " ".join(child.cmdline())]
@@ -74,7 +74,7 @@ def test_a_caller_that_stops_at_the_first_commit_of_a_file(tmp_path: Path, engin
     assert_nothing_left(pipeline.output)
     result = Result.of(pipeline, executor.run_id, None, 0.0)
     assert result.run["total_output_records"] == len(result.texts) == 500
-    assert result.run["books_closed"] is not False
+    assert result.run["balanced"] is not False
 
 
 def started(pipeline: Pipeline, environment: dict[str, str]) -> subprocess.Popen[str]:

@@ -73,11 +73,11 @@ def test_what_is_not_known_is_absent() -> None:
     """Books that are not closed yet, no end, no plan, a node without a GPU: no series, rather than a 0."""
     found = samples(snapshot())
     names = {name for name, _ in found}
-    assert not names & {"mdf_run_books_closed", "mdf_run_end_timestamp_seconds", "mdf_run_planned_records"}
+    assert not names & {"mdf_run_balanced", "mdf_run_end_timestamp_seconds", "mdf_run_planned_records"}
     assert ("mdf_node_gpu_usage_ratio", frozenset({("node", "n2")})) not in found
-    closed = samples(snapshot(books_closed=False, books_difference=3, planned_records=9, end_time=NOW))
-    assert value(closed, "mdf_run_books_closed") == 0
-    assert value(closed, "mdf_run_books_difference") == 3
+    closed = samples(snapshot(balanced=False, unbalanced_records=3, planned_records=9, end_time=NOW))
+    assert value(closed, "mdf_run_balanced") == 0
+    assert value(closed, "mdf_run_unbalanced_records") == 3
     assert value(closed, "mdf_run_planned_records") == 9
 
 

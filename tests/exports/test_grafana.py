@@ -37,7 +37,7 @@ def all_rules() -> list[dict[str, Any]]:
 
 def exported_names() -> set[str]:
     """Every name that a scrape may hold."""
-    everything = snapshot(planned_records=1, committed_records=1, books_closed=True, books_difference=0, end_time=NOW)
+    everything = snapshot(planned_records=1, committed_records=1, balanced=True, unbalanced_records=0, end_time=NOW)
     text, _ = exposed(Families().of(everything))
     return set(re.findall(r"^(mdf_\w+)[{ ]", text.decode(), flags=re.MULTILINE))
 

@@ -148,7 +148,7 @@ def test_compression_can_be_off(receiver: Receiver) -> None:
 def test_a_run_is_one_trace(receiver: Receiver) -> None:
     """Run, stages and operators are spans of one trace, each below the one it is part of, with their counts."""
     exporter = OtlpExporter(endpoint=receiver.url)
-    later = snapshot([operator("a"), operator("b", index=1)], status="completed", end_time=NOW, books_closed=True)
+    later = snapshot([operator("a"), operator("b", index=1)], status="completed", end_time=NOW, balanced=True)
     begins = {("clean", "a"): START + timedelta(seconds=10)}
     exporter.close(replace(later, begins=begins))
     found = spans(receiver)
@@ -162,7 +162,7 @@ def test_a_run_is_one_trace(receiver: Receiver) -> None:
     assert (stage.start_time_unix_nano, stage.end_time_unix_nano) == (a.start_time_unix_nano, a.end_time_unix_nano)
     assert run.status.code == Status.STATUS_CODE_OK
     attributes = texts(run.attributes)
-    assert (attributes["mdf.run_id"], attributes["mdf.records.in"], attributes["mdf.books_closed"]) == (
+    assert (attributes["mdf.run_id"], attributes["mdf.records.in"], attributes["mdf.balanced"]) == (
         "run_1",
         4000,
         True,

@@ -86,8 +86,8 @@ def stored(result: Result) -> dict[str, float]:
         "mdf_run_committed_records_total{}": run["committed_records"],
         "mdf_run_batches_total{}": run["batches"],
         "mdf_run_output_bytes_total{}": run["output_bytes"],
-        "mdf_run_books_closed{}": float(run["books_closed"]),
-        "mdf_run_books_difference{}": run["books_difference"],
+        "mdf_run_balanced{}": float(run["balanced"]),
+        "mdf_run_unbalanced_records{}": run["unbalanced_records"],
         "mdf_run_loader_busy_seconds_total{}": run["loader_seconds"],
         "mdf_run_duration_seconds{}": run["duration"],
     }

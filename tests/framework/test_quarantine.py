@@ -70,7 +70,7 @@ def test_the_accounts_of_earlier_stages_are_corrected(texts):
     after = result.metrics[1:]
     assert sum(row.input_records for row in after) == before.output_records
     assert sum(row.output_records for row in after) == result.table.num_rows
-    assert all(row.books_difference == 0 for row in result.metrics)
+    assert all(row.unbalanced_records == 0 for row in result.metrics)
 
 
 @MANY

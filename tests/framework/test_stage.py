@@ -79,7 +79,7 @@ def test_rejections_and_errors_share_one_account(texts):
     """Skipping errors and sampling rejections in one filter: input = output + rejected + errors, reasons included."""
     result = stage(component(Long), samples_per_reason=100)(batch(texts))
     (row,) = result.metrics
-    assert row.books_difference == 0
+    assert row.unbalanced_records == 0
     assert row.rejected_reasons == ({"short": texts.count("no")} if "no" in texts else {})
     kinds = [e.kind for e in result.exclusions]
     assert (kinds.count("rejected"), kinds.count("error")) == (texts.count("no"), texts.count("BAD"))
@@ -109,7 +109,7 @@ def test_deduplication_beside_errors_keeps_one_of_each(tmp_path_factory, texts):
     kept = first.table.column("text").to_pylist()
     assert sorted(kept) == sorted(set(texts) - {"BAD"})
     assert ids(again) == ids(first)
-    assert first.metrics[0].books_difference == 0
+    assert first.metrics[0].unbalanced_records == 0
 
 
 def test_on_error_fail_names_the_record():

@@ -41,7 +41,7 @@ def test_records_that_vanish_open_the_books(collector):
     """What the reasons do not explain is a difference, not a rejection."""
     with collector.track_operator("filter", "s", "w") as op:
         op.records(input=10, output=7, reasons={"short": 1})
-    assert collector.get_operator_metrics()[0].books_difference == 2
+    assert collector.get_operator_metrics()[0].unbalanced_records == 2
 
 
 @pytest.mark.parametrize("known", [None, 40])
@@ -59,7 +59,7 @@ def test_an_exception_counts_the_batch_as_errors(collector, clock, known):
         work()
     (got,) = collector.get_operator_metrics()
     assert (got.error_count, got.input_records, got.output_records) == (known or 1, known or 1, 0)
-    assert (got.books_difference, got.total_time) == (0, 1.0)
+    assert (got.unbalanced_records, got.total_time) == (0, 1.0)
 
 
 def test_tracking_without_counts_keeps_the_time(collector, clock):

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from mega_data_factory.framework.metrics import OperatorMetrics, books_difference
+from mega_data_factory.framework.metrics import OperatorMetrics, unbalanced_records
 
 
 def row(operator="filter", worker="w0", records=100, passed=90, seconds=1.0, **more):
@@ -93,7 +93,7 @@ def test_a_record_can_be_taken_out_of_the_accounts():
     batch.observe(2.0, 10, 8, reasons={"short": 2})
     less = batch.without_records(3)
     assert (less.input_records, less.output_records, less.rejected_records, less.total_time) == (7, 5, 2, 2.0)
-    assert (less.latency_histogram.total, less.books_difference, batch.input_records) == (7, 0, 10)
+    assert (less.latency_histogram.total, less.unbalanced_records, batch.input_records) == (7, 0, 10)
     with pytest.raises(ValueError, match="cannot take 9"):
         batch.without_records(9)
     alone = row(records=0, passed=0, seconds=0)
@@ -101,11 +101,11 @@ def test_a_record_can_be_taken_out_of_the_accounts():
     assert alone.without_records(1).p50_latency is alone.without_records(1).max_latency is None
 
 
-def test_books_close_over_operators_and_ends():
+def test_books_balance_over_operators_and_ends():
     """Every record is followed from the loader to the writer; what is missing anywhere is counted."""
     rows = [row("a"), row("b", records=90, passed=40, operator_index=1)]
-    assert books_difference(rows, 100, 40) == 0
-    assert books_difference(rows, 105, 38) == 7
-    assert books_difference([row("a"), row("b", records=88, passed=40, operator_index=1)]) == 2
-    assert books_difference([row(rejected_records=4)]) == 6
-    assert books_difference([], 5, 5) == 0
+    assert unbalanced_records(rows, 100, 40) == 0
+    assert unbalanced_records(rows, 105, 38) == 7
+    assert unbalanced_records([row("a"), row("b", records=88, passed=40, operator_index=1)]) == 2
+    assert unbalanced_records([row(rejected_records=4)]) == 6
+    assert unbalanced_records([], 5, 5) == 0

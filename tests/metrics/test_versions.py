@@ -60,6 +60,10 @@ def test_every_old_file_is_read_with_nulls_for_what_it_lacks(folder, version):
         assert reader.nodes(run_id).schema.equals(layout.NODES)
         assert reader.nodes(run_id).num_rows == (3 if version >= 3 else 0)
         assert reader.run(run_id)["writer_errors"] is None
+        balanced = (True, 0) if version == 3 else (None, None)
+        assert (reader.run(run_id)["balanced"], reader.run(run_id)["unbalanced_records"]) == balanced
+        renamed = f"SELECT balanced, unbalanced_records FROM runs WHERE run_id = '{run_id}'"
+        assert tuple(reader.sql(renamed).to_pylist()[0].values()) == balanced
         compact(folder, now=lambda: datetime(2027, 1, 1))
 
 

@@ -58,7 +58,7 @@ def test_a_pipeline_from_s3_to_s3(
     monkeypatch.chdir(tmp_path)
     assert main(["run", "--config", pipeline(bucket, tmp_path), "--json", "--run-id", "run_s3"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert answer["books"]["closed"] is True
+    assert answer["books"]["balanced"] is True
     assert (answer["run"]["total_input_records"], answer["run"]["total_output_records"]) == (40, 32)
 
     below = names_below(f"{bucket}/out")
@@ -108,7 +108,7 @@ def test_on_ray_all_of_it_is_in_s3_too(
 
         ray.shutdown()
     answer = json.loads(capsys.readouterr().out)
-    assert answer["books"]["closed"] is True
+    assert answer["books"]["balanced"] is True
     assert (answer["run"]["engine"], answer["run"]["total_output_records"]) == ("ray", 32)
     below = names_below(f"{bucket}/out")
     tables = [pq.read_table(io.BytesIO(storage.read_bytes(f"{bucket}/out/{name}"))) for name in below]

@@ -104,7 +104,7 @@ METRICS: dict[str, dict[str, Callable[[pd.DataFrame], float]]] = {
         "share_passed": _ratio("total_output_records", "total_input_records"),
         "errors": _total("total_errors"),
         "not_completed": lambda rows: rows.status.isin(["failed", "aborted", "interrupted"]).sum(),
-        "open_books": lambda rows: (rows.books_closed == False).sum(),  # noqa: E712 - null is not open
+        "unbalanced_runs": lambda rows: (rows.balanced == False).sum(),  # noqa: E712 - null is not open
     },
     "stage_history": _FLOW,
     "operator_history": _FLOW | _PERCENTILES,

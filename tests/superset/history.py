@@ -54,7 +54,7 @@ def month(runs: int = 30) -> Iterator[Run]:
         if number == 3:
             made.run = replace(made.run, status="failed", error="OutputError: the disk is full")
         if number == 4:
-            made.run = replace(made.run, books_closed=False, books_difference=3)
+            made.run = replace(made.run, balanced=False, unbalanced_records=3)
         if number == 6:  # its driver was killed: it says running, and its heart does not beat
             made.run = replace(made.run, status="running", end_time=None)
         yield made
@@ -100,8 +100,8 @@ def one_run(number: int, chance: random.Random, start: datetime | None = None) -
         pipeline=pipeline,
         engine="local",
         rejected_records=sum(row.rejected_records for row in operators),
-        books_closed=True,
-        books_difference=0,
+        balanced=True,
+        unbalanced_records=0,
         heartbeat=start + timedelta(seconds=seconds),
         flush_interval=5.0,
     )

@@ -37,17 +37,17 @@ def ending(recording: Recording, _: Past) -> Iterator[Finding]:
 def books(recording: Recording, _: Past) -> Iterator[Finding]:
     """Whether every record is accounted for."""
     run = recording.run
-    if run.get("books_closed") is None:
+    if run.get("balanced") is None:
         return
     evidence = {name: run.get(name) for name in ("planned_records", "committed_records", "dead_lettered_records")}
-    if run["books_closed"]:
+    if run["balanced"]:
         detail = (
             f"{_accounts(run)}. On every operator input = output + rejected + errors, "
             "and each operator got what the one before it put out."
         )
         yield Finding("good", "books", "The books balance: every record is accounted for", detail, evidence)
         return
-    missing = run.get("books_difference") or 0
+    missing = run.get("unbalanced_records") or 0
     title = (
         f"The books do not balance: {plural(missing, 'record')} not accounted for"
         if missing

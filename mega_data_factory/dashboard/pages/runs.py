@@ -194,7 +194,7 @@ def _row(run: Mapping[str, Any], picked: bool) -> Component:
         options=[{"label": html.Span(f"compare {run_id}", className="hidden"), "value": run_id}],
         value=[run_id] if picked else [],
     )
-    books = {True: "closed", False: "open", None: "-"}[run["books_closed"]]
+    books = {True: "balance", False: "do not balance", None: "-"}[run["balanced"]]
     cells: list[Any] = [
         moment(run["start_time"]),
         seconds(run["duration"]),
@@ -203,7 +203,7 @@ def _row(run: Mapping[str, Any], picked: bool) -> Component:
         percent(run["overall_pass_rate"]),
         rate(run["avg_throughput"]),
         count(run["total_errors"]),
-        html.Span(books, className="bad" if books == "open" else ""),
+        html.Span(books, className="bad" if books == "do not balance" else ""),
     ]
     pipeline = run["pipeline"] or "-"
     why = without_paths(run["error"]) if run["error"] else ""

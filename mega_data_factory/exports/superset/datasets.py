@@ -22,7 +22,7 @@ DURATION = ",.2f"
 
 COLUMN_LABELS = {
     "avg_throughput": "Records/s per worker",
-    "books_difference": "Open records",
+    "unbalanced_records": "Unbalanced records",
     "duration": "Seconds",
     "overall_pass_rate": "Pass rate (%)",
     "run_start": "Run start",
@@ -128,9 +128,9 @@ _RUNS = (
         "runs that failed, were interrupted, or were killed",
     ),
     Metric(
-        "open_books",
-        "Open books",
-        "COUNT(*) FILTER (WHERE NOT books_closed)",
+        "unbalanced_runs",
+        "Unbalanced runs",
+        "COUNT(*) FILTER (WHERE NOT balanced)",
         COUNT,
         "runs in which some record is not accounted for",
     ),

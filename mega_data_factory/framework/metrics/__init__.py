@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.collector import MetricsCollector
     from mega_data_factory.framework.metrics.flusher import MetricsFlusher
     from mega_data_factory.framework.metrics.histogram import LatencyHistogram
-    from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics, books_difference
+    from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics, unbalanced_records
     from mega_data_factory.framework.metrics.nodes import NodeBuffer, NodeMetrics
     from mega_data_factory.framework.metrics.reader import MetricsReader
     from mega_data_factory.framework.metrics.samples import IntervalSampler, SampleMetrics
@@ -37,10 +37,10 @@ __all__ = [
     "RunMetrics",
     "SampleMetrics",
     "StageMetrics",
-    "books_difference",
     "compact",
     "latency_percentiles",
     "prune",
+    "unbalanced_records",
 ]
 
 _HOMES = {
@@ -48,7 +48,7 @@ _HOMES = {
     "collector": ("MetricsCollector",),
     "flusher": ("MetricsFlusher",),
     "histogram": ("LatencyHistogram",),
-    "models": ("OperatorMetrics", "RunMetrics", "StageMetrics", "books_difference"),
+    "models": ("OperatorMetrics", "RunMetrics", "StageMetrics", "unbalanced_records"),
     "nodes": ("NodeBuffer", "NodeMetrics"),
     "reader": ("MetricsReader",),
     "samples": ("IntervalSampler", "SampleMetrics"),

@@ -15,7 +15,7 @@ from typing import Any
 from mega_data_factory.framework.metrics.fields import Derived, naive, per_second, percent, utc_now
 from mega_data_factory.framework.metrics.operator_metrics import OperatorMetrics
 
-__all__ = ["OperatorMetrics", "RunMetrics", "StageMetrics", "books_difference"]
+__all__ = ["OperatorMetrics", "RunMetrics", "StageMetrics", "unbalanced_records"]
 
 
 @dataclass
@@ -112,7 +112,7 @@ def _input_of_first(rows: Sequence[OperatorMetrics]) -> int:
     return sum(row.input_records for row in rows if row.operator_name == rows[0].operator_name)
 
 
-def books_difference(
+def unbalanced_records(
     rows: Iterable[OperatorMetrics], records_in: int | None = None, records_out: int | None = None
 ) -> int:
     """How many records the operators' books do not account for; 0 when the books balance.
@@ -134,7 +134,7 @@ def books_difference(
     passed_on = records_in
     for place in sorted(instances, key=lambda place: place[:2]):
         merged = OperatorMetrics.merged(instances[place])
-        difference += abs(merged.books_difference)
+        difference += abs(merged.unbalanced_records)
         if passed_on is not None:
             difference += abs(passed_on - merged.input_records)
         passed_on = merged.output_records
@@ -183,8 +183,8 @@ class RunMetrics:
         loader_seconds: seconds busy reading, over all workers.
         writer_seconds: seconds busy writing, over all workers.
         instrumentation_seconds: seconds that measuring itself took, over all workers.
-        books_closed: whether every record is accounted for.
-        books_difference: records not accounted for.
+        balanced: whether every record is accounted for.
+        unbalanced_records: records not accounted for.
         heartbeat: when the row was last written, naive UTC.
         flush_interval: seconds from one heartbeat to the next, while it runs.
         flush_failures: how often the metrics could not be written.
@@ -225,8 +225,8 @@ class RunMetrics:
     loader_seconds: float = 0.0
     writer_seconds: float = 0.0
     instrumentation_seconds: float = 0.0
-    books_closed: bool | None = None
-    books_difference: int | None = None
+    balanced: bool | None = None
+    unbalanced_records: int | None = None
     heartbeat: datetime | None = None
     flush_interval: float | None = None
     flush_failures: int = 0

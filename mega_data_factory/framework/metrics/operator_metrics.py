@@ -95,8 +95,8 @@ class OperatorMetrics(OperatorState):
         self.timestamp = naive(self.timestamp)
 
     @property
-    def books_difference(self) -> int:
-        """Records not accounted for: input - output - rejected - errors; 0 when the books of this row close."""
+    def unbalanced_records(self) -> int:
+        """Records not accounted for: input - output - rejected - errors; 0 when the books of this row balance."""
         return self.input_records - self.output_records - self.rejected_records - self.error_count
 
     def weighed_histogram(self) -> LatencyHistogram:

@@ -19,12 +19,18 @@ HISTORY: dict[int, str] = {
     1: "runs, stages and operators have the columns of this package; the file says version and run",
     2: "samples; in runs the heartbeat and who writes it; comments of columns are no longer in the files",
     3: "nodes; in runs the exports that failed",
-    4: "in runs the records that could not be written, and where the output is",
+    4: "in runs the records that could not be written, and where the output is; `balanced` was `books_closed`, "
+    "`unbalanced_records` was `books_difference`",
 }
 """What each version of the files brought."""
 
 SCHEMA_VERSION = max(HISTORY)
 """The version of files written now. A reader reads all before it; what they lack is null."""
+
+EARLIER_NAMES: dict[str, dict[str, str]] = {
+    "runs": {"balanced": "books_closed", "unbalanced_records": "books_difference"},
+}
+"""Table → column → what files before version 4 call it. It is read under the new name."""
 
 VERSION_KEY = b"mdf.schema_version"
 RUN_ID_KEY = b"mdf.run_id"
@@ -114,8 +120,8 @@ RUNS = _table(
     ("loader_seconds", _REAL, "seconds busy reading, over all workers"),
     ("writer_seconds", _REAL, "seconds busy writing, over all workers"),
     ("instrumentation_seconds", _REAL, "seconds that measuring itself took, writing included"),
-    ("books_closed", pa.bool_(), "whether every record is accounted for; null when not checked"),
-    ("books_difference", _COUNT, "records not accounted for; 0 when the books balance"),
+    ("balanced", pa.bool_(), "whether every record is accounted for; null when not checked"),
+    ("unbalanced_records", _COUNT, "records not accounted for; 0 when the books balance"),
     ("heartbeat", _TIME, "when this row was last written, naive UTC; an old one of a running run means it was killed"),
     ("flush_interval", _REAL, "seconds from one heartbeat to the next, while it runs"),
     ("flush_failures", _COUNT, "how often these metrics could not be written, and were again later"),

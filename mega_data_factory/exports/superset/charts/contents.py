@@ -73,7 +73,7 @@ _NUMBERS = (
     _runs("Pass rate", "share_passed", SHARE, "Records written of records read, over these runs."),
     _runs("Errors", "errors", SHORT, "Records that raised and were set aside."),
     _runs("Not completed", "not_completed", COUNT, "Runs that failed, were interrupted or were killed."),
-    _runs("Open books", "open_books", COUNT, "Runs in which some record is not accounted for. 0 is right."),
+    _runs("Unbalanced runs", "unbalanced_runs", COUNT, "Runs in which some record is not accounted for. 0 is right."),
 )
 
 _OVER_TIME = (
@@ -252,7 +252,7 @@ _RUN_TABLE = Placed(
             "overall_pass_rate": RATE,
             "avg_throughput": RATE,
             "total_errors": COUNT,
-            "books_difference": COUNT,
+            "unbalanced_records": COUNT,
             "error": None,
         },
         description="Every run, the newest first: seconds, records, percent, records per second.",

@@ -16,7 +16,13 @@ from mega_data_factory import storage
 from mega_data_factory.errors import MetricsError, MetricsQueryError, OutputError
 from mega_data_factory.exports.superset.views.charts import CHART_VIEWS
 from mega_data_factory.exports.superset.views.percentile import LATENCY_PERCENTILE
-from mega_data_factory.exports.superset.views.store import PLACEHOLDER, folders, quoted, store_views
+from mega_data_factory.exports.superset.views.store import (
+    PLACEHOLDER,
+    folders,
+    placeholder_columns,
+    quoted,
+    store_views,
+)
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.storage import Location
 
@@ -47,9 +53,9 @@ def write_views(metrics: Location, file: Location) -> Path:
     if not storage.is_local(file):
         raise OutputError(f"{file}: DuckDB opens a views file on this machine only", hint="give a local path")
     target = Path(storage.absolute(file))
-    for kind, table in schema.TABLES.items():
+    for kind in schema.TABLES:
         for folder in folders(kind):
-            _write_placeholder(root / folder / PLACEHOLDER, table)
+            _write_placeholder(root / folder / PLACEHOLDER, placeholder_columns(kind))
     with tempfile.TemporaryDirectory() as folder:
         built = _built(Path(folder), root)
         with storage.atomic_output(target) as sink:
@@ -86,8 +92,7 @@ def _local_folder(metrics: Location) -> Path:
 
 def _write_placeholder(path: Path, columns: pa.Schema) -> None:
     sink = io.BytesIO()
-    plain = pa.schema([pa.field(column.name, column.type) for column in columns])
-    pq.write_table(plain.empty_table(), sink, store_schema=False)
+    pq.write_table(columns.empty_table(), sink, store_schema=False)
     if path.is_file() and path.read_bytes() == sink.getvalue():
         return
     with storage.atomic_output(path) as output:

@@ -29,6 +29,17 @@ PLACEHOLDER = ".schema.parquet"
 """A file without rows in every folder that a view reads: DuckDB refuses a pattern that matches no file. Readers of the
 store pass over names that begin with a dot."""
 
+
+def placeholder_columns(kind: str) -> pa.Schema:
+    """Return the columns of the placeholder of a table: those of today, and what older files call some of them."""
+    table = schema.TABLES[kind]
+    earlier = schema.EARLIER_NAMES.get(kind, {})
+    return pa.schema(
+        [pa.field(field.name, field.type) for field in table]
+        + [pa.field(old, table.field(new).type) for new, old in earlier.items()]
+    )
+
+
 _SQL_TYPES = {
     pa.string(): "VARCHAR",
     pa.int64(): "BIGINT",
@@ -68,7 +79,12 @@ def _columns(kind: str, *, cast: bool = False) -> str:
     if not cast:
         return ", ".join(names)
     types = [_SQL_TYPES.get(field.type, _HISTOGRAM_TYPE) for field in schema.TABLES[kind]]
-    return ", ".join(f"{name}::{kind} AS {name}" for name, kind in zip(names, types, strict=True))
+    earlier = schema.EARLIER_NAMES.get(kind, {})
+    values = [
+        f'coalesce("{field}", "{earlier[field]}")' if field in earlier else f'"{field}"'
+        for field in schema.TABLES[kind].names
+    ]
+    return ", ".join(f"{value}::{kind} AS {name}" for value, kind, name in zip(values, types, names, strict=True))
 
 
 def _glob(root: str, folder: str) -> str:

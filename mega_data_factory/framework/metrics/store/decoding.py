@@ -54,8 +54,7 @@ def read_small(path: Location, kind: str, columns: Sequence[str] | None = None) 
         content = file.schema_arrow
         metadata = check_version(content, kind, path)
         names = _chosen(kind, columns)
-        present = set(content.names)
-        table = file.read([name for name in names if name in present], use_threads=False)
+        table = file.read(stored_names(kind, names, content), use_threads=False)
         return conform(table, kind, names).replace_schema_metadata(metadata)
     except (InputError, pa.ArrowException, OSError, ValueError) as error:
         if is_missing(error) and not _is_link(path):
@@ -86,7 +85,7 @@ def read_large(
         with open_parquet(path) as file:
             found = check_version(file.schema_arrow, kind, path)
             names = _chosen(kind, columns)
-            present = [name for name in names if name in set(file.schema_arrow.names)]
+            present = stored_names(kind, names, file.schema_arrow)
             if only is None:
                 table = file.read(present, use_threads=False)
             else:
@@ -148,6 +147,14 @@ def _chosen(kind: str, columns: Sequence[str] | None) -> list[str]:
     return names if columns is None else [name for name in names if name in columns]
 
 
+def stored_names(kind: str, names: Sequence[str], content: pa.Schema) -> list[str]:
+    """Return what a file calls some columns of the current version; those that it lacks are left out."""
+    present = set(content.names)
+    earlier = schema.EARLIER_NAMES.get(kind, {})
+    candidates = (name if name in present else earlier.get(name, name) for name in names)
+    return [name for name in candidates if name in present]
+
+
 def conform(table: pa.Table, kind: str, names: Sequence[str] | None = None) -> pa.Table:
     """The known columns in the order and types of the schema; null where the table has none.
 
@@ -158,6 +165,8 @@ def conform(table: pa.Table, kind: str, names: Sequence[str] | None = None) -> p
     wanted = pa.schema([target.field(name) for name in (target.names if names is None else names)], target.metadata)
     if table.schema.equals(wanted):  # most files: they have the current version
         return table
+    renamed = {old: new for new, old in schema.EARLIER_NAMES.get(kind, {}).items()}
+    table = table.rename_columns([renamed.get(name, name) for name in table.column_names])
     present = set(table.column_names)
     data = [
         table.column(field.name).cast(field.type) if field.name in present else pa.nulls(len(table), field.type)
