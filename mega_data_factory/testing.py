@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mega_data_factory.framework.batch import Batch, Exclusion
+from mega_data_factory.framework.config_mistakes import Place
 from mega_data_factory.framework.contracts import RECORD_ID
 from mega_data_factory.framework.metrics import MetricsCollector, MetricsWriter, OperatorMetrics
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
@@ -87,7 +88,7 @@ def run_operator(name: str, records: Sequence[dict[str, object]] | pa.Table, **p
     table = records if isinstance(records, pa.Table) else pa.Table.from_pylist([dict(record) for record in records])
     if RECORD_ID not in table.column_names:
         table = table.append_column(RECORD_ID, pa.array([str(i) for i in range(table.num_rows)], pa.string()))
-    component = resolve("operator", name, params, "run_operator")
+    component = resolve("operator", name, params, Place(("run_operator",)))
     plan = StagePlan("test", 0, (OperatorPlan(component.name, 0, component),), 1, 1)
     settings = StageSettings(run_id="run_test", custom_metrics=True, samples_per_reason=table.num_rows)
     stage = Stage(plan, "test-0", settings, MemoryClaims())

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mega_data_factory.framework.config_mistakes import Place
 from mega_data_factory.framework.contracts import Filter, Operator, Refiner
 from mega_data_factory.framework.registry import resolve
 
@@ -36,7 +37,7 @@ class SeenKeys:
 def operators(specifications: Sequence[dict[str, object]]) -> list[Operator]:
     """The operators of the pipeline, built."""
     return [
-        resolve("operator", str(one["name"]), dict(one.get("params", {})), "").build()  # type: ignore[call-overload]
+        resolve("operator", str(one["name"]), dict(one.get("params", {})), Place(())).build()  # type: ignore[call-overload]
         for one in specifications
     ]
 

@@ -10,11 +10,13 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
+from mega_data_factory import storage
 from mega_data_factory.cli.failures import SUCCESS, print_json
-from mega_data_factory.cli.screen import stdout
-from mega_data_factory.errors import ResourceError
+from mega_data_factory.cli.screen import stderr, stdout
+from mega_data_factory.errors import InputError, ResourceError
 from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.metrics.redaction import redacted
+from mega_data_factory.framework.places import check_folders
 from mega_data_factory.framework.plan import Plan, make_plan
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.resources import check_fit, this_machine
@@ -24,21 +26,40 @@ from mega_data_factory.visualization.formats import count, plural, size
 def validate(config: Path, overrides: Sequence[str], *, as_json: bool) -> int:
     """Check a configuration to the last parameter.
 
-    JSON: `{ok: true, pipeline, stages, operators}`; when it is wrong, `{error: {slug, message, hint}}`.
+    JSON: `{ok: true, pipeline, stages, operators, warnings: [text]}`, or `{error: {slug, message, hint}}`.
+    A warning is about this machine, not about the configuration: the source is not here.
     """
-    made = make_plan(PipelineConfig.from_yaml(config, overrides))
+    made = make_plan(PipelineConfig.from_yaml(config, overrides, with_components=True))
+    check_folders(made)
     operators = sum(len(stage.operators) for stage in made.stages)
+    missing = _missing_source(made)
     if as_json:
-        print_json({"ok": True, "pipeline": made.config.name, "stages": len(made.stages), "operators": operators})
+        answer = {"ok": True, "pipeline": made.config.name, "stages": len(made.stages), "operators": operators}
+        print_json(answer | {"warnings": [missing] if missing else []})
     else:
         stages = plural(len(made.stages), "stage")
         stdout().print(f"ok: {escape(str(config))}: {stages}, {plural(operators, 'operator')}")
+        if missing:
+            stderr().print(f"warning: {missing}", markup=False, soft_wrap=True)
     return SUCCESS
+
+
+def _missing_source(made: Plan) -> str | None:
+    """Return why a run would find nothing to read here; None where it would, and of sources that are not local."""
+    paths = made.loader.params.get("path", [])
+    local = all(storage.is_local(str(path)) for path in ([paths] if isinstance(paths, str) else paths))
+    if not paths or not local or not made.loader.target.startswith("mega_data_factory.loaders."):
+        return None
+    try:
+        next(iter(made.loader.build().splits(made.executor.batch_size)), None)
+    except InputError as error:
+        return error.message
+    return None
 
 
 def plan(config: Path, overrides: Sequence[str], *, as_json: bool) -> int:
     """Show what would run. The keys of the JSON answer are those of `describe_plan`."""
-    made = make_plan(PipelineConfig.from_yaml(config, overrides))
+    made = make_plan(PipelineConfig.from_yaml(config, overrides, with_components=True))
     described = describe_plan(made)
     if as_json:
         print_json(described)

@@ -54,7 +54,7 @@ def run(
         MdfError: the run could not be started, or cannot be resumed.
     """
     keep_pandas_out()
-    executor = Executor(PipelineConfig.from_yaml(config, overrides), run_id=run_id, resume=resume)
+    executor = Executor(PipelineConfig.from_yaml(config, overrides, with_components=True), run_id=run_id, resume=resume)
     failure: MdfError | None = None
     interrupted: int | None = None
     progress = Progress()

@@ -14,8 +14,10 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator, model
 
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.config_metrics import MetricsConfig as MetricsConfig
+from mega_data_factory.framework.config_mistakes import Place
 from mega_data_factory.framework.config_section import Count, Section
 from mega_data_factory.framework.config_source import ConfigSource, explain
+from mega_data_factory.framework.registry import component_mistakes
 
 
 class LoaderConfig(Section):
@@ -172,21 +174,25 @@ class PipelineConfig(Section):
     executor: ExecutorConfig = ExecutorConfig()
     """How the pipeline is run."""
 
-    _as_written: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _source: ConfigSource | None = PrivateAttr(default=None)
 
     @classmethod
-    def from_yaml(cls, path: str | Path, overrides: Sequence[str] = ()) -> PipelineConfig:
+    def from_yaml(
+        cls, path: str | Path, overrides: Sequence[str] = (), *, with_components: bool = False
+    ) -> PipelineConfig:
         """Read and check a YAML file.
 
         Args:
             path: the file.
             overrides: `key=value` with a dotted key, as `mdf run --set` takes them.
+            with_components: when the form is wrong, name the mistakes in loader, operators and writer as well, which
+                `make_plan` finds otherwise.
 
         Raises:
             ConfigError: the file cannot be read, or does not hold a valid pipeline; names file, line and key.
         """
         source = ConfigSource.read(Path(path))
-        return cls._checked(source, overrides, default_name=Path(path).stem)
+        return cls._checked(source, overrides, default_name=Path(path).stem, with_components=with_components)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], overrides: Sequence[str] = ()) -> PipelineConfig:
@@ -198,19 +204,26 @@ class PipelineConfig(Section):
         return cls._checked(ConfigSource.of(values), overrides, default_name="pipeline")
 
     @classmethod
-    def _checked(cls, source: ConfigSource, overrides: Sequence[str], default_name: str) -> PipelineConfig:
+    def _checked(
+        cls, source: ConfigSource, overrides: Sequence[str], default_name: str, *, with_components: bool = False
+    ) -> PipelineConfig:
         source = source.overridden(overrides)
         values = {"name": default_name, **source.expanded()}
         try:
             config = cls.model_validate(values)
         except ValidationError as error:
-            raise explain(error, source, cls) from None
-        config._as_written = source.values
+            more = component_mistakes(values, source) if with_components else []
+            raise explain(error, source, cls, more) from None
+        config._source = source
         return config
 
     def as_written(self) -> dict[str, Any]:
         """The configuration as it was written, environment variables not filled in: safe to store with a run."""
-        return copy.deepcopy(self._as_written) or self.model_dump(mode="json")
+        return self.model_dump(mode="json") if self._source is None else copy.deepcopy(self._source.values)
+
+    def place(self, *key: str | int) -> Place:
+        """Return where a key of this configuration stands, for messages."""
+        return Place(key, self._source)
 
 
 _UNITS = {"": 1, "B": 1}

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
+from mega_data_factory.framework.config_mistakes import Key
 from mega_data_factory.framework.config_section import Section
 from mega_data_factory.framework.metrics.exporting import http_headers, http_url
 from mega_data_factory.framework.metrics.store.retention import Retention
@@ -34,7 +35,7 @@ class WantedExporter(NamedTuple):
         params: parameters of its constructor.
     """
 
-    where: str
+    where: Key
     name: str
     params: dict[str, Any]
 
@@ -102,9 +103,9 @@ class PrometheusConfig(Section):
         if self.interval is None:
             del params["interval"]
         if self.pushgateway is None:
-            return WantedExporter("executor.metrics.prometheus", "prometheus_exporter", params)
+            return WantedExporter(("executor", "metrics", "prometheus"), "prometheus_exporter", params)
         params["url"] = params.pop("pushgateway")
-        return WantedExporter("executor.metrics.prometheus", "pushgateway_exporter", params)
+        return WantedExporter(("executor", "metrics", "prometheus"), "pushgateway_exporter", params)
 
 
 class OtlpConfig(Section):
@@ -142,7 +143,7 @@ class OtlpConfig(Section):
 
     def exporter(self) -> WantedExporter:
         """Return the exporter that is asked for."""
-        return WantedExporter("executor.metrics.otlp", "otlp_exporter", self.model_dump(mode="json"))
+        return WantedExporter(("executor", "metrics", "otlp"), "otlp_exporter", self.model_dump(mode="json"))
 
 
 class MlflowConfig(Section):
@@ -161,7 +162,7 @@ class MlflowConfig(Section):
 
     def exporter(self) -> WantedExporter:
         """Return the exporter that is asked for."""
-        return WantedExporter("executor.metrics.mlflow", "mlflow_exporter", self.model_dump(mode="json"))
+        return WantedExporter(("executor", "metrics", "mlflow"), "mlflow_exporter", self.model_dump(mode="json"))
 
 
 class ExporterConfig(Section):
@@ -217,5 +218,5 @@ class MetricsConfig:
             return []
         found = [section.exporter() for section in (self.prometheus, self.otlp, self.mlflow) if section]
         for number, own in enumerate(self.exporters):
-            found.append(WantedExporter(f"executor.metrics.exporters[{number}]", own.name, own.params))
+            found.append(WantedExporter(("executor", "metrics", "exporters", number), own.name, own.params))
         return found

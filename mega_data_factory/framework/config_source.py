@@ -16,11 +16,10 @@ from pydantic import BaseModel, ValidationError
 
 from mega_data_factory.errors import ConfigError, did_you_mean
 from mega_data_factory.framework import config_yaml
+from mega_data_factory.framework.config_mistakes import Key, Mistakes, dotted
 from mega_data_factory.framework.metrics.redaction import without_credentials
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
-
-Key = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,10 @@ class ConfigSource:
             return ""
         return f"{self.path}:{self.lines[key]}: " if key else f"{self.path}: "
 
+    def has(self, key: Key) -> bool:
+        """Return whether a key is written out, in the file or on the command line."""
+        return key in self.lines or key in self.overridden_keys
+
     def overridden(self, overrides: Sequence[str]) -> ConfigSource:
         """A copy with `dotted.key=value` texts applied; values are read as YAML, list items go by number or `name`."""
         if not overrides:
@@ -101,39 +104,47 @@ class ConfigSource:
         return ConfigSource(values, self.path, self.lines, frozenset(keys))
 
     def expanded(self) -> dict[str, Any]:
-        """The values with `${NAME}` and `${NAME:-default}` filled in from the environment.
+        """Return the values with `${NAME}` and `${NAME:-default}` filled in from the environment.
 
-        A value that is nothing but a variable is read as YAML, so that numbers stay numbers; a text that is no YAML
+        A value that is nothing but a variable is read as YAML, so that numbers stay numbers; a text that is not YAML
         (a password may begin with `@`) stays a text.
 
         Raises:
-            ConfigError: a variable is not set and has no default.
+            ConfigError: variables are not set and have no default, or values are nested too deeply; says which.
         """
-        result = self._expand(self.values, ())
+        mistakes = Mistakes()
+        result = self._expand(self.values, (), mistakes)
+        mistakes.raise_all()
         assert isinstance(result, dict)
         return result
 
-    def _expand(self, value: Any, key: Key) -> Any:
+    def _expand(self, value: Any, key: Key, mistakes: Mistakes) -> Any:
+        if len(key) > config_yaml.MOST_LEVELS:
+            raise ConfigError(
+                f"{self.where(key)}{dotted(key[:3])}: nested deeper than {config_yaml.MOST_LEVELS} levels"
+            )
         if isinstance(value, dict):
-            return {k: self._expand(v, (*key, k)) for k, v in value.items()}
+            return {k: self._expand(v, (*key, k), mistakes) for k, v in value.items()}
         if isinstance(value, list):
-            return [self._expand(v, (*key, i)) for i, v in enumerate(value)]
-        if not isinstance(value, str):
-            return value
-        if "${" not in value:
-            return self._checked(value, key)
+            return [self._expand(v, (*key, i), mistakes) for i, v in enumerate(value)]
+        with mistakes.gathered():
+            return self._filled_in(value, key) if isinstance(value, str) else value
+        return value
 
-        def lookup(match: re.Match[str]) -> str:
-            found = os.environ.get(match["name"], match["default"])
-            if found is None:
-                raise ConfigError(
-                    f"{self.where(key)}{dotted(key)}: the environment variable {match['name']} is not set",
-                    hint=f"set it, or give a default: ${{{match['name']}:-value}}",
-                )
-            return found
+    def _filled_in(self, text: str, key: Key) -> Any:
+        if "${" not in text:
+            return self._checked(text, key)
+        filled = self._checked(_VARIABLE.sub(lambda match: self._variable(match, key), text), key)
+        return _as_yaml(filled) if _VARIABLE.fullmatch(text) else filled
 
-        text = _VARIABLE.sub(lookup, value)
-        return _as_yaml(self._checked(text, key)) if _VARIABLE.fullmatch(value) else self._checked(text, key)
+    def _variable(self, match: re.Match[str], key: Key) -> str:
+        found = os.environ.get(match["name"], match["default"])
+        if found is None:
+            raise ConfigError(
+                f"{self.where(key)}{dotted(key)}: the environment variable {match['name']} is not set",
+                hint=f"set it, or give a default: ${{{match['name']}:-value}}",
+            )
+        return found
 
     def _checked(self, text: str, key: Key) -> str:
         """Refuse a text that no file can hold: half of a surrogate pair has no place in UTF-8."""
@@ -155,16 +166,17 @@ def _as_yaml(text: str) -> Any:
         return text
 
 
-def dotted(key: Key) -> str:
-    """A key as a person writes it: `stages[0].operators[1].name`."""
-    text = ""
-    for part in key:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
+def explain(
+    error: ValidationError, source: ConfigSource, model: type[BaseModel], more: Sequence[str] = ()
+) -> ConfigError:
+    """Return one error for all that is wrong: a line for each with file, line, key and what would be right.
 
-
-def explain(error: ValidationError, source: ConfigSource, model: type[BaseModel]) -> ConfigError:
-    """One error for all that is wrong: a line for each with file, line, key and what would be right."""
+    Args:
+        error: what is wrong with the form.
+        source: where it stands.
+        model: what the configuration should be.
+        more: lines for what else is wrong.
+    """
     lines = []
     for item in error.errors():
         key = item["loc"]
@@ -177,7 +189,7 @@ def explain(error: ValidationError, source: ConfigSource, model: type[BaseModel]
         elif not isinstance(item["input"], (dict, list)):
             message += without_credentials(f" (got {item['input']!r})")
         lines.append(f"{source.where(key)}{dotted(key)}: {message}")
-    return ConfigError("\n".join(lines))
+    return ConfigError("\n".join([*lines, *more]))
 
 
 def _known_keys(model: type[BaseModel], key: Key) -> Iterable[str]:

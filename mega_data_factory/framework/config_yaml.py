@@ -9,6 +9,9 @@ import yaml
 MOST_NODES = 100_000
 """Values that a configuration may have with all its aliases written out."""
 
+MOST_LEVELS = 100
+"""Mappings and lists that may lie within each other."""
+
 
 class _Loader(yaml.SafeLoader):
     """Tells where a value stands that has the form of a number or a date and is none."""
@@ -37,8 +40,9 @@ def parse(text: str, name: str = "") -> tuple[Any, yaml.Node | None]:
         Its value, and its tree of nodes; None for both where it is empty.
 
     Raises:
-        yaml.YAMLError: it is not YAML, holds a value that is none of its form, or more values than `MOST_NODES`.
-        RecursionError: it is nested too deeply.
+        yaml.YAMLError: it is not YAML, holds a value that is none of its form, has more values than `MOST_NODES`, or is
+            nested deeper than `MOST_LEVELS`.
+        RecursionError: it is nested so deeply that it cannot be parsed.
     """
     loader = _Loader(text)
     loader.name = name or "the text"
@@ -59,6 +63,9 @@ def _check_size(root: yaml.Node) -> None:
     def size_of(node: yaml.Node, above: frozenset[int]) -> int:
         if id(node) in above:
             raise yaml.constructor.ConstructorError(None, None, "it contains a recursive alias", node.start_mark)
+        if len(above) > MOST_LEVELS:
+            problem = f"it is nested deeper than {MOST_LEVELS} levels"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         if id(node) not in sizes:
             inner = above | {id(node)}
             if isinstance(node, yaml.MappingNode):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import logging
 import sys
 import time
@@ -13,7 +14,8 @@ from types import GeneratorType
 from typing import Any
 
 from mega_data_factory import __version__, storage
-from mega_data_factory.errors import ConfigError, ResumeError
+from mega_data_factory.errors import ConfigError, InputError, ResumeError
+from mega_data_factory.framework import places
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.books import Books
 from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, check_config
@@ -25,7 +27,7 @@ from mega_data_factory.framework.metrics.exporting import Flight
 from mega_data_factory.framework.output import OutputFolder, write_exclusions
 from mega_data_factory.framework.plan import Plan, make_plan
 from mega_data_factory.framework.progress import ErrorPolicy, Progress, Tally
-from mega_data_factory.framework.reading import SplitList
+from mega_data_factory.framework.reading import ReadTask, SplitList
 from mega_data_factory.framework.recording import Recorder
 from mega_data_factory.framework.resources import check_fit, this_machine
 from mega_data_factory.framework.resuming import Life, check_resumable, find_run, refuse_second_start
@@ -68,6 +70,7 @@ class Executor:
     ) -> None:
         refuse_in_worker()
         self.plan: Plan = make_plan(check_config(config))
+        places.check_folders(self.plan)
         settings = self.plan.executor
         if settings.engine == "local" or not _has_cluster(settings):
             check_fit(self.plan, this_machine())
@@ -133,6 +136,7 @@ class Executor:
         self._started = True
         completed = False
         try:
+            places.check_writable(self.plan)
             if self._resumes:
                 self._recall()
             else:
@@ -151,7 +155,7 @@ class Executor:
         finally:
             if self._life is not None:
                 self._life.end(completed=completed)
-            self._folder_lock.release()
+            self._folder_lock.release(unused=self._life is None)
 
     def write_metrics(self) -> None:
         """Write the metrics of the run as Parquet, on three levels; for a run with `write_on_completion: false`.
@@ -165,12 +169,14 @@ class Executor:
 
     def _execute_impl(self) -> Iterator[Progress]:
         started = time.monotonic()
-        life = self._begin()
         loader = self._loader or self.plan.loader.build()
         settings = self.plan.executor
-        splits = self._splits = SplitList(loader, settings.batch_size, settings.max_samples, life.done)
+        done = self._life.done if self._life is not None else {}
+        splits = self._splits = SplitList(loader, settings.batch_size, settings.max_samples, done)
+        tasks = iter(splits) if self.plan.loader.name == "ray_dataset_loader" else _begun(splits)
+        life = self._begin()
         engine = self._engine(loader, life)
-        events = engine.run(iter(splits))
+        events = engine.run(tasks)
         try:
             for event in events:
                 if isinstance(event, StagedBatch):
@@ -299,6 +305,19 @@ def _stop_unfinished() -> None:
     for steps in list(_UNFINISHED):
         if isinstance(steps, GeneratorType) and not steps.gi_running:  # a thread may be in it still
             steps.close()
+
+
+def _begun(splits: SplitList) -> Iterator[ReadTask]:
+    """Return an iterator over the splits that has found the first one: a source that has none is refused at once.
+
+    Raises:
+        InputError: the source cannot be listed, or lists nothing.
+    """
+    tasks = iter(splits)
+    first = next(tasks, None)
+    if first is None and not splits.count:
+        raise InputError("data_loader: the source is empty: the loader lists nothing to read", hint="check its params")
+    return itertools.chain([] if first is None else [first], tasks)
 
 
 def _has_cluster(settings: ExecutorConfig) -> bool:

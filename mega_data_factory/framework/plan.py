@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mega_data_factory import storage
 from mega_data_factory.errors import ConfigError
+from mega_data_factory.framework.config_mistakes import Mistakes, Place
 from mega_data_factory.framework.contracts import LOADER_STAGE, WriterOptions
 from mega_data_factory.framework.registry import Component, is_deduplicator, resolve
 
 if TYPE_CHECKING:  # a worker reads plans of stages, and need not pay for the models of the configuration
     from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, StageConfig
-    from mega_data_factory.framework.config_metrics import WantedExporter
 
 
 @dataclass(frozen=True)
@@ -116,62 +116,82 @@ def make_plan(config: PipelineConfig) -> Plan:
     """Resolve every name of a configuration and check every parameter.
 
     Raises:
-        ConfigError: a name or parameter is wrong, or two stages share a name; says which and where.
+        ConfigError: names or parameters are wrong, or two stages share a name; has a line for each mistake, with file,
+            line and key.
     """
-    loader = resolve("loader", config.data_loader.type, config.data_loader.params, "data_loader")
-    writer = resolve("writer", config.data_writer.type, config.data_writer.params, "data_writer")
-    names = [stage.name for stage in config.stages]
-    for name in names:
-        if name == LOADER_STAGE:
-            raise ConfigError(f"stages: a stage cannot be named `{name}`", hint="records that the loader skips have it")
-        if names.count(name) > 1:
-            raise ConfigError(f"stages: {names.count(name)} stages are named `{name}`", hint="give each its own name")
-    stages = tuple(_plan_stage(stage, index) for index, stage in enumerate(config.stages))
-    options = writer.build().options
-    _check_shared("data_writer.params.output_path", options.output_path)
+    mistakes = Mistakes()
+    loader = writer = options = None
+    with mistakes.gathered():
+        loader = resolve("loader", config.data_loader.type, config.data_loader.params, config.place("data_loader"))
+    _check_names(config, mistakes)
+    stages = [_plan_stage(stage, index, config, mistakes) for index, stage in enumerate(config.stages)]
+    with mistakes.gathered():
+        writer = resolve("writer", config.data_writer.type, config.data_writer.params, config.place("data_writer"))
+        options = writer.build().options
+        _check_shared(config.place("data_writer", "params", "output_path"), options.output_path)
+    exporters = _plan_exporters(config, mistakes)
+    mistakes.raise_all()
+    assert loader is not None, "a loader that cannot be made is a mistake"
+    assert writer is not None, "so is a writer"
+    assert options is not None, "which knows where it writes"
     return Plan(
         config=config,
         loader=loader,
-        stages=stages,
+        stages=tuple(stages),
         writer=writer,
         writer_options=options,
         needs_claims=any(is_deduplicator(op.component) for stage in stages for op in stage.operators),
-        exporters=_plan_exporters(config.executor.metrics.wanted_exporters()),
+        exporters=exporters,
     )
 
 
-def _check_shared(key: str, uri: str) -> None:
+def _check_names(config: PipelineConfig, mistakes: Mistakes) -> None:
+    names = [stage.name for stage in config.stages]
+    for index, name in enumerate(names):
+        at = config.place("stages", index).nearest("name")
+        if name == LOADER_STAGE:
+            hint = "the name is reserved for records that the loader skips"
+            mistakes.add(ConfigError(f"{at}: a stage cannot be named `{name}`", hint=hint))
+        if name in names[:index] and name not in names[index + 1 :]:
+            problem = f"{names.count(name)} stages are named `{name}`"
+            mistakes.add(ConfigError(f"{at}: {problem}", hint="give each its own name"))
+
+
+def _check_shared(where: Place, uri: str) -> None:
     """Refuse a place that each process has for itself: workers are processes, and it would end with them."""
     if str(uri).startswith("memory://"):
         raise ConfigError(
-            f"{key}: {uri} is the memory of one process, and what workers write there ends with them",
+            f"{where}: {uri} is in the memory of one process: what workers write there is lost when they exit",
             hint="give a folder or an object store; metrics may be in memory",
         )
 
 
-def _plan_stage(stage: StageConfig, index: int) -> StagePlan:
+def _plan_stage(stage: StageConfig, index: int, config: PipelineConfig, mistakes: Mistakes) -> StagePlan:
     operators: list[OperatorPlan] = []
     used: set[str] = set()
     for position, operator in enumerate(stage.operators):
-        where = f"stages[{index}].operators[{position}]"
-        component = resolve("operator", operator.name, operator.params, where)
-        if not operator.enabled:
-            continue
-        name = _distinct(component.name, used)
-        used.add(name)
-        operators.append(OperatorPlan(name, len(operators), component))
-    if not operators:
-        raise ConfigError(f"stages[{index}] `{stage.name}`: no operator is enabled", hint="remove the stage instead")
+        with mistakes.gathered():
+            where = config.place("stages", index, "operators", position)
+            component = resolve("operator", operator.name, operator.params, where)
+            if not operator.enabled:
+                continue
+            name = _distinct(component.name, used)
+            used.add(name)
+            operators.append(OperatorPlan(name, len(operators), component))
+    if not any(operator.enabled for operator in stage.operators):
+        problem = f"{config.place('stages', index)}: no operator of `{stage.name}` is enabled"
+        mistakes.add(ConfigError(problem, hint="remove the stage instead"))
     worker = stage.worker
     resources = Resources(**worker.resources.model_dump())
     return StagePlan(stage.name, index, tuple(operators), worker.min_workers, worker.max_workers, resources)
 
 
-def _plan_exporters(wanted: Sequence[WantedExporter]) -> dict[str, Component]:
+def _plan_exporters(config: PipelineConfig, mistakes: Mistakes) -> dict[str, Component]:
     exporters: dict[str, Component] = {}
-    for where, name, params in wanted:
-        component = resolve("exporter", name, params, where)
-        exporters[_distinct(component.name.removesuffix("_exporter"), exporters)] = component
+    for key, name, params in config.executor.metrics.wanted_exporters():
+        with mistakes.gathered():
+            component = resolve("exporter", name, params, config.place(*key))
+            exporters[_distinct(component.name.removesuffix("_exporter"), exporters)] = component
     return exporters
 
 

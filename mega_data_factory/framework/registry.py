@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mega_data_factory import catalogue
 from mega_data_factory.errors import ConfigError, MdfError, did_you_mean
+from mega_data_factory.framework.config_mistakes import Key, Mistakes, Place
 from mega_data_factory.framework.contracts import Deduplicator, Filter, Loader, Refiner, Writer
 from mega_data_factory.framework.metrics.exporting import Exporter
+
+if TYPE_CHECKING:
+    from mega_data_factory.framework.config_source import ConfigSource
 
 Kind = Literal["loader", "operator", "writer", "exporter"]
 
@@ -23,6 +28,7 @@ _BOX: dict[Kind, dict[str, str]] = {
     "writer": catalogue.WRITERS,
     "exporter": catalogue.EXPORTERS,
 }
+_A: dict[Kind, str] = {"loader": "a loader", "operator": "an operator", "writer": "a writer", "exporter": "an exporter"}
 _BASES: dict[Kind, tuple[type, ...]] = {
     "loader": (Loader,),
     "operator": (Refiner, Filter),
@@ -51,7 +57,8 @@ class Component:
         found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-        assert isinstance(found, type)
+        if not isinstance(found, type):
+            raise TypeError(f"{name} is not a class")
         return found
 
     def build(self) -> Any:
@@ -59,41 +66,75 @@ class Component:
         return self.load()(**self.params)
 
 
-def resolve(kind: Kind, name: str, params: Mapping[str, Any], where: str) -> Component:
+def resolve(kind: Kind, name: str, params: Mapping[str, Any], where: Place) -> Component:
     """Find the class of a name and check its parameters by building it once.
 
     Args:
         kind: what it must be.
         name: short name (`text_length_filter`), class name (`TextLengthFilter`) or your own `module:Class`.
         params: parameters of the constructor.
-        where: key in the configuration, for the message.
+        where: place in the configuration, for messages.
 
     Raises:
-        ConfigError: no such name, no such class, not of that kind, or parameters that it refuses.
+        ConfigError: no such name, no such class, not of that kind, or parameters that it refuses; of several mistakes
+            in the parameters it names all.
     """
+    named = where.nearest("type" if kind in ("loader", "writer") else "name")
     box = _BOX[kind]
     target = box.get(name) or box.get(snake_case(name)) or (name if ":" in name else None)
     if target is None:
         hint = did_you_mean(name, box)
-        raise ConfigError(f"{where}: there is no {kind} `{name}`", hint=f"{hint}; your own class is `module:Class`")
+        raise ConfigError(f"{named}: there is no {kind} `{name}`", hint=f"{hint}; your own class is `module:Class`")
     if target.partition(":")[0] == "__main__":
         raise ConfigError(
-            f"{where}: workers cannot import `{target}`: it is in a script or a notebook",
+            f"{named}: workers cannot import `{target}`: it is in a script or a notebook",
             hint="put the class into a file of its own, such as my_operators.py, and name it `my_operators:"
             f"{target.partition(':')[2]}`",
         )
     short = snake_case(target.rpartition(":")[2].rpartition(".")[2])
-    component = Component(short, target, _plain(params, f"{where}.params"))
-    cls = _load(component, kind, where)
+    component = Component(short, target, _plain(params, where.below("params")))
+    cls = _load(component, kind, named)
     _check_params(cls, component, where)
     return component
 
 
-def _plain(params: Mapping[str, Any], where: str) -> dict[str, Any]:
+def component_mistakes(values: Mapping[str, Any], source: ConfigSource) -> list[str]:
+    """Return a line for every mistake in loader, operators and writer of a configuration that is wrong elsewhere too.
+
+    Args:
+        values: the configuration, unchecked; what is not of the form of a component is passed over.
+        source: where it stands.
+    """
+    mistakes = Mistakes()
+    for kind, name, component, key in _components(values):
+        params = component.get("params", {})
+        if isinstance(component.get(name), str) and isinstance(params, Mapping):
+            with mistakes.gathered():
+                resolve(kind, component[name], params, Place(key, source))
+    return mistakes.lines()
+
+
+def _components(values: Mapping[str, Any]) -> Iterator[tuple[Kind, str, Mapping[str, Any], Key]]:
+    """Yield kind, key of the name, section and place of every component."""
+    if isinstance(loader := values.get("data_loader"), Mapping):
+        yield "loader", "type", loader, ("data_loader",)
+    for index, stage in enumerate(_list(values.get("stages"))):
+        for position, operator in enumerate(_list(stage.get("operators")) if isinstance(stage, Mapping) else []):
+            if isinstance(operator, Mapping):
+                yield "operator", "name", operator, ("stages", index, "operators", position)
+    if isinstance(writer := values.get("data_writer"), Mapping):
+        yield "writer", "type", writer, ("data_writer",)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _plain(params: Mapping[str, Any], where: Place) -> dict[str, Any]:
     """The parameters as they reach a worker: through JSON, so that what is checked here is what arrives there."""
     try:
         plain: dict[str, Any] = json.loads(json.dumps(params))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"{where}: {error}", hint="parameters travel to workers as JSON: texts, numbers, lists and mappings"
         ) from error
@@ -111,10 +152,10 @@ def parameters(cls: type[Any]) -> list[inspect.Parameter]:
     return [p for p in found if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
 
 
-def _load(component: Component, kind: Kind, where: str) -> type[Any]:
+def _load(component: Component, kind: Kind, where: Place) -> type[Any]:
     try:
         cls = component.load()
-    except Exception as error:  # a module of the user's may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # a module of the user's may raise anything while it is imported
         if (extra := _missing_extra(error)) is not None:
             raise ConfigError(
                 f"{where}: {component.name} needs a package that is not installed: {error}",
@@ -128,33 +169,61 @@ def _load(component: Component, kind: Kind, where: str) -> type[Any]:
         bases = " or ".join(base.__name__ for base in _BASES[kind])
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         detail = f"it lacks {missing}" if missing else f"it must subclass {bases}"
-        raise ConfigError(f"{where}: `{component.target}` is no {kind}: {detail}")
+        raise ConfigError(f"{where}: `{component.target}` is not {_A[kind]}: {detail}")
     return cls
 
 
-def _missing_extra(error: Exception) -> str | None:
+def _missing_extra(error: BaseException) -> str | None:
     """The extra that brings the package which an import has not found; None where it is another error."""
     package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     return catalogue.EXTRAS.get(package)
 
 
-def _check_params(cls: type[Any], component: Component, where: str) -> None:
+def _check_params(cls: type[Any], component: Component, where: Place) -> None:
     known = [p.name for p in parameters(cls)]
     takes_any = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls).parameters.values())
+    mistakes = Mistakes()
     for name in component.params:
         if name not in known and not takes_any:
-            raise ConfigError(
-                f"{where}.params.{name}: {component.name} has no such parameter", hint=did_you_mean(name, known)
-            )
+            at = where.below("params", name)
+            hint = did_you_mean(name, known)
+            mistakes.add(ConfigError(f"{at}: {component.name} has no such parameter", hint=hint))
     for parameter in parameters(cls):
         if parameter.default is parameter.empty and parameter.name not in component.params:
-            raise ConfigError(f"{where}.params: {component.name} needs `{parameter.name}`")
-    try:
-        cls(**component.params)
-    except MdfError:
-        raise
-    except Exception as error:  # whatever a constructor raises, it refuses its parameters
-        raise ConfigError(f"{where}.params: {component.name}: {error}") from error
+            unknown = [name for name in component.params if name not in known]
+            near = difflib.get_close_matches(parameter.name, unknown, n=1)
+            hint = f"is `{near[0]}` meant to be it?" if near else None
+            problem = f"{where.below('params')}: {component.name} needs `{parameter.name}`"
+            mistakes.add(ConfigError(problem, hint=hint))
+    mistakes.raise_all()
+    for error, blamed in _refusals(cls, component.params):
+        if isinstance(error, MdfError):
+            raise error
+        at = where.below("params") if blamed is None else where.below("params", blamed)
+        mistakes.add(ConfigError(f"{at}: {component.name}: {error}"))
+    mistakes.raise_all()
+
+
+def _refusals(cls: type[Any], params: Mapping[str, Any]) -> Iterator[tuple[Exception, str | None]]:
+    """Yield what a constructor refuses, each with the parameter that is to blame, where the message begins with it.
+
+    A constructor stops at its first refusal: it is tried again without the parameter that it has refused.
+    """
+    optional = {p.name for p in parameters(cls) if p.default is not p.empty}
+    left = dict(params)
+    while True:
+        try:
+            cls(**left)
+        except Exception as error:  # noqa: BLE001 - whatever a constructor raises, it refuses its parameters
+            begins = re.match(r"\w+", str(error))
+            blamed = begins[0] if begins and begins[0] in left else None
+            if blamed is not None or left == params:
+                yield error, blamed
+            if blamed is None or blamed not in optional:
+                return
+            del left[blamed]
+        else:
+            return
 
 
 def is_deduplicator(component: Component) -> bool:

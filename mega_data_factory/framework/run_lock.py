@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -115,18 +116,22 @@ class FolderLock:
         self._path = None if folder is None else folder / ".mdf-lock"
         self._shared = shared
         self._descriptor: int | None = None
+        self._made_folder = False
 
     def acquire(self) -> None:
-        """Take the lock.
+        """Take the lock, and make the folder where it is missing.
 
         Raises:
             OutputError: another run holds it, or the folder cannot be written.
         """
         while self._path is not None and self._descriptor is None:
             try:
+                self._made_folder = not self._path.parent.exists()
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
             except OSError as error:
+                if isinstance(error, FileNotFoundError) and not self._path.parent.exists():
+                    continue  # removed by another run, which had made it and left nothing in it
                 raise storage.failure(OutputError, self._path, error, "write") from error
             if not _try_lock(descriptor, shared=self._shared):
                 holder = _described(_holder(descriptor))
@@ -143,11 +148,18 @@ class FolderLock:
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, _own_name(), 0)
 
-    def release(self) -> None:
-        """Remove the file and give the lock back."""
+    def release(self, *, unused: bool = False) -> None:
+        """Remove the file and give the lock back; remove the folder too where `acquire` has made it, and it is unused.
+
+        Args:
+            unused: the run has not begun to write.
+        """
         if self._descriptor is not None and self._path is not None:
             if not self._shared or _try_lock(self._descriptor):  # the last one of those that share it
                 self._path.unlink(missing_ok=True)
+                if unused and self._made_folder:
+                    with contextlib.suppress(OSError):  # it holds something
+                        self._path.parent.rmdir()
             os.close(self._descriptor)
             self._descriptor = None
 

@@ -5,6 +5,7 @@ A location is a local path (`str` or `Path`; `~` and `file://` are understood) o
 that names the location and the reason.
 """
 
+from mega_data_factory.storage.checking import check_folder, check_writable
 from mega_data_factory.storage.listing import FileInfo, list_dir, list_files, list_stamps, stamp_of
 from mega_data_factory.storage.location import Location, absolute, failure, file_system, is_local, join, local_path
 from mega_data_factory.storage.parquet import open_parquet, read_parquet
@@ -16,6 +17,8 @@ __all__ = [
     "Location",
     "absolute",
     "atomic_output",
+    "check_folder",
+    "check_writable",
     "exists",
     "failure",
     "file_system",

@@ -100,7 +100,10 @@ def test_without_sections_and_without_metrics_there_are_none() -> None:
         ({"exporters": [{"name": "no.such:Thing"}]}, "executor.metrics.exporters[0]: cannot load `no.such:Thing`"),
         ({"exporters": [{"name": OWN}]}, "own_exporter needs `place`"),
         ({"exporters": [{"name": OWN, "params": {"plaice": 1}}]}, "own_exporter has no such parameter"),
-        ({"exporters": [{"name": "mega_data_factory.errors:MdfError"}]}, "is no exporter: it must subclass Exporter"),
+        (
+            {"exporters": [{"name": "mega_data_factory.errors:MdfError"}]},
+            "is not an exporter: it must subclass Exporter",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_runs(metrics: dict[str, Any], message: str) -> None:

@@ -15,6 +15,7 @@ from mega_data_factory.errors import (
     did_you_mean,
 )
 from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.config_mistakes import Place
 from mega_data_factory.framework.engines.failures import as_mdf_error
 from mega_data_factory.framework.plan import make_plan
 from mega_data_factory.framework.registry import is_deduplicator, resolve, snake_case
@@ -32,7 +33,7 @@ def test_short_names_are_class_names_in_snake_case(box):
 @pytest.mark.parametrize("name", ["text_length_filter", "TextLengthFilter"])
 def test_both_spellings_find_the_class(name):
     """Snake case and class name are the same operator."""
-    assert resolve("operator", name, {}, "here").load().__name__ == "TextLengthFilter"
+    assert resolve("operator", name, {}, Place(("here",))).load().__name__ == "TextLengthFilter"
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,8 @@ def test_both_spellings_find_the_class(name):
         ("no.such.module:X", "cannot load"),
         (":Long", "cannot load"),
         (".relative:Long", "cannot load"),
-        (f"{HERE}:Lines", "is no operator: it must subclass Refiner or Filter"),
-        (f"{HERE}:Filter", "is no operator: it lacks judge"),
+        (f"{HERE}:Lines", "is not an operator: it must subclass Refiner or Filter"),
+        (f"{HERE}:Filter", "is not an operator: it lacks judge"),
         (f"{HERE}:table", "cannot load"),
         (f"{HERE}:Picky", "here.params: picky: nothing under 0"),
     ],
@@ -53,7 +54,7 @@ def test_both_spellings_find_the_class(name):
 def test_names_that_lead_nowhere(name, said):
     """A name without a class, with a class of another kind, or with one that cannot be built is one clear error."""
     with pytest.raises(ConfigError) as refusal:
-        resolve("operator", name, {}, "here")
+        resolve("operator", name, {}, Place(("here",)))
     assert str(refusal.value).startswith("here")
     assert said in str(refusal.value)
 
@@ -63,15 +64,15 @@ def test_a_module_that_breaks_on_import_is_named(tmp_path, monkeypatch):
     (tmp_path / "mdf_test_broken.py").write_text("def (")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ConfigError, match=r"cannot load `mdf_test_broken:X`: SyntaxError"):
-        resolve("operator", "mdf_test_broken:X", {}, "here")
+        resolve("operator", "mdf_test_broken:X", {}, Place(("here",)))
 
 
 def test_parameters_are_checked_by_name_and_value():
     """An unknown parameter names the nearest known one, a missing one is named, and the class has the last word."""
     with pytest.raises(ConfigError, match=r"here\.params\.min_lenght: .* no such parameter\n  hint: did you mean `m"):
-        resolve("operator", f"{HERE}:Long", {"min_lenght": 1}, "here")
+        resolve("operator", f"{HERE}:Long", {"min_lenght": 1}, Place(("here",)))
     with pytest.raises(ConfigError, match="lines needs `output_path`"):
-        resolve("writer", f"{HERE}:Lines", {}, "here")
+        resolve("writer", f"{HERE}:Lines", {}, Place(("here",)))
 
 
 def test_stage_names_are_distinct():
@@ -94,7 +95,7 @@ def test_operator_names_are_distinct_within_a_stage():
 def test_a_stage_without_operators_is_refused():
     """A stage whose operators are all disabled does nothing, which nobody means."""
     stage = {"name": "s", "operators": [{"name": f"{HERE}:Long", "enabled": False}]}
-    with pytest.raises(ConfigError, match="no operator is enabled"):
+    with pytest.raises(ConfigError, match="no operator of `s` is enabled"):
         make_plan(PipelineConfig.from_dict(pipeline(stages=[stage])))
 
 

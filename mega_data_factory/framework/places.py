@@ -1,0 +1,61 @@
+"""The places that a run writes to, checked before it starts: each is blamed on its key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from mega_data_factory import storage
+from mega_data_factory.errors import OutputError
+from mega_data_factory.framework.config_mistakes import Key, Mistakes
+from mega_data_factory.framework.plan import Plan
+
+
+def check_folders(plan: Plan) -> None:
+    """Check, without writing, that every place to write to is, or could be, a folder.
+
+    Raises:
+        OutputError: some are not; has a line for each, with its key.
+    """
+    _check(plan, storage.check_folder)
+
+
+def check_writable(plan: Plan) -> None:
+    """Check that every place can be written to; nothing of the attempt stays.
+
+    Raises:
+        OutputError: some cannot; has a line for each, with its key.
+    """
+    _check(plan, storage.check_writable)
+
+
+def _check(plan: Plan, check: Callable[[str], None]) -> None:
+    mistakes = Mistakes()
+    blamed: set[Key] = set()
+    for key, uri in _places(plan):
+        if key in blamed:  # a folder below it cannot be better
+            continue
+        try:
+            check(uri)
+        except OutputError as error:
+            blamed.add(key)
+            mistakes.add(OutputError(f"{plan.config.place(*key)}: {error.message}", hint=error.hint))
+    mistakes.raise_all(OutputError)
+
+
+def _places(plan: Plan) -> Iterator[tuple[Key, str]]:
+    """Yield key and place of everything that the run may write; the output comes before the folders in it."""
+    executor = plan.executor
+    output = ("data_writer", "params", "output_path")
+    yield output, plan.writer_options.output_path
+    for key, configured, default in (
+        ("errors_path", executor.errors_path, "_errors"),
+        ("dead_letter_path", executor.dead_letter_path, "_dead_letter"),
+    ):
+        if configured:
+            yield ("executor", key), configured
+        else:
+            yield output, f"{plan.writer_options.output_path.rstrip('/')}/{default}"
+    if executor.rejected_samples.enabled:
+        yield ("executor", "rejected_samples", "output_path"), executor.rejected_samples.output_path
+    if executor.metrics.enabled and executor.metrics.write_on_completion:
+        yield ("executor", "metrics", "output_path"), executor.metrics.output_path
