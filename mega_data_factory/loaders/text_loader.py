@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-import codecs
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
-from resiliparse.parse.encoding import detect_encoding
 
 from mega_data_factory import storage
+from mega_data_factory.charsets import Decoded, codec_of, decode, decode_text, marked_encoding
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
 from mega_data_factory.loaders._files import BATCH_BYTES, checked_paths, file_name, file_path, find_files
 
 SCHEMA = pa.schema(
-    [(RECORD_ID, pa.string()), ("text", pa.string()), ("encoding", pa.string()), ("size_bytes", pa.int64())]
-)
-
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: its mark begins with that of UTF-16
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    [
+        (RECORD_ID, pa.string()),
+        ("text", pa.string()),
+        ("encoding", pa.string()),
+        ("replaced_characters", pa.int64()),
+        ("size_bytes", pa.int64()),
+    ]
 )
 
 _PROBE_BYTES = 8192
+
+
+_Row: TypeAlias = tuple[str, str, str, int, int]
 
 
 class TextLoader(Loader):
     """Reads text files, one record per file, in whatever encoding they are.
 
     Columns: `record_id` (path relative to the searched folder; with several folders, that below the folder's name),
-    `text`, `encoding` (the one it was decoded from), `size_bytes` (of the file, as it is stored).
+    `text`, `encoding` (the one it was decoded from, as Python names it), `replaced_characters` (how often U+FFFD stands
+    for bytes that could not be decoded), `size_bytes` (of the file, decompressed).
 
-    A byte order mark decides the encoding; else UTF-8, if the file is valid in it; else the encoding is guessed, and
-    bytes that do not fit become U+FFFD. A file that is not UTF-8 and has a NUL among its first 8 KiB is taken for
-    binary. Files that are binary, too large, or cannot be read are skipped, each as one error.
+    A byte order mark decides the encoding; else the parameter `encoding`; without it UTF-8, if the file is valid in it;
+    else the encoding is guessed, which short files make hard: name it where you know it. Names mean what the WHATWG
+    Encoding Standard says (`shift_jis` is Windows-31J, `euc-kr` Windows-949). Where no encoding is named, a file that
+    is not UTF-8 and has a NUL among its first 8 KiB is taken for binary. Files that are binary, too large, or cannot be
+    read are skipped, each as one error.
 
     Args:
         path: file, folder (searched to its depths), glob (`**` too), or a list of them; any fsspec URI. A path may
@@ -46,10 +49,17 @@ class TextLoader(Loader):
             so that an example works on every machine.
         suffixes: endings of the files to take from folders and globs; `[""]` takes all.
         max_file_mb: skip larger files, in MB of 2^20 bytes.
+        encoding: what the files are written in, such as `shift_jis`, `euc-kr`, `gb18030`, `utf-16`; detected for each
+            file when left out.
     """
 
     def __init__(
-        self, *, path: str | Sequence[str], suffixes: Sequence[str] = (".txt", ".md"), max_file_mb: float = 128.0
+        self,
+        *,
+        path: str | Sequence[str],
+        suffixes: Sequence[str] = (".txt", ".md"),
+        max_file_mb: float = 128.0,
+        encoding: str | None = None,
     ) -> None:
         super().__init__()
         if not 0 < max_file_mb <= 1024:
@@ -58,6 +68,7 @@ class TextLoader(Loader):
             raise ValueError(f"suffixes is {suffixes!r}; give a list, such as ['.txt']")
         self._paths = checked_paths(path)
         self._suffixes = tuple(suffixes)
+        self._codec = None if encoding is None else _checked_codec(encoding)
         self._max_bytes = int(max_file_mb * (1 << 20))
 
     def splits(self, batch_size: int) -> list[Split]:
@@ -73,21 +84,21 @@ class TextLoader(Loader):
 
     def read(self, split: Split, batch_size: int) -> Iterator[pa.Table]:
         """Read the files in turn."""
-        rows: list[tuple[str, str, str, int]] = []
+        rows: list[_Row] = []
         size = 0
         for relative in split.params["files"]:
             row = self._record(split.params["root"], split.params["label"], relative)
             if row is None:
                 continue
             rows.append(row)
-            size += row[3]
+            size += row[4]
             if len(rows) == batch_size or size >= BATCH_BYTES:
                 yield _table(rows)
                 rows, size = [], 0
         if rows:
             yield _table(rows)
 
-    def _record(self, root: str, label: str, relative: str) -> tuple[str, str, str, int] | None:
+    def _record(self, root: str, label: str, relative: str) -> _Row | None:
         name = file_name(label, relative)
         try:
             with storage.open_input(file_path(root, relative)) as file:
@@ -98,32 +109,40 @@ class TextLoader(Loader):
         if len(data) > self._max_bytes:
             self.skip(name, f"larger than max_file_mb ({self._max_bytes / (1 << 20):g} MB)")
             return None
-        decoded = decode(data)
+        decoded = _decoded(data, self._codec)
         if decoded is None:
             self.skip(name, "looks binary: not UTF-8, and a NUL among the first 8 KiB")
             return None
-        text, encoding = decoded
-        return name, text, encoding, len(data)
+        return name, decoded.text, decoded.encoding, decoded.replaced, len(data)
 
 
-def decode(data: bytes) -> tuple[str, str] | None:
-    """The text that the bytes stand for and its encoding; None when they look binary."""
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace"), encoding
-    try:
-        return data.decode(), "utf-8"
-    except UnicodeDecodeError:
-        if b"\0" in data[:_PROBE_BYTES]:
+def _checked_codec(encoding: str) -> str:
+    """Return Python's codec for the parameter `encoding`.
+
+    Raises:
+        ValueError: there is no such encoding.
+    """
+    codec = codec_of(encoding) if isinstance(encoding, str) else None
+    if codec is None:
+        raise ValueError(f"encoding is {encoding!r}; give a name such as 'shift_jis', or leave it out to detect it")
+    return codec
+
+
+def _decoded(data: bytes, codec: str | None) -> Decoded | None:
+    """Return the text that the bytes stand for; None where no encoding is named and they look binary."""
+    if marked_encoding(data):
+        return decode_text(data)
+    if codec is not None:
+        return decode(data, codec)
+    if b"\0" in data[:_PROBE_BYTES]:
+        try:
+            return Decoded(data.decode(), "utf-8", 0)
+        except UnicodeDecodeError:
             return None
-    guessed = detect_encoding(data) or "cp1252"
-    try:
-        return data.decode(guessed, "replace"), guessed
-    except LookupError:  # a web name that Python has no codec for
-        return data.decode("cp1252", "replace"), "cp1252"
+    return decode_text(data)
 
 
-def _table(rows: list[tuple[str, str, str, int]]) -> pa.Table:
+def _table(rows: list[_Row]) -> pa.Table:
     columns: list[Any] = [
         pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)
     ]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from mega_data_factory.errors import InputError
 from mega_data_factory.loaders.jsonl_loader import JsonlLoader
 from mega_data_factory.loaders.parquet_loader import ParquetLoader
-from mega_data_factory.loaders.text_loader import TextLoader, decode
+from mega_data_factory.loaders.text_loader import TextLoader
 from mega_data_factory.loaders.warc_loader import WarcLoader
 from tests.loaders.loaders_sources import ids, read_all, warc_record
 
@@ -31,28 +31,43 @@ def rows(tables: list[pa.Table]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("data", "text", "encoding"),
+    ("data", "text", "encoding", "replaced"),
     [
-        (b"", "", "utf-8"),
-        ("naïve €\0".encode(), "naïve €\0", "utf-8"),
-        (codecs.BOM_UTF8 + "é".encode(), "é", "utf-8"),
-        (codecs.BOM_UTF16_LE + "é".encode("utf-16-le"), "é", "utf-16-le"),
-        (codecs.BOM_UTF32_LE + "é".encode("utf-32-le"), "é", "utf-32-le"),
-        ("Café crème déjà vu à la carte".encode("latin-1"), "Café crème déjà vu à la carte", "cp1252"),
-        ("Привет мир, как дела сегодня".encode("cp1251"), "Привет мир, как дела сегодня", "cp1251"),
+        (b"", "", "utf-8", 0),
+        ("naïve €\0".encode(), "naïve €\0", "utf-8", 0),
+        (codecs.BOM_UTF16_LE + "é".encode("utf-16-le"), "é", "utf-16-le", 0),
+        ("Café crème déjà vu à la carte".encode("latin-1"), "Café crème déjà vu à la carte", "cp1252", 0),
+        ("안녕하세요 똠방각하 펲시콜라".encode("cp949"), "안녕하세요 똠방각하 펲시콜라", "cp949", 0),
+        ("①株式会社は今日も休みです".encode("cp932"), "①株式会社は今日も休みです", "cp932", 0),
+        ("größer als ".encode() * 3 + b"\xff", "größer als " * 3 + "\ufffd", "utf-8", 1),
     ],
 )
-def test_text_is_decoded_whatever_its_encoding(data: bytes, text: str, encoding: str) -> None:
-    """The mark decides, then UTF-8, then a guess."""
-    assert decode(data) == (text, encoding)
+def test_text_is_decoded_whatever_its_encoding(
+    tmp_path: Path, data: bytes, text: str, encoding: str, replaced: int
+) -> None:
+    """The mark decides, then UTF-8, then a guess; what cannot be decoded is counted."""
+    (tmp_path / "a.txt").write_bytes(data)
+    tables, skipped = read_all(TextLoader(path=str(tmp_path)))
+    assert skipped == []
+    (row,) = rows(tables)
+    assert (row["text"], row["encoding"], row["replaced_characters"]) == (text, encoding, replaced)
 
 
-@given(st.binary(max_size=200))
-@settings(max_examples=200, deadline=None)
-def test_decoding_never_fails(data: bytes) -> None:
-    """Any bytes become text that UTF-8 can hold, or are found binary."""
-    decoded = decode(data)
-    assert decoded is None or decoded[0].encode() is not None
+def test_the_encoding_of_text_files_can_be_named(tmp_path: Path) -> None:
+    """A name of the web decides where there is no mark; one that does not exist is refused."""
+    (tmp_path / "a.txt").write_bytes("日本".encode("cp932") + b"\x81")
+    (tmp_path / "b.txt").write_bytes("日本".encode("utf-8-sig"))
+    tables, _ = read_all(TextLoader(path=str(tmp_path), encoding="Shift_JIS"))
+    assert [(row["text"], row["encoding"], row["replaced_characters"]) for row in rows(tables)] == [
+        ("日本\ufffd", "cp932", 1),
+        ("日本", "utf-8", 0),
+    ]
+    (tmp_path / "a.txt").write_bytes("日本".encode("utf-16-be"))
+    tables, _ = read_all(TextLoader(path=str(tmp_path / "a.txt"), encoding="utf-16be"))
+    assert rows(tables)[0]["text"] == "日本"
+    for name in ("shift-jiss", "rot13", "", 7):
+        with pytest.raises(ValueError, match="encoding is"):
+            TextLoader(path=str(tmp_path), encoding=name)  # type: ignore[arg-type]
 
 
 def test_odd_text_files(tmp_path: Path) -> None:

@@ -54,6 +54,36 @@ def test_html_bytes_are_decoded_by_detection(encoding: str) -> None:
     assert texts[2:] == ["", None]
 
 
+@pytest.mark.parametrize(
+    ("page", "charset", "text", "replaced"),
+    [
+        ("<meta charset=Shift_JIS><p>①㈱山田です", None, "①㈱山田です", 0),
+        ("<p>①㈱山田です", "x-sjis", "①㈱山田です", 0),
+        ("<meta charset=utf-8><p>①㈱山田です", "shift_jis", "①㈱山田です", 0),
+    ],
+)
+def test_html_in_a_legacy_encoding(page: str, charset: str | None, text: str, replaced: int) -> None:
+    """Names of encodings mean what they mean on the web; the HTTP header counts, and before the page's own word."""
+    table = pages(page.encode("cp932")).append_column("charset", pa.array([charset], pa.string()))
+    operator = ready("html_to_text_refiner")
+    assert isinstance(operator, Refiner)
+    assert operator.refine(table).column("text").to_pylist() == [text]
+    assert operator.take_reported()["replaced_characters"] == replaced
+
+
+def test_what_cannot_be_decoded_is_counted() -> None:
+    """Each place where bytes stand for nothing is U+FFFD, and is counted."""
+    operator = ready("html_to_text_refiner", charset_column=None)
+    assert isinstance(operator, Refiner)
+    table = pages("<p>größer".encode() * 9 + b"\xff \xe2\x82", "<p>ü".encode(), b"plain")
+    assert operator.refine(table).column("text").to_pylist()[0].count("\ufffd") == 2
+    assert operator.take_reported() == {
+        "decoded_pages": 3,
+        "pages_with_replaced_characters": 1,
+        "replaced_characters": 2,
+    }
+
+
 def test_html_column_can_be_dropped_or_replaced() -> None:
     """`drop_html` removes the source column, except where the text has taken its place."""
     assert refined("html_to_text_refiner", pages(PAGE), drop_html=True).column_names == ["record_id", "text"]
