@@ -113,7 +113,7 @@ def test_truncated_input_raises(tmp_path: Path, suffix: str) -> None:
     """A compressed file that ends early raises rather than looking shorter than it is."""
     whole = (gzip.compress if suffix == ".gz" else zstandard.compress)(os.urandom(5000))
     (tmp_path / f"x{suffix}").write_bytes(whole[:-20])
-    with storage.open_input(tmp_path / f"x{suffix}") as file, pytest.raises(OSError, match="Truncated"):
+    with storage.open_input(tmp_path / f"x{suffix}") as file, pytest.raises(OSError, match="the file ends within it"):
         file.read()
 
 

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from mega_data_factory.loaders._warc_members import Codec, Member, PlainFile, next_member
+from mega_data_factory.storage.members import Codec, Member, next_member
 
+_PIECE_BYTES = 1 << 16
 _LONGEST_HEADER = 1 << 20
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _RECORD_START = re.compile(rb"[\n\0](?=WARC/\d)")
@@ -51,6 +52,20 @@ class Damage:
     reason: str
 
 
+class _PlainFile:
+    """Bytes of an uncompressed file, pulled like those of a member."""
+
+    damage = ""
+
+    def __init__(self, file: BinaryIO) -> None:
+        file.seek(0)
+        self._file = file
+
+    def pull(self) -> bytes:
+        """Return the next bytes; none at the end."""
+        return self._file.read(_PIECE_BYTES)
+
+
 class _Stream(Protocol):
     damage: str
 
@@ -66,7 +81,7 @@ def read_records(file: BinaryIO, codec: Codec | None, most_bytes: int) -> Iterat
         most_bytes: content of larger records is left out.
     """
     if codec is None:
-        yield from _Records(PlainFile(file), 0, most_bytes, plain=True)
+        yield from _Records(_PlainFile(file), 0, most_bytes, plain=True)
         return
     position = 0
     while not _ends_at(file, position):
@@ -77,7 +92,7 @@ def read_records(file: BinaryIO, codec: Codec | None, most_bytes: int) -> Iterat
             position = member.end
             continue
         behind = position + 1 if member.end is None else member.end
-        found = next_member(file, behind, codec)
+        found = next_member(file, behind, codec, lambda head: head.startswith(b"WARC/"))
         onward = "to the end of the file" if found is None else f"up to byte {found}"
         if member.end is not None:
             yield Damage(str(behind), f"no record begins here; passed over {onward}")

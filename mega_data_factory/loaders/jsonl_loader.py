@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import pyarrow as pa
 
@@ -29,12 +29,17 @@ _COMPRESSED = (".gz", ".zst", ".zstd")
 SUFFIXES = tuple(f"{kind}{pack}" for kind in (".jsonl", ".ndjson", ".json") for pack in ("", *_COMPRESSED))
 
 
+_Named: TypeAlias = tuple[pa.Table, list[str]]
+"""Records and where each of them is."""
+
+
 class JsonlLoader(Loader):
     """Reads files with one JSON object per line, plain or compressed.
 
     `record_id` is `path@offset`: the path relative to the searched folder and the byte at which the line begins, in the
     decompressed file. A line that is no JSON object, or no UTF-8, is skipped as one error with its reason; blank lines
-    are no records; the last line needs no line end.
+    are no records; the last line needs no line end. Where one of several members of a compressed file is damaged,
+    reading continues at the next one that begins with a record; from there names are `path@member+offset`.
 
     A file in `.json` may hold one JSON array of objects instead, as downloads often do: each object is a record, named
     by the byte at which it begins.
@@ -95,10 +100,9 @@ class JsonlLoader(Loader):
             if is_array and params["start"]:
                 return  # the piece that begins the file reads all of it: an object has no line of its own
             with storage.open_input(path) as file:
-                found = self._objects(file, name) if is_array else self._lines(file, name, params)
-                for table, offsets in found:
-                    named = names.name(table, [f"{name}@{offset}" for offset in offsets])
-                    yield from slices(named, batch_size)
+                found = self._objects(file, name) if is_array else self._all_lines(file, name, params)
+                for table, places in found:
+                    yield from slices(names.name(table, places), batch_size)
         except OSError as error:
             self.skip(name, f"damaged file, read up to there: {error}")
         except InputError as error:
@@ -106,22 +110,37 @@ class JsonlLoader(Loader):
                 raise
             self.skip(name, error.message)
 
-    def _lines(self, file: BinaryIO, name: str, params: Mapping[str, Any]) -> Iterator[tuple[pa.Table, list[int]]]:
+    def _all_lines(self, file: BinaryIO, name: str, params: Mapping[str, Any]) -> Iterator[_Named]:
+        """Read the lines of a file, of a compressed one around its damaged members."""
+        prefix = f"{name}@"
+        while True:
+            try:
+                yield from self._lines(file, prefix, params)
+                return
+            except OSError as error:
+                resumed = storage.resume_behind_damage(file, _begins_record)
+                if resumed is None:
+                    raise
+                member, file = resumed
+                self.skip(f"{prefix}damage", f"damaged file: {error}; passed over up to byte {member}")
+                prefix = f"{name}@{member}+"
+
+    def _lines(self, file: BinaryIO, prefix: str, params: Mapping[str, Any]) -> Iterator[_Named]:
         lines = JsonLines()
         for block in whole_lines(file, params["start"], params["end"], self._max_bytes):
             for at, size, beginning in block.too_long:
                 reason = f"line at byte {at}: {size:,} bytes, more than max_record_mb"
-                self.skip(f"{name}@{at}", reason, beginning.decode("utf-8", "replace"))
+                self.skip(f"{prefix}{at}", reason, beginning.decode("utf-8", "replace"))
             if block.content:
                 table, offsets, refused = lines.parse(block.content)
                 for at, reason, content in refused:
                     place = block.start + at
-                    self.skip(f"{name}@{place}", f"line at byte {place}: {reason}", content)
-                yield table, [block.start + at for at in offsets]
+                    self.skip(f"{prefix}{place}", f"line at byte {place}: {reason}", content)
+                yield table, [f"{prefix}{block.start + at}" for at in offsets]
 
-    def _objects(self, file: BinaryIO, name: str) -> Iterator[tuple[pa.Table, list[int]]]:
+    def _objects(self, file: BinaryIO, name: str) -> Iterator[_Named]:
         records: list[dict[str, Any]] = []
-        offsets: list[int] = []
+        places: list[str] = []
         size = 0
         for item in array_items(file, self._max_bytes):
             place = f"{name}@{item.start}"
@@ -133,13 +152,17 @@ class JsonlLoader(Loader):
             except ValueError as error:
                 self.skip(place, f"value at byte {item.start}: {error}", item.text[:2000].decode("utf-8", "replace"))
                 continue
-            offsets.append(item.start)
+            places.append(place)
             size += len(item.text)
             if size >= BLOCK_BYTES:
-                yield table_of(records), offsets
-                records, offsets, size = [], [], 0
+                yield table_of(records), places
+                records, places, size = [], [], 0
         if records:
-            yield table_of(records), offsets
+            yield table_of(records), places
+
+
+def _begins_record(head: bytes) -> bool:
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 
 def _is_json(name: str) -> bool:

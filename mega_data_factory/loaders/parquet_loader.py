@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
@@ -95,6 +96,9 @@ class ParquetLoader(Loader):
                         table, places = split_off(table, places, self._max_bytes, self.skip)
                         if table.num_rows:
                             yield names.name(table, places)
+                missing = parquet.metadata.num_rows - starts[-1]
+                if missing > 0 and end == parquet.num_row_groups:
+                    self.skip(name, f"damaged file: its footer tells of {missing} rows more than its row groups")
         except (OSError, pa.ArrowException) as error:
             self.skip(name, f"damaged file: {error}")
         except InputError as error:
@@ -112,6 +116,8 @@ class ParquetLoader(Loader):
                 table = plain_types(pa.Table.from_batches([batch]))
                 yield row, table
                 row += table.num_rows
+            if row < (stated := parquet.metadata.row_group(group).num_rows):
+                self.skip(first_record, f"damaged row group {group}, {row} of {stated} rows are there")
         except (OSError, pa.ArrowException) as error:
             self.skip(first_record, f"damaged row group {group}, {row} rows of it were read: {error}")
 
@@ -126,8 +132,6 @@ class ParquetLoader(Loader):
 
 
 def _first_rows(parquet: pq.ParquetFile) -> list[int]:
-    starts, total = [], 0
-    for group in range(parquet.num_row_groups):
-        starts.append(total)
-        total += parquet.metadata.row_group(group).num_rows
-    return starts
+    """Return the number of the first row of every row group, and of all rows."""
+    rows = (parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups))
+    return list(itertools.accumulate(rows, initial=0))

@@ -9,7 +9,7 @@ from mega_data_factory.storage.checking import check_folder, check_writable
 from mega_data_factory.storage.listing import FileInfo, list_dir, list_files, list_stamps, stamp_of
 from mega_data_factory.storage.location import Location, absolute, failure, file_system, is_local, join, local_path
 from mega_data_factory.storage.parquet import open_parquet, read_parquet
-from mega_data_factory.storage.reading import exists, is_folder, open_input, read_bytes, size
+from mega_data_factory.storage.reading import exists, is_folder, open_input, read_bytes, resume_behind_damage, size
 from mega_data_factory.storage.writing import atomic_output, remove, remove_tree
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "read_parquet",
     "remove",
     "remove_tree",
+    "resume_behind_damage",
     "size",
     "stamp_of",
 ]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import posixpath
-from typing import Any, BinaryIO, cast
+from collections.abc import Callable
+from typing import BinaryIO, cast
 
 from mega_data_factory.errors import InputError
 from mega_data_factory.storage.location import Location, explained, file_system, is_local, local_path
+from mega_data_factory.storage.members import GZIP, ZSTD, Decompressed
 
-COMPRESSION_BY_SUFFIX = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+COMPRESSION_BY_SUFFIX = {".gz": GZIP, ".zst": ZSTD, ".zstd": ZSTD}
 """File name ending → the codec that `open_input` undoes."""
 
 _BUFFER_BYTES = 1 << 20
@@ -36,7 +38,7 @@ def open_input(uri: Location, *, decompress: bool = True) -> BinaryIO:
             fs, path = file_system(uri)
             raw = cast("BinaryIO", fs.open(path, "rb"))
     codec = COMPRESSION_BY_SUFFIX.get(posixpath.splitext(os.fspath(uri))[1].lower()) if decompress else None
-    return raw if codec is None else _decompressed(raw, codec)
+    return raw if codec is None else _buffered(Decompressed(raw, codec))
 
 
 def _native(path: str) -> BinaryIO:
@@ -45,14 +47,25 @@ def _native(path: str) -> BinaryIO:
     return cast("BinaryIO", pa.OSFile(path))
 
 
-def _decompressed(raw: BinaryIO, codec: str) -> BinaryIO:
-    """Decompress a stream of one or more members; an empty one is an empty file."""
-    import pyarrow as pa
+def resume_behind_damage(file: BinaryIO, looks_right: Callable[[bytes], bool]) -> tuple[int, BinaryIO] | None:
+    """Continue to read a compressed file behind the damage at which it raised `OSError`.
 
-    if isinstance(raw, io.BufferedReader) and not raw.peek(1):
-        return raw
-    stream: Any = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), codec)
-    return cast("BinaryIO", io.BufferedReader(stream, _BUFFER_BYTES))
+    Args:
+        file: what `open_input` returned; not to be read any more.
+        looks_right: whether bytes are the first ones of a record: members that begin otherwise are passed over.
+
+    Returns:
+        Offset of the next member in the compressed file, and a stream that begins with it; None where there is none.
+    """
+    stream = getattr(file, "raw", None)
+    if not isinstance(stream, Decompressed):
+        return None
+    found = stream.skip_damage(looks_right)
+    return None if found is None else (found, _buffered(stream))
+
+
+def _buffered(stream: Decompressed) -> BinaryIO:
+    return io.BufferedReader(stream, _BUFFER_BYTES)
 
 
 def read_bytes(uri: Location) -> bytes:
