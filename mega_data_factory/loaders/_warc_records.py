@@ -8,7 +8,9 @@ Source: ISO 28500:2017 (WARC 1.1), sections 4 and 5, and annex A on compression.
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -58,6 +60,7 @@ class _PlainFile:
     damage = ""
 
     def __init__(self, file: BinaryIO) -> None:
+        self._size = file.seek(0, io.SEEK_END)
         file.seek(0)
         self._file = file
 
@@ -65,11 +68,17 @@ class _PlainFile:
         """Return the next bytes; none at the end."""
         return self._file.read(_PIECE_BYTES)
 
+    def left(self) -> int:
+        """Return how many bytes have not been pulled."""
+        return self._size - self._file.tell()
+
 
 class _Stream(Protocol):
     damage: str
 
     def pull(self) -> bytes: ...
+
+    def left(self) -> int | None: ...
 
 
 def read_records(file: BinaryIO, codec: Codec | None, most_bytes: int) -> Iterator[Found | Damage]:
@@ -154,10 +163,10 @@ class _Records:
 
     def _content(self, place: str, fields: dict[str, str], length: int) -> Found | Damage:
         large = length > self._most
-        there = self._drop(length) if large else self._fill(length)
+        there = left if (left := self._left()) < length else self._drop(length) if large else self._fill(length)
         if there < length:
             damage = self._damage(place, f"cut off: {there:,} of {length:,} bytes are there")
-            resumed = not large and self._resume()
+            resumed = (left < length or not large) and self._resume()
             return Damage(place, f"its header says {length:,} bytes, more than it has") if resumed else damage
         held = 0 if large else length
         if not self._followed_well(held):
@@ -180,6 +189,11 @@ class _Records:
         return f"{self._start}+{self._number}" if self._number else str(self._start)
 
     # ── bytes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _left(self) -> int:
+        """Return how many bytes are left, at most: of a compressed stream that is not known."""
+        left = self._stream.left()
+        return sys.maxsize if left is None else left + len(self._buffer)
 
     def _fill(self, wanted: int) -> int:
         """Pull until the buffer holds `wanted` bytes; return how many of them there are."""

@@ -174,14 +174,16 @@ class WarcLoader(Loader):
             return self._conversion(record)
         if not record.is_http:
             return None
+        url = _header(record, "WARC-Target-URI") or ""
         try:
             record.parse_http(auto_decode="all")
-            body = record.reader.read()
+            if self._content_types and (record.http_content_type or "").lower() not in self._content_types:
+                return None
+            body = record.reader.read(self._max_bytes + 1)  # a small one may unpack to any size
         except (OSError, ValueError) as error:
-            url = _header(record, "WARC-Target-URI") or ""
             return Refused(f"its HTTP header or body cannot be read: {error}", url)
-        if self._content_types and (record.http_content_type or "").lower() not in self._content_types:
-            return None
+        if len(body) > self._max_bytes:
+            return Refused("more than max_record_mb when unpacked", url)
         return {
             "url": _header(record, "WARC-Target-URI"),
             "html": body,

@@ -94,6 +94,9 @@ class Member:
                 return piece
         return b""
 
+    def left(self) -> None:
+        """Return None: how many bytes are left is not known."""
+
 
 def next_member(file: BinaryIO, after: int, codec: Codec, looks_right: Callable[[bytes], bool]) -> int | None:
     """Return the offset of the first member at or behind `after` that begins as it should; None where there is none.

@@ -56,12 +56,13 @@ PACKS: dict[str, Callable[[bytes], bytes]] = {
     [
         record(5, length=len(http(b"<p>page 5")) - 1),
         record(5, length=len(http(b"<p>page 5")) + 20),
+        record(5, length=10**12),
         record(5, length=None),
         record(5, length="many"),
         record(5).replace(b"WARC/1.0", b"WRAC/1.0"),
         b"\0" * 500,
     ],
-    ids=["too short", "too long", "no length", "no number", "no version", "zeros"],
+    ids=["too short", "too long", "far too long", "no length", "no number", "no version", "zeros"],
 )
 def test_one_bad_record_is_one_error(tmp_path: Path, pack: str, bad: bytes) -> None:
     """A record that is not what its header says is one error; its neighbours are read."""
@@ -98,6 +99,27 @@ def test_a_body_that_is_not_what_its_header_says_takes_nobody_along(tmp_path: Pa
     found, skipped = read(tmp_path, content)
     assert [number for number in found if number != 5] == [number for number in range(RECORDS) if number != 5]
     assert len(skipped) <= 1
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_a_body_that_unpacks_to_more_than_the_limit_is_one_error(tmp_path: Path, coding: str) -> None:
+    """A few bytes that stand for many are passed over before they take memory."""
+    import tracemalloc
+
+    large = b"a" * (48 << 20)
+    packed = (gzip.compress if coding == "gzip" else zstandard.compress)(large)
+    content = b"".join(map(record, range(2))) + record(2, http(packed, f"Content-Encoding: {coding}")) + record(3)
+    del large
+    (tmp_path / "a.warc").write_bytes(content)
+    tracemalloc.start()
+    try:
+        loader = WarcLoader(path=str(tmp_path), max_record_mb=1)
+        count = sum(table.num_rows for split in loader.splits(5) for table in loader.read(split, 5))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (count, [skip.message for skip in loader.take_skipped()]) == (3, ["more than max_record_mb when unpacked"])
+    assert peak < 20 << 20
 
 
 @pytest.mark.parametrize("pack", PACKS)
