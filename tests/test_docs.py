@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import mega_data_factory
+from mega_data_factory import Executor, MetricsReader
 from mega_data_factory.cli import app, failures, main
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.config import PipelineConfig
@@ -178,6 +179,29 @@ def test_the_operator_of_the_manual_runs(
     assert sorted(pq.read_table("calm", columns=["text"]).column("text").to_pylist()) == ["All is well.", "Be calm."]
     samples = [json.loads(line) for line in Path("rejected/run_s.jsonl").read_text().splitlines()]
     assert {sample["reason"]: sample.get("score") for sample in samples} == {"shouting": 1.0, "no_letters": None}
+
+
+def test_the_refiners_of_the_manual_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guide's refiners run one after another: by rows, by table, and with a built-in operator inside."""
+    for code in blocks("docs/writing-an-operator.md", "python"):
+        (tmp_path / code.splitlines()[0].removeprefix("# ")).write_text(code, encoding="utf-8")
+    (tmp_path / "posts.jsonl").write_text(json.dumps({"text": " All is wellâ€¦ \nBe calm. 好。"}), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    names = ["shouting_rows:FirstLineRefiner", "titles:TitleRefiner", "sentences:SentenceCountRefiner"]
+    executor = Executor(
+        {
+            "data_loader": {"type": "jsonl_loader", "params": {"path": "posts.jsonl"}},
+            "stages": [{"name": "refine", "operators": [{"name": name} for name in names]}],
+            "data_writer": {"type": "parquet_writer", "params": {"output_path": "out"}},
+            "executor": {"metrics": {"collect_custom_metrics": True}},
+        }
+    )
+    assert executor.run().records_written == 1
+    rows = pq.read_table("out", columns=["title", "sentences"]).to_pylist()
+    assert rows == [{"title": "All is well…", "sentences": 2}]
+    reported = [row["custom_metrics"] for row in MetricsReader("./metrics").operators(executor.run_id).to_pylist()]
+    assert "repaired_records" in str(reported[1])
 
 
 def test_the_change_log_knows_this_version() -> None:

@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 import weakref
+from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from types import GeneratorType
@@ -114,6 +115,23 @@ class Executor:
         except ResumeError:
             return False
         return True
+
+    def __repr__(self) -> str:
+        stages = ", ".join(stage.name for stage in self.plan.stages)
+        return f"<Executor {self.run_id}: {self.plan.loader.name} → {stages} → {self.plan.writer.name}>"
+
+    def run(self) -> Progress:
+        """Run the pipeline to its end, without a loop in the caller.
+
+        Returns:
+            The last progress: records read, passed, written, rejected and set aside.
+
+        Raises:
+            MdfError: what ended the run; its metrics are written nevertheless, with the status `failed`.
+            RuntimeError: this executor has run already.
+        """
+        last = deque(self.execute(), maxlen=1)
+        return last.pop()
 
     def execute(self) -> Generator[Progress, None, None]:
         """Run the pipeline; yields progress whenever something happened.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,34 @@ def test_odd_inputs(tmp_path: Path, engine: str, texts: list[str | None], kept: 
     assert result.run["total_input_records"] == len(texts)
     assert set(result.stages) == {"only"}
     assert len({row["operator_name"] for row in result.operators}) == 2
+
+
+@pytest.mark.parametrize("texts", [["long enough", "a", "long too"], []], ids=["records", "empty"])
+def test_run_needs_no_loop(tmp_path: Path, texts: list[str | None]) -> None:
+    """`run` gives the last progress, whose numbers are those of the run, once; `repr` says what the run is."""
+    pipeline = simple(tmp_path, texts)
+    executor = Executor(pipeline.config(), run_id="run_r")
+    assert repr(executor) == "<Executor run_r: jsonl_loader → only → parquet_writer>"
+    last = executor.run()
+    assert_nothing_left(pipeline.output)
+    kept = sum(len(text or "") > 2 for text in texts)
+    assert (last.records_read, last.records_written, last.records_rejected) == (len(texts), kept, len(texts) - kept)
+    with pytest.raises(RuntimeError, match="has run already"):
+        executor.run()
+
+
+def test_a_page_that_is_too_deep_costs_itself_alone(tmp_path: Path) -> None:
+    """A page that would take minutes is set aside with its error; its neighbours pass and the books balance."""
+    source = tmp_path / "a.jsonl"
+    pages = ["<p>one</p>", "<div>" * 100_000, "<p>two</p>"]
+    source.write_text("".join(json.dumps({"html": page}) + "\n" for page in pages))
+    options = {"params": {"main_content": False}}
+    stages = [stage("only", {"name": "html_to_text_refiner", **options})]
+    result = Pipeline(tmp_path / "run", str(source), stages).run()
+    assert result.closed(), result.books
+    assert (result.run["total_output_records"], result.run["total_errors"]) == (2, 1)
+    assert result.run["dead_lettered_records"] == 0
+    assert "nested more than 5,000 levels deep" in result.errors[0]["reason"]
 
 
 def test_a_stage_that_nothing_reaches(tmp_path: Path) -> None:

@@ -176,3 +176,15 @@ def test_language_can_be_restricted() -> None:
     assert table.column("language").to_pylist()[0] in ("en", "nl")
     with pytest.raises(ValueError, match="xx"):
         ready("language_refiner", languages=["xx"])
+
+
+def test_html_too_deep_is_an_error_of_the_page() -> None:
+    """Deep pages raise at once, however their tags are closed; wide pages, and tags that nest nothing, do not."""
+    deep = ["<div>" * 200_000, "<div>" * 300 + "deep" + "</div>" * 300, "</p>" * 500 + "<table><td>" * 200]
+    for page in deep:
+        with pytest.raises(ValueError, match="nested more than 250 levels deep"):
+            refined("html_to_text_refiner", pages(page), max_depth=250)
+    wide = ["<p>x" * 400, "<br>" * 400, "<div><b>x</b></div>" * 400, "<div>" * 200 + "x" + "</div>" * 200, "", "<"]
+    texts = refined("html_to_text_refiner", pages(*wide), max_depth=250, main_content=False).column("text")
+    assert texts.null_count == 0
+    assert refined("html_to_text_refiner", pages("<div>" * 300 + "x"), max_depth=None, main_content=False).num_rows == 1

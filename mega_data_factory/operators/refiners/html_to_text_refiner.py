@@ -11,7 +11,8 @@ from mega_data_factory.charsets import decode_page
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.contracts import Refiner
 from mega_data_factory.operators.columns import column_of, with_columns
-from mega_data_factory.operators.parameters import check_flag, check_name
+from mega_data_factory.operators.nesting import is_deeper
+from mega_data_factory.operators.parameters import check_flag, check_name, check_optional_count
 
 
 class HtmlToTextRefiner(Refiner):
@@ -36,6 +37,8 @@ class HtmlToTextRefiner(Refiner):
         drop_html: remove the HTML column afterwards.
         charset_column: column with the encoding that the HTTP header of the page names, as `warc_loader` gives it; not
             used where the table has no such column, or the value is null.
+        max_depth: levels of nested elements from which a page is an error, because the time for its text grows with the
+            square of its depth (0.3 s at 5,000 levels, 10 s at 20,000); None for no limit.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class HtmlToTextRefiner(Refiner):
         links: bool = False,
         drop_html: bool = False,
         charset_column: str | None = "charset",
+        max_depth: int | None = 5000,
     ) -> None:
         self.html_column = check_name("html_column", html_column)
         self.output_column = check_name("output_column", output_column)
@@ -62,20 +66,23 @@ class HtmlToTextRefiner(Refiner):
         }
         self.charset_column = None if charset_column is None else check_name("charset_column", charset_column)
         self.drop_html = check_flag("drop_html", drop_html) and html_column != output_column
+        self.max_depth = check_optional_count("max_depth", max_depth, least=1)
 
     def refine(self, table: pa.Table) -> pa.Table:
         """Add the text of every page.
 
         Raises:
             ConfigError: the table has no such HTML column, or it holds neither text nor bytes.
+            ValueError: a page is nested too deep.
         """
-        pages = column_of(table, self.html_column, "html_column").to_pylist()
-        charsets = self._charsets(table)
-        texts = [
-            None if page is None else self._text_of(page, charset)
-            for page, charset in zip(pages, charsets, strict=True)
+        cells = column_of(table, self.html_column, "html_column").to_pylist()
+        # all pages are checked before the first is extracted, so that a page that is too deep repeats no work
+        pages = [
+            None if cell is None else self._page_of(cell, charset)
+            for cell, charset in zip(cells, self._charsets(table), strict=True)
         ]
-        table = with_columns(table, {self.output_column: pa.array(texts, pa.string())})
+        texts = pa.array([None if page is None else self._text_of(page) for page in pages], pa.string())
+        table = with_columns(table, {self.output_column: texts})
         return table.drop_columns([self.html_column]) if self.drop_html else table
 
     def _charsets(self, table: pa.Table) -> list[Any]:
@@ -85,19 +92,23 @@ class HtmlToTextRefiner(Refiner):
         charsets: list[Any] = table.column(self.charset_column).to_pylist()
         return charsets
 
-    def _text_of(self, page: object, charset: object) -> str:
-        if isinstance(page, bytes):
-            page = self._decoded(page, charset if isinstance(charset, str) else None)
+    def _page_of(self, cell: object, charset: object) -> str:
+        page = self._decoded(cell, charset) if isinstance(cell, bytes) else cell
         if not isinstance(page, str):
             raise ConfigError(
                 f"html_column: column `{self.html_column}` holds {type(page).__name__}, not text or bytes"
             )
+        if self.max_depth is not None and is_deeper(page, self.max_depth):
+            raise ValueError(f"the page is nested more than {self.max_depth:,} levels deep (max_depth)")
+        return page
+
+    def _text_of(self, page: str) -> str:
         text: str = extract_plain_text(page, **self._options)
         return text
 
-    def _decoded(self, page: bytes, charset: str | None) -> str:
+    def _decoded(self, page: bytes, charset: object) -> str:
         """Return the page as text, and count what could not be decoded."""
-        decoded = decode_page(page, charset)
+        decoded = decode_page(page, charset if isinstance(charset, str) else None)
         self.report("decoded_pages", 1)
         self.report("pages_with_replaced_characters", decoded.replaced > 0)
         self.report("replaced_characters", decoded.replaced)
