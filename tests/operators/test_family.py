@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
+import sys
 
 import pyarrow as pa
 import pytest
@@ -37,6 +39,41 @@ def outcome(name: str, table: pa.Table) -> list[object]:
         columns = [result.reason.to_pylist(), result.score.to_pylist(), result.threshold.to_pylist()]
         return list(zip(*columns, strict=True))
     return result.to_pylist()
+
+
+FIRST_BATCH = """
+import sys
+from mega_data_factory.framework.without_pandas import keep_pandas_out
+keep_pandas_out()
+from mega_data_factory.framework.engines import local_roles
+from mega_data_factory.framework.contracts import Filter, OperatorContext
+from mega_data_factory.framework.registry import resolve
+import pyarrow as pa
+
+class Claims:
+    def claim(self, keys, owners):
+        return [True] * len(keys)
+
+name = sys.argv[1]
+params = {"language_filter": {"languages": ["en"]}, "url_filter": {"blocked_words": ["x"]}}
+operator = resolve("operator", name, params.get(name, {}), "test").build()
+operator.setup(OperatorContext("s", name, "s-0", Claims()))
+row = {"record_id": "a", "text": "Hello, it\\u2019s a test &amp; more. \\u4eba" * 30, "html": "<p>x", "url": "http://a.com"}
+table = pa.Table.from_pylist([row | {"language": "en", "language_score": 0.9}])
+before = set(sys.modules)
+operator.judge(table) if isinstance(operator, Filter) else operator.refine(table)
+print(sorted(set(sys.modules) - before))
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name == "gopher_quality_filter" else pytest.param(name, marks=pytest.mark.slow) for name in NAMES],
+)
+def test_the_first_batch_imports_nothing(name: str) -> None:
+    """All that is loaded once is loaded before a worker is ready, and charged to no batch."""
+    done = subprocess.run([sys.executable, "-c", FIRST_BATCH, name], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("name", NAMES)
