@@ -173,7 +173,7 @@ def test_what_a_store_says_of_its_failure_tells_no_credentials(tmp_path, impatie
 def test_a_slow_store_holds_nothing_up(tmp_path):
     """Work goes on while a write takes its time; the end waits for it, but not longer than it has patience."""
     store = Store()
-    store.delay = 0.3
+    store.delay = 2.0
     run = Run(tmp_path, store)
     with run.collector.track_run():
         run.flusher.start()
@@ -183,7 +183,7 @@ def test_a_slow_store_holds_nothing_up(tmp_path):
             run.work()
             slowest = max(slowest, time.perf_counter() - started)
             time.sleep(0.001)
-        assert slowest < 0.2
+        assert slowest < 1.0  # a machine with other work stops a thread for tenths of a second
     assert run.flusher.finish() is None
     assert sum(row["input_records"] for row in rows(tmp_path, "samples")) == 2000
 
