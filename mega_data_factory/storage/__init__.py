@@ -10,7 +10,7 @@ from mega_data_factory.storage.listing import FileInfo, list_dir, list_files, li
 from mega_data_factory.storage.location import Location, absolute, failure, file_system, is_local, join, local_path
 from mega_data_factory.storage.parquet import open_parquet, read_parquet
 from mega_data_factory.storage.reading import exists, is_folder, open_input, read_bytes, resume_behind_damage, size
-from mega_data_factory.storage.writing import atomic_output, remove, remove_tree
+from mega_data_factory.storage.writing import atomic_output, move, remove, remove_tree
 
 __all__ = [
     "FileInfo",
@@ -29,6 +29,7 @@ __all__ = [
     "list_files",
     "list_stamps",
     "local_path",
+    "move",
     "open_input",
     "open_parquet",
     "read_bytes",

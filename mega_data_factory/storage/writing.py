@@ -116,6 +116,22 @@ def _abandon_upload(sink: Any) -> None:
             raise
 
 
+def move(source: Location, target: Location) -> None:
+    """Give a file another name, in another folder too; on an object store it is copied, then removed.
+
+    Raises:
+        OutputError: it cannot be moved.
+    """
+    with explained(OutputError, target, "write"):
+        if is_local(source):
+            place = local_path(target)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            local_path(source).replace(place)
+            return
+        fs, path = file_system(source)
+        fs.mv(path, file_system(target)[1])
+
+
 def remove(uri: Location) -> None:
     """Remove a file; it is no error when there is none.
 

@@ -46,7 +46,8 @@ def content(folder):
 
 
 def small_files(folder):
-    return [file for kind in KINDS for file in Path(folder, kind).glob("*.parquet")]
+    files = (file for kind in KINDS for file in Path(folder, kind).glob("*.parquet"))
+    return [file for file in files if not file.name.startswith("compacted_")]
 
 
 def fold(folder, **options):
@@ -83,7 +84,10 @@ def test_only_runs_that_are_over_are_compacted(tmp_path):
     assert fold(tmp_path, dry_run=True) == Compaction(2, 1, 0)
     assert fold(tmp_path).runs == 2
     assert content(tmp_path) == before
-    assert sorted(file.stem for file in Path(tmp_path, "runs").iterdir()) == ["run_00003", "run_young"]
+    assert sorted(file.stem for file in small_files(tmp_path) if file.parent.name == "runs") == [
+        "run_00003",
+        "run_young",
+    ]
     assert MetricsReader(tmp_path, now=lambda: NOW).run(killed)["status"] == "aborted"
 
 
@@ -92,10 +96,10 @@ def test_small_units_grow_into_larger_ones(tmp_path):
     for number in range(12):
         write(tmp_path, number)
         fold(tmp_path, unit_runs=6)
-    units = sorted(Path(tmp_path, "compacted", "runs").iterdir())
+    units = sorted(Path(tmp_path, "runs").glob("compacted_*"))
     assert len(units) <= 4
     assert MetricsReader(tmp_path).list_runs() == [f"run_{number:05d}" for number in range(12)]
-    for file in Path(tmp_path, "compacted", "operators").iterdir():
+    for file in Path(tmp_path, "operators").glob("compacted_*"):
         metadata = pq.ParquetFile(file)
         assert metadata.metadata.row_group(0).column(0).compression == "ZSTD"
         assert metadata.read(["run_id"]).column(0).to_pylist() == sorted(
@@ -155,15 +159,17 @@ def test_a_compaction_killed_anywhere_changes_no_row(tmp_path, monkeypatch, seco
         assert content(folder) == before
         assert small_files(folder) == []
         steps += 1
-    assert steps == 16  # writes of a unit, removals of small files or of the unit before
+    assert steps == (21 if second else 16)  # writes of a unit, removals of small files and of the unit before
 
 
 def test_what_a_killed_compaction_left_is_removed_a_day_later(tmp_path):
     """Files of a unit that never became visible go, but not while somebody may still be writing it."""
     write(tmp_path, 1)
     fold(tmp_path)
-    (unit,) = Path(tmp_path, "compacted", "stages").iterdir()
-    orphan = unit.with_name(f"a_b_{'0' * 16}.parquet")
+    (unit,) = Path(tmp_path, "stages").glob("compacted_*")
+    staged = Path(tmp_path, "compacted", "stages")
+    staged.mkdir(parents=True, exist_ok=True)
+    orphan = staged / f"a_b_{'0' * 16}.parquet"
     foreign = unit.with_name("notes.parquet")
     for file in (orphan, foreign):
         file.write_bytes(unit.read_bytes())

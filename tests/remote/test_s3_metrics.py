@@ -71,7 +71,7 @@ def test_compaction_changes_no_answer(store: str) -> None:
     assert (done.runs, done.units) == (4, 1)
     names = names_below(store)
     assert names
-    assert all(name.startswith("compacted/") for name in names)
+    assert all("/compacted_" in name for name in names)
     assert reader.list_runs() == IDS
     assert everything(store) == before
     finished_run(store, "run_20260109_000000_after")

@@ -17,6 +17,7 @@ from mega_data_factory.errors import MetricsError, MetricsQueryError, OutputErro
 from mega_data_factory.exports.superset.views.charts import CHART_VIEWS
 from mega_data_factory.exports.superset.views.percentile import LATENCY_PERCENTILE
 from mega_data_factory.exports.superset.views.store import (
+    OLD_PLACEHOLDER,
     PLACEHOLDER,
     folders,
     placeholder_columns,
@@ -55,6 +56,7 @@ def write_views(metrics: Location, file: Location) -> Path:
     target = Path(storage.absolute(file))
     for kind in schema.TABLES:
         for folder in folders(kind):
+            (root / folder / OLD_PLACEHOLDER).unlink(missing_ok=True)
             _write_placeholder(root / folder / PLACEHOLDER, placeholder_columns(kind))
     with tempfile.TemporaryDirectory() as folder:
         built = _built(Path(folder), root)

@@ -9,8 +9,9 @@ They say in SQL what `framework.metrics.store` says in Python, for programs that
 
 DuckDB lists the folders of a query one after the other, from the first common table expression to the last, and reads
 each of them once. The order below is the one in which a run cannot be missed, or seen twice, while others write, fold,
-compact or prune: names of segments, rows of own files, units, the index of units, names of own files. What can happen
-is that a file which was listed is gone when it is opened: then the query fails, and asking again answers it.
+compact or prune: units that are being written, names of segments, rows of own files and of placed units, the index of
+units, names of own files. What can happen is that a file which was listed is gone when it is opened: then the query
+fails, and asking again answers it.
 """
 
 # ruff: noqa: S608 - SQL is what this module makes; all that goes into it is quoted
@@ -25,9 +26,12 @@ from mega_data_factory.framework.metrics.store.layout import SEGMENTED
 from mega_data_factory.framework.metrics.store.status import LEAST_SILENCE, MISSED_BEATS
 from mega_data_factory.framework.metrics.store.units import FOLDER
 
-PLACEHOLDER = ".schema.parquet"
-"""A file without rows in every folder that a view reads: DuckDB refuses a pattern that matches no file. Readers of the
-store pass over names that begin with a dot."""
+PLACEHOLDER = ".schema.parque_"
+"""A file without rows in every folder that a view reads: DuckDB refuses a pattern that matches no file. The pattern of
+the views matches it; `*.parquet`, which is what everybody else asks for, does not."""
+
+OLD_PLACEHOLDER = ".schema.parquet"
+"""Its name in earlier versions, which DuckDB took for a file of metrics."""
 
 
 def placeholder_columns(kind: str) -> pa.Schema:
@@ -90,7 +94,7 @@ def _columns(kind: str, *, cast: bool = False) -> str:
 def _glob(root: str, folder: str) -> str:
     """The Parquet files of a folder as a pattern, in which only the last star means more than itself."""
     plain = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in root)
-    return quoted(f"{plain}/{folder}/*.parquet")
+    return quoted(f"{plain}/{folder}/*.parque[t_]")
 
 
 def _files(root: str, folder: str) -> str:
@@ -101,31 +105,37 @@ def _files(root: str, folder: str) -> str:
 def _unit_index(root: str) -> str:
     """Which unit knows which run, and until when: `run_id`, `unit`, `seen`. A unit is there when it is here."""
     return f"""
-        SELECT run_id, {_unit_name()} AS unit,
-            coalesce(greatest(end_time, heartbeat, start_time), TIMESTAMP '-infinity') AS seen
-        FROM {_files(root, folders("runs")[1])} WHERE {_unit_name()} <> ''
+        SELECT DISTINCT run_id, unit, seen FROM (
+            SELECT run_id, {_STAGED} AS unit, {_SEEN} AS seen
+            FROM {_files(root, folders("runs")[1])} WHERE {_STAGED} <> ''
+            UNION ALL
+            SELECT run_id, {_PLACED} AS unit, {_SEEN} AS seen
+            FROM {_files(root, folders("runs")[0])} WHERE {_PLACED} <> ''
+        )
     """
 
 
-def _unit_name() -> str:
-    return r"regexp_extract(filename, '/([^/.][^/]*_[0-9a-f]{16})\.parquet$', 1)"
+_STAGED = r"regexp_extract(filename, '/([^/.][^/]*_[0-9a-f]{16})\.parquet$', 1)"
+_PLACED = r"regexp_extract(filename, '/compacted_([^/]+_[0-9a-f]{16})\.parquet$', 1)"
+"""The unit that a file belongs to, where units are written and where they are placed; empty for other files."""
+
+_SEEN = "coalesce(greatest(end_time, heartbeat, start_time), TIMESTAMP '-infinity')"
 
 
 def _runs(root: str) -> str:
     own, units = folders("runs")
     silence = f"greatest({MISSED_BEATS} * coalesce(flush_interval, 0), {LEAST_SILENCE})"
     return f"""
-        WITH own AS (
-            SELECT {_columns("runs", cast=True)} FROM {_files(root, own)} WHERE run_id IS NOT NULL
-        ), unit AS (
-            SELECT {_columns("runs", cast=True)}, {_unit_name()} AS unit
-            FROM {_files(root, units)} WHERE {_unit_name()} <> ''
+        WITH staged AS MATERIALIZED (
+            SELECT {_columns("runs", cast=True)}, {_STAGED} AS unit
+            FROM {_files(root, units)} WHERE {_STAGED} <> ''
+        ), found AS MATERIALIZED (
+            SELECT {_columns("runs", cast=True)}, {_PLACED} AS unit FROM {_files(root, own)} WHERE run_id IS NOT NULL
+        ), own AS (
+            SELECT {_columns("runs")} FROM found WHERE unit = ''
         ), newest AS (
-            SELECT {_columns("runs")} FROM unit
-            QUALIFY row_number() OVER (
-                PARTITION BY run_id
-                ORDER BY coalesce(greatest(end_time, heartbeat, start_time), TIMESTAMP '-infinity') DESC, unit DESC
-            ) = 1
+            SELECT {_columns("runs")} FROM (FROM staged UNION ALL FROM found WHERE unit <> '')
+            QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY {_SEEN} DESC, unit DESC) = 1
         ), every AS (
             SELECT {_columns("runs")} FROM own
             UNION ALL
@@ -145,13 +155,20 @@ def _level(root: str, kind: str) -> str:
     whose = rf"regexp_extract(file, '/{kind}_([^/]+?)(\.\d{{6,}}(-\d{{6,}})?)?\.parquet$', 1)"
     source = "found SEMI JOIN counted USING (filename)" if kind in SEGMENTED else "found"
     return f"""
-        WITH {_listed(root, kind)} found AS (
-            SELECT {_columns(kind, cast=True)}, filename FROM {_files(root, own)} WHERE run_id IS NOT NULL
+        WITH staged AS MATERIALIZED (
+            SELECT {_columns(kind, cast=True)}, {_STAGED} AS unit
+            FROM {_files(root, units)} WHERE {_STAGED} <> ''
+        ), {_listed(root, kind)} every AS MATERIALIZED (
+            SELECT {_columns(kind, cast=True)}, filename, {_PLACED} AS unit
+            FROM {_files(root, own)} WHERE run_id IS NOT NULL
+        ), found AS (
+            FROM every WHERE unit = ''
         ), {_counted(kind)} own AS (
             SELECT {_columns(kind)} FROM {source}
+        ), placed AS (
+            SELECT {_columns(kind)}, unit FROM every WHERE unit <> ''
         ), unit AS (
-            SELECT {_columns(kind, cast=True)}, {_unit_name()} AS unit
-            FROM {_files(root, units)} WHERE {_unit_name()} <> ''
+            FROM placed UNION ALL FROM staged WHERE unit NOT IN (SELECT unit FROM placed)
         ), indexed AS (
             SELECT run_id, unit, seen FROM store.unit_index
         ), serving AS (

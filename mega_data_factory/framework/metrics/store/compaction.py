@@ -1,8 +1,12 @@
 """Fold the small files of old runs into units: one larger file per table, zstd, sorted by start of the run.
 
-No lock is taken. A unit is written whole, its file of the table `runs` last; only then do the files that it stands for
-go, and only those that nobody has written over since. Killed at any moment, readers see every run once, and the next
-compaction finishes the work.
+No lock is taken. A unit is written whole, its file of the table `runs` last; only then are the files removed that it
+stands for, and only those that nobody has written over since. Killed at any moment, readers of ours see every run once,
+and the next compaction finishes the work.
+
+Who reads the bare folder (`operators/*.parquet`) sees every run once before and after. In between, table by table, the
+file of the unit takes its place and the small files are removed right after: for these milliseconds runs are there
+twice, or, where units are merged, not at all. No file system can exchange many names at once.
 """
 
 from __future__ import annotations
@@ -29,7 +33,14 @@ from mega_data_factory.framework.metrics.store.files import (
 from mega_data_factory.framework.metrics.store.layout import SEGMENTED
 from mega_data_factory.framework.metrics.store.status import with_aborted
 from mega_data_factory.framework.metrics.store.tables import StoredTables
-from mega_data_factory.framework.metrics.store.unit_files import remove_leftovers, remove_unit, unit_sizes, write_unit
+from mega_data_factory.framework.metrics.store.unit_files import (
+    place,
+    place_all,
+    remove_leftovers,
+    remove_table,
+    unit_sizes,
+    write_unit,
+)
 from mega_data_factory.framework.metrics.store.units import sign_of_life
 from mega_data_factory.storage import Location, join
 
@@ -44,6 +55,9 @@ MIN_AGE = timedelta(hours=1)
 
 _Sources: TypeAlias = dict[str, dict[str, list[FileState]]]
 """Small files by table and run."""
+
+_Written: TypeAlias = tuple[str, _Sources, dict[str, pa.Table]]
+"""A unit that was written: its name, the small files that it stands for, the rows of its segmented tables."""
 
 _PLANNED_BY = ("run_id", "start_time", "end_time", "status", "heartbeat", "flush_interval")
 
@@ -106,13 +120,17 @@ def compact(
     groups = list(_groups(members, unit_runs))
     if dry_run:
         return Compaction(len(fresh), len(groups), 0)
-    removed, written = 0, set()
+    removed = 0
+    written: list[_Written] = []
     for group in groups:
-        name, sources, rows = _write_group(store, group)
-        written.add(name)
-        removed += _remove_sources(path, sources, rows)
-    for name in {member.unit for member in merged if member.unit is not None} - written:
-        removed += remove_unit(path, name)  # every run of it is in one of the new units
+        written.append(_write_group(store, group))
+        if not merged:  # nothing but small files to replace: at once, so that no more is held than one group
+            removed += _put_in_place(path, written[-1:], ())
+    if merged:
+        names = {name for name, _, _ in written}
+        replaced = {member.unit for member in merged if member.unit is not None} - names
+        removed += _put_in_place(path, written, sorted(replaced))
+    place_all(path)
     remove_leftovers(path)
     return Compaction(len(fresh), len(groups), removed)
 
@@ -164,7 +182,7 @@ def _groups(members: Sequence[_Member], most: int) -> Iterator[list[_Member]]:
         yield group
 
 
-def _write_group(store: StoredTables, group: Sequence[_Member]) -> tuple[str, _Sources, dict[str, pa.Table]]:
+def _write_group(store: StoredTables, group: Sequence[_Member]) -> _Written:
     """Write the unit of some runs.
 
     Returns:
@@ -179,16 +197,35 @@ def _write_group(store: StoredTables, group: Sequence[_Member]) -> tuple[str, _S
     return write_unit(store.path, tables), sources, {kind: tables[kind] for kind in SEGMENTED}
 
 
-def _remove_sources(path: Location, sources: _Sources, rows: dict[str, pa.Table]) -> int:
-    """Remove small files whose rows are in a unit."""
+def _put_in_place(path: Location, written: Sequence[_Written], replaced: Sequence[str]) -> int:
+    """Put units where readers of the bare folder see them, and remove what they stand for, table by table.
+
+    Where units are replaced the table of the runs goes first, so that nobody takes an old unit for one that is whole;
+    files of single runs lose theirs last, because the row of a run says that it has files.
+
+    Returns:
+        How many files were removed.
+    """
     removed = 0
-    for kind in sorted(sources, key=lambda kind: kind == "runs"):  # the row of a run says that it has files
-        for run_id, states in sources[kind].items():
-            if kind in SEGMENTED:
-                mine = rows[kind].filter(pc.field("run_id") == run_id) if len(states) > 1 else rows[kind].slice(0, 0)
-                removed += remove_segments(path, kind, run_id, states, mine)
-            else:
-                removed += remove_unchanged(states)
+    for kind in sorted(schema.TABLES, key=lambda kind: (kind == "runs") != bool(replaced)):
+        for name, _, _ in written:
+            place(path, kind, name)
+        for name in replaced:
+            removed += remove_table(path, kind, name)
+        if kind != "runs":
+            removed += sum(_remove_sources(path, kind, sources.get(kind, {}), rows) for _, sources, rows in written)
+    return removed + sum(_remove_sources(path, "runs", sources.get("runs", {}), rows) for _, sources, rows in written)
+
+
+def _remove_sources(path: Location, kind: str, states_of: dict[str, list[FileState]], rows: dict[str, pa.Table]) -> int:
+    """Remove small files of a table whose rows are in a unit."""
+    removed = 0
+    for run_id, states in states_of.items():
+        if kind in SEGMENTED:
+            mine = rows[kind].filter(pc.field("run_id") == run_id) if len(states) > 1 else rows[kind].slice(0, 0)
+            removed += remove_segments(path, kind, run_id, states, mine)
+        else:
+            removed += remove_unchanged(states)
     return removed
 
 

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mega_data_factory.framework.metrics.store.units import placed_unit
+
 SEGMENTED = frozenset({"samples", "nodes"})
 """Tables that are written as segments while a run goes on."""
 
@@ -31,6 +33,8 @@ def check_run_id(run_id: str) -> None:
             f"run id {run_id!r} cannot be the name of a file: it may have up to 200 letters, digits, '.', '_' and "
             f"'-', and starts with a letter or digit"
         )
+    if placed_unit(f"{run_id}.parquet"):
+        raise ValueError(f"run id {run_id!r} looks like the name of a compacted file; choose another")
     if Segment.parse(f"samples_{run_id}.parquet"):
         raise ValueError(f"run id {run_id!r} cannot end in '.' and six digits, as the names of segments do")
 

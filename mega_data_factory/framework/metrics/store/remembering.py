@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.framework.metrics.store.decoding import gathered, owners
+from mega_data_factory.framework.metrics.store.units import placed_unit
 from mega_data_factory.storage import join, list_stamps
 
 Read = Callable[[str, Sequence[str], Sequence[str] | None], Iterable[tuple[str, pa.Table]]]
@@ -137,5 +138,5 @@ class RememberedFolder:
 
 
 def is_ours(name: str) -> bool:
-    """Whether a name is that of a file of the store, and not of one that is being written."""
-    return name.endswith(".parquet") and name[0] != "."
+    """Whether a name is that of a file of a single run, and not of a unit, or of one that is being written."""
+    return name.endswith(".parquet") and name[0] != "." and placed_unit(name) is None

@@ -26,9 +26,9 @@ from mega_data_factory.framework.metrics.store.files import (
 from mega_data_factory.framework.metrics.store.layout import SEGMENTED
 from mega_data_factory.framework.metrics.store.status import with_aborted
 from mega_data_factory.framework.metrics.store.tables import Source, StoredTables
-from mega_data_factory.framework.metrics.store.unit_files import remove_unit, unit_sizes, write_unit
-from mega_data_factory.framework.metrics.store.units import Unit, sign_of_life, unit_file
-from mega_data_factory.storage import Location, exists, join
+from mega_data_factory.framework.metrics.store.unit_files import remove_unit, replace_unit, unit_sizes, write_unit
+from mega_data_factory.framework.metrics.store.units import Unit, placed_file, sign_of_life
+from mega_data_factory.storage import Location, join
 
 _AGE_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SIZE_UNITS = {
@@ -233,12 +233,13 @@ def _shrink(store: StoredTables, unit: Unit, expired: set[str]) -> None:
         only = pc.field("run_id").isin(sorted(rest))
         try:
             for kind in schema.TABLES:
-                source = Source(join(store.path, unit_file(kind, unit.name)), unit, rest, complete=False)
+                source = Source(join(store.path, placed_file(kind, unit.name)), unit, rest, complete=False)
                 table = store.read_unit(source, kind, only=only, strict=True)
                 tables[kind] = gathered([] if table is None else [table], kind)
         except Vanished:
-            if exists(join(store.path, unit_file("runs", unit.name))):
+            if store.unit_exists(unit.name):
                 raise
             return
-        write_unit(store.path, tables)
+        replace_unit(store.path, unit.name, write_unit(store.path, tables))
+        return
     remove_unit(store.path, unit.name)

@@ -29,7 +29,16 @@ from mega_data_factory.framework.metrics.store.decoding import (
 from mega_data_factory.framework.metrics.store.gaps import Gaps
 from mega_data_factory.framework.metrics.store.layout import SEGMENTED, file_of, segment_files
 from mega_data_factory.framework.metrics.store.remembering import RememberedFolder, is_ours
-from mega_data_factory.framework.metrics.store.units import FOLDER, INDEX_COLUMNS, Unit, serving, unit_file, unit_of
+from mega_data_factory.framework.metrics.store.units import (
+    FOLDER,
+    INDEX_COLUMNS,
+    Unit,
+    placed_file,
+    placed_unit,
+    serving,
+    staged_file,
+    staged_unit,
+)
 from mega_data_factory.storage import Location, exists, is_local, join, list_dir
 
 _log = logging.getLogger("mega_data_factory.metrics")
@@ -215,22 +224,42 @@ class StoredTables:
         Raises:
             Vanished: one went while it was read.
         """
-        folder = join(self.path, FOLDER, "runs")
-        names = list_dir(folder)
-        while names and (again := list_dir(folder)) != names:  # one may miss a unit that appears and those it replaces
+        names = self._unit_names()
+        while names and (again := self._unit_names()) != names:  # one may miss a unit and those that it replaces
             names = again
-        known = {name: unit for file in names if (name := unit_of(file)) and (unit := self._unit(name)) is not None}
+        known = {name: unit for name in sorted(names) if (unit := self._unit(name)) is not None}
         self._units = {name: unit for name, unit in self._units.items() if name in known}
         return list(known.values())
+
+    def _unit_names(self) -> set[str]:
+        """Return the names of all units: listed where they are written first, and then where they go from there."""
+        staged = {staged_unit(file) for file in list_dir(join(self.path, FOLDER, "runs"))}
+        placed = {placed_unit(file) for file in list_dir(join(self.path, "runs"))}
+        return {name for name in staged | placed if name is not None}
+
+    def _read_unit(
+        self, kind: str, name: str, columns: Sequence[str] | None = None, only: pc.Expression | None = None
+    ) -> pa.Table:
+        """Read a table of a unit, in its place or where it was written; it may move meanwhile."""
+        placed, staged = (join(self.path, file(kind, name)) for file in (placed_file, staged_file))
+        for path in (placed, staged):
+            try:
+                return read_large(path, kind, columns, only)
+            except Vanished:
+                continue
+        return read_large(placed, kind, columns, only)
+
+    def unit_exists(self, name: str) -> bool:
+        """Whether a unit is there."""
+        return any(exists(join(self.path, file("runs", name))) for file in (placed_file, staged_file, placed_file))
 
     def _unit(self, name: str) -> Unit | None:
         unit = self._units.get(name)  # another thread may forget it at any moment
         if unit is None:
-            path = join(self.path, unit_file("runs", name))
             try:
-                unit = self._units[name] = Unit.from_index(name, read_large(path, "runs", INDEX_COLUMNS))
+                unit = self._units[name] = Unit.from_index(name, self._read_unit("runs", name, INDEX_COLUMNS))
             except NotOurs as error:
-                self._skip(path, error)
+                self._skip(join(self.path, placed_file("runs", name)), error)
                 return None
         return unit
 
@@ -251,7 +280,8 @@ class StoredTables:
             if run_id is not None:
                 mine &= {run_id}
             if mine:
-                path = join(self.path, unit_file(kind, unit.name))
+                placed, staged = (join(self.path, file(kind, unit.name)) for file in (placed_file, staged_file))
+                path = placed if exists(placed) else staged
                 yield Source(path, unit, frozenset(mine), len(mine) == len(unit.runs))
 
     def read_unit(
@@ -277,9 +307,9 @@ class StoredTables:
         """
         assert source.unit is not None
         try:
-            return read_large(source.path, kind, columns, only)
+            return self._read_unit(kind, source.unit.name, columns, only)
         except Vanished:
-            if not exists(join(self.path, unit_file("runs", source.unit.name))):
+            if not self.unit_exists(source.unit.name):
                 raise
             return None
         except NotOurs as error:

@@ -12,15 +12,24 @@ import pyarrow as pa
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.store.encoding import encode
 from mega_data_factory.framework.metrics.store.files import file_sizes
-from mega_data_factory.framework.metrics.store.units import FOLDER, unit_file, unit_name, unit_of
+from mega_data_factory.framework.metrics.store.units import (
+    FOLDER,
+    placed_file,
+    placed_unit,
+    staged_file,
+    staged_unit,
+    unit_name,
+)
 from mega_data_factory.storage import (
     Location,
     atomic_output,
+    exists,
     file_system,
     is_local,
     join,
     list_dir,
     local_path,
+    move,
     remove,
 )
 
@@ -35,7 +44,7 @@ _WRITING_ORDER = sorted(schema.TABLES, key=lambda kind: kind == "runs")
 
 
 def write_unit(path: Location, tables: Mapping[str, pa.Table]) -> str:
-    """Write a unit; it is visible when it is whole.
+    """Write a unit where units are written; `place` then puts its tables beside those of single runs.
 
     Args:
         path: the metrics folder.
@@ -54,9 +63,44 @@ def write_unit(path: Location, tables: Mapping[str, pa.Table]) -> str:
     ids = tables["runs"].column("run_id")
     name = unit_name(ids[0].as_py(), ids[-1].as_py(), digest.hexdigest()[:16])
     for kind, content in contents.items():
-        with atomic_output(join(path, unit_file(kind, name))) as sink:
+        with atomic_output(join(path, staged_file(kind, name))) as sink:
             sink.write(content)
     return name
+
+
+def place(path: Location, kind: str, name: str) -> None:
+    """Put a table of a unit in its place, where every reader of the folder sees it.
+
+    Raises:
+        OutputError: it cannot be moved.
+    """
+    staged, placed = join(path, staged_file(kind, name)), join(path, placed_file(kind, name))
+    if exists(staged):
+        move(staged, placed)
+
+
+def place_all(path: Location) -> None:
+    """Put every unit that is whole in its place: what a compaction that was killed has left to do."""
+    for name in filter(None, map(staged_unit, list_dir(join(path, FOLDER, "runs")))):
+        for kind in _WRITING_ORDER:
+            place(path, kind, name)
+
+
+def replace_unit(path: Location, old: str, new: str) -> None:
+    """Put a unit in the place of another one, table by table.
+
+    The table of the runs goes first: from then on nobody takes the old unit for one.
+    """
+    for kind in reversed(_WRITING_ORDER):
+        place(path, kind, new)
+        remove_table(path, kind, old)
+
+
+def remove_table(path: Location, kind: str, name: str) -> int:
+    """Remove a table of a unit, wherever it is; return 1, the file that it was."""
+    for file in (placed_file, staged_file):
+        remove(join(path, file(kind, name)))
+    return 1
 
 
 def _encoded(table: pa.Table) -> bytes:
@@ -69,9 +113,10 @@ def unit_sizes(path: Location) -> dict[str, int]:
     """Bytes of every unit, over all tables, by its name."""
     sizes: dict[str, int] = {}
     for kind in schema.TABLES:
-        for file, size in file_sizes(path, f"{FOLDER}/{kind}").items():
-            if name := unit_of(file):
-                sizes[name] = sizes.get(name, 0) + size
+        for folder, unit_of in ((f"{FOLDER}/{kind}", staged_unit), (kind, placed_unit)):
+            for file, size in file_sizes(path, folder).items():
+                if name := unit_of(file):
+                    sizes[name] = sizes.get(name, 0) + size
     return sizes
 
 
@@ -84,10 +129,7 @@ def remove_unit(path: Location, name: str) -> int:
     Raises:
         OutputError: a file cannot be removed.
     """
-    kinds = _WRITING_ORDER[::-1]
-    for kind in kinds:
-        remove(join(path, unit_file(kind, name)))
-    return len(kinds)
+    return sum(remove_table(path, kind, name) for kind in reversed(_WRITING_ORDER))
 
 
 def remove_leftovers(path: Location) -> int:
@@ -97,13 +139,15 @@ def remove_leftovers(path: Location) -> int:
         How many files went.
     """
     removed = 0
-    visible = set(list_dir(join(path, FOLDER, "runs")))
+    places = (((FOLDER,), staged_unit), ((), placed_unit))
+    whole = {unit_of(file) for folder, unit_of in places for file in list_dir(join(path, *folder, "runs"))}
     for kind in _WRITING_ORDER:
-        for name in set(list_dir(join(path, FOLDER, kind))) - visible:
-            file = join(path, FOLDER, kind, name)
-            if unit_of(name) and _age(file) > _LEFTOVER_AGE:
-                remove(file)
-                removed += 1
+        for folder, unit_of in places:
+            for name in list_dir(join(path, *folder, kind)):
+                file = join(path, *folder, kind, name)
+                if unit_of(name) and unit_of(name) not in whole and _age(file) > _LEFTOVER_AGE:
+                    remove(file)
+                    removed += 1
     return removed
 
 

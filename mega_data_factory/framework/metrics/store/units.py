@@ -1,8 +1,12 @@
 """Compacted units: many runs in one file per table.
 
-A unit is there when its file of the table `runs` is: that one is written last and removed first. Units never change;
-a name stands for one content. A run may be in several units, or in a unit and in files of its own, while a compaction
-goes on or after one was killed. Its own files count before units, and of units the one with its latest state.
+The file of a unit lies beside those of single runs, `operators/compacted_NAME.parquet`, so that whoever reads
+`operators/*.parquet` has every run once. It is written in `compacted/operators/NAME.parquet` first, and takes its place
+when all tables of the unit are whole, right before the files that it stands for are removed.
+
+A unit exists when its file of the table `runs` does, in either place: that one is written last and removed first. Units
+never change; a name stands for one content. A run may be in several units, or in a unit and in files of its own, during
+a compaction or after one was killed. Its own files count before units, and of units the one with its latest state.
 """
 
 from __future__ import annotations
@@ -15,8 +19,11 @@ from datetime import datetime
 import pyarrow as pa
 
 FOLDER = "compacted"
+"""Folder in which units are written."""
 
-_NAME = re.compile(r"(?P<stem>.+_[0-9a-f]{16})\.parquet")
+_PREFIX = "compacted_"
+_STAGED = re.compile(r"(?P<name>[^.].*_[0-9a-f]{16})\.parquet")
+_PLACED = re.compile(rf"{_PREFIX}(?P<name>.+_[0-9a-f]{{16}})\.parquet")
 
 INDEX_COLUMNS = ("run_id", "start_time", "end_time", "heartbeat")
 """What is kept in memory of every compacted run."""
@@ -36,15 +43,26 @@ def unit_name(first: str, last: str, digest: str) -> str:
     return f"{first[:_LONGEST_ID_IN_NAME]}_{last[:_LONGEST_ID_IN_NAME]}_{digest}"
 
 
-def unit_file(kind: str, name: str) -> str:
-    """Where a table of a unit is, below the metrics folder."""
+def staged_file(kind: str, name: str) -> str:
+    """Return where a table of a unit is written, below the metrics folder."""
     return f"{FOLDER}/{kind}/{name}.parquet"
 
 
-def unit_of(file_name: str) -> str | None:
-    """The unit whose file has this name; None for other names."""
-    match = _NAME.fullmatch(file_name)
-    return match["stem"] if match and not file_name.startswith(".") else None
+def placed_file(kind: str, name: str) -> str:
+    """Return where a table of a unit is for good, below the metrics folder."""
+    return f"{kind}/{_PREFIX}{name}.parquet"
+
+
+def staged_unit(file_name: str) -> str | None:
+    """Return the unit whose file has this name where units are written; None for other names."""
+    match = _STAGED.fullmatch(file_name)
+    return match["name"] if match else None
+
+
+def placed_unit(file_name: str) -> str | None:
+    """Return the unit whose file has this name beside those of single runs; None for other names."""
+    match = _PLACED.fullmatch(file_name)
+    return match["name"] if match else None
 
 
 def sign_of_life(end: datetime | None, heartbeat: datetime | None, start: datetime | None) -> datetime:
