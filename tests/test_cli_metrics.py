@@ -338,7 +338,9 @@ def test_compact_changes_nothing_that_is_read(store: str, capsys: pytest.Capture
     assert not Path("metrics/compacted").exists()
     assert main(["metrics", "compact", "--min-age", "0s"]) == 0
     assert capsys.readouterr().out == "folded the files of 4 runs into 1 larger file per table; 6 files removed\n"
-    assert [path.stem for path in Path("metrics/runs").iterdir()] == ["run_20260104_000000_running"]
+    names = sorted(path.stem for path in Path("metrics/runs").iterdir())
+    assert names[0].startswith("compacted_run_20260101_000000_failed_run_20260105_000000_done_")
+    assert names[1:] == ["run_20260104_000000_running"]
     assert (answer(capsys, "runs", "list"), answer(capsys, "runs", "show", "run_20260105")) == before
     assert main(["metrics", "compact"]) == 0
     assert "nothing to do" in capsys.readouterr().out

@@ -48,6 +48,7 @@ keep_pandas_out()
 from mega_data_factory.framework.engines import local_roles
 from mega_data_factory.framework.contracts import Filter, OperatorContext
 from mega_data_factory.framework.registry import resolve
+from mega_data_factory.framework.config_mistakes import Place
 import pyarrow as pa
 
 class Claims:
@@ -56,7 +57,7 @@ class Claims:
 
 name = sys.argv[1]
 params = {"language_filter": {"languages": ["en"]}, "url_filter": {"blocked_words": ["x"]}}
-operator = resolve("operator", name, params.get(name, {}), "test").build()
+operator = resolve("operator", name, params.get(name, {}), Place(("test",))).build()
 operator.setup(OperatorContext("s", name, "s-0", Claims()))
 row = {"record_id": "a", "text": "Hello, it\\u2019s a test &amp; more. \\u4eba" * 30, "html": "<p>x", "url": "http://a.com"}
 table = pa.Table.from_pylist([row | {"language": "en", "language_score": 0.9}])

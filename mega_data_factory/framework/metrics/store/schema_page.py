@@ -25,9 +25,11 @@ tables of this page.
 | `nodes` | `nodes/nodes_X.parquet`, with segments like those of `samples` |
 
 `mdf metrics compact` folds the files of old runs into units, one file per table (zstd, sorted by start of the run):
-`compacted/{{table}}/{{first run}}_{{last run}}_{{digest}}.parquet`. Read the folder through `MetricsReader`,
-`mdf metrics sql` or `mdf runs list`: they show every run once, wherever it is, and the status `aborted` for a running
-run whose heartbeat is older than max(3 · `flush_interval`, 15 s), or whose driver was of this machine and is gone.
+`{{table}}/compacted_{{first run}}_{{last run}}_{{digest}}.parquet`, beside the files of single runs, so that whoever
+reads `{{table}}/*.parquet` has every run once, compacted or not. While a compaction exchanges files a run can be there
+twice, or not at all where units are merged; not so for `MetricsReader`, `mdf metrics sql` and `mdf runs list`. These
+also show a run once that was continued after it was compacted, and the status `aborted` for a running run whose
+heartbeat is older than max(3 · `flush_interval`, 15 s), or whose driver was of this machine and is gone.
 """
 
 _PERCENTILES = """## Percentiles
