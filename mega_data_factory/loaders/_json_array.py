@@ -1,7 +1,8 @@
-"""Values of one JSON array, read as a stream: `[{…}, {…}]`, on one line or pretty-printed."""
+"""JSON that is not in lines, read as a stream: one array `[{…}, {…}]`, or pretty-printed objects one after another."""
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,33 +33,59 @@ class Item:
     problem: str = ""
 
 
-def begins_array(file: BinaryIO) -> bool:
-    """Whether a file is one array of objects: `[` is its first byte that is not blank, then `{`, `]` or nothing."""
+class Layout(enum.Enum):
+    """How the records of a JSON file are written."""
+
+    LINES = "one object per line"
+    ARRAY = "one array of objects"
+    OBJECTS = "objects over several lines"
+
+
+def layout_of(file: BinaryIO) -> Layout:
+    """Return the layout of a file, as its beginning shows it.
+
+    `[` and then `{`, `]` or nothing begin an array. A first line that is `{` and nothing else begins a pretty-printed
+    object.
+    """
     head = getattr(file, "read1", file.read)(1 << 12).removeprefix(_MARK).lstrip(_BLANK)
-    return bool(head.startswith(b"[") and head[1:].lstrip(_BLANK)[:1] in (b"{", b"]", b""))
+    if head.startswith(b"[") and head[1:].lstrip(_BLANK)[:1] in (b"{", b"]", b""):
+        return Layout.ARRAY
+    first, end, _ = head.partition(b"\n")
+    return Layout.OBJECTS if end and first.rstrip(_BLANK) == b"{" else Layout.LINES
 
 
-def array_items(file: BinaryIO, most_bytes: int) -> Iterator[Item]:
-    """Read the values of an array; what follows its end is told as a problem, and so is an end that is missing.
+def items_of(file: BinaryIO, layout: Layout, most_bytes: int) -> Iterator[Item]:
+    """Read the values of a file; what follows the end of an array is told as a problem, and so is a missing end.
 
     Args:
         file: positioned at its start.
+        layout: of the file, not `LINES`.
         most_bytes: larger values are passed over, without holding them in memory.
     """
-    return _Reader(file, most_bytes).items()
+    reader = _Reader(file, most_bytes, in_array=layout is Layout.ARRAY)
+    return reader.items() if layout is Layout.ARRAY else reader.objects()
 
 
 class _Reader:
-    def __init__(self, file: BinaryIO, most_bytes: int) -> None:
+    def __init__(self, file: BinaryIO, most_bytes: int, *, in_array: bool) -> None:
         self._file = file
+        self._in_array = in_array
         self._most = most_bytes
         self._buffer = b""
         self._offset = 0  # of the first byte of the buffer
 
+    def objects(self) -> Iterator[Item]:
+        """Read values that follow each other with nothing but white space between them."""
+        self._mark()
+        while True:
+            start = self._blank()
+            if not self._buffer:
+                return
+            yield self._value(start)
+
     def items(self) -> Iterator[Item]:
-        self._pull()
-        if self._buffer.startswith(_MARK):
-            self._drop(len(_MARK))
+        """Read the values of one array."""
+        self._mark()
         self._blank()
         self._drop(1)  # the bracket
         while True:
@@ -79,8 +106,14 @@ class _Reader:
         if self._buffer:
             yield Item(start, self._buffer[:_BEGINNING_BYTES], "the array has ended, and the file has not")
 
+    def _mark(self) -> None:
+        """Pass a byte order mark."""
+        self._pull()
+        if self._buffer.startswith(_MARK):
+            self._drop(len(_MARK))
+
     def _value(self, start: int) -> Item:
-        """Take a value up to the comma or bracket behind it."""
+        """Take a value: in an array up to the comma or bracket behind it, else to its own last bracket."""
         level, at, passed, beginning = 0, 0, 0, b""
         while True:
             token = _TOKEN.search(self._buffer, at)
@@ -99,15 +132,19 @@ class _Reader:
                     return Item(start, text, _ENDS_WITHIN)
                 continue
             byte = token[0][:1]
-            if level == 0 and byte in b",]":
-                text = self._buffer[: token.start()]
-                self._drop(token.start())
+            level += (byte in b"{[") - (byte in b"}]")
+            at = token.end()
+            if self._in_array:
+                end = token.start() if byte in b",]" and level <= 0 and (byte == b"]") == (level < 0) else None
+            else:
+                end = token.end() if byte in b",}]" and level <= 0 else None
+            if end is not None:
+                text = self._buffer[:end]
+                self._drop(end)
                 size = passed + len(text)
                 if size > self._most:
                     return Item(start, beginning or text[:_BEGINNING_BYTES], f"{size:,} bytes, more than max_record_mb")
                 return Item(start, text.rstrip(_BLANK))
-            level += (byte in b"{[") - (byte in b"}]")
-            at = token.end()
 
     def _rest(self, start: int, beginning: bytes, passed: int) -> Item:
         """Pass what is left of the file: a string that is larger than any record hides where values end."""

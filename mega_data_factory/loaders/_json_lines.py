@@ -18,6 +18,7 @@ Refused: TypeAlias = tuple[int, str, str]
 
 _BLANK = b" \t\r\n"
 _CONTENT_BYTES = 2000
+_ARRAYS = "an array of objects is read from a file that ends in .json"
 
 MOST_LEVELS = 60
 """Levels of nesting that a record may have: Arrow's IPC format holds 64, and its reader recurses without a limit."""
@@ -52,7 +53,8 @@ class JsonLines:
         lines = _lines(block)
         # Arrow's reader takes `null` for a record; what does not begin with a brace is looked at one by one.
         objects = all(block.startswith(b"{", start) or block[start:end].lstrip()[:1] == b"{" for start, end in lines)
-        table = self._fast(block) if lines and objects and not _any_is_deep(block, lines) else None
+        fast = lines and objects and _is_utf8(block) and not _any_is_deep(block, lines)
+        table = self._fast(block) if fast else None
         if table is not None and table.num_rows == len(lines):
             return table, [start for start, _ in lines], []
         return _patient(block, lines)
@@ -93,6 +95,18 @@ def _lines(block: bytes) -> list[tuple[int, int]]:
     starts = [0, *(end + 1 for end in ends[:-1])]
     # A line that begins with a brace is not blank: no need to look at all of it.
     return [(s, e) for s, e in zip(starts, ends, strict=True) if block[s : s + 1] == b"{" or block[s:e].strip(_BLANK)]
+
+
+def _is_utf8(block: bytes) -> bool:
+    """Return whether a block is valid UTF-8; Arrow's JSON reader passes on whatever bytes a text holds."""
+    if block.isascii():
+        return True
+    offsets = pa.py_buffer(np.array([0, len(block)], np.int64))
+    try:
+        pa.Array.from_buffers(pa.large_string(), 1, [None, offsets, pa.py_buffer(block)]).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _without_dates(kind: pa.DataType) -> pa.DataType:
@@ -174,16 +188,21 @@ def parse_object(text: bytes) -> dict[str, Any]:
     """Parse one record.
 
     Raises:
-        ValueError: it is not JSON, not an object, or nested too deeply.
+        ValueError: it is not UTF-8, not JSON, not an object, or nested too deeply.
     """
+    try:
+        decoded = text.decode()  # strictly, where `json` would let halves of surrogate pairs pass
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8: {error}") from error
     if len(text) > 2 * MOST_LEVELS and (levels := _levels(text)) > MOST_LEVELS:
         raise ValueError(f"nested {levels:,} levels deep; at most {MOST_LEVELS} can be read")
     try:
-        record = json.loads(text, parse_int=_whole_number)
+        record = json.loads(decoded, parse_int=_whole_number)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON: {error}") from error
+        hint = f"; {_ARRAYS}" if text.lstrip(_BLANK)[:1] == b"[" else ""
+        raise ValueError(f"not JSON: {error}{hint}") from error
     if isinstance(record, list):
-        raise ValueError("not an object but a list; an array of objects is read from a file that ends in .json")
+        raise ValueError(f"not an object but a list; {_ARRAYS}")
     if not isinstance(record, dict):
         raise ValueError(f"not an object but {type(record).__name__}")
     return _whole_characters(record) if b"\\ud" in text.lower() else record

@@ -19,7 +19,7 @@ from mega_data_factory.loaders._files import (
     find_files,
     slices,
 )
-from mega_data_factory.loaders._json_array import array_items, begins_array
+from mega_data_factory.loaders._json_array import Layout, items_of, layout_of
 from mega_data_factory.loaders._json_lines import JsonLines, parse_object, table_of
 from mega_data_factory.loaders._lines import BLOCK_BYTES, whole_lines
 from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit
@@ -41,8 +41,8 @@ class JsonlLoader(Loader):
     are no records; the last line needs no line end. Where one of several members of a compressed file is damaged,
     reading continues at the next one that begins with a record; from there names are `path@member+offset`.
 
-    A file in `.json` may hold one JSON array of objects instead, as downloads often do: each object is a record, named
-    by the byte at which it begins.
+    A file in `.json` may hold one JSON array of objects instead, as downloads often do, or objects that are
+    pretty-printed over several lines: each object is a record, named by the byte at which it begins.
 
     Types are inferred for each block of lines. Where a column mixes types that have none in common (a number here, an
     object there) its values come as text: strings as they are, others as JSON. So do whole numbers that a 64-bit
@@ -96,11 +96,12 @@ class JsonlLoader(Loader):
         path = file_path(params["root"], params["file"])
         names = RecordNames(self._id_column)
         try:
-            is_array = _is_json(params["file"]) and _holds_array(path)
-            if is_array and params["start"]:
+            layout = _layout(path) if _is_json(params["file"]) else Layout.LINES
+            in_lines = layout is Layout.LINES
+            if params["start"] and not in_lines:
                 return  # the piece that begins the file reads all of it: an object has no line of its own
             with storage.open_input(path) as file:
-                found = self._objects(file, name) if is_array else self._all_lines(file, name, params)
+                found = self._all_lines(file, name, params) if in_lines else self._objects(file, name, layout)
                 for table, places in found:
                     yield from slices(names.name(table, places), batch_size)
         except OSError as error:
@@ -138,11 +139,11 @@ class JsonlLoader(Loader):
                     self.skip(f"{prefix}{place}", f"line at byte {place}: {reason}", content)
                 yield table, [f"{prefix}{block.start + at}" for at in offsets]
 
-    def _objects(self, file: BinaryIO, name: str) -> Iterator[_Named]:
+    def _objects(self, file: BinaryIO, name: str, layout: Layout) -> Iterator[_Named]:
         records: list[dict[str, Any]] = []
         places: list[str] = []
         size = 0
-        for item in array_items(file, self._max_bytes):
+        for item in items_of(file, layout, self._max_bytes):
             place = f"{name}@{item.start}"
             if item.problem:
                 self.skip(place, f"value at byte {item.start}: {item.problem}", item.text.decode("utf-8", "replace"))
@@ -169,6 +170,6 @@ def _is_json(name: str) -> bool:
     return name.lower().endswith(tuple(f".json{pack}" for pack in ("", *_COMPRESSED)))
 
 
-def _holds_array(path: str) -> bool:
+def _layout(path: str) -> Layout:
     with storage.open_input(path) as file:
-        return begins_array(file)
+        return layout_of(file)

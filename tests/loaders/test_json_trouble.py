@@ -119,6 +119,37 @@ def test_what_is_wrong_in_an_array_is_told(tmp_path: Path) -> None:
     assert read(tmp_path) == ([], [])
 
 
+def test_pretty_printed_objects_are_read(tmp_path: Path) -> None:
+    """A file in .json may hold one object over several lines, or several; a broken one is told."""
+    records = [{"n": number, "list": [{"deep": "} {"}], "empty": {}} for number in range(5)]
+    (tmp_path / "a.json").write_text("\n".join(json.dumps(record, indent=2) for record in records) + '\n{\n "n": 5,')
+    found, skipped = read(tmp_path)
+    assert [row["n"] for row in found] == list(range(5))
+    assert [skip.message.partition(": ")[2] for skip in skipped] == ["the file ends within it"]
+    (tmp_path / "a.json").write_text(json.dumps(records[3], indent="\t"))
+    assert [row["n"] for row in read(tmp_path, split_mb=0.00001)[0]] == [3]
+
+
+def test_an_array_in_lines_is_said_to_be_one(tmp_path: Path) -> None:
+    """Where a file of lines holds an array, the first error says what to do."""
+    (tmp_path / "a.jsonl").write_text('[{"n": 1},\n{"n": 2}]\n')
+    found, skipped = read(tmp_path)
+    assert (found, len(skipped)) == ([], 2)
+    assert "an array of objects is read from a file that ends in .json" in skipped[0].message
+
+
+@pytest.mark.parametrize("bad", [b"\xff\xfe", b"\xed\xa0\x80", b"\xc0\xaf", b"caf\xe9"])
+@pytest.mark.parametrize("beside", ["", ', "x": {}'], ids=["fast", "patient"])
+def test_text_that_is_not_utf_8_is_one_error(tmp_path: Path, bad: bytes, beside: str) -> None:
+    """Bytes that are no UTF-8 never get into a table, in values and in keys, however the line is parsed."""
+    good = f'{{"t": "größer"{beside}}}\n'.encode()
+    (tmp_path / "a.jsonl").write_bytes(good + b'{"t": "' + bad + b'"}\n' + b'{"' + bad + b'": "t"}\n' + good)
+    found, skipped = read(tmp_path)
+    assert [row["t"] for row in found] == ["größer"] * 2
+    assert all("not UTF-8" in skip.message for skip in skipped)
+    assert len(skipped) == 2
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -134,7 +165,7 @@ def test_arrays_are_read_in_pieces_of_any_size(records: list[Any], piece: int, i
     kept, _json_array._PIECE_BYTES = _json_array._PIECE_BYTES, piece
     try:
         text = json.dumps(records, indent=indent).encode()
-        items = list(_json_array.array_items(io.BytesIO(text), 1 << 20))
+        items = list(_json_array.items_of(io.BytesIO(text), _json_array.Layout.ARRAY, 1 << 20))
     finally:
         _json_array._PIECE_BYTES = kept
     assert [json.loads(item.text) for item in items] == records

@@ -106,7 +106,7 @@ def test_a_body_that_unpacks_to_more_than_the_limit_is_one_error(tmp_path: Path,
     """A few bytes that stand for many are passed over before they take memory."""
     import tracemalloc
 
-    large = b"a" * (48 << 20)
+    large = b"a" * (96 << 20)
     packed = (gzip.compress if coding == "gzip" else zstandard.compress)(large)
     content = b"".join(map(record, range(2))) + record(2, http(packed, f"Content-Encoding: {coding}")) + record(3)
     del large
@@ -119,7 +119,7 @@ def test_a_body_that_unpacks_to_more_than_the_limit_is_one_error(tmp_path: Path,
     finally:
         tracemalloc.stop()
     assert (count, [skip.message for skip in loader.take_skipped()]) == (3, ["more than max_record_mb when unpacked"])
-    assert peak < 20 << 20
+    assert peak < 48 << 20  # one piece of the packed body may unpack to half of that
 
 
 @pytest.mark.parametrize("pack", PACKS)
