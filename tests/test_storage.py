@@ -286,6 +286,25 @@ def test_links_that_go_round_give_each_file_once(tmp_path: Path) -> None:
     (tmp_path / "self").symlink_to("self")
     for where in (tmp_path, tmp_path / "**" / "*.jsonl", tmp_path / "**"):
         assert [info.name for info in storage.list_files(where, [".jsonl"])] == ["deep/a.jsonl"]
+    for where in (tmp_path / "deep", tmp_path / "deep" / "**" / "*.jsonl"):
+        assert [info.name for info in storage.list_files(where, [".jsonl"])] == ["a.jsonl"]
+
+
+def test_a_folder_of_many_paths_is_searched_once(tmp_path: Path) -> None:
+    """Links side by side double no file, and their paths, of which there are 2^40, are not all tried."""
+    for level in range(40):
+        (tmp_path / f"{level:02}").mkdir()
+        for name in ("left", "right"):
+            (tmp_path / f"{level:02}" / name).symlink_to(f"../{level + 1:02}")
+    (tmp_path / "40").mkdir()
+    (tmp_path / "20" / "a.jsonl").write_bytes(b"x")
+    (tmp_path / "latest").symlink_to("20")
+    assert [info.name for info in storage.list_files(tmp_path)] == ["20/a.jsonl"]
+    assert [info.name for info in storage.list_files(tmp_path / "00")] == ["/".join(["left"] * 20 + ["a.jsonl"])]
+    for level in range(40):
+        for name in ("left", "right"):
+            (tmp_path / f"{level:02}" / name).unlink()
+    assert [info.name for info in storage.list_files(tmp_path / "**" / "latest" / "*")] == ["latest/a.jsonl"]
 
 
 @settings(max_examples=60, deadline=None)

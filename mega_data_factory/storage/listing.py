@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import heapq
 import os
 import posixpath
 import re
@@ -54,7 +55,8 @@ def list_files(
 ) -> list[FileInfo]:
     """Find the files that a file name, a folder (searched to its depths) or a glob (`**` too) stands for.
 
-    Links are followed, except to a folder that the search is in already. A file that is named outright is found
+    Links are followed. A folder that several paths lead to is searched once; for a glob with `**`, which may name such
+    a path, under every path that does not lead through it twice. A file that is named outright is found
     whatever its name; one that is reached through a folder or a glob must pass `suffixes` and `ignore`. Pipes, sockets
     and devices are not files: folders and globs pass over them, and to name one is an error.
 
@@ -122,7 +124,7 @@ def _deep_glob(pattern: str, ignore: tuple[str, ...]) -> Iterator[FileInfo]:
     root = _fixed_folder(pattern)
     matches = _matcher(pattern[len(root.rstrip("/")) + 1 :])
     found = False
-    for info in _walk(root, root, None, ()) if os.path.isdir(root) else ():  # noqa: PTH112
+    for info in _walk(root, root, None, (), every_name=True) if os.path.isdir(root) else ():  # noqa: PTH112
         if matches(info.name):
             found = True
             if not _ignored(info.name, pattern, ignore):
@@ -189,28 +191,49 @@ def _size(path: str) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def _walk(folder: str, root: str, endings: tuple[str, ...] | None, ignore: tuple[str, ...]) -> Iterator[FileInfo]:
-    """The files below a folder."""
+def _walk(
+    folder: str, root: str, endings: tuple[str, ...] | None, ignore: tuple[str, ...], *, every_name: bool = False
+) -> Iterator[FileInfo]:
+    """The files below a folder.
+
+    Args:
+        folder: where to begin.
+        root: folder that names are relative to.
+        endings: of file names; None for all.
+        ignore: beginnings of names to leave out.
+        every_name: search a folder under each name that links give it, if not within itself; else once, under its own
+            name where that is below `folder`.
+    """
     start = len(root.rstrip("/")) + 1
-    left = [(folder, frozenset[str]())]  # folders to look into, each with the real paths of those that it is in
-    while left:
-        here, above = left.pop()
-        try:
-            with os.scandir(here) as entries:
-                listed = list(entries)
-        except OSError as error:
-            raise failure(InputError, here, error, "list") from error
-        above = above | {os.path.realpath(here)}
-        for entry in listed:
+    seen: set[str] = set()
+    left = [(folder, os.path.realpath(folder), frozenset[str]())]  # folder, real path, real paths of those around it
+    links: list[tuple[str, str, frozenset[str]]] = []  # a heap: links wait until all else was searched
+    while left or links:
+        here, real, above = left.pop() if left else heapq.heappop(links)
+        if real in (above if every_name else seen):
+            continue
+        seen.add(real)
+        above |= {real}
+        for entry in _entries(here):
             if ignore and entry.name.startswith(ignore):
                 continue
             if _is_folder(entry):
-                if not entry.is_symlink() or os.path.realpath(entry.path) not in above:
-                    left.append((entry.path, above))
+                if entry.is_symlink():
+                    heapq.heappush(links, (entry.path, os.path.realpath(entry.path), above))
+                else:
+                    left.append((entry.path, posixpath.join(real, entry.name), above))
             elif endings is not None and not entry.name.lower().endswith(endings):
                 continue
             elif (size := _size(entry.path)) is not None:
                 yield FileInfo(entry.path, size, entry.path[start:])
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise failure(InputError, folder, error, "list") from error
 
 
 def _remote_files(where: Location, ignore: tuple[str, ...]) -> Iterator[tuple[FileInfo, bool]]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
+from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit, plain_types, split_off
 
 
 class RayDatasetLoader(Loader):
@@ -22,14 +23,18 @@ class RayDatasetLoader(Loader):
         dataset: `module:function` that returns a `ray.data.Dataset`; in Python also the dataset itself, as in
             `Executor(config, loader=RayDatasetLoader(dataset=ds))`.
         id_column: column whose values name the records, cast to strings; must be unique.
+        max_record_mb: skip records whose texts and bytes are larger together, in MB of 2^20 bytes.
     """
 
-    def __init__(self, *, dataset: Any = None, id_column: str | None = None) -> None:
+    def __init__(
+        self, *, dataset: Any = None, id_column: str | None = None, max_record_mb: float = MAX_RECORD_MB
+    ) -> None:
         super().__init__()
         if isinstance(dataset, str) and ":" not in dataset:
             raise ValueError(f"dataset is {dataset!r}, not `module:function`")
         self._dataset = dataset
         self._id_column = id_column
+        self._max_bytes = checked_limit(max_record_mb)
         self._blocks: list[Any] = []
 
     def splits(self, batch_size: int) -> Iterable[Split]:  # noqa: ARG002 - blocks have the size the dataset gave them
@@ -59,7 +64,8 @@ class RayDatasetLoader(Loader):
         if RECORD_ID in table.column_names:
             names = [f"source_{name}" if name == RECORD_ID else name for name in table.column_names]
             table = table.rename_columns(names)
-        table = table.add_column(0, RECORD_ID, ids)
+        table = plain_types(table.replace_schema_metadata(None).add_column(0, RECORD_ID, ids))
+        table, _ = split_off(table, ids.to_pylist(), self._max_bytes, self.skip)
         for start in range(0, table.num_rows, batch_size):
             yield table.slice(start, batch_size)
 
