@@ -114,6 +114,19 @@ def _python_name(label: str) -> str | None:
     return info.name if is_text and info.name.replace("_", "-") not in _NO_CHARSETS else None
 
 
+def load_codecs() -> None:
+    """Load what Python loads when an encoding is first used, so that no batch pays for it."""
+    for codec in (
+        *_WEB_CODECS.values(),
+        *_AFTERWARDS,
+        *(f"cp125{digit}" for digit in range(9)),
+        "utf-16-le",
+        "utf-16-be",
+    ):
+        codecs.lookup(codec)
+    decode_text(b"caf\xe9 \xff" * 9)
+
+
 def decode(data: bytes, codec: str) -> Decoded:
     """Decode bytes as the Encoding Standard does; never fails.
 
@@ -272,9 +285,15 @@ def _euro(data: bytes, at: int) -> tuple[str, int] | None:
     return ("€", at + 1) if data[at] == 0x80 else None
 
 
+_ETEN = dict(zip((b"\xc6" + bytes((trail,)) for trail in b"\xcf\xd3\xd5\xd7\xde\xdf"), "廴无癶隶〃仝", strict=True))
+
+
 def _eten(data: bytes, at: int) -> tuple[str, int] | None:
     """Characters of Big5 that Python's codec of HKSCS lacks."""
-    return _pair(data[at : at + 2], "cp950", at)
+    pair = data[at : at + 2]
+    if b"\xc6\xa1" <= pair <= b"\xc8\xfe":  # Windows has Japanese letters here, at other places
+        return (_ETEN[pair], at + 2) if pair in _ETEN else None
+    return _pair(pair, "cp950", at)
 
 
 def _nec_and_ibm(data: bytes, at: int) -> tuple[str, int] | None:

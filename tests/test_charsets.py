@@ -59,6 +59,7 @@ def test_labels_mean_what_they_mean_on_the_web(label: str, codec: str | None) ->
         ("euc-kr", b"\x8c\x63", "똠", 0),
         ("gbk", b"\x80\xa8\xbc\xa6\xd9", "€ḿ︐", 0),
         ("big5", b"\xa1\x45\xf9\xd6\xa3\xe1\x87\x40", "‧碁€䏰", 0),
+        ("big5", b"\xc6\xd3\xc6\xa1\x92\x44", "无①\ufffdD", 1),
         ("windows-1252", b"\x80\x81\x9d", "€\x81\x9d", 0),
         ("windows-1255", b"\xca\xff\x81", "\u05ba\ufffd\x81", 1),
         ("windows-874", b"\x80\x81\xdb", "€\x81\ufffd", 1),

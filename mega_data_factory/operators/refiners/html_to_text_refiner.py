@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 from resiliparse.extract.html2text import extract_plain_text
 
-from mega_data_factory.charsets import decode_page
+from mega_data_factory.charsets import decode_page, load_codecs
 from mega_data_factory.errors import ConfigError
-from mega_data_factory.framework.contracts import Refiner
+from mega_data_factory.framework.contracts import OperatorContext, Refiner
 from mega_data_factory.operators.columns import column_of, with_columns
 from mega_data_factory.operators.nesting import is_deeper
 from mega_data_factory.operators.parameters import check_flag, check_name, check_optional_count
@@ -67,6 +67,10 @@ class HtmlToTextRefiner(Refiner):
         self.charset_column = None if charset_column is None else check_name("charset_column", charset_column)
         self.drop_html = check_flag("drop_html", drop_html) and html_column != output_column
         self.max_depth = check_optional_count("max_depth", max_depth, least=1)
+
+    def setup(self, context: OperatorContext) -> None:  # noqa: ARG002 - the same wherever it runs
+        """Load codecs of pages that are not UTF-8."""
+        load_codecs()
 
     def refine(self, table: pa.Table) -> pa.Table:
         """Add the text of every page.
