@@ -119,10 +119,9 @@ class JsonlLoader(Loader):
                 yield from self._lines(file, prefix, params)
                 return
             except OSError as error:
-                resumed = storage.resume_behind_damage(file, _begins_record)
-                if resumed is None:
+                member = storage.resume_behind_damage(file, _begins_record)
+                if member is None:
                     raise
-                member, file = resumed
                 self.skip(f"{prefix}damage", f"damaged file: {error}; passed over up to byte {member}")
                 prefix = f"{name}@{member}+"
 

@@ -38,7 +38,7 @@ def open_input(uri: Location, *, decompress: bool = True) -> BinaryIO:
             fs, path = file_system(uri)
             raw = cast("BinaryIO", fs.open(path, "rb"))
     codec = COMPRESSION_BY_SUFFIX.get(posixpath.splitext(os.fspath(uri))[1].lower()) if decompress else None
-    return raw if codec is None else _buffered(Decompressed(raw, codec))
+    return raw if codec is None else io.BufferedReader(Decompressed(raw, codec), _BUFFER_BYTES)
 
 
 def _native(path: str) -> BinaryIO:
@@ -47,25 +47,18 @@ def _native(path: str) -> BinaryIO:
     return cast("BinaryIO", pa.OSFile(path))
 
 
-def resume_behind_damage(file: BinaryIO, looks_right: Callable[[bytes], bool]) -> tuple[int, BinaryIO] | None:
-    """Continue to read a compressed file behind the damage at which it raised `OSError`.
+def resume_behind_damage(file: BinaryIO, looks_right: Callable[[bytes], bool]) -> int | None:
+    """Go to what follows the damage at which a compressed file raised `OSError`; its next bytes are read from there.
 
     Args:
-        file: what `open_input` returned; not to be read any more.
+        file: what `open_input` returned.
         looks_right: whether bytes are the first ones of a record: members that begin otherwise are passed over.
 
     Returns:
-        Offset of the next member in the compressed file, and a stream that begins with it; None where there is none.
+        Offset of the next member in the compressed file; None where there is none.
     """
-    stream = getattr(file, "raw", None)
-    if not isinstance(stream, Decompressed):
-        return None
-    found = stream.skip_damage(looks_right)
-    return None if found is None else (found, _buffered(stream))
-
-
-def _buffered(stream: Decompressed) -> BinaryIO:
-    return io.BufferedReader(stream, _BUFFER_BYTES)
+    stream = getattr(file, "raw", None)  # the buffer before it is empty: it asked for more when the stream raised
+    return stream.skip_damage(looks_right) if isinstance(stream, Decompressed) else None
 
 
 def read_bytes(uri: Location) -> bytes:
