@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mega_data_factory.analytics.anomaly import Anomalies, AnomalyDetector, Reason, detect, node_anomaly_rate
     from mega_data_factory.analytics.bottleneck import Bottleneck, find_bottleneck
+    from mega_data_factory.analytics.changed import changed_scores
     from mega_data_factory.analytics.comparison import Comparison, compare
-    from mega_data_factory.analytics.correlation import changed_scores, correlation_matrix, lagged_correlations
+    from mega_data_factory.analytics.correlation import correlation_matrix, lagged_correlations
     from mega_data_factory.analytics.findings import Finding
     from mega_data_factory.analytics.runs.recording import Recording
 
@@ -36,8 +37,9 @@ __all__ = [
 _HOMES = {
     "anomaly": ("Anomalies", "AnomalyDetector", "Reason", "detect", "node_anomaly_rate"),
     "bottleneck": ("Bottleneck", "find_bottleneck"),
+    "changed": ("changed_scores",),
     "comparison": ("Comparison", "compare"),
-    "correlation": ("changed_scores", "correlation_matrix", "lagged_correlations"),
+    "correlation": ("correlation_matrix", "lagged_correlations"),
     "findings": ("Finding",),
     "runs.recording": ("Recording",),
 }

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from mega_data_factory.analytics.changed import GREATEST, LIMITS
 from mega_data_factory.analytics.correlation import (
     by_chance,
     changed_scores,
@@ -232,3 +233,36 @@ def test_correlations_of_unlike_shapes_are_refused():
     with pytest.raises(AnalysisError):
         correlation_matrix(np.zeros(9))
     assert lagged_correlations(np.zeros(9), np.zeros((0, 9)), 99)[0].shape == (0,)
+
+
+def test_a_constant_that_changes_does_not_outrank_everything(chance):
+    """How far a constant wanders is unknown: its score is bounded, and a great change of a noisy series wins."""
+    before = np.stack([np.full(400, 100.0), np.zeros(400), 0.05 + 0.005 * chance.normal(size=400)])
+    now = np.stack([np.r_[np.full(20, 100.0), np.full(20, 97.0)], np.r_[0.0, np.full(39, 1e9)], np.full(40, 0.9)])
+    now[2, :10] = 0.05
+    constant, from_zero, noisy = changed_scores(before, now)
+    assert 3 < constant < from_zero < LIMITS.still
+    assert LIMITS.still < noisy < GREATEST
+
+
+def test_what_was_different_before_the_window_ranks_behind_what_changes_in_it(chance):
+    """Of two new levels the one that is reached inside the window is far stronger, unless the baseline ends at it."""
+    before = chance.normal(size=(2, 400))
+    now = 40 + 0.1 * chance.normal(size=(2, 40))
+    now[1, :12] = before[1, :12]
+    settled, moved = changed_scores(before, now)
+    assert 3 < settled < moved / 2
+    settled, moved = changed_scores(before, now, adjoining=True)
+    assert settled > 0.9 * moved
+
+
+def test_scores_are_finite_whatever_the_values(chance):
+    """Infinities are missing values, and no number is so large that a score is not finite."""
+    before, now = chance.normal(size=(4, 100)), chance.normal(size=(4, 10))
+    before[0, 7], now[0, 3] = np.inf, -np.inf
+    before[1], now[1] = 1e308, -1e308
+    now[2, 4] = 1e308
+    before[3] = 5e-324
+    scores = changed_scores(before, now)
+    assert np.isfinite(scores).all()
+    assert (scores < GREATEST).all()
