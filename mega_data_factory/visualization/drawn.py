@@ -10,14 +10,23 @@ from mega_data_factory.visualization.charts.cluster.lines import Curve
 from mega_data_factory.visualization.charts.cluster.node_metrics import Anomaly, Marks, Period
 from mega_data_factory.visualization.charts.cluster.overview import ClusterGrid
 from mega_data_factory.visualization.history import Series
+from mega_data_factory.visualization.history.alignment import Statistic
 from mega_data_factory.visualization.history.drawing import thinned
-from mega_data_factory.visualization.nodes.findings import strange, usual_pause
+from mega_data_factory.visualization.nodes.clocks import (
+    Cells,
+    Matrix,
+    cell_width,
+    common_pause,
+    usual_pauses,
+)
+from mega_data_factory.visualization.nodes.findings import strange
 from mega_data_factory.visualization.nodes.metric_names import STATUS
 from mega_data_factory.visualization.nodes.selection import Selection
 
 _PAGE_POINTS = 100_000  # of all curves together: what a page of the usual size has room for
 _JUDGED = 15_000  # points of all curves together that detectors are shown when a plot is made: a tenth of a second
 _LEAST_JUDGED = 300  # points of a curve: with fewer a detector knows nothing
+_STATISTICS: tuple[Statistic, ...] = ("minimum", "mean", "maximum")
 _CELLS = 600  # of time, in views of a cluster
 _LEAST_CELLS = 100  # of time, of however many nodes
 _CLUSTER_CELLS = 50_000  # of all nodes together: what a page of the usual size has room for
@@ -75,19 +84,20 @@ def states(node: str, series: Series) -> list[Period]:
 
 
 def cluster_grid(selection: Selection) -> ClusterGrid:
-    """Every metric of every node in cells of equal time: means, of status the worst."""
-    nodes, history = list(selection.nodes), selection.history
-    cells = min(_CELLS, max(_LEAST_CELLS, _CLUSTER_CELLS // len(nodes)))
-    step = max(1, -(-(selection.end - selection.start + 1) // cells), usual_pause(selection))
-    values, times = {}, np.empty(0, np.int64)
+    """Return every metric of every node in cells of equal time: means and extremes, of status the worst."""
+    nodes = list(selection.nodes)
+    most = min(_CELLS, max(_LEAST_CELLS, _CLUSTER_CELLS // len(nodes)))
+    span, pauses = (selection.start, selection.end), usual_pauses(selection)
+    cells = Cells(span, cell_width(span, most, common_pause(pauses)))
+
+    values: dict[str, Matrix] = {}
+    extremes: dict[str, tuple[Matrix, Matrix]] = {}
     for metric in selection.metrics:
-        times, values[metric] = history.resampled(
-            metric,
-            nodes,
-            step=step,
-            start=selection.start,
-            end=selection.end,
-            statistic="maximum" if metric == STATUS else "mean",
+        found = [(selection.series(node, metric), pauses[node]) for node in nodes]
+        least, mean, greatest = (
+            np.array([cells.of(series, pause, statistic) for series, pause in found]) for statistic in _STATISTICS
         )
+        values[metric] = greatest if metric == STATUS else mean
+        extremes[metric] = least, greatest
     rows = sum(len(selection.series(node, selection.metrics_of(node)[0])) for node in nodes)
-    return ClusterGrid(nodes, times, step, values, rows)
+    return ClusterGrid(nodes, cells.times, cells.step, values, extremes, rows)

@@ -21,7 +21,7 @@ from mega_data_factory.visualization.export import export_frame
 from mega_data_factory.visualization.figures import SUFFIXES, checked_suffix, write_figure
 from mega_data_factory.visualization.formats import plural
 from mega_data_factory.visualization.history import HistoryRetention, MetricsHistory
-from mega_data_factory.visualization.nodes import findings, frames
+from mega_data_factory.visualization.nodes import changes, findings, frames
 from mega_data_factory.visualization.nodes.metric_names import STATUS, STATUS_CODES
 from mega_data_factory.visualization.nodes.points import Value, checked, status_code
 from mega_data_factory.visualization.nodes.questions import NodeQuestions
@@ -215,8 +215,8 @@ class MetricsVisualizer(NodeQuestions):
     ) -> go.Figure:
         """The metrics that changed most in a window, see `changed`, before and during it."""
         part = self._chosen(output_path)
-        inside, before = findings.windows(part, window, baseline)
-        found = findings.changed(part, inside, before).head(top)
+        inside, before = changes.windows(part, window, baseline)
+        found = changes.changed(part, inside, before).head(top)
         span = (before[0], min(inside[1] + (inside[1] - inside[0]), part.end))
         around = Selection(part.history, part.nodes, part.metrics, *span)
         curves = [

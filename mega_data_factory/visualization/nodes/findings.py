@@ -1,9 +1,8 @@
-"""What analytics find in a history: strange points, metrics that changed, metrics that move together. Frames out."""
+"""Findings of analytics in a history: strange points, and metrics that move together. Frames out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,21 +12,27 @@ import pandas as pd
 from mega_data_factory.analytics import correlation
 from mega_data_factory.analytics.anomaly import AnomalyDetector, node_anomaly_rate
 from mega_data_factory.errors import VisualizationError
-from mega_data_factory.visualization.formats import plural, seconds
+from mega_data_factory.visualization.formats import plural
 from mega_data_factory.visualization.history import Series
+from mega_data_factory.visualization.nodes.clocks import (
+    Cells,
+    Matrix,
+    cell_width,
+    common_pause,
+    holders,
+    in_cells,
+    mean_of_known,
+    usual_pauses,
+)
 from mega_data_factory.visualization.nodes.metric_names import STATUS, metric_name
 from mega_data_factory.visualization.nodes.selection import Selection
-from mega_data_factory.visualization.nodes.times import TimeRange, bounds, text
 
-Matrix: TypeAlias = npt.NDArray[np.float64]
 Pair: TypeAlias = tuple[str, str]
 """A node and a metric."""
 
 _CELLS = 1_000  # of the grid on which series are compared
-_WINDOW_CELLS = 64  # of an incident
 _LEAST_CELLS = 8  # with a value; fewer have no correlation
-_BASELINE = 16  # windows before the incident, where nothing else is said
-_LATEST = 10_000  # points that say how far apart points usually are
+_MOVING = ["node_id", "metric", "correlation", "lag", "compared", "points"]
 
 
 class Strange(NamedTuple):
@@ -108,56 +113,6 @@ def anomaly_rate(selection: Selection, sensitivity: float, window: int) -> pd.Da
     return pd.concat(frames, ignore_index=True)
 
 
-def windows(selection: Selection, window: TimeRange, baseline: TimeRange) -> tuple[tuple[int, int], tuple[int, int]]:
-    """An incident and what it is compared with, in microseconds; what lies before it, where nothing is said.
-
-    Raises:
-        VisualizationError: no window is given, or there is not twice its length to compare it with.
-    """
-    span = (selection.start, selection.end)
-    if window is None:
-        raise VisualizationError("changed in which window?", hint='a pair (start, end), or the last "10m"')
-    start, end = bounds(window, span)
-    if baseline is not None:
-        return (start, end), bounds(baseline, span)
-    before = max(selection.start, start - _BASELINE * (end - start + 1))
-    if start - before < 2 * (end - start):
-        message = f"there is too little before {text(start)} to compare with: {seconds((start - before) / 1e6)}"
-        hint = f"at least {seconds(2 * (end - start) / 1e6)}, twice the window"
-        raise VisualizationError(message, hint=hint)
-    return (start, end), (before, start - 1)
-
-
-def changed(selection: Selection, window: tuple[int, int], baseline: tuple[int, int]) -> pd.DataFrame:
-    """How much every metric of every node is different in a window: `node_id, metric, score, before, during`.
-
-    Args:
-        selection: nodes and metrics.
-        window: the incident, microseconds since 1970 UTC, both included.
-        baseline: with what it is compared.
-
-    Returns:
-        Strongest first; `before` and `during` are means.
-
-    Raises:
-        VisualizationError: no metric has points both in the window and in the baseline.
-    """
-    step = max(1, (window[1] - window[0] + 1) // _WINDOW_CELLS, usual_pause(selection))
-    metrics = [metric for metric in selection.metrics if metric != STATUS]  # codes: no distance between them
-    if not metrics:
-        raise VisualizationError("no node has a metric that could change by some amount: a status alone is none")
-    selection = replace(selection, metrics=metrics)
-    pairs, before = on_grid(selection, baseline, step)
-    _, during = on_grid(selection, window, step)
-    frame = pd.DataFrame(pairs, columns=["node_id", "metric"])
-    frame["score"] = correlation.changed_scores(before, during)
-    frame["before"], frame["during"] = _means(before), _means(during)
-    frame = frame[frame["score"].notna()]
-    if frame.empty:
-        raise VisualizationError("no metric has enough points both in the window and in the baseline")
-    return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
-
-
 def moving_with(selection: Selection, target: Pair | str, max_lag: int) -> pd.DataFrame:
     """Which series move with one: `node_id, metric, correlation, lag, significant`, strongest first.
 
@@ -174,24 +129,61 @@ def moving_with(selection: Selection, target: Pair | str, max_lag: int) -> pd.Da
         VisualizationError: the target has no value in the time range.
         AnalysisError: there are too few points for the lag.
     """
-    step = _step(selection)
-    pairs, values = on_grid(selection, (selection.start, selection.end), step)
-    metric = target if isinstance(target, str) else target[1]
-    own = [at for at, pair in enumerate(pairs) if pair == target or (isinstance(target, str) and pair[1] == target)]
-    if not own or not np.isfinite(values[own]).any():
-        raise VisualizationError(f"there is no value of {metric} in the time range")
-    others = [at for at in range(len(pairs)) if at not in own or len(own) > 1]
-    cells = min(round(max_lag / step), values.shape[1] // 2)
-    wanted = _means(values[own].T)
-    strengths, lags = correlation.lagged_correlations(wanted, values[others], cells)
-    frame = pd.DataFrame([pairs[at] for at in others], columns=["node_id", "metric"])
-    frame["correlation"], frame["lag"] = strengths, lags * step / 1e6
-    compared = len(others) * (2 * cells + 1)
-    pairs_of = _compared_points(wanted, values[others], lags)
-    bounds_of = {points: correlation.by_chance(points, compared)[1] for points in set(pairs_of)}
-    frame["significant"] = np.abs(strengths) >= [bounds_of[points] for points in pairs_of]
+    pauses = usual_pauses(selection)
+    own = _own_pairs(selection, target)
+    pace = common_pause({node: pauses[node] for node, _ in own}) if own else 1
+    found = [
+        _moving_alike(selection, own, pairs, max(pace, pause), max_lag, pauses)
+        for pause, pairs in _by_pause(selection, own, pauses).items()
+    ]
+    frame = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=_MOVING)
+    compared = int(frame.pop("compared").sum())
+    points = frame.pop("points").tolist()
+    limits = {count: correlation.by_chance(count, compared)[1] for count in set(points)}
+    frame["significant"] = frame["correlation"].abs() >= [limits[count] for count in points]
     order = frame["correlation"].abs().sort_values(ascending=False, kind="stable").index
     return frame.loc[order].reset_index(drop=True)
+
+
+def _own_pairs(selection: Selection, target: Pair | str) -> list[Pair]:
+    """Return the series of the target, which are one, or of a metric that of each node."""
+    if not isinstance(target, str):
+        return [target] if target[0] in holders(selection, target[1]) else []
+    return [(node, target) for node in holders(selection, target)]
+
+
+def _by_pause(selection: Selection, own: Sequence[Pair], pauses: Mapping[str, int]) -> dict[int, list[Pair]]:
+    """Return the series to compare with the target, by how far apart their points are; a mean is compared with each."""
+    groups: dict[int, list[Pair]] = {}
+    for metric in selection.metrics:
+        for node in holders(selection, metric):
+            if (node, metric) not in own or len(own) > 1:
+                groups.setdefault(pauses[node], []).append((node, metric))
+    return groups
+
+
+def _moving_alike(
+    selection: Selection,
+    own: Sequence[Pair],
+    pairs: Sequence[Pair],
+    pause: int,
+    max_lag: int,
+    pauses: Mapping[str, int],
+) -> pd.DataFrame:
+    """Compare the target with series on cells that are a multiple of the pause of both, and so are the lags."""
+    span = (selection.start, selection.end)
+    cells = Cells(span, cell_width(span, _CELLS, pause))
+    target = mean_of_known(np.array([in_cells(selection, *pair, cells, pauses[pair[0]]) for pair in own]).T)
+    if not np.isfinite(target).any():
+        raise VisualizationError(f"there is no value of {own[0][1]} in the time range")
+    others = np.array([in_cells(selection, *pair, cells, pauses[pair[0]]) for pair in pairs])
+    reach = min(round(max_lag / cells.step), others.shape[1] // 2)
+    strengths, lags = correlation.lagged_correlations(target, others, reach)
+    frame = pd.DataFrame(pairs, columns=_MOVING[:2])
+    frame["correlation"], frame["lag"] = strengths, lags * cells.step / 1e6
+    frame["compared"] = 2 * reach + 1
+    frame["points"] = _compared_points(target, others, lags)
+    return frame
 
 
 def _compared_points(target: Matrix, others: Matrix, lags: npt.NDArray[np.intp]) -> list[int]:
@@ -206,10 +198,12 @@ def _compared_points(target: Matrix, others: Matrix, lags: npt.NDArray[np.intp])
 
 def correlation_matrix(selection: Selection) -> tuple[list[str], Matrix]:
     """Metrics, and how each moves with each at the same time, shape (metrics, metrics); of several nodes their mean."""
-    step = _step(selection)
+    pauses, span = usual_pauses(selection), (selection.start, selection.end)
+    cells = Cells(span, cell_width(span, _CELLS, common_pause(pauses)))
     names, rows = [], []
     for metric in selection.metrics:
-        values = _means(_metric_on_grid(selection, metric, (selection.start, selection.end), step)[1].T)
+        each = [in_cells(selection, node, metric, cells, pauses[node]) for node in holders(selection, metric)]
+        values = mean_of_known(np.array(each).T)
         if metric != STATUS and np.isfinite(values).sum() >= _LEAST_CELLS:
             names.append(metric)
             rows.append(values)
@@ -217,42 +211,3 @@ def correlation_matrix(selection: Selection) -> tuple[list[str], Matrix]:
         known = f"{plural(len(rows), 'metric')} with {_LEAST_CELLS} points or more in the time range"
         raise VisualizationError(f"too little is known for a correlation: {known}", hint="at least 2")
     return names, correlation.correlation_matrix(np.array(rows))
-
-
-def on_grid(selection: Selection, span: tuple[int, int], step: int) -> tuple[list[Pair], Matrix]:
-    """Every metric of every node that has it, in means over equal cells: names, and values of shape (pairs, cells)."""
-    pairs: list[Pair] = []
-    blocks: list[Matrix] = []
-    for metric in selection.metrics:
-        nodes, values = _metric_on_grid(selection, metric, span, step)
-        pairs += [(node, metric) for node in nodes]
-        blocks.append(values)
-    return pairs, np.concatenate(blocks)
-
-
-def _metric_on_grid(
-    selection: Selection, metric: str, span: tuple[int, int], step: int
-) -> tuple[Sequence[str], Matrix]:
-    nodes = [node for node in selection.nodes if metric in selection.history.metrics(node)]
-    _, values = selection.history.resampled(metric, nodes, step=step, start=span[0], end=span[1])
-    return nodes, values
-
-
-def _step(selection: Selection) -> int:
-    """Width of a cell: fine enough for `_CELLS` cells, but no finer than the points."""
-    return max(1, (selection.end - selection.start + 1) // _CELLS, usual_pause(selection))
-
-
-def usual_pause(selection: Selection) -> int:
-    """Median microseconds between the last points of the first node."""
-    node = selection.nodes[0]
-    times = selection.series(node, selection.metrics_of(node)[0]).timestamps[-_LATEST:]
-    return int(np.median(np.diff(times))) if len(times) > 1 else 1
-
-
-def _means(values: Matrix) -> Matrix:
-    """Mean of what is known of each row, (rows,); NaN where nothing is."""
-    known = np.isfinite(values)
-    count = known.sum(axis=1)
-    mean = (np.where(known, values, 0.0) / np.maximum(count, 1)[:, None]).sum(axis=1)  # the sum may be too large
-    return np.asarray(np.where(count > 0, mean, np.nan), np.float64)

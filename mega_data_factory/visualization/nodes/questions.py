@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mega_data_factory.visualization.history import MetricsHistory
-from mega_data_factory.visualization.nodes import findings, frames
+from mega_data_factory.visualization.nodes import changes, findings, frames
 from mega_data_factory.visualization.nodes.selection import Names, select
 from mega_data_factory.visualization.nodes.summary import summary
 from mega_data_factory.visualization.nodes.times import TimeRange, lag_microseconds
@@ -114,4 +114,4 @@ class NodeQuestions:
             `node_id, metric, score, before, during`, strongest first; about 1 is usual, beyond 3 seldom chance.
         """
         part = select(self.history)
-        return findings.changed(part, *findings.windows(part, window, baseline))
+        return changes.changed(part, *changes.windows(part, window, baseline))

@@ -31,6 +31,7 @@ class ClusterGrid:
         times: int64 (cells,), beginnings, microseconds since 1970 UTC.
         step: width of a cell in microseconds.
         values: of each metric, float64 (n, cells): mean in the cell, of `status` the worst; NaN where unknown.
+        extremes: of each metric, least and greatest value in the cell, (n, cells) each.
         points: rows that went into it, of all nodes.
     """
 
@@ -38,6 +39,7 @@ class ClusterGrid:
     times: npt.NDArray[np.int64]
     step: int
     values: Mapping[str, Grid]
+    extremes: Mapping[str, tuple[Grid, Grid]]
     points: int
 
     @property
@@ -78,14 +80,14 @@ def cluster_overview(grid: ClusterGrid, theme: Theme = LIGHT, *, title: str, spa
 
 def _averages(grid: ClusterGrid, metric: str, row: Row, theme: Theme) -> list[go.Scatter]:
     """The mean of the nodes, on the band that they fill."""
-    low, mean, high = over_nodes(grid.values[metric])
+    mean = over_nodes(grid.values[metric])[1]
+    least, greatest = grid.extremes[metric]
+    low, high = over_nodes(least)[0], over_nodes(greatest)[2]
     name, colour = metric_name(metric), theme.colour(row.metrics.index(metric))
     label = f"{name.unit.hover()} ({name.unit.hover('customdata[0]')} to {name.unit.hover('customdata[1]')})"
     traces = []
     if len(grid.nodes) > 1:
-        known = np.isfinite(mean)
-        x = np.concatenate([grid.x[known], grid.x[known][::-1]])
-        y = np.concatenate([high[known], low[known][::-1]]).astype(np.float32)
+        x, y = _band(grid.x, low, high)
         band = {"fill": "toself", "fillcolor": theme.faint(colour, 0.12), "line": {"width": 0}, "hoverinfo": "skip"}
         traces.append(go.Scatter(x=x, y=y, mode="lines", showlegend=False, meta={"metric": metric}, **band))
     traces.append(
@@ -101,6 +103,15 @@ def _averages(grid: ClusterGrid, metric: str, row: Row, theme: Theme) -> list[go
         )
     )
     return traces
+
+
+def _band(x: Grid, low: Grid, high: Grid) -> tuple[Grid, npt.NDArray[np.float32]]:
+    """Return the outline of a band, a polygon for each streak of cells that are known, with a gap between them."""
+    known = np.flatnonzero(np.isfinite(low))
+    streaks = np.split(known, np.flatnonzero(np.diff(known) > 1) + 1)
+    xs = [np.concatenate([x[streak], x[streak][::-1], [np.nan]]) for streak in streaks]
+    ys = [np.concatenate([high[streak], low[streak][::-1], [np.nan]]) for streak in streaks]
+    return np.concatenate(xs)[:-1], np.concatenate(ys)[:-1].astype(np.float32)
 
 
 def _by_node(grid: ClusterGrid, metric: str, row: Row, theme: Theme) -> list[go.Scatter]:
@@ -127,7 +138,7 @@ def _by_node(grid: ClusterGrid, metric: str, row: Row, theme: Theme) -> list[go.
         if many:
             traces[-1].hovertemplate = None
     if many:
-        _, mean, high = over_nodes(grid.values[metric])
+        mean, high = over_nodes(grid.values[metric])[1], over_nodes(grid.extremes[metric][1])[2]
         line = {"color": theme.colour(0), "width": theme.line_width * 1.4}
         label = f"{unit.hover()} (at most {unit.hover('customdata')})"
         traces.append(
