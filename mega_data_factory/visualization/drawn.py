@@ -1,8 +1,8 @@
-"""From a selection to what the charts of nodes draw."""
+"""Conversion of a selection to what the charts of nodes draw."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -32,8 +32,8 @@ _LEAST_CELLS = 100  # of time, of however many nodes
 _CLUSTER_CELLS = 50_000  # of all nodes together: what a page of the usual size has room for
 
 
-def curves(selection: Selection) -> list[Curve]:
-    """A curve for every metric of every node except status, with as many points as a page has room for."""
+def curves(selection: Selection, labels: Mapping[str, str]) -> list[Curve]:
+    """Return a curve for every metric of every node except status, with as many points as a page has room for."""
     pairs = [(node, key) for node in selection.nodes for key in selection.metrics_of(node) if key != STATUS]
     share = max(4_000, _PAGE_POINTS // max(len(pairs), 1))
     found = []
@@ -42,12 +42,12 @@ def curves(selection: Selection) -> list[Curve]:
         series = selection.history.thinned(node, metric, share, selection.start, selection.end)
         if len(series) >= share // 2 and node not in rows:
             rows[node] = len(selection.series(node, metric))
-        found.append(Curve(node, metric, series, max(rows.get(node, 0), len(series))))
+        found.append(Curve(node, metric, series, max(rows.get(node, 0), len(series)), labels[node]))
     return [curve for curve in found if np.isfinite(curve.series.values).any()]
 
 
 def marks(selection: Selection, drawn: Sequence[Curve], sensitivity: float | None) -> Marks:
-    """Anomalies of up to 50 curves, unless `sensitivity` is None, and the states of a single node."""
+    """Return anomalies of up to 50 curves, unless `sensitivity` is None, and the states of a single node."""
     share = _JUDGED // max(len(drawn), 1)
     anomalies: list[Anomaly] = []
     if sensitivity is not None and share >= _LEAST_JUDGED:
@@ -60,17 +60,17 @@ def marks(selection: Selection, drawn: Sequence[Curve], sensitivity: float | Non
 
 
 def _anomalies(curve: Curve, sensitivity: float, most: int) -> list[Anomaly]:
-    """What is strange among the points that are drawn: of a long curve, its extremes."""
+    """Return what is strange among the points that are drawn: of a long curve, its extremes."""
     series = thinned(curve.series, most)
     whole = not curve.shortened and len(series) == len(curve.series)
     return [
         Anomaly(curve.node, curve.metric, row.timestamp, row.value, row.reason)
-        for row in strange(curve.node, curve.metric, series, sensitivity, timed=whole)
+        for row in strange(curve.shown, curve.metric, series, sensitivity, timed=whole)
     ]
 
 
 def states(node: str, series: Series) -> list[Period]:
-    """Stretches of equal status; each lasts until the next begins."""
+    """Return stretches of equal status; each lasts until the next begins."""
     known = series.known()
     if not len(known):
         return []
@@ -83,7 +83,7 @@ def states(node: str, series: Series) -> list[Period]:
     ]
 
 
-def cluster_grid(selection: Selection) -> ClusterGrid:
+def cluster_grid(selection: Selection, labels: Mapping[str, str]) -> ClusterGrid:
     """Return every metric of every node in cells of equal time: means and extremes, of status the worst."""
     nodes = list(selection.nodes)
     most = min(_CELLS, max(_LEAST_CELLS, _CLUSTER_CELLS // len(nodes)))
@@ -100,4 +100,4 @@ def cluster_grid(selection: Selection) -> ClusterGrid:
         values[metric] = greatest if metric == STATUS else mean
         extremes[metric] = least, greatest
     rows = sum(len(selection.series(node, selection.metrics_of(node)[0])) for node in nodes)
-    return ClusterGrid(nodes, cells.times, cells.step, values, extremes, rows)
+    return ClusterGrid(nodes, [labels[node] for node in nodes], cells.times, cells.step, values, extremes, rows)

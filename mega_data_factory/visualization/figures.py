@@ -88,6 +88,7 @@ def image(figure: go.Figure, kind: str, width: int, scale: float = 2.0) -> bytes
     except ImportError:
         hint = "pip install 'mega-data-factory[images]'"
         raise VisualizationError(f"a .{kind} needs the package kaleido", hint=hint) from None
+    figure = _without_controls(figure)
     height = figure.layout.height or 450
     options: dict[str, Any] = {"format": kind, "width": width, "height": height, "scale": scale}
     logging.getLogger("choreographer").setLevel(logging.CRITICAL)  # it logs a message cut in two with a traceback
@@ -98,6 +99,14 @@ def image(figure: go.Figure, kind: str, width: int, scale: float = 2.0) -> bytes
     except (RuntimeError, OSError, TimeoutError, ValueError) as error:
         raise VisualizationError(f"Chromium could not draw the .{kind}: {error}") from error
     return drawn
+
+
+def _without_controls(figure: go.Figure) -> go.Figure:
+    """Return a copy without buttons, which do nothing in an image."""
+    still = go.Figure(figure)
+    still.update_xaxes(rangeselector=None, rangeslider=None)
+    still.update_layout(updatemenus=None, sliders=None)
+    return still
 
 
 def browser(kind: str = "png") -> str:

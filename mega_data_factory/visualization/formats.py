@@ -156,3 +156,9 @@ RECORDS_PER_SECOND = Unit("records/s", ".3~s", " /s")
 SECONDS = Unit("seconds", ".3~s", "s")
 COUNT = Unit("", ",.0f")
 PLAIN = Unit("", ".4~g")
+
+
+def in_unit(value: float | None, unit: Unit) -> str:
+    """Write a value in its unit, in three significant digits: `87.3 %`, `1.23 MB/s`; `-` where there is none."""
+    write = {PERCENT: percent, BYTES: size, BYTES_PER_SECOND: byte_rate, OPERATIONS_PER_SECOND: rate, SECONDS: seconds}
+    return write.get(unit, number)(value)

@@ -1,4 +1,4 @@
-"""A visualizer of the nodes of a run that the metrics folder tells of. Beside the class, which knows of no runs."""
+"""Visualizer of the nodes of a stored run, apart from the class, which knows nothing of runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mega_data_factory.visualization.history import HistoryRetention
 from mega_data_factory.visualization.nodes.metric_names import KNOWN
 from mega_data_factory.visualization.visualizer import MetricsVisualizer
 
-_COLUMNS = ("node_id", "timestamp", *KNOWN)  # the table has the sizes of machines besides, which are no metrics
+_COLUMNS = ("node_id", "timestamp", *KNOWN)  # the table has also names and sizes of machines, which are not metrics
 
 
 def from_store(metrics: MetricsReader | Location, run: str = "latest", **options: Any) -> MetricsVisualizer:
-    """The nodes of a run as a visualizer, every sample as it was stored.
+    """Return a visualizer of the nodes of a run, with every sample as it was stored.
 
     Args:
         metrics: a reader, or the metrics folder: a path or a URI.
@@ -24,15 +24,18 @@ def from_store(metrics: MetricsReader | Location, run: str = "latest", **options
 
     Raises:
         MetricsError: there is no such run.
-        VisualizationError: no node was watched in it.
+        VisualizationError: no node metrics were recorded for it.
     """
     reader = metrics if isinstance(metrics, MetricsReader) else MetricsReader(metrics)
     run_id = reader.resolve(run)
     table = reader.nodes(run_id)
     if not table.num_rows:
         hint = "nodes are sampled every metrics.node_interval seconds; a very short run has no sample"
-        raise VisualizationError(f"no node was watched in the run {run_id}", hint=hint)
+        raise VisualizationError(f"no node metrics were recorded for run {run_id}", hint=hint)
     wanted = [name for name in table.column_names if name in _COLUMNS]
     visualizer = MetricsVisualizer(options.pop("retention", HistoryRetention.everything()), **options)
+    if "hostname" in table.column_names:
+        pairs = zip(table["node_id"].to_pylist(), table["hostname"].to_pylist(), strict=True)
+        visualizer.hosts |= {node: host for node, host in dict.fromkeys(pairs) if node and host}
     visualizer.add_frame(table.select(wanted).to_pandas())
     return visualizer

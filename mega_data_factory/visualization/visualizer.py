@@ -17,6 +17,7 @@ from mega_data_factory.storage import Location
 from mega_data_factory.visualization import drawn
 from mega_data_factory.visualization.charts.cluster import correlation, heatmap, node_metrics, overview
 from mega_data_factory.visualization.charts.cluster.lines import Curve
+from mega_data_factory.visualization.charts.labels import node_labels
 from mega_data_factory.visualization.export import export_frame
 from mega_data_factory.visualization.figures import SUFFIXES, checked_suffix, write_figure
 from mega_data_factory.visualization.formats import plural
@@ -24,6 +25,7 @@ from mega_data_factory.visualization.history import HistoryRetention, MetricsHis
 from mega_data_factory.visualization.nodes import changes, findings, frames
 from mega_data_factory.visualization.nodes.metric_names import STATUS, STATUS_CODES
 from mega_data_factory.visualization.nodes.points import Value, checked, status_code
+from mega_data_factory.visualization.nodes.prominent import prominent
 from mega_data_factory.visualization.nodes.questions import NodeQuestions
 from mega_data_factory.visualization.nodes.selection import Names, Selection, select
 from mega_data_factory.visualization.nodes.times import TimeRange, Timestamp, microseconds, text
@@ -53,6 +55,7 @@ class MetricsVisualizer(NodeQuestions):
         retention: what is kept for how long, see `HistoryRetention`.
         directory: a local folder in which the history lives and survives a crash; without it, in memory.
         theme: `light`, `dark`, or a `Theme` of your own.
+        hosts: names of hosts by node id, which plots show; ids by default, long ones as far as they differ.
         sensitivity: of anomaly detection, in (0, 1); lower than that of a single `AnomalyDetector` by default, for a
             picture holds dozens of metrics, and one alarm in 1,000 points of each would fill it with rings.
 
@@ -68,9 +71,11 @@ class MetricsVisualizer(NodeQuestions):
         directory: Location | None = None,
         *,
         theme: str | Theme = LIGHT,
+        hosts: Mapping[str, str] | None = None,
         sensitivity: float = SENSITIVITY,
     ) -> None:
         self.theme = theme_named(theme)
+        self.hosts = dict(hosts or {})
         AnomalyDetector(sensitivity)  # says now, not at the first plot, what is wrong with it
         super().__init__(MetricsHistory(retention, directory), sensitivity)
         self._met: dict[str, tuple[str, ...]] = {}  # names of metrics that were looked at, by node
@@ -134,14 +139,16 @@ class MetricsVisualizer(NodeQuestions):
             max_bytes: of a page; the more, the further in a zoom shows every point.
         """
         part = self._chosen(output_path, node_id, metrics, time_range)
-        curves = drawn.curves(part)
+        part, hidden = prominent(part) if metrics is None else (part, "")
+        labels = node_labels(part.nodes, self.hosts)
+        curves = drawn.curves(part, labels)
         if not curves:
             hint = "plot_cluster_overview draws a status alone" if STATUS in part.metrics else None
             raise VisualizationError(f"there is no value to draw of {part.named}", hint=hint)
         marks = drawn.marks(part, curves, self.sensitivity if anomalies else None)
         look, span = self._look(theme), (part.start, part.end)
-        several = plural(len(part.nodes), "node") if len(part.nodes) > 1 else part.nodes[0]
-        figure = node_metrics.node_metrics(curves, look, title=title or several, span=span, marks=marks)
+        several = plural(len(part.nodes), "node") if len(part.nodes) > 1 else labels[part.nodes[0]]
+        figure = node_metrics.node_metrics(curves, look, title=title or several, span=span, marks=marks, hidden=hidden)
         return self._written(figure, output_path, look, curves, max_bytes)
 
     def plot_cluster_overview(
@@ -161,7 +168,9 @@ class MetricsVisualizer(NodeQuestions):
         there = [metric for metric in _CLUSTER if metric in part.metrics]
         if not there:
             raise VisualizationError("no node has a metric of the overview", hint=f"such as {', '.join(_CLUSTER)}")
-        grid = drawn.cluster_grid(Selection(part.history, part.nodes, there, part.start, part.end))
+        grid = drawn.cluster_grid(
+            Selection(part.history, part.nodes, there, part.start, part.end), node_labels(part.nodes, self.hosts)
+        )
         look, heading = self._look(theme), title or f"Cluster of {plural(len(part.nodes), 'node')}"
         figure = overview.cluster_overview(grid, look, title=heading, span=(part.start, part.end))
         return self._written(figure, output_path, look)
@@ -181,9 +190,10 @@ class MetricsVisualizer(NodeQuestions):
         if part.metrics == [STATUS]:
             raise VisualizationError(f"{part.named} told no load, only a status", hint="plot_cluster_overview draws it")
         shown = select(self.history, part.nodes, metric).metrics[0]
-        look, grid = self._look(theme), drawn.cluster_grid(part)
+        part, hidden = prominent(part, keep=shown)
+        look, grid = self._look(theme), drawn.cluster_grid(part, node_labels(part.nodes, self.hosts))
         heading, span = title or f"Load of {plural(len(part.nodes), 'node')}", (part.start, part.end)
-        figure = heatmap.load_heatmap(grid, look, title=heading, span=span, metric=shown)
+        figure = heatmap.load_heatmap(grid, look, title=heading, span=span, metric=shown, hidden=hidden)
         return self._written(figure, output_path, look)
 
     def plot_correlations(
@@ -196,11 +206,16 @@ class MetricsVisualizer(NodeQuestions):
         title: str | None = None,
     ) -> go.Figure:
         """How the metrics of a node, or the means over several, move together."""
-        part = self._chosen(output_path, node, None, time_range)
+        part, hidden = prominent(self._chosen(output_path, node, None, time_range))
         names, values = findings.correlation_matrix(part)
         look = self._look(theme)
-        of = part.nodes[0] if len(part.nodes) == 1 else f"the mean of {plural(len(part.nodes), 'node')}"
-        figure = correlation.correlation_matrix(names, values, look, title=title or f"What moves together on {of}")
+        of = (
+            node_labels(part.nodes, self.hosts)[part.nodes[0]]
+            if len(part.nodes) == 1
+            else f"the mean of {plural(len(part.nodes), 'node')}"
+        )
+        heading = title or f"Metrics that move together on {of}"
+        figure = correlation.correlation_matrix(names, values, look, title=heading, hidden=hidden)
         return self._written(figure, output_path, look)
 
     def plot_incident(
@@ -213,19 +228,23 @@ class MetricsVisualizer(NodeQuestions):
         theme: str | Theme | None = None,
         title: str | None = None,
     ) -> go.Figure:
-        """The metrics that changed most in a window, see `changed`, before and during it."""
+        """Draw the metrics that changed most in a window, see `changed`, before and during it.
+
+        Drawn are those that changed by more than chance, silent nodes first; where none did, the strongest ones.
+        """
         part = self._chosen(output_path)
         inside, before = changes.windows(part, window, baseline)
-        found = changes.changed(part, inside, before).head(top)
+        found, words = changes.noteworthy(changes.changed(part, inside, before), top)
         span = (before[0], min(inside[1] + (inside[1] - inside[0]), part.end))
+        labels = node_labels(part.nodes, self.hosts)
         around = Selection(part.history, part.nodes, part.metrics, *span)
         curves = [
-            Curve(node, metric, series, len(series))
+            Curve(node, metric, series, len(series), labels[node])
             for node, metric in zip(found["node_id"], found["metric"], strict=True)
             for series in [around.series(node, metric)]
         ]
         look, heading = self._look(theme), title or f"What changed between {text(inside[0])} and {text(inside[1])}"
-        figure = correlation.incident(found, curves, look, title=heading, span=span, window=inside)
+        figure = correlation.incident(found, curves, look, title=heading, span=span, window=inside, notes=[words])
         return self._written(figure, output_path, look, curves)
 
     def export_metrics(

@@ -37,7 +37,7 @@ def test_the_nodes_of_a_run_are_those_of_the_store(metrics: Path) -> None:
 
 def test_a_run_without_nodes_says_so(metrics: Path) -> None:
     """No sample, or no such run: an error that says which."""
-    with pytest.raises(VisualizationError, match="no node was watched in the run run_blind"):
+    with pytest.raises(VisualizationError, match="no node metrics were recorded for run run_blind"):
         from_store(metrics, "run_blind")
     with pytest.raises(MetricsError, match="run_seeen"):
         from_store(metrics, "run_seeen")
@@ -62,7 +62,7 @@ def test_every_kind_of_plot_is_written(
         (["node", "-o", "x.htm"], 1, "did you mean `.html`"),
         (["node", "-o", "x.html", "--node", "nobody"], 1, "no node `nobody`"),
         (["node", "-o", "x.html", "--last", "soon"], 1, "`soon` is no age"),
-        (["node", "-o", "x.html", "--run", "run_blind"], 1, "no node was watched"),
+        (["node", "-o", "x.html", "--run", "run_blind"], 1, "no node metrics were recorded"),
         (["node", "-o", "x.html", "--metrics", "nowhere"], 2, "no metrics folder nowhere"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import json
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def test_the_overview_averages_nodes_whose_clocks_differ() -> None:
 
 
 def test_the_heat_map_has_every_node_and_metric() -> None:
-    """Both maps have a strip for each node; percent are coloured as they are, other metrics by their greatest."""
+    """Both maps have a strip for each node; percent are coloured as they are, others by twice their median."""
     visualizer = cluster(3)
     figure = visualizer.plot_heatmap()
     by_metric = [one for one in figure.data if one.yaxis == "y2"]
@@ -112,7 +113,7 @@ def test_the_heat_map_has_every_node_and_metric() -> None:
     assert list(by_metric[0].x) == ["CPU", "memory", "disk", "network", "disk I/O", "IOPS", "partitions"]
     cpu = values(np.arange(300), 0)["cpu_usage"].mean()
     assert by_metric[0].z[0][0] == pytest.approx(cpu, abs=1)
-    assert max(one.z[0][3] for one in by_metric) == 100
+    assert [one.z[0][3] for one in by_metric] == pytest.approx([50] * 3, abs=4)  # alike, so of one middle tone
     assert len([one for one in figure.data if one.yaxis is None]) == 3
 
 
@@ -291,3 +292,172 @@ def test_an_image_without_chromium_says_what_to_install(tmp_path: Path, monkeypa
     with pytest.raises(VisualizationError, match="BROWSER_PATH is /nowhere/chromium"):
         cluster(1, 5).plot_heatmap(tmp_path / "plot.svg")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_band_reaches_from_the_least_to_the_greatest_value() -> None:
+    """A spike of a second is in the band and at the pointer, though a cell holds the mean of many points."""
+    visualizer = MetricsVisualizer(HistoryRetention.everything())
+    for node in ("a", "b"):
+        cpu = np.full(20_000, 30.0)
+        if node == "a":
+            cpu[7_777], cpu[12_345] = 99.0, 2.0
+        visualizer.history.extend(node, (START + np.arange(20_000)) * 1_000_000, {"cpu_usage": cpu})
+    figure = visualizer.plot_cluster_overview()
+    band, mean = (one for one in figure.data if one.type == "scatter")
+    assert (np.nanmin(band.y), np.nanmax(band.y)) == (2.0, 99.0)
+    assert np.nanmax(mean.y) < 40
+    assert (np.nanmin(mean.customdata), np.nanmax(mean.customdata)) == (2.0, 99.0)
+
+
+def test_a_band_is_not_drawn_across_missing_data() -> None:
+    """While all nodes are silent there is no band: it ends, and begins again."""
+    visualizer = MetricsVisualizer()
+    for node in ("a", "b"):
+        for second in [*range(100), *range(200, 300)]:
+            visualizer.add_metrics(node, {"cpu_usage": 30.0 + (node == "a")}, START + second)
+    band = visualizer.plot_cluster_overview().data[0]
+    assert np.isnan(band.y).sum() == 1
+    inside = (band.x > (START + 110) * 1000) & (band.x < (START + 199) * 1000)
+    assert not inside.any()
+
+
+def test_a_slow_node_beside_a_fast_one_has_no_gaps() -> None:
+    """Where one node reports each second and one each minute, both have a value at every moment."""
+    visualizer = MetricsVisualizer()
+    for second in range(1_200):
+        visualizer.add_metrics("fast-1", {"partition_count": 1.0}, START + second)
+        visualizer.add_metrics("fast-2", {"partition_count": 2.0}, START + second)
+        if second % 60 == 0:
+            visualizer.add_metrics("slow", {"partition_count": 3.0}, START + second)
+    figure = visualizer.plot_cluster_overview()
+    assert np.isfinite(trace(figure, node="slow").y).all()
+
+
+@pytest.mark.parametrize("step", [30.0, 29.998, 10.0])
+def test_lags_are_multiples_of_the_sampling_step(step: float) -> None:
+    """However long the history, a lag is a whole number of samples, also where the clock jitters."""
+    chance = np.random.default_rng(8)
+    signal = chance.normal(0, 1, 4_000).cumsum()
+    visualizer = MetricsVisualizer(HistoryRetention.everything())
+    times = START + step * np.arange(3_990) + chance.uniform(0, 0.01, 3_990)
+    columns = {"network_io": signal[10:], "disk_io": signal[:-10]}
+    visualizer.history.extend("a", (times * 1e6).astype(np.int64), columns)
+    found = visualizer.correlations("network_io", "a", max_lag="20m").iloc[0]
+    assert found["lag"] % round(step) == 0
+    assert found["lag"] == pytest.approx(10 * step, abs=4 * step)  # of cells of four samples
+
+
+def silent_cluster() -> MetricsVisualizer:
+    """Five nodes with noise; of `node-3` nothing came in the last 100 seconds, of `node-5` no `iops`."""
+    noise = np.random.default_rng(5).normal(0, 1, (5, 2, 1_000))
+    visualizer = MetricsVisualizer()
+    for second in range(1_000):
+        for node in range(5):
+            if node == 2 and second >= 900:
+                continue
+            point = {"cpu_usage": 50 + noise[node, 0, second], "iops": 300 + noise[node, 1, second]}
+            if node == 4 and second >= 950:
+                point["iops"] = float("nan")
+            visualizer.add_metrics(f"node-{node + 1}", point, START + second)
+    return visualizer
+
+
+def test_a_node_that_fell_silent_is_the_strongest_change() -> None:
+    """It comes first, once for the whole node; a metric that is missing comes next; both with how long."""
+    visualizer = silent_cluster()
+    window = (START + 880, START + 999)
+    found = visualizer.changed(window)
+    assert found.loc[0, ["node_id", "change"]].tolist() == ["node-3", "node silent"]
+    assert found.loc[0, "silence"] == pytest.approx(100, abs=1)
+    assert found.loc[1, ["node_id", "metric", "change"]].tolist() == ["node-5", "iops", "silent"]
+    assert (found["node_id"] == "node-3").sum() == 1
+    assert np.isfinite(found["score"]).all()
+    assert found["score"].is_monotonic_decreasing
+    titles = [note.text for note in visualizer.plot_incident(None, window).layout.annotations]
+    assert "node-3 fell silent for 1 min 40 s" in titles[0]
+    assert "IOPS on node-5: no value for 50 s" in titles[1]
+    assert len(titles) == 3  # no row of a metric that did not change, and the note
+
+
+def test_usual_pauses_are_no_silence() -> None:
+    """A node that reports in bursts, with pauses like these all along, and one that is slow, did not fall silent."""
+    visualizer = MetricsVisualizer()
+    noise = np.random.default_rng(6).normal(0, 1, 2_000)
+    for second in range(2_000):
+        if second % 100 < 50:
+            visualizer.add_metrics("bursts", {"cpu_usage": 50 + noise[second]}, START + second)
+        if second % 60 == 0:
+            visualizer.add_metrics("slow", {"cpu_usage": 50 + noise[second]}, START + second)
+        visualizer.add_metrics("steady", {"cpu_usage": 50 + noise[second]}, START + second)
+    found = visualizer.changed((START + 1_850, START + 1_999))
+    assert not found["silence"].any()
+    assert {"steady", "slow"} <= set(found["node_id"])
+
+
+def test_an_incident_in_which_nothing_changed_says_so() -> None:
+    """Noise alone: the plot says that nothing changed by more than chance."""
+    noise = np.random.default_rng(9).normal(0, 1, 800)
+    visualizer = MetricsVisualizer()
+    for second in range(800):
+        visualizer.add_metrics("a", {"cpu_usage": 50 + noise[second]}, START + second)
+    figure = visualizer.plot_incident(None, (START + 700, START + 799))
+    assert "nothing changed by more than chance" in figure.layout.annotations[-1].text
+
+
+def test_a_node_of_many_metrics_is_drawn_in_part_and_says_so() -> None:
+    """Of 2,000 metrics those that moved most are drawn, metrics known by name always; chosen ones are drawn all."""
+    chance = np.random.default_rng(10)
+    columns = {f"metric_{at}": chance.normal(10, 1, 100) for at in range(1_998)}
+    columns["metric_1234"][50] = 500
+    columns["metric_777"][40:] += 40
+    columns["cpu_usage"] = np.full(100, 5.0)
+    visualizer = MetricsVisualizer(HistoryRetention.everything())
+    visualizer.history.extend("a", (START + np.arange(100)) * 1_000_000, columns)
+    figure = visualizer.plot_node_metrics()
+    drawn = {one.meta["metric"] for one in figure.data if "mark" not in one.meta}
+    assert len(drawn) == 50
+    assert {"cpu_usage", "metric_1234", "metric_777"} <= drawn
+    assert "50 of 1,999 metrics, those that moved most" in figure.layout.annotations[-1].text
+    chosen = [f"metric_{at}" for at in range(70)]
+    assert len(visualizer.plot_node_metrics(metrics=chosen, anomalies=False).data) == 70
+    assert len(visualizer.plot_correlations().data[0].x) == 50
+    assert {len(one.x) for one in visualizer.plot_heatmap().data if one.x is not None} == {50}
+
+
+def test_the_work_of_a_plot_grows_with_its_rows_not_with_their_square() -> None:
+    """Twice as many rows call about twice as many functions of Plotly, which checks a whole list for each addition."""
+    calls = []
+    for metrics in (40, 80):
+        visualizer = MetricsVisualizer()
+        names = [f"m{at}" for at in range(metrics)]
+        for second in range(10):
+            visualizer.add_metrics("a", {name: float(second) for name in names}, START + second)
+        profile = cProfile.Profile()
+        profile.runcall(visualizer.plot_node_metrics, metrics=names, anomalies=False)
+        calls.append(sum(entry.callcount for entry in profile.getstats()))
+    assert calls[1] < 2.6 * calls[0]
+
+
+def test_labels_at_the_pointer_are_whole() -> None:
+    """The reason of an anomaly is not cut: it is broken into lines."""
+    visualizer = MetricsVisualizer()
+    for second in range(600):
+        visualizer.add_metrics("a-node-with-a-name", {"cpu_usage": 98.0 if second == 500 else 40.0}, START + second)
+    rings = next(one for one in visualizer.plot_node_metrics(None).data if one.meta.get("mark"))
+    words = " ".join(rings.text).replace("<br>", " ")
+    assert "anything seen in" in words
+    assert "…" not in words
+
+
+def test_nodes_are_called_by_host_or_by_the_beginning_of_their_id() -> None:
+    """Ids of 56 digits are shortened as far as they differ; a host stands for its only node."""
+    ids = ["ab12" * 14, "ab12" * 3 + "ffff" * 11, "node-7"]
+    visualizer = MetricsVisualizer(hosts={"node-7": "worker-7.cluster"})
+    for second in range(30):
+        for node in ids:
+            visualizer.add_metrics(node, {"cpu_usage": 5.0, "status": "active"}, START + second)
+    strips = [one.name for one in visualizer.plot_cluster_overview().data if one.type == "heatmap"]
+    assert strips == ["ab12ab12ab12a", "ab12ab12ab12f", "worker-7.cluster"]
+    lines = visualizer.plot_node_metrics().data
+    assert [one.name for one in lines] == strips
+    assert [one.meta["node"] for one in lines] == ids

@@ -108,6 +108,19 @@ def changed(selection: Selection, window: Span, baseline: Span) -> pd.DataFrame:
     return frame.sort_values(["score", "silence"], ascending=False, kind="stable", ignore_index=True)
 
 
+def noteworthy(found: pd.DataFrame, most: int) -> tuple[pd.DataFrame, str]:
+    """Return the changes to draw, at most `most`: those beyond chance, or the strongest where none is; and a note."""
+    certain = found[found["score"] >= SELDOM_CHANCE]
+    if certain.empty:
+        return found.head(
+            most
+        ), f"nothing changed by more than chance (score {SELDOM_CHANCE:.0f}); the strongest are shown"
+    hidden = len(certain) - most
+    return certain.head(
+        most
+    ), f"{hidden} more changed by more than chance" if hidden > 0 else "all changes beyond chance"
+
+
 def _silent_rows(selection: Selection, silences: dict[tuple[str, str], Silence]) -> Iterator[tuple[object, ...]]:
     """Yield one row for each node of which all metrics fell silent, and one for each other silent metric."""
     for node in selection.nodes:

@@ -132,7 +132,7 @@
     const bar = document.getElementById("controls"), labels = (names) => Object.fromEntries(names.entries());
     for (const [kind, title] of [["node", "Nodes"], ["metric", "Metrics"]]) {
       const names = page[kind + "s"];
-      const titles = kind === "metric" ? page.titles : names;
+      const titles = kind === "metric" ? page.titles : page.labels;
       if (names.length > 1) {
         bar.append(chooser(title, [...names.keys()], labels(titles), (picked) => choose(kind, picked)));
       }

@@ -97,11 +97,16 @@ def _text(array: npt.NDArray[Any]) -> str:
 
 
 def _choices(traces: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Nodes and metrics that can be chosen, and how metrics are called."""
+    """Return the nodes and metrics that can be chosen, and what they are called."""
     metas = [trace.get("meta", {}) for trace in traces]
-    nodes = list(dict.fromkeys(meta["node"] for meta in metas if "node" in meta))
+    nodes = {meta["node"]: meta.get("label", meta["node"]) for meta in metas if "node" in meta}
     metrics = list(dict.fromkeys(meta["metric"] for meta in metas if "metric" in meta))
-    return {"nodes": nodes, "metrics": metrics, "titles": [metric_name(metric).title for metric in metrics]}
+    return {
+        "nodes": list(nodes),
+        "labels": list(nodes.values()),
+        "metrics": metrics,
+        "titles": [metric_name(metric).title for metric in metrics],
+    }
 
 
 def _facts(figure: go.Figure) -> dict[str, Any]:

@@ -1,17 +1,20 @@
-"""How metrics move together, and what changed in an incident."""
+"""Charts of metrics that move together, and of what changed in an incident."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
+from mega_data_factory.visualization import formats
 from mega_data_factory.visualization.charts.cluster.lines import Curve, line
 from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, axis_name, stacked
 from mega_data_factory.visualization.charts.labels import distinct, safe
+from mega_data_factory.visualization.nodes.changes import NODE_SILENT, SILENT
 from mega_data_factory.visualization.nodes.metric_names import metric_name
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
@@ -20,15 +23,16 @@ _MOST_TEXTS = 16  # metrics: of more, numbers do not fit into their squares
 
 
 def correlation_matrix(
-    metrics: Sequence[str], values: npt.NDArray[np.float64], theme: Theme = LIGHT, *, title: str
+    metrics: Sequence[str], values: npt.NDArray[np.float64], theme: Theme = LIGHT, *, title: str, hidden: str = ""
 ) -> go.Figure:
-    """A square of colours from -1 (they move against each other) to +1 (together).
+    """Draw a square of colours from -1 (they move against each other) to +1 (together).
 
     Args:
         metrics: keys, n of them.
         values: (n, n).
         theme: the look.
         title: of the figure, shown letter by letter.
+        hidden: says what is left out.
     """
     titles = distinct((metric_name(metric).title for metric in metrics), _LETTERS)
     heat = go.Heatmap(
@@ -55,7 +59,8 @@ def correlation_matrix(
         xaxis={"showline": False, "ticks": "", "constrain": "domain"},
         yaxis={"autorange": "reversed", "scaleanchor": "x", "constrain": "domain", "showgrid": False},
     )
-    add_note(figure, theme, ["correlation of changes; -1 against each other, +1 together"])
+    words = ["correlation of changes; -1 against each other, +1 together"]
+    add_note(figure, theme, [*words, hidden] if hidden else words)
     return figure
 
 
@@ -67,44 +72,63 @@ def incident(
     title: str,
     span: tuple[int, int],
     window: tuple[int, int],
+    notes: Sequence[str] = (),
 ) -> go.Figure:
-    """The metrics that changed most, one row each, strongest on top, with the window shaded.
+    """Draw the metrics that changed most, one row each, strongest on top, with the window shaded.
 
     Args:
-        found: `node_id, metric, score` of each curve, in their order.
+        found: a row of `changed` for each curve, in their order.
         curves: what to draw, before and during the incident.
         theme: the look.
         title: of the figure, shown letter by letter.
         span: start and end of the axis of time, microseconds since 1970 UTC.
         window: the incident, the same.
+        notes: words below the figure.
     """
-    rows = _rows(found)
+    rows = _rows(found, curves)
     figure = stacked(rows, theme, title=title, span=span)
     for at, curve in enumerate(curves):
         drawn, name = line(curve), metric_name(curve.metric)
         figure.add_scatter(
             x=drawn.x,
             y=drawn.y,
-            mode="lines",
-            name=safe(f"{name.title} on {curve.node}"),
+            mode="lines+markers" if len(drawn.x) == 1 else "lines",
+            name=safe(f"{name.title} on {curve.shown}"),
             line={"color": theme.colour(at)},
             yaxis=axis_name(at + 1, len(rows)),
             showlegend=False,
             hovertemplate=name.unit.hover(),
-            meta={"curve": at, "node": curve.node, "metric": curve.metric},
+            meta={"curve": at, "node": curve.node, "label": curve.shown, "metric": curve.metric},
         )
     _shade(figure, window, theme)
-    add_note(figure, theme, ["shaded: the window that is compared with the time before it"])
+    add_note(figure, theme, ["shaded: the window that is compared with the baseline", *notes])
     return figure
 
 
-def _rows(found: pd.DataFrame) -> list[Row]:
-    rows = []
-    for _, entry in found.iterrows():
-        name = metric_name(entry["metric"])
-        heading = f"{name.title} on {entry['node_id']} (score {entry['score']:.1f})"
-        rows.append(Row(heading, name.unit, [entry["metric"]], weight=0.8, crowded=True))
-    return rows
+def _rows(found: pd.DataFrame, curves: Sequence[Curve]) -> list[Row]:
+    """Return a row for each change; the axis need not start at 0, so that a small change of a large value shows."""
+    return [
+        Row(
+            _heading(entry, curve.shown),
+            metric_name(curve.metric).unit,
+            [curve.metric],
+            0.8,
+            {"rangemode": "normal"},
+            crowded=True,
+        )
+        for entry, curve in zip(found.to_dict("records"), curves, strict=True)
+    ]
+
+
+def _heading(entry: Mapping[Any, Any], node: str) -> str:
+    """Say what changed, in one line: `CPU on node-1: 12 % → 98 % (score 24)`."""
+    name = metric_name(entry["metric"])
+    if entry["change"] == NODE_SILENT:
+        return f"{node} fell silent for {formats.whole_seconds(entry['silence'])} (drawn: {name.title})"
+    if entry["change"] == SILENT:
+        return f"{name.title} on {node}: no value for {formats.whole_seconds(entry['silence'])}"
+    before, during = (formats.in_unit(entry[column], name.unit) for column in ("before", "during"))
+    return f"{name.title} on {node}: {before} → {during} (score {entry['score']:.1f})"
 
 
 def _shade(figure: go.Figure, window: tuple[int, int], theme: Theme) -> None:

@@ -19,12 +19,12 @@ _LETTERS = 16  # of a metric's name below its column, where it may have to stand
 
 
 def load_heatmap(
-    grid: ClusterGrid, theme: Theme = LIGHT, *, title: str, span: tuple[int, int], metric: str
+    grid: ClusterGrid, theme: Theme = LIGHT, *, title: str, span: tuple[int, int], metric: str, hidden: str = ""
 ) -> go.Figure:
-    """One metric of every node over time, and above it the mean of every metric of every node.
+    """Draw one metric of every node over time, and above it the mean of every metric of every node.
 
-    Percent are coloured from 0 to 100. Other metrics have no common scale: they are coloured from 0 to the greatest
-    mean of any node, and the label tells the value.
+    Percent are coloured from 0 to 100. Other metrics have no common scale: a column is coloured from 0 to twice the
+    median of its nodes, so that nodes that are alike look alike, in a middle tone, and one with twice as much is dark.
 
     Args:
         grid: metrics of nodes.
@@ -32,17 +32,21 @@ def load_heatmap(
         title: of the figure, shown letter by letter.
         span: start and end of the axis of time, microseconds since 1970 UTC.
         metric: of the map over time.
+        hidden: says what is left out.
     """
     name = metric_name(metric)
     weight = max(1.0, 0.35 + len(grid.nodes) / _NODES * 2.2)
-    axis = strip_axis(grid.nodes)
+    axis = strip_axis(grid.labels)
     by_time = Row(f"{name.title} over time", formats.COUNT, [metric], weight, axis, scalable=False, crowded=True)
     by_metric = Row("Mean of each metric", formats.COUNT, [], weight, axis | {"anchor": "x2"}, False, True)
     figure = stacked([by_metric, by_time], theme, title=title, span=span)
     _over_time(figure, grid, metric, theme)
     _by_metric(figure, grid, theme)
     figure.update_layout(hovermode="closest")
-    add_note(figure, theme, [f"{formats.count(grid.points)} points in cells of {formats.seconds(grid.step / 1e6)}"])
+    words = [f"{formats.count(grid.points)} points, means in cells of {formats.seconds(grid.step / 1e6)}"]
+    if any(metric_name(metric).unit is not formats.PERCENT for metric in grid.values if metric != STATUS):
+        words.append("columns that are not percent: from 0 to twice the median of the nodes")
+    add_note(figure, theme, [*words, hidden] if hidden else words)
     return figure
 
 
@@ -55,7 +59,7 @@ def _over_time(figure: go.Figure, grid: ClusterGrid, metric: str, theme: Theme) 
             x0=float(grid.x[0]),
             dx=grid.step / 1e3,
             y=[at],
-            name=safe(node),
+            name=safe(grid.labels[at]),
             z=row[None].astype(np.float32),
             zmin=0,
             zmax=most,
@@ -64,7 +68,7 @@ def _over_time(figure: go.Figure, grid: ClusterGrid, metric: str, theme: Theme) 
             colorbar=_bar(domain, name.unit.name),
             ygap=1,
             hovertemplate=f"%{{fullData.name}}<br>%{{x|%Y-%m-%d %H:%M:%S}}<br>{name.unit.hover('z')}<extra></extra>",
-            meta={"node": node, "strip": True},
+            meta={"node": node, "label": grid.labels[at], "strip": True},
         )
 
 
@@ -78,21 +82,26 @@ def _by_metric(figure: go.Figure, grid: ClusterGrid, theme: Theme) -> None:
         figure.add_heatmap(
             x=titles,
             y=[at],
-            name=safe(node),
+            name=safe(grid.labels[at]),
             z=shares[at][None].astype(np.float32),
-            text=[[_worded(value, metric) for value, metric in zip(means[at], metrics, strict=True)]],
+            text=[
+                [
+                    formats.in_unit(value, metric_name(metric).unit)
+                    for value, metric in zip(means[at], metrics, strict=True)
+                ]
+            ],
             texttemplate="%{text}" if len(grid.nodes) <= _NODES else None,
             zmin=0,
             zmax=100,
             colorscale=theme.scale(theme.sequential),
             showscale=at == 0,
-            colorbar=_bar(domain, "% of full scale"),
+            colorbar=_bar(domain, "% of scale"),
             xgap=1,
             ygap=1,
             xaxis="x2",
             yaxis="y2",
             hovertemplate="%{fullData.name}<br>%{x}: %{text}<extra></extra>",
-            meta={"node": node, "strip": True},
+            meta={"node": node, "label": grid.labels[at], "strip": True},
         )
     figure.update_layout(xaxis2={"type": "category", "anchor": "y2", "showgrid": False, "ticks": ""})
 
@@ -103,21 +112,12 @@ def _bar(domain: tuple[float, float], title: str) -> dict[str, object]:
 
 
 def _shares(means: npt.NDArray[np.float64], metric: str) -> npt.NDArray[np.float64]:
-    """Means of one metric as percent of its full scale: of 100 percent, or of the greatest."""
+    """Return means of one metric as percent of its scale: of 100 percent, or of twice the median of the nodes."""
     if metric_name(metric).unit is formats.PERCENT:
         return means
     known = means[np.isfinite(means)]
-    return 100.0 * means / (float(known.max(initial=0.0)) or 1.0)
-
-
-def _worded(value: float, metric: str) -> str:
-    if not np.isfinite(value):
-        return formats.NOTHING
-    unit = metric_name(metric).unit
-    write = {
-        formats.PERCENT: formats.percent,
-        formats.BYTES: formats.size,
-        formats.BYTES_PER_SECOND: formats.byte_rate,
-        formats.OPERATIONS_PER_SECOND: formats.rate,
-    }
-    return write.get(unit, formats.number)(float(value))
+    middle = float(np.median(known)) if len(known) else 0.0
+    scale = 2.0 * middle if middle > 0.0 else float(known.max(initial=0.0)) or 1.0
+    with np.errstate(over="ignore"):
+        shares: npt.NDArray[np.float64] = 100.0 * (means / scale)
+    return np.clip(shares, 0.0, 100.0)

@@ -24,12 +24,19 @@ class Curve:
         metric: key of the metric.
         series: its points in the time range, all of them or as many as a page is to hold.
         points: how many there were.
+        label: name of the node in the plot; its id when empty.
     """
 
     node: str
     metric: str
     series: Series
     points: int
+    label: str = ""
+
+    @property
+    def shown(self) -> str:
+        """Name of the node in the plot."""
+        return self.label or self.node
 
     @property
     def shortened(self) -> bool:

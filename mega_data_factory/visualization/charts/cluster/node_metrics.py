@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from mega_data_factory.visualization.charts.cluster.lines import POINTS, Curve, Line, line
 from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, axis_name, legend_name, stacked
 from mega_data_factory.visualization.charts.frame import dashes
-from mega_data_factory.visualization.charts.labels import safe
+from mega_data_factory.visualization.charts.labels import safe, sentence
 from mega_data_factory.visualization.formats import COUNT, plural
 from mega_data_factory.visualization.nodes.metric_names import metric_name, status_word
 from mega_data_factory.visualization.theme import LIGHT, Theme
@@ -80,6 +80,7 @@ def node_metrics(
     span: tuple[int, int],
     marks: Marks = NO_MARKS,
     points: int = POINTS,
+    hidden: str = "",
 ) -> go.Figure:
     """The curves of one node, in rows of one unit each; of several nodes, in a row for each metric.
 
@@ -90,6 +91,7 @@ def node_metrics(
         span: start and end of the axis of time, microseconds since 1970 UTC.
         marks: anomalies and states to mark.
         points: of a line, at most.
+        hidden: says what is left out.
     """
     nodes = list(dict.fromkeys(curve.node for curve in curves))
     rows = _rows(curves, len(nodes))
@@ -103,7 +105,7 @@ def node_metrics(
         figure.add_trace(trace)
     for shape in _shading(marks.periods, theme):
         figure.add_shape(shape)
-    _tell(figure, notes, theme)
+    _tell(figure, notes, theme, hidden)
     return figure
 
 
@@ -128,14 +130,14 @@ def _trace(at: int, curve: Curve, drawn: Line, rows: Sequence[Row], nodes: Seque
     return go.Scatter(
         x=drawn.x,
         y=drawn.y,
-        name=safe(curve.node if several else name.title),
+        name=safe(curve.shown if several else name.title),
         mode="lines+markers" if len(drawn.x) == 1 else "lines",
         line={"color": theme.colour(colour), "dash": dashes(colour, len(theme.palette)), "shape": shape},
         yaxis=axis_name(number, len(rows)),
         legend=legend_name(number, len(rows)),
         legendgroup=safe(curve.node) if several else None,
         hovertemplate=name.unit.hover(),
-        meta={"curve": at, "node": curve.node, "metric": curve.metric},
+        meta={"curve": at, "node": curve.node, "label": curve.shown, "metric": curve.metric},
     )
 
 
@@ -149,7 +151,7 @@ def _marks(anomalies: Iterable[Anomaly], rows: Sequence[Row], theme: Theme) -> I
         yield go.Scatter(
             x=np.array([anomaly.timestamp for anomaly in found]) / 1e3,
             y=np.array([anomaly.value for anomaly in found]),
-            text=[safe(anomaly.reason) for anomaly in found],
+            text=[sentence(anomaly.reason) for anomaly in found],
             name="anomaly",
             mode="markers",
             marker={"symbol": "circle-open", "size": 9, "color": theme.text, "line": {"width": 1.5}},
@@ -178,14 +180,15 @@ def _shading(periods: Iterable[Period], theme: Theme) -> Iterable[dict[str, obje
             }
 
 
-def _tell(figure: go.Figure, lines: Sequence[Line], theme: Theme) -> None:
+def _tell(figure: go.Figure, lines: Sequence[Line], theme: Theme, hidden: str) -> None:
     """Say below the plot what was thinned, and what rings and shades mean."""
     thinned = []
     if shortened := [line for line in lines if line.shortened]:
         most = max(shortened, key=lambda line: line.points)
         thinned.append(most.note + (f" (and {plural(len(shortened) - 1, 'more line')})" if len(shortened) > 1 else ""))
     names = sorted({shape.name for shape in figure.layout.shapes})
-    legend = [f"shaded: {' or '.join(names)}"] if names else []
+    legend = [hidden] if hidden else []
+    legend += [f"shaded: {' or '.join(names)}"] if names else []
     if any((trace.meta or {}).get("mark") for trace in figure.data):
         legend.append("rings: anomalies")
     add_note(figure, theme, legend, thinned)

@@ -28,6 +28,7 @@ class ClusterGrid:
 
     Attributes:
         nodes: ids, n of them.
+        labels: their names in the plot.
         times: int64 (cells,), beginnings, microseconds since 1970 UTC.
         step: width of a cell in microseconds.
         values: of each metric, float64 (n, cells): mean in the cell, of `status` the worst; NaN where unknown.
@@ -36,6 +37,7 @@ class ClusterGrid:
     """
 
     nodes: Sequence[str]
+    labels: Sequence[str]
     times: npt.NDArray[np.int64]
     step: int
     values: Mapping[str, Grid]
@@ -126,12 +128,12 @@ def _by_node(grid: ClusterGrid, metric: str, row: Row, theme: Theme) -> list[go.
         traces.append(
             go.Scatter(
                 y=values.astype(np.float32),
-                name=safe(node),
+                name=safe(grid.labels[at]),
                 mode=_mode(values),
                 line={"color": colour, "width": 1 if many else theme.line_width},
                 hovertemplate=unit.hover(),
                 hoverinfo="skip" if many else None,
-                meta={"metric": metric, "node": node},
+                meta={"metric": metric, "node": node, "label": grid.labels[at]},
                 **clock,
             )
         )
@@ -159,7 +161,7 @@ def _by_node(grid: ClusterGrid, metric: str, row: Row, theme: Theme) -> list[go.
 def _status_row(grid: ClusterGrid) -> Row:
     nodes = len(grid.nodes)
     weight = min(0.45 + 0.1 * nodes, 3.0)
-    layout = strip_axis(grid.nodes)
+    layout = strip_axis(grid.labels)
     return Row("Status of nodes", formats.COUNT, [STATUS], weight, layout, scalable=False, crowded=True)
 
 
@@ -177,9 +179,9 @@ def _status(grid: ClusterGrid, metric: str, _row: Row, theme: Theme) -> list[go.
                 dx=grid.step / 1e3,
                 y=[at],
                 z=np.ceil(codes)[None].astype(np.float32),
-                name=safe(node),
+                name=safe(grid.labels[at]),
                 hovertemplate=f"%{{fullData.name}}: %{{z}} ({words})<extra></extra>",
-                meta={"metric": STATUS, "node": node, "strip": True},
+                meta={"metric": STATUS, "node": node, "label": grid.labels[at], "strip": True},
                 **strip,
             )
         )

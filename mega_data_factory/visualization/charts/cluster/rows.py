@@ -15,6 +15,7 @@ from mega_data_factory.visualization.theme import Theme
 _ROW = 170  # pixels of a row of weight 1, with its title
 HEAD = 40
 """Pixels of a row that its title and its legend take."""
+_LEAST_SPAN = 5_000.0  # milliseconds to both sides of a single moment
 _TOP, _BOTTOM = 96, 84  # margins: the title and the buttons; labels of time and the note
 
 _BUTTONS = [
@@ -69,6 +70,7 @@ def stacked(rows: Sequence[Row], theme: Theme, *, title: str, span: tuple[int, i
         span: start and end of the axis of time, microseconds since 1970 UTC.
     """
     total = sum(row.weight for row in rows)
+    x_axis = {"type": "date", "domain": [0, 1], "rangeselector": _selector(theme), "hoverformat": "%Y-%m-%d %H:%M:%S"}
     inner = _ROW * total
     figure = go.Figure()
     figure.update_layout(
@@ -79,25 +81,29 @@ def stacked(rows: Sequence[Row], theme: Theme, *, title: str, span: tuple[int, i
         hovermode="x unified",
         hoversubplots="axis",
         showlegend=True,
-        xaxis={"type": "date", "domain": [0, 1], "rangeselector": _selector(theme), "hoverformat": "%Y-%m-%d %H:%M:%S"},
+        xaxis=x_axis | {"range": shown_span(span)},
     )
     entries = [
         {"axis": axis_name(number, len(rows)), "weight": row.weight, "scalable": row.scalable, "crowded": row.crowded}
         for number, row in enumerate(rows, 1)
     ]
     figure.update_layout(meta={"rows": entries, "head": HEAD, "span": [time / 1e3 for time in span]})
+    placed: dict[str, Any] = {}
+    titles = []
     top = 1.0
     for number, row in enumerate(rows, 1):
         height = row.weight / total
         upper = top - HEAD / inner
-        _place(figure, row, number, len(rows), (top - height, upper), theme)
+        axis = axis_name(number, len(rows))
+        placed |= _place(row, axis, legend_name(number, len(rows)), (top - height, upper))
+        titles.append(_title(row, axis, upper, theme))
         top -= height
+    figure.update_layout(placed | {"annotations": titles})  # at once: Plotly checks all of a list that is added to
     return figure
 
 
-def _place(figure: go.Figure, row: Row, number: int, rows: int, domain: tuple[float, float], theme: Theme) -> None:
-    """The y axis of a row, its title at the left above it, its legend at the right."""
-    axis = axis_name(number, rows)
+def _place(row: Row, axis: str, legend: str, domain: tuple[float, float]) -> dict[str, Any]:
+    """Return the layout of the y axis of a row and of its legend, at the right above it."""
     y_axis = {
         "domain": [max(domain[0], 0), domain[1]],
         "title": {"text": row.unit.name},
@@ -106,21 +112,33 @@ def _place(figure: go.Figure, row: Row, number: int, rows: int, domain: tuple[fl
         "exponentformat": "SI",
         "anchor": "x",
     }
-    figure.update_layout({axis.replace("y", "yaxis"): y_axis | (row.layout or {})})
-    legend = {"x": 1, "xanchor": "right", "y": domain[1], "yanchor": "bottom", "orientation": "h"}
-    figure.update_layout({legend_name(number, rows): legend | {"visible": not row.crowded}})
-    figure.add_annotation(
-        text=f"<b>{safe(row.title)}</b>",
-        name=f"title {axis}",
-        xref="paper",
-        yref="paper",
-        x=0,
-        y=domain[1],
-        yshift=4,
-        xanchor="left",
-        yanchor="bottom",
-        font={"size": theme.font_size + 1, "color": theme.text},
-    )
+    box = {"x": 1, "xanchor": "right", "y": domain[1], "yanchor": "bottom", "orientation": "h"}
+    return {
+        axis.replace("y", "yaxis"): y_axis | (row.layout or {}),
+        legend: box | {"visible": not row.crowded},
+    }
+
+
+def _title(row: Row, axis: str, upper: float, theme: Theme) -> dict[str, Any]:
+    """Return the title of a row, at the left above it."""
+    return {
+        "text": f"<b>{safe(row.title, 80)}</b>",
+        "name": f"title {axis}",
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0,
+        "y": upper,
+        "yshift": 4,
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "font": {"size": theme.font_size + 1, "color": theme.text},
+    }
+
+
+def shown_span(span: tuple[int, int]) -> list[float]:
+    """Return the range of the axis of time in milliseconds; of a single moment, some seconds around it."""
+    start, end = (time / 1e3 for time in span)
+    return [start, end] if end > start else [start - _LEAST_SPAN, end + _LEAST_SPAN]
 
 
 def add_note(figure: go.Figure, theme: Theme, words: Sequence[str], thinned: Sequence[str] = ()) -> None:
