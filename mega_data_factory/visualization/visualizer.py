@@ -55,7 +55,8 @@ class MetricsVisualizer(NodeQuestions):
         retention: what is kept for how long, see `HistoryRetention`.
         directory: a local folder in which the history lives and survives a crash; without it, in memory.
         theme: `light`, `dark`, or a `Theme` of your own.
-        hosts: names of hosts by node id, which plots show; ids by default, long ones as far as they differ.
+        hosts: names of hosts by node id, which plots show in place of long numbers; without one, a long number is shown
+            as far as it differs from others.
         sensitivity: of anomaly detection, in (0, 1); lower than that of a single `AnomalyDetector` by default, for a
             picture holds dozens of metrics, and one alarm in 1,000 points of each would fill it with rings.
 

@@ -450,14 +450,14 @@ def test_labels_at_the_pointer_are_whole() -> None:
 
 
 def test_nodes_are_called_by_host_or_by_the_beginning_of_their_id() -> None:
-    """Ids of 56 digits are shortened as far as they differ; a host stands for its only node."""
-    ids = ["ab12" * 14, "ab12" * 3 + "ffff" * 11, "node-7"]
-    visualizer = MetricsVisualizer(hosts={"node-7": "worker-7.cluster"})
+    """Ids of 56 digits are shortened as far as they differ; a host stands for its only node; readable ids stay."""
+    ids = ["ab12" * 14, "ab12" * 3 + "ffff" * 11, "cd34" * 14, "node-7"]
+    visualizer = MetricsVisualizer(hosts={"node-7": "10.0.0.7", "cd34" * 14: "worker-3.cluster"})
     for second in range(30):
         for node in ids:
             visualizer.add_metrics(node, {"cpu_usage": 5.0, "status": "active"}, START + second)
     strips = [one.name for one in visualizer.plot_cluster_overview().data if one.type == "heatmap"]
-    assert strips == ["ab12ab12ab12a", "ab12ab12ab12f", "worker-7.cluster"]
+    assert strips == ["ab12ab12ab12a", "ab12ab12ab12f", "worker-3.cluster", "node-7"]
     lines = visualizer.plot_node_metrics().data
     assert [one.name for one in lines] == strips
     assert [one.meta["node"] for one in lines] == ids

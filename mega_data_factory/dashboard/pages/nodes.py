@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +16,9 @@ from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.errors import MdfError
 from mega_data_factory.visualization import MetricsVisualizer
-from mega_data_factory.visualization.formats import moment, number, plural
+from mega_data_factory.visualization.charts.labels import node_labels
+from mega_data_factory.visualization.formats import moment, number, plural, whole_seconds
+from mega_data_factory.visualization.nodes.changes import NODE_SILENT
 
 RANGES = {"": "the whole run", "1m": "last minute", "10m": "last 10 minutes", "1h": "last hour", "24h": "last day"}
 MOST_ANOMALIES = 200
@@ -103,12 +105,19 @@ def address(view: str, nodes: list[str] | None, metrics: list[str] | None, perio
 
 def _controls(visualizer: MetricsVisualizer, wanted: Wanted) -> Component:
     history = visualizer.history
+    names = node_labels(history.nodes(), visualizer.hosts)
     period = {key: text for key, text in RANGES.items() if key}
     return html.Div(
         [
             dcc.Store(id="nodes-view", data=wanted.view),
-            _choice("Nodes", "nodes-nodes", history.nodes(), wanted.nodes, wanted.view not in _OF_ALL_NODES),
-            _choice("Metrics", "nodes-metrics", history.metrics(), wanted.metrics, wanted.view not in _OF_ALL_METRICS),
+            _choice("Nodes", "nodes-nodes", names, wanted.nodes, wanted.view not in _OF_ALL_NODES),
+            _choice(
+                "Metrics",
+                "nodes-metrics",
+                {name: name for name in history.metrics()},
+                wanted.metrics,
+                wanted.view not in _OF_ALL_METRICS,
+            ),
             html.Div(
                 [
                     html.Label("Time", htmlFor="nodes-period"),
@@ -121,7 +130,7 @@ def _controls(visualizer: MetricsVisualizer, wanted: Wanted) -> Component:
     )
 
 
-def _choice(title: str, name: str, options: list[str], value: list[str] | None, counts: bool) -> Component:
+def _choice(title: str, name: str, options: dict[str, str], value: list[str] | None, counts: bool) -> Component:
     picker = dcc.Dropdown(
         id=name, options=options, value=value or [], multi=True, placeholder=f"all {title.lower()}", disabled=not counts
     )
@@ -163,14 +172,21 @@ def _together(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list
 
 def _changed(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
     window = wanted.period or _last_fifth(visualizer)
+    labels = node_labels(visualizer.history.nodes(), visualizer.hosts)
     rows = [
-        (row["node_id"], row["metric"], *(number(row[key]) for key in ("before", "during", "score")))
+        (labels[row["node_id"]], _what_changed(row), *(number(row[key]) for key in ("before", "during", "score")))
         for row in visualizer.changed(window).head(40).to_dict("records")
     ]
     figure = visualizer.plot_incident(None, window, theme=view.theme)
     note = html.P("A score near 1 is normal; above 3 it is rarely chance. Choose a time range to explain.")
     table = parts.table("Changes, the largest first", _CHANGE_COLUMNS, rows, first="node", words=("metric",))
     return [note, *_chart("changed", figure), parts.section("What changed", table)]
+
+
+def _what_changed(row: Mapping[Any, Any]) -> str:
+    if row["change"] == NODE_SILENT:
+        return f"all metrics: no value for {whole_seconds(row['silence'])}"
+    return f"{row['metric']}: no value for {whole_seconds(row['silence'])}" if row["silence"] else str(row["metric"])
 
 
 def _last_fifth(visualizer: MetricsVisualizer) -> str:

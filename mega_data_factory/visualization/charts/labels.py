@@ -35,19 +35,21 @@ def sentence(text: str) -> str:
 
 
 def node_labels(nodes: Sequence[str], hosts: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return a short name for each node that no other one has: its host, the beginning of a long id, or the id itself.
+    """Return a short name for each node, which no other one has.
+
+    An id that people can read stays as it is. A long number gives way to its host, or to its own beginning.
 
     Args:
         nodes: ids.
         hosts: names of hosts by node id; of those that several nodes share, the id is put behind.
     """
-    named = {node: (hosts or {}).get(node) or "" for node in nodes}
+    named = {node: (hosts or {}).get(node, "") if _LONG_ID.fullmatch(node) else "" for node in nodes}
     shared = {host for host, count in Counter(named.values()).items() if count > 1}
     length = _unique_length([node for node in nodes if _LONG_ID.fullmatch(node)])
     labels = {}
     for node, host in named.items():
         short = node[:length] if _LONG_ID.fullmatch(node) else node
-        labels[node] = short if not host or host == node else f"{host} {short}" if host in shared else host
+        labels[node] = short if not host else f"{host} {short}" if host in shared else host
     return labels if len(set(labels.values())) == len(labels) else {node: node for node in nodes}
 
 
