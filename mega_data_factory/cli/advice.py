@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
 from mega_data_factory.analytics.findings import Finding, find
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.framework.metrics.logs import logger
 
-_log = logging.getLogger("mega_data_factory")
+_log = logger("mega_data_factory")
 
 _TOLD = frozenset({"books", "ending"})
 """Findings that the summary of a run tells in its own words."""

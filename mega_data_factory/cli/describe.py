@@ -15,7 +15,7 @@ from mega_data_factory.cli.failures import SUCCESS, print_json
 from mega_data_factory.cli.screen import stderr, stdout
 from mega_data_factory.errors import InputError, ResourceError
 from mega_data_factory.framework.config import PipelineConfig
-from mega_data_factory.framework.metrics.redaction import redacted
+from mega_data_factory.framework.metrics.redaction import redacted, without_credentials
 from mega_data_factory.framework.places import check_folders
 from mega_data_factory.framework.plan import Plan, make_plan
 from mega_data_factory.framework.registry import Component
@@ -35,12 +35,12 @@ def validate(config: Path, overrides: Sequence[str], *, as_json: bool) -> int:
     missing = _missing_source(made)
     if as_json:
         answer = {"ok": True, "pipeline": made.config.name, "stages": len(made.stages), "operators": operators}
-        print_json(answer | {"warnings": [missing] if missing else []})
+        print_json(answer | {"warnings": [without_credentials(missing)] if missing else []})
     else:
         stages = plural(len(made.stages), "stage")
         stdout().print(f"ok: {escape(str(config))}: {stages}, {plural(operators, 'operator')}")
         if missing:
-            stderr().print(f"warning: {missing}", markup=False, soft_wrap=True)
+            stderr().print(f"warning: {without_credentials(missing)}", markup=False, soft_wrap=True)
     return SUCCESS
 
 
@@ -71,7 +71,7 @@ def plan(config: Path, overrides: Sequence[str], *, as_json: bool) -> int:
 def describe_plan(made: Plan) -> dict[str, Any]:
     """A plan as JSON values: names, parameters (secrets hidden), pools, resources, limits, and whether it fits."""
     executor = made.executor
-    return {
+    described = {
         "pipeline": made.config.name,
         "engine": executor.engine,
         "ray_address": executor.ray_address,
@@ -94,6 +94,7 @@ def describe_plan(made: Plan) -> dict[str, Any]:
         "dedup_num_buckets": executor.dedup_num_buckets if made.needs_claims else 0,
         "fit": _fit(made),
     }
+    return redacted(described, executor.metrics.redact)
 
 
 def _fit(made: Plan) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def _fit(made: Plan) -> dict[str, Any]:
 
 
 def _component(component: Component) -> dict[str, Any]:
-    return {"name": component.name, "class": component.target, "params": redacted(component.params)}
+    return {"name": component.name, "class": component.target, "params": dict(component.params)}
 
 
 def _tree(described: Mapping[str, Any]) -> Tree:

@@ -36,13 +36,18 @@ def tell(error: MdfError, *, as_json: bool) -> int:
     Returns:
         The exit code.
     """
-    shown = {name: None if text is None else without_credentials(text) for name, text in error.as_dict().items()}
+    shown = as_json_error(error)
     print_text(f"error[{error.slug}]: {shown['message']}", sys.stderr)
     if shown["hint"]:
         print_text(f"  hint: {shown['hint']}", sys.stderr)
     if as_json:
         print_json({"error": shown})
     return exit_code(error)
+
+
+def as_json_error(error: MdfError) -> dict[str, str | None]:
+    """Return slug, message and hint of an error, without credentials."""
+    return {name: None if text is None else without_credentials(text) for name, text in error.as_dict().items()}
 
 
 def print_json(value: object) -> None:

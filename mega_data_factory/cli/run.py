@@ -11,7 +11,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from mega_data_factory.cli.advice import advice
-from mega_data_factory.cli.failures import INTERRUPTED, RUN_FAILED, SUCCESS, TERMINATED, exit_code, print_json, tell
+from mega_data_factory.cli.failures import (
+    INTERRUPTED,
+    RUN_FAILED,
+    SUCCESS,
+    TERMINATED,
+    as_json_error,
+    exit_code,
+    print_json,
+    tell,
+)
 from mega_data_factory.cli.progress import ProgressView, progress_line
 from mega_data_factory.cli.screen import stderr, stdout
 from mega_data_factory.cli.summary import RunReport
@@ -20,6 +29,7 @@ from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.executor import Executor, Progress
 from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.framework.metrics.redaction import without_credentials
 from mega_data_factory.framework.without_pandas import keep_pandas_out
 
 
@@ -78,7 +88,7 @@ def run(
         report = replace(report, paths={**report.paths, "report": page})
     if as_json:
         answer = report.as_json() if report else {"progress": asdict(progress)}
-        print_json(answer | ({"error": failure.as_dict()} if failure else {}))
+        print_json(answer | ({"error": as_json_error(failure)} if failure else {}))
     elif failure and not progress.records_read:
         pass  # a run that failed before it began has a reason, which comes next, and no table worth a screen
     elif report and not quiet:
@@ -87,7 +97,8 @@ def run(
         stdout().print(f"metrics are off, so there is no table: {progress_line(progress)}")
     if (failure or interrupted) and executor.books.batches and executor.resumable:
         given = " ".join(["--config", shlex.quote(str(config)), *(f"--set {shlex.quote(text)}" for text in overrides)])
-        stderr().print(f"to resume: mdf run {given} --resume {executor.run_id}", markup=False, soft_wrap=True)
+        command = without_credentials(f"mdf run {given} --resume {executor.run_id}")
+        stderr().print(f"to resume: {command}", markup=False, soft_wrap=True)
     if failure:
         tell(failure, as_json=False)
         return exit_code(failure)

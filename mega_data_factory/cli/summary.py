@@ -12,6 +12,7 @@ import pyarrow as pa
 from mega_data_factory import storage
 from mega_data_factory.analytics.findings import Finding
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics.redaction import without_credentials
 from mega_data_factory.framework.metrics.schema import OPERATORS, RUNS, STAGES
 from mega_data_factory.visualization.formats import count
 
@@ -61,7 +62,8 @@ class RunReport:
         differences: Sequence[str] = (),
     ) -> RunReport:
         """Gather a run that has just ended."""
-        return cls.gathered(run, stages, operators, differences, _paths(plan, run))
+        paths = {name: without_credentials(path) for name, path in _paths(plan, run).items()}
+        return cls.gathered(run, stages, operators, differences, paths)
 
     @classmethod
     def gathered(

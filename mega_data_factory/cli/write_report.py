@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from rich.text import Text
 
 from mega_data_factory import storage
@@ -12,10 +10,11 @@ from mega_data_factory.cli.failures import SUCCESS, print_json
 from mega_data_factory.cli.metrics.stores import open_store
 from mega_data_factory.cli.screen import stdout
 from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.reports import Report, report_name, write_report
 from mega_data_factory.visualization.formats import plural, size
 
-_log = logging.getLogger("mega_data_factory")
+_log = logger("mega_data_factory")
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "advice": "cyan", "good": "green"}
 _MOST_FINDINGS = 5

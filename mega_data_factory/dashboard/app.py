@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -20,10 +19,11 @@ from mega_data_factory.dashboard.pages import nodes, page_at, runs, stamp_of
 from mega_data_factory.dashboard.store import REFRESH_SECONDS, RunStore
 from mega_data_factory.dashboard.words import without_paths
 from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.storage import Location
 from mega_data_factory.visualization.theme import DARK, LIGHT
 
-_log = logging.getLogger("mega_data_factory.dashboard")
+_log = logger("mega_data_factory.dashboard")
 
 _TICK = 2000
 """Milliseconds between two checks of an open page for changes."""

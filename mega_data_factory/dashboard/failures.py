@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,8 +11,9 @@ from werkzeug.exceptions import HTTPException
 
 from mega_data_factory.dashboard.access import plain_page
 from mega_data_factory.dashboard.questions import problem_of
+from mega_data_factory.framework.metrics.logs import logger
 
-_log = logging.getLogger("mega_data_factory.dashboard")
+_log = logger("mega_data_factory.dashboard")
 
 _CALLBACKS = "/_dash-update-component"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import OrderedDict
@@ -16,13 +15,14 @@ from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.dashboard.words import reasons_without_paths
 from mega_data_factory.errors import MdfError, MetricsError
+from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.reports.document import Document
 from mega_data_factory.storage import Location
 from mega_data_factory.visualization import MetricsVisualizer
 from mega_data_factory.visualization.stored import from_store
 
-_log = logging.getLogger("mega_data_factory.dashboard")
+_log = logger("mega_data_factory.dashboard")
 
 REFRESH_SECONDS = 1.0
 """How often the list of runs is looked at: what has not changed is not read again."""

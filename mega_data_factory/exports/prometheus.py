@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gzip
-import logging
 import socket
 import threading
 from collections.abc import Sequence
@@ -17,8 +16,9 @@ from mega_data_factory.exports.cardinality import Bounds
 from mega_data_factory.exports.exposition import exposed
 from mega_data_factory.exports.families import ExtraLabel, Families, Family
 from mega_data_factory.framework.metrics.exporting import Exporter, ExportSnapshot
+from mega_data_factory.framework.metrics.logs import logger
 
-_log = logging.getLogger("mega_data_factory.metrics")
+_log = logger("mega_data_factory.metrics")
 
 _SLOWEST_CLIENT = 10.0
 """Seconds that a client may take over its request."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 from mega_data_factory import storage
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.batch import CommitRecord
+from mega_data_factory.framework.metrics.logs import logger
 
 COMMITS = "_commits"
 """Folder of all commit logs, below the output folder."""
@@ -29,7 +29,7 @@ COMMITS = "_commits"
 _PLAN = "plan.json"
 _ENTRY = ".jsonl"
 
-log = logging.getLogger("mega_data_factory")
+log = logger("mega_data_factory")
 
 
 @dataclass(frozen=True)

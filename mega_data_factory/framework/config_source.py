@@ -18,6 +18,7 @@ from mega_data_factory.errors import ConfigError, did_you_mean
 from mega_data_factory.framework import config_yaml
 from mega_data_factory.framework.config_mistakes import Key, Mistakes, dotted
 from mega_data_factory.framework.metrics.redaction import without_credentials
+from mega_data_factory.framework.metrics.secret_names import names_secret
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
@@ -186,7 +187,7 @@ def explain(
             message = f"unknown key; {hint}" if hint else "unknown key"
         elif item["type"] == "missing":
             message = "missing"
-        elif not isinstance(item["input"], (dict, list)):
+        elif not isinstance(item["input"], (dict, list)) and not any(names_secret(str(part)) for part in key):
             message += without_credentials(f" (got {item['input']!r})")
         lines.append(f"{source.where(key)}{dotted(key)}: {message}")
     return ConfigError("\n".join([*lines, *more]))

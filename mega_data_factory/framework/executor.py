@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import itertools
-import logging
 import sys
 import time
 import weakref
@@ -25,6 +24,7 @@ from mega_data_factory.framework.engines.ray_environment import prepare_ray
 from mega_data_factory.framework.engines.run import Engine, Event, RunSettings, SplitsListed
 from mega_data_factory.framework.metrics import MetricsCollector
 from mega_data_factory.framework.metrics.exporting import Flight
+from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.output import OutputFolder, write_exclusions
 from mega_data_factory.framework.plan import Plan, make_plan
 from mega_data_factory.framework.progress import ErrorPolicy, Progress, Tally
@@ -39,7 +39,7 @@ from mega_data_factory.framework.worker_check import refuse_in_worker
 
 __all__ = ["Executor", "Progress"]
 
-log = logging.getLogger("mega_data_factory")
+log = logger("mega_data_factory")
 
 
 class Executor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import platform
 from collections.abc import Iterator, Sequence
@@ -22,13 +21,14 @@ from mega_data_factory.framework.metrics import (
 )
 from mega_data_factory.framework.metrics.exporting import ExportHealth, Exports, ExportSnapshot, Flight
 from mega_data_factory.framework.metrics.fields import utc_now
+from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.metrics.models import unbalanced_records
 from mega_data_factory.framework.metrics.redaction import redacted, without_credentials
 from mega_data_factory.framework.metrics.store.retention import prune
 from mega_data_factory.framework.metrics.tracker import RunTotals
 from mega_data_factory.framework.plan import Plan
 
-_log = logging.getLogger("mega_data_factory")
+_log = logger("mega_data_factory")
 
 
 class Recorder:

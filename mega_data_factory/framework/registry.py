@@ -16,6 +16,8 @@ from mega_data_factory.errors import ConfigError, MdfError, did_you_mean
 from mega_data_factory.framework.config_mistakes import Key, Mistakes, Place
 from mega_data_factory.framework.contracts import Deduplicator, Filter, Loader, Refiner, Writer
 from mega_data_factory.framework.metrics.exporting import Exporter
+from mega_data_factory.framework.metrics.redaction import REDACTED
+from mega_data_factory.framework.metrics.secret_names import names_secret
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.config_source import ConfigSource
@@ -200,7 +202,10 @@ def _check_params(cls: type[Any], component: Component, where: Place) -> None:
         if isinstance(error, MdfError):
             raise error
         at = where.below("params") if blamed is None else where.below("params", blamed)
-        mistakes.add(ConfigError(f"{at}: {component.name}: {error}"))
+        said = str(error)
+        if blamed is not None and names_secret(blamed):
+            said = said.replace(repr(component.params[blamed]), REDACTED)
+        mistakes.add(ConfigError(f"{at}: {component.name}: {said}"))
     mistakes.raise_all()
 
 

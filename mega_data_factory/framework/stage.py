@@ -14,6 +14,7 @@ from mega_data_factory.errors import ColumnError, ConfigError, MdfError, Operato
 from mega_data_factory.framework.batch import Batch, Exclusion
 from mega_data_factory.framework.contracts import RECORD_ID, Claims, Filter, Operator, OperatorContext, Refiner
 from mega_data_factory.framework.metrics.collector import MetricsCollector
+from mega_data_factory.framework.metrics.redaction import without_credentials
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.samples import RejectedSampler
 from mega_data_factory.framework.tables import concat, with_text
@@ -258,8 +259,8 @@ def _without_empty(table: pa.Table, names: set[str]) -> pa.Table:
 
 
 def describe(error: BaseException) -> str:
-    """`ValueError: message` on one line."""
-    text = " ".join(str(error).split())
+    """Return `ValueError: message` on one line, without credentials."""
+    text = without_credentials(" ".join(str(error).split()))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

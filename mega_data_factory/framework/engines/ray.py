@@ -43,6 +43,7 @@ from mega_data_factory.framework.engines.ray_dataset_loader import RayDatasetLoa
 from mega_data_factory.framework.engines.ray_nodes import RayNodes
 from mega_data_factory.framework.engines.ray_rows import failed, staged_of
 from mega_data_factory.framework.engines.run import Event, RunSettings, SplitsListed
+from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.plan import Plan, StagePlan
 from mega_data_factory.framework.progress import StageLoad
 from mega_data_factory.framework.reading import ReadTask
@@ -237,7 +238,7 @@ class RayEngine:
         _log.info("Ray is ready; its workers start with the first records, which may take half a minute")
 
 
-_log = logging.getLogger("mega_data_factory")
+_log = logger("mega_data_factory")
 
 _ONE_ROW: dict[str, Any] = {"batch_format": "pyarrow", "batch_size": 1}
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.metrics.models import OperatorMetrics, StageMetrics
 
-_log = logging.getLogger("mega_data_factory.metrics")
+_log = logger("mega_data_factory.metrics")
 
 _Answers = dict[int, Any]
 

@@ -5,7 +5,6 @@ What an exporter does to itself (fail, hang, refuse) it does to nobody else: not
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 import time
@@ -18,13 +17,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mega_data_factory.framework.metrics.fields import utc_now
+from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.redaction import in_words
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.nodes import NodeMetrics
 
-_log = logging.getLogger("mega_data_factory.metrics")
+_log = logger("mega_data_factory.metrics")
 
 _LONGEST_PAUSE = 60.0
 """Seconds between two attempts of an exporter that fails, where its interval is not longer itself."""

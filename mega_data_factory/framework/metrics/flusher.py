@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -13,13 +12,14 @@ import pyarrow as pa
 from mega_data_factory.errors import MdfError, MetricsError
 from mega_data_factory.framework.metrics.collector import MetricsCollector, Snapshot
 from mega_data_factory.framework.metrics.fields import utc_now
+from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.metrics.nodes import NodeBuffer
 from mega_data_factory.framework.metrics.redaction import in_words, without_credentials
 from mega_data_factory.framework.metrics.samples import IntervalSampler
 from mega_data_factory.framework.metrics.store.segments import SegmentLog
 from mega_data_factory.framework.metrics.writer import MetricsWriter
 
-_log = logging.getLogger("mega_data_factory.metrics")
+_log = logger("mega_data_factory.metrics")
 
 _LAST_ATTEMPTS = 5
 _FIRST_PAUSE = 0.2

@@ -7,12 +7,13 @@ in which at least one kernel was running).
 from __future__ import annotations
 
 import importlib
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_log = logging.getLogger("mega_data_factory.metrics")
+from mega_data_factory.framework.metrics.logs import logger
+
+_log = logger("mega_data_factory.metrics")
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
-_log = logging.getLogger("mega_data_factory.metrics")
+from mega_data_factory.framework.metrics.logs import logger
+
+_log = logger("mega_data_factory.metrics")
 
 
 class Ticker:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Collection
 from typing import Protocol
 
+from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.metrics.store.decoding import Vanished
 
-_log = logging.getLogger("mega_data_factory.metrics")
+_log = logger("mega_data_factory.metrics")
 
 _LISTINGS = 10
 """A fold has written its file before it removes a segment, so the next listing has no gap: one in ten stays."""

@@ -7,7 +7,6 @@ to be read was folded, compacted or pruned: then everything is listed again.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.errors import MetricsError
+from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.metrics.store.decoding import (
     NotOurs,
     Vanished,
@@ -41,7 +41,7 @@ from mega_data_factory.framework.metrics.store.units import (
 )
 from mega_data_factory.storage import Location, exists, is_local, join, list_dir
 
-_log = logging.getLogger("mega_data_factory.metrics")
+_log = logger("mega_data_factory.metrics")
 
 _ATTEMPTS = 20
 _PAUSE = 0.01
