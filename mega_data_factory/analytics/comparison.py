@@ -4,8 +4,8 @@ Speed: a run is a row of intervals that are not independent, so the interval of 
 block bootstrap (Künsch, "The jackknife and the bootstrap for general stationary observations", Annals of Statistics
 17(3), 1989): blocks of about n^(1/3) intervals are drawn with replacement from each run. What the bootstrap of one run
 cannot see is that two runs of the same thing differ, by the machine's other work; so a difference counts only from
-`LEAST_SPEED` on, or from what earlier runs of the pipeline strayed. Pass rates: two-proportion z test, and a least
-difference.
+`LEAST_SPEED` on, or from what earlier runs of the pipeline strayed. Pass rates: where both runs read the same source,
+the counts themselves, since no chance is involved; otherwise a two-proportion z test, and a least difference.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from mega_data_factory.analytics.config_diff import Change, config_changes
+from mega_data_factory.analytics.runs.exits import ExitDifference, exit_differences
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 
@@ -30,7 +31,7 @@ LEAST_SPEED = 0.10
 """A difference in speed below this share is not told from the noise between two runs of the same thing."""
 
 LEAST_PASS_POINTS = 0.5
-"""A difference in pass rate below so many percentage points is not worth a word."""
+"""Least difference in pass rate, in percentage points, that is reported between runs of different records."""
 
 LEAST_INTERVALS = 8
 _RESAMPLES = 1000
@@ -60,7 +61,8 @@ class OperatorDifference:
         cost: seconds per record, after / before.
         speed: what `cost` says, judged.
         pass_points: pass rate after - before, percentage points; None where one has none.
-        pass_changed: whether that is more than chance and worth a word.
+        pass_changed: whether the operator judged differently: any difference in counts where both runs took in equally
+            many records of the same source; otherwise one beyond chance and of 0.5 points or more.
     """
 
     before: OperatorTotals | None
@@ -87,6 +89,10 @@ class Comparison:
         throughput: records per second while they worked, after / before; None where one did nothing.
         speed: what `throughput` says, judged.
         pass_points, pass_changed: of the overall pass rate, as for an operator.
+        by_chance: whether two samples of the same data, of these sizes, differ in pass rate as much as these do (p ≥
+            0.01); False where both runs read the same source, as nothing was sampled.
+        same_source: whether both completed, with the same `data_loader` and as many records read.
+        exits: places and reasons at which another share of the records left, the largest difference first.
         operators: in the order of the later run, those that only the earlier one has at the end.
         changes: keys of the configuration that differ.
     """
@@ -97,6 +103,9 @@ class Comparison:
     speed: Verdict
     pass_points: float | None
     pass_changed: bool
+    by_chance: bool
+    same_source: bool
+    exits: tuple[ExitDifference, ...]
     operators: tuple[OperatorDifference, ...]
     changes: tuple[Change, ...]
 
@@ -115,25 +124,37 @@ def compare(before: Recording, after: Recording, *, least_speed: float = LEAST_S
         least_speed: share below which a difference in speed is noise.
     """
     throughput = _throughput_ratio(before, after)
-    points, changed = _pass_difference(*_ends(before), *_ends(after))
+    same = _same_source(before, after)
+    ends = (*_ends(before), *_ends(after))
+    points, changed = _pass_difference(*ends, paired=same)
+    by_chance = points is not None and not same and not _beyond_chance(*ends)
     old = {(o.stage, o.name): o for stage in before.stages for o in stage.operators}
     new = {(o.stage, o.name): o for stage in after.stages for o in stage.operators}
     operators = [
-        _operator_difference(before, after, old.get(key), new.get(key), least_speed)
+        _operator_difference(before, after, old.get(key), new.get(key), least_speed, paired=same)
         for key in dict.fromkeys([*new, *old])
     ]
     changes = tuple(config_changes(before.config, after.config))
     speed = _judged(throughput, least_speed, more_is="faster")
-    return Comparison(before, after, throughput, speed, points, changed, tuple(operators), changes)
+    exits = tuple(exit_differences(before, after))
+    return Comparison(
+        before, after, throughput, speed, points, changed, by_chance, same, exits, tuple(operators), changes
+    )
 
 
 def _operator_difference(
-    before: Recording, after: Recording, old: OperatorTotals | None, new: OperatorTotals | None, least: float
+    before: Recording,
+    after: Recording,
+    old: OperatorTotals | None,
+    new: OperatorTotals | None,
+    least: float,
+    *,
+    paired: bool,
 ) -> OperatorDifference:
     if old is None or new is None:
         return OperatorDifference(old, new, None, "unclear", None, False)
     cost = _cost_ratio(before, after, old, new)
-    points, changed = _pass_difference(old.input, old.output, new.input, new.output)
+    points, changed = _pass_difference(old.input, old.output, new.input, new.output, paired=paired)
     return OperatorDifference(old, new, cost, _judged(cost, least, more_is="slower"), points, changed)
 
 
@@ -242,18 +263,43 @@ def _judged(ratio: Ratio | None, least: float, *, more_is: Literal["faster", "sl
 # ── pass rates ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _same_source(before: Recording, after: Recording) -> bool:
+    """Return whether both runs completed with the same loader and read as many records."""
+    runs = before.run, after.run
+    loaders = [recording.config.get("data_loader") for recording in (before, after)]
+    return (
+        bool(loaders[0])
+        and loaders[0] == loaders[1]
+        and all(run.get("status") == "completed" for run in runs)
+        and _ends(before)[0] == _ends(after)[0] > 0
+    )
+
+
 def _pass_difference(
-    came_before: int, passed_before: int, came_after: int, passed_after: int
+    came_before: int, passed_before: int, came_after: int, passed_after: int, *, paired: bool
 ) -> tuple[float | None, bool]:
-    """Difference in percentage points, and whether it is more than chance (p < 0.01) and 0.5 points or more."""
+    """Return the difference in percentage points, and whether the pass rate changed.
+
+    Args:
+        came_before, passed_before: Records in and out of the earlier run.
+        came_after, passed_after: Records in and out of the later run.
+        paired: Whether both runs read the same source. Then equally many records in are the same records, and any
+            difference in the output is a change; otherwise one with p < 0.01 and of 0.5 points or more.
+    """
     if not came_before or not came_after:
         return None, False
-    old, new = passed_before / came_before, passed_after / came_after
+    points = 100 * (passed_after / came_after - passed_before / came_before)
+    if paired and came_before == came_after:
+        return points, passed_before != passed_after
+    beyond = _beyond_chance(came_before, passed_before, came_after, passed_after)
+    return points, beyond and abs(points) >= LEAST_PASS_POINTS
+
+
+def _beyond_chance(came_before: int, passed_before: int, came_after: int, passed_after: int) -> bool:
+    """Return whether two pass rates differ with p < 0.01: two-proportion z test, two-sided."""
     pooled = (passed_before + passed_after) / (came_before + came_after)
     error = math.sqrt(max(pooled * (1 - pooled), 0.0) * (1 / came_before + 1 / came_after))
-    points = 100 * (new - old)
-    beyond_chance = abs(new - old) > 2.576 * error
-    return points, beyond_chance and abs(points) >= LEAST_PASS_POINTS
+    return abs(passed_after / came_after - passed_before / came_before) > 2.576 * error
 
 
 def most_changed(comparison: Comparison, limit: int = 5) -> Sequence[OperatorDifference]:

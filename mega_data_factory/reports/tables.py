@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mega_data_factory.analytics.comparison import Comparison, OperatorDifference
 from mega_data_factory.analytics.runs.custom import custom_metrics
+from mega_data_factory.analytics.runs.exits import ExitDifference
 from mega_data_factory.analytics.runs.flow import Flow, flow_of
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
@@ -170,6 +171,8 @@ def environment(recording: Recording, schema_version: int) -> list[tuple[str, st
 
 DIFFERENCE_COLUMNS = ("seconds / record", "before", "change", "95 % interval", "verdict", "pass", "pass before")
 
+_EXITS_SHOWN = 3
+
 _VERDICTS = {"same": "no clear difference", "unclear": "too few samples"}
 
 
@@ -195,13 +198,26 @@ def _passed(operator: OperatorTotals | None) -> str:
     return percent(None if share is None else 100 * share)
 
 
-def _why_passed(comparison: Comparison) -> str:
-    """Return which operators pass more or fewer, or that the difference is within what chance explains."""
-    moved = [d for d in comparison.operators if d.pass_changed and d.pass_points is not None]
-    if moved:
-        worst = sorted(moved, key=lambda d: -abs(d.pass_points or 0.0))[:3]
-        return "; changed: " + ", ".join(f"{d.operator.label} {d.pass_points:+.1f}" for d in worst)
-    return "" if comparison.pass_changed else ", within what chance explains"
+def _pass_words(comparison: Comparison) -> Iterator[str]:
+    """Yield how many records were kept in both runs, and where another number of them left."""
+    if comparison.pass_points is None:
+        return
+    kept = [
+        f"{count(run.get('total_output_records') or 0)} of {count(run.get('total_input_records'))}"
+        for run in (comparison.after.run, comparison.before.run)
+    ]
+    source = ", read from the same source" if comparison.same_source else ""
+    yield f"Kept {kept[0]} records, before {kept[1]}{source}: {comparison.pass_points:+.1f} percentage points."
+    if comparison.exits:
+        yield f"{'; '.join(_exit_words(d) for d in comparison.exits[:_EXITS_SHOWN])}."
+    if comparison.by_chance and not any(d.pass_changed for d in comparison.operators):
+        yield "Two samples of the same data, of these sizes, differ as much by chance."
+
+
+def _exit_words(d: ExitDifference) -> str:
+    what = {"rejected": f"Rejected for {d.reason}", "error": "Errors", "dead_letter": "Dead letters"}[d.kind]
+    where = f" in {d.place}" if d.place else " in the loader" if d.kind == "error" else ""
+    return f"{what}{where}: {count(d.after)}, before {count(d.before)}"
 
 
 def comparison_words(comparison: Comparison) -> list[str]:
@@ -213,8 +229,7 @@ def comparison_words(comparison: Comparison) -> list[str]:
         within = f", 95 % interval {ratio.low:.2f} to {ratio.high:.2f}" if ratio.low and ratio.high else ""
         verdict = {"same": ": no clear difference", "unclear": ": too few samples to tell"}
         words.append(f"Throughput while working: {ratio.value:.2f} times{within}{verdict.get(comparison.speed, '')}.")
-    if comparison.pass_points is not None:
-        words.append(f"Pass rate: {comparison.pass_points:+.1f} percentage points{_why_passed(comparison)}.")
+    words += _pass_words(comparison)
     matter = sum(change.matters for change in comparison.changes)
     words.append(
         f"{plural(matter, 'key')} of the configuration {'was' if matter == 1 else 'were'} changed."

@@ -6,6 +6,7 @@ import pytest
 from mega_data_factory.analytics.comparison import compare, most_changed, ratio_interval
 from mega_data_factory.analytics.config_diff import ABSENT, config_changes
 from mega_data_factory.analytics.usual import pass_rate_noise, usual_range
+from mega_data_factory.reports.tables import comparison_words
 from tests.made_runs import Op, Pool, made_config, recorded
 
 
@@ -46,6 +47,53 @@ def test_a_pass_rate_that_changed_is_found(tmp_path):
     found = two(tmp_path, pools(), pools(reject=0.15))
     assert found.pass_changed
     assert found.pass_points == pytest.approx(-5.0)
+
+
+SOURCE = {"data_loader": {"type": "jsonl_loader", "params": {"path": "in"}}}
+
+
+def test_of_the_same_source_every_difference_counts(tmp_path):
+    """The same 10,000 records, and 4 more rejected: far below chance of two samples, yet a change, told in counts."""
+    config = {**made_config(pools()), **SOURCE}
+    found = two(tmp_path, pools(reject=0.1), pools(reject=0.1004), config=config)
+    assert found.same_source
+    assert found.pass_changed
+    assert not found.by_chance
+    assert [(d.place, d.reason, d.before, d.after) for d in found.exits] == [("a / f_filter", "r", 1000, 1004)]
+    words = " ".join(comparison_words(found))
+    assert "Kept 8,996 of 10,000 records, before 9,000 of 10,000, read from the same source" in words
+    assert "Rejected for r in a / f_filter: 1,004, before 1,000." in words
+    assert "chance" not in words
+
+
+def test_another_source_is_a_sample(tmp_path):
+    """The same four records between runs of different sources are within chance, and only then is chance named."""
+    before = recorded(tmp_path, pools(reject=0.1), "run_1", config={**made_config(pools()), **SOURCE})
+    other = {"data_loader": {"type": "jsonl_loader", "params": {"path": "other"}}}
+    after = recorded(tmp_path, pools(reject=0.1004), "run_2", config={**made_config(pools()), **other})
+    found = compare(before, after)
+    assert (found.same_source, found.by_chance, found.pass_changed) == (False, True, False)
+    assert "by chance" in " ".join(comparison_words(found))
+
+
+def test_chance_is_not_named_beside_an_operator_that_changed(tmp_path):
+    """Two operators that changed in opposite ways leave the overall pass rate alike: no word of chance is said."""
+    first = [Pool("a", [Op("f", 0.005, {"r": 0.2}), Op("g", 0.005, {"q": 0.1})])]
+    second = [Pool("a", [Op("f", 0.005, {"r": 0.1}), Op("g", 0.005, {"q": 0.2})])]
+    found = two(tmp_path, first, second)
+    assert found.pass_points == pytest.approx(0.0)
+    assert [d.pass_changed for d in found.operators] == [True, True]
+    words = " ".join(comparison_words(found))
+    assert "chance" not in words
+    assert "Rejected for r in a / f: 1,000, before 2,000" in words
+
+
+def test_a_failed_run_is_not_the_same_source(tmp_path):
+    """Of a run that did not complete, an equal number of records need not be the same records."""
+    config = {**made_config(pools()), **SOURCE}
+    before = recorded(tmp_path, pools(), "run_1", config=config)
+    after = recorded(tmp_path, pools(), "run_2", config=config, status="failed")
+    assert not compare(before, after).same_source
 
 
 def test_operators_of_one_run_only_are_kept(tmp_path):

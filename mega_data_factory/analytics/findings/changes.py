@@ -31,9 +31,9 @@ def throughput(recording: Recording, past: Past) -> Iterator[Finding]:
             "warning",
             "throughput",
             f"{slower} slower than usual: {rate(now)}, where {rate(usual.middle)} is usual for this pipeline",
-            f"In its last {usual.runs} runs {rate(max(usual.low, 0.0))} or more would have been expected.{causes}",
+            f"Expected {rate(max(usual.low, 0.0))} or more from its last {usual.runs} runs.{causes}",
             {"throughput": now, "usual": usual.middle, "low": usual.low, "runs": usual.runs},
-            "The comparison below goes through the operators and shows what was changed in the configuration.",
+            "The comparison below lists the operators and the changes of the configuration.",
         )
     elif comparison is not None and comparison.speed in ("slower", "faster"):
         yield _difference(comparison)
@@ -73,4 +73,4 @@ def _causes(comparison: Comparison) -> str:
     ]
     if moved:
         return f"{'; '.join(moved)}."
-    return "No single operator takes longer or shorter for a record by more than noise."
+    return "No operator's cost per record changed by more than noise."

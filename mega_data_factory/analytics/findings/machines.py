@@ -17,19 +17,19 @@ _FULL = {"memory_usage": 92.0, "disk_usage": 92.0, "gpu_memory_usage": 97.0}
 _WHAT = {"memory_usage": "memory", "disk_usage": "disk", "gpu_memory_usage": "GPU memory"}
 
 _COST = {
-    "memory_usage": "Workers that are killed for want of memory are started again, and their batches with them.",
+    "memory_usage": "Workers that run out of memory are killed, and their batches are retried.",
     "disk_usage": "A full disk ends the run.",
     "gpu_memory_usage": "The next larger batch does not fit.",
 }
 
 _CURE = {
     "memory_usage": "Smaller batches (`executor.batch_size`), fewer workers on the machine, or a larger one.",
-    "disk_usage": "Make room, or write elsewhere.",
+    "disk_usage": "Free some space, or write to another disk.",
     "gpu_memory_usage": "Smaller batches on the GPU.",
 }
 
 _OFTEN = 0.05
-"""Share of all samples in which nodes have to be unhealthy before that is worth a word."""
+"""Share of all samples in which nodes have to be unhealthy before that is reported."""
 
 
 def pressure(recording: Recording, _: Past) -> Iterator[Finding]:
@@ -49,7 +49,7 @@ def pressure(recording: Recording, _: Past) -> Iterator[Finding]:
         yield Finding(
             "warning",
             f"node-{column}",
-            f"{_WHAT[column].capitalize()} ran short on {plural(len(names), 'node')}: {percent(most)} at the most",
+            f"{plural(len(names), 'node')} ran low on {_WHAT[column]} (peak {percent(most)})",
             f"{shown}: {percent(limit)} and more in {percent(100 * len(full) / len(nodes))} of all samples of the "
             f"nodes. {_COST[column]}",
             {"nodes": names, "most": most, "samples": len(full)},
@@ -70,8 +70,8 @@ def _unwell(recording: Recording) -> Iterator[Finding]:
         yield Finding(
             "advice",
             "node-status",
-            f"{plural(len(names), 'node')} reported to be unhealthy",
+            f"{plural(len(names), 'node')} {'was' if len(names) == 1 else 'were'} reported unhealthy",
             f"{', '.join(names[:5])}: in {percent(100 * len(bad) / len(nodes))} of all samples of the nodes.",
             {"nodes": names, "samples": len(bad)},
-            "The section on nodes shows when, and which operators were at work then.",
+            "The section on nodes shows when, and which operators were running.",
         )

@@ -78,7 +78,7 @@ def nothing(recording: Recording, _: Past) -> Iterator[Finding]:
             "warning" if run.get("status") == "completed" else "advice",
             "nothing-read",
             "No record was read",
-            "The source gave nothing, or the run ended before its first batch was committed.",
+            "The source was empty, or the run ended before its first batch was committed.",
             {"total_input_records": 0},
             "Look at `data_loader.params`: the path, its patterns and suffixes."
             if run.get("status") == "completed" and recording.config.get("data_loader")
@@ -95,9 +95,9 @@ def nothing(recording: Recording, _: Past) -> Iterator[Finding]:
             "critical",
             "nothing-kept",
             f"None of {count(read)} records was kept",
-            f"All were rejected, or raised.{where}",
+            f"All were rejected or failed.{where}",
             {"total_input_records": read, "operator": worst.label if worst else None},
-            "Look at the reasons of this operator first: one threshold is probably not made for this data.",
+            "Look at the reasons of this operator first: one threshold probably does not fit this data.",
         )
 
 
@@ -110,9 +110,9 @@ def dead_letters(recording: Recording, _: Past) -> Iterator[Finding]:
             "warning",
             "dead-letters",
             f"{count(dead)} {killed} set aside",
-            "Each was found by halving its batch until it stood alone, and was tried again before it was given up.",
+            "Each was found by halving its batch until it stood alone, and was retried before it was set aside.",
             {"dead_lettered_records": dead},
-            "They lie in the dead letter folder; a crash of native code or a lack of memory is the usual cause.",
+            "They are in the dead letter folder. Usual causes: a crash of native code, or too little memory.",
         )
 
 
@@ -123,6 +123,7 @@ def errors(recording: Recording, _: Past) -> Iterator[Finding]:
     if not total:
         return
     share = total / read if read else 1.0
+    of_read = f" ({percent(100 * share)} of those read)" if read else ""
     by_place = {o.label: o.errors for stage in recording.stages for o in stage.operators if o.errors}
     if run.get("loader_errors"):
         by_place["data_loader"] = run["loader_errors"]
@@ -133,7 +134,7 @@ def errors(recording: Recording, _: Past) -> Iterator[Finding]:
     yield Finding(
         "warning" if share >= _MANY_ERRORS else "advice",
         "errors",
-        f"{plural(total, 'record')} failed ({percent(100 * share)} of what was read)",
+        f"{plural(total, 'record')} failed{of_read}",
         f"They were set aside; the rest of each batch was processed.{where}",
         {"total_errors": total, "share": share, "by_place": by_place},
         "Read the messages in the section on errors: the same one many times is a bug, many different ones are data.",
@@ -148,9 +149,9 @@ def unwritten_metrics(recording: Recording, _: Past) -> Iterator[Finding]:
             "advice",
             "flush-failures",
             f"The metrics could not be written {plural(failures, 'time')}",
-            "They were written later, nothing is missing; but had the run been killed in between, that would be gone.",
+            "They were written later and nothing is missing; a run killed in between would have lost that interval.",
             {"flush_failures": failures},
-            "Look at the store of the metrics: permissions, room, or a network that comes and goes.",
+            "Check the metrics store: permissions, free space, or an unstable network.",
         )
 
 
@@ -164,5 +165,5 @@ def retries(recording: Recording, _: Past) -> Iterator[Finding]:
             f"{count(retried)} of {count(batches)} batches took more than one attempt",
             "Workers died while they held them. No count is affected: only the attempt that was committed counts.",
             {"retried_batches": retried, "batches": batches},
-            "If that goes on, look at the memory of the machines.",
+            "If this keeps happening, check the memory of the machines.",
         )

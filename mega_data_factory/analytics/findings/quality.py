@@ -11,7 +11,7 @@ from mega_data_factory.analytics.usual import UsualRange, pass_rate_noise, usual
 from mega_data_factory.visualization.formats import count, percent
 
 _LEAST_POINTS = 1.0
-"""A pass rate that is off by less than so many percentage points is not worth a word."""
+"""A pass rate that is off by less than so many percentage points is not reported."""
 
 _ENOUGH_RECORDS = 100
 
@@ -39,19 +39,20 @@ def unusual_pass_rates(recording: Recording, past: Past) -> Iterator[Finding]:
             "warning",
             "pass-rate",
             f"{percent(rate)} of the records were kept; {percent(overall.middle)} is usual for this pipeline",
-            f"In its last {overall.runs} runs between {percent(overall.low)} and {percent(overall.high)} would have "
-            f"been expected. {f'The difference arises here: {names}.' if names else ''}".strip(),
+            f"Expected {percent(overall.low)} to {percent(overall.high)} from its last {overall.runs} runs. "
+            f"{f'The difference comes from: {names}.' if names else ''}".strip(),
             {"pass_rate": rate, "usual": overall.middle, "low": overall.low, "high": overall.high},
             "Other data or another threshold? The comparison below shows what was changed in the configuration.",
         )
         return
+    hidden = " The overall pass rate is within its usual range and hides it." if overall else ""
     for _, operator, own, usual in sorted(unusual, key=lambda entry: -entry[0])[:3]:
         yield Finding(
             "warning",
             "operator-pass-rate",
             f"{operator.label} passed {percent(own)}; {percent(usual.middle)} is usual",
-            f"{count(operator.input)} records came in; in its last {usual.runs} runs between {percent(usual.low)} and "
-            f"{percent(usual.high)} would have been expected. Over the whole run it evens out.",
+            f"{count(operator.input)} records came in. Expected {percent(usual.low)} to {percent(usual.high)} from the "
+            f"last {usual.runs} runs.{hidden}",
             {"operator": operator.label, "pass_rate": own, "low": usual.low, "high": usual.high},
             "Look at its rejected samples.",
         )
@@ -87,5 +88,5 @@ def main_reason(recording: Recording, _: Past) -> Iterator[Finding]:
         f"{percent(100 * number / rejected)} of all rejects have one reason: {reason} ({operator.label})",
         f"{count(number)} of {count(rejected)} rejected records{of_all}.",
         {"reason": reason, "operator": operator.label, "records": number, "rejected": rejected},
-        "If that is more than you want to lose, look at samples of it before you move the threshold.",
+        "If that is more than you want to lose, look at rejected samples before you change the threshold.",
     )
