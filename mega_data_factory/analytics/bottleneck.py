@@ -91,8 +91,8 @@ class Bottleneck:
         heaviest: the operator that takes most of the limiting stage.
         heaviest_share: its share of the stage's busy seconds, 0 to 1.
         remedies: what would help, the most first; only what brings 3 % or more.
-        own_processors: share of the nodes' CPU that the work of the run accounts for at most, 0 to 1; None where
-            nobody watched.
+        own_processors: Estimated share of the nodes' CPU that the run used, 0 to 1, counting one core for each busy
+            worker: too low where operators use several threads. None without node samples.
     """
 
     limit: Station | None

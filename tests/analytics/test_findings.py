@@ -1,5 +1,6 @@
 """What is said of a run, and in which order."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -155,3 +156,42 @@ def test_of_a_run_of_few_intervals_nothing_is_said_of_waiting(tmp_path, interval
     found = [finding for finding in find(recording) if finding.kind == "bottleneck"]
     assert bool(found) is said
     assert all(finding.evidence["limit"] is None for finding in found)
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted", "aborted", "running", "completed"])
+def test_without_measured_work_there_is_no_verdict(tmp_path, status):
+    """A run that did no work gets neither a bottleneck nor a number that JSON does not know, however it ended."""
+    nothing = {"loader_seconds": 0.0, "writer_seconds": 0.0, "total_input_records": 0, "total_output_records": 0}
+    recording = recorded(tmp_path, PLAIN, records=0, status=status, nodes=[99.0], cores=2, **nothing)
+    found = find(recording)
+    assert not {"bottleneck", "idle-workers", "straggler"} & {finding.kind for finding in found}
+    assert json.dumps([finding.as_dict() for finding in found], allow_nan=False)
+    assert not any(" inf" in f"{finding.title} {finding.detail} {finding.suggestion}" for finding in found)
+
+
+def test_a_machine_that_others_fill_does_not_hide_that_the_run_waits(tmp_path):
+    """A worker that is busy 5 percent of the time on two cores that are full: the run waited, and others worked."""
+    said = kinds(recorded(tmp_path, [Pool("a", [Op("x", 0.0005)], workers=1)], nodes=[100.0], cores=2))["bottleneck"]
+    assert said.title.startswith("The run was mostly waiting")
+    assert "other processes" in said.detail
+
+
+def test_a_run_that_fills_its_machine_is_told_so(tmp_path):
+    """Two workers that are always busy on two full cores: saturated, with no word of others."""
+    said = kinds(recorded(tmp_path, [Pool("a", [Op("x", 0.0196)], workers=2)], nodes=[100.0], cores=2))["bottleneck"]
+    assert "a is the bottleneck" in said.title
+    assert "other processes" not in f"{said.detail} {said.suggestion}".lower()
+
+
+def test_a_limit_beside_a_neighbour_blames_the_neighbour(tmp_path):
+    """One worker always busy on four cores that others fill: what stands in the way of more workers are the others."""
+    said = kinds(recorded(tmp_path, [Pool("a", [Op("x", 0.0098)], workers=1)], nodes=[100.0], cores=4))["bottleneck"]
+    assert "a is the bottleneck" in said.title
+    assert "CPUs are saturated" not in said.suggestion
+    assert "by this run" in said.detail
+
+
+def test_errors_of_a_run_that_read_nothing_are_no_share(tmp_path):
+    """Of records that could not be read where none was read, no percentage is given."""
+    found = kinds(recorded(tmp_path, PLAIN, records=0, total_input_records=0, total_errors=3, loader_errors=3))
+    assert found["errors"].title == "3 records failed"

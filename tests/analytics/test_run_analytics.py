@@ -80,6 +80,22 @@ def test_like_workers_are_no_finding(tmp_path):
     assert not uneven_work(run.stages)
 
 
+def test_few_batches_do_not_make_a_straggler(tmp_path):
+    """Of fewer than 20 batches a worker is not called slow, however slow they were."""
+    run = recorded(tmp_path, [Pool("a", [Op("x", 0.01)], workers=4, slow=3.0)], intervals=19)
+    assert not stragglers(run.stages)
+
+
+def test_long_documents_in_few_batches_do_not_make_a_straggler(tmp_path):
+    """A worker whose mean is twice the others', by some heavy batches, and whose median is theirs is not slow."""
+    run = recorded(tmp_path, [Pool("a", [Op("x", 0.01)], workers=4, slow=2.0)], intervals=40)
+    (stage,) = run.stages
+    usual = stage.workers[0].median
+    heavy = replace(stage, workers=tuple(replace(worker, median=usual) for worker in stage.workers))
+    assert stragglers([stage])
+    assert not stragglers([heavy])
+
+
 def test_uneven_work_is_found(tmp_path):
     """A worker with most of the records was busy longer than the others."""
     run = recorded(tmp_path, [Pool("a", [Op("x", 0.005)], workers=4, share=0.6)], noise=0.01)

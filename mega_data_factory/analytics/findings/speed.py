@@ -69,14 +69,20 @@ def _reasoning(found: Bottleneck, limit: Station) -> str:
     if found.processors is not None:
         text += f" The processors were used {percent(100 * found.processors)}"
         if found.others_fill:
-            text += f", at most {percent(100 * (found.own_processors or 0.0))} of it by this run."
+            text += f", {_own_share(found)}."
         else:
             text += ", so more workers would only wait for each other." if found.processors_full else "."
     return text.strip()
 
 
+def _own_share(found: Bottleneck) -> str:
+    return f"about {percent(100 * (found.own_processors or 0.0))} by this run (one core for each busy worker)"
+
+
 def _advice(found: Bottleneck, best: Remedy | None) -> str:
     if best is None:
+        if found.others_fill:
+            return "Other processes seem to fill the CPUs: move them or the run to another machine."
         if found.processors_full:
             return "The CPUs are saturated: use a cheaper operator, a larger machine or another node."
         return "No single change would help: the other stages are nearly as busy."
@@ -104,8 +110,8 @@ def _waiting(recording: Recording, found: Bottleneck) -> Finding:
     )
     if found.others_fill:
         why += (
-            f" The CPUs were used {percent(100 * (found.processors or 0.0))}, at most "
-            f"{percent(100 * (found.own_processors or 0.0))} of it by this run: other processes took the rest."
+            f" The CPUs were used {percent(100 * (found.processors or 0.0))}, {_own_share(found)}; "
+            "other processes seem to take the rest."
         )
     return Finding(
         "advice",
