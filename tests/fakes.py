@@ -274,15 +274,22 @@ def shard_processes(process: psutil.Process) -> list[psutil.Process]:
 
 
 def kill_shards() -> int:
-    """Kill every claim shard of the run that this worker belongs to; how many there were."""
+    """Kill every claim shard of the run that this worker belongs to; how many were there and alive."""
     process = psutil.Process()
     for ancestor in process.parents():
         shards = shard_processes(ancestor)
         if shards:
-            for shard in shards:
-                shard.kill()
-            return len(shards)
+            return sum(map(killed, shards))
     return 0
+
+
+def killed(process: psutil.Process) -> bool:
+    """Kill a process; False where another worker has been faster."""
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return False
+    return True
 
 
 # ── operators that raise ──────────────────────────────────────────────────────────────────────────────────────────────
