@@ -37,6 +37,8 @@ def open_input(uri: Location, *, decompress: bool = True) -> BinaryIO:
         else:
             fs, path = file_system(uri)
             raw = cast("BinaryIO", fs.open(path, "rb"))
+            if not os.fspath(uri).endswith(_PARQUET):  # files of fsspec know no `readline` with a limit and no `read1`
+                raw = io.BufferedReader(cast("io.RawIOBase", raw), _BUFFER_BYTES)
     codec = COMPRESSION_BY_SUFFIX.get(posixpath.splitext(os.fspath(uri))[1].lower()) if decompress else None
     return raw if codec is None else io.BufferedReader(Decompressed(raw, codec), _BUFFER_BYTES)
 
