@@ -24,6 +24,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.executor import Executor
+from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.fields import utc_now
 from tests.engines.running import Pipeline, fake, jsonl, stage
 
@@ -185,10 +186,19 @@ def test_a_driver_that_ends_with_a_run_at_hand(tmp_path: Path, python_path: dict
     assert (run["status"], run["error"]) == ("interrupted", "the caller stopped")
 
 
+def obstructed(metrics: Path) -> list[Path]:
+    """Put a file where each table's folder belongs: the check before a run looks at the metrics folder only."""
+    metrics.mkdir()
+    obstacles = [metrics / kind for kind in schema.TABLES]
+    for obstacle in obstacles:
+        obstacle.write_text("not a folder")
+    return obstacles
+
+
 @pytest.mark.slow
 def test_a_folder_that_cannot_be_written_fails_no_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The output is whole, no exception is raised, and the log says that the metrics are missing and why."""
-    (tmp_path / "metrics").write_text("not a folder")
+    obstacles = obstructed(tmp_path / "metrics")
     executor = Executor(pipeline(tmp_path, fake("Upper")).config())
     with caplog.at_level("WARNING", logger="mega_data_factory"):
         *_, last = executor.execute()
@@ -198,18 +208,17 @@ def test_a_folder_that_cannot_be_written_fails_no_run(tmp_path: Path, caplog: py
     assert told is not None
     assert told.flush_failures >= 5
     assert [r.levelname for r in caplog.records if "the metrics could not be written" in r.getMessage()] == ["ERROR"]
-    assert (tmp_path / "metrics").read_text() == "not a folder"
+    assert {obstacle.read_text() for obstacle in obstacles} == {"not a folder"}
 
 
 @pytest.mark.slow
 def test_a_disk_that_comes_back(tmp_path: Path) -> None:
     """What could not be written at first is written later; the failures are counted, the run is completed."""
-    obstacle = tmp_path / "metrics"
-    obstacle.write_text("not a folder")
-    config = pipeline(tmp_path).config()
-    for progress in Executor(config).execute():
-        if progress.batches_committed >= 5 and obstacle.is_file():
-            obstacle.unlink()
+    obstacles = obstructed(tmp_path / "metrics")
+    for progress in Executor(pipeline(tmp_path).config()).execute():
+        if progress.batches_committed >= 5:
+            while obstacles:
+                obstacles.pop().unlink()
     run = run_row(tmp_path / "metrics")
     assert run["status"] == "completed"
     assert run["flush_failures"] >= 1
