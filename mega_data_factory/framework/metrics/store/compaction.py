@@ -211,7 +211,8 @@ def _put_in_place(path: Location, written: Sequence[_Written], replaced: Sequenc
         for name, _, _ in written:
             place(path, kind, name)
         for name in replaced:
-            removed += remove_table(path, kind, name)
+            remove_table(path, kind, name)
+        removed += len(replaced)
         if kind != "runs":
             removed += sum(_remove_sources(path, kind, sources.get(kind, {}), rows) for _, sources, rows in written)
     return removed + sum(_remove_sources(path, "runs", sources.get("runs", {}), rows) for _, sources, rows in written)

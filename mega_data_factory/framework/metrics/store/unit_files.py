@@ -96,11 +96,10 @@ def replace_unit(path: Location, old: str, new: str) -> None:
         remove_table(path, kind, old)
 
 
-def remove_table(path: Location, kind: str, name: str) -> int:
-    """Remove a table of a unit, wherever it is; return 1, the file that it was."""
+def remove_table(path: Location, kind: str, name: str) -> None:
+    """Remove a table of a unit, wherever it is."""
     for file in (placed_file, staged_file):
         remove(join(path, file(kind, name)))
-    return 1
 
 
 def _encoded(table: pa.Table) -> bytes:
@@ -129,7 +128,9 @@ def remove_unit(path: Location, name: str) -> int:
     Raises:
         OutputError: a file cannot be removed.
     """
-    return sum(remove_table(path, kind, name) for kind in reversed(_WRITING_ORDER))
+    for kind in reversed(_WRITING_ORDER):
+        remove_table(path, kind, name)
+    return len(_WRITING_ORDER)
 
 
 def remove_leftovers(path: Location) -> int:
