@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -14,6 +14,16 @@ from mega_data_factory.errors import MetricsError
 from mega_data_factory.exports.prometheus import PrometheusExporter
 from mega_data_factory.framework.metrics.exporting import Exporter, ExportHealth, Exports, ExportSnapshot
 from tests.exports.snapshots import snapshot
+
+
+@pytest.fixture(autouse=True)
+def threads_end() -> Iterator[None]:
+    """Wait for the threads of exporters that a test has given up: what they still log belongs to this test."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("export-to-"):
+            thread.join(10)
+            assert not thread.is_alive(), f"{thread.name} did not end"
 
 
 class Keeping(Exporter):
