@@ -30,11 +30,11 @@ $(STAMP): requirements.lock pyproject.toml
 run: $(STAMP) ## Curate the text files of the Python environment, with metrics
 	@$(BIN)/mdf run --config $(CONFIG)
 
-test: $(STAMP) ## The tests that run in every change (under 3 minutes)
+test: $(STAMP) ## The tests of every change (two to three minutes on two idle cores)
 	$(BIN)/pytest -m "not slow" -n 2
 
 test-slow: $(STAMP) ## The tests that start clusters, browsers and servers, and kill workers
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --durations 10
 
 check: format-check lint types layers docs-check test ## Everything a change must pass, but the slow tests
 
