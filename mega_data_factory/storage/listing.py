@@ -294,7 +294,7 @@ def _local_stamps(folder: Path) -> dict[str, str]:
         for entry in entries:
             try:
                 found = entry.stat()
-            except FileNotFoundError:  # gone since it was listed
+            except OSError:  # gone since it was listed, or a link to nothing or to itself
                 continue
             stamps[entry.name] = f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
     return stamps

@@ -16,6 +16,7 @@ from mega_data_factory.storage.reading import open_input, read_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
 
@@ -46,3 +47,24 @@ def read_parquet(uri: Location, columns: list[str] | None = None) -> pa.Table:
     import pyarrow.parquet as pq
 
     return pq.ParquetFile(pa.BufferReader(read_bytes(uri))).read(columns, use_threads=False)
+
+
+def parquet_dataset(uri: Location, schema: pa.Schema | None = None) -> ds.Dataset:
+    """Return one Parquet file as a dataset: row groups that a filter rules out are not read.
+
+    Args:
+        uri: the file. In an object store it is fetched whole, in one request.
+        schema: columns to give; those that the file lacks are null. Those of the file by default.
+
+    Raises:
+        InputError: it is missing, is a folder, or may not be read.
+        pyarrow.ArrowException, OSError: it is not a Parquet file, or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    if is_local(uri):
+        return ds.dataset(str(local_path(uri)), schema=schema, format="parquet", partitioning=None)
+    form = ds.ParquetFileFormat()
+    fragment = form.make_fragment(pa.BufferReader(read_bytes(uri)))
+    return ds.FileSystemDataset([fragment], schema or fragment.physical_schema, form)

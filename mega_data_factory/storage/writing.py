@@ -7,7 +7,7 @@ import errno
 import posixpath
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -30,16 +30,21 @@ _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, er
 
 
 @contextlib.contextmanager
-def atomic_output(uri: Location) -> Iterator[BinaryIO]:
+def atomic_output(uri: Location, *, workspace: Location | None = None) -> Iterator[BinaryIO]:
     """Write a file that is whole or absent: it takes its name when the block ends well, and leaves nothing otherwise.
 
     The folder is made when it is missing. Any number of writers may write the same file at once; the last to finish
     wins. A process that is killed in the block leaves at most a hidden file `.<name>.<random>.tmp`.
 
+    Args:
+        uri: the file.
+        workspace: local folder on the same file system in which the hidden file is; beside the file by default.
+
     Raises:
         OutputError: it cannot be written, or the disk is full.
     """
-    with _local_output(local_path(uri)) if is_local(uri) else _remote_output(uri) as sink:
+    local = is_local(uri)
+    with _local_output(local_path(uri), workspace) if local else _remote_output(uri) as sink:
         try:
             yield sink
         except Exception as error:
@@ -60,10 +65,12 @@ def _temporary_name(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _local_output(path: Path) -> Iterator[BinaryIO]:
-    temporary = path.with_name(_temporary_name(path.name))
+def _local_output(path: Path, workspace: Location | None) -> Iterator[BinaryIO]:
+    folder = path.parent if workspace is None else local_path(workspace)
+    temporary = folder / _temporary_name(path.name)
     with explained(OutputError, path, "write"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        for needed in {path.parent, folder}:
+            needed.mkdir(parents=True, exist_ok=True)
         sink = temporary.open("wb")
     try:
         yield cast("BinaryIO", sink)
@@ -116,22 +123,6 @@ def _abandon_upload(sink: Any) -> None:
             raise
 
 
-def move(source: Location, target: Location) -> None:
-    """Give a file another name, in another folder too; on an object store it is copied, then removed.
-
-    Raises:
-        OutputError: it cannot be moved.
-    """
-    with explained(OutputError, target, "write"):
-        if is_local(source):
-            place = local_path(target)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            local_path(source).replace(place)
-            return
-        fs, path = file_system(source)
-        fs.mv(path, file_system(target)[1])
-
-
 def remove(uri: Location) -> None:
     """Remove a file; it is no error when there is none.
 
@@ -143,6 +134,44 @@ def remove(uri: Location) -> None:
             local_path(uri).unlink(missing_ok=True)
         else:
             fs, path = file_system(uri, OutputError)
+            fs.rm_file(path)
+
+
+def remove_all(uris: Iterable[Location]) -> None:
+    """Remove files, in an object store many with one request; it is no error when one is missing.
+
+    Raises:
+        OutputError: one may not be removed; some others may be gone by then.
+    """
+    uris = list(uris)
+    if not uris or is_local(uris[0]) or len(uris) == 1:
+        for uri in uris:
+            remove(uri)
+        return
+    with explained(OutputError, uris[0], "remove"):
+        fs = file_system(uris[0], OutputError)[0]
+        try:
+            fs.rm([file_system(uri, OutputError)[1] for uri in uris])
+        except FileNotFoundError:
+            for uri in uris:
+                remove(uri)
+
+
+def move(source: Location, target: Location) -> None:
+    """Give a file another name in the same store, in place of what has that name.
+
+    Local: in one step. In an object store: the file appears under its new name, then goes from its old one.
+
+    Raises:
+        OutputError: it may not be moved, or there is no such file (its cause is a `FileNotFoundError` then).
+    """
+    with explained(OutputError, target, "write"):
+        if is_local(source):
+            local_path(target).parent.mkdir(parents=True, exist_ok=True)
+            local_path(source).replace(local_path(target))
+        else:
+            fs, path = file_system(source, OutputError)
+            fs.copy(path, file_system(target, OutputError)[1])
             fs.rm_file(path)
 
 

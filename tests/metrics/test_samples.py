@@ -26,11 +26,11 @@ def measured(seconds, worker="w0", operator="filter", records=100):
 
 def stored(folder, run_id="run_a"):
     """The samples that count, by the names of the files alone."""
-    names = [path.name for path in (folder / "samples").glob("*")]
-    files = segment_files("samples", names).get(run_id.removeprefix("run_"))
+    paths = {path.name: path for where in ("", ".pending") for path in (folder / where / "samples").glob("[!.]*")}
+    files = segment_files("samples", paths).get(run_id.removeprefix("run_"))
     rows = []
     for name in files.names if files else ():
-        rows += pq.read_table(folder / "samples" / name).to_pylist()
+        rows += pq.read_table(paths[name]).to_pylist()
     return rows
 
 

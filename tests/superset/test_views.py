@@ -71,6 +71,7 @@ def test_old_versions_are_read(folder, views):
     versions = sorted(Path(__file__).parent.parent.glob("metrics/old_versions/version_*"))
     for version in versions:
         for file in version.glob("*/*.parquet"):
+            folder.joinpath(file.parent.name).mkdir(exist_ok=True)
             folder.joinpath(file.parent.name, file.name).write_bytes(file.read_bytes())
     assert of_views(views) == of_reader(folder)
     assert len(versions) >= 3
@@ -295,6 +296,7 @@ def test_what_cannot_work_is_refused(folder, views, tmp_path):
         write_views(tmp_path / "nowhere", tmp_path / "new.duckdb")
     with pytest.raises(OutputError, match="on this machine"):
         write_views(folder, "s3://bucket/new.duckdb")
+    (folder / "stages").mkdir()
     (folder / "stages" / "stages_torn.parquet").write_bytes(b"PAR1")
     with pytest.raises(MetricsError, match="stages_torn"):
         write_views(folder, tmp_path / "new.duckdb")

@@ -17,7 +17,9 @@ from mega_data_factory.framework.metrics.samples import SampleMetrics
 from mega_data_factory.framework.metrics.store.encoding import WriteTables, write_tables
 from mega_data_factory.framework.metrics.store.layout import file_of
 from mega_data_factory.framework.metrics.store.segments import SegmentLog
-from mega_data_factory.storage import Location, exists, join, open_parquet
+from mega_data_factory.framework.metrics.store.shrinking import claim_run
+from mega_data_factory.framework.metrics.store.tables import StoredTables
+from mega_data_factory.storage import Location, exists, is_local, join, open_parquet
 
 Row: TypeAlias = RunMetrics | StageMetrics | OperatorMetrics | SampleMetrics | NodeMetrics
 
@@ -42,7 +44,9 @@ class MetricsWriter:
         self.output_path = output_path
         self._write_tables = write
         self._reader = MetricsReader(output_path)
+        self._tables = StoredTables(output_path)
         self._owned: dict[str, str] = {}
+        self._claimed: set[str] = set()
 
     def write_operator_metrics(self, metrics: Iterable[OperatorMetrics], run_id: str) -> None:
         """Write the operator rows of a run.
@@ -103,6 +107,7 @@ class MetricsWriter:
         Raises:
             MdfError: the folder cannot be listed.
         """
+        claim_run(self._tables, run_id)
         return SegmentLog(self.output_path, "samples", run_id, self._write_tables)
 
     def node_log(self, run_id: str) -> SegmentLog:
@@ -111,6 +116,7 @@ class MetricsWriter:
         Raises:
             MdfError: the folder cannot be listed, or what is there of the run cannot be read.
         """
+        claim_run(self._tables, run_id)
         earlier = self._reader.nodes(run_id)
         return SegmentLog(self.output_path, "nodes", run_id, self._write_tables, earlier, MOST_WAITING)
 
@@ -154,11 +160,20 @@ class MetricsWriter:
     def _check_owner(self, path: str, run_id: str) -> None:
         """Refuse to write over the file of another run; a file that was ours the last time still is."""
         if self._owned.get(path) == run_id:
-            return
+            if not is_local(path) or exists(path):
+                return
+            self._claimed.discard(run_id)  # it was compacted meanwhile, for its last sign of life is old
+        self._claim(run_id)
         owner = _owner(path)
         if owner not in (None, run_id):
             raise MetricsError(f"{path} belongs to the run {owner}, not to {run_id}", hint="give the run another id")
         self._owned[path] = run_id
+
+    def _claim(self, run_id: str) -> None:
+        """Give a run that is compacted its files back, once."""
+        if run_id not in self._claimed:
+            claim_run(self._tables, run_id)
+            self._claimed.add(run_id)
 
 
 def _owner(path: str) -> str | None:

@@ -17,14 +17,14 @@ from mega_data_factory.errors import MetricsError, MetricsQueryError, OutputErro
 from mega_data_factory.exports.superset.views.charts import CHART_VIEWS
 from mega_data_factory.exports.superset.views.percentile import LATENCY_PERCENTILE
 from mega_data_factory.exports.superset.views.store import (
-    OLD_PLACEHOLDER,
     PLACEHOLDER,
-    folders,
     placeholder_columns,
+    placeholder_of,
     quoted,
     store_views,
 )
 from mega_data_factory.framework.metrics import schema
+from mega_data_factory.framework.metrics.store.units import LEGACY_FOLDER
 from mega_data_factory.storage import Location
 
 _ATTEMPTS = 5
@@ -36,7 +36,7 @@ STORAGE_VERSION = "v1.0.0"
 def write_views(metrics: Location, file: Location) -> Path:
     """Write the views file of a metrics folder; who has it open goes on with the old one.
 
-    The folder also gets its missing subfolders, and in each a hidden file without rows (`PLACEHOLDER`).
+    The folder also gets a file without rows for each table, in its hidden folder of pending files.
 
     Args:
         metrics: the metrics folder, which must be local: DuckDB reads it by itself, on every query.
@@ -55,9 +55,9 @@ def write_views(metrics: Location, file: Location) -> Path:
         raise OutputError(f"{file}: DuckDB opens a views file on this machine only", hint="give a local path")
     target = Path(storage.absolute(file))
     for kind in schema.TABLES:
-        for folder in folders(kind):
-            (root / folder / OLD_PLACEHOLDER).unlink(missing_ok=True)
-            _write_placeholder(root / folder / PLACEHOLDER, placeholder_columns(kind))
+        _write_placeholder(root / placeholder_of(kind), placeholder_columns(kind))
+        for earlier in (root / kind, root / LEGACY_FOLDER / kind):
+            earlier.joinpath(PLACEHOLDER).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         built = _built(Path(folder), root)
         with storage.atomic_output(target) as sink:

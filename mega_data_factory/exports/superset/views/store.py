@@ -2,36 +2,33 @@
 
 They say in SQL what `framework.metrics.store` says in Python, for programs that can only send SQL:
 
-- A run has files of its own, or is in compacted units, or both while a compaction goes on: its own files count, and of
-  units the one that knows it latest.
-- Of the segments of a run that goes on, or was killed, those count that no wider one stands for.
+- A run has files of its own, or is in compacted units, or both while a compaction is in progress: its own files count,
+  and of units the one that knows it latest.
+- Files that are pending count as those in their place do.
+- Of the segments of a run that is in progress, or was killed, those count that no wider one stands for.
 - A running run whose heartbeat is too old is `aborted`.
 
 DuckDB lists the folders of a query one after the other, from the first common table expression to the last, and reads
-each of them once. The order below is the one in which a run cannot be missed, or seen twice, while others write, fold,
-compact or prune: units that are being written, names of segments, rows of own files and of placed units, the index of
-units, names of own files. What can happen is that a file which was listed is gone when it is opened: then the query
-fails, and asking again answers it.
+each of them once: names, rows, names again. When a file went between the two lists of names, or a unit came, the query
+fails; so it does when a file which was listed is gone when it is opened. Asking again answers it.
 """
 
 # ruff: noqa: S608 - SQL is what this module makes; all that goes into it is quoted
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pyarrow as pa
 
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.framework.metrics.store.layout import SEGMENTED
+from mega_data_factory.framework.metrics.store.layout import PENDING, SEGMENTED
 from mega_data_factory.framework.metrics.store.status import LEAST_SILENCE, MISSED_BEATS
-from mega_data_factory.framework.metrics.store.units import FOLDER
+from mega_data_factory.framework.metrics.store.units import LEGACY_FOLDER
 
-PLACEHOLDER = ".schema.parque_"
-"""A file without rows in every folder that a view reads: DuckDB refuses a pattern that matches no file. The pattern of
-the views matches it; `*.parquet`, which is what everybody else asks for, does not."""
-
-OLD_PLACEHOLDER = ".schema.parquet"
-"""Its name in earlier versions, which DuckDB took for a file of metrics."""
+PLACEHOLDER = ".schema.parquet"
+"""A file without rows among the pending files of every table: DuckDB refuses a pattern that matches no file. Readers of
+the store pass over names that begin with a dot."""
 
 
 def placeholder_columns(kind: str) -> pa.Schema:
@@ -56,16 +53,16 @@ _SQL_TYPES = {
 _HISTOGRAM_TYPE = "STRUCT(bucket INTEGER, count BIGINT)[]"
 
 
-def folders(kind: str) -> tuple[str, str]:
-    """The folders of a table, below the metrics folder: files of single runs, and of units."""
-    return kind, f"{FOLDER}/{kind}"
+def placeholder_of(kind: str) -> str:
+    """Return where the placeholder of a table is, below the metrics folder."""
+    return f"{PENDING}/{kind}/{PLACEHOLDER}"
 
 
 def store_views(root: str) -> Iterator[str]:
     """Statements that make a view for every table of the schema.
 
     Args:
-        root: the metrics folder, an absolute local path. Every one of its `folders` must hold `PLACEHOLDER`.
+        root: the metrics folder, an absolute local path. It must hold the placeholder of every table.
     """
     yield "CREATE SCHEMA store"
     yield f"CREATE VIEW store.unit_index AS {_unit_index(root)}"
@@ -91,101 +88,120 @@ def _columns(kind: str, *, cast: bool = False) -> str:
     return ", ".join(f"{value}::{kind} AS {name}" for value, kind, name in zip(values, types, names, strict=True))
 
 
-def _glob(root: str, folder: str) -> str:
-    """The Parquet files of a folder as a pattern, in which only the last star means more than itself."""
+def _glob(root: str, kind: str) -> str:
+    """The files of a table, pending ones and those of earlier versions too, as a pattern.
+
+    In the part before `**` every letter means only itself.
+    """
     plain = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in root)
-    return quoted(f"{plain}/{folder}/*.parque[t_]")
+    return quoted(f"{plain}/**/{kind}/*.parquet")
 
 
-def _files(root: str, folder: str) -> str:
-    """All files of a folder as one table, with their `filename`; columns that a file lacks are null."""
-    return f"read_parquet({_glob(root, folder)}, union_by_name = true, filename = true, hive_partitioning = false)"
+def _names(root: str, kind: str) -> str:
+    """The files of a table as a query: `file`, its `name` below the metrics folder, `own` or `unit`."""
+    return _classified(root, kind, f"SELECT file FROM glob({_glob(root, kind)})", "file", "file")
 
 
-def _unit_index(root: str) -> str:
-    """Which unit knows which run, and until when: `run_id`, `unit`, `seen`. A unit is there when it is here."""
+def _rows(root: str, kind: str) -> str:
+    """The rows of all files of a table as a query, with `filename`, `own` and `unit`; missing columns are null."""
+    files = f"read_parquet({_glob(root, kind)}, union_by_name = true, filename = true, hive_partitioning = false)"
+    return _classified(
+        root,
+        kind,
+        f"SELECT * FROM {files} WHERE run_id IS NOT NULL",
+        "filename",
+        f"{_columns(kind, cast=True)}, filename",
+    )
+
+
+def _classified(root: str, kind: str, source: str, file: str, columns: str) -> str:
+    """Rows of a query that have the name of a file of the store in a column, with what the name says.
+
+    `own`: for a file of a single run, its name. `unit`: for a file of a unit, the name of the unit.
+    """
+    name = f"substr({file}, {len(root) + 2})"
+    own = rf"regexp_extract({name}, '^({re.escape(PENDING)}/)?{kind}/([^/.][^/]*)\.parquet$', 2)"
+    unit = rf"regexp_extract({name}, '^({re.escape(PENDING)}/)?{kind}/(compacted_[^/]+_[0-9a-f]{{16}})\.parquet$', 2)"
+    legacy = rf"regexp_extract({name}, '^{LEGACY_FOLDER}/{kind}/([^/.][^/]*_[0-9a-f]{{16}})\.parquet$', 1)"
     return f"""
-        SELECT DISTINCT run_id, unit, seen FROM (
-            SELECT run_id, {_STAGED} AS unit, {_SEEN} AS seen
-            FROM {_files(root, folders("runs")[1])} WHERE {_STAGED} <> ''
-            UNION ALL
-            SELECT run_id, {_PLACED} AS unit, {_SEEN} AS seen
-            FROM {_files(root, folders("runs")[0])} WHERE {_PLACED} <> ''
-        )
+        SELECT * FROM (
+            SELECT {columns}, CASE WHEN {unit} = '' THEN nullif({own}, '') END AS own,
+                coalesce(nullif({unit}, ''), nullif({legacy}, '')) AS unit,
+                starts_with({name}, '{kind}/') AS in_place
+            FROM ({source})
+        ) WHERE own IS NOT NULL OR unit IS NOT NULL
     """
 
 
-_STAGED = r"regexp_extract(filename, '/([^/.][^/]*_[0-9a-f]{16})\.parquet$', 1)"
-_PLACED = r"regexp_extract(filename, '/compacted_([^/]+_[0-9a-f]{16})\.parquet$', 1)"
-"""The unit that a file belongs to, where units are written and where they are placed; empty for other files."""
+_STEADY = """
+    SELECT CASE WHEN
+        EXISTS (SELECT file FROM before WHERE in_place EXCEPT SELECT file FROM after)
+        OR EXISTS (SELECT file FROM after WHERE in_place AND unit IS NOT NULL EXCEPT SELECT file FROM before)
+    THEN error('the metrics were compacted while they were read: ask again') ELSE true END AS steady
+"""
+"""Fails where a run may have been missed, because its rows moved to another file between two listings."""
 
 _SEEN = "coalesce(greatest(end_time, heartbeat, start_time), TIMESTAMP '-infinity')"
 
 
+def _unit_index(root: str) -> str:
+    """Which unit knows which run, and until when: `run_id`, `unit`, `seen`. A unit exists when it is here."""
+    return f"""
+        WITH found AS ({_rows(root, "runs")})
+        SELECT run_id, unit, max({_SEEN}) AS seen FROM found WHERE unit IS NOT NULL GROUP BY ALL
+    """
+
+
 def _runs(root: str) -> str:
-    own, units = folders("runs")
     silence = f"greatest({MISSED_BEATS} * coalesce(flush_interval, 0), {LEAST_SILENCE})"
     return f"""
-        WITH staged AS MATERIALIZED (
-            SELECT {_columns("runs", cast=True)}, {_STAGED} AS unit
-            FROM {_files(root, units)} WHERE {_STAGED} <> ''
-        ), found AS MATERIALIZED (
-            SELECT {_columns("runs", cast=True)}, {_PLACED} AS unit FROM {_files(root, own)} WHERE run_id IS NOT NULL
-        ), own AS (
-            SELECT {_columns("runs")} FROM found WHERE unit = ''
-        ), newest AS (
-            SELECT {_columns("runs")} FROM (FROM staged UNION ALL FROM found WHERE unit <> '')
-            QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY {_SEEN} DESC, unit DESC) = 1
-        ), every AS (
-            SELECT {_columns("runs")} FROM own
-            UNION ALL
-            SELECT {_columns("runs")} FROM newest ANTI JOIN (SELECT run_id FROM own) USING (run_id)
+        WITH before AS MATERIALIZED ({_names(root, "runs")}),
+        found AS ({_rows(root, "runs")}),
+        after AS MATERIALIZED ({_names(root, "runs")}),
+        steadiness AS ({_STEADY}),
+        newest AS (
+            SELECT {_columns("runs")} FROM found
+            QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY own IS NOT NULL DESC, {_SEEN} DESC, unit DESC) = 1
         )
-        SELECT * REPLACE (
+        SELECT newest.* REPLACE (
             CASE WHEN status = 'running' AND heartbeat < make_timestamp(epoch_us(now())) - to_seconds({silence})
             THEN 'aborted' ELSE status END AS status
         )
-        FROM every
+        FROM newest, steadiness WHERE steady
     """
 
 
 def _level(root: str, kind: str) -> str:
     """The rows of a table other than `runs`."""
-    own, units = folders(kind)
-    whose = rf"regexp_extract(file, '/{kind}_([^/]+?)(\.\d{{6,}}(-\d{{6,}})?)?\.parquet$', 1)"
+    whose = rf"regexp_extract(own, '^{kind}_(.+?)(\.\d{{6,}}(-\d{{6,}})?)?$', 1)"
     source = "found SEMI JOIN counted USING (filename)" if kind in SEGMENTED else "found"
     return f"""
-        WITH staged AS MATERIALIZED (
-            SELECT {_columns(kind, cast=True)}, {_STAGED} AS unit
-            FROM {_files(root, units)} WHERE {_STAGED} <> ''
-        ), {_listed(root, kind)} every AS MATERIALIZED (
-            SELECT {_columns(kind, cast=True)}, filename, {_PLACED} AS unit
-            FROM {_files(root, own)} WHERE run_id IS NOT NULL
-        ), found AS (
-            FROM every WHERE unit = ''
-        ), {_counted(kind)} own AS (
-            SELECT {_columns(kind)} FROM {source}
-        ), placed AS (
-            SELECT {_columns(kind)}, unit FROM every WHERE unit <> ''
-        ), unit AS (
-            FROM placed UNION ALL FROM staged WHERE unit NOT IN (SELECT unit FROM placed)
+        WITH before AS MATERIALIZED ({_names(root, kind)}),
+        found AS ({_rows(root, kind)}),
+        after AS MATERIALIZED ({_names(root, kind)}),
+        steadiness AS ({_STEADY}),
+        {_counted(kind)}
+        single AS (
+            SELECT {_columns(kind)} FROM {source} WHERE own IS NOT NULL
         ), indexed AS (
             SELECT run_id, unit, seen FROM store.unit_index
         ), serving AS (
             SELECT run_id, max_by(unit, (seen IS NOT NULL, seen, unit)) AS unit
-            FROM (SELECT DISTINCT run_id, unit FROM unit) LEFT JOIN indexed USING (run_id, unit)
+            FROM (SELECT DISTINCT run_id, unit FROM found WHERE unit IS NOT NULL) LEFT JOIN indexed USING (run_id, unit)
             GROUP BY run_id
         ), taken AS (
-            SELECT DISTINCT {_stem("run_id")} AS stem FROM own
+            SELECT DISTINCT {_stem("run_id")} AS stem FROM single
             UNION
-            SELECT {whose} FROM glob({_glob(root, own)})
+            SELECT {whose} FROM after WHERE own IS NOT NULL
+        ), every AS (
+            SELECT {_columns(kind)} FROM single
+            UNION ALL
+            SELECT {_columns(kind)} FROM found
+            SEMI JOIN serving ON found.run_id = serving.run_id AND found.unit = serving.unit
+            SEMI JOIN indexed ON found.run_id = indexed.run_id
+            ANTI JOIN taken ON {_stem("found.run_id")} = taken.stem
         )
-        SELECT {_columns(kind)} FROM own
-        UNION ALL
-        SELECT {_columns(kind)} FROM unit
-        SEMI JOIN serving ON unit.run_id = serving.run_id AND unit.unit = serving.unit
-        SEMI JOIN indexed ON unit.run_id = indexed.run_id
-        ANTI JOIN taken ON {_stem("unit.run_id")} = taken.stem
+        SELECT {_columns(kind)} FROM every, steadiness WHERE steady
     """
 
 
@@ -194,27 +210,26 @@ def _stem(run_id: str) -> str:
     return f"regexp_replace({run_id}, '^run_', '')"
 
 
-def _listed(root: str, kind: str) -> str:
-    """The names of all files before their rows: one that holds no row still supersedes others."""
-    if kind not in SEGMENTED:
-        return ""
-    return f"listed AS MATERIALIZED (SELECT file AS filename FROM glob({_glob(root, folders(kind)[0])})),"
-
-
 def _counted(kind: str) -> str:
-    """The files whose rows count: the finished one of a run, else of its segments those that no wider one spans."""
+    """The files whose rows count: the finished one of a run, else of its segments those that no wider one spans.
+
+    Their names are listed before their rows: a file that holds no row still supersedes others.
+    """
     if kind not in SEGMENTED:
         return ""
-    segment = rf"'/{kind}_([^/]+)\.(\d{{6,}})(-(\d{{6,}}))?\.parquet$'"
+    segment = rf"'^{kind}_(.+)\.(\d{{6,}})(-(\d{{6,}}))?$'"
     return f"""
         named AS (
-            SELECT filename, regexp_extract(filename, {segment}, 2) AS number,
-                regexp_extract(filename, {segment}, 4) AS until,
+            SELECT file AS filename, regexp_extract(own, {segment}, 2) AS number,
+                regexp_extract(own, {segment}, 4) AS until,
                 coalesce(
-                    nullif(regexp_extract(filename, {segment}, 1), ''),
-                    regexp_extract(filename, '/{kind}_([^/]+)\\.parquet$', 1)
+                    nullif(regexp_extract(own, {segment}, 1), ''), regexp_extract(own, '^{kind}_(.+)$', 1)
                 ) AS stem
-            FROM (SELECT filename FROM listed UNION SELECT filename FROM found)
+            FROM (
+                SELECT file, own, in_place FROM before WHERE own IS NOT NULL
+                UNION SELECT filename, own, in_place FROM found WHERE own IS NOT NULL
+            )
+            QUALIFY row_number() OVER (PARTITION BY own ORDER BY in_place) = 1
         ), numbered AS (
             SELECT filename, stem, number = '' AS finished,
                 try_cast(number AS BIGINT) AS first, try_cast(coalesce(nullif(until, ''), number) AS BIGINT) AS last

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from mega_data_factory.errors import InputError, MetricsError
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.storage import Location, file_system, is_local, local_path, open_parquet
+from mega_data_factory.storage import Location, is_local, local_path, open_parquet, parquet_dataset, read_bytes
 
 _PUBLISHED = {
     "runs": (schema.RUNS, "config"),
@@ -59,7 +60,12 @@ def read_small(path: Location, kind: str, columns: Sequence[str] | None = None) 
     except (InputError, pa.ArrowException, OSError, ValueError) as error:
         if is_missing(error) and not _is_link(path):
             raise Vanished(str(path)) from error
-        raise NotOurs(str(error)) from error
+        raise NotOurs(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """Say in one line what is wrong with a file."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _is_link(path: Location) -> bool:
@@ -82,29 +88,61 @@ def read_large(
         Vanished, NotOurs, MetricsError: as `read_small`.
     """
     try:
+        _check_it_is_a_file(path)
         with open_parquet(path) as file:
             found = check_version(file.schema_arrow, kind, path)
             names = _chosen(kind, columns)
             present = stored_names(kind, names, file.schema_arrow)
-            if only is None:
-                table = file.read(present, use_threads=False)
-            else:
-                whole: Any = str(local_path(path)) if is_local(path) else pa.BufferReader(_content(path))
-                table = pq.read_table(whole, columns=present, filters=only, use_threads=False, partitioning=None)
+            table = file.read(present, use_threads=False) if only is None else None
+        if table is None:
+            table = parquet_dataset(path).to_table(present, filter=only, use_threads=False)
         return conform(table, kind, names).replace_schema_metadata(found)
     except (InputError, pa.ArrowException, OSError, ValueError) as error:
-        if is_missing(error):
+        if is_missing(error) and not _is_link(path):
             raise Vanished(str(path)) from error
-        raise NotOurs(str(error)) from error
+        raise NotOurs(_reason(error)) from error
+
+
+def open_large(path: Location, kind: str) -> ds.Dataset:
+    """Open a compacted file as a dataset, whose columns are read when they are asked for; those that it lacks are null.
+
+    Damage beyond its footer shows when it is read.
+
+    Raises:
+        Vanished, NotOurs, MetricsError: as `read_small`.
+    """
+    try:
+        _check_it_is_a_file(path)
+        with open_parquet(path) as file:
+            check_version(file.schema_arrow, kind, path)
+        columns = pa.schema([pa.field(field.name, field.type) for field in schema.TABLES[kind]])
+        return parquet_dataset(path, columns)
+    except (InputError, pa.ArrowException, OSError, ValueError) as error:
+        if is_missing(error) and not _is_link(path):
+            raise Vanished(str(path)) from error
+        raise NotOurs(_reason(error)) from error
 
 
 def _content(path: Location) -> bytes:
-    """A file in one request: a size that the file system remembers may be that of an earlier state."""
-    if is_local(path):
-        return local_path(path).read_bytes()
-    fs, name = file_system(path)
-    content: bytes = fs.cat_file(name)
-    return content
+    """Read a file in one request: a size that the file system remembers may be that of an earlier state."""
+    _check_it_is_a_file(path)
+    return read_bytes(path)
+
+
+def _check_it_is_a_file(path: Location) -> None:
+    """Refuse what blocks who opens it: a pipe, a socket, a device; and a folder.
+
+    Raises:
+        NotOurs: it is not a file.
+    """
+    if not is_local(path):
+        return
+    try:
+        mode = local_path(path).stat().st_mode
+    except OSError:  # opening it tells why
+        return
+    if not stat.S_ISREG(mode):
+        raise NotOurs("it is not a file")
 
 
 def check_version(columns: pa.Schema, kind: str, path: Location) -> dict[bytes, bytes]:

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mega_data_factory.framework.metrics.schema import RUN_ID_KEY, VERSION_KEY
-from mega_data_factory.storage import Location, atomic_output
+from mega_data_factory.framework.metrics.store.layout import PENDING
+from mega_data_factory.storage import Location, atomic_output, is_local, local_path
 
 _FILE_KEYS = (VERSION_KEY, RUN_ID_KEY)
 
@@ -28,8 +29,16 @@ def write_tables(path: Location, tables: Iterable[pa.Table]) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    with atomic_output(path) as sink:
+    with atomic_output(path, workspace=_workspace(path)) as sink:
         encode(tables, sink)
+
+
+def _workspace(path: Location) -> Location | None:
+    """Return where a file of a table is written: not in the folder that others list; None in an object store."""
+    if not is_local(path):
+        return None
+    folder = local_path(path).parent  # of a table, or of its pending files
+    return folder.parent if folder.parent.name == PENDING else folder.parent / PENDING
 
 
 def encode(

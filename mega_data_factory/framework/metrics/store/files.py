@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mega_data_factory.errors import InputError
+from mega_data_factory.errors import InputError, OutputError
 from mega_data_factory.framework.metrics.schema import TABLES, to_table
-from mega_data_factory.framework.metrics.store.decoding import NotOurs, Vanished, owners, read_small
+from mega_data_factory.framework.metrics.store.decoding import NotOurs, Vanished, is_missing, owners, read_small
 from mega_data_factory.framework.metrics.store.encoding import write_tables
-from mega_data_factory.framework.metrics.store.layout import SEGMENTED, Segment, file_of, segment_files
+from mega_data_factory.framework.metrics.store.layout import PENDING, SEGMENTED, Segment, file_of, segment_files
+from mega_data_factory.framework.metrics.store.listing import is_ours, pending_path
+from mega_data_factory.framework.metrics.store.units import LEGACY_FOLDER, legacy_unit_of, unit_of
 from mega_data_factory.storage import (
     Location,
     file_system,
@@ -21,6 +23,7 @@ from mega_data_factory.storage import (
     list_dir,
     list_files,
     local_path,
+    move,
     remove,
     stamp_of,
 )
@@ -85,8 +88,8 @@ def remove_unchanged(states: Iterable[FileState]) -> int:
 def remove_segments(path: Location, kind: str, run_id: str, states: Sequence[FileState], rows: pa.Table) -> int:
     """Remove the files of one run of a segmented table; readers see all of them or none.
 
-    Some segments of several are no state that can be read. So one file that supersedes them is written first, and it
-    goes last: killed in between, the segments that are left do not count.
+    Some segments of several are no state that can be read. So one file that supersedes them is written first, as a
+    pending one, and it goes last: killed in between, the segments that are left do not count.
 
     Args:
         path: the metrics folder.
@@ -98,16 +101,18 @@ def remove_segments(path: Location, kind: str, run_id: str, states: Sequence[Fil
     Returns:
         How many of these files were removed.
     """
-    whole = join(path, file_of(kind, run_id))
-    segments = [state for state in states if state.path != whole]
-    last = [state for state in states if state.path == whole]
+    name = file_of(kind, run_id).rpartition("/")[2]
+    whole = pending_path(path, kind, name)
+    wholes = {whole, join(path, kind, name)}
+    segments = [state for state in states if state.path not in wholes]
+    last = [state for state in states if state.path in wholes]
     if last or len(segments) < 2:
         return remove_unchanged(segments) + remove_unchanged(last)
     newest = max(parsed[1].last for state in segments if (parsed := Segment.parse(state.path.rpartition("/")[2])))
     known = {state.path for state in segments}
-    first = join(path, Segment(0, newest).file_of(kind, run_id))  # what who goes on with the run writes
-    resumed = {whole, first} - known
-    if set(states_of(known | resumed)) != set(segments):  # somebody else is at it
+    first = Segment(0, newest).file_of(kind, run_id).rpartition("/")[2]  # what a driver that resumes the run writes
+    resumed = {*wholes, join(path, kind, first), pending_path(path, kind, first)} - known
+    if set(states_of(known | resumed)) != set(segments):  # the run was resumed
         return 0
     metadata = to_table((), TABLES[kind], run_id).schema.metadata
     write_tables(whole, [rows.replace_schema_metadata(metadata)])
@@ -117,13 +122,51 @@ def remove_segments(path: Location, kind: str, run_id: str, states: Sequence[Fil
     return removed
 
 
-def file_sizes(path: Location, kind: str) -> dict[str, int]:
-    """Size in bytes of every file of a folder of the store, by file name."""
-    folder = join(path, kind)
+def publish(path: Location, kind: str, name: str) -> None:
+    """Move a pending file to the folder of its table; no error when it is there already.
+
+    Raises:
+        OutputError: it cannot be moved.
+    """
+    try:
+        move(pending_path(path, kind, name), join(path, kind, name))
+    except OutputError as error:
+        if not is_missing(error):
+            raise
+
+
+@dataclass(frozen=True)
+class FileSizes:
+    """Bytes of the files of a table.
+
+    Attributes:
+        own: by file name, of files of single runs.
+        units: by name of the unit.
+    """
+
+    own: dict[str, int]
+    units: dict[str, int]
+
+
+def file_sizes(path: Location, kind: str) -> FileSizes:
+    """Measure the files of a table, wherever they are."""
+    own: dict[str, int] = {}
+    units: dict[str, int] = {}
+    for folder in (f"{LEGACY_FOLDER}/{kind}", kind, f"{PENDING}/{kind}"):
+        for name, size in _sizes(join(path, folder)).items():
+            unit = legacy_unit_of(name) if folder.startswith(LEGACY_FOLDER) else unit_of(name)
+            if unit is not None:
+                units[unit] = size
+            elif is_ours(name):
+                own[name] = size
+    return FileSizes(own, units)
+
+
+def _sizes(folder: str) -> dict[str, int]:
     if not list_dir(folder):
         return {}
     try:
-        return {info.name: info.size for info in list_files(folder, [".parquet"])}
+        return {info.name: info.size for info in list_files(folder, [".parquet"]) if "/" not in info.name}
     except InputError:  # the folder of an object store is gone with its last file
         return {}
 

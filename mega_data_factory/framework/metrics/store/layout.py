@@ -1,9 +1,14 @@
-"""Where the files of a run are, below the metrics folder; and which files hold the rows that it wrote as it went.
+"""Names of the files of a run, below the metrics folder, and which of them hold its rows.
 
-While a run goes on, its samples and nodes are written as segments: whole small files, numbered from 0 without a gap.
-Segments are folded into fewer: `samples_X.000000-000063.parquet` stands for the 64 that its name spans. In the end all
-are folded into `samples_X.parquet`. A folded file appears before those that it stands for go, so names alone decide
-what counts, and a fold that is killed half-way changes nothing.
+`{table}/*.parquet` holds every run once. A file that replaces others is written as *pending* first, under its own name
+in `.pending/{table}`; then the others go, and then it moves to `{table}`. So a plain glob never counts a row twice. It
+misses rows only between the first removal and the move. Readers of this package count pending files too, and miss
+nothing.
+
+While a run is in progress, its samples and nodes are written as segments: whole small files, numbered from 0 without a
+gap. Segments are folded into fewer: `samples_X.000000-000063.parquet` stands for the 64 that its name spans. In the end
+all are folded into `samples_X.parquet`. Names alone decide which of them count, so a fold that is killed half-way
+changes nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +17,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mega_data_factory.framework.metrics.store.units import placed_unit
+PENDING = ".pending"
+"""Folder below the metrics folder with files that are about to replace others, and files that are being written."""
 
 SEGMENTED = frozenset({"samples", "nodes"})
 """Tables that are written as segments while a run goes on."""
+
+UNIT_FILE = re.compile(r"(?P<stem>compacted_.+_[0-9a-f]{16})\.parquet")
+"""Names of the files of compacted units."""
 
 _SEGMENT = re.compile(r"(?P<kind>samples|nodes)_(?P<run>.+)\.(?P<first>\d{6,})(-(?P<last>\d{6,}))?\.parquet")
 
@@ -33,7 +42,7 @@ def check_run_id(run_id: str) -> None:
             f"run id {run_id!r} cannot be the name of a file: it may have up to 200 letters, digits, '.', '_' and "
             f"'-', and starts with a letter or digit"
         )
-    if placed_unit(f"{run_id}.parquet"):
+    if UNIT_FILE.fullmatch(f"{run_id}.parquet"):
         raise ValueError(f"run id {run_id!r} looks like the name of a compacted file; choose another")
     if Segment.parse(f"samples_{run_id}.parquet"):
         raise ValueError(f"run id {run_id!r} cannot end in '.' and six digits, as the names of segments do")

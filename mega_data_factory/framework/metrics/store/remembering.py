@@ -9,8 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.framework.metrics.store.decoding import gathered, owners
-from mega_data_factory.framework.metrics.store.units import placed_unit
-from mega_data_factory.storage import join, list_stamps
 
 Read = Callable[[str, Sequence[str], Sequence[str] | None], Iterable[tuple[str, pa.Table]]]
 """Path and table of every file of a table that is one of ours: of the table, its files, the columns."""
@@ -95,32 +93,32 @@ class RememberedFiles:
         return gathered([], self._kind, self.columns).append_column(_FILE, pa.array([], pa.string()))
 
 
-class RememberedFolder:
-    """The files of single runs in the folder of one table, each read once until it is written over.
+class RememberedRows:
+    """The rows of the files of single runs of one table, each read once until it is written over.
 
     Args:
-        folder: where they are, local or a URI.
         kind: the table.
         read: reads some of them.
     """
 
-    def __init__(self, folder: str, kind: str, read: Read) -> None:
-        self._folder = folder
+    def __init__(self, kind: str, read: Read) -> None:
         self._kind = kind
         self._read = read
         self._remembered: list[RememberedFiles] = []
 
-    def read(self, columns: Sequence[str] | None = None, most: int | None = None) -> tuple[pa.Table, set[str], int]:
+    def read(
+        self, stamps: Mapping[str, str], columns: Sequence[str] | None = None, most: int | None = None
+    ) -> tuple[pa.Table, set[str], int]:
         """What the files hold now.
 
         Args:
+            stamps: path of every file, by name → what differs when it has been written over.
             columns: only these; all by default.
             most: only so many files, the last ones by name.
 
         Returns:
             The rows, the runs that the files are of, and how many files were left out.
         """
-        stamps = {join(self._folder, name): stamp for name, stamp in list_stamps(self._folder).items() if is_ours(name)}
         left = 0 if most is None else max(0, len(stamps) - most)
         files = self._of(columns)
         wanted = dict(list(stamps.items())[left:])
@@ -135,8 +133,3 @@ class RememberedFolder:
                 return files
         self._remembered.append(RememberedFiles(self._kind, None if columns is None else frozenset(columns)))
         return self._remembered[-1]
-
-
-def is_ours(name: str) -> bool:
-    """Whether a name is that of a file of a single run, and not of a unit, or of one that is being written."""
-    return name.endswith(".parquet") and name[0] != "." and placed_unit(name) is None

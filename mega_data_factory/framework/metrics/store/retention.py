@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import pyarrow.compute as pc
-
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.fields import utc_now
-from mega_data_factory.framework.metrics.store.decoding import Vanished, gathered
 from mega_data_factory.framework.metrics.store.files import (
     FileState,
     file_sizes,
@@ -24,11 +22,15 @@ from mega_data_factory.framework.metrics.store.files import (
     states_of,
 )
 from mega_data_factory.framework.metrics.store.layout import SEGMENTED
+from mega_data_factory.framework.metrics.store.listing import list_table
+from mega_data_factory.framework.metrics.store.recovery import finish_interrupted
+from mega_data_factory.framework.metrics.store.shrinking import shrink_units
 from mega_data_factory.framework.metrics.store.status import with_aborted
-from mega_data_factory.framework.metrics.store.tables import Source, StoredTables
-from mega_data_factory.framework.metrics.store.unit_files import remove_unit, replace_unit, unit_sizes, write_unit
-from mega_data_factory.framework.metrics.store.units import Unit, placed_file, sign_of_life
-from mega_data_factory.storage import Location, join
+from mega_data_factory.framework.metrics.store.tables import StoredTables
+from mega_data_factory.framework.metrics.store.unit_files import unit_sizes
+from mega_data_factory.framework.metrics.store.units import Unit, sign_of_life
+from mega_data_factory.framework.metrics.store.upkeep_lock import upkeep_lock
+from mega_data_factory.storage import Location
 
 _AGE_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SIZE_UNITS = {
@@ -133,16 +135,24 @@ def prune(
     if min(retention.max_runs or 0, retention.max_bytes or 0) < 0:
         raise MetricsError("a limit of retention is negative", hint="leave it out to keep everything")
     store = StoredTables(path)
-    sizes = {kind: file_sizes(path, kind) for kind in schema.TABLES}
+    with contextlib.nullcontext() if dry_run else upkeep_lock(path):
+        return _prune(store, retention, now, dry_run=dry_run)
+
+
+def _prune(store: StoredTables, retention: Retention, now: Callable[[], datetime], *, dry_run: bool) -> Pruned:
+    path = store.path
+    if not dry_run:
+        finish_interrupted(store)
+    sizes = {kind: file_sizes(path, kind).own for kind in schema.TABLES}
     units = store.consistently(store.units)
     newest_first = _newest_first(store, now())
     bytes_of = _bytes_of(path, [row["run_id"] for row in newest_first], sizes, units)
     expired = _expired(newest_first, bytes_of, retention, now())
     if expired and not dry_run:
-        states = _small_states(path, expired, sizes)
+        states = _small_states(path, expired)
         expired &= _expired(_newest_first(store, now()), bytes_of, retention, now())  # others may be resumed since
         _remove_small(path, expired, states)
-        _shrink_units(store, expired)
+        shrink_units(store, expired)
     gone = tuple(row["run_id"] for row in newest_first if row["run_id"] in expired)
     return Pruned(gone, round(sum(bytes_of[run_id] for run_id in gone)), len(newest_first) - len(gone))
 
@@ -188,16 +198,15 @@ def _expired(
     return expired
 
 
-def _small_states(
-    path: Location, run_ids: set[str], sizes: dict[str, dict[str, int]]
-) -> dict[str, dict[str, list[FileState]]]:
+def _small_states(path: Location, run_ids: set[str]) -> dict[str, dict[str, list[FileState]]]:
     """The files of single runs as they are now, by table and run."""
+    tables = {kind: list_table(path, kind).own for kind in schema.TABLES}
     return {
         kind: {
-            run_id: list(states_of(join(path, kind, name) for name in own.all))
+            run_id: list(states_of(files[name] for name in own.all))
             for run_id, own in names_of_runs(kind, run_ids, files).items()
         }
-        for kind, files in sizes.items()
+        for kind, files in tables.items()
     }
 
 
@@ -211,35 +220,3 @@ def _remove_small(path: Location, expired: set[str], states: dict[str, dict[str,
                     remove_segments(path, kind, run_id, own, schema.TABLES[kind].empty_table())
                 else:
                     remove_unchanged(own)
-
-
-def _shrink_units(store: StoredTables, expired: set[str]) -> None:
-    """Take runs out of all units, those included that compactions write meanwhile."""
-    done: set[str] = set()
-    while True:
-        units = [unit for unit in store.consistently(store.units) if not expired.isdisjoint(unit.runs)]
-        if not (left := [unit for unit in units if unit.name not in done]):
-            return
-        for unit in left:
-            store.consistently(lambda unit=unit: _shrink(store, unit, expired))  # type: ignore[misc]
-            done.add(unit.name)
-
-
-def _shrink(store: StoredTables, unit: Unit, expired: set[str]) -> None:
-    """Replace a unit by one without the expired runs, unless somebody else has replaced it."""
-    rest = frozenset(unit.runs) - expired
-    if rest:
-        tables = {}
-        only = pc.field("run_id").isin(sorted(rest))
-        try:
-            for kind in schema.TABLES:
-                source = Source(join(store.path, placed_file(kind, unit.name)), unit, rest, complete=False)
-                table = store.read_unit(source, kind, only=only, strict=True)
-                tables[kind] = gathered([] if table is None else [table], kind)
-        except Vanished:
-            if store.unit_exists(unit.name):
-                raise
-            return
-        replace_unit(store.path, unit.name, write_unit(store.path, tables))
-        return
-    remove_unit(store.path, unit.name)

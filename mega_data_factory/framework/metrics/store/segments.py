@@ -1,4 +1,4 @@
-"""What a run writes as it goes on: samples and nodes as segments, folded into fewer, in the end into one file."""
+"""Samples and nodes of a run in progress: segments, folded into fewer, in the end into one file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pyarrow as pa
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics.schema import TABLES, to_table
 from mega_data_factory.framework.metrics.store.encoding import WriteTables, write_tables
+from mega_data_factory.framework.metrics.store.files import publish
 from mega_data_factory.framework.metrics.store.layout import Segment, file_of, segment_files
-from mega_data_factory.storage import Location, join, list_dir, read_parquet, remove
+from mega_data_factory.framework.metrics.store.listing import list_table, pending_path
+from mega_data_factory.storage import Location, join, read_parquet, remove
 
 FOLD_AT = 64
 """So many segments of one size become one. Every row is then rewritten log64(segments) times: 3 in a week of 5 s."""
@@ -61,10 +63,15 @@ class SegmentLog:
         self._unwritten: list[object] = []
         self._earlier = [] if earlier is None or not len(earlier) else [self._marked(earlier)]
         # Of an earlier attempt the finished file goes first: only then do the segments count, and of these the new one.
-        earlier = [name for name in list_dir(join(path, kind)) if _is_of(name, kind, run_id)]
-        self._garbage = sorted(earlier, key=lambda name: Segment.parse(name) is not None)
-        self._earlier_last = max((parsed[1].last for name in earlier if (parsed := Segment.parse(name))), default=0)
-        self._replaces = bool(earlier)
+        found = [name for name in list_table(path, kind).own if _is_of(name, kind, run_id)]
+        self._garbage = [
+            place
+            for name in sorted(found, key=lambda name: Segment.parse(name) is not None)
+            for place in (join(path, kind, name), pending_path(path, kind, name))
+        ]
+        self._unpublished: list[str] = []  # pending files that wait until those that they replace are gone
+        self._earlier_last = max((parsed[1].last for name in found if (parsed := Segment.parse(name))), default=0)
+        self._replaces = bool(found)
 
     def append(self, rows: Iterable[object]) -> None:
         """Write rows as the next segment; those that could not be written before go with them.
@@ -77,7 +84,11 @@ class SegmentLog:
             del self._unwritten[: -self._most_waiting]
         if self._unwritten or self._replaces:
             segment = self._next()
-            self._write(self._path_of(segment), [*self._earlier, self._table(self._unwritten)])
+            tables = [*self._earlier, self._table(self._unwritten)]
+            if self._replaces:
+                self._write_pending(segment.file_of(self._kind, self._run_id), tables)
+            else:
+                self._write(self._path_of(segment), tables)
             self._segments.append(segment)
             self._unwritten = []
             self._earlier = []
@@ -93,7 +104,7 @@ class SegmentLog:
         """
         self.append(())
         if self._segments:
-            self._write(join(self._path, file_of(self._kind, self._run_id)), self._folded(self._segments))
+            self._write_pending(file_of(self._kind, self._run_id), self._folded(self._segments))
             folded, self._segments = self._segments, []
             self._forget(folded)
 
@@ -108,7 +119,7 @@ class SegmentLog:
         """Fold the newest segments as long as there are enough of one size."""
         while len(newest := self._segments[-FOLD_AT:]) == FOLD_AT and len({s.count for s in newest}) == 1:
             folded = Segment(newest[0].first, newest[-1].last)
-            self._write(self._path_of(folded), self._folded(newest))
+            self._write_pending(folded.file_of(self._kind, self._run_id), self._folded(newest))
             self._segments[-FOLD_AT:] = [folded]
             self._forget(newest)
 
@@ -122,17 +133,27 @@ class SegmentLog:
                 yield self._marked(merged)
                 gathered = []
 
+    def _write_pending(self, file: str, tables: Iterable[pa.Table]) -> None:
+        """Write a file that replaces others, which go first: see `layout`."""
+        name = file.rpartition("/")[2]
+        self._write(pending_path(self._path, self._kind, name), tables)
+        self._unpublished.append(name)
+
     def _forget(self, segments: Iterable[Segment]) -> None:
-        self._garbage += [segment.file_of(self._kind, self._run_id).rpartition("/")[2] for segment in segments]
+        self._garbage += [self._path_of(segment) for segment in segments]
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove the files that others stand for; those that cannot be removed now are tried again."""
-        living = {segment.file_of(self._kind, self._run_id).rpartition("/")[2] for segment in self._segments}
+        """Remove the files that others stand for, then publish these; what fails now is tried again."""
+        living = {self._path_of(segment) for segment in self._segments}
+        living |= {pending_path(self._path, self._kind, name) for name in self._unpublished}
         while self._garbage:
             if self._garbage[0] not in living:
-                remove(join(self._path, self._kind, self._garbage[0]))
+                remove(self._garbage[0])
             del self._garbage[0]
+        while self._unpublished:
+            publish(self._path, self._kind, self._unpublished[0])
+            del self._unpublished[0]
 
     def _table(self, rows: Iterable[object]) -> pa.Table:
         return to_table(rows, TABLES[self._kind], self._run_id)
@@ -149,7 +170,9 @@ class SegmentLog:
             raise MetricsError(f"cannot fold {path}: {error}") from error
 
     def _path_of(self, segment: Segment) -> str:
-        return join(self._path, segment.file_of(self._kind, self._run_id))
+        file = segment.file_of(self._kind, self._run_id)
+        name = file.rpartition("/")[2]
+        return pending_path(self._path, self._kind, name) if name in self._unpublished else join(self._path, file)
 
 
 def _is_of(name: str, kind: str, run_id: str) -> bool:

@@ -4,20 +4,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from mega_data_factory.errors import MetricsQueryError
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.framework.metrics.store.decoding import Vanished, gathered, owners
+from mega_data_factory.framework.metrics.store.decoding import NotOurs, gathered, open_large, owners, read_large
+from mega_data_factory.framework.metrics.store.listing import list_table
 from mega_data_factory.framework.metrics.store.percentiles import PERCENTILES_MACRO
 from mega_data_factory.framework.metrics.store.status import with_deaths
 from mega_data_factory.framework.metrics.store.tables import StoredTables
-from mega_data_factory.storage import exists, file_system, is_local
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,10 +32,15 @@ _READING = frozenset({"SELECT", "EXPLAIN", "MULTI"})
 """What DuckDB calls statements that only read; `MULTI` is what PIVOT becomes."""
 
 
+class _Damaged(Exception):
+    """A compacted file turned out to be damaged while it was read: the query is asked again without it."""
+
+
 def query(tables: StoredTables, sql: str, now: Callable[[], datetime]) -> pa.Table:
     """Answer a query over the views `runs`, `stages`, `operators`, `samples`, `nodes`.
 
-    Only the tables that the query names are read, and of compacted runs only the columns that it needs.
+    Only the tables that the query names are read, and of compacted runs only the columns that it needs. Damaged files
+    are skipped with one warning each, as by `StoredTables.read`.
 
     Args:
         tables: the metrics folder.
@@ -47,17 +51,25 @@ def query(tables: StoredTables, sql: str, now: Callable[[], datetime]) -> pa.Tab
         MetricsQueryError: DuckDB refuses the query, or it would change something.
         MetricsError: as `StoredTables.read`.
     """
-    return tables.consistently(lambda: _answer(tables, sql, now()))
+    damaged: set[str] = set()
+    while True:
+        try:
+            return tables.consistently(lambda: _answer(tables, sql, now(), damaged))
+        except _Damaged:
+            continue
 
 
-def _answer(tables: StoredTables, sql: str, now: datetime) -> pa.Table:
+def _answer(tables: StoredTables, sql: str, now: datetime, damaged: set[str]) -> pa.Table:
     import duckdb
 
     words = {word.lower() for word in re.findall(r"\w+", sql)}
-    files: list[str] = []
+    files: dict[str, str] = {}
     with duckdb.connect() as connection:
         for kind in schema.TABLES:
-            _add_view(connection, tables, kind, now, files if kind in words else None)
+            if kind in words:
+                files |= _add_view(connection, tables, kind, now, damaged)
+            else:
+                connection.register(kind, schema.TABLES[kind].empty_table())
         connection.execute(PERCENTILES_MACRO)
         for setting in _LOCKED:
             connection.execute(setting)
@@ -65,10 +77,32 @@ def _answer(tables: StoredTables, sql: str, now: datetime) -> pa.Table:
             _check_it_reads(connection, sql)
             result = connection.sql(sql).to_arrow_table()
         except (duckdb.Error, pa.ArrowException, OSError) as error:
-            if not all(exists(path) for path in files):
-                raise Vanished(sql) from error
+            _check_files(tables, files, damaged)
             raise MetricsQueryError(f"the query cannot be answered: {error}") from error
     return result
+
+
+def _check_files(tables: StoredTables, files: Mapping[str, str], damaged: set[str]) -> None:
+    """Look whether files are why a query failed.
+
+    Args:
+        tables: the metrics folder.
+        files: path → table of the compacted files that were read.
+        damaged: takes those that are damaged.
+
+    Raises:
+        Vanished: one is gone.
+        _Damaged: one is damaged.
+    """
+    before = len(damaged)
+    for path, kind in files.items():
+        try:
+            read_large(path, kind)
+        except NotOurs as error:
+            tables.skip(path, error)
+            damaged.add(path)
+    if len(damaged) > before:
+        raise _Damaged
 
 
 def _check_it_reads(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -83,39 +117,33 @@ def _check_it_reads(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 
 def _add_view(
-    connection: duckdb.DuckDBPyConnection, tables: StoredTables, kind: str, now: datetime, files: list[str] | None
-) -> None:
-    """A view of one table; an empty one where `files`, which takes the compacted files behind it, is None."""
-    if files is None:
-        connection.register(kind, schema.TABLES[kind].empty_table())
-    elif kind == "runs":
+    connection: duckdb.DuckDBPyConnection, tables: StoredTables, kind: str, now: datetime, damaged: Collection[str]
+) -> dict[str, str]:
+    """Make the view of one table; return path → table of the compacted files behind it."""
+    if kind == "runs":
         connection.register(kind, with_deaths(tables.read(kind), now))
-    else:
-        small = tables.small_files(kind)
-        units = tables.units()
-        found = list(tables.read_smalls(kind, small))
-        taken = {run for _, table in found for run in owners(table)}
-        connection.register(f"_{kind}_0", gathered((table for _, table in found), kind))
-        parts = [f'SELECT * FROM "_{kind}_0"']
-        for number, source in enumerate(tables.unit_sources(kind, units, taken), 1):
-            if not exists(source.path):  # made before there was such a table, or gone: then the query is asked again
-                tables.read_unit(source, kind)
-                continue
-            files.append(source.path)
-            connection.register(f"_{kind}_{number}", _dataset(source.path, kind))
-            condition = ""
-            if not source.complete:
-                connection.register(f"_{kind}_{number}_runs", pa.table({"run_id": sorted(source.served)}))
-                condition = f' WHERE run_id IN (FROM "_{kind}_{number}_runs")'
-            parts.append(f'SELECT * FROM "_{kind}_{number}"{condition}')
-        connection.execute(f'CREATE VIEW "{kind}" AS {" UNION ALL ".join(parts)}')
-
-
-def _dataset(path: str, kind: str) -> Any:
-    """A compacted file whose columns are read when they are asked for; those that it lacks are null."""
-    columns = schema.TABLES[kind].remove_metadata()
-    plain = pa.schema([pa.field(field.name, field.type) for field in columns])
-    if is_local(path):
-        return ds.dataset(path, schema=plain, format="parquet", partitioning=None)
-    fs, name = file_system(path)
-    return ds.dataset(name, schema=plain, format="parquet", filesystem=fs, partitioning=None)
+        return {}
+    known = tables.unit_names()
+    files = list_table(tables.path, kind)
+    found = list(tables.read_smalls(kind, tables.own_files(kind, files)))
+    taken = {run for _, table in found for run in owners(table)}
+    connection.register(f"_{kind}_0", gathered((table for _, table in found), kind))
+    parts = [f'SELECT * FROM "_{kind}_0"']
+    read: dict[str, str] = {}
+    for number, source in enumerate(tables.unit_sources(kind, files, tables.units(known), taken), 1):
+        if source.path in damaged:
+            continue
+        try:
+            rows = open_large(source.path, kind)
+        except NotOurs as error:
+            tables.skip(source.path, error)
+            continue
+        read[source.path] = kind
+        connection.register(f"_{kind}_{number}", rows)
+        condition = ""
+        if not source.complete:
+            connection.register(f"_{kind}_{number}_runs", pa.table({"run_id": sorted(source.served)}))
+            condition = f' WHERE run_id IN (FROM "_{kind}_{number}_runs")'
+        parts.append(f'SELECT * FROM "_{kind}_{number}"{condition}')
+    connection.execute(f'CREATE VIEW "{kind}" AS {" UNION ALL ".join(parts)}')
+    return read

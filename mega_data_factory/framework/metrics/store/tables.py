@@ -1,14 +1,15 @@
 """The tables of a metrics folder, every run exactly once, whoever writes, folds, compacts or prunes meanwhile.
 
-Files of single runs are listed before compacted units, and a unit appears before the files that it stands for go: so
-a run is in one of the two listings at least. Where it is in both, its own files count. A file that is gone when it is
-to be read was folded, compacted or pruned: then everything is listed again.
+A unit exists before the files that it stands for go: so a run is in its own files or in a unit, and where it is in
+both, its own files count. The names of units are listed first, then the files of a table, then the index of the units.
+When a unit ceased to exist meanwhile (it was merged, or runs were taken out of it), or when a file is gone that is to
+be read (it was folded, compacted or pruned), everything is listed again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -28,18 +29,10 @@ from mega_data_factory.framework.metrics.store.decoding import (
 )
 from mega_data_factory.framework.metrics.store.gaps import Gaps
 from mega_data_factory.framework.metrics.store.layout import SEGMENTED, file_of, segment_files
-from mega_data_factory.framework.metrics.store.remembering import RememberedFolder, is_ours
-from mega_data_factory.framework.metrics.store.units import (
-    FOLDER,
-    INDEX_COLUMNS,
-    Unit,
-    placed_file,
-    placed_unit,
-    serving,
-    staged_file,
-    staged_unit,
-)
-from mega_data_factory.storage import Location, exists, is_local, join, list_dir
+from mega_data_factory.framework.metrics.store.listing import TableFiles, find_unit, list_table
+from mega_data_factory.framework.metrics.store.remembering import RememberedRows
+from mega_data_factory.framework.metrics.store.units import INDEX_COLUMNS, Unit, serving
+from mega_data_factory.storage import Location, is_local, join
 
 _log = logger("mega_data_factory.metrics")
 
@@ -82,7 +75,7 @@ class StoredTables:
         self.gaps = Gaps()
         self._warned: set[str] = set()
         self._units: dict[str, Unit] = {}
-        self._runs = RememberedFolder(join(path, "runs"), "runs", self.read_smalls)
+        self._runs = RememberedRows("runs", self.read_smalls)
 
     def read(
         self,
@@ -118,8 +111,13 @@ class StoredTables:
         Raises:
             MetricsError, InputError: as `read`.
         """
-        rows, _, left = self.consistently(lambda: self._runs.read(most=most))
-        return rows, left
+
+        def attempt() -> tuple[pa.Table, int]:
+            files = list_table(self.path, "runs", stamps=True)
+            rows, _, left = self._runs.read(_own_stamps(files), most=most)
+            return rows, left
+
+        return self.consistently(attempt)
 
     def consistently(self, attempt: Callable[[], T]) -> T:
         """The result of `attempt`, which is made again when a file that it listed is gone.
@@ -138,13 +136,22 @@ class StoredTables:
         self, kind: str, run_id: str | None, columns: Iterable[str] | None, only: pc.Expression | None
     ) -> pa.Table:
         names = None if columns is None else list(columns)
-        if kind == "runs" and run_id is None:  # files of single runs before the units: see above
-            own = [self._runs.read(names)[:2]]
+        if run_id is not None and kind not in SEGMENTED:  # most runs have a file of their own
+            alone = dict(self.read_smalls(kind, [join(self.path, file_of(kind, run_id))], names, missing_ok=True))
+            if any(run_id in owners(table) for table in alone.values()):
+                return gathered(
+                    [table if only is None else table.filter(only) for table in alone.values()], kind, names
+                )
+        known = self.unit_names()
+        files = list_table(self.path, kind, stamps=kind == "runs")
+        if kind == "runs" and run_id is None:
+            own = [self._runs.read(_own_stamps(files), names)[:2]]
         else:
-            own = self._list_and_read(kind, run_id, names)
+            found = self.read_smalls(kind, self.own_files(kind, files, run_id), names)
+            own = [(table, owners(table)) for _, table in found]
         taken = set().union(*(runs for _, runs in own))
         parts = [table if only is None else table.filter(only) for table, _ in own]
-        for source in self.unit_sources(kind, self.units(), taken, run_id):
+        for source in self.unit_sources(kind, files, self.units(known), taken, run_id):
             condition = only
             if not source.complete and run_id is None:
                 rest = pc.field("run_id").isin(sorted(source.served))
@@ -154,48 +161,44 @@ class StoredTables:
                 parts.append(table)
         return gathered(parts, kind, names)
 
-    def _list_and_read(
-        self, kind: str, run_id: str | None, columns: Sequence[str] | None
-    ) -> list[tuple[pa.Table, set[str]]]:
-        """Tables of files of single runs, each with the runs that it is of."""
-        paths = self.small_files(kind, run_id)
-        return [(table, owners(table)) for _, table in self.read_smalls(kind, paths, columns)]
-
     # ── files of single runs ──────────────────────────────────────────────────────────────────────────────────────
 
-    def small_files(self, kind: str, run_id: str | None = None) -> list[str]:
-        """The files of single runs that hold rows of a table, as locations.
+    def own_files(self, kind: str, files: TableFiles, run_id: str | None = None) -> list[str]:
+        """Return the files of single runs that hold rows of a table, as locations.
+
+        Args:
+            kind: the table.
+            files: its files.
+            run_id: only this run.
 
         Raises:
             Vanished: segments were being folded while they were listed.
-            InputError: the folder cannot be listed.
         """
         if kind in SEGMENTED:
-            return [join(self.path, kind, name) for name in self._segment_names(kind, run_id)]
+            return [files.own[name] for name in self._segment_names(kind, files, run_id)]
         if run_id is not None:
-            path = join(self.path, file_of(kind, run_id))
-            return [path] if exists(path) else []
-        return [join(self.path, kind, name) for name in self.names(kind)]
+            name = file_of(kind, run_id).rpartition("/")[2]
+            return [files.own[name]] if name in files.own else []
+        return list(files.own.values())
 
-    def names(self, kind: str) -> list[str]:
-        """The names of the files of single runs in the folder of a table, sorted."""
-        # Segments twice: one listing may miss both a file that appears and those that go for it while it is made.
-        names = {name for _ in range(2 if kind in SEGMENTED else 1) for name in list_dir(join(self.path, kind))}
-        return sorted(name for name in names if is_ours(name))
-
-    def _segment_names(self, kind: str, run_id: str | None) -> list[str]:
-        folder = join(self.path, kind)
-        files = segment_files(kind, self.names(kind))
+    def _segment_names(self, kind: str, files: TableFiles, run_id: str | None) -> list[str]:
+        found = segment_files(kind, files.own)
         if run_id is not None:
             stem = run_id.removeprefix("run_")
-            files = {stem: files[stem]} if stem in files else {}
-        self.gaps.check(folder, files.values())
-        return sorted(name for run in files.values() for name in run.names)
+            found = {stem: found[stem]} if stem in found else {}
+        self.gaps.check(join(self.path, kind), found.values())
+        return sorted(name for run in found.values() for name in run.names)
 
     def read_smalls(
-        self, kind: str, paths: Sequence[str], columns: Sequence[str] | None = None
+        self, kind: str, paths: Sequence[str], columns: Sequence[str] | None = None, *, missing_ok: bool = False
     ) -> Iterator[tuple[str, pa.Table]]:
         """Path and table of every file that is one of ours.
+
+        Args:
+            kind: the table.
+            paths: the files.
+            columns: only these; all by default.
+            missing_ok: leave out files that are not there.
 
         Raises:
             Vanished: one is gone.
@@ -206,8 +209,12 @@ class StoredTables:
             try:
                 return path, read_small(path, kind, columns)
             except NotOurs as error:
-                self._skip(path, error)
+                self.skip(path, error)
                 return path, None
+            except Vanished:
+                if missing_ok:
+                    return path, None
+                raise
 
         if is_local(self.path) or len(paths) < 2:
             found: Iterator[tuple[str, pa.Table | None]] = map(read, paths)
@@ -218,71 +225,70 @@ class StoredTables:
 
     # ── compacted units ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def units(self) -> list[Unit]:
+    def unit_names(self) -> frozenset[str]:
+        """Return the names of the units that exist."""
+        return frozenset(list_table(self.path, "runs").units)
+
+    def units(self, known: Collection[str] = ()) -> list[Unit]:
         """All units, by name.
 
+        Args:
+            known: names of units that existed before what they stand for was listed.
+
         Raises:
-            Vanished: one went while it was read.
+            Vanished: one of these does not exist any more, or one went while it was read.
         """
-        names = self._unit_names()
-        while names and (again := self._unit_names()) != names:  # one may miss a unit and those that it replaces
-            names = again
-        known = {name: unit for name in sorted(names) if (unit := self._unit(name)) is not None}
-        self._units = {name: unit for name, unit in self._units.items() if name in known}
-        return list(known.values())
+        places = list_table(self.path, "runs").units
+        if gone := set(known) - places.keys():
+            raise Vanished(min(gone))
+        found = {name: unit for name, place in places.items() if (unit := self._unit(name, place[0])) is not None}
+        self._units = {name: unit for name, unit in self._units.items() if name in found}
+        return list(found.values())
 
-    def _unit_names(self) -> set[str]:
-        """Return the names of all units: listed where they are written first, and then where they go from there."""
-        staged = {staged_unit(file) for file in list_dir(join(self.path, FOLDER, "runs"))}
-        placed = {placed_unit(file) for file in list_dir(join(self.path, "runs"))}
-        return {name for name in staged | placed if name is not None}
-
-    def _read_unit(
-        self, kind: str, name: str, columns: Sequence[str] | None = None, only: pc.Expression | None = None
-    ) -> pa.Table:
-        """Read a table of a unit, in its place or where it was written; it may move meanwhile."""
-        placed, staged = (join(self.path, file(kind, name)) for file in (placed_file, staged_file))
-        for path in (placed, staged):
-            try:
-                return read_large(path, kind, columns, only)
-            except Vanished:
-                continue
-        return read_large(placed, kind, columns, only)
-
-    def unit_exists(self, name: str) -> bool:
-        """Whether a unit is there."""
-        return any(exists(join(self.path, file("runs", name))) for file in (placed_file, staged_file, placed_file))
-
-    def _unit(self, name: str) -> Unit | None:
+    def _unit(self, name: str, path: str) -> Unit | None:
         unit = self._units.get(name)  # another thread may forget it at any moment
         if unit is None:
             try:
-                unit = self._units[name] = Unit.from_index(name, self._read_unit("runs", name, INDEX_COLUMNS))
+                unit = self._units[name] = Unit.from_index(name, read_large(path, "runs", INDEX_COLUMNS))
             except NotOurs as error:
-                self._skip(join(self.path, placed_file("runs", name)), error)
+                self.skip(path, error)
                 return None
         return unit
 
     def unit_sources(
-        self, kind: str, units: Sequence[Unit], taken: set[str], run_id: str | None = None
+        self, kind: str, files: TableFiles, units: Sequence[Unit], taken: set[str], run_id: str | None = None
     ) -> Iterator[Source]:
         """The files of units that hold what counts.
 
         Args:
             kind: the table.
+            files: its files.
             units: all units.
             taken: runs that have files of their own.
             run_id: only this run.
+
+        Raises:
+            Vanished: one of them is not among the files.
         """
         served = serving(units)
         for unit in units:
             mine = served[unit.name] - taken
             if run_id is not None:
                 mine &= {run_id}
-            if mine:
-                placed, staged = (join(self.path, file(kind, unit.name)) for file in (placed_file, staged_file))
-                path = placed if exists(placed) else staged
-                yield Source(path, unit, frozenset(mine), len(mine) == len(unit.runs))
+            places = files.units.get(unit.name)
+            if mine and places:
+                yield Source(places[0], unit, frozenset(mine), len(mine) == len(unit.runs))
+            elif mine:
+                self._check_it_lacks(kind, unit.name)
+
+    def _check_it_lacks(self, kind: str, unit: str) -> None:
+        """Refuse a listing without a table of a unit, unless the unit was made before there was such a table.
+
+        Raises:
+            Vanished: the listing is to be made again.
+        """
+        if find_unit(self.path, kind, unit) is not None or find_unit(self.path, "runs", unit) is None:
+            raise Vanished(unit)
 
     def read_unit(
         self,
@@ -293,7 +299,7 @@ class StoredTables:
         *,
         strict: bool = False,
     ) -> pa.Table | None:
-        """The rows of a unit that pass the condition; None when it was made before there was such a table.
+        """The rows of a unit that pass the condition; None when its file is damaged.
 
         Args:
             source: the file.
@@ -307,18 +313,20 @@ class StoredTables:
         """
         assert source.unit is not None
         try:
-            return self._read_unit(kind, source.unit.name, columns, only)
-        except Vanished:
-            if not self.unit_exists(source.unit.name):
-                raise
-            return None
+            return read_large(source.path, kind, columns, only)
         except NotOurs as error:
             if strict:
                 raise MetricsError(f"cannot read {source.path}: {error}", hint="nothing was removed") from error
-            self._skip(source.path, error)
+            self.skip(source.path, error)
             return None
 
-    def _skip(self, path: str, error: NotOurs) -> None:
+    def skip(self, path: str, error: Exception) -> None:
+        """Warn of a file that is passed over, once."""
         if path not in self._warned:
             self._warned.add(path)
             _log.warning("skipped %s, which is no metrics file: %s", path, error)
+
+
+def _own_stamps(files: TableFiles) -> dict[str, str]:
+    """Return location → stamp of the files of single runs."""
+    return {path: files.stamps[path] for path in files.own.values()}

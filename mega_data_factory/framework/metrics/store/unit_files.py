@@ -1,50 +1,37 @@
-"""Write and remove the files of compacted units."""
+"""Write and remove the files of compacted units, and put them in the place of what they stand for."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.store.encoding import encode
-from mega_data_factory.framework.metrics.store.files import file_sizes
-from mega_data_factory.framework.metrics.store.units import (
-    FOLDER,
-    placed_file,
-    placed_unit,
-    staged_file,
-    staged_unit,
-    unit_name,
-)
-from mega_data_factory.storage import (
-    Location,
-    atomic_output,
-    exists,
-    file_system,
-    is_local,
-    join,
-    list_dir,
-    local_path,
-    move,
-    remove,
-)
+from mega_data_factory.framework.metrics.store.files import file_sizes, publish
+from mega_data_factory.framework.metrics.store.layout import PENDING
+from mega_data_factory.framework.metrics.store.listing import list_table, pending_path, remove_unit_file
+from mega_data_factory.framework.metrics.store.units import unit_name
+from mega_data_factory.storage import Location, atomic_output, file_system, is_local, join, list_dir, local_path, remove
 
 ROW_GROUP_ROWS = 8192
 """Rows in a row group: a reader of one run reads one or two of them."""
 
 _LEFTOVER_AGE = 86400.0
-"""Seconds after which files of a unit that was never completed are rubbish: nobody is still writing it."""
+"""Seconds after which an incomplete file is rubbish where no lock tells: no process is still writing it."""
 
 _WRITING_ORDER = sorted(schema.TABLES, key=lambda kind: kind == "runs")
-"""A unit is there when its file of `runs` is, so that one is written last."""
+"""A unit exists when its file of `runs` does, so that one is written last."""
+
+SWAPPING_ORDER = _WRITING_ORDER[::-1]
+"""A unit that is replaced ends to exist first, so `runs` is the first table in which files are replaced."""
 
 
 def write_unit(path: Location, tables: Mapping[str, pa.Table]) -> str:
-    """Write a unit where units are written; `place` then puts its tables beside those of single runs.
+    """Write a unit as pending files; it exists for readers of this package when it is whole.
 
     Args:
         path: the metrics folder.
@@ -63,43 +50,9 @@ def write_unit(path: Location, tables: Mapping[str, pa.Table]) -> str:
     ids = tables["runs"].column("run_id")
     name = unit_name(ids[0].as_py(), ids[-1].as_py(), digest.hexdigest()[:16])
     for kind, content in contents.items():
-        with atomic_output(join(path, staged_file(kind, name))) as sink:
+        with atomic_output(pending_path(path, kind, f"{name}.parquet")) as sink:
             sink.write(content)
     return name
-
-
-def place(path: Location, kind: str, name: str) -> None:
-    """Put a table of a unit in its place, where every reader of the folder sees it.
-
-    Raises:
-        OutputError: it cannot be moved.
-    """
-    staged, placed = join(path, staged_file(kind, name)), join(path, placed_file(kind, name))
-    if exists(staged):
-        move(staged, placed)
-
-
-def place_all(path: Location) -> None:
-    """Put every unit that is whole in its place: what a compaction that was killed has left to do."""
-    for name in filter(None, map(staged_unit, list_dir(join(path, FOLDER, "runs")))):
-        for kind in _WRITING_ORDER:
-            place(path, kind, name)
-
-
-def replace_unit(path: Location, old: str, new: str) -> None:
-    """Put a unit in the place of another one, table by table.
-
-    The table of the runs goes first: from then on nobody takes the old unit for one.
-    """
-    for kind in reversed(_WRITING_ORDER):
-        place(path, kind, new)
-        remove_table(path, kind, old)
-
-
-def remove_table(path: Location, kind: str, name: str) -> None:
-    """Remove a table of a unit, wherever it is."""
-    for file in (placed_file, staged_file):
-        remove(join(path, file(kind, name)))
 
 
 def _encoded(table: pa.Table) -> bytes:
@@ -108,19 +61,54 @@ def _encoded(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
+def swap(
+    path: Location,
+    *,
+    new: Iterable[str] = (),
+    old: Iterable[str] = (),
+    remove_own: Callable[[str], int] = lambda _: 0,
+    names: Mapping[str, Iterable[str]] | None = None,
+    kinds: Sequence[str] = SWAPPING_ORDER,
+) -> int:
+    """Put pending files in the place of others, table by table: the others go, then the pending ones move.
+
+    Killed anywhere, readers of this package see every run once, and `finish_interrupted` finishes it.
+
+    Args:
+        path: the metrics folder.
+        new: units that were written.
+        old: units that go, whose runs are in the new ones or in `names`.
+        remove_own: removes the files of single runs in a table that the new units stand for, and counts them.
+        names: pending files of single runs by table, which the old units stood for.
+        kinds: only these tables.
+
+    Returns:
+        How many files went.
+
+    Raises:
+        OutputError: a file cannot be moved or removed.
+    """
+    new, old = list(new), set(old) - set(new)
+    removed = 0
+    for kind in kinds:
+        removed += sum(remove_unit_file(path, kind, name) for name in old)
+        removed += remove_own(kind)
+        for file in (*(f"{name}.parquet" for name in new), *(names or {}).get(kind, ())):
+            publish(path, kind, file)
+    return removed
+
+
 def unit_sizes(path: Location) -> dict[str, int]:
     """Bytes of every unit, over all tables, by its name."""
     sizes: dict[str, int] = {}
     for kind in schema.TABLES:
-        for folder, unit_of in ((f"{FOLDER}/{kind}", staged_unit), (kind, placed_unit)):
-            for file, size in file_sizes(path, folder).items():
-                if name := unit_of(file):
-                    sizes[name] = sizes.get(name, 0) + size
+        for name, size in file_sizes(path, kind).units.items():
+            sizes[name] = sizes.get(name, 0) + size
     return sizes
 
 
-def remove_unit(path: Location, name: str) -> int:
-    """Remove a unit; readers do not see it from the first moment on.
+def discard_unit(path: Location, name: str) -> int:
+    """Remove a unit; it stops to exist at once.
 
     Returns:
         How many files went.
@@ -128,27 +116,31 @@ def remove_unit(path: Location, name: str) -> int:
     Raises:
         OutputError: a file cannot be removed.
     """
-    for kind in reversed(_WRITING_ORDER):
-        remove_table(path, kind, name)
-    return len(_WRITING_ORDER)
+    return sum(remove_unit_file(path, kind, name) for kind in SWAPPING_ORDER)
 
 
 def remove_leftovers(path: Location) -> int:
-    """Remove what compactions that were killed have left of units that nobody sees.
+    """Remove what processes that were killed have left: parts of units that do not exist, and half-written files.
+
+    Args:
+        path: the metrics folder; hold its `upkeep_lock`.
 
     Returns:
         How many files went.
     """
     removed = 0
-    places = (((FOLDER,), staged_unit), ((), placed_unit))
-    whole = {unit_of(file) for folder, unit_of in places for file in list_dir(join(path, *folder, "runs"))}
+    existing = list_table(path, "runs").units.keys()
     for kind in _WRITING_ORDER:
-        for folder, unit_of in places:
-            for name in list_dir(join(path, *folder, kind)):
-                file = join(path, *folder, kind, name)
-                if unit_of(name) and unit_of(name) not in whole and _age(file) > _LEFTOVER_AGE:
-                    remove(file)
+        for name, places in list_table(path, kind).units.items():
+            for place in places if name not in existing else ():
+                if is_local(path) or _age(place) > _LEFTOVER_AGE:
+                    remove(place)
                     removed += 1
+    for folder in (PENDING, *(f"{PENDING}/{kind}" for kind in _WRITING_ORDER)):
+        for name in list_dir(join(path, folder)):
+            if name.endswith(".tmp") and _age(join(path, folder, name)) > _LEFTOVER_AGE:
+                remove(join(path, folder, name))
+                removed += 1
     return removed
 
 

@@ -1,12 +1,9 @@
 """Compacted units: many runs in one file per table.
 
-The file of a unit lies beside those of single runs, `operators/compacted_NAME.parquet`, so that whoever reads
-`operators/*.parquet` has every run once. It is written in `compacted/operators/NAME.parquet` first, and takes its place
-when all tables of the unit are whole, right before the files that it stands for are removed.
-
-A unit exists when its file of the table `runs` does, in either place: that one is written last and removed first. Units
-never change; a name stands for one content. A run may be in several units, or in a unit and in files of its own, during
-a compaction or after one was killed. Its own files count before units, and of units the one with its latest state.
+A unit exists when its file of the table `runs` does, pending or in its place: that one is written last and replaces its
+sources first. Units never change; a name stands for one content. A run may be in several units, or in a unit and in
+files of its own, while a compaction is in progress or after one was killed. Its own files count before units, and of
+units the one with its latest state.
 """
 
 from __future__ import annotations
@@ -18,12 +15,12 @@ from datetime import datetime
 
 import pyarrow as pa
 
-FOLDER = "compacted"
-"""Folder in which units are written."""
+from mega_data_factory.framework.metrics.store.layout import UNIT_FILE
 
-_PREFIX = "compacted_"
-_STAGED = re.compile(r"(?P<name>[^.].*_[0-9a-f]{16})\.parquet")
-_PLACED = re.compile(rf"{_PREFIX}(?P<name>.+_[0-9a-f]{{16}})\.parquet")
+LEGACY_FOLDER = "compacted"
+"""Folder below the metrics folder with the units of earlier versions, a folder per table."""
+
+_LEGACY_NAME = re.compile(r"(?P<stem>[^.].*_[0-9a-f]{16})\.parquet")
 
 INDEX_COLUMNS = ("run_id", "start_time", "end_time", "heartbeat")
 """What is kept in memory of every compacted run."""
@@ -33,36 +30,31 @@ _LONGEST_ID_IN_NAME = 80
 
 
 def unit_name(first: str, last: str, digest: str) -> str:
-    """The name of a unit, without ending.
+    """Return the name of a unit, without ending; see `layout.UNIT_FILE`.
 
     Args:
         first: id of its first run.
         last: id of its last run.
         digest: 16 hexadecimal digits that the content determines.
     """
-    return f"{first[:_LONGEST_ID_IN_NAME]}_{last[:_LONGEST_ID_IN_NAME]}_{digest}"
+    return f"compacted_{first[:_LONGEST_ID_IN_NAME]}_{last[:_LONGEST_ID_IN_NAME]}_{digest}"
 
 
-def staged_file(kind: str, name: str) -> str:
-    """Return where a table of a unit is written, below the metrics folder."""
-    return f"{FOLDER}/{kind}/{name}.parquet"
+def unit_of(file_name: str) -> str | None:
+    """Return the unit whose file has this name in the folder of a table; None for other names."""
+    match = UNIT_FILE.fullmatch(file_name)
+    return match["stem"] if match else None
 
 
-def placed_file(kind: str, name: str) -> str:
-    """Return where a table of a unit is for good, below the metrics folder."""
-    return f"{kind}/{_PREFIX}{name}.parquet"
+def legacy_unit_of(file_name: str) -> str | None:
+    """Return the unit whose file has this name in a folder of `LEGACY_FOLDER`; None for other names."""
+    match = _LEGACY_NAME.fullmatch(file_name)
+    return match["stem"] if match else None
 
 
-def staged_unit(file_name: str) -> str | None:
-    """Return the unit whose file has this name where units are written; None for other names."""
-    match = _STAGED.fullmatch(file_name)
-    return match["name"] if match else None
-
-
-def placed_unit(file_name: str) -> str | None:
-    """Return the unit whose file has this name beside those of single runs; None for other names."""
-    match = _PLACED.fullmatch(file_name)
-    return match["name"] if match else None
+def is_legacy(unit: str | None) -> bool:
+    """Whether a unit is in the folder of earlier versions, which a plain glob does not read."""
+    return unit is not None and unit_of(f"{unit}.parquet") is None
 
 
 def sign_of_life(end: datetime | None, heartbeat: datetime | None, start: datetime | None) -> datetime:
