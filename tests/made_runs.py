@@ -62,7 +62,7 @@ class _Maker:
     """What becomes of records that flow evenly through the stages for some intervals.
 
     Options: records, intervals, noise (of the cost, by interval), seed, start, samples, nodes (CPU percent of each),
-    cores (of each node), config, and columns of the run's row.
+    cores (of each node), own (percent of the CPU that the run used on each node), config, and columns of the run's row.
     """
 
     def __init__(
@@ -78,12 +78,13 @@ class _Maker:
         samples: bool = True,
         nodes: Sequence[float] = (),
         cores: float | None = None,
+        own: float | None = None,
         config: dict[str, Any] | None = None,
         **run: Any,
     ) -> None:
         self.pools, self.run_id, self.records, self.intervals = pools, run_id, records, intervals
         self.noise, self.start, self.with_samples, self.nodes = noise, start, samples, nodes
-        self.cores = cores
+        self.cores, self.own = cores, own
         self.draw = np.random.default_rng(seed)
         self.config = made_config(pools) if config is None else config
         self.run = run
@@ -175,6 +176,7 @@ class _Maker:
                 timestamp=self.start + timedelta(seconds=INTERVAL * at + 1),
                 cpu_usage=load,
                 cpu_count=self.cores,
+                run_cpu_usage=self.own,
                 memory_usage=40.0,
                 disk_usage=30.0,
                 hostname=f"host-{number}",

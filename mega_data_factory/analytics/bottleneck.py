@@ -91,8 +91,9 @@ class Bottleneck:
         heaviest: the operator that takes most of the limiting stage.
         heaviest_share: its share of the stage's busy seconds, 0 to 1.
         remedies: what would help, the most first; only what brings 3 % or more.
-        own_processors: Estimated share of the nodes' CPU that the run used, 0 to 1, counting one core for each busy
-            worker: too low where operators use several threads. None without node samples.
+        own_processors: Share of the nodes' CPU that the processes of the run used, 0 to 1; None without node samples.
+        own_measured: Whether that was measured; if not, it counts one core for each busy worker, which is too low where
+            operators use several threads, and too high where they wait.
     """
 
     limit: Station | None
@@ -102,6 +103,7 @@ class Bottleneck:
     heaviest_share: float
     remedies: tuple[Remedy, ...]
     own_processors: float | None = None
+    own_measured: bool = False
 
     @property
     def processors_full(self) -> bool:
@@ -111,7 +113,14 @@ class Bottleneck:
     @property
     def others_fill(self) -> bool:
         """Whether it was mostly other processes that filled the machines."""
-        return self.processors_full and self.own_processors is not None and self.own_processors < 0.5
+        return self.processors_full and self.other_processors >= 0.5
+
+    @property
+    def other_processors(self) -> float:
+        """Share of the nodes' CPU that processes used which are not of the run; 0 where that is not known."""
+        if self.processors is None or self.own_processors is None:
+            return 0.0
+        return max(0.0, self.processors - self.own_processors)
 
 
 def find_bottleneck(recording: Recording) -> Bottleneck | None:
@@ -124,16 +133,32 @@ def find_bottleneck(recording: Recording) -> Bottleneck | None:
     if not any(station.busy for station in stations):
         return None
     processors = processor_share(recording)
-    cores = core_count(recording)
-    own = min(1.0, sum(station.load for station in stations) / cores) if cores else None
+    own, measured = _own_share(recording, stations)
     busiest = max(stations, key=lambda station: station.utilisation)
     if busiest.utilisation < BUSY_ENOUGH:  # however busy the machines were: with work of others, then
-        return Bottleneck(None, stations, processors, None, 0.0, (), own)
+        return Bottleneck(None, stations, processors, None, 0.0, (), own, measured)
     stage = next((stage for stage in recording.stages if stage.name == busiest.name), None)
     heaviest = max(stage.operators, key=lambda operator: operator.busy) if stage else None
     share = heaviest.busy / stage.busy if heaviest and stage and stage.busy else 0.0
-    remedies = _remedies(stations, busiest, processors, heaviest, share)
-    return Bottleneck(busiest, stations, processors, heaviest, share, remedies, own)
+    remedies = _remedies(stations, busiest, _used_of_available(processors, own, measured), heaviest, share)
+    return Bottleneck(busiest, stations, processors, heaviest, share, remedies, own, measured)
+
+
+def _own_share(recording: Recording, stations: Sequence[Station]) -> tuple[float | None, bool]:
+    """Return the share of the CPU that the run used, 0 to 1, and whether it was measured."""
+    measured = _mean_share(recording, "run_cpu_usage")
+    if measured is not None:
+        return min(measured, 1.0), True
+    cores = core_count(recording)
+    return (min(1.0, sum(station.load for station in stations) / cores) if cores else None), False
+
+
+def _used_of_available(processors: float | None, own: float | None, measured: bool) -> float | None:
+    """Return the share that the run used of the CPU that other processes left, 0 to 1."""
+    if processors is None or own is None or not measured or own >= processors:
+        return processors
+    left = own + max(0.0, 1.0 - processors)
+    return own / left if left else processors
 
 
 def stations_of(recording: Recording) -> tuple[Station, ...]:
@@ -160,12 +185,17 @@ def _station(name: str, kind: Kind, workers: int, busy: float, time: float) -> S
 
 def processor_share(recording: Recording) -> float | None:
     """Mean share of the CPU that was used while the run worked, 0 to 1, over its nodes; None without node samples."""
+    return _mean_share(recording, "cpu_usage")
+
+
+def _mean_share(recording: Recording, column: str) -> float | None:
+    """Return the mean of a percentage of the nodes while the run worked, 0 to 1; None where it was not measured."""
     nodes = recording.nodes
-    if not len(nodes):
+    if not len(nodes) or column not in nodes.column_names:
         return None
     begin, end = recording.span
     within = pc.and_(pc.greater_equal(nodes["timestamp"], begin), pc.less_equal(nodes["timestamp"], end))
-    mean = pc.mean(nodes.filter(within)["cpu_usage"]).as_py()
+    mean = pc.mean(nodes.filter(within)[column]).as_py()
     return None if mean is None else float(mean) / 100
 
 
@@ -190,7 +220,8 @@ def predicted_gain(
         stations: as measured.
         workers: station → size of its pool after the change.
         cost: station → its seconds per record after the change / before.
-        processors: share of the CPU that is used now, where known: no more than the rest of it can be gained.
+        processors: Share that the run uses now of the CPU that other processes leave, where known: no more than the
+            rest of it can be gained.
     """
     after = {
         s.name: s.utilisation * (cost or {}).get(s.name, 1.0) * s.workers / (workers or {}).get(s.name, s.workers)

@@ -266,6 +266,7 @@ def _share(percent: float | None) -> float | None:
 
 _NODE: Sequence[tuple[str, str, str, Callable[[NodeMetrics], float | None]]] = (
     ("mdf.node.cpu.usage", "1", "Share of CPU time in use.", lambda row: _share(row.cpu_usage)),
+    ("mdf.node.cpu.run_usage", "1", "Share of CPU time that the run used.", lambda row: _share(row.run_cpu_usage)),
     ("mdf.node.memory.usage", "1", "Share of memory in use.", lambda row: _share(row.memory_usage)),
     ("mdf.node.disk.usage", "1", "Share in use of the fullest file system.", lambda row: _share(row.disk_usage)),
     ("mdf.node.gpu.usage", "1", "Share of time that GPU kernels ran.", lambda row: _share(row.gpu_usage)),

@@ -173,7 +173,38 @@ def test_a_machine_that_others_fill_does_not_hide_that_the_run_waits(tmp_path):
     """A worker that is busy 5 percent of the time on two cores that are full: the run waited, and others worked."""
     said = kinds(recorded(tmp_path, [Pool("a", [Op("x", 0.0005)], workers=1)], nodes=[100.0], cores=2))["bottleneck"]
     assert said.title.startswith("The run was mostly waiting")
-    assert "other processes" in said.detail
+    assert "Other processes seem to take the rest" in said.detail
+
+
+def test_measured_cpu_is_said_by_whom_it_was_used(tmp_path):
+    """Where the CPU of the run was measured, its share and that of other processes are stated, not estimated."""
+    pools = [Pool("a", [Op("x", 0.0005)], workers=1)]
+    said = kinds(recorded(tmp_path, pools, nodes=[99.0], cores=2, own=4.0))["bottleneck"]
+    assert "The processors were used 99.0 %: 4.0 % by this run, 95.0 % by other processes." in said.detail
+    assert "seem" not in said.detail
+    assert (said.evidence["processors"], said.evidence["own_processors"]) == (0.99, 0.04)
+
+
+def test_several_threads_of_the_run_are_not_taken_for_others(tmp_path):
+    """One busy worker that fills eight cores by itself: measured, so no other process is blamed."""
+    pools = [Pool("a", [Op("x", 0.0098)], workers=1)]
+    said = kinds(recorded(tmp_path, pools, nodes=[97.0], cores=8, own=95.0))["bottleneck"]
+    assert "other processes" not in f"{said.title} {said.detail} {said.suggestion}".lower()
+    assert "More workers would only wait for each other." in said.detail
+
+
+def test_more_workers_are_not_promised_where_others_take_the_cpu(tmp_path):
+    """Of a full machine the run has a quarter: another worker is no remedy, and the others are named."""
+    pools = [Pool("a", [Op("x", 0.0098)], workers=1)]
+    said = kinds(recorded(tmp_path, pools, nodes=[100.0], cores=4, own=25.0))["bottleneck"]
+    assert "2 workers for a" not in said.suggestion
+    assert "75.0 % by other processes" in said.detail
+
+
+def test_without_samples_start_up_is_not_called_waiting(tmp_path):
+    """A run without samples does not know when it worked: nothing is said of waiting."""
+    recording = recorded(tmp_path, [Pool("a", [Op("x", 0.0005)], workers=1)], samples=False)
+    assert "bottleneck" not in kinds(recording)
 
 
 def test_a_run_that_fills_its_machine_is_told_so(tmp_path):

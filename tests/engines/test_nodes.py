@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mega_data_factory.framework.engines.batch_board import BatchBoard, Mark, board_of, sweep_boards
+from mega_data_factory.analytics.findings import find
+from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.framework.engines.batch_board import BatchBoard, Mark, board_of, enter_process, sweep_boards
 from mega_data_factory.framework.executor import Executor, Progress
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from tests.engines.conftest import OLD_RAY, import_ray
@@ -63,6 +69,42 @@ def test_the_local_engine_samples_its_machine(tmp_path: Path) -> None:
     assert {row["object_store_memory"] for row in rows} == {None}
 
 
+@contextmanager
+def busy_neighbours() -> Iterator[None]:
+    """Keep every core busy with processes that are not of the run: their parent has ended."""
+    burn = "import os, time\nif os.fork(): os._exit(0)\nprint(os.getpid(), flush=True)\nos.close(1)\n"
+    burn += "while time.process_time() < 60: pass"
+    pids = []
+    try:
+        for _ in range(os.cpu_count() or 1):
+            started = subprocess.run([sys.executable, "-c", burn], stdout=subprocess.PIPE, text=True, check=True)
+            pids.append(int(started.stdout))
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_run_that_waits_beside_busy_neighbours_is_told_so(tmp_path: Path) -> None:
+    """One batch at a time through two stages that take turns: the run waits, whoever fills the processors."""
+    source = jsonl(tmp_path / "a.jsonl", [f"text {n}" for n in range(600)])
+    stages = [stage(name, fake("Slow", seconds=0.05)) for name in ("first", "second", "third")]
+    metrics = {"flush_interval": 0.2, "node_interval": 0.2}
+    executor = {"batch_size": 20, "max_in_flight": 1, "metrics": metrics}
+    pipe = Pipeline(tmp_path, source, stages, executor=executor)
+    with busy_neighbours():
+        result = pipe.run()
+    assert_complete(result, 600)
+    recording = Recording.read(MetricsReader(pipe.metrics), result.run["run_id"])
+    said = {finding.kind: finding for finding in find(recording)}["bottleneck"]
+    assert said.evidence["limit"] is None
+    assert said.title.startswith("The run was mostly waiting")
+    assert said.evidence["processors"] > 0.8
+    assert said.evidence["own_processors"] < said.evidence["processors"] / 2
+    assert "by this run" in said.detail
+    assert "by other processes" in said.detail
+
+
 @pytest.mark.parametrize("interval", [0, pytest.param(None, marks=pytest.mark.slow)])
 def test_sampling_can_be_switched_off(tmp_path: Path, interval: float | None) -> None:
     """With 0 or null nothing is sampled and nothing written."""
@@ -72,7 +114,10 @@ def test_sampling_can_be_switched_off(tmp_path: Path, interval: float | None) ->
 
 
 def test_a_board_counts_what_living_processes_hold(tmp_path: Path) -> None:
-    """A process that was killed holds nothing, whatever it has written last; nor does a file that is not finished."""
+    """A process that was killed holds nothing, whatever it has written last; nor does a file that is not finished.
+
+    Processes that are no stage workers hold nothing either, and are known for processes of the run.
+    """
     board = tmp_path / "board"
     mark, read = Mark(board), BatchBoard(board)
     dead = os.fork()
@@ -81,12 +126,16 @@ def test_a_board_counts_what_living_processes_hold(tmp_path: Path) -> None:
         os._exit(0)
     os.waitpid(dead, 0)
     (board / "1").touch()  # a worker that is about to write it
+    (board / f"other-{dead}").touch()
+    enter_process(board)
     assert (board / str(dead)).read_bytes() == b"\1"
     assert read.read() == (0, 1)
     with mark.held():
         assert read.read() == (1, 1)
     assert read.read() == (0, 1)
     assert not (board / str(dead)).exists()
+    assert not (board / f"other-{dead}").exists()
+    assert sorted(read.processes()) == sorted([1, os.getpid(), os.getpid()])
     read.remove()
     assert not board.exists()
 

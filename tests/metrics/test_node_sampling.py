@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +19,7 @@ from mega_data_factory.framework.metrics.nodes.gpu import GpuReading, Gpus
 from mega_data_factory.framework.metrics.nodes.health import RELIEF, Health, missed_heartbeats, of_silence
 from mega_data_factory.framework.metrics.nodes.machine import MachineProbe, Reading
 from mega_data_factory.framework.metrics.nodes.models import NodeMetrics
+from mega_data_factory.framework.metrics.nodes.processes import RunProcesses
 from mega_data_factory.framework.metrics.nodes.sampler import HeldBatches, NodeSampler
 from mega_data_factory.testing import FakeClock
 
@@ -86,6 +91,56 @@ def test_what_cannot_be_read_is_none() -> None:
 def test_a_quota_that_is_overdrawn_is_full() -> None:
     """A group may use a little more than its share for a moment; percent end at 100."""
     assert samples(START, later(cpu_busy=59.0, cpu_capacity=408.0))[1].cpu_usage == 100.0
+
+
+def test_the_cpu_of_the_run_is_told_from_that_of_the_machine() -> None:
+    """Both are percent of the same CPU time; unknown where no process of the run is known."""
+    known = replace(START, run_cpu=5.0)
+    _, second = samples(known, later(cpu_busy=54.0, cpu_capacity=408.0, run_cpu=7.0))
+    assert (second.cpu_usage, second.run_cpu_usage) == (50.0, 25.0)
+    assert samples(START, later(cpu_busy=54.0, cpu_capacity=408.0))[1].run_cpu_usage is None
+
+
+_BURN = "import time\nwhile time.process_time() < {0}: pass"
+
+
+def _burn(seconds: float) -> list[str]:
+    return [sys.executable, "-c", _BURN.format(seconds)]
+
+
+def test_processes_of_the_run_count_with_all_they_start() -> None:
+    """Children and grandchildren, living or ended, count once in the tree of their parent, and in no other."""
+    run = RunProcesses(lambda: [os.getpid()])
+    neighbour = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    shell = f"import subprocess; subprocess.run({_burn(0.3)!r}); input()"
+    try:
+        apart = RunProcesses(lambda: [neighbour.pid])
+        before = sum(os.times()[:4])
+        assert run.cpu_seconds() == 0.0
+        assert apart.cpu_seconds() == 0.0
+        child = subprocess.Popen([sys.executable, "-c", shell], stdin=subprocess.PIPE)
+        while run.cpu_seconds() < 0.3 and child.poll() is None:
+            time.sleep(0.02)
+        alive = run.cpu_seconds()
+        assert child.poll() is None
+        child.communicate(b"\n")
+        assert run.cpu_seconds() >= alive >= 0.3
+        assert apart.cpu_seconds() < 0.2
+    finally:
+        neighbour.communicate(b"\n")
+    assert run.cpu_seconds() == pytest.approx(sum(os.times()[:4]) - before, abs=0.1)
+
+
+def test_a_process_that_ends_elsewhere_takes_nothing_back() -> None:
+    """A counter never falls: what a process that is no child used stays counted after its end."""
+    child = subprocess.Popen(_burn(0.2))
+    roots = [child.pid]
+    counter = RunProcesses(lambda: roots)
+    counter.cpu_seconds()
+    while child.poll() is None:
+        counted = counter.cpu_seconds()
+        time.sleep(0.02)
+    assert counter.cpu_seconds() == counted > 0.0
 
 
 def test_this_machine_can_be_read(tmp_path: Path) -> None:

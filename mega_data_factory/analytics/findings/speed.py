@@ -17,6 +17,9 @@ from mega_data_factory.visualization.formats import count, percent, plural, seco
 _LEAST_SECONDS = 1.0
 """Of runs that worked less than this nothing is said of speed: everything in them is start-up."""
 
+_LEAST_OTHERS = 0.1
+"""Share of the CPU that other processes used before they are mentioned, 0 to 1."""
+
 _LEAST_INTERVALS = 4
 """Of runs of fewer intervals nothing is said of waiting: work begins and ends somewhere within an interval."""
 
@@ -27,14 +30,15 @@ def bottleneck(recording: Recording, _: Past) -> Iterator[Finding]:
     if found is None or not recording.stages:
         return
     if found.limit is None:
-        if recording.working_seconds >= _LEAST_INTERVALS * interval_of(recording.samples).total_seconds():
+        interval = interval_of(recording.samples).total_seconds()
+        if interval and recording.working_seconds >= _LEAST_INTERVALS * interval:  # else start-up would be waiting
             yield _waiting(recording, found)
         return
     best = found.remedies[0] if found.remedies else None
     evidence = {
         "limit": found.limit.name,
         "utilisation": {station.name: round(station.utilisation, 3) for station in found.stations},
-        "processors": found.processors,
+        **_processor_evidence(found),
         "remedies": [{"change": r.text, "gain": round(r.gain, 3), "then": r.limit_after} for r in found.remedies],
     }
     yield Finding(
@@ -67,22 +71,33 @@ def _reasoning(found: Bottleneck, limit: Station) -> str:
     rest = ", ".join(f"{s.name} {percent(100 * min(s.utilisation, 1.0))}" for s in others)
     text = f"The busiest part sets the pace. The others were busy less: {rest}." if rest else ""
     if found.processors is not None:
-        text += f" The processors were used {percent(100 * found.processors)}"
-        if found.others_fill:
-            text += f", {_own_share(found)}."
-        else:
-            text += ", so more workers would only wait for each other." if found.processors_full else "."
+        text += f" {_processor_words(found)}"
+        if found.processors_full and not found.others_fill:
+            text += " More workers would only wait for each other."
     return text.strip()
 
 
-def _own_share(found: Bottleneck) -> str:
-    return f"about {percent(100 * (found.own_processors or 0.0))} by this run (one core for each busy worker)"
+def _processor_words(found: Bottleneck) -> str:
+    """Return whose work the processors did, in a sentence."""
+    used = f"The processors were used {percent(100 * (found.processors or 0.0))}"
+    own = percent(100 * (found.own_processors or 0.0))
+    if found.own_measured and found.other_processors >= _LEAST_OTHERS:
+        return f"{used}: {own} by this run, {percent(100 * found.other_processors)} by other processes."
+    if found.others_fill:
+        return f"{used}, about {own} by this run (one core for each busy worker)."
+    return f"{used}."
+
+
+def _processor_evidence(found: Bottleneck) -> dict[str, object]:
+    own = found.own_processors if found.own_measured else None
+    return {"processors": found.processors, "own_processors": own}
 
 
 def _advice(found: Bottleneck, best: Remedy | None) -> str:
     if best is None:
         if found.others_fill:
-            return "Other processes seem to fill the CPUs: move them or the run to another machine."
+            fill = "fill" if found.own_measured else "seem to fill"
+            return f"Other processes {fill} the CPUs: move them or the run to another machine."
         if found.processors_full:
             return "The CPUs are saturated: use a cheaper operator, a larger machine or another node."
         return "No single change would help: the other stages are nearly as busy."
@@ -108,18 +123,22 @@ def _waiting(recording: Recording, found: Bottleneck) -> Finding:
         if few
         else "It waited between batches: for the source, for the network, or for processes to start."
     )
-    if found.others_fill:
-        why += (
-            f" The CPUs were used {percent(100 * (found.processors or 0.0))}, {_own_share(found)}; "
-            "other processes seem to take the rest."
-        )
+    if found.others_fill or (found.own_measured and found.processors is not None):
+        why += f" {_processor_words(found)}"
+        if found.others_fill and not found.own_measured:
+            why += " Other processes seem to take the rest."
     return Finding(
         "advice",
         "bottleneck",
         f"The run was mostly waiting: its busiest part, {busiest.name}, "
         f"worked only {percent(100 * busiest.utilisation)} of the time",
         why,
-        {"limit": None, "utilisation": {s.name: round(s.utilisation, 3) for s in found.stations}, "batches": batches},
+        {
+            "limit": None,
+            "utilisation": {s.name: round(s.utilisation, 3) for s in found.stations},
+            "batches": batches,
+            **_processor_evidence(found),
+        },
         "A smaller `executor.batch_size` gives every worker something to do."
         if few
         else "More `executor.max_in_flight` keeps workers busy while others wait.",

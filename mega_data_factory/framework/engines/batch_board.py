@@ -1,6 +1,7 @@
 """What the stage workers of one node hold, told without a message: each has a file of one byte that others can read.
 
-A worker that is killed leaves its file behind; it counts for nothing, for the file is named after its process.
+Other processes of the run have a file without a byte, so that their CPU time is known for that of the run. A process
+that is killed leaves its file behind; it counts for nothing, for the file is named after the process.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import psutil
 from mega_data_factory.framework.metrics.nodes.sampler import HeldBatches
 
 _PREFIX = "mdf-board-"
+_OTHER = "other-"
 
 _LEFTOVER_AGE = 3600.0
 """Seconds after which the board of a node that was killed is rubbish, if no process of it lives."""
@@ -32,6 +34,16 @@ def board_of(run: str, node_id: str) -> Path:
         node_id: the node; several may be simulated on one machine.
     """
     return Path(tempfile.gettempdir()) / f"{_PREFIX}{run}-{node_id[:16]}"
+
+
+def enter_process(board: Path) -> None:
+    """Enter this process on the board as one of the run that is no stage worker.
+
+    Args:
+        board: The folder of the node.
+    """
+    board.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (board / f"{_OTHER}{os.getpid()}").touch()
 
 
 class Mark:
@@ -73,12 +85,21 @@ class BatchBoard:
     def read(self) -> HeldBatches:
         """What the living workers of the node hold."""
         with os.scandir(self._board) as entries:
-            for name in [entry.name for entry in entries if entry.name not in self._marks]:
+            names = [entry.name for entry in entries if entry.name not in self._marks]
+        for name in names:
+            if not name.startswith(_OTHER):
                 self._open(name)
+            elif not psutil.pid_exists(_pid(name)):
+                (self._board / name).unlink(missing_ok=True)
         for name in [name for name in self._marks if not psutil.pid_exists(int(name))]:
             self._marks.pop(name).close()
             (self._board / name).unlink(missing_ok=True)
         return HeldBatches(sum(mark[0] for mark in self._marks.values()), len(self._marks))
+
+    def processes(self) -> list[int]:
+        """Return the processes of the run on the node, ended ones included."""
+        with os.scandir(self._board) as entries:
+            return [_pid(entry.name) for entry in entries]
 
     def _open(self, name: str) -> None:
         with (self._board / name).open("rb") as file:
@@ -93,12 +114,16 @@ class BatchBoard:
         shutil.rmtree(self._board, ignore_errors=True)
 
 
+def _pid(name: str) -> int:
+    return int(name.removeprefix(_OTHER))
+
+
 def sweep_boards() -> None:
     """Remove the boards of runs whose node was killed on this machine."""
     for board in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
             old = time.time() - board.stat().st_mtime > _LEFTOVER_AGE
-            if old and not any(psutil.pid_exists(int(mark.name)) for mark in board.iterdir()):
+            if old and not any(psutil.pid_exists(_pid(mark.name)) for mark in board.iterdir()):
                 shutil.rmtree(board, ignore_errors=True)
         except (OSError, ValueError):  # another user's, removed meanwhile, or none of ours
             continue

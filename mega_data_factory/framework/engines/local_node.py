@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
@@ -49,8 +50,11 @@ class _Samples:
     def __call__(self) -> None:
         if self._sampler is None:
             from mega_data_factory.framework.metrics.nodes.machine import MachineProbe
+            from mega_data_factory.framework.metrics.nodes.processes import RunProcesses
 
-            probe, name = MachineProbe(self._folders), platform.node()
+            driver = os.getpid()  # it has started all the others
+            probe = MachineProbe(self._folders, processes=RunProcesses(lambda: [driver]))
+            name = platform.node()
             self._sampler = NodeSampler(self._buffer.run_id, name, probe, self._held, hostname=name)
         started = time.thread_time()
         self._buffer.add([self._sampler.sample()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import threading
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from mega_data_factory.framework.engines.batch_board import BatchBoard, board_of, sweep_boards
 from mega_data_factory.framework.metrics.nodes import NodeMetrics
 from mega_data_factory.framework.metrics.nodes.machine import MachineProbe
+from mega_data_factory.framework.metrics.nodes.processes import RunProcesses
 from mega_data_factory.framework.metrics.nodes.sampler import NodeSampler
 from mega_data_factory.framework.metrics.nodes.ticker import Ticker
 
@@ -25,13 +27,17 @@ class NodeActor:
         node_id: the node.
         interval: seconds from one sample to the next.
         folders: where work of the run lies.
-        board: names the run on the boards that its stage workers mark.
+        board: names the run on the boards that its processes mark.
+        driver: Process id of the driver; None where that is on another machine.
     """
 
-    def __init__(self, run_id: str, node_id: str, interval: float, folders: Sequence[Path], board: str) -> None:
+    def __init__(
+        self, run_id: str, node_id: str, interval: float, folders: Sequence[Path], board: str, driver: int | None
+    ) -> None:
         sweep_boards()
         self._board = BatchBoard(board_of(board, node_id))
-        probe = MachineProbe(folders)
+        self._others = [os.getpid(), *([] if driver is None else [driver])]
+        probe = MachineProbe(folders, processes=RunProcesses(self._processes))
         self._sampler = NodeSampler(run_id, node_id, probe, self._board.read, hostname=platform.node())
         self._lock = threading.Lock()
         self._rows: list[tuple[int, NodeMetrics]] = []
@@ -54,6 +60,9 @@ class NodeActor:
         self._ticker.end()
         self._board.remove()
         return self.rows_after(number)
+
+    def _processes(self) -> list[int]:
+        return [*self._others, *self._board.processes()]
 
     def _sample(self) -> None:
         row = self._sampler.sample()

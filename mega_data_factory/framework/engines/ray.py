@@ -27,11 +27,11 @@ from ray.exceptions import RayError
 from mega_data_factory import storage
 from mega_data_factory.errors import ConfigError, MdfError, WorkerLostError
 from mega_data_factory.framework.batch import CommitRecord, Gatherer, StagedBatch
-from mega_data_factory.framework.claims import ClaimShard
 from mega_data_factory.framework.contracts import Loader, Writer
 from mega_data_factory.framework.engines.ray_actors import (
     ALWAYS_BACK,
     AttemptLedger,
+    ClaimShardActor,
     ReadStage,
     StageActor,
     StageJob,
@@ -120,7 +120,8 @@ class RayEngine:
         task = ray.remote(write_group).options(
             num_cpus=0, max_retries=self._plan.executor.max_attempts, scheduling_strategy="SPREAD"
         )
-        self._writing[task.remote(self._plan.writer, self._settings.output, members)] = group
+        board = None if self._nodes is None else self._nodes.board
+        self._writing[task.remote(self._plan.writer, self._settings.output, members, board)] = group
 
     def _finished_files(self, *, wait: bool) -> Iterator[CommitRecord]:
         if not self._writing:
@@ -174,14 +175,17 @@ class RayEngine:
         check_fit(plan, nodes)
         share = cpu_share(plan, sum(node.cpu for node in nodes))
         ledger = ray.remote(AttemptLedger).options(**ALWAYS_BACK).remote()
+        board = None if self._nodes is None else self._nodes.board
         shards = [
-            ray.remote(ClaimShard).options(**ALWAYS_BACK).remote(claim_log(self._settings.output, shard, self._life))
+            ray.remote(ClaimShardActor)
+            .options(**ALWAYS_BACK)
+            .remote(claim_log(self._settings.output, shard, self._life), board)
             for shard in range(plan.executor.dedup_num_buckets if plan.needs_claims else 0)
         ]
         self._actors = [ledger, *shards]
         dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
             ReadStage,
-            fn_constructor_args=(self._reader(), plan.executor.batch_size, ledger, plan.executor.max_attempts),
+            fn_constructor_args=(self._reader(), plan.executor.batch_size, ledger, plan.executor.max_attempts, board),
             compute=ray.data.ActorPoolStrategy(size=plan.loader_workers),
             num_cpus=share,
             **_ONE_ROW,
@@ -194,7 +198,7 @@ class RayEngine:
                 ledger=ledger,
                 max_attempts=plan.executor.max_attempts,
                 staging=self._staging if stage is plan.stages[-1] else None,
-                board=None if self._nodes is None else self._nodes.board,
+                board=board,
             )
             dataset = dataset.map_batches(
                 type(f"Stage_{stage.index}", (StageActor,), {}),  # Ray Data names its statistics after the class

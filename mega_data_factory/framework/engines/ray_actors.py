@@ -18,9 +18,9 @@ from ray.exceptions import RayActorError
 from mega_data_factory import storage
 from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.batch import Batch
-from mega_data_factory.framework.claims import Send, ShardedClaims
+from mega_data_factory.framework.claims import ClaimShard, Send, ShardedClaims
 from mega_data_factory.framework.contracts import Loader
-from mega_data_factory.framework.engines.batch_board import Mark, board_of
+from mega_data_factory.framework.engines.batch_board import Mark, board_of, enter_process
 from mega_data_factory.framework.engines.failures import as_mdf_error
 from mega_data_factory.framework.engines.ray_rows import (
     batch_of,
@@ -67,6 +67,29 @@ def claims_over(shards: Sequence[Any]) -> ShardedClaims | None:
     return ShardedClaims([sender(shard) for shard in shards]) if shards else None
 
 
+def enter_on_board(board: str | None) -> None:
+    """Enter this process on the board of its node as one of the run.
+
+    Args:
+        board: Names the run on the boards; None where nodes are not watched.
+    """
+    if board is not None:
+        enter_process(board_of(board, ray.get_runtime_context().get_node_id()))
+
+
+class ClaimShardActor(ClaimShard):
+    """A shard of the deduplication state, known as a process of its run.
+
+    Args:
+        log: Path of its log.
+        board: Names the run on the boards; None where nodes are not watched.
+    """
+
+    def __init__(self, log: str, board: str | None) -> None:
+        super().__init__(log)
+        enter_on_board(board)
+
+
 @dataclass(frozen=True)
 class StageJob:
     """What a stage worker is.
@@ -108,8 +131,11 @@ class _RayWorker:
 class ReadStage(_RayWorker):
     """Reads a split: one row in, a row for every batch out."""
 
-    def __init__(self, loader: Component | Loader, batch_size: int, ledger: Any, max_attempts: int) -> None:
+    def __init__(
+        self, loader: Component | Loader, batch_size: int, ledger: Any, max_attempts: int, board: str | None
+    ) -> None:
         super().__init__(ledger)
+        enter_on_board(board)
         self._source = loader
         self._batch_size = batch_size
         self._max_attempts = max_attempts
@@ -212,17 +238,21 @@ def read_staged(path: str | None) -> pa.Table:
     return pa.ipc.open_file(pa.py_buffer(storage.read_bytes(path))).read_all()
 
 
-def write_group(writer: Component, output: OutputFolder, group: Sequence[tuple[str, str | None]]) -> dict[str, Any]:
+def write_group(
+    writer: Component, output: OutputFolder, group: Sequence[tuple[str, str | None]], board: str | None = None
+) -> dict[str, Any]:
     """Write staged batches as one file.
 
     Args:
         writer: encodes.
         output: where to.
         group: header and staged path of every batch, ordered by id.
+        board: Names the run on the boards; None where nodes are not watched.
 
     Returns:
         `commits`, the commit records as plain values, or `failed`, the error as plain values.
     """
+    enter_on_board(board)
     try:
         batches = []
         for header, path in group:

@@ -6,6 +6,8 @@ it looks at the answers that have come, and asks again.
 
 from __future__ import annotations
 
+import os
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -163,7 +165,9 @@ class RayNodes:
     def _start_actor(self, node: _Node) -> Any:
         pinned = NodeAffinitySchedulingStrategy(node.id, soft=False)
         actor = ray.remote(NodeActor).options(num_cpus=0, max_restarts=0, scheduling_strategy=pinned)
-        return actor.remote(self._buffer.run_id, node.id, self._buffer.interval, node.folders, self.board)
+        here = node.id == ray.get_runtime_context().get_node_id() and node.hostname == platform.node()
+        driver = os.getpid() if here else None
+        return actor.remote(self._buffer.run_id, node.id, self._buffer.interval, node.folders, self.board, driver)
 
     def _take(self, node: _Node, answer: Any) -> None:
         try:

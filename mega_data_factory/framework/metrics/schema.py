@@ -20,7 +20,7 @@ HISTORY: dict[int, str] = {
     2: "samples; in runs the heartbeat and who writes it; comments of columns are no longer in the files",
     3: "nodes; in runs the exports that failed",
     4: "in runs the records that could not be written, and where the output is; `balanced` was `books_closed`, "
-    "`unbalanced_records` was `books_difference`",
+    "`unbalanced_records` was `books_difference`; in nodes the CPU that the run itself used",
 }
 """What each version of the files brought."""
 
@@ -172,6 +172,7 @@ NODES = _table(
     ("memory_total", _COUNT, "bytes that 100 percent of memory_usage are"),
     ("disk_total", _COUNT, "bytes of the file system that disk_usage is of"),
     ("gpu_count", _COUNT, "GPUs that answered"),
+    ("run_cpu_usage", _REAL, "percent of the same CPU time that the processes of the run used, the rest being others"),
 )
 
 TABLES: dict[str, pa.Schema] = {

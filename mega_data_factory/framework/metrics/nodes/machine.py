@@ -13,6 +13,7 @@ import psutil
 
 from mega_data_factory.framework.metrics.nodes.cgroup import cpu_limit, memory_limit
 from mega_data_factory.framework.metrics.nodes.gpu import GpuReading, Gpus
+from mega_data_factory.framework.metrics.nodes.processes import RunProcesses
 
 _SYS = Path("/sys")
 
@@ -30,6 +31,7 @@ class Reading:
         cpu_busy: CPU seconds used so far.
         cpu_capacity: CPU seconds that could have been used so far.
         cpu_count: cores that may be used.
+        run_cpu: CPU seconds that the processes of the run used so far.
         memory_used: bytes that are not available.
         memory_total: bytes that may be used.
         disk_usage: percent used of the fullest of the file systems.
@@ -44,6 +46,7 @@ class Reading:
     cpu_busy: float | None = None
     cpu_capacity: float | None = None
     cpu_count: float | None = None
+    run_cpu: float | None = None
     memory_used: int | None = None
     memory_total: int | None = None
     disk_usage: float | None = None
@@ -73,21 +76,28 @@ class MachineProbe:
         folders: work of the run lies in these; those on one file system count as one.
         gpus: the GPUs; found with NVML when None.
         clock: seconds, monotonic.
+        processes: The processes of the run here; None where it has none.
     """
 
     def __init__(
-        self, folders: Iterable[Path] = (), *, gpus: Gpus | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        folders: Iterable[Path] = (),
+        *,
+        gpus: Gpus | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        processes: RunProcesses | None = None,
     ) -> None:
         self._folders = _by_file_system(folders)
         self._gpus = Gpus.find() if gpus is None else gpus
         self._clock = clock
+        self._processes = processes
         self._cpu_limit = cpu_limit()
         self._memory_limit = memory_limit()
         self._cores = _own_cores()
         self._physical: dict[str, bool] = {}
 
     def read(self) -> Reading:
-        """The machine now; takes about 0.2 ms without GPUs."""
+        """The machine now; takes about 0.2 ms without GPUs, and 0.04 ms for each process of the run."""
         clock = self._clock()
         busy, capacity, cores = self._cpu(clock)
         memory_used, memory_total = self._memory()
@@ -98,6 +108,7 @@ class MachineProbe:
             cpu_busy=busy,
             cpu_capacity=capacity,
             cpu_count=cores,
+            run_cpu=None if self._processes is None else self._processes.cpu_seconds(),
             memory_used=memory_used,
             memory_total=memory_total,
             disk_usage=disk_usage,

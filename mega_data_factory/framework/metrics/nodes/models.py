@@ -34,6 +34,8 @@ class NodeMetrics:
         memory_total: bytes that 100 % of `memory_usage` are.
         disk_total: bytes of the file system that `disk_usage` is of.
         gpu_count: GPUs that answered.
+        run_cpu_usage: percent of the CPU time there was that the processes of the run used; at most `cpu_usage`, but
+            for rounding.
     """
 
     run_id: str
@@ -57,6 +59,7 @@ class NodeMetrics:
     memory_total: int | None = None
     disk_total: int | None = None
     gpu_count: int | None = None
+    run_cpu_usage: float | None = None
 
     def __post_init__(self) -> None:
         self.timestamp = naive(self.timestamp)

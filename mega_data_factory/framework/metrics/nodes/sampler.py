@@ -84,6 +84,8 @@ class NodeSampler:
             capacity = _growth(new.cpu_capacity, old.cpu_capacity)
             usage = _percent(_growth(new.cpu_busy, old.cpu_busy), capacity)
             row.cpu_usage = None if usage is None else min(100.0, usage)  # a quota may be overdrawn for a moment
+            own = _percent(_growth(new.run_cpu, old.run_cpu), capacity)
+            row.run_cpu_usage = None if own is None else min(100.0, own)
             seconds = new.clock - old.clock
             row.network_io = _rate(new.network_bytes, old.network_bytes, seconds)
             row.disk_io = _rate(new.disk_bytes, old.disk_bytes, seconds)
