@@ -36,7 +36,13 @@ def operator(name: str, records_in: int, records_out: int, index: int = 0, worke
 def report(differences: tuple[str, ...] = (), **run: Any) -> RunReport:
     rows = [operator("text_length_filter", 100, 90), operator("exact_deduplicator", 90, 90, index=1)]
     totals = {"total_input_records": 101, "total_output_records": 90, "planned_records": 101}
-    totals |= {"committed_records": 100, "dead_lettered_records": 1, "balanced": True, "duration": 2.0}
+    totals |= {
+        "committed_records": 90,
+        "processed_records": 100,
+        "dead_lettered_records": 1,
+        "balanced": True,
+        "duration": 2.0,
+    }
     return RunReport(
         run=RunMetrics(run_id="run_x", **(totals | run)),
         stages=(StageMetrics.from_operators(rows, "clean"),),
@@ -161,8 +167,8 @@ def test_the_top_reason_says_how_many_of_all() -> None:
 
 
 def test_closed_books_are_told_as_an_equation() -> None:
-    """Closed books name planned, committed and dead-lettered records."""
-    expected = "the books balance: planned 101 = committed 100 + dead-lettered 1; every operator: input = output + "
+    """Closed books name planned, processed and dead-lettered records."""
+    expected = "the books balance: planned 101 = processed 100 + dead-lettered 1; every operator: input = output + "
     assert report().books() == expected + "rejected + errors"
     assert "+ unreadable 3" in report(loader_errors=3).books()
 
@@ -172,7 +178,7 @@ def test_open_books_are_not_called_closed() -> None:
     broken = report(differences=("clean/a passed on 5 records, clean/b was offered 4",))
     assert broken.balanced is False
     assert broken.books().startswith("the books do NOT balance: clean/a passed on 5")
-    assert "was interrupted after 100 records" in report(status="interrupted", balanced=None).books()
+    assert "was interrupted after 90 records" in report(status="interrupted", balanced=None).books()
     assert "not counted against a plan" in report(planned_records=None).books()
 
 

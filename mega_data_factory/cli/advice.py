@@ -7,6 +7,7 @@ from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.framework.metrics.logs import logger
+from mega_data_factory.framework.metrics.reader import Levels
 
 _log = logger("mega_data_factory")
 
@@ -16,17 +17,18 @@ _TOLD = frozenset({"books", "ending"})
 _MOST = 3
 
 
-def advice(reader: MetricsReader, run_id: str) -> tuple[Finding, ...]:
+def advice(reader: MetricsReader, run: str | Levels) -> tuple[Finding, ...]:
     """The most pressing findings of a run by itself; what is unusual for its pipeline is left to its report.
 
     The run is what it is, whether it can be thought about or not: a failure is logged, and nothing stands out.
 
     Args:
         reader: the metrics.
-        run_id: the run.
+        run: its id, or what was read of it.
     """
     try:
-        found = find(Recording.read(reader, run_id))
+        levels = reader.levels(run) if isinstance(run, str) else run
+        found = find(Recording.of_levels(reader, levels))
     except Exception as error:  # noqa: BLE001 - nothing that goes wrong here may fail a run that went well
         reason = error.message if isinstance(error, MdfError) else f"{type(error).__name__}: {error}"
         _log.warning("what stands out in the run cannot be told: %s", reason)

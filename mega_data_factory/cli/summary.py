@@ -102,9 +102,12 @@ class RunReport:
         if run.status in _OPEN and not self.balanced:
             committed = "1 record was" if run.committed_records == 1 else f"{count(run.committed_records)} records were"
             return f"records not reconciled yet: the run {_OPEN[run.status]} {committed} committed"
-        if run.planned_records is None or run.committed_records is None:
+        processed = (
+            run.committed_records if run.processed_records is None else run.processed_records
+        )  # before version 4
+        if run.planned_records is None or processed is None:
             return "records were not counted against a plan"
-        parts = [f"committed {count(run.committed_records)}", f"dead-lettered {count(run.dead_lettered_records)}"]
+        parts = [f"processed {count(processed)}", f"dead-lettered {count(run.dead_lettered_records)}"]
         if run.loader_errors:
             parts.append(f"unreadable {count(run.loader_errors)}")
         accounted = f"planned {count(run.planned_records)} = {' + '.join(parts)}"

@@ -146,7 +146,7 @@ def seconds_since_epoch(moment: datetime | None) -> float | None:
 _RUN: Sequence[tuple[str, Kind, str, str, str]] = (
     ("mdf.run.duration", "gauge", "s", "Seconds since the run started, or that it took.", "duration"),
     ("mdf.run.planned.records", "gauge", "{record}", "Records that the plan expects to read.", "planned_records"),
-    ("mdf.run.committed.records", "counter", "{record}", "Records in acknowledged files.", "committed_records"),
+    ("mdf.run.committed.records", "counter", "{record}", "Records in finished files.", "committed_records"),
     ("mdf.run.dead_lettered.records", "counter", "{record}", "Records that killed workers.", "dead_lettered_records"),
     ("mdf.run.loader.errors", "counter", "{record}", "Records that could not be read.", "loader_errors"),
     ("mdf.run.batches", "counter", "{batch}", "Batches committed.", "batches"),

@@ -30,7 +30,7 @@ class Books:
     Attributes:
         splits: splits that the loader listed; None until all are known.
         planned: records of all splits whose end is known, plus those committed of splits that are still open.
-        committed: records of committed batches that went to operators, dead letters left out.
+        processed: records of committed batches that went to operators: neither unreadable nor dead-lettered.
         dead_lettered: records set aside because they killed their worker.
         loader_errors: records that the loader could not read.
         written: records in output files.
@@ -44,7 +44,7 @@ class Books:
     """
 
     splits: int | None = None
-    committed: int = 0
+    processed: int = 0
     dead_lettered: int = 0
     loader_errors: int = 0
     written: int = 0
@@ -69,7 +69,7 @@ class Books:
         self._enter_split(batch)
         self.batches += 1
         self.retried_batches += batch.attempts > 1
-        self.committed += batch.records - batch.loader_errors - batch.dead_lettered
+        self.processed += batch.records - batch.loader_errors - batch.dead_lettered
         self.dead_lettered += batch.dead_lettered
         self.loader_errors += batch.loader_errors
         self.written += record.output_records
@@ -105,8 +105,8 @@ class Books:
 
     @property
     def read(self) -> int:
-        """Records in the books: committed, dead-lettered, or unreadable."""
-        return self.committed + self.dead_lettered + self.loader_errors
+        """Records in the books: processed, dead-lettered, or unreadable."""
+        return self.processed + self.dead_lettered + self.loader_errors
 
     @property
     def left_stages(self) -> int:
@@ -126,7 +126,7 @@ class Books:
             if self.splits is not None:
                 splits = f"{self.splits - self._settled} of {self.splits} splits are not committed to their end"
             found.append(f"planned {self.planned:,} records, accounted for {self.read:,}; {splits}")
-        return found + _flow_differences(operators, self.committed, self.left_stages)
+        return found + _flow_differences(operators, self.processed, self.left_stages)
 
 
 def _flow_differences(operators: Sequence[OperatorMetrics], given: int, taken: int) -> list[str]:

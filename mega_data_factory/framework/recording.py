@@ -7,6 +7,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.batch import Batch
@@ -25,7 +26,7 @@ from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.metrics.models import unbalanced_records
 from mega_data_factory.framework.metrics.redaction import redacted, without_credentials
 from mega_data_factory.framework.metrics.store.retention import prune
-from mega_data_factory.framework.metrics.tracker import RunTotals
+from mega_data_factory.framework.metrics.tracker import BatchEntry, RunTotals
 from mega_data_factory.framework.plan import Plan
 
 _log = logger("mega_data_factory")
@@ -110,12 +111,10 @@ class Recorder:
 
     def commit(self, batch: Batch) -> None:
         """Take the metrics of a committed batch."""
-        for row in batch.metrics:
-            self._collector.add_operator_metrics(row)
+        self._collector.enter_batch(BatchEntry(batch.metrics, self._booked()))
         self._note_begins(batch.metrics)
         if self._samples is not None:
             self._samples.add(batch.metrics)
-        self._note_totals()
 
     def _note_begins(self, rows: Sequence[OperatorMetrics]) -> None:
         """Keep when the first batch of every operator began.
@@ -180,40 +179,42 @@ class Recorder:
             hostname=platform.node(),
             pid=os.getpid(),
         )
-        self._note_totals()
+        self._enter_totals()
 
-    def _note_totals(self) -> None:
-        """Say what is in the books. The thread that writes them must not read the books itself: they change."""
-        if self._totals is None:
-            return
+    def _enter_totals(self) -> None:
+        self._collector.enter_batch(BatchEntry((), self._booked()))
+
+    def _booked(self) -> dict[str, Any]:
+        """Return what is in the books. Threads that write metrics must not read the books themselves: they change."""
         books = self._books
-        self._totals.set(
-            total_input_records=books.read,
-            total_output_records=books.written,
-            planned_records=books.planned,
-            committed_records=books.committed,
-            dead_lettered_records=books.dead_lettered,
-            loader_errors=books.loader_errors,
-            writer_errors=books.writer_errors,
-            batches=books.batches,
-            retried_batches=books.retried_batches,
-            output_files=len(books.output_files),
-            output_bytes=books.output_bytes,
-            loader_seconds=books.loader_seconds,
-            writer_seconds=books.writer_seconds,
-            export_failures=self._exports.failures,
-        )
         self._collector.exporting_seconds = self._exports.seconds
+        return {
+            "total_input_records": books.read,
+            "total_output_records": books.written,
+            "planned_records": books.planned,
+            "committed_records": books.written,
+            "processed_records": books.processed,
+            "dead_lettered_records": books.dead_lettered,
+            "loader_errors": books.loader_errors,
+            "writer_errors": books.writer_errors,
+            "batches": books.batches,
+            "retried_batches": books.retried_batches,
+            "output_files": len(books.output_files),
+            "output_bytes": books.output_bytes,
+            "loader_seconds": books.loader_seconds,
+            "writer_seconds": books.writer_seconds,
+            "export_failures": self._exports.failures,
+        }
 
     def _close_books(self, totals: RunTotals) -> None:
         self._note_idle_operators()
-        self._note_totals()
+        self._enter_totals()
         books = self._books
         operators = self._collector.get_operator_metrics()
         differences = books.differences(operators, finished=self.finished)
         totals.set(
             balanced=not differences if self.finished or differences else None,
-            unbalanced_records=unbalanced_records(operators, books.committed, books.left_stages),
+            unbalanced_records=unbalanced_records(operators, books.processed, books.left_stages),
         )
         for difference in differences:
             _log.warning("the books do not balance: %s", difference)

@@ -24,6 +24,7 @@ RUN_COUNTS = (
     "total_output_records",
     "planned_records",
     "committed_records",
+    "processed_records",
     "dead_lettered_records",
     "rejected_records",
     "total_errors",
@@ -188,13 +189,13 @@ class Result:
     def closed(self) -> bool:
         """Whether the run completed and every number in it agrees with every other."""
         run = self.run
-        accounted = run["committed_records"] + run["dead_lettered_records"] + run["loader_errors"]
+        accounted = run["processed_records"] + run["dead_lettered_records"] + run["loader_errors"]
         return bool(
             self.error is None
             and run["status"] == "completed"
             and run["balanced"]
             and run["planned_records"] == run["total_input_records"] == accounted
-            and run["total_output_records"] == len(self.texts)
+            and run["total_output_records"] == run["committed_records"] == len(self.texts)
             and run["dead_lettered_records"] == len(self.dead_letters)
             and run["total_errors"] == len(self.errors)
         )

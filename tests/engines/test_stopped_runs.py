@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -101,3 +102,25 @@ def test_an_unreadable_record_ends_a_run_each_time_until_it_may_be_skipped(tmp_p
     assert all(isinstance(error, InputError) and "record `" in error.message for error in errors), errors
     assert str(errors[0]) == str(errors[1])
     assert_same(completed(pipeline(tmp_path / "run", source), RUN), calm)
+
+
+def test_committed_records_are_those_in_files_also_in_the_middle(tmp_path: Path) -> None:
+    """Read, processed and committed are three numbers: unreadable, rejected and failed records are in no file."""
+    source = tmp_path / "in.jsonl"
+    lines = [json.dumps({"id": f"r{n}", "text": f"text {n} {'y' * (n % 7)}"}) for n in range(400)]
+    source.write_text("\n".join(line if n % 10 else "{broken" for n, line in enumerate(lines)))
+    what = pipeline(tmp_path, str(source), on_error="skip")
+    operators = [fake("ShortFilter", min_length=12), fake("Raises", word="text 13"), fake("Slow", seconds=0.01)]
+    executor = Executor(replace(what, stages=[stage("only", *operators)]).config(), run_id=RUN)
+    with closing(executor.execute()) as steps:
+        for progress in steps:
+            if progress.records_written > 40:
+                break
+    read = Result.of(what, RUN, None, 0.0)
+    run = read.run
+    assert run["status"] == "interrupted"
+    assert run["committed_records"] == run["total_output_records"] == len(read.texts)
+    assert run["processed_records"] == read.count("only/short_filter", "input_records")
+    assert run["total_input_records"] == run["processed_records"] + run["loader_errors"]
+    assert 40 < len(read.texts) < run["processed_records"] < run["total_input_records"] < 400
+    assert run["loader_errors"] > 0 < read.count("only/raises", "error_count")

@@ -54,7 +54,7 @@ def test_books_that_close():
 def test_records_set_aside_before_operators_are_not_theirs():
     """Unreadable and dead-lettered records are read, but the first operator was never offered them."""
     made = books(commit(records=13, loader_errors=2, dead_lettered=1, written=7, split_end=SplitEnd(1, 13)))
-    assert (made.read, made.committed) == (13, 10)
+    assert (made.read, made.processed) == (13, 10)
     assert made.differences(GOOD, finished=True) == []
 
 

@@ -39,7 +39,7 @@ def books(recording: Recording, _: Past) -> Iterator[Finding]:
     run = recording.run
     if run.get("balanced") is None:
         return
-    evidence = {name: run.get(name) for name in ("planned_records", "committed_records", "dead_lettered_records")}
+    evidence = {name: run.get(name) for name in ("planned_records", "processed_records", "dead_lettered_records")}
     if run["balanced"]:
         detail = (
             f"{_accounts(run)}. On every operator input = output + rejected + errors, "
@@ -58,8 +58,9 @@ def books(recording: Recording, _: Past) -> Iterator[Finding]:
 
 
 def _accounts(run: Any) -> str:
+    processed = run.get("processed_records")
     parts = [
-        f"committed {count(run.get('committed_records'))}",
+        f"processed {count(run.get('committed_records') if processed is None else processed)}",
         f"dead-lettered {count(run.get('dead_lettered_records'))}",
     ]
     if run.get("loader_errors"):

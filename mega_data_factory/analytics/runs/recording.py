@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.analytics.runs.totals import StageTotals, stages_of
-from mega_data_factory.framework.metrics.reader import MetricsReader
+from mega_data_factory.framework.metrics.reader import Levels, MetricsReader
 from mega_data_factory.framework.metrics.schema import OPERATORS, SAMPLES
 
 SAMPLED = ("input_records", "output_records", "rejected_records", "error_count", "busy_time", "batches")
@@ -49,10 +49,14 @@ class Recording:
         Raises:
             MetricsError: there is no such run, or several.
         """
-        row = reader.run(run)
-        run_id = row["run_id"]
+        return cls.of_levels(reader, reader.levels(run))
+
+    @classmethod
+    def of_levels(cls, reader: MetricsReader, levels: Levels) -> Recording:
+        """Add the samples of a run and of its nodes to its levels."""
+        run_id = levels.run["run_id"]
         samples = reader.samples(run_id, columns=_SAMPLE_COLUMNS)
-        return cls(row, reader.operators(run_id), over_workers(samples), reader.nodes(run_id))
+        return cls(levels.run, levels.operators, over_workers(samples), reader.nodes(run_id))
 
     @property
     def run_id(self) -> str:

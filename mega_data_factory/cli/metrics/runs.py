@@ -26,6 +26,8 @@ from mega_data_factory.cli.tables import print_report
 from mega_data_factory.errors import did_you_mean
 from mega_data_factory.framework.config import RejectedSamplesConfig
 from mega_data_factory.framework.metrics import MetricsReader, OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics.reader import Levels
+from mega_data_factory.framework.metrics.schema import to_rows
 from mega_data_factory.storage import join
 from mega_data_factory.visualization.formats import count, moment, percent, plural, rate, seconds
 
@@ -175,8 +177,8 @@ def show_run(metrics: str, run: str, *, as_json: bool) -> int:
         MetricsError: there is no such run, or several.
     """
     reader = open_store(metrics)
-    report = stored_report(reader, run)
-    report = replace(report, findings=advice(reader, report.run.run_id))
+    levels = reader.levels(run)
+    report = replace(stored_report(reader, levels), findings=advice(reader, levels))
     if as_json:
         print_json(report.as_json())
     else:
@@ -187,27 +189,22 @@ def show_run(metrics: str, run: str, *, as_json: bool) -> int:
     return SUCCESS
 
 
-def stored_report(reader: MetricsReader, run: str) -> RunReport:
-    """The report of a run that is read from its metrics.
+def stored_report(reader: MetricsReader, levels: Levels) -> RunReport:
+    """Return the report of a run that is read from its metrics.
 
     Args:
         reader: the metrics.
-        run: id, unique beginning of one, or `latest`.
-
-    Raises:
-        MetricsError: there is no such run, or several.
+        levels: what was read of the run.
     """
-    row = reader.run(run)
-    run_id = row["run_id"]
+    row = levels.run
     totals = RunMetrics(**_known(row, RunMetrics))
     if totals.end_time is None:
         totals.duration = _duration(row) or 0.0
     return RunReport.gathered(
         run=totals,
-        stages=[StageMetrics(**_known(stage, StageMetrics)) for stage in reader.rows("stages", run_id)],
+        stages=[StageMetrics(**_known(stage, StageMetrics)) for stage in to_rows(levels.stages)],
         operators=[
-            OperatorMetrics.from_dict(_known(operator, OperatorMetrics))
-            for operator in reader.rows("operators", run_id)
+            OperatorMetrics.from_dict(_known(operator, OperatorMetrics)) for operator in to_rows(levels.operators)
         ],
         differences=(),
         paths=_paths(reader, row),

@@ -17,7 +17,7 @@ from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.redaction import without_credentials
 from mega_data_factory.framework.metrics.store.layout import check_run_id
-from mega_data_factory.framework.metrics.tracker import OperatorTracker, RunTotals
+from mega_data_factory.framework.metrics.tracker import BatchEntry, OperatorTracker, RunTotals
 
 _FOLD_AT = 128
 """So many measurements wait at most before they are merged, whether anybody reads them or not."""
@@ -63,7 +63,7 @@ class MetricsCollector:
         check_run_id(self.run_id)
         self._clock = clock
         self._now = now
-        self._pending: deque[OperatorTracker | OperatorMetrics] = deque()
+        self._pending: deque[OperatorTracker | OperatorMetrics | BatchEntry] = deque()
         self._folding = threading.Lock()
         self._rows: dict[tuple[str, ...], dict[str, OperatorMetrics]] = {}  # (stage, operator) → worker → row
         self._stages: dict[str, datetime] = {}
@@ -146,49 +146,74 @@ class MetricsCollector:
         """Add a row to this run; it is merged with what there is of the same stage, operator and worker."""
         if len(self._pending) >= _FOLD_AT:
             self._fold(wait=False)
-        row = metrics.copy()
-        row.run_id = self.run_id
-        self._pending.append(row)
+        self._pending.append(metrics.copy())
+
+    def enter_batch(self, entry: BatchEntry) -> None:
+        """Add what a batch measured and set the totals that go with it: a snapshot has both or neither.
+
+        The rows stay the caller's, who must not change them any more. Totals are set while the run is tracked only.
+        """
+        if len(self._pending) >= _FOLD_AT:
+            self._fold(wait=False)
+        self._pending.append(entry)
 
     def _fold(self, *, wait: bool = True) -> None:
-        """Merge what waits into the rows. Only readers wait for each other; who tracks passes by."""
+        """Merge the waiting items into the rows. Readers wait for each other; tracking threads never wait."""
         if not self._folding.acquire(blocking=wait):
             return
         try:
-            touched = []
-            for _ in range(len(self._pending)):  # not "while": others may add faster than this takes
-                item = self._pending.popleft()
+            self._merge_pending()
+        finally:
+            self._folding.release()
+
+    def _merge_pending(self) -> None:
+        """Merge the waiting items; the caller holds the lock."""
+        touched = []
+        for _ in range(len(self._pending)):  # not "while": others may add faster than this takes
+            item = self._pending.popleft()
+            if isinstance(item, OperatorMetrics):
+                self._merge_row(item)
+            elif isinstance(item, BatchEntry):
+                for row in item.rows:
+                    self._merge_row(row)
+                if self._totals is not None:
+                    self._totals.set(**item.totals)
+            else:
                 _, *operator, worker = item.key
                 rows = self._rows.setdefault(tuple(operator), {})
-                if isinstance(item, OperatorMetrics):
-                    if worker in rows:
-                        rows[worker].include(item)
-                    else:
-                        rows[worker] = item
-                    continue
                 if worker not in rows:
                     rows[worker] = item.to_row()
                 item.count_into(rows[worker])
                 touched.append(rows[worker])
-            if touched:
-                now = self._now()
-                for row in touched:
-                    row.timestamp = now
-        finally:
-            self._folding.release()
+        if touched:
+            now = self._now()
+            for row in touched:
+                row.timestamp = now
+
+    def _merge_row(self, row: OperatorMetrics) -> None:
+        _, *operator, worker = row.key
+        rows = self._rows.setdefault(tuple(operator), {})
+        if worker in rows:
+            rows[worker].include(row)
+        else:
+            rows[worker] = row.copy()
+            rows[worker].run_id = self.run_id
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def get_operator_metrics(self) -> list[OperatorMetrics]:
         """A copy of every row: operators in the order of their first measurement, and so the workers of each."""
-        self._fold()
         with self._folding:
-            return [row.copy() for workers in self._rows.values() for row in workers.values()]
+            self._merge_pending()
+            return self._copied_rows()
+
+    def _copied_rows(self) -> list[OperatorMetrics]:
+        return [row.copy() for workers in self._rows.values() for row in workers.values()]
 
     def drain_operator_metrics(self) -> list[OperatorMetrics]:
         """The rows since the last call, which are forgotten here: they travel on with the batch that they measure."""
-        self._fold()
         with self._folding:
+            self._merge_pending()
             rows, self._rows = self._rows, {}
         return [row for workers in rows.values() for row in workers.values()]
 
@@ -216,9 +241,11 @@ class MetricsCollector:
         """
         if self._started is None or self._totals is None:
             return None
-        rows = self.get_operator_metrics()
+        with self._folding:
+            self._merge_pending()
+            rows, totals = self._copied_rows(), self._totals.values.copy()
         stages = self._stage_rows(rows)
-        return Snapshot(self._run_row(rows, stages, self._started, self._totals.values.copy()), stages, rows)
+        return Snapshot(self._run_row(rows, stages, self._started, totals), stages, rows)
 
     def _run_row(
         self,

@@ -72,7 +72,7 @@ class MetricsFlusher:
         self._now = now
         self._sample_log: SegmentLog | None = None
         self._node_log: SegmentLog | None = None
-        self._written: Snapshot | None = None
+        self._written: tuple[datetime, Snapshot] | None = None
         self._streak = 0
         self._loading_seconds = 0.0
         self._error: Exception | None = None
@@ -154,14 +154,16 @@ class MetricsFlusher:
         self._node_log.append(self._nodes.take())
 
     def _write(self, snapshot: Snapshot) -> None:
-        run, last = snapshot.run, self._written
-        run.heartbeat = self._now()
+        run, last, now = snapshot.run, self._written, self._now()
+        run.heartbeat = now
         run.flush_failures = self.failures
-        if last is not None and (last.stages, last.operators) == (snapshot.stages, snapshot.operators):
-            self._writer.write_run_metrics(run)
+        if last is not None and (last[1].stages, last[1].operators) == (snapshot.stages, snapshot.operators):
+            moment = last[0]
+            self._writer.write_snapshot(run, moment)
         else:
-            self._writer.write_all(run, snapshot.stages, snapshot.operators)
-        self._written = snapshot
+            moment = now
+            self._writer.write_snapshot(run, moment, snapshot.stages, snapshot.operators)
+        self._written = moment, snapshot
 
     def _flush_last(self) -> None:
         """The files of the end first, then the fold: a fold that fails leaves a run that is whole all the same."""

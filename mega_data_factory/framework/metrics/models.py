@@ -172,7 +172,7 @@ class RunMetrics:
         engine: what moved the batches.
         mdf_version: version of this package.
         planned_records: records the plan expected to read.
-        committed_records: records in files that the writer has acknowledged.
+        committed_records: records in output files that the writer has acknowledged.
         dead_lettered_records: records set aside because they took their worker down.
         rejected_records: records rejected, over all stages.
         loader_errors: records that could not be read.
@@ -193,6 +193,8 @@ class RunMetrics:
         export_failures: how often metrics could not be exported to other systems while it ran.
         writer_errors: records that the writer could not write.
         paths: where `output`, `errors`, `dead_letters` and `rejected_samples` go.
+        processed_records: records of committed batches that went to operators; with those that were dead-lettered or
+            could not be read they are all that was read.
     """
 
     run_id: str
@@ -235,6 +237,7 @@ class RunMetrics:
     export_failures: int = 0
     writer_errors: int = 0
     paths: dict[str, str] | None = None
+    processed_records: int | None = None
 
     def __post_init__(self) -> None:
         self.start_time = naive(self.start_time)

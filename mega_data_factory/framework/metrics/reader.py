@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +18,26 @@ from mega_data_factory.framework.metrics.store.status import STATUS_COLUMNS, wit
 from mega_data_factory.framework.metrics.store.tables import StoredTables
 from mega_data_factory.storage import Location
 
+_ATTEMPTS = 20
+_PAUSE = 0.005
+"""Seconds between attempts at reading the levels of one moment, growing: 1 s in all."""
+
 _LISTED = ("run_id", "start_time", "pipeline", *STATUS_COLUMNS)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The three levels of one run.
+
+    Attributes:
+        run: its row, with `config` parsed.
+        stages: its stage rows.
+        operators: its operator rows, one for each worker.
+    """
+
+    run: dict[str, Any]
+    stages: pa.Table
+    operators: pa.Table
 
 
 class MetricsReader:
@@ -161,6 +182,26 @@ class MetricsReader:
         if not (rows := self.rows("runs", found)):
             raise MetricsQueryError(f"the run {found} was removed while it was looked up in {self.path}")
         return rows[0]
+
+    def levels(self, run_id: str) -> Levels:
+        """All three levels of one run, of one moment, also while it is in progress.
+
+        Args:
+            run_id: as for `run`.
+
+        Raises:
+            MetricsQueryError: there is no such run, or several.
+        """
+        found = self.run(run_id)["run_id"]
+        for attempt in range(_ATTEMPTS):
+            tables, agree = self._tables.levels(found)
+            rows = schema.to_rows(with_deaths(tables["runs"], self._now()))
+            if not rows:
+                raise MetricsQueryError(f"the run {found} was removed while it was read in {self.path}")
+            if agree or rows[0]["status"] != "running":  # a driver killed between two files: they stay as they are
+                break
+            time.sleep(_PAUSE * (attempt + 1))
+        return Levels(rows[0], tables["stages"], tables["operators"])
 
     def resolve(self, run_id: str) -> str:
         """The whole id that `run_id` stands for: as for `run`, which also says what it raises."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +21,8 @@ HISTORY: dict[int, str] = {
     2: "samples; in runs the heartbeat and who writes it; comments of columns are no longer in the files",
     3: "nodes; in runs the exports that failed",
     4: "in runs the records that could not be written, and where the output is; `balanced` was `books_closed`, "
-    "`unbalanced_records` was `books_difference`; in nodes the CPU that the run itself used",
+    "`unbalanced_records` was `books_difference`; in nodes the CPU that the run itself used; in runs "
+    "`processed_records`, which holds what `committed_records` did: that is records in files now",
 }
 """What each version of the files brought."""
 
@@ -34,6 +36,11 @@ EARLIER_NAMES: dict[str, dict[str, str]] = {
 
 VERSION_KEY = b"mdf.schema_version"
 RUN_ID_KEY = b"mdf.run_id"
+MOMENT_KEY = b"mdf.moment"
+"""In the files of the three levels of a run in progress: the moment of the snapshot that they hold."""
+
+LEVELS = ("runs", "stages", "operators")
+"""Tables that are written over, together, as a run progresses."""
 
 _TIME = pa.timestamp("us")
 _COUNT = pa.int64()
@@ -109,7 +116,7 @@ RUNS = _table(
     ("engine", _TEXT, "what moved the batches"),
     ("mdf_version", _TEXT, "version of this package"),
     ("planned_records", _COUNT, "records the plan expected to read; null when it could not know"),
-    ("committed_records", _COUNT, "records in files that the writer has acknowledged"),
+    ("committed_records", _COUNT, "records in output files that the writer has acknowledged"),
     ("dead_lettered_records", _COUNT, "records set aside because they took their worker down"),
     ("rejected_records", _COUNT, "records rejected with a reason, over all stages"),
     ("loader_errors", _COUNT, "records that could not be read"),
@@ -130,6 +137,11 @@ RUNS = _table(
     ("export_failures", _COUNT, "how often metrics could not be exported to other systems while it ran"),
     ("writer_errors", _COUNT, "records that the writer could not write"),
     ("paths", _TEXT, "JSON object: where output, errors, dead letters and rejected samples go"),
+    (
+        "processed_records",
+        _COUNT,
+        "records of committed batches that went to operators: read, less unreadable and dead",
+    ),
 )
 
 SAMPLES = _table(
@@ -186,17 +198,20 @@ TABLES: dict[str, pa.Schema] = {
 JSON_COLUMNS = frozenset({"custom_metrics", "rejected_reasons", "config", "paths"})
 
 
-def to_table(rows: Iterable[object], schema: pa.Schema, run_id: str) -> pa.Table:
+def to_table(rows: Iterable[object], schema: pa.Schema, run_id: str, moment: datetime | None = None) -> pa.Table:
     """Rows as a table of one of the schemas of this module, marked with the run that it belongs to.
 
     Args:
         rows: objects with an attribute per column.
         schema: one of `TABLES`.
         run_id: goes to the file's metadata, so that a file without rows still names its run.
+        moment: likewise, of the snapshot that the rows belong to.
     """
     rows = list(rows)
     columns = [pa.array([_cell(row, field.name) for row in rows], field.type) for field in schema]
     metadata = {**schema.metadata, RUN_ID_KEY: run_id.encode()}
+    if moment is not None:
+        metadata[MOMENT_KEY] = moment.isoformat().encode()
     return pa.Table.from_arrays(columns, schema=schema.with_metadata(metadata))
 
 

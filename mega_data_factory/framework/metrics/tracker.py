@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +12,19 @@ from mega_data_factory.errors import did_you_mean
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics
 
 _RUN_COLUMNS = frozenset(column.name for column in fields(RunMetrics)) - {"run_id"}
+
+
+@dataclass(frozen=True)
+class BatchEntry:
+    """What one batch changes, entered on all levels at once.
+
+    Attributes:
+        rows: what its operators measured.
+        totals: columns of the run row, as they are with it.
+    """
+
+    rows: Sequence[OperatorMetrics]
+    totals: Mapping[str, Any]
 
 
 class OperatorTracker:
@@ -39,7 +52,7 @@ class OperatorTracker:
         self,
         key: tuple[str, str, str, str],
         place: tuple[int, int],
-        queue: deque[OperatorTracker | OperatorMetrics],
+        queue: deque[OperatorTracker | OperatorMetrics | BatchEntry],
         clock: Callable[[], float],
     ) -> None:
         self.key = key

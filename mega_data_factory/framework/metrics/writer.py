@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -65,6 +66,28 @@ class MetricsWriter:
     def write_run_metrics(self, metrics: RunMetrics) -> None:
         """Write the row of a run; raises as `write_operator_metrics` does."""
         self._write("runs", [metrics], metrics.run_id)
+
+    def write_snapshot(
+        self,
+        run: RunMetrics,
+        moment: datetime,
+        stages: Sequence[StageMetrics] | None = None,
+        operators: Sequence[OperatorMetrics] | None = None,
+    ) -> None:
+        """Write a run in progress, the run row last; a reader sees by `moment` which rows belong together.
+
+        Args:
+            run: the run row.
+            moment: of the snapshot.
+            stages: the stage rows; None where those written before, of the same moment, are still right.
+            operators: the operator rows; None likewise.
+
+        Raises:
+            MetricsError, OutputError: as `write_operator_metrics`.
+        """
+        for kind, rows in (("operators", operators), ("stages", stages), ("runs", [run])):
+            if rows is not None:
+                self._write(kind, rows, run.run_id, moment)
 
     def write_samples(self, samples: Iterable[SampleMetrics], run_id: str) -> None:
         """Write the interval samples of a run, all at once; raises as `write_operator_metrics` does."""
@@ -149,13 +172,13 @@ class MetricsWriter:
         """The ids of all runs, the oldest first."""
         return self._reader.list_runs()
 
-    def _write(self, kind: str, rows: Iterable[Row], run_id: str) -> None:
+    def _write(self, kind: str, rows: Iterable[Row], run_id: str, moment: datetime | None = None) -> None:
         rows = list(rows)
         if strangers := {row.run_id for row in rows} - {run_id}:
             raise MetricsError(f"{kind} of {', '.join(sorted(strangers))} cannot be written as those of {run_id}")
         path = join(self.output_path, file_of(kind, run_id))
         self._check_owner(path, run_id)
-        self._write_tables(path, [schema.to_table(rows, schema.TABLES[kind], run_id)])
+        self._write_tables(path, [schema.to_table(rows, schema.TABLES[kind], run_id, moment)])
 
     def _check_owner(self, path: str, run_id: str) -> None:
         """Refuse to write over the file of another run; a file that was ours the last time still is."""

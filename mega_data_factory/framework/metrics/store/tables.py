@@ -8,6 +8,7 @@ be read (it was folded, compacted or pruned), everything is listed again.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics.logs import logger
+from mega_data_factory.framework.metrics.schema import LEVELS, MOMENT_KEY
 from mega_data_factory.framework.metrics.store.decoding import (
     NotOurs,
     Vanished,
@@ -102,6 +104,29 @@ class StoredTables:
             mine = pc.field("run_id") == run_id
             only = mine if only is None else mine & only
         return self.consistently(lambda: self._read_once(kind, run_id, needed, only))
+
+    def levels(self, run_id: str) -> tuple[dict[str, pa.Table], bool]:
+        """Rows of the three levels of one run, by table, and whether they are of one moment.
+
+        A run in progress writes one file after the other: between two of them they are of two moments.
+
+        Args:
+            run_id: the run.
+
+        Raises:
+            MetricsError, InputError: as `read`.
+        """
+        found = {kind: self.consistently(functools.partial(self._level, kind, run_id)) for kind in LEVELS}
+        moments = {table.schema.metadata.get(MOMENT_KEY) for table in found.values()}
+        return found, len(moments) == 1
+
+    def _level(self, kind: str, run_id: str) -> pa.Table:
+        """Read a table of one run: of its own file with the file's metadata, where there is one."""
+        for _, table in self.read_smalls(kind, [join(self.path, file_of(kind, run_id))], missing_ok=True):
+            if run_id in owners(table):
+                mine = table.filter(pc.field("run_id") == run_id)
+                return gathered([mine], kind).replace_schema_metadata(table.schema.metadata)
+        return self._read_once(kind, run_id, None, pc.field("run_id") == run_id)
 
     def newest_runs(self, most: int) -> tuple[pa.Table, int]:
         """Rows of the table `runs` that the last files of single runs by name hold, and how many files are left out.
