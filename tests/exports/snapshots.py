@@ -39,7 +39,19 @@ def snapshot(
     if nodes is None:
         nodes = [
             NodeMetrics(
-                "run_1", "n1", NOW, 50.0, 25.0, 75.0, 1e6, 2e6, 100.0, 3, gpu_usage=90.0, gpu_memory_usage=40.0
+                "run_1",
+                "n1",
+                NOW,
+                50.0,
+                25.0,
+                75.0,
+                1e6,
+                2e6,
+                100.0,
+                3,
+                gpu_usage=90.0,
+                gpu_memory_usage=40.0,
+                run_cpu_usage=30.0,
             ),
             NodeMetrics("run_1", "n2", NOW, 100.0, 99.0, 75.0, 1e6, 2e6, 100.0, 3, "unhealthy", 1024),
         ]
