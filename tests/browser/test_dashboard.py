@@ -90,7 +90,14 @@ def opened(chromium: Browser, served: Served) -> Iterator[Open]:
         page = context.new_page()
         page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("requestfailed", lambda request: trouble.append(f"failed: {request.url}"))
+        page.on(
+            "requestfailed",
+            lambda request: (
+                None  # a page that is left, or loaded again, breaks off its own requests
+                if request.failure == "net::ERR_ABORTED"
+                else trouble.append(f"failed: {request.url} {request.failure}")
+            ),
+        )
         page.on(
             "request",
             lambda request: (
