@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mega_data_factory import storage
 from mega_data_factory.errors import InputError
@@ -21,6 +21,9 @@ from mega_data_factory.loaders._files import (
     find_files,
 )
 from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit, plain_types, split_off
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile  # noqa: TID251 - the type; `storage` opens files
 
 
 class ParquetLoader(Loader):
@@ -107,7 +110,7 @@ class ParquetLoader(Loader):
             self.skip(name, error.message)
 
     def _group(
-        self, parquet: pq.ParquetFile, group: int, columns: list[str] | None, batch_size: int, first_record: str
+        self, parquet: ParquetFile, group: int, columns: list[str] | None, batch_size: int, first_record: str
     ) -> Iterator[tuple[int, pa.Table]]:
         """The tables of a row group, each with the number of its first row in the group."""
         row = 0
@@ -131,7 +134,7 @@ class ParquetLoader(Loader):
         return list(dict.fromkeys(wanted))
 
 
-def _first_rows(parquet: pq.ParquetFile) -> list[int]:
+def _first_rows(parquet: ParquetFile) -> list[int]:
     """Return the number of the first row of every row group, and of all rows."""
     rows = (parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups))
     return list(itertools.accumulate(rows, initial=0))

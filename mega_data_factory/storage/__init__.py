@@ -8,7 +8,7 @@ that names the location and the reason.
 from mega_data_factory.storage.checking import check_folder, check_writable
 from mega_data_factory.storage.listing import FileInfo, list_dir, list_files, list_stamps, stamp_of
 from mega_data_factory.storage.location import Location, absolute, failure, file_system, is_local, join, local_path
-from mega_data_factory.storage.parquet import open_parquet, parquet_dataset, read_parquet
+from mega_data_factory.storage.parquet import open_parquet, parquet_dataset, parquet_in_memory, read_parquet
 from mega_data_factory.storage.reading import exists, is_folder, open_input, read_bytes, resume_behind_damage, size
 from mega_data_factory.storage.writing import atomic_output, move, remove, remove_all, remove_tree
 
@@ -33,6 +33,7 @@ __all__ = [
     "open_input",
     "open_parquet",
     "parquet_dataset",
+    "parquet_in_memory",
     "read_bytes",
     "read_parquet",
     "remove",

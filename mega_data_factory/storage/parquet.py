@@ -1,4 +1,4 @@
-"""The one way in which Parquet files are opened.
+"""The one way in which Parquet files are opened for reading; the linter refuses others in this package.
 
 Arrow reads with threads of its own. Where these read through a file object of Python, a process may abort when it ends:
 the pools are torn down while a thread still holds the interpreter (apache/arrow#34314). So local files are opened by
@@ -36,6 +36,18 @@ def open_parquet(uri: Location) -> Iterator[pq.ParquetFile]:
         yield pq.ParquetFile(native, pre_buffer=False)
 
 
+def parquet_in_memory(content: bytes) -> pq.ParquetFile:
+    """Open the content of a Parquet file; read it with `use_threads=False`.
+
+    Raises:
+        pyarrow.ArrowException: it is not a Parquet file, or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(pa.BufferReader(content))
+
+
 def read_parquet(uri: Location, columns: list[str] | None = None) -> pa.Table:
     """Read a small Parquet file whole, in one request where it is in an object store.
 
@@ -43,10 +55,7 @@ def read_parquet(uri: Location, columns: list[str] | None = None) -> pa.Table:
         InputError: it is missing, is a folder, or may not be read.
         pyarrow.ArrowException: it is not a Parquet file, or damaged.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    return pq.ParquetFile(pa.BufferReader(read_bytes(uri))).read(columns, use_threads=False)
+    return parquet_in_memory(read_bytes(uri)).read(columns, use_threads=False)
 
 
 def parquet_dataset(uri: Location, schema: pa.Schema | None = None) -> ds.Dataset:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from mega_data_factory.errors import InputError, MetricsError
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.storage import Location, is_local, local_path, open_parquet, parquet_dataset, read_bytes
+from mega_data_factory.storage import (
+    Location,
+    is_local,
+    local_path,
+    open_parquet,
+    parquet_dataset,
+    parquet_in_memory,
+    read_bytes,
+)
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 _PUBLISHED = {
     "runs": (schema.RUNS, "config"),
@@ -51,7 +61,7 @@ def read_small(path: Location, kind: str, columns: Sequence[str] | None = None) 
         MetricsError: a newer version of this package wrote it.
     """
     try:
-        file = pq.ParquetFile(pa.BufferReader(_content(path)))
+        file = parquet_in_memory(_content(path))
         content = file.schema_arrow
         metadata = check_version(content, kind, path)
         names = _chosen(kind, columns)

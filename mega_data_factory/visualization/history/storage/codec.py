@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mega_data_factory.errors import HistoryError
+from mega_data_factory.storage import parquet_in_memory
 from mega_data_factory.visualization.history.block import Block
 from mega_data_factory.visualization.history.series import Floats, Series
 
@@ -216,7 +217,7 @@ def facts_of(payload: bytes, where: str) -> dict[str, Any]:
         HistoryError: it is not a chunk of a history, or of a newer version.
     """
     try:
-        metadata = pq.read_metadata(pa.BufferReader(payload)).metadata or {}
+        metadata = parquet_in_memory(payload).metadata.metadata or {}
     except (pa.ArrowException, OSError) as error:
         raise HistoryError(f"{where} is not a readable chunk of a history: {error}") from error
     if METADATA_KEY not in metadata:
@@ -235,7 +236,7 @@ def decode(payload: bytes, facts: Mapping[str, Any], metrics: Iterable[str] | No
     names: dict[str, list[str]] = facts["columns"]
     wanted = {name: names[name] for name in (names if metrics is None else metrics) if name in names}
     columns = ["timestamp", *(part for parts in wanted.values() for part in parts)]
-    table = pq.ParquetFile(pa.BufferReader(payload)).read(columns=columns, use_threads=False)
+    table = parquet_in_memory(payload).read(columns=columns, use_threads=False)
     timestamps = _single(table["timestamp"]).cast(pa.int64()).to_numpy()
     interval = int(facts["interval"])
     width = np.broadcast_to(np.int64(interval), timestamps.shape)
