@@ -31,6 +31,7 @@ key is an error that names file, line and the nearest known key. `mdf validate -
   type: `${N:-500}` is a number.
 - `mdf run --set key=value` overrides a key: `--set executor.batch_size=500`. Items of lists go by number or name:
   `--set stages.clean.operators.text_length_filter.enabled=false`.
+- `when` gives an operator only the records that match an expression: [conditions](conditions.md).
 - Relative paths start at the folder that `mdf` is started in.
 - In Python: `PipelineConfig.from_yaml(path)` or `PipelineConfig.from_dict(mapping)`.
 """

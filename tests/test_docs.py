@@ -22,6 +22,7 @@ import mega_data_factory
 from mega_data_factory import Executor, MetricsReader
 from mega_data_factory.cli import app, failures, main
 from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.condition import Condition
 from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.plan import make_plan
 
@@ -202,6 +203,42 @@ def test_the_refiners_of_the_manual_run(tmp_path: Path, monkeypatch: pytest.Monk
     assert rows == [{"title": "All is well…", "sentences": 2}]
     reported = [row["custom_metrics"] for row in MetricsReader("./metrics").operators(executor.run_id).to_pylist()]
     assert "repaired_records" in str(reported[1])
+
+
+def test_the_conditions_of_the_manual_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The pipeline of the page on conditions gives each operator the records that match, and says how many did not."""
+    pages = [
+        {"text": "A page in English that is long enough to stay.", "language": "en", "meta": {"source": "crawl"}},
+        {"text": "Too short to stay, if not short.", "language": "en", "meta": {"source": "crawl"}},
+        {"text": "Short, from a wiki.", "language": "en", "meta": {"source": "wikipedia"}},
+        {"text": "短い。", "language": "ja", "meta": {"source": None}},
+        {"text": "短い。", "language": "ja", "meta": {"source": None}},
+    ]
+    (tmp_path / "pages.jsonl").write_text("".join(json.dumps(page) + "\n" for page in pages), encoding="utf-8")
+    (tmp_path / "conditions.yaml").write_text(blocks("docs/conditions.md", "yaml")[0], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "--config", "conditions.yaml", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    operators = answer["stages"][0]["operators"]
+    assert [operator["unmatched_records"] for operator in operators] == [3, 3, 2]
+    assert [operator["rejected_records"] for operator in operators] == [0, 1, 0]
+    rows = pq.read_table("out").to_pylist()
+    assert [row["text"] for row in rows] == [pages[at]["text"] for at in (0, 2, 3, 4)]
+    added = pq.read_table("out").column_names[4:]
+    assert [[row[name] is None for name in added] for row in rows] == [[at > 0] * len(added) for at in range(4)]
+    assert main(["runs", "show", answer["run"]["run_id"]]) == 0
+    assert "not matched" in capsys.readouterr().out
+
+
+def test_every_function_of_the_page_on_conditions_exists() -> None:
+    """Every example in the table of expressions is a condition, or is one when compared."""
+    table = read("docs/conditions.md").partition("| kind | examples |")[2].partition("\n\n")[0]
+    calls = re.findall(r"`(\w+\([^`]*\)|n % 10|date '[^`]*'|hash[^`]*)`", table)
+    assert len(calls) > 12
+    for call in calls:
+        Condition(call if "<" in call else f"({call}) is not null")
 
 
 def test_the_change_log_knows_this_version() -> None:

@@ -17,7 +17,7 @@ from mega_data_factory.errors import InputError, ResourceError
 from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.metrics.redaction import redacted, without_credentials
 from mega_data_factory.framework.places import check_folders
-from mega_data_factory.framework.plan import Plan, make_plan
+from mega_data_factory.framework.plan import OperatorPlan, Plan, make_plan
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.resources import check_fit, this_machine
 from mega_data_factory.visualization.formats import count, plural, size
@@ -82,7 +82,7 @@ def describe_plan(made: Plan) -> dict[str, Any]:
                 "min_workers": stage.min_workers,
                 "max_workers": stage.max_workers,
                 "resources": asdict(stage.resources),
-                "operators": [{**_component(op.component), "name": op.name} for op in stage.operators],
+                "operators": [_operator(op) for op in stage.operators],
             }
             for stage in made.stages
         ],
@@ -110,6 +110,11 @@ def _fit(made: Plan) -> dict[str, Any]:
     return {"fits": True, "machine": known, "error": None}
 
 
+def _operator(operator: OperatorPlan) -> dict[str, Any]:
+    when = None if operator.when is None else operator.when.text
+    return {**_component(operator.component), "name": operator.name, "when": when}
+
+
 def _component(component: Component) -> dict[str, Any]:
     return {"name": component.name, "class": component.target, "params": dict(component.params)}
 
@@ -134,7 +139,8 @@ def _tree(described: Mapping[str, Any]) -> Tree:
 def _component_text(component: Mapping[str, Any]) -> str:
     own = "" if component["class"].startswith("mega_data_factory.") else f"  [dim]{escape(component['class'])}[/dim]"
     params = "".join(f"  {key}={value!r}" for key, value in component["params"].items())
-    return f"[cyan]{component['name']}[/cyan]{own}{escape(params)}"
+    when = f"  [dim]when[/dim] {escape(component['when'])}" if component.get("when") else ""
+    return f"[cyan]{component['name']}[/cyan]{own}{escape(params)}{when}"
 
 
 def _pool(stage: Mapping[str, Any]) -> str:

@@ -44,6 +44,7 @@ _COLUMNS = (
     _Column("p95", lambda o: seconds(o.p95_latency), _nothing, goes=3),
     _Column("p99", lambda o: seconds(o.p99_latency), _nothing, goes=4),
 )
+_UNMATCHED = _Column("not matched", lambda o: count(o.unmatched_records), _nothing)
 _REASON = "top reason"
 
 
@@ -54,8 +55,13 @@ def report_table(report: RunReport, width: int) -> RenderableType:
         report: the run.
         width: columns of the screen.
     """
-    table, left_out = fitted(_COLUMNS, lambda columns: _table(report, columns), width)
+    columns = list(_COLUMNS)
+    if any(row.unmatched_records for row in report.operators):
+        columns.insert(2, _UNMATCHED)
+    table, left_out = fitted(columns, lambda columns: _table(report, columns), width)
     notes = ["busy: seconds over all workers, of a stage its busiest worker; p50 to p99: time per record"]
+    if _UNMATCHED in columns:
+        notes.append("not matched: records of `out` that passed untouched because of the operator's `when`")
     notes += left_out_note(left_out)
     return Group(table, *(Text(note, style="dim") for note in notes))
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from mega_data_factory.errors import ConfigError
+from mega_data_factory.framework.condition import Condition
 from mega_data_factory.framework.config_metrics import MetricsConfig as MetricsConfig
 from mega_data_factory.framework.config_mistakes import Place
 from mega_data_factory.framework.config_section import Count, Section
@@ -38,8 +39,17 @@ class OperatorConfig(Section):
     """An operator of the box in snake case (`text_length_filter`) or your own `module:Class`."""
     params: dict[str, Any] = Field(default={})
     """Parameters of the operator."""
+    when: str | None = None
+    """Which records the operator is given, as an SQL expression over columns (`language = 'en'`); others pass it."""
     enabled: bool = True
     """Set to false to leave the operator out without deleting its lines."""
+
+    @field_validator("when")
+    @classmethod
+    def _parse_condition(cls, value: str | None) -> str | None:
+        if value is not None:
+            Condition(value)
+        return value
 
 
 class ResourcesConfig(Section):

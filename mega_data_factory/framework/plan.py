@@ -18,6 +18,19 @@ if TYPE_CHECKING:  # a worker reads plans of stages, and need not pay for the mo
 
 
 @dataclass(frozen=True)
+class When:
+    """The condition of an operator.
+
+    Attributes:
+        text: An SQL expression; see `Condition`.
+        at: Its place in the configuration, for messages.
+    """
+
+    text: str
+    at: str
+
+
+@dataclass(frozen=True)
 class OperatorPlan:
     """An operator instance.
 
@@ -25,11 +38,13 @@ class OperatorPlan:
         name: distinct within the stage (`text_length_filter`, `text_length_filter_2`).
         index: position in the stage, from 0.
         component: what to build.
+        when: which records it is given; None for all.
     """
 
     name: str
     index: int
     component: Component
+    when: When | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +192,8 @@ def _plan_stage(stage: StageConfig, index: int, config: PipelineConfig, mistakes
                 continue
             name = _distinct(component.name, used)
             used.add(name)
-            operators.append(OperatorPlan(name, len(operators), component))
+            when = None if operator.when is None else When(operator.when, str(where.below("when")))
+            operators.append(OperatorPlan(name, len(operators), component, when))
     if not any(operator.enabled for operator in stage.operators):
         problem = f"{config.place('stages', index)}: no operator of `{stage.name}` is enabled"
         mistakes.add(ConfigError(problem, hint="remove the stage instead"))

@@ -79,7 +79,10 @@ def fingerprint(plan: Plan, run_id: str) -> dict[str, str]:
     for stage in plan.stages:
         values[f"stages.{stage.name}.operators"] = [operator.name for operator in stage.operators]
         for operator in stage.operators:
-            values |= _component(f"stages.{stage.name}.operators.{operator.name}", operator.component)
+            key = f"stages.{stage.name}.operators.{operator.name}"
+            values |= _component(key, operator.component)
+            if operator.when is not None:
+                values[f"{key}.when"] = operator.when.text
     return {key: _digest(run_id, value) for key, value in values.items()}
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.errors import ColumnError, ConfigError, MdfError, OperatorError
+from mega_data_factory.framework.applying import Outcome, Step
 from mega_data_factory.framework.batch import Batch, Exclusion
-from mega_data_factory.framework.contracts import RECORD_ID, Claims, Filter, Operator, OperatorContext, Refiner
+from mega_data_factory.framework.condition import ConditionError
+from mega_data_factory.framework.contracts import RECORD_ID, Claims, Filter, OperatorContext
 from mega_data_factory.framework.metrics.collector import MetricsCollector
 from mega_data_factory.framework.metrics.redaction import without_credentials
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
@@ -40,19 +42,6 @@ class StageSettings:
 
 
 @dataclass(frozen=True)
-class _Outcome:
-    """What an operator made of some consecutive records, or the error that one record raised."""
-
-    offered: pa.Table
-    passed: pa.Table
-    reason: pa.Array | None = None
-    score: pa.Array | None = None
-    threshold: pa.Array | None = None
-    error: BaseException | None = None
-    reported: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class _Account:
     """The count of one operator on one batch."""
 
@@ -61,6 +50,7 @@ class _Account:
     errors: int
     reasons: dict[str, int]
     reported: dict[str, float]
+    unmatched: int
 
 
 class Stage:
@@ -80,11 +70,11 @@ class Stage:
         self._collector = MetricsCollector(run_id=settings.run_id)
         self._sampler = RejectedSampler(settings.samples_per_reason)
         self._is_first = False
-        self._operators: list[tuple[OperatorPlan, Operator]] = []
+        self._steps: list[Step] = []
         for operator_plan in plan.operators:
             operator = operator_plan.component.build()
             operator.setup(OperatorContext(plan.name, operator_plan.name, worker_id, claims))
-            self._operators.append((operator_plan, operator))
+            self._steps.append(Step(operator_plan, operator))
 
     def __call__(self, batch: Batch) -> Batch:
         """Run every operator on the batch.
@@ -95,8 +85,8 @@ class Stage:
         table = batch.table
         self._is_first = batch.split == 0 and batch.number == 0 and table.num_rows > 1
         exclusions: list[Exclusion] = []
-        for operator_plan, operator in self._operators:
-            table = self._step(operator_plan, operator, table, exclusions)
+        for step in self._steps:
+            table = self._run(step, table, exclusions)
         return replace(
             batch,
             table=table,
@@ -106,12 +96,13 @@ class Stage:
 
     def close(self) -> None:
         """Close every operator."""
-        for _, operator in self._operators:
-            operator.close()
+        for step in self._steps:
+            step.operator.close()
 
-    def _step(self, plan: OperatorPlan, operator: Operator, table: pa.Table, exclusions: list[Exclusion]) -> pa.Table:
+    def _run(self, step: Step, table: pa.Table, exclusions: list[Exclusion]) -> pa.Table:
+        plan = step.plan
         if not self._settings.measure:
-            outcomes = self._outcomes(plan, operator, table)
+            outcomes = self._outcomes(step, table)
         else:
             with self._collector.track_operator(
                 plan.name,
@@ -120,7 +111,7 @@ class Stage:
                 stage_index=self.plan.index,
                 operator_index=plan.index,
             ) as tracked:
-                outcomes = self._outcomes(plan, operator, table)
+                outcomes = self._outcomes(step, table)
                 account = _count(outcomes)
                 tracked.records(
                     input=account.offered,
@@ -128,46 +119,47 @@ class Stage:
                     errors=account.errors,
                     reasons=account.reasons,
                     custom=account.reported if self._settings.custom_metrics else {},
+                    unmatched=account.unmatched,
                 )
         for outcome in outcomes:
             exclusions.extend(self._excluded(plan, outcome))
         passed = [outcome.passed for outcome in outcomes if outcome.error is None]
         return concat(passed) if passed else table.slice(0, 0)
 
-    def _outcomes(self, plan: OperatorPlan, operator: Operator, table: pa.Table) -> list[_Outcome]:
-        return list(self._attempt(plan, operator, table)) if table.num_rows else []
+    def _outcomes(self, step: Step, table: pa.Table) -> list[Outcome]:
+        return list(self._attempt(step, table)) if table.num_rows else []
 
-    def _attempt(self, plan: OperatorPlan, operator: Operator, table: pa.Table) -> Iterator[_Outcome]:
+    def _attempt(self, step: Step, table: pa.Table) -> Iterator[Outcome]:
         """Run the operator; where it raises, run it on halves until the records that raise stand alone."""
         try:
-            outcome = self._apply_to_any(operator, table)
-            yield replace(outcome, reported=operator.take_reported())
+            outcome = self._apply_to_any(step, table)
+            yield replace(outcome, reported=step.operator.take_reported())
             return
         except MdfError as error:
             kind = ConfigError if isinstance(error, ColumnError) else type(error)
-            raise kind(f"{self._place(plan)}: {error.message}", hint=error.hint) from error
+            raise kind(f"{self._place(step.plan)}: {error.message}", hint=error.hint) from error
         except BaseException as error:
             if not _is_of_a_record(error):
                 raise
             failure = error
-        operator.take_reported()  # what a failed call had reported is not counted
+        step.operator.take_reported()  # what a failed call had reported is not counted
         if table.num_rows > 1:
             half = table.num_rows // 2
-            yield from self._attempt(plan, operator, table.slice(0, half))
-            yield from self._attempt(plan, operator, table.slice(half))
+            yield from self._attempt(step, table.slice(0, half))
+            yield from self._attempt(step, table.slice(half))
         elif self._settings.on_error == "fail":
             record_id = table.column(RECORD_ID)[0].as_py()
             raise OperatorError(
-                f"{self._place(plan)}, record `{record_id}`: {describe(failure)}",
+                f"{self._place(step.plan)}, record `{record_id}`: {describe(failure)}",
                 hint="executor.on_error: skip sets such records aside and goes on",
             ) from failure
         else:
-            yield _Outcome(table, table.slice(0, 0), error=failure)
+            yield Outcome(table, table.slice(0, 0), error=failure)
 
     def _place(self, plan: OperatorPlan) -> str:
         return f"stage `{self.plan.name}`, operator `{plan.name}`"
 
-    def _apply_to_any(self, operator: Operator, table: pa.Table) -> _Outcome:
+    def _apply_to_any(self, step: Step, table: pa.Table) -> Outcome:
         """Apply an operator, also where a column is missing or holds no text.
 
         In the first batch of the source that is a mistake of the configuration. In a later one it is what the same
@@ -175,12 +167,18 @@ class Stage:
 
         Raises:
             ColumnError: it is a mistake, or text in its place does not help either.
+            ConfigError: the condition cannot be asked of the first batch.
+            ConditionError: the condition cannot be asked of these records, though of the first batch it could.
         """
         given = table
         mended: set[str] = set()
         while True:
             try:
-                outcome = self._apply(operator, given)
+                outcome = step.apply(given)
+            except ConditionError as error:
+                if self._is_first:
+                    raise ConfigError(str(error)) from error
+                raise  # of the records: in an earlier batch it could be asked
             except ColumnError as error:
                 if self._is_first or not error.column or error.column in mended:
                     raise
@@ -189,35 +187,14 @@ class Stage:
                 continue
             if not mended:
                 return outcome
-            if isinstance(operator, Filter):
+            if isinstance(step.operator, Filter):
                 passed = table if outcome.reason is None else table.filter(pc.is_null(outcome.reason))
                 return replace(outcome, offered=table, passed=passed)
             return replace(
                 outcome, offered=table, passed=_without_empty(outcome.passed, mended - {*table.column_names})
             )
 
-    def _apply(self, operator: Operator, table: pa.Table) -> _Outcome:
-        if isinstance(operator, Refiner):
-            refined = operator.refine(table)
-            if refined.num_rows != table.num_rows or not _same_ids(refined, table):
-                raise OperatorError(
-                    f"a refiner must return the same records in the same order with their {RECORD_ID}; "
-                    f"it was given {table.num_rows} and returned {refined.num_rows}",
-                    hint="to leave records out, write a Filter",
-                )
-            return _Outcome(table, refined)
-        assert isinstance(operator, Filter)
-        judgement = operator.judge(table)
-        if len(judgement.reason) != table.num_rows:
-            raise OperatorError(
-                f"a filter must judge every record; it was given {table.num_rows} and judged {len(judgement.reason)}"
-            )
-        if judgement.reason.null_count == table.num_rows:
-            return _Outcome(table, table)
-        passed = table.filter(judgement.kept)
-        return _Outcome(table, passed, judgement.reason, judgement.score, judgement.threshold)
-
-    def _excluded(self, plan: OperatorPlan, outcome: _Outcome) -> Iterator[Exclusion]:
+    def _excluded(self, plan: OperatorPlan, outcome: Outcome) -> Iterator[Exclusion]:
         if outcome.error is not None:
             yield Exclusion(
                 "error",
@@ -285,11 +262,7 @@ def _value(scalar: pa.Scalar) -> Any:
         return f"{scalar.type} that Python cannot show: {error}"
 
 
-def _same_ids(one: pa.Table, other: pa.Table) -> bool:
-    return RECORD_ID in one.column_names and bool(one.column(RECORD_ID).equals(other.column(RECORD_ID)))
-
-
-def _count(outcomes: list[_Outcome]) -> _Account:
+def _count(outcomes: list[Outcome]) -> _Account:
     reasons: dict[str, int] = {}
     reported: dict[str, float] = {}
     for outcome in outcomes:
@@ -304,4 +277,5 @@ def _count(outcomes: list[_Outcome]) -> _Account:
         errors=sum(o.error is not None for o in outcomes),
         reasons=reasons,
         reported=reported,
+        unmatched=sum(o.unmatched for o in outcomes),
     )

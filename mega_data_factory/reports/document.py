@@ -91,7 +91,7 @@ class Document:
             "checked": [finding for finding in self.findings if finding.severity == "good"],
             "tiles": tables.tiles(recording),
             "charts": self.charts,
-            "operator_columns": tables.OPERATOR_COLUMNS,
+            "operator_columns": tables.operator_columns(recording.stages),
             "operators": tables.operator_rows(recording.stages),
             "reasons": tables.reason_rows(flow_of(recording)),
             "custom_columns": tables.CUSTOM_COLUMNS,

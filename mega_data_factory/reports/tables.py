@@ -40,7 +40,7 @@ class Row:
 
     Attributes:
         name: of the stage or operator.
-        cells: one for each of `OPERATOR_COLUMNS`.
+        cells: one for each of `operator_columns`.
         stage: whether it sums up a stage.
     """
 
@@ -49,12 +49,25 @@ class Row:
     stage: bool = False
 
 
-OPERATOR_COLUMNS = ("in", "out", "rejected", "errors", "pass", "busy", "per worker", "p50", "p95", "p99", "top reason")
+_COLUMNS = ("in", "out", "rejected", "errors", "pass", "busy", "per worker", "p50", "p95", "p99", "top reason")
+_UNMATCHED = "not matched"
+_UNMATCHED_AT = 2
+
+
+def operator_columns(stages: Sequence[StageTotals]) -> list[str]:
+    """Return the headings of `operator_rows`."""
+    unmatched = [_UNMATCHED] if _have_conditions(stages) else []
+    return [*_COLUMNS[:_UNMATCHED_AT], *unmatched, *_COLUMNS[_UNMATCHED_AT:]]
+
+
+def _have_conditions(stages: Sequence[StageTotals]) -> bool:
+    return any(operator.unmatched for stage in stages for operator in stage.operators)
 
 
 def operator_rows(stages: Sequence[StageTotals]) -> list[Row]:
     """Return the rows of stages and, below each, its operators."""
     rows = []
+    unmatched = _have_conditions(stages)
     for stage in stages:
         workers = plural(stage.pool, "worker")
         rejected = sum(operator.rejected for operator in stage.operators)
@@ -62,9 +75,17 @@ def operator_rows(stages: Sequence[StageTotals]) -> list[Row]:
         passed = 100 * stage.output / stage.input if stage.input else None
         cells = [count(stage.input), count(stage.output), count(rejected), count(errors), percent(passed)]
         cells += [seconds(stage.busy), rate(stage.input / stage.busy if stage.busy else None), "", "", "", ""]
-        rows.append(Row(f"{stage.name} · {workers}", cells, stage=True))
-        rows += [Row(operator.name, _operator_cells(operator)) for operator in stage.operators]
+        rows.append(_row(f"{stage.name} · {workers}", cells, "" if unmatched else None, stage=True))
+        for operator in stage.operators:
+            rows.append(
+                _row(operator.name, _operator_cells(operator), count(operator.unmatched) if unmatched else None)
+            )
     return rows
+
+
+def _row(name: str, cells: Sequence[str], unmatched: str | None, *, stage: bool = False) -> Row:
+    inserted = [] if unmatched is None else [unmatched]
+    return Row(name, [*cells[:_UNMATCHED_AT], *inserted, *cells[_UNMATCHED_AT:]], stage)
 
 
 def _operator_cells(o: OperatorTotals) -> list[str]:

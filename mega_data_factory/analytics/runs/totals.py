@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from mega_data_factory.framework.metrics.histogram import LatencyHistogram
 
-_COUNTS = ("input_records", "output_records", "rejected_records", "error_count", "batches")
+_COUNTS = ("input_records", "output_records", "rejected_records", "error_count", "batches", "unmatched_records")
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class OperatorTotals:
         batches: batches measured.
         reasons: records rejected, by reason, the most first.
         buckets, counts: histogram of seconds per record: sorted bucket numbers and records in each, shape (b,).
+        unmatched: Records of the output that did not match the operator's condition.
     """
 
     stage: str
@@ -72,6 +73,7 @@ class OperatorTotals:
     reasons: Mapping[str, int] = field(default_factory=dict)
     buckets: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    unmatched: int = 0
 
     @property
     def label(self) -> str:
@@ -164,7 +166,7 @@ def _merged(
     reasons: Counter[str] = Counter()
     for row in rows:
         reasons.update(json.loads(row["rejected_reasons"] or "{}"))
-    total = {name: sum(row[name] or 0 for row in rows) for name in _COUNTS}
+    total = {name: sum(row.get(name) or 0 for row in rows) for name in _COUNTS}
     return OperatorTotals(
         stage=first["stage_name"],
         name=first["operator_name"],
@@ -180,6 +182,7 @@ def _merged(
         reasons=dict(reasons.most_common()),
         buckets=buckets,
         counts=counts,
+        unmatched=total["unmatched_records"],
     )
 
 

@@ -67,6 +67,7 @@ def _tiles(operator: OperatorTotals) -> list[Tile]:
     return [
         Tile("in", count(operator.input), "records"),
         Tile("out", count(operator.output), f"{percent(passed)} passed"),
+        *([Tile("not matched", count(operator.unmatched), "passed untouched")] if operator.unmatched else []),
         Tile("rejected", count(operator.rejected), "with a reason each"),
         Tile("errors", count(operator.errors), "set aside", "warning" if operator.errors else ""),
         Tile("busy", seconds(operator.busy), "over all workers"),

@@ -96,7 +96,7 @@ def _tables(recording: Recording, document: Document) -> Iterator[Component]:
     rows = tables.operator_rows(recording.stages)
     if rows:
         links = [address for stage in recording.stages for address in _addresses(recording.run_id, stage)]
-        shown = parts.stage_table("Stages and operators", tables.OPERATOR_COLUMNS, rows, links)
+        shown = parts.stage_table("Stages and operators", tables.operator_columns(recording.stages), rows, links)
         yield parts.section("Stages and operators", shown, note="Select a name to see its workers.")
     reasons = tables.reason_rows(flow_of(recording))
     if reasons:

@@ -55,7 +55,7 @@ def _operators(recording: Recording, stage: StageTotals) -> Component:
     rows = tables.operator_rows([stage])
     way = parts.run_path(recording.run_id, "stage", stage.name)
     links = [None, *(f"{way}/operator/{parts.quoted(operator.name)}" for operator in stage.operators)]
-    return parts.section("Operators", parts.stage_table("Operators", tables.OPERATOR_COLUMNS, rows, links))
+    return parts.section("Operators", parts.stage_table("Operators", tables.operator_columns([stage]), rows, links))
 
 
 def _figures(view: View, recording: Recording, stage: StageTotals) -> list[Component]:

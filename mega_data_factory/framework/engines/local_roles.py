@@ -16,7 +16,7 @@ from mega_data_factory.framework.engines.claim_server import connect
 from mega_data_factory.framework.engines.failures import as_mdf_error
 from mega_data_factory.framework.engines.process import WorkerProcess
 from mega_data_factory.framework.output import OutputFolder
-from mega_data_factory.framework.plan import OperatorPlan, StagePlan
+from mega_data_factory.framework.plan import OperatorPlan, StagePlan, When
 from mega_data_factory.framework.quarantine import WorkerDied, isolate_poison
 from mega_data_factory.framework.reading import ReadTask, read_batches
 from mega_data_factory.framework.registry import Component
@@ -133,8 +133,14 @@ _ROLES: dict[str, Callable[[Job], _Role]] = {"read": _Reader, "stage": _StageRol
 
 def stage_plan(values: Job) -> StagePlan:
     """The stage of which `stage_job` made plain values."""
-    operators = tuple(OperatorPlan(op["name"], op["index"], Component(**op["component"])) for op in values["operators"])
-    return StagePlan(values["name"], values["index"], operators, 1, 1)
+    return StagePlan(values["name"], values["index"], tuple(map(_operator_plan, values["operators"])), 1, 1)
+
+
+def _operator_plan(values: Job) -> OperatorPlan:
+    when = values["when"]
+    return OperatorPlan(
+        values["name"], values["index"], Component(**values["component"]), None if when is None else When(**when)
+    )
 
 
 def run_role(job: Job, connection: Connection) -> None:

@@ -58,6 +58,7 @@ class OperatorMetrics(OperatorState):
         batches: batches measured; 0 for a row made by hand.
         rejected_reasons: records rejected, by reason.
         latency_histogram: seconds per record, weighted by records.
+        unmatched_records: of the output, records that did not match the operator's condition and passed it untouched.
     """
 
     __slots__ = ()  # they are in the base: a factory in place of a default leaves them visible
@@ -90,6 +91,7 @@ class OperatorMetrics(OperatorState):
     batches: int = field(default_factory=int)
     rejected_reasons: Packed[int] = Packed()
     latency_histogram: LatencyHistogram = field(default_factory=LatencyHistogram)
+    unmatched_records: int = field(default_factory=int)
 
     def __post_init__(self) -> None:
         self.timestamp = naive(self.timestamp)
@@ -117,6 +119,7 @@ class OperatorMetrics(OperatorState):
         rejected_records: int | None = None,
         reasons: Mapping[str, int] | None = None,
         custom: Mapping[str, Any] | None = None,
+        unmatched_records: int = 0,
     ) -> None:
         """Count one batch; each of its records took `seconds / input_records`.
 
@@ -128,6 +131,7 @@ class OperatorMetrics(OperatorState):
             rejected_records: records rejected; by default the sum of `reasons`, or what is missing without them.
             reasons: records rejected, by reason.
             custom: what the operator reported.
+            unmatched_records: of the output, records that passed untouched since they did not match a condition.
         """
         if rejected_records is None:
             missing = input_records - output_records - error_count
@@ -137,6 +141,7 @@ class OperatorMetrics(OperatorState):
         self.input_records += input_records
         self.output_records += output_records
         self.error_count += error_count
+        self.unmatched_records += unmatched_records
         self.total_time += seconds
         self.batches += 1
         if input_records:
@@ -158,6 +163,7 @@ class OperatorMetrics(OperatorState):
         self.input_records += other.input_records
         self.output_records += other.output_records
         self.error_count += other.error_count
+        self.unmatched_records += other.unmatched_records
         self.total_time += other.total_time
         self.batches += other.batches
         self.timestamp = max(self.timestamp, other.timestamp)
@@ -237,6 +243,7 @@ class OperatorMetrics(OperatorState):
         result.rejected_records = self.rejected_records
         result.input_records -= count
         result.output_records -= count
+        result.unmatched_records = min(result.unmatched_records, result.output_records)
         result.latency_histogram.remove(count)
         if not result.input_records:
             result.min_latency = result.max_latency = None
@@ -250,6 +257,7 @@ class OperatorMetrics(OperatorState):
             TypeError: a key is not a column, or a name that is required is missing.
         """
         values = dict(values)
+        values["unmatched_records"] = values.get("unmatched_records") or 0  # null in files of an earlier version
         for column in ("custom_metrics", "rejected_reasons"):
             values[column] = dict(values.get(column) or {})
         histogram = values.get("latency_histogram")

@@ -109,6 +109,7 @@ class OperatorState:
         "stage_name",
         "timestamp",
         "total_time",
+        "unmatched_records",
         "worker_id",
     )
     _custom_metrics: Pairs
@@ -129,6 +130,7 @@ class OperatorState:
     stage_name: str
     timestamp: datetime
     total_time: float
+    unmatched_records: int
     worker_id: str
 
     @property
@@ -147,6 +149,7 @@ class OperatorState:
         self.output_records = other.output_records
         self.total_time = other.total_time
         self.error_count = other.error_count
+        self.unmatched_records = other.unmatched_records
         self.stage_index = other.stage_index
         self.operator_index = other.operator_index
         self.batches = other.batches
@@ -171,6 +174,8 @@ class OperatorState:
             wire["r"] = unpacked(self._rejected_reasons)
         if self._custom_metrics:
             wire["u"] = unpacked(self._custom_metrics)
+        if self.unmatched_records:
+            wire["n"] = self.unmatched_records
         return wire
 
     @classmethod
@@ -188,6 +193,7 @@ class OperatorState:
         row._given = given or None
         row._rejected_reasons = packed({sys.intern(name): count for name, count in wire.get("r", {}).items()})
         row._custom_metrics = packed(wire.get("u", {}))
+        row.unmatched_records = wire.get("n", 0)
         return row
 
 

@@ -22,7 +22,8 @@ HISTORY: dict[int, str] = {
     3: "nodes; in runs the exports that failed",
     4: "in runs the records that could not be written, and where the output is; `balanced` was `books_closed`, "
     "`unbalanced_records` was `books_difference`; in nodes the CPU that the run itself used; in runs "
-    "`processed_records`, which holds what `committed_records` did: that is records in files now",
+    "`processed_records`, which holds what `committed_records` did: that is records in files now; "
+    "in operators the records that a condition let pass",
 }
 """What each version of the files brought."""
 
@@ -79,6 +80,7 @@ OPERATORS = _table(
     ("batches", _COUNT, "batches measured"),
     ("rejected_reasons", _TEXT, "JSON object: records rejected, by reason"),
     ("latency_histogram", _HISTOGRAM, "records by bucket: (2^(bucket/64), 2^((bucket+1)/64)] seconds per record"),
+    ("unmatched_records", _COUNT, "of the output, records that did not match `when` and passed untouched"),
 )
 
 STAGES = _table(

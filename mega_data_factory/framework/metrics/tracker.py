@@ -44,6 +44,7 @@ class OperatorTracker:
         "_reasons",
         "_rejected",
         "_started",
+        "_unmatched",
         "key",
         "seconds",
     )
@@ -61,7 +62,7 @@ class OperatorTracker:
         self._queue = queue
         self._clock = clock
         self._input: int | None = None
-        self._output = self._errors = 0
+        self._output = self._errors = self._unmatched = 0
         self._rejected: int | None = None
         self._reasons: Mapping[str, int] | None = None
         self._custom: Mapping[str, Any] | None = None
@@ -75,6 +76,7 @@ class OperatorTracker:
         rejected: int | None = None,
         reasons: Mapping[str, int] | None = None,
         custom: Mapping[str, Any] | None = None,
+        unmatched: int = 0,
     ) -> None:
         """Say what became of the records; of several calls the last counts.
 
@@ -85,6 +87,7 @@ class OperatorTracker:
             rejected: records rejected; by default the sum of `reasons`, or what is missing in the output without them.
             reasons: records rejected, by reason.
             custom: numbers to report; they add up over batches.
+            unmatched: of the output, records that passed untouched since they did not match a condition.
         """
         if rejected is None and reasons is not None:
             rejected = sum(reasons.values())
@@ -94,6 +97,7 @@ class OperatorTracker:
         self._rejected = rejected
         self._reasons = reasons
         self._custom = custom
+        self._unmatched = unmatched
 
     def __enter__(self) -> OperatorTracker:
         self._started = self._clock()
@@ -123,6 +127,7 @@ class OperatorTracker:
             rejected_records=self._rejected,
             reasons=self._reasons,
             custom=self._custom,
+            unmatched_records=self._unmatched,
         )
 
 
