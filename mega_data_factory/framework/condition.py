@@ -243,7 +243,7 @@ def _check_function(name: str) -> None:
     scalar = [variant for variant in variants if variant.kind in ("scalar", "macro")]
     if not scalar or not all(_is_of_the_record(variant) for variant in variants):
         raise ConditionError(
-            f"when: the function `{name}` is not allowed; the result must depend on the record alone, not on others, "
+            f"the function `{name}` is not allowed; the result must depend on the record alone, not on others, "
             "the time or chance"
         )
 
