@@ -21,6 +21,7 @@ from mega_data_factory.cli.failures import (
     print_json,
     tell,
 )
+from mega_data_factory.cli.metrics.runs import stored_report
 from mega_data_factory.cli.progress import ProgressView, progress_line
 from mega_data_factory.cli.screen import stderr, stdout
 from mega_data_factory.cli.summary import RunReport
@@ -79,7 +80,7 @@ def run(
             interrupted = TERMINATED if isinstance(signalled, Terminated) else INTERRUPTED
         except MdfError as error:
             failure = error
-    report = _report(executor)
+    report = _earlier_report(executor) if executor.had_completed else _report(executor)
     settings = executor.plan.executor.metrics
     if report and settings.write_on_completion and (as_json or not quiet):
         report = replace(report, findings=advice(MetricsReader(settings.output_path), executor.run_id))
@@ -93,7 +94,7 @@ def run(
         pass  # a run that failed before it began has a reason, which comes next, and no table worth a screen
     elif report and not quiet:
         print_report(report, stdout())
-    elif not quiet and not failure:
+    elif not quiet and not failure and not executor.had_completed:
         stdout().print(f"metrics are off, so there is no table: {progress_line(progress)}")
     if (failure or interrupted) and executor.books.batches and executor.resumable:
         given = " ".join(["--config", shlex.quote(str(config)), *(f"--set {shlex.quote(text)}" for text in overrides)])
@@ -116,6 +117,14 @@ def _written_report(executor: Executor) -> str | None:
 
     written = report_beside(metrics.output_path, executor.run_id)
     return written.path if written else None
+
+
+def _earlier_report(executor: Executor) -> RunReport | None:
+    """Return the report of a run that had completed before it was resumed; None where its metrics are off."""
+    metrics = executor.plan.executor.metrics
+    if not (metrics.enabled and metrics.write_on_completion):
+        return None
+    return stored_report(MetricsReader(metrics.output_path), executor.run_id)
 
 
 def _report(executor: Executor) -> RunReport | None:

@@ -157,10 +157,17 @@ def _row(row: RunMetrics | StageMetrics | OperatorMetrics, schema: pa.Schema) ->
     return {name: getattr(row, name) for name in schema.names if name not in _LEFT_OUT}
 
 
+def _output(plan: Plan, run: RunMetrics) -> str:
+    """Return the output folder as it is configured, or the one in which the output of a stopped run waits."""
+    configured = plan.writer_options.output_path
+    noted = (run.paths or {}).get("output", configured)
+    return configured if noted == without_credentials(plan.paths()["output"]) else noted
+
+
 def _paths(plan: Plan, run: RunMetrics) -> dict[str, str]:
     executor = plan.executor
     output = plan.writer_options.output_path
-    paths = {"output": output} if run.output_files else {}
+    paths = {"output": _output(plan, run)} if run.output_files else {}
     if executor.metrics.enabled and executor.metrics.write_on_completion:
         paths["metrics"] = executor.metrics.output_path
     if executor.rejected_samples.enabled and run.rejected_records:

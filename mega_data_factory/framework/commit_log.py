@@ -7,7 +7,8 @@
 ```
 
 Whoever writes an output file writes its entry next, whole or not at all. A file without an entry is not committed, and
-is removed when the run goes on.
+is removed when the run goes on. When the run has completed, `plan.json` says so before anything is removed, and is
+removed last.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import Any
 from mega_data_factory import storage
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.batch import CommitRecord
+from mega_data_factory.framework.contracts import OutputFile
+from mega_data_factory.framework.earlier_output import PENDING
 from mega_data_factory.framework.metrics.logs import logger
 
 COMMITS = "_commits"
@@ -40,11 +43,15 @@ class LoggedPlan:
         started: when the run started, naive UTC, ISO 8601.
         fingerprint: digest of every setting that decides what a batch is and what becomes of it, by dotted key.
         session: 0 while the run has never been resumed; one more each time.
+        replaces: names of the output that the run replaces when it is complete, see `EarlierOutput`.
+        completed: whether the run has completed, so that nothing but the removal of its log is left to do.
     """
 
     started: str
     fingerprint: Mapping[str, str]
     session: int = 0
+    replaces: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    completed: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,7 @@ class CommitLog:
         seen: set[str] = set()
         for name, session, file in sorted(self._entries(), key=lambda entry: (-entry[1], entry[0])):
             path = storage.join(self.path, file)
-            group = _read(path, name, session, self._output)
+            group = _read(path, name, session, self._folders)
             if group is None:
                 log.warning("%s cannot be counted on; its batches are done again", path)
             elif seen.isdisjoint(ids := {record.batch.id for record in group.records}):
@@ -130,8 +137,10 @@ class CommitLog:
             storage.remove(path)
 
     @property
-    def _output(self) -> str:
-        return _parent(_parent(self.path))
+    def _folders(self) -> tuple[str, str]:
+        """Where output files are now, wherever the output folder was when they were committed: it may have moved."""
+        output = _parent(_parent(self.path))
+        return output, storage.join(output, PENDING, self.path.rpartition("/")[2])
 
     def _entries(self) -> Iterator[tuple[str, int, str]]:
         """Name, session and file name of every entry."""
@@ -140,9 +149,27 @@ class CommitLog:
             if file.endswith(_ENTRY) and not file.startswith(".") and session.isdigit():
                 yield name, int(session), file
 
+    def complete(self) -> None:
+        """Note that the run has completed, before anything that a resumed run needs is removed.
+
+        Raises:
+            OutputError: the output cannot be written.
+        """
+        plan = self.plan()
+        if plan is not None and not plan.completed:
+            self.start(replace(plan, completed=True))
+
     def remove(self) -> None:
-        """Remove the log: the run is complete."""
-        storage.remove_tree(self.path)
+        """Remove the log of a completed run: the note that it has completed goes last.
+
+        Raises:
+            OutputError: it may not be removed.
+        """
+        for name in storage.list_dir(self.path):
+            if name != _PLAN:
+                storage.remove(storage.join(self.path, name))
+        storage.remove(storage.join(self.path, _PLAN))
+        remove_if_empty(self.path)
         remove_if_empty(_parent(self.path))
 
 
@@ -198,29 +225,36 @@ def _slim(record: CommitRecord) -> CommitRecord:
     return replace(record, batch=replace(record.batch, exclusions=exclusions))
 
 
-def _read(path: str, name: str, session: int, output: str) -> CommittedGroup | None:
+def _read(path: str, name: str, session: int, folders: Sequence[str]) -> CommittedGroup | None:
+    """Read an entry; None where it is damaged, or an output file of it is in none of the folders as it was written."""
     try:
         lines: list[dict[str, Any]] = [json.loads(line) for line in storage.read_bytes(path).splitlines()]
-        records = tuple(_moved(CommitRecord.from_json(values), output) for values in lines)
-        files = {record.output_file for record in records if record.output_file}
-        whole = bool(records) and all(storage.size(file.path) == file.bytes for file in files)
+        records = tuple(CommitRecord.from_json(values) for values in lines)
     except InputError as error:
         _only_if_absent(error)
         return None
     except (ValueError, KeyError, TypeError):  # torn by a crash of the machine
         return None
-    return CommittedGroup(name, session, records) if whole else None
+    places = {file: _found(file, folders) for file in {record.output_file for record in records} if file is not None}
+    if not records or None in places.values():
+        return None
+    moved = (replace(record, output_file=places.get(record.output_file)) for record in records)  # type: ignore[arg-type]
+    return CommittedGroup(name, session, tuple(moved))
+
+
+def _found(file: OutputFile, folders: Sequence[str]) -> OutputFile | None:
+    """Return the file where it is now; None where it is in none of the folders with the size that it had."""
+    for folder in folders:
+        path = storage.join(folder, file.path.rpartition("/")[2])
+        try:
+            if storage.size(path) == file.bytes:
+                return replace(file, path=path)
+        except InputError as error:
+            _only_if_absent(error)
+    return None
 
 
 def _only_if_absent(error: InputError) -> None:
     """Go on where a file is not there; a store that does not answer must not be taken for an empty one."""
     if not isinstance(error.__cause__, FileNotFoundError):
         raise error
-
-
-def _moved(record: CommitRecord, output: str) -> CommitRecord:
-    """The record with its file where the output folder is now: it may have been moved, or be mounted elsewhere."""
-    file = record.output_file
-    if file is None:
-        return record
-    return replace(record, output_file=replace(file, path=storage.join(output, file.path.rpartition("/")[2])))

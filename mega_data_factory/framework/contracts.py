@@ -305,8 +305,8 @@ class WriterOptions:
     Attributes:
         output_path: folder or fsspec URI that the files go to.
         target_file_mb: batches are gathered until a file holds about so many megabytes; 0 writes a file per batch.
-        if_exists: what to do when the folder already holds output: `error`, `overwrite` (remove that output first;
-            files of other origin stay), or `append`.
+        if_exists: what to do when the folder already holds output: `error`, `overwrite` (replace that output when the
+            run completes; files of other origin stay), or `append`.
         max_file_seconds: a batch waits at most so long for its file to fill; so little is lost when a run is killed.
     """
 

@@ -89,7 +89,7 @@ class Executor:
         self._loader = loader
         self._tally = Tally()
         self._life: Life | None = None
-        self._started = self._made_room = False
+        self._started = False
         self._output = OutputFolder.of(self.plan, self.run_id)
         options = self.plan.writer_options
         folder = storage.local_path(self._output.path) if storage.is_local(self._output.path) else None
@@ -115,6 +115,11 @@ class Executor:
         except ResumeError:
             return False
         return True
+
+    @property
+    def had_completed(self) -> bool:
+        """Whether a run that was resumed had completed before: nothing was left to do but the end of its clean-up."""
+        return self._life is not None and self._life.over
 
     def __repr__(self) -> str:
         stages = ", ".join(stage.name for stage in self.plan.stages)
@@ -159,10 +164,16 @@ class Executor:
                 self._recall()
             else:
                 refuse_second_start(self._output)
-            if not self._made_room:
+            if self.had_completed:
+                log.info("%s had completed, and is cleaned up now", self.run_id)
+                completed = True
+                yield Progress()
+                return
+            in_folder = self._life is not None and self._life.committed  # what is there is its own, or came after it
+            if not in_folder:
                 self._output.check(self.plan.writer_options.if_exists)  # a run that is refused leaves no trace
             self._folder_lock.acquire()
-            if not self._made_room:
+            if not in_folder:
                 self._output.check(self.plan.writer_options.if_exists)  # another run may just have ended
             if self.plan.executor.metrics.enabled:
                 with self._recorder.recording():
@@ -197,13 +208,10 @@ class Executor:
         events = engine.run(tasks)
         try:
             for event in events:
-                if isinstance(event, StagedBatch):
-                    self._make_room()
                 self._take(event)
                 yield self._progress(engine, started)
                 self._errors.check_limit(self._tally, final=False)
             self._errors.check_limit(self._tally, final=True)
-            self._recorder.finished = True
         except BaseException:
             events.close()
             self._salvage(engine)
@@ -212,6 +220,9 @@ class Executor:
             engine.close()
             life.tidy()
             self._write_rejected_samples()
+        if self.books.read:  # a source that holds nothing, a disk that is not mounted, must not cost the last output
+            life.replace_earlier()
+        self._recorder.finished = True
 
     def _resumed_id(self, wanted: str, run_id: str | None) -> str:
         if run_id is not None:
@@ -232,13 +243,16 @@ class Executor:
             f"{sum(record.batch.records for record in self._life.committed):,}",
         )
         for record in self._life.committed:
-            self._made_room = True  # an earlier life has; what is there now is the run's own, or came after it
             self._take(StagedBatch(record.batch, record.output_records, 0))
             self._take(record)
 
     def _begin(self) -> Life:
         if self._life is None:
             self._life = Life.first(self.plan, self._output)
+            self._output = self._life.output
+        if self._output.holds_back:
+            self._recorder.holds_back(self._output.pending)
+            log.info("the output in %s stays until this run is complete, and is replaced then", self._output.path)
         return self._life
 
     def _engine(self, loader: Loader, life: Life) -> Engine:
@@ -251,15 +265,6 @@ class Executor:
         from mega_data_factory.framework.engines.local import LocalEngine
 
         return LocalEngine(self.plan, settings)
-
-    def _make_room(self) -> None:
-        """Remove the output of earlier runs where that is wanted: not before this run has something to put there.
-
-        A source that holds nothing leaves it as it is: a disk that is not mounted must not cost the last good output.
-        """
-        if not self._made_room and self.plan.writer_options.if_exists == "overwrite":
-            self._output.clear()
-        self._made_room = True
 
     def _take(self, event: Event) -> None:
         if isinstance(event, SplitsListed):
@@ -298,8 +303,6 @@ class Executor:
         )
 
     def _salvage(self, engine: Engine) -> None:
-        if not self._made_room and self.plan.writer_options.if_exists == "overwrite":
-            return  # what earlier runs wrote is still there, and this run's must not lie beside it
         try:
             for record in engine.salvage():
                 self._take(record)

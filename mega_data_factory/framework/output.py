@@ -17,6 +17,7 @@ from mega_data_factory.errors import MdfError, OutputError
 from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion
 from mega_data_factory.framework.commit_log import COMMITS, CommitLog, remove_if_empty
 from mega_data_factory.framework.contracts import RECORD_ID, WRITER_STAGE, OutputFile, Writer
+from mega_data_factory.framework.earlier_output import PENDING, EarlierOutput
 from mega_data_factory.framework.plan import Plan
 from mega_data_factory.framework.stage import describe, record_json
 from mega_data_factory.framework.tables import concat
@@ -37,6 +38,8 @@ class OutputFolder:
         dead_letter_path: folder for records that killed their worker.
         run_id: goes into the file names, so that runs that append to one folder never share a name.
         session: 0 in the first life of a run; one more each time that it is resumed.
+        holds_back: whether data files wait in `pending` until the run is complete, as they replace those of earlier
+            runs.
     """
 
     path: str
@@ -45,6 +48,7 @@ class OutputFolder:
     dead_letter_path: str
     run_id: str
     session: int = 0
+    holds_back: bool = False
 
     @classmethod
     def of(cls, plan: Plan, run_id: str) -> OutputFolder:
@@ -67,6 +71,11 @@ class OutputFolder:
     def staged(self) -> str:
         """This run's part of it."""
         return storage.join(self.staging, self.run_id)
+
+    @property
+    def pending(self) -> str:
+        """Folder of the data files of a run that holds them back."""
+        return storage.join(self.path, PENDING, self.run_id)
 
     @property
     def log(self) -> CommitLog:
@@ -97,20 +106,54 @@ class OutputFolder:
         logs = {
             name: CommitLog.of(self.path, name).plan() for name in storage.list_dir(storage.join(self.path, COMMITS))
         }
-        begun = {name: logged.started for name, logged in logs.items() if logged is not None}
+        begun = {name: logged.started for name, logged in logs.items() if logged is not None and not logged.completed}
         if not begun:
             return ""
         newest = max(begun, key=lambda name: begun[name])
         return f"; or go on with {newest}, which has not completed (--resume {newest})"
 
-    def clear(self) -> None:
-        """Remove the output files of earlier runs, which cannot go on then; files of other origin stay."""
-        for path in (*self._existing(), *_matching(self.path, "." + _OURS + ".tmp")):
-            storage.remove(path)
-        for folder in (self.staging, *(storage.join(self.path, name) for name in (COMMITS, _STATE))):
-            for name in storage.list_dir(folder):
-                if name != self.run_id:
-                    storage.remove_tree(storage.join(folder, name))
+    def earlier(self) -> EarlierOutput:
+        """List the output of other runs, and what they need to be resumed; files of other origin are not in it.
+
+        Raises:
+            InputError: a folder may not be listed.
+        """
+        data = (*_names(self.path, _OURS + self.suffix), *_names(self.path, "." + _OURS + ".tmp"))
+        runs = {name for folder in self._run_folders() for name in storage.list_dir(folder)} - {self.run_id}
+        errors, dead_letters = (_names(folder, _OURS) for folder in (self.errors_path, self.dead_letter_path))
+        return EarlierOutput(
+            self._of_others(data), self._of_others(errors), self._of_others(dead_letters), tuple(sorted(runs))
+        )
+
+    def _of_others(self, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if not fnmatch.fnmatch(name, f"*part-*-{self._tag}-*"))
+
+    def replace_earlier(self, earlier: EarlierOutput) -> None:
+        """Move the data files that were held back into the output folder, then remove the output that they replace.
+
+        At every moment all files of this run or all files of the earlier ones are whole, in their folder or in
+        `pending`: a run that is killed here is resumed, and the same call again does the rest.
+
+        Raises:
+            OutputError: a file cannot be moved or removed.
+        """
+        for name in storage.list_dir(self.pending):
+            storage.move(storage.join(self.pending, name), storage.join(self.path, name))
+        for folder, names in (
+            (self.path, earlier.data),
+            (self.errors_path, earlier.errors),
+            (self.dead_letter_path, earlier.dead_letters),
+        ):
+            for name in names:
+                storage.remove(storage.join(folder, name))
+        for folder in self._run_folders():
+            for run_id in earlier.runs:
+                storage.remove_tree(storage.join(folder, run_id))
+            remove_if_empty(folder)
+
+    def _run_folders(self) -> list[str]:
+        """Return the folders that hold something for each run."""
+        return [self.staging, *(storage.join(self.path, name) for name in (COMMITS, _STATE, PENDING))]
 
     def tidy(self, committed: Container[str]) -> None:
         """Remove the files of this run that are not committed: half-written, or left by a driver that was killed.
@@ -119,7 +162,7 @@ class OutputFolder:
             committed: names of the files that stay, without folder and ending.
         """
         ours = f"part-*-{self._tag}-*"
-        for folder in (self.path, self.errors_path, self.dead_letter_path):
+        for folder in (self.path, self.pending, self.errors_path, self.dead_letter_path):
             for name in storage.list_dir(folder):
                 half_written = fnmatch.fnmatch(name, f".{ours}.tmp")
                 if half_written or (fnmatch.fnmatch(name, ours) and _stem(name) not in committed):
@@ -131,9 +174,16 @@ class OutputFolder:
         remove_if_empty(self.staging)
 
     def forget(self) -> None:
-        """Remove what a run needs to go on: it is complete."""
+        """Remove what a resumed run needs: it is complete, and its log says so until all else is removed.
+
+        Raises:
+            OutputError: something cannot be removed; the same call again removes the rest.
+        """
+        self.log.complete()
         self.remove_staged()
-        self.forget_claims()  # before the log: what says that there is something to go on with goes last
+        storage.remove_tree(self.pending)
+        remove_if_empty(storage.join(self.path, PENDING))
+        self.forget_claims()
         self.log.remove()
 
     def forget_claims(self) -> None:
@@ -144,7 +194,7 @@ class OutputFolder:
 
     def _existing(self) -> list[str]:
         folders = ((self.path, _OURS + self.suffix), (self.errors_path, _OURS), (self.dead_letter_path, _OURS))
-        return [path for folder, pattern in folders for path in _matching(folder, pattern)]
+        return [storage.join(folder, name) for folder, pattern in folders for name in _names(folder, pattern)]
 
     def write(self, writer: Writer, group: Sequence[tuple[Batch, pa.Table]]) -> list[CommitRecord]:
         """Write a group of batches as one file, and commit them: the entry in the commit log is what counts.
@@ -186,7 +236,7 @@ class OutputFolder:
         tables = [table for table in tables if table.num_rows]
         if not tables:
             return None
-        path = storage.join(self.path, name + self.suffix)
+        path = storage.join(self.pending if self.holds_back else self.path, name + self.suffix)
         table = concat(tables)
         with storage.atomic_output(path) as sink:
             writer.write(table, sink)
@@ -270,5 +320,6 @@ def _digest(parts: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
-def _matching(folder: str, pattern: str) -> list[str]:
-    return [storage.join(folder, name) for name in storage.list_dir(folder) if fnmatch.fnmatch(name, pattern)]
+def _names(folder: str, pattern: str) -> list[str]:
+    """Return the names in a folder that match a pattern."""
+    return fnmatch.filter(storage.list_dir(folder), pattern)

@@ -56,6 +56,7 @@ class Recorder:
         self._began: datetime | None = None
         self._begins: dict[tuple[str, str], datetime] = {}
         self._seconds = 0.0
+        self._pending: str | None = None
         self._plan = plan
         self._settings = plan.executor.metrics
         self._collector = collector
@@ -73,6 +74,11 @@ class Recorder:
             self._flusher = MetricsFlusher(collector, self._samples, writer, self.nodes, interval=interval)
         exporters = {name: component.build() for name, component in plan.exporters.items()}
         self._exports = Exports(exporters, self._snapshot_to_export)
+
+    def holds_back(self, folder: str) -> None:
+        """Say that data files wait in a folder until the run is complete: it is where they are, if it does not."""
+        self._pending = without_credentials(folder)
+        self._note_paths()
 
     def continues(self, began: datetime, seconds: float) -> None:
         """Say that the run is continued, before `recording` is entered.
@@ -174,12 +180,20 @@ class Recorder:
             engine=self._plan.executor.engine,
             mdf_version=self._version,
             config=redacted(self._plan.config.as_written(), (*self._settings.redact, "headers")),
-            paths={name: without_credentials(path) for name, path in self._plan.paths().items()},
             flush_interval=self._settings.flush_interval,
             hostname=platform.node(),
             pid=os.getpid(),
         )
+        self._note_paths()
         self._enter_totals()
+
+    def _note_paths(self) -> None:
+        """Say where everything is: the output in its folder, or as long as the run is not complete where it waits."""
+        if self._totals is not None:
+            paths = {name: without_credentials(path) for name, path in self._plan.paths().items()}
+            if self._pending is not None and not self.finished:
+                paths["output"] = self._pending
+            self._totals.set(paths=paths)
 
     def _enter_totals(self) -> None:
         self._collector.enter_batch(BatchEntry((), self._booked()))
@@ -208,6 +222,7 @@ class Recorder:
 
     def _close_books(self, totals: RunTotals) -> None:
         self._note_idle_operators()
+        self._note_paths()
         self._enter_totals()
         books = self._books
         operators = self._collector.get_operator_metrics()

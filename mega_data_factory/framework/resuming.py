@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from mega_data_factory import storage
 from mega_data_factory.errors import MdfError, ResumeError, did_you_mean
 from mega_data_factory.framework.batch import CommitRecord
 from mega_data_factory.framework.commit_log import COMMITS, CommitLog, Done, LoggedPlan, done_by_split
+from mega_data_factory.framework.earlier_output import EarlierOutput
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.output import OutputFolder
@@ -106,6 +107,8 @@ class Life:
         names: of the files that hold it.
         began: when the first life began, naive UTC.
         seconds: how long earlier lives were at work, as far as their metrics tell.
+        earlier: the output of earlier runs, which this one replaces when it is complete.
+        over: the run had completed before: nothing is left to do but the end of its clean-up.
     """
 
     output: OutputFolder
@@ -114,6 +117,8 @@ class Life:
     committed: tuple[CommitRecord, ...] = ()
     names: frozenset[str] = frozenset()
     seconds: float = 0.0
+    earlier: EarlierOutput = field(default_factory=EarlierOutput)
+    over: bool = False
 
     @classmethod
     def first(cls, plan: Plan, output: OutputFolder) -> Life:
@@ -127,8 +132,11 @@ class Life:
         lock.acquire()
         began = utc_now()
         output.forget_claims()  # of an earlier run of the same name
-        output.log.start(LoggedPlan(began.isoformat(), fingerprint(plan, output.run_id)))
-        return cls(output, lock, began)
+        earlier = _to_replace(plan, output)
+        output.log.start(
+            LoggedPlan(began.isoformat(), fingerprint(plan, output.run_id), replaces=earlier.to_json()),
+        )
+        return cls(replace(output, holds_back=bool(earlier.data)), lock, began, earlier=earlier)
 
     @classmethod
     def next(cls, plan: Plan, output: OutputFolder) -> Life:
@@ -142,6 +150,9 @@ class Life:
         lock.acquire()
         try:
             logged = _checked(plan, output)
+            began = datetime.fromisoformat(logged.started)
+            if logged.completed:
+                return cls(output, lock, began, over=True)
             row = _row_of(plan, output.run_id)
             if not lock.is_certain and row.get("status") == "running":
                 raise _perhaps_alive(output.run_id)
@@ -149,7 +160,11 @@ class Life:
             groups = list(output.log.groups())
             if groups and plan.needs_claims and not storage.list_dir(output.state or ""):
                 raise ResumeError(f"{output.run_id} deduplicates, and the logs of its claims are gone: {output.state}")
-            output.log.start(replace(logged, session=output.session))
+            earlier = EarlierOutput.from_json(logged.replaces) if groups else _to_replace(plan, output)
+            output = replace(output, holds_back=bool(earlier.data))
+            if output.holds_back:
+                _refuse_newcomers(output, earlier)
+            output.log.start(replace(logged, session=output.session, replaces=earlier.to_json()))
             names = frozenset(group.name for group in groups)
             output.tidy(names)
             output.remove_staged()
@@ -157,8 +172,7 @@ class Life:
             lock.release()
             raise
         records = tuple(record for group in groups for record in group.records)
-        began = datetime.fromisoformat(logged.started)
-        return cls(output, lock, began, records, names, float(row.get("duration") or 0.0))
+        return cls(output, lock, began, records, names, float(row.get("duration") or 0.0), earlier)
 
     @property
     def done(self) -> dict[int, Done]:
@@ -169,11 +183,40 @@ class Life:
         """Remove the files of this run that no life has committed."""
         self.output.tidy(self.names | self.output.log.names(self.output.session))
 
+    def replace_earlier(self) -> None:
+        """Put the output of the run, which is whole, in the place of that of earlier runs.
+
+        Raises:
+            OutputError: a file cannot be moved or removed.
+        """
+        self.output.replace_earlier(self.earlier)
+
     def end(self, *, completed: bool) -> None:
         """Give the lock back; of a run that is complete nothing stays but what it was made for."""
-        if completed:
-            self.output.forget()
-        self.lock.release()
+        try:
+            if completed:
+                self.output.forget()
+        finally:
+            self.lock.release()
+
+
+def _to_replace(plan: Plan, output: OutputFolder) -> EarlierOutput:
+    return output.earlier() if plan.writer_options.if_exists == "overwrite" else EarlierOutput()
+
+
+def _refuse_newcomers(output: OutputFolder, earlier: EarlierOutput) -> None:
+    """Refuse to replace output that came after the run had begun: it would be removed, or lie beside the run's own.
+
+    Raises:
+        ResumeError: there is some.
+    """
+    newcomers = sorted(set(output.earlier().data) - set(earlier.data))
+    if newcomers:
+        raise ResumeError(
+            f"{output.run_id} replaces the output in {output.path}, and since it began other runs have written there: "
+            f"{newcomers[0]}" + (f" and {len(newcomers) - 1} more" if newcomers[1:] else ""),
+            hint="move their files elsewhere, then resume it; or start a new run with if_exists: overwrite",
+        )
 
 
 def refuse_second_start(output: OutputFolder) -> None:
@@ -182,7 +225,10 @@ def refuse_second_start(output: OutputFolder) -> None:
     Raises:
         ResumeError: there is one.
     """
-    if output.log.plan() is not None:
+    plan = output.log.plan()
+    if plan is not None and plan.completed:  # killed while it cleaned up
+        output.forget()
+    elif plan is not None:
         raise ResumeError(
             f"{output.run_id} has been started before, and has not completed",
             hint=f"go on with it (--resume {output.run_id}), or give this run another id",
@@ -202,6 +248,8 @@ def _checked(plan: Plan, output: OutputFolder) -> LoggedPlan:
     logged = output.log.plan()
     if logged is None:
         raise ResumeError(f"{output.run_id} has completed in the meantime: there is nothing left to do")
+    if logged.completed:
+        return logged
     now = fingerprint(plan, output.run_id)
     if differing := sorted(_differing(logged.fingerprint, now)):
         raise ResumeError(

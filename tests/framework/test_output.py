@@ -87,7 +87,7 @@ def test_exclusions_go_to_their_folders(tmp_path):
 
 
 def test_output_of_another_run_is_refused_or_removed(tmp_path):
-    """`error` refuses a folder with output, errors included; `clear` removes ours and leaves files of other origin."""
+    """`error` refuses a folder with output, errors included; what is replaced is ours, not a file of other origin."""
     out = folder(tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "part-9.other").write_text("mine")
@@ -98,7 +98,8 @@ def test_output_of_another_run_is_refused_or_removed(tmp_path):
         out.check("error")
     out.check("append")
     out.check("overwrite")
-    out.clear()
+    (tmp_path / ".part-1.ids.0123.tmp").touch()
+    out.replace_earlier(out.earlier())
     assert files(tmp_path) == ["notes.txt", "part-9.other"]
 
 
