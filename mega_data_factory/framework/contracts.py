@@ -98,6 +98,13 @@ class Loader(ABC):
                 return at_most
         return min(total + len(self.take_skipped()), at_most)
 
+    def reads(self, path: str) -> bool:  # noqa: ARG002 - a loader that reads no files reads none
+        """Return whether a file of this name would be part of the source, if it was there.
+
+        A run is refused that would write to such a name. A loader of files should override this.
+        """
+        return False
+
     def skip(self, record_id: str, message: str, content: str = "") -> None:
         """Account for a record that cannot be read: counted as an error of the loader, kept in the error sink."""
         self._skipped.append(SkippedRecord(record_id, message, content))

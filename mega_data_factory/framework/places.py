@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from mega_data_factory import storage
-from mega_data_factory.errors import OutputError
+from mega_data_factory.errors import ConfigError, OutputError
 from mega_data_factory.framework.config_mistakes import Key, Mistakes
 from mega_data_factory.framework.plan import Plan
 
 
 def check_folders(plan: Plan) -> None:
-    """Check, without writing, that every place to write to is, or could be, a folder.
+    """Check, without writing, that every place to write to is, or could be, a folder, and apart from the source.
 
     Raises:
         OutputError: some are not; has a line for each, with its key.
+        ConfigError: the loader would read what the run writes, or its output replaces what the loader reads.
     """
     _check(plan, storage.check_folder)
+    _check_apart(plan)
 
 
 def check_writable(plan: Plan) -> None:
@@ -40,6 +42,45 @@ def _check(plan: Plan, check: Callable[[str], None]) -> None:
             blamed.add(key)
             mistakes.add(OutputError(f"{plan.config.place(*key)}: {error.message}", hint=error.hint))
     mistakes.raise_all(OutputError)
+
+
+def _check_apart(plan: Plan) -> None:
+    """Check that no file that the run writes would be part of its source: the next run would read it.
+
+    Raises:
+        ConfigError: some would; has a line for each key.
+    """
+    loader = plan.loader.build()
+    mistakes = Mistakes()
+    blamed: set[Key] = set()
+    for key, file in _files(plan):
+        if key not in blamed and loader.reads(file):
+            blamed.add(key)
+            folder, _, name = file.rpartition("/")
+            mistakes.add(
+                ConfigError(
+                    f"{plan.config.place(*key)}: data_loader would read what the run writes there, such as {name} in "
+                    f"{folder}",
+                    hint="write to a folder outside of the source, or to one whose name begins with `_`, or change "
+                    "data_loader.params.path",
+                )
+            )
+    mistakes.raise_all()
+
+
+def _files(plan: Plan) -> Iterator[tuple[Key, str]]:
+    """Yield keys with made-up names of files that the run may write."""
+    part = "part-000000-00000-0-0"
+    names = {
+        "output_path": (part + plan.writer.build().suffix, f"_errors/{part}.jsonl"),
+        "errors_path": (f"{part}.jsonl",),
+        "dead_letter_path": (f"{part}.jsonl",),
+        "rejected_samples": ("run.jsonl",),
+        "metrics": ("runs/run.parquet",),
+    }
+    for key, uri in dict(reversed([*_places(plan)])).items():  # of several places of a key the first
+        for name in names[str(key[1] if key[-1] == "output_path" and key[0] == "executor" else key[-1])]:
+            yield key, storage.join(storage.absolute(uri), name)
 
 
 def _places(plan: Plan) -> Iterator[tuple[Key, str]]:

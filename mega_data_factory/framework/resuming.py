@@ -11,7 +11,7 @@ from typing import Any
 import xxhash
 
 from mega_data_factory import storage
-from mega_data_factory.errors import MdfError, ResumeError, did_you_mean
+from mega_data_factory.errors import ConfigError, MdfError, ResumeError, did_you_mean
 from mega_data_factory.framework.batch import CommitRecord
 from mega_data_factory.framework.commit_log import COMMITS, CommitLog, Done, LoggedPlan, done_by_split
 from mega_data_factory.framework.earlier_output import EarlierOutput
@@ -125,14 +125,15 @@ class Life:
         """Begin a run.
 
         Raises:
+            ConfigError: the run would replace what it reads.
             ResumeError: a run of this name is at work.
             OutputError: the output cannot be written.
         """
+        earlier = _to_replace(plan, output)
         lock = _lock(output)
         lock.acquire()
         began = utc_now()
         output.forget_claims()  # of an earlier run of the same name
-        earlier = _to_replace(plan, output)
         output.log.start(
             LoggedPlan(began.isoformat(), fingerprint(plan, output.run_id), replaces=earlier.to_json()),
         )
@@ -201,7 +202,21 @@ class Life:
 
 
 def _to_replace(plan: Plan, output: OutputFolder) -> EarlierOutput:
-    return output.earlier() if plan.writer_options.if_exists == "overwrite" else EarlierOutput()
+    """Return the output that the run replaces.
+
+    Raises:
+        ConfigError: some of it is its source.
+    """
+    if plan.writer_options.if_exists != "overwrite":
+        return EarlierOutput()
+    earlier, loader = output.earlier(), plan.loader.build()
+    for name in earlier.data:
+        if loader.reads(storage.join(output.path, name)):
+            raise ConfigError(
+                f"data_writer.params.output_path: the run would replace {name} in {output.path}, which it reads",
+                hint="write to another folder, or move the source elsewhere",
+            )
+    return earlier
 
 
 def _refuse_newcomers(output: OutputFolder, earlier: EarlierOutput) -> None:

@@ -119,6 +119,13 @@ def find_files(
     return [SourceFile(root, relative, labels[root], size) for root, relative, size in found.values()]
 
 
+def would_find(
+    paths: Sequence[str], suffixes: Sequence[str], file: str, *, ignore: tuple[str, ...] = (".", "_")
+) -> bool:
+    """Return whether `find_files` would find a file, which need not be there yet."""
+    return any(storage.would_list(resolve(path), file, suffixes, ignore=ignore) for path in paths)
+
+
 @functools.cache
 def _portable(root: str, path: str) -> str:
     """The root with the placeholder that the configured path begins with put back into it."""

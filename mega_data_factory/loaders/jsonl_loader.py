@@ -18,6 +18,7 @@ from mega_data_factory.loaders._files import (
     file_path,
     find_files,
     slices,
+    would_find,
 )
 from mega_data_factory.loaders._json_array import Layout, items_of, layout_of
 from mega_data_factory.loaders._json_lines import JsonLines, parse_object, table_of
@@ -75,6 +76,10 @@ class JsonlLoader(Loader):
         self._split_bytes = max(1, int(split_mb * (1 << 20)))
         self._suffixes = tuple(suffixes)
         self._max_bytes = checked_limit(max_record_mb)
+
+    def reads(self, path: str) -> bool:
+        """Return whether a file of this name would be part of the source."""
+        return would_find(self._paths, self._suffixes, path)
 
     def splits(self, batch_size: int) -> list[Split]:  # noqa: ARG002 - pieces are of bytes here
         """Ranges of bytes of the plain files; a line belongs to the range in which it begins."""

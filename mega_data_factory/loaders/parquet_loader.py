@@ -19,6 +19,7 @@ from mega_data_factory.loaders._files import (
     file_name,
     file_path,
     find_files,
+    would_find,
 )
 from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit, plain_types, split_off
 
@@ -61,6 +62,10 @@ class ParquetLoader(Loader):
         self._id_column = id_column
         self._suffixes = tuple(suffixes)
         self._max_bytes = checked_limit(max_record_mb)
+
+    def reads(self, path: str) -> bool:
+        """Return whether a file of this name would be part of the source."""
+        return would_find(self._paths, self._suffixes, path)
 
     def splits(self, batch_size: int) -> Iterable[Split]:
         """Neighbouring row groups of a file, together of `batch_size` rows or more."""

@@ -12,7 +12,7 @@ from mega_data_factory import storage
 from mega_data_factory.charsets import Decoded, codec_of, decode, decode_text, marked_encoding
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
-from mega_data_factory.loaders._files import BATCH_BYTES, checked_paths, file_name, file_path, find_files
+from mega_data_factory.loaders._files import BATCH_BYTES, checked_paths, file_name, file_path, find_files, would_find
 
 SCHEMA = pa.schema(
     [
@@ -70,6 +70,10 @@ class TextLoader(Loader):
         self._suffixes = tuple(suffixes)
         self._codec = None if encoding is None else _checked_codec(encoding)
         self._max_bytes = int(max_file_mb * (1 << 20))
+
+    def reads(self, path: str) -> bool:
+        """Return whether a file of this name would be part of the source."""
+        return would_find(self._paths, self._suffixes, path, ignore=(".",))
 
     def splits(self, batch_size: int) -> list[Split]:
         """`batch_size` files each."""

@@ -14,7 +14,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from mega_data_factory import storage
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
-from mega_data_factory.loaders._files import BATCH_BYTES, checked_paths, file_name, file_path, find_files
+from mega_data_factory.loaders._files import BATCH_BYTES, checked_paths, file_name, file_path, find_files, would_find
 from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit
 from mega_data_factory.loaders._warc_records import Damage, Found, read_records
 from mega_data_factory.storage.members import codec_of
@@ -107,6 +107,10 @@ class WarcLoader(Loader):
         self._content_types = frozenset(kind.lower() for kind in content_types)
         self._max_bytes = checked_limit(max_record_mb)
         self._suffixes = tuple(suffixes)
+
+    def reads(self, path: str) -> bool:
+        """Return whether a file of this name would be part of the source."""
+        return would_find(self._paths, self._suffixes, path)
 
     def splits(self, batch_size: int) -> list[Split]:  # noqa: ARG002 - pieces are files here
         """One file each: a compressed archive can only be read from its start."""

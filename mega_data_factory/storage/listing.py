@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import fnmatch
 import glob
 import heapq
 import os
 import posixpath
-import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mega_data_factory.errors import InputError
+from mega_data_factory.storage.globs import IGNORED_PREFIXES, fixed_folder, is_ignored, matcher
 from mega_data_factory.storage.location import (
     Location,
     absolute,
@@ -25,9 +24,6 @@ from mega_data_factory.storage.location import (
     local_path,
     printable,
 )
-
-IGNORED_PREFIXES = (".", "_")
-"""Names that no data file has: temporary files, `_SUCCESS` and the like (the convention of Hadoop and its heirs)."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +101,13 @@ def _local_files(
 
 def _flat_glob(pattern: str, endings: tuple[str, ...] | None, ignore: tuple[str, ...]) -> Iterator[FileInfo]:
     """The files that a glob without `**` matches, and those below the folders that it matches."""
-    root = _fixed_folder(pattern)
+    root = fixed_folder(pattern)
     matches = sorted(glob.glob(pattern))  # noqa: PTH207 - takes an absolute pattern
     if not matches:
         raise _no_match(pattern)
     for path in matches:
         relative = os.path.relpath(path, root)
-        if _ignored(relative, pattern, ignore):
+        if is_ignored(relative, pattern, ignore):
             continue
         if os.path.isdir(path):  # noqa: PTH112
             yield from _walk(path, root, endings, ignore)
@@ -121,58 +117,16 @@ def _flat_glob(pattern: str, endings: tuple[str, ...] | None, ignore: tuple[str,
 
 def _deep_glob(pattern: str, ignore: tuple[str, ...]) -> Iterator[FileInfo]:
     """The files that a glob with `**` matches. Python's own `glob` would follow links round and round."""
-    root = _fixed_folder(pattern)
-    matches = _matcher(pattern[len(root.rstrip("/")) + 1 :])
+    root = fixed_folder(pattern)
+    matches = matcher(pattern[len(root.rstrip("/")) + 1 :])
     found = False
     for info in _walk(root, root, None, (), every_name=True) if os.path.isdir(root) else ():  # noqa: PTH112
         if matches(info.name):
             found = True
-            if not _ignored(info.name, pattern, ignore):
+            if not is_ignored(info.name, pattern, ignore):
                 yield info
     if not found:
         raise _no_match(pattern)
-
-
-def _matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a relative path matches a glob; `**` stands for any number of folders, wildcards for no leading dot."""
-    text = ""
-    parts = pattern.split("/")
-    for number, part in enumerate(parts):
-        last = number == len(parts) - 1
-        if part == "**":
-            text += r"(?:(?!\.)[^/]+/)*" + (r"(?!\.)[^/]+" if last else "")
-            continue
-        hidden = "" if part.startswith(".") else r"(?!\.)"
-        text += hidden + _segment(part) + ("" if last else "/")
-    return lambda name: re.fullmatch(text, name) is not None
-
-
-def _segment(part: str) -> str:
-    """Return the regular expression of a glob without slashes."""
-    text = ""
-    for piece in re.findall(r"\[!?\]?[^\]]*\]|.", part, re.DOTALL):
-        if piece == "*":
-            text += "[^/]*"
-        elif piece == "?":
-            text += "[^/]"
-        else:
-            translated = fnmatch.translate(piece)  # of a class of letters, or a letter: `(?s:…)\\Z`
-            text += translated[len("(?s:") : translated.rindex(")")]
-    return text
-
-
-def _fixed_folder(pattern: str) -> str:
-    """The longest folder at the head of a glob that holds no wildcard."""
-    parts = pattern.split("/")
-    fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-    return "/".join(parts[:fixed]) or "/"
-
-
-def _ignored(relative: str, pattern: str, ignore: tuple[str, ...]) -> bool:
-    """Whether a name is one to leave out; not so where the glob spells such names itself."""
-    if not ignore or any(part.startswith(ignore) for part in pattern[len(_fixed_folder(pattern)) :].split("/")):
-        return False
-    return any(part.startswith(ignore) for part in relative.split("/"))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -242,7 +196,7 @@ def _remote_files(where: Location, ignore: tuple[str, ...]) -> Iterator[tuple[Fi
         magic = glob.has_magic(path) and not fs.exists(path)
         try:
             if magic:
-                found, root = fs.glob(path, detail=True), _fixed_folder(path)
+                found, root = fs.glob(path, detail=True), fixed_folder(path)
             elif fs.isdir(path):
                 found, root = fs.find(path, detail=True), path.rstrip("/")
             else:
@@ -254,7 +208,7 @@ def _remote_files(where: Location, ignore: tuple[str, ...]) -> Iterator[tuple[Fi
     outright = not magic and path in found
     for name, info in found.items():
         relative = name[len(root) :].lstrip("/")
-        if info["type"] == "file" and (outright or not _ignored(relative, path if magic else root + "/*", ignore)):
+        if info["type"] == "file" and (outright or not is_ignored(relative, path if magic else root + "/*", ignore)):
             yield FileInfo(fs.unstrip_protocol(name), int(info.get("size") or 0), relative), outright
 
 

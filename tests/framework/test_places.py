@@ -10,7 +10,7 @@ import pytest
 
 from mega_data_factory import storage
 from mega_data_factory.cli import main
-from mega_data_factory.errors import InputError, OutputError
+from mega_data_factory.errors import ConfigError, InputError, OutputError
 from mega_data_factory.framework.config import PipelineConfig
 from mega_data_factory.framework.contracts import Loader, Split
 from mega_data_factory.framework.executor import Executor
@@ -191,3 +191,80 @@ executor: {batch_size: 10}
     config.write_text(config.read_text().replace("batch_size: 10", "batch_size: 0"))
     assert main(["validate", "--config", "p.yaml"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == len(wrong) + 1
+
+
+def refused(config: Path, *overrides: str) -> str:
+    """What a configuration is refused with, before anything is made."""
+    before = sorted(config.parent.rglob("*"))
+    with pytest.raises(ConfigError) as error:
+        Executor(PipelineConfig.from_yaml(config, overrides, with_components=True))
+    assert sorted(config.parent.rglob("*")) == before
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "output"),
+    [
+        ("in", "in"),
+        ("in", "in/clean"),
+        ("in", "./in/../in/clean"),
+        ("in/", "link"),
+        ("link", "in"),
+        (".", "out"),
+        ("in/**/*.jsonl", "in/clean"),
+        ("in/*.jsonl", "in"),
+        ("in/*", "in/clean"),
+        ("in/*/*.jsonl", "link/clean"),
+        ("out/_errors", "out"),
+        ("s3://bucket/in", "s3a://bucket/in/out/"),
+        ("s3://bucket/in/*.jsonl", "s3://bucket/in"),
+    ],
+)
+def test_a_run_that_would_read_what_it_writes(config: Path, path: str, output: str) -> None:
+    """Equal to the source, in it, above a part of it, through links and globs: refused, and blamed on the output."""
+    (config.parent / "link").symlink_to("in")
+    said = refused(config, f"data_loader.params.path={path}", f"data_writer.params.output_path={output}")
+    assert "data_writer.params.output_path: data_loader would read what the run writes there, such as" in said
+    assert "write to a folder outside of the source" in said
+
+
+@pytest.mark.parametrize("key", [key for key in PLACES if "metrics" not in key])
+def test_every_place_is_apart_from_the_source(config: Path, key: str) -> None:
+    """Errors, dead letters and samples in the source are refused as output is, by their own keys."""
+    assert f"{key}: data_loader would read" in refused(config, f"{key}=in/here")
+
+
+def test_metrics_are_apart_from_a_source_of_parquet(config: Path) -> None:
+    """A loader of Parquet would read metrics, one of JSON lines would not."""
+    Executor(PipelineConfig.from_yaml(config, ["executor.metrics.output_path=in/m"], with_components=True))
+    loader = ["data_loader.type=parquet_loader", "executor.metrics.output_path=in/m"]
+    assert "executor.metrics.output_path: data_loader would read" in refused(config, *loader)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("data_writer.params.output_path=in/_clean",),
+        ("data_writer.params.output_path=in2",),
+        ("data_loader.params.path=in/*.jsonl", "data_writer.params.output_path=in/clean"),
+        ("data_loader.params.path=in/*/*.jsonl", "data_writer.params.output_path=in"),
+        ("data_loader.params.path=in/a.jsonl", "data_writer.params.output_path=in"),
+        ("data_writer.type=parquet_writer", "data_writer.params.output_path=in/clean"),
+        ("data_loader.params.path=in/raw", "data_writer.params.output_path=in"),
+    ],
+)
+def test_places_near_the_source_are_fine_where_they_are_not_read(config: Path, overrides: tuple[str, ...]) -> None:
+    """What the loader leaves out, by its name, ending or pattern, may be written."""
+    Executor(PipelineConfig.from_yaml(config, overrides, with_components=True))
+
+
+def test_a_source_that_would_be_replaced(config: Path) -> None:
+    """A run that overwrites does not take a file of its own output folder as its source: it would remove it."""
+    out = config.parent / "out"
+    out.mkdir()
+    source = out / "part-000000-00000-aaaaaaaa-bbbbbbbb.jsonl"
+    source.write_text('{"text": "some text"}\n')
+    overrides = [f"data_loader.params.path={source}", "data_writer.params.if_exists=overwrite"]
+    with pytest.raises(ConfigError, match=r"would replace part-.* which it reads"):
+        Executor(PipelineConfig.from_yaml(config, overrides, with_components=True)).run()
+    assert [path.name for path in out.iterdir()] == [source.name]
