@@ -124,7 +124,8 @@ def _earlier_report(executor: Executor) -> RunReport | None:
     metrics = executor.plan.executor.metrics
     if not (metrics.enabled and metrics.write_on_completion):
         return None
-    return stored_report(MetricsReader(metrics.output_path), executor.run_id)
+    reader = MetricsReader(metrics.output_path)
+    return stored_report(reader, reader.levels(executor.run_id))
 
 
 def _report(executor: Executor) -> RunReport | None:

@@ -165,7 +165,6 @@ class Executor:
             else:
                 refuse_second_start(self._output)
             if self.had_completed:
-                log.info("%s had completed, and is cleaned up now", self.run_id)
                 completed = True
                 yield Progress()
                 return
@@ -235,6 +234,9 @@ class Executor:
         """Enter what earlier lives of the run have committed, as if it had happened now."""
         self._life = Life.next(self.plan, self._output)
         self._output = self._life.output
+        if self.had_completed:
+            log.info("%s had completed, and is cleaned up now", self.run_id)
+            return
         self._recorder.continues(self._life.began, self._life.seconds)
         log.info(
             "resuming %s: %s of %s records are committed already",
