@@ -95,7 +95,8 @@ def _frame() -> Component:
     return html.Div(
         [
             dcc.Location(id="url", refresh="callback-nav"),
-            dcc.Interval(id="tick", interval=_TICK),
+            dcc.Interval(id="clock", interval=_TICK),
+            dcc.Store(id="tick"),
             dcc.Store(id="look"),
             dcc.Store(id="shown"),
             dcc.Store(id="title"),
@@ -128,7 +129,7 @@ def _show_pages(app: Dash, store: RunStore) -> None:
         Input("url", "pathname"),
         Input("url", "search"),
         Input("look", "data"),
-        Input("tick", "n_intervals"),
+        Input("tick", "data"),
         State("shown", "data"),
     )
     def show(path: str, search: str, look: str | None, _: int, shown: Any) -> tuple[Component, str, Any]:
@@ -144,6 +145,12 @@ def _show_pages(app: Dash, store: RunStore) -> None:
         title, children = _made(page.show, view, page.parts)
         return children, title, now
 
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("mdf", "tick"),
+        Output("tick", "data"),
+        Input("clock", "n_intervals"),
+        prevent_initial_call=True,
+    )
     app.clientside_callback(ClientsideFunction("mdf", "look"), Output("look", "data"), Input("look-button", "n_clicks"))  # type: ignore[no-untyped-call]
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("mdf", "title"), Output("frame", "title"), Input("title", "data"), prevent_initial_call=True
@@ -178,12 +185,12 @@ def _show_runs(app: Dash, store: RunStore) -> None:
         Output("runs-body", "children"),
         Output("runs-address", "data"),
         Output("runs-version", "data"),
-        Input("runs-text", "value"),
+        Input("runs-typed", "data"),
         Input("runs-pipeline", "value"),
         Input("runs-period", "value"),
         Input("runs-status", "value"),
         Input("look", "data"),
-        Input("tick", "n_intervals"),
+        Input("tick", "data"),
         State("url", "search"),
         State("runs-picked", "data"),
         State("runs-version", "data"),
@@ -205,12 +212,18 @@ def _show_runs(app: Dash, store: RunStore) -> None:
         wanted = Choice(text or "", pipeline or "", tuple(status or ()), period or "", choice.sort, choice.ascending)
         if wanted.filters == choice.filters:
             wanted = choice
-        # What is shown counts, not what changed: a tick takes the place of a request that is still under way.
+        # What is shown counts, not what changed: a tick may follow other changes that were not answered.
         now = [listed.version, listed.ready, listed.error is None, look, wanted.address()]
         if ctx.triggered_id == "tick" and now == version:
             raise PreventUpdate
         return runs.body(view, wanted, picked or []), wanted.address(), now
 
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("mdf", "typed"),
+        Output("runs-typed", "data"),
+        Input("runs-text", "value"),
+        prevent_initial_call=True,
+    )
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("mdf", "address"),
         Output("runs-body", "title"),

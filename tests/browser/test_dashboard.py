@@ -275,6 +275,62 @@ def test_something_is_shown_before_the_first_answer(chromium: Browser, served: S
     page.close()
 
 
+def _slow(page: Page, *, processor: float = 1.0, seconds: float = 0.0) -> None:
+    """Slow down a page: its processor by a factor, each answer of the server by a delay."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Emulation.setCPUThrottlingRate", {"rate": processor})
+    devtools.send("Network.enable")
+    limits = {"latency": seconds * 1000, "downloadThroughput": -1, "uploadThroughput": -1}
+    devtools.send("Network.emulateNetworkConditions", {"offline": False, **limits})
+
+
+@pytest.mark.parametrize("pause", [0, 100, 210])
+def test_typing_on_a_slow_machine_keeps_every_character_in_its_place(opened: Open, pause: int) -> None:
+    """Keys that arrive while the page is busy with earlier ones stay in the order in which they were typed."""
+    page = opened("/")
+    _slow(page, processor=6)
+    page.focus("#runs-text")
+    page.keyboard.type("run_2", delay=pause)
+    expect(page.locator("#runs-text")).to_have_value("run_2")
+    expect(page.locator("#runs-body tbody tr")).to_have_count(1)
+    expect(page.locator("#runs-text")).to_have_value("run_2")
+
+
+def test_answers_that_take_longer_than_the_clock_are_shown(opened: Open) -> None:
+    """A server that needs three seconds for an answer is not asked anew every two: pages appear, and filters apply."""
+    page = opened("/")
+    _slow(page, seconds=3)
+    page.get_by_role("link", name="run_3", exact=True).click()
+    expect(page).to_have_title("run_3 · Mega Data Factory")
+    page.go_back()
+    rows = page.locator("#runs-body tbody tr")
+    expect(rows).to_have_count(9)
+    page.focus("#runs-text")
+    page.keyboard.type("run_2")
+    expect(rows).to_have_count(1)
+    expect(page.locator("#runs-text")).to_have_value("run_2")
+
+
+def test_a_page_follows_again_after_its_server_was_away(chromium: Browser, tmp_path: Path) -> None:
+    """A request that failed does not keep the page from asking again."""
+    make_run(tmp_path, [Pool("clean", [Op("a")])], "run_1")
+    served = Served(tmp_path)
+    context = chromium.new_context()
+    try:
+        page = context.new_page()
+        page.goto(served.root + "/")
+        rows = page.locator("#runs-body tbody tr")
+        expect(rows).to_have_count(1)
+        with page.expect_event("requestfailed", timeout=20_000):
+            context.set_offline(True)
+        context.set_offline(False)
+        make_run(tmp_path, [Pool("clean", [Op("a")])], "run_2")
+        expect(rows).to_have_count(2)
+    finally:
+        context.close()
+        served.stop()
+
+
 def test_a_live_run_is_seen_moving(chromium: Browser, tmp_path: Path) -> None:
     """A run that starts while the page is open appears within two flush intervals, its numbers grow, and it ends."""
     corpus = tmp_path / "in"

@@ -127,16 +127,16 @@ def test_a_page_is_made_again_only_when_the_run_has_changed(tmp_path: Path) -> N
         first = visitor.page("/run/run_live")
         kept = first["shown"]["data"]
         assert "1,000" in texts(first["content"]["children"])
-        assert visitor.page("/run/run_live", shown=kept, changed="tick.n_intervals") is None
+        assert visitor.page("/run/run_live", shown=kept, changed="tick.data") is None
         version = visitor.table()["runs-version"]["data"]
-        assert visitor.table(version=version, changed="tick.n_intervals") is None
+        assert visitor.table(version=version, changed="tick.data") is None
         make_run(tmp_path, _POOLS, "run_live", records=2_000, **(running | {"heartbeat": now + timedelta(seconds=1)}))
         deadline = time.monotonic() + 10
-        while (again := visitor.page("/run/run_live", shown=kept, changed="tick.n_intervals")) is None:
+        while (again := visitor.page("/run/run_live", shown=kept, changed="tick.data")) is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert "2,000" in texts(again["content"]["children"])
-        assert visitor.table(version=version, changed="tick.n_intervals") is not None
+        assert visitor.table(version=version, changed="tick.data") is not None
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,5 @@ def test_names_break_at_their_joints() -> None:
 def test_a_tick_that_replaces_a_filter_answers_it(visitor: Visitor) -> None:
     """A tick takes the place of a request under way: it renders what is not shown yet, and nothing else."""
     shown = visitor.table()["runs-version"]["data"]
-    assert visitor.table(version=shown, changed="tick.n_intervals") is None
-    assert "run_2" in texts(
-        visitor.table(version=shown, changed="tick.n_intervals", text="run_2")["runs-body"]["children"]
-    )
+    assert visitor.table(version=shown, changed="tick.data") is None
+    assert "run_2" in texts(visitor.table(version=shown, changed="tick.data", text="run_2")["runs-body"]["children"])

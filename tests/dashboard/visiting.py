@@ -36,15 +36,14 @@ class Visitor:
     def page(self, path: str, search: str = "", shown: object = None, changed: str = "url.pathname") -> Any:
         """What stands in the page at an address; None where it need not be made again."""
         inputs = [_input("url", "pathname", path), _input("url", "search", search)]
-        inputs += [_input("look", "data", "light"), _input("tick", "n_intervals", 1)]
+        inputs += [_input("look", "data", "light"), _input("tick", "data", 1)]
         return self._ask(PAGE, inputs, [_input("shown", "data", shown)], changed)
 
-    def table(self, search: str = "", version: object = None, changed: str = "runs-text.value", **values: Any) -> Any:
+    def table(self, search: str = "", version: object = None, changed: str = "runs-typed.data", **values: Any) -> Any:
         """What stands below the controls of the list of runs."""
-        inputs = [
-            _input(f"runs-{name}", "value", values.get(name)) for name in ("text", "pipeline", "period", "status")
-        ]
-        inputs += [_input("look", "data", "light"), _input("tick", "n_intervals", 1)]
+        inputs = [_input("runs-typed", "data", values.get("text"))]
+        inputs += [_input(f"runs-{name}", "value", values.get(name)) for name in ("pipeline", "period", "status")]
+        inputs += [_input("look", "data", "light"), _input("tick", "data", 1)]
         states = [_input("url", "search", search), _input("runs-picked", "data", values.get("picked", []))]
         states += [_input("runs-version", "data", version)]
         return self._ask(TABLE, inputs, states, changed)

@@ -1,4 +1,7 @@
 // Callbacks that run in the browser: its look, the title of the page, the address of a filtered table, the time.
+const PAUSE = 200; // milliseconds after the last key until a search starts
+let typed = 0;
+
 window.dash_clientside = window.dash_clientside || {};
 window.dash_clientside.mdf = {
     look(clicks) {
@@ -11,6 +14,17 @@ window.dash_clientside.mdf = {
         }
         root.dataset.theme = look;
         return look;
+    },
+    // A new request for an output takes the place of one under way: checks for changes wait until a slow server has answered.
+    tick(count) {
+        return document.querySelector("[data-dash-is-loading]") ? window.dash_clientside.no_update : count;
+    },
+    // `dcc.Input` has a debounce of its own, which puts the cursor back where it was and so mixes up fast typing.
+    typed(text) {
+        const number = (typed += 1);
+        return new Promise((resolve) => {
+            setTimeout(() => resolve(number === typed ? text : window.dash_clientside.no_update), PAUSE);
+        });
     },
     title(title) {
         document.title = title ? `${title} · Mega Data Factory` : "Mega Data Factory";

@@ -39,9 +39,7 @@ def show(view: View) -> tuple[str, Component]:
         [
             _labelled(
                 "Search",
-                dcc.Input(
-                    id="runs-text", type="search", value=choice.text, debounce=0.2, placeholder="id, error, host"
-                ),
+                dcc.Input(id="runs-text", type="search", value=choice.text, placeholder="id, error, host"),
             ),
             _labelled(
                 "Pipeline",
@@ -71,6 +69,7 @@ def show(view: View) -> tuple[str, Component]:
     page = [
         parts.heading("Runs"),
         controls,
+        dcc.Store(id="runs-typed", data=choice.text),
         dcc.Store(id="runs-picked", data=[]),
         dcc.Store(id="runs-version"),
         dcc.Store(id="runs-address"),
