@@ -53,3 +53,9 @@ EXTRAS: dict[str, str] = {
     "mlflow": "mlflow",
 }
 """Package that something in the box imports → the extra that brings it."""
+
+UNSPACED_RECORDS = "unspaced_records"
+"""Custom metric of operators with `words: whitespace`: records offered to them in a script without spaces."""
+
+UNSPACED_REJECTS = "unspaced_rejects"
+"""Custom metric of filters with `words: whitespace`: of those records, the ones that they rejected."""

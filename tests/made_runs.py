@@ -28,12 +28,13 @@ INTERVAL = 5.0
 
 @dataclass(frozen=True)
 class Op:
-    """An operator of a made run: seconds a record, and the share that each reason takes."""
+    """An operator of a made run: seconds a record, the shares that reasons take, custom metrics of each worker."""
 
     name: str
     cost: float = 0.001
     reasons: dict[str, float] = field(default_factory=dict)
     errors: float = 0.0
+    custom: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ class _Maker:
             output_records=output,
             rejected_records=sum(reasons.values()),
             rejected_reasons=reasons,
+            custom_metrics=operator.custom,
             error_count=errors,
             total_time=busy,
             batches=self.intervals,

@@ -170,14 +170,30 @@ class Operator(ABC):  # noqa: B024 - its holes are in its two kinds, Refiner and
         in the `custom_metrics` column when `executor.metrics.collect_custom_metrics` is on.
         """
         reported = self.__dict__.setdefault("_reported", {})
-        # NumPy's numbers become Python's: the account of a batch travels as JSON.
-        plain = int(value) if isinstance(value, numbers.Integral) else float(value)
-        reported[metric] = reported.get(metric, 0) + plain
+        reported[metric] = reported.get(metric, 0) + _plain(value)
 
-    def take_reported(self) -> dict[str, float]:
-        """The custom metrics reported since the last call."""
-        taken: dict[str, float] = self.__dict__.pop("_reported", {})
-        return taken
+    def notice(self, metric: str, value: float) -> None:
+        """Add `value` to a custom metric that is kept also where custom metrics are not collected.
+
+        It is meant for what a finding needs to know; report nothing where there is nothing to say.
+        """
+        noticed = self.__dict__.setdefault("_noticed", {})
+        noticed[metric] = noticed.get(metric, 0) + _plain(value)
+
+    def take_reported(self, *, only_noticed: bool = False) -> dict[str, float]:
+        """Remove and return the custom metrics since the last call.
+
+        Args:
+            only_noticed: drop those of `report`.
+        """
+        reported: dict[str, float] = self.__dict__.pop("_reported", {})
+        noticed: dict[str, float] = self.__dict__.pop("_noticed", {})
+        return noticed if only_noticed else reported | noticed
+
+
+def _plain(value: float) -> float:
+    """Make a number of NumPy one of Python: the account of a batch travels as JSON."""
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 class Refiner(Operator):

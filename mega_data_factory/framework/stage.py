@@ -118,7 +118,7 @@ class Stage:
                     output=account.passed,
                     errors=account.errors,
                     reasons=account.reasons,
-                    custom=account.reported if self._settings.custom_metrics else {},
+                    custom=account.reported,
                     unmatched=account.unmatched,
                 )
         for outcome in outcomes:
@@ -133,7 +133,8 @@ class Stage:
         """Run the operator; where it raises, run it on halves until the records that raise stand alone."""
         try:
             outcome = self._apply_to_any(step, table)
-            yield replace(outcome, reported=step.operator.take_reported())
+            reported = step.operator.take_reported(only_noticed=not self._settings.custom_metrics)
+            yield replace(outcome, reported=reported)
             return
         except MdfError as error:
             kind = ConfigError if isinstance(error, ColumnError) else type(error)

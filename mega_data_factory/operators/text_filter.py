@@ -30,8 +30,11 @@ class TextFilter(Filter):
         Raises:
             ConfigError: the table has no such text column.
         """
-        text = text_of(table, self.text_column)
-        return Judgement.of(table.num_rows, self._all_rules(text))
+        return self.judge_texts(text_of(table, self.text_column))
+
+    def judge_texts(self, text: pl.Series) -> Judgement:
+        """Reject every text that is null or fails a rule."""
+        return Judgement.of(len(text), self._all_rules(text))
 
     @abstractmethod
     def rules(self, text: pl.Series) -> Iterable[Rule]:

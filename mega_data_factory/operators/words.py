@@ -1,8 +1,7 @@
 """Words of a whole column at once, as slices of its UTF-8 bytes.
 
-A word is a maximal run of characters that are not white space (Unicode property White_Space), wherever the operators of
-this package speak of words. Scripts written without spaces have few and long words by this definition; judge them by
-characters.
+A word of `Words` is a maximal run of characters that are not white space (Unicode property White_Space). Scripts
+written without spaces have few and long words by this definition; `UnicodeWords` finds theirs.
 
 Cutting, counting and hashing go over the bytes with numpy and make no Python object per word, which costs about a
 tenth of a loop over `str.split`.
@@ -55,13 +54,18 @@ class Words:
     @classmethod
     def of(cls, text: pl.Series) -> Words:
         """Cut a String series into words; null has none."""
-        raw, offsets, continuations = _bytes_of(text)
+        text = text.fill_null("")
+        continuations = continuations_of(text)
+        if len(wide := _with_wide_space(text, continuations)):
+            text = text.clone().scatter(wide, text.gather(wide).str.replace_all(_WIDE_SPACE, " "))
+            continuations = continuations_of(text)
+        raw, offsets = bytes_of(text)
         inside = np.zeros(len(raw) + 1, dtype=np.bool_)
         np.logical_not((raw == _SPACE) | (raw - _TAB < _CONTROLS), out=inside[1:])
         edges = np.flatnonzero(inside[1:] != inside[:-1])
         starts = edges[0::2].astype(np.int64, copy=False)
         sizes = edges[1::2] - starts
-        data = np.concatenate([raw, np.zeros(_PADDING, dtype=np.uint8)])
+        data = padded(raw)
         bounds = np.searchsorted(starts, offsets).astype(np.int64, copy=False)
         return cls(data, starts, sizes, bounds, offsets, continuations)
 
@@ -118,22 +122,30 @@ def scramble(values: Hashes) -> Hashes:
     return values
 
 
-def _bytes_of(text: pl.Series) -> tuple[npt.NDArray[np.uint8], Integers, Integers]:
-    """The bytes of all texts, each closed by a line feed; the n + 1 positions where they begin and end; and of every
-    text the number of bytes that do not begin a character."""
-    text = _plain_space(text.fill_null(""))
-    continuations = (text.str.len_bytes() - text.str.len_chars()).to_numpy().astype(np.int64)
+def continuations_of(text: pl.Series) -> Integers:
+    """Return for every text the number of bytes that do not begin a character. There is no null among the texts."""
+    return (text.str.len_bytes() - text.str.len_chars()).to_numpy().astype(np.int64)
+
+
+def bytes_of(text: pl.Series) -> tuple[npt.NDArray[np.uint8], Integers]:
+    """Return the bytes of all texts, each closed by a line feed, and the n + 1 positions where they begin and end."""
     array = (text + "\n").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     if len(array) == 0:
-        return np.zeros(0, dtype=np.uint8), np.zeros(1, dtype=np.int64), continuations
+        return np.zeros(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
     _, offset_buffer, data = array.buffers()
     offsets = np.frombuffer(offset_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
     first, last = int(offsets[0]), int(offsets[-1])
-    return np.frombuffer(data, dtype=np.uint8)[first:last], offsets - first, continuations
+    return np.frombuffer(data, dtype=np.uint8)[first:last], offsets - first
 
 
-def _plain_space(text: pl.Series) -> pl.Series:
-    """The texts with every white space outside ASCII replaced by a space; only the texts that have some are touched."""
-    beyond_ascii = (text.str.len_bytes() != text.str.len_chars()).arg_true()
-    rows = beyond_ascii.filter(text.gather(beyond_ascii).str.contains(_WIDE_SPACE))
-    return text.clone().scatter(rows, text.gather(rows).str.replace_all(_WIDE_SPACE, " ")) if len(rows) else text
+def padded(raw: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return the bytes with 8 to spare, as `Words.data` has them."""
+    return np.concatenate([raw, np.zeros(_PADDING, dtype=np.uint8)])
+
+
+def _with_wide_space(text: pl.Series, continuations: Integers) -> pl.Series:
+    """Return the numbers of the texts that have white space outside ASCII."""
+    beyond_ascii = pl.Series(np.flatnonzero(continuations))
+    return (
+        beyond_ascii.filter(text.gather(beyond_ascii).str.contains(_WIDE_SPACE)) if len(beyond_ascii) else beyond_ascii
+    )

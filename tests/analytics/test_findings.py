@@ -226,3 +226,33 @@ def test_errors_of_a_run_that_read_nothing_are_no_share(tmp_path):
     """Of records that could not be read where none was read, no percentage is given."""
     found = kinds(recorded(tmp_path, PLAIN, records=0, total_input_records=0, total_errors=3, loader_errors=3))
     assert found["errors"].title == "3 records failed"
+
+
+def unspaced(records, rejects, share, name="f_filter"):
+    custom = {"unspaced_records": records, "unspaced_rejects": rejects}
+    return Op(name, 0.001, {"too_few_words": share} if share else {}, custom=custom)
+
+
+def test_rejects_in_scripts_without_spaces_are_a_warning(tmp_path):
+    """Where most rejects of an operator are in a script without spaces, it is named with its numbers."""
+    pool = Pool("a", [unspaced(400, 390, 0.4), Op("other")], workers=1)
+    found = kinds(recorded(tmp_path, [pool], records=1000))["unspaced-scripts"]
+    assert found.severity == "warning"
+    assert found.title == "Most rejects of a / f_filter are in a script without spaces between words"
+    assert "a / f_filter: 400 of 1,000 records, 390 of its 400 rejects" in found.detail
+    assert found.evidence == {"a / f_filter": {"records": 400, "rejects": 390}}
+    assert "`words: unicode`" in found.suggestion
+
+
+def test_comparisons_without_spaces_are_a_warning_too(tmp_path):
+    """An operator that rejects none of them, or others, is reported where a tenth of its records have no spaces."""
+    pool = Pool("a", [unspaced(100, 0, 0.3), unspaced(60, 30, 0.3, "g_filter")], workers=1)
+    found = kinds(recorded(tmp_path, [pool], records=1000))["unspaced-scripts"]
+    assert found.title == "a / f_filter finds no words in 100 records without spaces between them"
+    assert set(found.evidence) == {"a / f_filter"}
+
+
+def test_a_few_texts_without_spaces_are_not_reported(tmp_path):
+    """Less than a tenth of the records, and less than half of the rejects, is nothing to warn of."""
+    pool = Pool("a", [unspaced(99, 99, 0.3), Op("other")], workers=1)
+    assert "unspaced-scripts" not in kinds(recorded(tmp_path, [pool], records=1000))

@@ -33,6 +33,7 @@ class Marking(Refiner):
 
     def refine(self, table: pa.Table) -> pa.Table:
         self.report("seen", np.int64(table.num_rows))
+        self.notice("noticed", np.int64(table.num_rows))
         if any(self.word in text for text in table.column("text").to_pylist()):
             raise ValueError(f"cannot digest\n{self.word}")
         return table.append_column("marked", pa.repeat(pa.scalar(True), table.num_rows))

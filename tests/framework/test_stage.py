@@ -100,6 +100,16 @@ def test_custom_metrics_count_each_record_once(texts):
 
 
 @MANY
+@given(KINDS)
+def test_what_is_noticed_is_kept_without_custom_metrics(texts):
+    """A number for findings is kept also where custom metrics are not collected, and counts each record once."""
+    for custom_metrics in (False, True):
+        (row,) = stage(component(Marking), custom_metrics=custom_metrics)(batch(texts)).metrics
+        assert row.custom_metrics.get("noticed", 0) == len(texts) - texts.count("BAD")
+        assert ("seen" in row.custom_metrics) <= custom_metrics
+
+
+@MANY
 @given(st.lists(st.sampled_from(["one", "two", "three", "BAD"]), max_size=24))
 def test_deduplication_beside_errors_keeps_one_of_each(tmp_path_factory, texts):
     """A deduplicator that raises for some records keeps the first of each of the other texts, also when retried."""

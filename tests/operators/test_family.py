@@ -57,7 +57,8 @@ class Claims:
 
 name = sys.argv[1]
 params = {"language_filter": {"languages": ["en"]}, "url_filter": {"blocked_words": ["x"]}}
-operator = resolve("operator", name, params.get(name, {}), Place(("test",))).build()
+params = params.get(name, {}) | ({"words": sys.argv[2]} if sys.argv[2] else {})
+operator = resolve("operator", name, params, Place(("test",))).build()
 operator.setup(OperatorContext("s", name, "s-0", Claims()))
 row = {"record_id": "a", "text": "Hello, it\\u2019s a test &amp; more. \\u4eba" * 30, "html": "<p>x", "url": "http://a.com"}
 table = pa.Table.from_pylist([row | {"language": "en", "language_score": 0.9}])
@@ -68,12 +69,16 @@ print(sorted(set(sys.modules) - before))
 
 
 @pytest.mark.parametrize(
-    "name",
-    [name if name == "gopher_quality_filter" else pytest.param(name, marks=pytest.mark.slow) for name in NAMES],
+    ("name", "words"),
+    [
+        ("gopher_quality_filter", "unicode"),
+        *(pytest.param(name, "", marks=pytest.mark.slow) for name in NAMES),
+        pytest.param("minhash_deduplicator", "unicode", marks=pytest.mark.slow),
+    ],
 )
-def test_the_first_batch_imports_nothing(name: str) -> None:
+def test_the_first_batch_imports_nothing(name: str, words: str) -> None:
     """All that is loaded once is loaded before a worker is ready, and charged to no batch."""
-    done = subprocess.run([sys.executable, "-c", FIRST_BATCH, name], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", FIRST_BATCH, name, words], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 

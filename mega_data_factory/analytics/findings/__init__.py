@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from mega_data_factory.analytics.findings import changes, machines, outcome, quality, speed
+from mega_data_factory.analytics.findings import changes, machines, outcome, quality, scripts, speed
 from mega_data_factory.analytics.findings.finding import SEVERITIES, Finding, Severity
 from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
@@ -20,6 +20,7 @@ RULES: tuple[Rule, ...] = (
     outcome.dead_letters,
     outcome.errors,
     outcome.unwritten_metrics,
+    scripts.unspaced_scripts,
     quality.unusual_pass_rates,
     changes.throughput,
     speed.bottleneck,

@@ -10,10 +10,11 @@ import polars as pl
 import pyarrow as pa
 from rensa import RMinHash
 
-from mega_data_factory.framework.contracts import Deduplicator
+from mega_data_factory.framework.contracts import Deduplicator, OperatorContext
 from mega_data_factory.operators.columns import text_of
 from mega_data_factory.operators.dedup.shingles import Shingles, of_characters, of_words
 from mega_data_factory.operators.parameters import check_choice, check_count, check_flag, check_name, check_number
+from mega_data_factory.operators.word_choice import check_words, load_words, notice_unspaced, words_of
 
 _STEPS = 1000
 
@@ -26,19 +27,20 @@ class MinhashDeduplicator(Deduplicator):
     probability 1 - (1 - s^r)^b. Unless given, b and r are those that make the two kinds of error at the threshold
     smallest. The hashes are the same on every machine. A text shorter than an n-gram counts as one n-gram.
 
-    Reason: `duplicate`. A record whose text is null or only white space has no key and always stays.
+    Reason: `duplicate`. A record whose text is null or only white space, or without words, has no key and always stays.
 
     Args:
         text_column: column that is compared.
         threshold: similarity from which texts should count as duplicates, 0 to 1.
         num_perm: hash functions of a signature; more are more exact and cost more.
-        ngram_unit: what n-grams are made of: words (runs without white space) or chars (code points, white space
-            collapsed).
+        ngram_unit: what n-grams are made of: words or chars (code points, white space collapsed).
         ngram_size: words or characters of an n-gram; 5 suits words, 5 to 9 characters.
         lowercase: compare without regard to letter case.
         bands: bands of a signature; given together with `rows` only.
         rows: rows of a band; `bands` times `rows` is at most `num_perm`.
         seed: of the hash functions; all runs that share deduplication state need the same.
+        words: what a word is: `whitespace`, a run without white space; `unicode`, by Unicode's word boundaries
+            (UAX #29), with dictionaries for Chinese, Japanese, Thai, Lao, Khmer and Burmese, without punctuation.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class MinhashDeduplicator(Deduplicator):
         bands: int | None = None,
         rows: int | None = None,
         seed: int = 42,
+        words: str = "whitespace",
     ) -> None:
         self.text_column = check_name("text_column", text_column)
         self.threshold = check_number("threshold", threshold, most=1.0)
@@ -61,6 +64,7 @@ class MinhashDeduplicator(Deduplicator):
         self.ngram_size = check_count("ngram_size", ngram_size, least=1)
         self.lowercase = check_flag("lowercase", lowercase)
         self.seed = check_count("seed", seed)
+        self.words = check_words(words)
         if (bands is None) != (rows is None):
             raise ValueError(f"bands is {bands!r} and rows is {rows!r}; give both or neither")
         if bands is None or rows is None:
@@ -70,13 +74,22 @@ class MinhashDeduplicator(Deduplicator):
         if self.bands * self.rows > self.num_perm:
             raise ValueError(f"bands {bands} times rows {rows} is {bands * rows}, more than num_perm {num_perm}")
 
+    def setup(self, context: OperatorContext) -> None:
+        """Connect to the shared state, and load the dictionaries."""
+        super().setup(context)
+        if self.ngram_unit == "words":
+            load_words(self.words)
+
     def keys(self, table: pa.Table) -> Sequence[Sequence[bytes | None]]:
         """`bands` bands: of every signature the bytes of its rows.
 
         Raises:
             ConfigError: the table has no such text column.
         """
-        shingles = self._shingles(text_of(table, self.text_column))
+        text = text_of(table, self.text_column)
+        if self.ngram_unit == "words" and self.words == "whitespace":
+            notice_unspaced(self, text)
+        shingles = self._shingles(text)
         if table.num_rows == 0:
             return [[] for _ in range(self.bands)]
         signatures = self._signatures(shingles)
@@ -91,7 +104,9 @@ class MinhashDeduplicator(Deduplicator):
     def _shingles(self, text: pl.Series) -> Shingles:
         if self.lowercase:
             text = text.str.to_lowercase()
-        return of_words(text, self.ngram_size) if self.ngram_unit == "words" else of_characters(text, self.ngram_size)
+        if self.ngram_unit == "words":
+            return of_words(words_of(self.words)(text), self.ngram_size)
+        return of_characters(text, self.ngram_size)
 
     def _signatures(self, shingles: Shingles) -> npt.NDArray[np.uint32]:
         """The MinHash signatures, (texts, num_perm), in little-endian order."""

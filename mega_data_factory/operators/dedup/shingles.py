@@ -25,9 +25,8 @@ class Shingles:
     bounds: Integers
 
 
-def of_words(text: pl.Series, size: int) -> Shingles:
+def of_words(words: Words, size: int) -> Shingles:
     """N-grams of `size` words; a text with fewer words has one of all of them, one without words has none."""
-    words = Words.of(text)
     return _roll(words.hashes, words.bounds, size)
 
 

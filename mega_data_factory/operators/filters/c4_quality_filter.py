@@ -10,14 +10,18 @@ import polars as pl
 from mega_data_factory.framework.contracts import Rule
 from mega_data_factory.operators.lines import Lines
 from mega_data_factory.operators.parameters import check_count, check_flag, check_optional_count, check_strings
-from mega_data_factory.operators.text_filter import TextFilter, below, flagged, words_pattern
+from mega_data_factory.operators.text_filter import below, flagged, words_pattern
+from mega_data_factory.operators.word_filter import WordFilter
 
 _POLICY = r"(?i)terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies"
 _TERMINAL = r"[.!?\"\x{201D}]$"
 _SENTENCE_END = r"[.!?]+[\"'\x{201D}\x{2019})\]]*(?:\s|$)"
+_SHAD = r"\x{0F0D}\x{0F0E}"
+_ANY_TERMINAL = rf"[\p{{Sentence_Terminal}}\p{{Quotation_Mark}}{_SHAD}\p{{Thai}}\p{{Lao}}]$"
+_ANY_SENTENCE_END = rf"{_SENTENCE_END}|[[\p{{Sentence_Terminal}}{_SHAD}]--[.!?]]+|[\p{{Thai}}\p{{Lao}}](?:\s|$)"
 
 
-class C4QualityFilter(TextFilter):
+class C4QualityFilter(WordFilter):
     """Rejects pages by the heuristics of C4: Raffel et al. 2020, arXiv:1910.10683, Section 2.2.
 
     Three rules reject a page outright: placeholder text, a curly bracket (as in source code), and a blocked word. The
@@ -25,6 +29,10 @@ class C4QualityFilter(TextFilter):
     quotation mark (an ellipsis of dots does not count), has enough words, no word that is absurdly long, and is no
     notice about JavaScript or policies. This filter judges whole records and changes none: it counts the sentences of
     the lines that C4 would keep and rejects a page with too few, but the text that passes still has all its lines.
+
+    With `words: unicode` a sentence ends with the punctuation of any script, and only full stop, exclamation and
+    question mark of ASCII need white space behind them. Thai and Lao have none: there a sentence ends with white space
+    behind a letter, and any line ends like a sentence.
 
     Off by default: blocked words, since C4's list is no part of its paper. Not done: C4's language detection (see
     `language_refiner`), its removal of citation marks, and its removal of repeated three-sentence spans.
@@ -43,6 +51,8 @@ class C4QualityFilter(TextFilter):
         reject_lorem_ipsum: reject pages with the words "lorem ipsum".
         reject_curly_brackets: reject pages with a curly bracket.
         blocked_words: reject pages with one of these words or phrases, whole and without regard to case.
+        words: what a word is: `whitespace`, a run without white space; `unicode`, by Unicode's word boundaries
+            (UAX #29), with dictionaries for Chinese, Japanese, Thai, Lao, Khmer and Burmese, without punctuation.
     """
 
     def __init__(
@@ -58,8 +68,9 @@ class C4QualityFilter(TextFilter):
         reject_lorem_ipsum: bool = True,
         reject_curly_brackets: bool = True,
         blocked_words: list[str] | None = None,
+        words: str = "whitespace",
     ) -> None:
-        super().__init__(text_column=text_column)
+        super().__init__(text_column=text_column, words=words)
         self.min_sentences = check_count("min_sentences", min_sentences)
         self.min_words_per_line = check_count("min_words_per_line", min_words_per_line)
         self.max_word_length = check_optional_count("max_word_length", max_word_length, least=1)
@@ -69,6 +80,9 @@ class C4QualityFilter(TextFilter):
         self.reject_lorem_ipsum = check_flag("reject_lorem_ipsum", reject_lorem_ipsum)
         self.reject_curly_brackets = check_flag("reject_curly_brackets", reject_curly_brackets)
         self.blocked_words = check_strings("blocked_words", blocked_words or [])
+        of_any_script = self.words == "unicode"
+        self._terminal = _ANY_TERMINAL if of_any_script else _TERMINAL
+        self._sentence_end = _ANY_SENTENCE_END if of_any_script else _SENTENCE_END
 
     def rules(self, text: pl.Series) -> Iterator[Rule]:
         """Look for what rejects a page outright, then count sentences."""
@@ -86,7 +100,7 @@ class C4QualityFilter(TextFilter):
         lines = Lines.of(text)
         counted = self._counted(lines.text)
         owners = lines.owners[counted.to_numpy()]
-        sentences = lines.text.filter(counted).str.count_matches(_SENTENCE_END).clip(lower_bound=1)
+        sentences = lines.text.filter(counted).str.count_matches(self._sentence_end).clip(lower_bound=1)
         totals = np.bincount(owners, weights=sentences.to_numpy(), minlength=len(text))
         return pl.Series(totals, dtype=pl.Float64)
 
@@ -95,6 +109,8 @@ class C4QualityFilter(TextFilter):
         left = pl.Series(np.arange(len(lines)))
         for pattern, wanted in self._line_tests():
             left = left.filter(lines.gather(left).str.contains(pattern) == wanted)
+        if self.words == "unicode":
+            return self._with_enough_words(lines, left)
         counted = np.zeros(len(lines), dtype=np.bool_)
         counted[left.to_numpy()] = True
         if self.max_word_length is not None:
@@ -103,12 +119,22 @@ class C4QualityFilter(TextFilter):
                 counted[place] = max(map(len, lines[place].split())) <= self.max_word_length
         return pl.Series(counted, dtype=pl.Boolean)
 
+    def _with_enough_words(self, lines: pl.Series, left: pl.Series) -> pl.Series:
+        """Which lines of those that are left have enough words, and none that is too long."""
+        words = self.words_of(lines.gather(left))
+        passes = words.counts >= self.min_words_per_line
+        if self.max_word_length is not None:
+            passes[words.owners[np.diff(words.characters) > self.max_word_length]] = False
+        counted = np.zeros(len(lines), dtype=np.bool_)
+        counted[left.to_numpy()[passes]] = True
+        return pl.Series(counted, dtype=pl.Boolean)
+
     def _line_tests(self) -> Iterator[tuple[str, bool]]:
         """Patterns, and whether a line that counts has them; those that leave the fewest lines come first."""
         if self.require_terminal_punctuation:
-            yield _TERMINAL, True
+            yield self._terminal, True
             yield r"\.\.\.$", False
-        if self.min_words_per_line > 1:
+        if self.min_words_per_line > 1 and self.words == "whitespace":
             yield rf"^\S+(?:\s+\S+){{{self.min_words_per_line - 1}}}", True
         if self.skip_javascript_lines:
             yield r"(?i)javascript", False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,19 +12,19 @@ from mega_data_factory.framework.contracts import Rule
 from mega_data_factory.operators.lines import Lines, ratio
 from mega_data_factory.operators.parameters import check_count, check_optional_fraction, check_optional_number
 from mega_data_factory.operators.repetition import duplicate_fractions
-from mega_data_factory.operators.text_filter import TextFilter, above, below, flagged
-from mega_data_factory.operators.words import Words
+from mega_data_factory.operators.text_filter import above, below, flagged
+from mega_data_factory.operators.word_filter import LanguageLimits
 
 _ENDS_A_SENTENCE = r"[\p{Sentence_Terminal}\p{Quotation_Mark}…]$"
 
 
-class FinewebQualityFilter(TextFilter):
+class FinewebQualityFilter(LanguageLimits):
     """Rejects lists, menus and boilerplate: Penedo et al. 2024, arXiv:2406.17557, Section 3.6, with its thresholds.
 
     The paper's three tests, limits included (a text on the limit goes), and the newline test of the pipeline that the
     authors published with it. Lines are stripped and blank ones do not count. Punctuation is the Unicode property
     Sentence_Terminal, quotation marks, and the ellipsis. The published pipeline runs the test of duplicate lines at
-    0.01; the paper states 0.1, which is the default here.
+    0.01; the paper states 0.1, which is the default here. With `words: unicode` the limits fit the language.
 
     Reasons, in this order: `missing_text`, `no_lines`, `few_punctuated_lines`, `many_short_lines`,
     `duplicate_line_characters`, `many_newlines`; all but the first two with the number and its limit.
@@ -36,6 +37,12 @@ class FinewebQualityFilter(TextFilter):
         short_line_length: a line of fewer characters is short.
         max_duplicate_line_characters: fraction of characters in repeated lines below which text stays.
         max_newline_ratio: greatest number of line feeds per word.
+        words: what a word is: `whitespace`, a run without white space; `unicode`, by Unicode's word boundaries
+            (UAX #29), with dictionaries for Chinese, Japanese, Thai, Lao, Khmer and Burmese, without punctuation.
+        language: with `words: unicode`, the language whose published limits hold: zh, ja, th, lo, km, my, bo, ko, or en
+            for the defaults; None takes the language that the script of each text stands for. A limit that is given
+            holds for all.
+        limits_by_language: with `words: unicode`, for a language the parameters of this filter that differ for it.
     """
 
     def __init__(
@@ -47,8 +54,11 @@ class FinewebQualityFilter(TextFilter):
         short_line_length: int = 30,
         max_duplicate_line_characters: float | None = 0.1,
         max_newline_ratio: float | None = 0.3,
+        words: str = "whitespace",
+        language: str | None = None,
+        limits_by_language: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        super().__init__(text_column=text_column)
+        super().__init__(text_column=text_column, words=words, language=language, limits_by_language=limits_by_language)
         self.min_punctuated_lines = check_optional_fraction("min_punctuated_lines", min_punctuated_lines)
         self.max_short_lines = check_optional_fraction("max_short_lines", max_short_lines)
         self.short_line_length = check_count("short_line_length", short_line_length, least=1)
@@ -68,5 +78,5 @@ class FinewebQualityFilter(TextFilter):
         _, repeated = duplicate_fractions(lines.owners, lines.characters, lines.hashes, len(text))
         yield from above("duplicate_line_characters", repeated, self.max_duplicate_line_characters, inclusive=True)
         newlines = text.str.count_matches("\n", literal=True).fill_null(0).cast(pl.Int64).to_numpy()
-        per_word = ratio(newlines.astype(np.int64), Words.of(text).counts)
+        per_word = ratio(newlines.astype(np.int64), self.words_of(text).counts)
         yield from above("many_newlines", per_word, self.max_newline_ratio)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,8 +19,10 @@ from mega_data_factory.operators.parameters import (
     check_order,
     check_strings,
 )
-from mega_data_factory.operators.text_filter import TextFilter, above, below
-from mega_data_factory.operators.words import Words
+from mega_data_factory.operators.text_filter import above, below
+from mega_data_factory.operators.unicode_words import UnicodeWords
+from mega_data_factory.operators.word_filter import LanguageLimits
+from mega_data_factory.operators.words import Integers, Words
 
 _STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 _BULLET = r"^[-*\x{2022}\x{2023}\x{2043}\x{25E6}\x{25AA}\x{25CF}\x{25CB}\x{2013}]"
@@ -27,11 +30,12 @@ _ELLIPSIS = r"\.\.\.|…"
 _ALPHABETIC_WORD = r"[^\s\p{Alphabetic}]*\p{Alphabetic}\S*"
 
 
-class GopherQualityFilter(TextFilter):
+class GopherQualityFilter(LanguageLimits):
     """Rejects text that does not look like prose: Rae et al. 2021, arXiv:2112.11446, Section A1.1, with its thresholds.
 
     Words are runs without white space, punctuation included; lines are stripped and blank ones do not count. A limit
-    of None turns its test off.
+    of None turns its test off. With `words: unicode` punctuation and symbols are no words, but count where the share of
+    alphabetic words is taken, and the limits fit the language.
 
     Reasons, in this order: `missing_text`, `too_few_words`, `too_many_words`, `short_words`, `long_words`,
     `too_many_hashes`, `too_many_ellipses`, `too_many_bullet_lines`, `too_many_ellipsis_lines`,
@@ -49,6 +53,12 @@ class GopherQualityFilter(TextFilter):
         min_alphabetic_words: least fraction of words with an alphabetic character.
         min_stop_words: least number of different stop words that occur.
         stop_words: what counts as one, without regard to case; the paper's eight English ones by default.
+        words: what a word is: `whitespace`, a run without white space; `unicode`, by Unicode's word boundaries
+            (UAX #29), with dictionaries for Chinese, Japanese, Thai, Lao, Khmer and Burmese, without punctuation.
+        language: with `words: unicode`, the language whose published limits hold: zh, ja, th, lo, km, my, bo, ko, or en
+            for the defaults; None takes the language that the script of each text stands for. A limit that is given
+            holds for all.
+        limits_by_language: with `words: unicode`, for a language the parameters of this filter that differ for it.
     """
 
     def __init__(
@@ -65,8 +75,11 @@ class GopherQualityFilter(TextFilter):
         min_alphabetic_words: float | None = 0.8,
         min_stop_words: int = 2,
         stop_words: list[str] | None = None,
+        words: str = "whitespace",
+        language: str | None = None,
+        limits_by_language: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        super().__init__(text_column=text_column)
+        super().__init__(text_column=text_column, words=words, language=language, limits_by_language=limits_by_language)
         self.min_words = check_optional_count("min_words", min_words)
         self.max_words = check_optional_count("max_words", max_words)
         check_order("min_words", min_words, "max_words", max_words)
@@ -78,14 +91,14 @@ class GopherQualityFilter(TextFilter):
         self.max_ellipsis_lines = check_optional_fraction("max_ellipsis_lines", max_ellipsis_lines)
         self.min_alphabetic_words = check_optional_fraction("min_alphabetic_words", min_alphabetic_words)
         self.min_stop_words = check_count("min_stop_words", min_stop_words)
-        words = _STOP_WORDS if stop_words is None else check_strings("stop_words", stop_words)
-        self.stop_words = tuple(dict.fromkeys(word.lower() for word in words))
+        listed = _STOP_WORDS if stop_words is None else check_strings("stop_words", stop_words)
+        self.stop_words = tuple(dict.fromkeys(word.lower() for word in listed))
         if self.min_stop_words > len(self.stop_words):
             raise ValueError(f"min_stop_words is {min_stop_words}, more than the {len(self.stop_words)} stop_words")
 
     def rules(self, text: pl.Series) -> Iterator[Rule]:
         """Compare words, symbols, lines and stop words with their limits."""
-        words = Words.of(text)
+        words = self.words_of(text)
         counts = words.counts
         yield from below("too_few_words", pl.Series(counts), self.min_words)
         yield from above("too_many_words", pl.Series(counts), self.max_words)
@@ -97,9 +110,11 @@ class GopherQualityFilter(TextFilter):
         yield from above("too_many_ellipses", _per(text.str.count_matches(_ELLIPSIS), counts), self.max_symbol_ratio)
         yield from self._line_rules(Lines.of(text))
         if self.min_alphabetic_words is not None:
-            alphabetic = _per(text.str.count_matches(_ALPHABETIC_WORD), counts)
+            alphabetic = self._alphabetic_share(text, words)
             yield from below("too_few_alphabetic_words", alphabetic, self.min_alphabetic_words)
-        yield from self._stop_word_rule(text)
+        if self.min_stop_words:
+            found = self._different_stop_words(text, words)
+            yield from below("too_few_stop_words", pl.Series(found), self.min_stop_words)
 
     def _line_rules(self, lines: Lines) -> Iterator[Rule]:
         bullets = lines.share(lines.text.str.contains(_BULLET))
@@ -107,15 +122,21 @@ class GopherQualityFilter(TextFilter):
         ellipses = lines.share(lines.text.str.contains(f"(?:{_ELLIPSIS})$"))
         yield from above("too_many_ellipsis_lines", ellipses, self.max_ellipsis_lines)
 
-    def _stop_word_rule(self, text: pl.Series) -> Iterator[Rule]:
-        if self.min_stop_words == 0:
-            return
-        found = pl.Series(np.zeros(len(text), dtype=np.int64))
+    def _alphabetic_share(self, text: pl.Series, words: Words) -> pl.Series:
+        if isinstance(words, UnicodeWords):
+            return ratio(words.alphabetic, words.segments)
+        return _per(text.str.count_matches(_ALPHABETIC_WORD), words.counts)
+
+    def _different_stop_words(self, text: pl.Series, words: Words) -> Integers:
+        """Count for every text the stop words that occur in it."""
+        if isinstance(words, UnicodeWords):
+            return words.lowercased(text).different_of(self.stop_words)
+        found = np.zeros(len(text), dtype=np.int64)
         for word in self.stop_words:
-            found += text.str.contains(rf"(?i)\b{re.escape(word)}\b").fill_null(False).cast(pl.Int64)
-        yield from below("too_few_stop_words", found, self.min_stop_words)
+            found += text.str.contains(rf"(?i)\b{re.escape(word)}\b").fill_null(False).to_numpy()
+        return found
 
 
-def _per(matches: pl.Series, words: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pl.Series:
+def _per(matches: pl.Series, words: Integers) -> pl.Series:
     """Matches per word, 0 where there is no word."""
     return ratio(matches.fill_null(0).cast(pl.Int64).to_numpy(), words)

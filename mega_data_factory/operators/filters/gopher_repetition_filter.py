@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,8 @@ from mega_data_factory.framework.contracts import Rule
 from mega_data_factory.operators.lines import Lines, ratio
 from mega_data_factory.operators.parameters import check_optional_fraction
 from mega_data_factory.operators.repetition import Repeats, duplicate_fractions, repeats
-from mega_data_factory.operators.text_filter import TextFilter, above
+from mega_data_factory.operators.text_filter import above
+from mega_data_factory.operators.word_filter import LanguageLimits
 from mega_data_factory.operators.words import Words
 
 _TOP_NGRAM = {2: 0.20, 3: 0.18, 4: 0.16}
@@ -19,7 +21,7 @@ _DUPLICATE_NGRAM = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
 _LONGEST = 32
 
 
-class GopherRepetitionFilter(TextFilter):
+class GopherRepetitionFilter(LanguageLimits):
     """Rejects text that repeats itself: Rae et al. 2021, arXiv:2112.11446, Table A1, with its thresholds.
 
     A duplicate is the second and every later occurrence of a line, paragraph or n-gram, so the fractions say how much
@@ -27,7 +29,8 @@ class GopherRepetitionFilter(TextFilter):
     lines; words are runs without white space. Characters are those of the lines, the paragraphs, or the words; white
     space between them counts neither above nor below. A character in several overlapping duplicate n-grams counts
     once. The top n-gram is the most frequent one (the longest among equals), if it occurs at least twice. Text
-    without words has no repetition and stays.
+    without words has no repetition and stays. With `words: unicode` punctuation is no word, and the limits fit the
+    language.
 
     Reasons, in this order: `missing_text`, `duplicate_lines`, `duplicate_paragraphs`, `duplicate_line_characters`,
     `duplicate_paragraph_characters`, `top_2_gram` …, `duplicate_5_gram` …; each with the fraction and its limit.
@@ -42,6 +45,12 @@ class GopherRepetitionFilter(TextFilter):
             {2: 0.20, 3: 0.18, 4: 0.16}, which is the default.
         max_duplicate_ngram: for n, the greatest fraction of characters in duplicate n-grams; Table A1 has
             {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}, which is the default.
+        words: what a word is: `whitespace`, a run without white space; `unicode`, by Unicode's word boundaries
+            (UAX #29), with dictionaries for Chinese, Japanese, Thai, Lao, Khmer and Burmese, without punctuation.
+        language: with `words: unicode`, the language whose published limits hold: zh, ja, th, lo, km, my, bo, ko, or en
+            for the defaults; None takes the language that the script of each text stands for. A limit that is given
+            holds for all.
+        limits_by_language: with `words: unicode`, for a language the parameters of this filter that differ for it.
     """
 
     def __init__(
@@ -54,8 +63,11 @@ class GopherRepetitionFilter(TextFilter):
         max_duplicate_paragraph_characters: float | None = 0.20,
         max_top_ngram: Mapping[int, float] | None = None,
         max_duplicate_ngram: Mapping[int, float] | None = None,
+        words: str = "whitespace",
+        language: str | None = None,
+        limits_by_language: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        super().__init__(text_column=text_column)
+        super().__init__(text_column=text_column, words=words, language=language, limits_by_language=limits_by_language)
         self.max_duplicate_lines = check_optional_fraction("max_duplicate_lines", max_duplicate_lines)
         self.max_duplicate_paragraphs = check_optional_fraction("max_duplicate_paragraphs", max_duplicate_paragraphs)
         self.max_duplicate_line_characters = check_optional_fraction(
@@ -77,7 +89,7 @@ class GopherRepetitionFilter(TextFilter):
         yield from above("duplicate_paragraphs", count, self.max_duplicate_paragraphs)
         yield from above("duplicate_line_characters", line_characters, self.max_duplicate_line_characters)
         yield from above("duplicate_paragraph_characters", characters, self.max_duplicate_paragraph_characters)
-        yield from self._ngram_rules(Words.of(text))
+        yield from self._ngram_rules(self.words_of(text))
 
     def _ngram_rules(self, words: Words) -> Iterator[Rule]:
         longest = max([0, *self.max_top_ngram, *self.max_duplicate_ngram])

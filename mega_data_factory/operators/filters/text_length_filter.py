@@ -8,11 +8,11 @@ import polars as pl
 
 from mega_data_factory.framework.contracts import Rule
 from mega_data_factory.operators.parameters import check_choice, check_count, check_optional_count, check_order
-from mega_data_factory.operators.text_filter import TextFilter, above, below
-from mega_data_factory.operators.words import Words
+from mega_data_factory.operators.text_filter import above, below
+from mega_data_factory.operators.word_filter import WordFilter
 
 
-class TextLengthFilter(TextFilter):
+class TextLengthFilter(WordFilter):
     """Keeps text of a length within limits, both included.
 
     Reasons: `missing_text`, `too_short`, `too_long`.
@@ -21,17 +21,30 @@ class TextLengthFilter(TextFilter):
         text_column: column that holds the text.
         min_length: least length that stays.
         max_length: greatest length that stays; None for no limit.
-        unit: what is counted: chars (code points), words (runs without white space), or bytes (UTF-8).
+        unit: what is counted: chars (code points), words, or bytes (UTF-8).
+        words: what a word is: `whitespace`, a run without white space; `unicode`, by Unicode's word boundaries
+            (UAX #29), with dictionaries for Chinese, Japanese, Thai, Lao, Khmer and Burmese, without punctuation.
     """
 
     def __init__(
-        self, *, text_column: str = "text", min_length: int = 1, max_length: int | None = None, unit: str = "chars"
+        self,
+        *,
+        text_column: str = "text",
+        min_length: int = 1,
+        max_length: int | None = None,
+        unit: str = "chars",
+        words: str = "whitespace",
     ) -> None:
-        super().__init__(text_column=text_column)
+        super().__init__(text_column=text_column, words=words)
         self.min_length = check_count("min_length", min_length)
         self.max_length = check_optional_count("max_length", max_length)
         self.unit = check_choice("unit", unit, ("chars", "words", "bytes"))
         check_order("min_length", min_length, "max_length", max_length)
+
+    @property
+    def counts_words(self) -> bool:
+        """Whether words are the unit."""
+        return self.unit == "words"
 
     def rules(self, text: pl.Series) -> Iterator[Rule]:
         """Compare the length with both limits."""
@@ -41,5 +54,5 @@ class TextLengthFilter(TextFilter):
 
     def _length(self, text: pl.Series) -> pl.Series:
         if self.unit == "words":
-            return pl.Series(Words.of(text).counts)
+            return pl.Series(self.words_of(text).counts)
         return text.str.len_chars() if self.unit == "chars" else text.str.len_bytes()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from mega_data_factory.framework.contracts import Refiner
+from mega_data_factory.framework.contracts import OperatorContext, Refiner
 from mega_data_factory.operators.columns import text_of, with_columns
 from mega_data_factory.operators.lines import ratio
 from mega_data_factory.operators.parameters import check_name
+from mega_data_factory.operators.unicode_words import UnicodeWords
+from mega_data_factory.operators.word_choice import check_words, load_words, notice_unspaced, words_of
 from mega_data_factory.operators.words import Integers, Words
 
 _CASE_BIT = np.uint8(0x20)
@@ -22,21 +25,29 @@ _A, _Z, _ZERO, _NINE = np.frombuffer(b"az09", dtype=np.uint8)
 class TextStatisticsRefiner(Refiner):
     """Adds columns with the size and the make-up of the text.
 
-    `char_count` (code points), `byte_count` (UTF-8), `word_count` (runs without white space) and `line_count` (a last
-    line without line feed counts; empty text has 0) are int64. `mean_word_length` (characters per word), `alpha_ratio`,
-    `digit_ratio` and `whitespace_ratio` (shares of the characters, 0 to 1, by the Unicode classes L, Nd and
-    White_Space) are float64, 0 for empty text. All are null where the text is null.
+    `char_count` (code points), `byte_count` (UTF-8), `word_count` and `line_count` (a last line without line feed
+    counts; empty text has 0) are int64. `mean_word_length` (characters per word), `alpha_ratio`, `digit_ratio` and
+    `whitespace_ratio` (shares of the characters, 0 to 1, by the Unicode classes L, Nd and White_Space) are float64, 0
+    for empty text. All are null where the text is null.
 
     Args:
         text_column: column that holds the text.
         prefix: put before the name of every column that is added.
+        words: what a word is: `whitespace`, a run without white space; `unicode`, by Unicode's word boundaries
+            (UAX #29), with dictionaries for Chinese, Japanese, Thai, Lao, Khmer and Burmese, without punctuation.
     """
 
-    def __init__(self, *, text_column: str = "text", prefix: str = "") -> None:
+    def __init__(self, *, text_column: str = "text", prefix: str = "", words: str = "whitespace") -> None:
         self.text_column = check_name("text_column", text_column)
         if not isinstance(prefix, str):
             raise ValueError(f"prefix is {prefix!r}, not text")
         self.prefix = prefix
+        self.words = check_words(words)
+
+    def setup(self, context: OperatorContext) -> None:
+        """Load the dictionaries."""
+        super().setup(context)
+        load_words(self.words)
 
     def refine(self, table: pa.Table) -> pa.Table:
         """Add the statistics of every record.
@@ -48,13 +59,15 @@ class TextStatisticsRefiner(Refiner):
         present = text.is_not_null()
         columns = {
             self.prefix + name: pl.select(pl.when(present).then(values)).to_series().rechunk().to_arrow()
-            for name, values in _statistics(text.fill_null("")).items()
+            for name, values in _statistics(text.fill_null(""), words_of(self.words)).items()
         }
+        if self.words == "whitespace":
+            notice_unspaced(self, text)
         return with_columns(table, columns)
 
 
-def _statistics(text: pl.Series) -> dict[str, pl.Series]:
-    words = Words.of(text)
+def _statistics(text: pl.Series, words_of: Callable[[pl.Series], Words]) -> dict[str, pl.Series]:
+    words = words_of(text)
     characters = text.str.len_chars().cast(pl.Int64)
     char_counts = characters.to_numpy()
     lower = words.data | _CASE_BIT
@@ -69,8 +82,15 @@ def _statistics(text: pl.Series) -> dict[str, pl.Series]:
         "mean_word_length": ratio(words.character_counts, words.counts),
         "alpha_ratio": ratio(letters, char_counts),
         "digit_ratio": ratio(digits, char_counts),
-        "whitespace_ratio": ratio(char_counts - words.character_counts, char_counts),
+        "whitespace_ratio": ratio(_spaces(text, words, char_counts), char_counts),
     }
+
+
+def _spaces(text: pl.Series, words: Words, char_counts: Integers) -> Integers:
+    """Of every text the characters of white space: all that are in no word, where words are runs without it."""
+    if isinstance(words, UnicodeWords):
+        return text.str.count_matches(r"\p{White_Space}").to_numpy().astype(np.int64)
+    return char_counts - words.character_counts
 
 
 def _matching(text: pl.Series, words: Words, pattern: str, marked: npt.NDArray[np.bool_]) -> Integers:

@@ -1,0 +1,60 @@
+"""The choice between two kinds of words, which every operator that counts words offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mega_data_factory.catalogue import UNSPACED_RECORDS, UNSPACED_REJECTS
+from mega_data_factory.framework.contracts import Operator
+from mega_data_factory.operators.parameters import check_choice
+from mega_data_factory.operators.scripts import unspaced
+from mega_data_factory.operators.unicode_words import UnicodeWords, load
+from mega_data_factory.operators.words import Words
+
+WORDS = ("whitespace", "unicode")
+
+
+def check_words(words: object) -> str:
+    """One of `WORDS`."""
+    return check_choice("words", words, WORDS)
+
+
+def words_of(words: str) -> Callable[[pl.Series], Words]:
+    """Return what cuts a String series into words; null has none.
+
+    Args:
+        words: one of `WORDS`.
+    """
+    return UnicodeWords.of if words == "unicode" else Words.of
+
+
+def load_words(words: str) -> None:
+    """Load what `words_of` needs, so that the first batch does not wait for it.
+
+    Args:
+        words: one of `WORDS`.
+    """
+    if words == "unicode":
+        load()
+
+
+def notice_unspaced(operator: Operator, text: pl.Series, reasons: pa.Array | None = None) -> None:
+    """Count the texts in a script without spaces, for the finding about them.
+
+    Args:
+        operator: notices them.
+        text: String series; null is in no script.
+        reasons: string array, null where a record stays; None where nothing is rejected.
+    """
+    found = unspaced(text)
+    if not found.any():
+        return
+    operator.notice(UNSPACED_RECORDS, int(np.count_nonzero(found)))
+    if reasons is not None:
+        rejected = pc.is_valid(reasons).to_numpy(zero_copy_only=False)
+        operator.notice(UNSPACED_REJECTS, int(np.count_nonzero(found & rejected)))

@@ -1,0 +1,158 @@
+"""Bases of the filters that count words: how words are found, and limits that differ by language."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from mega_data_factory.framework.contracts import Judgement, OperatorContext
+from mega_data_factory.operators.columns import text_of
+from mega_data_factory.operators.languages import LANGUAGES, PUBLISHED_LIMITS
+from mega_data_factory.operators.parameters import check_choice
+from mega_data_factory.operators.scripts import languages_by_script
+from mega_data_factory.operators.text_filter import TextFilter
+from mega_data_factory.operators.word_choice import check_words, load_words, notice_unspaced, words_of
+from mega_data_factory.operators.words import Words
+
+
+class WordFilter(TextFilter):
+    """Judges records by the words of one text column.
+
+    Args:
+        text_column: column that holds the text.
+        words: one of `WORDS`.
+    """
+
+    def __init__(self, *, text_column: str, words: str) -> None:
+        super().__init__(text_column=text_column)
+        self.words = check_words(words)
+
+    def setup(self, context: OperatorContext) -> None:
+        """Load the dictionaries."""
+        super().setup(context)
+        if self.counts_words:
+            load_words(self.words)
+
+    def judge(self, table: pa.Table) -> Judgement:
+        """Reject every record whose text is null or fails a rule.
+
+        Raises:
+            ConfigError: the table has no such text column.
+        """
+        text = text_of(table, self.text_column)
+        judgement = self.judge_texts(text)
+        if self.counts_words and self.words == "whitespace":
+            notice_unspaced(self, text, judgement.reason)
+        return judgement
+
+    @property
+    def counts_words(self) -> bool:
+        """Whether it counts words, as its parameters are."""
+        return True
+
+    def words_of(self, text: pl.Series) -> Words:
+        """Cut a String series into words; null has none."""
+        return words_of(self.words)(text)
+
+
+class LanguageLimits(WordFilter):
+    """Judges records by limits that differ by language.
+
+    The limits of a language are a filter of the same class: with the published limits of the language, over them the
+    parameters as given, over them those given for the language.
+
+    Args:
+        text_column: column that holds the text.
+        words: one of `WORDS`.
+        language: one of `LANGUAGES`, which all texts are in; None for the one of each text's script.
+        limits_by_language: language → parameters of the filter.
+
+    Raises:
+        ValueError: a parameter is wrong, also one that is given for a language.
+    """
+
+    __signature__: ClassVar[inspect.Signature]
+    _given: Mapping[str, Any]
+
+    def __init_subclass__(cls) -> None:
+        """Show the parameters of `__init__`, which `__new__` would hide."""
+        super().__init_subclass__()
+        _, *own = inspect.signature(cls.__init__).parameters.values()
+        cls.__signature__ = inspect.Signature(own)
+
+    def __new__(cls, **given: Any) -> Self:
+        """Remember which parameters were given: those win over what is published for a language."""
+        self = super().__new__(cls)
+        self._given = given
+        return self
+
+    def __init__(
+        self, *, text_column: str, words: str, language: str | None, limits_by_language: Mapping[str, Any] | None
+    ) -> None:
+        super().__init__(text_column=text_column, words=words)
+        self.language = None if language is None else check_choice("language", language, LANGUAGES)
+        limits = check_limits_by_language(limits_by_language, self._own_parameters())
+        if self.words == "whitespace" and (self.language or limits):
+            name = "language" if self.language else "limits_by_language"
+            raise ValueError(f"{name} needs `words: unicode`: its limits are for words of that kind")
+        self._of_language: dict[str, LanguageLimits] = {}
+        if self.words == "unicode" and (self.language, limits) != ("en", {}):
+            for name in [self.language] if self.language else LANGUAGES:
+                self._of_language[name] = self._with_limits_of(name, limits.get(name, {}))
+
+    def judge_texts(self, text: pl.Series) -> Judgement:
+        """Judge the texts of every language by its own limits."""
+        if not self._of_language:
+            return super().judge_texts(text)
+        if self.language:
+            return self._of_language[self.language].judge_texts(text)
+        languages = np.array(languages_by_script(text), dtype=object)
+        rows = {name: np.flatnonzero(languages == name) for name in LANGUAGES}
+        parts = [(self._of_language[name].judge_texts(text.gather(at)), at) for name, at in rows.items() if len(at)]
+        return _merged(parts) if parts else super().judge_texts(text)
+
+    def _with_limits_of(self, language: str, own: Mapping[str, Any]) -> LanguageLimits:
+        published = PUBLISHED_LIMITS.get(language, {})
+        parameters = self._own_parameters()
+        limits = {name: value for name, value in published.items() if name in parameters}
+        shared = {name: value for name, value in self._given.items() if name != "limits_by_language"}
+        try:
+            return type(self)(**(limits | shared | dict(own) | {"language": "en"}))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"with the limits for language {language}: {error}") from error
+
+    def _own_parameters(self) -> set[str]:
+        return set(type(self).__signature__.parameters) - {"text_column", "words", "language", "limits_by_language"}
+
+
+def check_limits_by_language(limits: object, parameters: set[str]) -> dict[str, Mapping[str, Any]]:
+    """A mapping from languages to parameters of the filter.
+
+    Args:
+        limits: what was given; None for none.
+        parameters: those that may be given for a language.
+    """
+    if limits is None:
+        return {}
+    if not isinstance(limits, Mapping):
+        raise ValueError(f"limits_by_language is {limits!r}, not a mapping from a language to parameters")
+    for language, own in limits.items():
+        check_choice("limits_by_language", language, LANGUAGES)
+        if not isinstance(own, Mapping) or not own.keys() <= parameters:
+            raise ValueError(
+                f"limits_by_language[{language}] is {own!r}, not a mapping of these parameters to values: "
+                f"{', '.join(sorted(parameters))}"
+            )
+    return dict(limits)
+
+
+def _merged(parts: list[tuple[Judgement, np.ndarray[Any, np.dtype[np.int64]]]]) -> Judgement:
+    """Put judgements of some rows each together, in the order of the rows."""
+    order = pa.array(np.argsort(np.concatenate([rows for _, rows in parts])))
+    columns = ([getattr(judgement, name) for judgement, _ in parts] for name in ("reason", "score", "threshold"))
+    return Judgement(*(pa.concat_arrays(column).take(order) for column in columns))
