@@ -34,13 +34,21 @@ def _screen(progress: Progress, width: int = 120, *, after: float = 10.0) -> str
 
 def test_a_stage_has_its_records_pace_pool_and_time_left() -> None:
     """A row tells records, rate over the last seconds, pass rate, workers, backlog and time left."""
-    progress = Progress(records_read=1_000, records_written=450, elapsed=10.0, share=0.25, stages=_STAGES)
+    progress = Progress(
+        records_read=1_000, records_passed=450, records_written=450, elapsed=10.0, share=0.25, stages=_STAGES
+    )
     head, *_, clean, judge = _screen(progress).splitlines()
     assert head == "1,000 read, 450 written; 100 /s, 10 s; 25.0 %, 30 s left"
     assert clean.split()[0] == "clean"
     assert clean.split()[2:] == ["1,000", "100", "/s", "90.0", "%", "2", "3", "30", "s"]
     assert judge.startswith("judge [x]")
     assert judge.split()[-4:] == ["4", "-", "30", "s"]
+
+
+def test_what_waits_for_its_file_is_named() -> None:
+    """Before the first file "0 written" alone would look as if nothing came out."""
+    progress = Progress(records_read=1_000, records_passed=600, elapsed=10.0, stages=_STAGES)
+    assert _screen(progress).startswith("1,000 read, 0 written, 600 passed (not yet in a file); ")
 
 
 def test_where_the_end_is_unknown_no_time_is_promised() -> None:

@@ -96,14 +96,15 @@ class LiveScreen:
         elapsed = moment - self._started
         left = self.seconds_left
         done = f"; {percent(100 * self._done)}, {whole_seconds(left)} left" if left is not None else ""
+        waiting = f", {count(now.records_waiting)} passed (not yet in a file)" if now.records_waiting else ""
         return Text.assemble(
             (count(now.records_read), "bold"),
             " read, ",
             (count(now.records_written), "bold"),
-            f" written; {rate(self._rates.of('', moment))}, {whole_seconds(elapsed)}",
+            " written",
+            waiting,
+            f"; {rate(self._rates.of('', moment))}, {whole_seconds(elapsed)}",
             done,
-            no_wrap=True,
-            overflow="ellipsis",
         )
 
     def _stages(self, now: float, width: int) -> Table:

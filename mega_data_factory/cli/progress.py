@@ -23,10 +23,14 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 def progress_line(progress: Progress) -> str:
-    """`12,000 read, 8,431 written, 3,569 rejected; 3,214 /s, 4.0 s`, and errors where there are any."""
+    """Return `12,000 read, 8,000 written, 431 passed (not yet in a file), 3,569 rejected; 3,214 /s, 4.0 s`.
+
+    Errors and dead letters are named where there are any.
+    """
     parts = [
         f"{count(progress.records_read)} read",
         f"{count(progress.records_written)} written",
+        *([f"{count(progress.records_waiting)} passed (not yet in a file)"] if progress.records_waiting else []),
         f"{count(progress.records_rejected)} rejected",
     ]
     if progress.record_errors:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE, uncommitted_cell, uncommitted_words
 from mega_data_factory.cli.fitting import fitted, left_out_note, plain_table
 from mega_data_factory.cli.summary import RunReport
 from mega_data_factory.framework.metrics.models import OperatorMetrics, StageMetrics
@@ -45,6 +46,14 @@ _COLUMNS = (
     _Column("p99", lambda o: seconds(o.p99_latency), _nothing, goes=4),
 )
 _UNMATCHED = _Column("not matched", lambda o: count(o.unmatched_records), _nothing)
+_UNCOMMITTED = _Column(
+    COLUMN,
+    lambda o: uncommitted_cell(o.uncommitted_input_records, o.uncommitted_output_records, o.uncommitted_time),
+    lambda s: uncommitted_cell(s.uncommitted_input_records, s.uncommitted_output_records),
+)
+_COUNTS = 4
+"""The first columns, which are counts."""
+
 _REASON = "top reason"
 
 
@@ -56,12 +65,14 @@ def report_table(report: RunReport, width: int) -> RenderableType:
         width: columns of the screen.
     """
     columns = list(_COLUMNS)
+    notes = ["busy: seconds over all workers, of a stage its busiest worker; p50 to p99: time per record"]
+    if any(stage.uncommitted_input_records for stage in report.stages):
+        columns.insert(_COUNTS, _UNCOMMITTED)
+        notes.insert(0, NOTE)
     if any(row.unmatched_records for row in report.operators):
         columns.insert(2, _UNMATCHED)
-    table, left_out = fitted(columns, lambda columns: _table(report, columns), width)
-    notes = ["busy: seconds over all workers, of a stage its busiest worker; p50 to p99: time per record"]
-    if _UNMATCHED in columns:
         notes.append("not matched: records of `out` that passed untouched because of the operator's `when`")
+    table, left_out = fitted(columns, lambda columns: _table(report, columns), width)
     notes += left_out_note(left_out)
     return Group(table, *(Text(note, style="dim") for note in notes))
 
@@ -98,6 +109,8 @@ def summary(report: RunReport) -> Iterator[Text]:
         f"{count(run.total_output_records)} written ({percent(run.overall_pass_rate)}) "
         f"in {plural(run.output_files, 'file')}, {size(run.output_bytes)}; {rate(run.avg_throughput)}"
     )
+    if waiting := uncommitted_words(asdict(run)):
+        yield Text(waiting, style="yellow")
     yield Text(report.books(), style={True: "green", False: "bold red", None: "yellow"}[report.balanced])
     if shares := report.busy_shares():
         yield Text(f"time spent: {', '.join(f'{name} {percent(100 * s)}' for name, s in shares[:_SHARES])}")

@@ -23,7 +23,6 @@ from mega_data_factory.framework.contracts import Loader
 from mega_data_factory.framework.engines.ray_environment import prepare_ray
 from mega_data_factory.framework.engines.run import Engine, Event, RunSettings, SplitsListed
 from mega_data_factory.framework.metrics import MetricsCollector
-from mega_data_factory.framework.metrics.exporting import Flight
 from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.output import OutputFolder, write_exclusions
 from mega_data_factory.framework.plan import Plan, make_plan
@@ -273,6 +272,7 @@ class Executor:
             self.books.splits = self._splits.count
         elif isinstance(event, StagedBatch):
             self._tally.add(event)
+            self._recorder.note_passed(event)
             self._errors.check_batch(event)
         elif self.books.commit(event):
             self._recorder.commit(event.batch)
@@ -283,7 +283,7 @@ class Executor:
     def _progress(self, engine: Engine, started: float) -> Progress:
         loads = engine.loads()
         backlogs = {name: load.backlog for name, load in loads.items()}
-        self._recorder.flight = Flight(self._tally.read - self.books.read, backlogs)
+        self._recorder.backlogs = backlogs
         stages = [
             self._tally.stage_progress(stage.name, loads.get(stage.name))
             for stage in self.plan.stages

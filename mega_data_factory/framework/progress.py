@@ -83,6 +83,11 @@ class Progress:
     reasons: Mapping[str, int] = field(default_factory=dict)
     last_error: Exclusion | None = None
 
+    @property
+    def records_waiting(self) -> int:
+        """Records that have passed all stages and are in no finished file yet."""
+        return max(0, self.records_passed - self.records_written)
+
 
 @dataclass
 class StageTally:

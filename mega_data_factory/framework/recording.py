@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from mega_data_factory.errors import MdfError
-from mega_data_factory.framework.batch import Batch
+from mega_data_factory.framework.batch import Batch, StagedBatch
 from mega_data_factory.framework.books import Books
 from mega_data_factory.framework.metrics import (
     IntervalSampler,
@@ -45,14 +45,16 @@ class Recorder:
         finished: whether the run has come to its end, so that everything planned must be in the books.
         failure: why the metrics of the end could not be written; None when they were.
         nodes: takes samples of the nodes under the run; None when they are not wanted.
-        flight: what is on its way, as far as the engine knows.
+        backlogs: batches that wait for each stage or that its workers hold, as far as the engine knows.
     """
 
     def __init__(self, plan: Plan, collector: MetricsCollector, books: Books, version: str) -> None:
         self.finished = False
         self.failure: MdfError | None = None
         self.nodes: NodeBuffer | None = None
-        self.flight = Flight()
+        self.backlogs: Mapping[str, int] = {}
+        self._passed: dict[str, StagedBatch] = {}  # in no file yet, by id of the batch
+        self._passed_input = self._passed_output = 0
         self._began: datetime | None = None
         self._begins: dict[tuple[str, str], datetime] = {}
         self._seconds = 0.0
@@ -115,9 +117,21 @@ class Recorder:
                 self._retain()
             self._exports.finish()
 
+    def note_passed(self, staged: StagedBatch) -> None:
+        """Take the metrics of a batch that has passed all stages: they are kept apart until it is committed."""
+        self._passed[staged.batch.id] = staged
+        self._passed_input += staged.batch.records
+        self._passed_output += staged.records
+        self._collector.enter_batch(BatchEntry((), self._uncommitted(), passed=staged.batch.metrics))
+
     def commit(self, batch: Batch) -> None:
         """Take the metrics of a committed batch."""
-        self._collector.enter_batch(BatchEntry(batch.metrics, self._booked()))
+        settled: Sequence[OperatorMetrics] = ()
+        if staged := self._passed.pop(batch.id, None):
+            self._passed_input -= staged.batch.records
+            self._passed_output -= staged.records
+            settled = staged.batch.metrics
+        self._collector.enter_batch(BatchEntry(batch.metrics, self._booked(), settled=settled))
         self._note_begins(batch.metrics)
         if self._samples is not None:
             self._samples.add(batch.metrics)
@@ -218,6 +232,13 @@ class Recorder:
             "loader_seconds": books.loader_seconds,
             "writer_seconds": books.writer_seconds,
             "export_failures": self._exports.failures,
+            **self._uncommitted(),
+        }
+
+    def _uncommitted(self) -> dict[str, int]:
+        return {
+            "uncommitted_input_records": self._passed_input,
+            "uncommitted_output_records": self._passed_output,
         }
 
     def _close_books(self, totals: RunTotals) -> None:
@@ -262,7 +283,8 @@ class Recorder:
         run.heartbeat = utc_now()
         run.flush_failures = 0 if self._flusher is None else self._flusher.failures
         nodes = self.nodes.newest() if self.nodes else ()
+        flight = Flight(run.uncommitted_input_records or 0, self.backlogs)
         path = None if self._flusher is None else self._settings.output_path
         return ExportSnapshot(
-            run, snapshot.stages, operators, nodes, health, self.flight, dict(self._begins), metrics_path=path
+            run, snapshot.stages, operators, nodes, health, flight, dict(self._begins), metrics_path=path
         )

@@ -12,6 +12,7 @@ import yaml
 from mega_data_factory.analytics.bottleneck import find_bottleneck
 from mega_data_factory.analytics.comparison import Comparison, compare
 from mega_data_factory.analytics.findings import Finding, find
+from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE
 from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
@@ -82,6 +83,7 @@ class Document:
     def context(self) -> dict[str, Any]:
         """Return the variables of the template."""
         recording, comparison = self.recording, self.comparison
+        columns, rows = tables.operator_table(recording.stages)
         return {
             "run": recording.run,
             "run_id": recording.run_id,
@@ -91,8 +93,9 @@ class Document:
             "checked": [finding for finding in self.findings if finding.severity == "good"],
             "tiles": tables.tiles(recording),
             "charts": self.charts,
-            "operator_columns": tables.operator_columns(recording.stages),
-            "operators": tables.operator_rows(recording.stages),
+            "operator_columns": columns,
+            "operators": rows,
+            "uncommitted": NOTE if COLUMN in columns else "",
             "reasons": tables.reason_rows(flow_of(recording)),
             "custom_columns": tables.CUSTOM_COLUMNS,
             "custom": tables.custom_rows(recording),

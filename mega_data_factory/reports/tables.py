@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mega_data_factory.analytics.comparison import Comparison, OperatorDifference
+from mega_data_factory.analytics.findings.uncommitted import COLUMN, uncommitted_cell
 from mega_data_factory.analytics.runs.custom import custom_metrics
 from mega_data_factory.analytics.runs.exits import ExitDifference
 from mega_data_factory.analytics.runs.flow import Flow, flow_of
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
-from mega_data_factory.visualization.formats import count, moment, number, percent, plural, rate, seconds, size
+from mega_data_factory.visualization.formats import NOTHING, count, moment, number, percent, plural, rate, seconds, size
 
 MOST_REASONS = 60
 
@@ -62,6 +63,28 @@ def operator_columns(stages: Sequence[StageTotals]) -> list[str]:
 
 def _have_conditions(stages: Sequence[StageTotals]) -> bool:
     return any(operator.unmatched for stage in stages for operator in stage.operators)
+
+
+def operator_table(stages: Sequence[StageTotals]) -> tuple[Sequence[str], list[Row]]:
+    """Return the columns, and the rows of stages and, below each, its operators.
+
+    What is in no file yet has a column of its own where there is such a record.
+    """
+    columns, rows = operator_columns(stages), operator_rows(stages)
+    cells = [cell for stage in stages for cell in _uncommitted_cells(stage)]
+    if any(cell != NOTHING for cell in cells):
+        at = columns.index("pass")  # behind the counts
+        columns.insert(at, COLUMN)
+        rows = [
+            replace(row, cells=[*row.cells[:at], cell, *row.cells[at:]]) for row, cell in zip(rows, cells, strict=True)
+        ]
+    return columns, rows
+
+
+def _uncommitted_cells(stage: StageTotals) -> Iterator[str]:
+    yield uncommitted_cell(stage.operators[0].uncommitted_input, stage.operators[-1].uncommitted_output)
+    for o in stage.operators:
+        yield uncommitted_cell(o.uncommitted_input, o.uncommitted_output, o.uncommitted_busy)
 
 
 def operator_rows(stages: Sequence[StageTotals]) -> list[Row]:
@@ -132,9 +155,12 @@ def tiles(recording: Recording) -> list[Tile]:
     busy = sum(stage.busy for stage in recording.stages)
     balanced = run.get("balanced")
     difference = run.get("unbalanced_records")
+    waiting = run.get("uncommitted_input_records")
+    apart = f"passed all stages, {count(run.get('uncommitted_output_records'))} to be written"
     return [
         Tile("read", count(read), _planned(run.get("planned_records"), read)),
         Tile("kept", count(written), f"{percent(100 * written / read if read else None)} of what was read"),
+        *([Tile(COLUMN, f"+ {count(waiting)}", apart)] if waiting else []),
         Tile("throughput", rate(read / recording.seconds if recording.seconds else None), "records read, whole run"),
         Tile("duration", seconds(recording.seconds), f"{seconds(busy)} of work in stages"),
         Tile(

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,12 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
+from mega_data_factory.analytics.findings import find
+from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.cli import main
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.executor import Executor
-from mega_data_factory.framework.metrics import schema
+from mega_data_factory.framework.metrics import MetricsReader, schema
 from mega_data_factory.framework.metrics.fields import utc_now
 from tests.engines.running import Pipeline, fake, jsonl, stage
 
@@ -103,6 +107,65 @@ def test_a_run_can_be_read_while_it_goes_on(tmp_path: Path) -> None:
     assert all(row["planned_records"] >= row["committed_records"] for row in seen)
 
 
+def one_file(folder: Path, rows: int) -> Pipeline:
+    """As `pipeline`, but everything goes into one file at the end."""
+    made = pipeline(folder, fake("ShortFilter", min_length=48), fake("Slow", seconds=0.05), rows=rows)
+    return replace(made, writer={"params": {"max_file_seconds": 600}})
+
+
+def uncommitted(folder: Path) -> list[tuple[int, int]]:
+    """Return input and output of what has passed and is in no file: of the run, its stage, its first operator."""
+    kinds = {kind: table(folder, kind)[0] for kind in ("runs", "stages", "operators")}
+    return [(row["uncommitted_input_records"], row["uncommitted_output_records"]) for row in kinds.values()]
+
+
+def test_what_has_passed_is_told_before_the_first_file(tmp_path: Path) -> None:
+    """On all levels, beside the committed numbers, which are zeros still; when the file is there, among them only."""
+    metrics = tmp_path / "metrics"
+    executor = Executor(one_file(tmp_path, rows=200).config())
+    seen = []
+    for progress in executor.execute():
+        if 100 <= progress.records_read < 200 and not seen:
+            assert progress.records_waiting == progress.records_passed > 0 == progress.records_written
+            eventually(lambda: (table(metrics, "runs")[0]["uncommitted_input_records"] or 0) >= 100)
+            levels = MetricsReader(metrics).levels(executor.run_id)
+            run, (stage_row,), first = levels.run, levels.stages.to_pylist(), levels.operators.to_pylist()[0]
+            seen = [
+                (row["uncommitted_input_records"], row["uncommitted_output_records"]) for row in (run, stage_row, first)
+            ]
+            assert [run["total_input_records"], stage_row["input_records"], first["input_records"]] == [0, 0, 0]
+            assert first["uncommitted_time"] > 0
+            assert "passed all stages" in " ".join(
+                finding.detail for finding in find(Recording.of_levels(MetricsReader(metrics), levels))
+            )
+    assert len(set(seen)) == 1
+    assert seen[0][0] > seen[0][1] > 0
+    assert uncommitted(metrics) == [(0, 0)] * 3
+    run = run_row(metrics)
+    assert (run["total_input_records"], run["balanced"]) == (200, True)
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_killed_before_its_first_file(
+    tmp_path: Path, python_path: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What had passed stays in the row, and is shown with what it is, not as zeros."""
+    metrics = tmp_path / "metrics"
+    process = driver(one_file(tmp_path, rows=5000).config(), python_path, "stays")
+    try:
+        eventually(lambda: any((row["uncommitted_input_records"] or 0) > 100 for row in table(metrics, "runs")))
+    finally:
+        process.kill()
+        process.wait()
+    (entered, left), *_ = uncommitted(metrics)
+    run = run_row(metrics)
+    assert run["total_input_records"] == run["committed_records"] == 0 < left < entered
+    assert main(["runs", "show", "latest", "--metrics", str(metrics)]) == 0
+    shown = capsys.readouterr().out
+    assert f"{entered:,} → {left:,}" in shown
+    assert f"{entered:,} more records" in shown
+
+
 @pytest.mark.slow
 def test_an_exception_in_an_operator(tmp_path: Path) -> None:
     """`failed`, with the error, and what was committed before it."""
@@ -145,6 +208,9 @@ def test_ctrl_c(tmp_path: Path) -> None:
 
 _CALLER = """
 import json, os, sys
+from mega_data_factory.analytics.findings import find
+from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.cli import main
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.executor import Executor
 steps = Executor(json.loads(sys.argv[1])).execute()

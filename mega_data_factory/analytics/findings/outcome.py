@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mega_data_factory.analytics.findings.finding import Finding
+from mega_data_factory.analytics.findings.uncommitted import uncommitted_words
 from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
@@ -19,7 +20,10 @@ def ending(recording: Recording, _: Past) -> Iterator[Finding]:
     run, status = recording.run, recording.run.get("status")
     written = run.get("committed_records") or run.get("total_output_records") or 0
     so_far = f"{plural(written, 'record')} had been committed after {seconds(recording.seconds)}"
+    if waiting := uncommitted_words(run):
+        so_far += f"; {waiting}"
     evidence = {"status": status, "committed_records": written}
+    evidence["uncommitted_input_records"] = run.get("uncommitted_input_records")
     go_on = f"`mdf run --config FILE --resume {recording.run_id}` resumes it from what was committed."
     if status == "failed":
         detail = f"{run.get('error') or 'No reason was recorded'}. {so_far[0].upper()}{so_far[1:]}."
@@ -72,7 +76,7 @@ def nothing(recording: Recording, _: Past) -> Iterator[Finding]:
     """A run that read or kept nothing."""
     run, flow = recording.run, flow_of(recording)
     read, written = flow.read, flow.written
-    if run.get("status") == "running":
+    if run.get("status") == "running" or run.get("uncommitted_input_records"):
         return
     if not read:
         yield Finding(

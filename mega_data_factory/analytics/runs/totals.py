@@ -57,6 +57,8 @@ class OperatorTotals:
         reasons: records rejected, by reason, the most first.
         buckets, counts: histogram of seconds per record: sorted bucket numbers and records in each, shape (b,).
         unmatched: Records of the output that did not match the operator's condition.
+        uncommitted_input, uncommitted_output, uncommitted_busy: records and seconds of batches that have passed all
+            stages and are in no file yet; in no other number.
     """
 
     stage: str
@@ -74,6 +76,9 @@ class OperatorTotals:
     buckets: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     unmatched: int = 0
+    uncommitted_input: int = 0
+    uncommitted_output: int = 0
+    uncommitted_busy: float = 0.0
 
     @property
     def label(self) -> str:
@@ -183,6 +188,9 @@ def _merged(
         buckets=buckets,
         counts=counts,
         unmatched=total["unmatched_records"],
+        uncommitted_input=sum(row["uncommitted_input_records"] or 0 for row in rows),
+        uncommitted_output=sum(row["uncommitted_output_records"] or 0 for row in rows),
+        uncommitted_busy=sum(row["uncommitted_time"] or 0.0 for row in rows),
     )
 
 

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE, uncommitted_cell
 from mega_data_factory.cli.advice import advice
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
 from mega_data_factory.cli.fitting import fitted, left_out_note, plain_table
@@ -106,12 +107,15 @@ def list_runs(metrics: str, wanted: Wanted, *, limit: int, as_json: bool) -> int
     if not len(matching):
         console.print(f"no matching run ({count(len(runs))} in {escape(metrics)})")
         return SUCCESS
-    made, left_out = fitted(_COLUMNS, lambda columns: _table(shown, columns), console.width)
+    columns: Sequence[_Column] = _COLUMNS
+    if any(row["uncommitted_input_records"] for row in shown):
+        columns = (*_COLUMNS[:_COUNTED], _UNCOMMITTED, *_COLUMNS[_COUNTED:])
+    made, left_out = fitted(columns, lambda columns: _table(shown, columns), console.width)
     console.print(made)
     for row in shown:
         if row["error"]:
             console.print(Text.assemble((f"{row['run_id']}: ", "dim"), row["error"]), soft_wrap=True)
-    notes = left_out_note(left_out)
+    notes = [*([] if columns is _COLUMNS else [NOTE]), *left_out_note(left_out)]
     if len(shown) < len(matching):
         notes.insert(0, f"the newest {count(len(shown))} of {plural(len(matching), 'run')}; --limit 0 lists all")
     for note in notes:
@@ -142,6 +146,12 @@ _COLUMNS = (
     _Column("rate", lambda row: rate(row["avg_throughput"]), goes=3),
     _Column("errors", lambda row: count(row["total_errors"]), goes=2),
     _Column("engine", lambda row: escape(row["engine"] or ""), goes=1, right=False),
+)
+_COUNTED = 7
+"""The columns up to the counts of records."""
+
+_UNCOMMITTED = _Column(
+    COLUMN, lambda row: uncommitted_cell(row["uncommitted_input_records"], row["uncommitted_output_records"])
 )
 
 

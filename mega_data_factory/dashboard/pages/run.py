@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from dash import html
 from dash.development.base_component import Component
 
+from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE
 from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import StageTotals
@@ -93,21 +94,26 @@ def _figure(view: View, document: Document, chart: str, label: str) -> Component
 
 
 def _tables(recording: Recording, document: Document) -> Iterator[Component]:
-    rows = tables.operator_rows(recording.stages)
+    columns, rows = tables.operator_table(recording.stages)
     if rows:
         links = [address for stage in recording.stages for address in _addresses(recording.run_id, stage)]
-        shown = parts.stage_table("Stages and operators", tables.operator_columns(recording.stages), rows, links)
-        yield parts.section("Stages and operators", shown, note="Select a name to see its workers.")
+        note = "Select a name to see its workers." + (f" {NOTE}." if COLUMN in columns else "")
+        shown = parts.stage_table("Stages and operators", columns, rows, links)
+        yield parts.section(
+            "Stages and operators",
+            shown,
+            note=note,
+        )
     reasons = tables.reason_rows(flow_of(recording))
     if reasons:
-        columns = ("reason", "records", "of all that left")
+        headings = ("reason", "records", "of all that left")
         cells = ((operator, without_paths(reason), *rest) for operator, reason, *rest in reasons)
-        shown = parts.table("Reasons", columns, cells, first="operator", words=("reason",))
+        shown = parts.table("Reasons", headings, cells, first="operator", words=("reason",))
         yield parts.section("Rejects and errors by reason", shown)
     custom = tables.custom_rows(recording)
     if custom:
-        columns = tables.CUSTOM_COLUMNS
-        shown = parts.table("Custom metrics", columns, custom, first="operator", words=columns[:1])
+        headings = tables.CUSTOM_COLUMNS
+        shown = parts.table("Custom metrics", headings, custom, first="operator", words=headings[:1])
         yield parts.section("Custom metrics", shown)
     if document.errors is not None:
         yield parts.section("Errors", parts.error_table(document.errors))

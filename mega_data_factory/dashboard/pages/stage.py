@@ -52,10 +52,10 @@ def stage_of(recording: Recording, name: str) -> StageTotals:
 
 
 def _operators(recording: Recording, stage: StageTotals) -> Component:
-    rows = tables.operator_rows([stage])
+    columns, rows = tables.operator_table([stage])
     way = parts.run_path(recording.run_id, "stage", stage.name)
     links = [None, *(f"{way}/operator/{parts.quoted(operator.name)}" for operator in stage.operators)]
-    return parts.section("Operators", parts.stage_table("Operators", tables.operator_columns([stage]), rows, links))
+    return parts.section("Operators", parts.stage_table("Operators", columns, rows, links))
 
 
 def _figures(view: View, recording: Recording, stage: StageTotals) -> list[Component]:

@@ -18,6 +18,7 @@ from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetri
 from mega_data_factory.framework.metrics.redaction import without_credentials
 from mega_data_factory.framework.metrics.store.layout import check_run_id
 from mega_data_factory.framework.metrics.tracker import BatchEntry, OperatorTracker, RunTotals
+from mega_data_factory.framework.metrics.uncommitted import UncommittedLedger
 
 _FOLD_AT = 128
 """So many measurements wait at most before they are merged, whether anybody reads them or not."""
@@ -66,6 +67,7 @@ class MetricsCollector:
         self._pending: deque[OperatorTracker | OperatorMetrics | BatchEntry] = deque()
         self._folding = threading.Lock()
         self._rows: dict[tuple[str, ...], dict[str, OperatorMetrics]] = {}  # (stage, operator) → worker → row
+        self._uncommitted = UncommittedLedger()
         self._stages: dict[str, datetime] = {}
         self.writing_seconds = 0.0
         self.exporting_seconds = 0.0
@@ -176,6 +178,8 @@ class MetricsCollector:
             elif isinstance(item, BatchEntry):
                 for row in item.rows:
                     self._merge_row(row)
+                self._uncommitted.enter(item.passed)
+                self._uncommitted.settle(item.settled)
                 if self._totals is not None:
                     self._totals.set(**item.totals)
             else:
@@ -208,7 +212,8 @@ class MetricsCollector:
             return self._copied_rows()
 
     def _copied_rows(self) -> list[OperatorMetrics]:
-        return [row.copy() for workers in self._rows.values() for row in workers.values()]
+        committed = (row.copy() for workers in self._rows.values() for row in workers.values())
+        return list(self._uncommitted.put_into(committed, self.run_id))
 
     def drain_operator_metrics(self) -> list[OperatorMetrics]:
         """The rows since the last call, which are forgotten here: they travel on with the batch that they measure."""

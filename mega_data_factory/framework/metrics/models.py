@@ -39,6 +39,8 @@ class StageMetrics:
         error_count: records that raised and were set aside, over all operators.
         stage_index: place of the stage in the plan.
         rejected_records: records rejected, over all operators.
+        uncommitted_input_records, uncommitted_output_records: input of the first and output of the last operator by
+            batches that have passed all stages and are in no file yet; in no other number.
     """
 
     run_id: str
@@ -55,6 +57,8 @@ class StageMetrics:
     error_count: int = 0
     stage_index: int = 0
     rejected_records: int = 0
+    uncommitted_input_records: int = 0
+    uncommitted_output_records: int = 0
 
     def __post_init__(self) -> None:
         self.timestamp = naive(self.timestamp)
@@ -97,6 +101,8 @@ class StageMetrics:
             error_count=sum(row.error_count for row in rows),
             stage_index=min(row.stage_index for row in rows),
             rejected_records=sum(row.rejected_records for row in rows),
+            uncommitted_input_records=sum(row.uncommitted_input_records for row in operators[0]),
+            uncommitted_output_records=sum(row.uncommitted_output_records for row in operators[-1]),
         )
 
 
@@ -195,6 +201,9 @@ class RunMetrics:
         paths: where `output`, `errors`, `dead_letters` and `rejected_samples` go.
         processed_records: records of committed batches that went to operators; with those that were dead-lettered or
             could not be read they are all that was read.
+        uncommitted_input_records: records read whose batches have passed all stages and are in no file yet; in no other
+            number.
+        uncommitted_output_records: of these, records that wait to be written.
     """
 
     run_id: str
@@ -238,6 +247,8 @@ class RunMetrics:
     writer_errors: int = 0
     paths: dict[str, str] | None = None
     processed_records: int | None = None
+    uncommitted_input_records: int | None = None
+    uncommitted_output_records: int | None = None
 
     def __post_init__(self) -> None:
         self.start_time = naive(self.start_time)

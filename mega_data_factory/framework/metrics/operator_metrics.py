@@ -27,6 +27,9 @@ def _quantile(row: OperatorMetrics, q: float) -> float | None:
     return min(max(value, lower), upper)
 
 
+_UNCOMMITTED = ("uncommitted_input_records", "uncommitted_output_records", "uncommitted_time")
+
+
 @dataclass
 class OperatorMetrics(OperatorState):
     """One operator instance of one stage on one worker in one run.
@@ -59,6 +62,8 @@ class OperatorMetrics(OperatorState):
         rejected_reasons: records rejected, by reason.
         latency_histogram: seconds per record, weighted by records.
         unmatched_records: of the output, records that did not match the operator's condition and passed it untouched.
+        uncommitted_input_records, uncommitted_output_records, uncommitted_time: records offered, records passed on and
+            seconds busy of batches that have passed all stages and are in no file yet; in no other number.
     """
 
     __slots__ = ()  # they are in the base: a factory in place of a default leaves them visible
@@ -92,6 +97,9 @@ class OperatorMetrics(OperatorState):
     rejected_reasons: Packed[int] = Packed()
     latency_histogram: LatencyHistogram = field(default_factory=LatencyHistogram)
     unmatched_records: int = field(default_factory=int)
+    uncommitted_input_records: Derived[int] = Derived(lambda _: 0)  # most rows have none, and pay nothing for them
+    uncommitted_output_records: Derived[int] = Derived(lambda _: 0)
+    uncommitted_time: Derived[float] = Derived(lambda _: 0.0)
 
     def __post_init__(self) -> None:
         self.timestamp = naive(self.timestamp)
@@ -166,6 +174,9 @@ class OperatorMetrics(OperatorState):
         self.unmatched_records += other.unmatched_records
         self.total_time += other.total_time
         self.batches += other.batches
+        for name in _UNCOMMITTED if other._given else ():
+            if waiting := getattr(other, name):
+                setattr(self, name, getattr(self, name) + waiting)
         self.timestamp = max(self.timestamp, other.timestamp)
         if other._rejected_reasons:
             self._rejected_reasons = with_counts(self._rejected_reasons, other._rejected_reasons)
@@ -178,7 +189,8 @@ class OperatorMetrics(OperatorState):
             if not self.latency_histogram:
                 self.latency_histogram = self.weighed_histogram()
             self._min_latency, self._max_latency = self.min_latency, self.max_latency
-        self._given = None
+        if self._given:
+            self._given = {name: value for name, value in self._given.items() if name in _UNCOMMITTED} or None
 
     def _widen(self, lower: float | None, upper: float | None) -> None:
         self._min_latency = least(self._min_latency, lower)

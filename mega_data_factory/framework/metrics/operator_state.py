@@ -86,7 +86,7 @@ class OperatorState:
     """The storage of `OperatorMetrics`, below its fields.
 
     Attributes:
-        _given: derived values that somebody gave, which is rare; None where nobody did.
+        _given: derived values that were given, and uncommitted numbers, both of which are rare; None without any.
         _rejected_records, _min_latency, _max_latency: None until measured or given.
     """
 

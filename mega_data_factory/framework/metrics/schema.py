@@ -23,7 +23,8 @@ HISTORY: dict[int, str] = {
     4: "in runs the records that could not be written, and where the output is; `balanced` was `books_closed`, "
     "`unbalanced_records` was `books_difference`; in nodes the CPU that the run itself used; in runs "
     "`processed_records`, which holds what `committed_records` did: that is records in files now; "
-    "in operators the records that a condition let pass",
+    "in operators the records that a condition let pass; on three levels what has passed all stages and is in no file "
+    "yet",
 }
 """What each version of the files brought."""
 
@@ -81,6 +82,9 @@ OPERATORS = _table(
     ("rejected_reasons", _TEXT, "JSON object: records rejected, by reason"),
     ("latency_histogram", _HISTOGRAM, "records by bucket: (2^(bucket/64), 2^((bucket+1)/64)] seconds per record"),
     ("unmatched_records", _COUNT, "of the output, records that did not match `when` and passed untouched"),
+    ("uncommitted_input_records", _COUNT, "records offered by batches that passed all stages and are in no file yet"),
+    ("uncommitted_output_records", _COUNT, "records passed on by these batches; in no other column"),
+    ("uncommitted_time", _REAL, "seconds busy with these batches; in no other column"),
 )
 
 STAGES = _table(
@@ -98,6 +102,8 @@ STAGES = _table(
     ("error_count", _COUNT, "records that raised and were set aside, over all operators"),
     ("stage_index", pa.int32(), "place of the stage in the plan, from 0"),
     ("rejected_records", _COUNT, "records rejected, over all operators"),
+    ("uncommitted_input_records", _COUNT, "input of the first operator by batches that are in no file yet"),
+    ("uncommitted_output_records", _COUNT, "output of the last operator by these batches; in no other column"),
 )
 
 RUNS = _table(
@@ -139,11 +145,9 @@ RUNS = _table(
     ("export_failures", _COUNT, "how often metrics could not be exported to other systems while it ran"),
     ("writer_errors", _COUNT, "records that the writer could not write"),
     ("paths", _TEXT, "JSON object: where output, errors, dead letters and rejected samples go"),
-    (
-        "processed_records",
-        _COUNT,
-        "records of committed batches that went to operators: read, less unreadable and dead",
-    ),
+    ("processed_records", _COUNT, "records of committed batches that went to operators: neither unreadable nor dead"),
+    ("uncommitted_input_records", _COUNT, "records read whose batches passed all stages and are in no file yet"),
+    ("uncommitted_output_records", _COUNT, "of these, records that wait to be written; in no other column"),
 )
 
 SAMPLES = _table(
