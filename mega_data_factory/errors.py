@@ -86,6 +86,12 @@ class OutputError(MdfError):
     slug = "output-unwritable"
 
 
+class StoreSilentError(InputError, OutputError):
+    """An object store does not answer, however often it is asked, when something is read or written."""
+
+    slug = "store-silent"
+
+
 class OperatorError(MdfError):
     """A record made an operator raise, and `executor.on_error` is `fail`."""
 

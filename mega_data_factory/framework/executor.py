@@ -14,7 +14,7 @@ from types import GeneratorType
 from typing import Any
 
 from mega_data_factory import __version__, storage
-from mega_data_factory.errors import ConfigError, InputError, ResumeError
+from mega_data_factory.errors import ConfigError, InputError, MdfError, ResumeError, StoreSilentError
 from mega_data_factory.framework import places
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.books import Books
@@ -88,7 +88,7 @@ class Executor:
         self._loader = loader
         self._tally = Tally()
         self._life: Life | None = None
-        self._started = False
+        self._started = self._given_up = False
         self._output = OutputFolder.of(self.plan, self.run_id)
         options = self.plan.writer_options
         folder = storage.local_path(self._output.path) if storage.is_local(self._output.path) else None
@@ -109,6 +109,8 @@ class Executor:
         """Whether the run has begun, has not completed, and another executor can go on with it."""
         if self._life is None:
             return False
+        if self._given_up:  # its log is there, and will be read when the store answers again
+            return True
         try:
             check_resumable(self.plan, self.run_id)
         except ResumeError:
@@ -210,14 +212,15 @@ class Executor:
                 yield self._progress(engine, started)
                 self._errors.check_limit(self._tally, final=False)
             self._errors.check_limit(self._tally, final=True)
-        except BaseException:
+        except BaseException as error:
             events.close()
-            self._salvage(engine)
+            # where the store of the output does not answer it has been asked often enough
+            self._given_up = isinstance(error, StoreSilentError) and not storage.is_local(self._output.path)
+            if not self._given_up:
+                self._salvage(engine)
+            self._wind_up(engine, life, error)
             raise
-        finally:
-            engine.close()
-            life.tidy()
-            self._write_rejected_samples()
+        self._wind_up(engine, life)
         if self.books.read:  # a source that holds nothing, a disk that is not mounted, must not cost the last output
             life.replace_earlier()
         self._recorder.finished = True
@@ -310,6 +313,18 @@ class Executor:
                 self._take(record)
         except Exception as error:  # noqa: BLE001 - the error that ended the run is the one to report
             log.warning("what had passed the last stage could not be written: %s", error)
+
+    def _wind_up(self, engine: Engine, life: Life, failure: BaseException | None = None) -> None:
+        """End the engine, remove what is not committed, write samples; what fails here does not hide a failure."""
+        try:
+            engine.close()
+            if not self._given_up:
+                life.tidy()
+            self._write_rejected_samples()
+        except MdfError as error:
+            if failure is None:
+                raise
+            log.warning("what is not committed could not be cleared away: %s", error)
 
     def _write_rejected_samples(self) -> None:
         samples = self._samples.samples()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from mega_data_factory.errors import InputError, MdfError
+from mega_data_factory.errors import InputError, MdfError, StoreSilentError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -25,6 +25,10 @@ _STORE_CLIENTS = frozenset(
     {"adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "huggingface_hub", "httpx", "requests"}
 )
 """Packages that speak to object stores, and raise exceptions of their own when one does not answer."""
+
+
+class StoreSilent(OSError):
+    """An object store has not answered, however often it was asked."""
 
 
 def is_local(uri: Location) -> bool:
@@ -71,13 +75,30 @@ def file_system(uri: Location, kind: type[MdfError] = InputError) -> tuple[Abstr
     Raises:
         kind: the protocol is unknown or its package is missing.
     """
+    text = os.fspath(uri)
+    try:
+        fs, path = _patient_s3(text, kind) if text.startswith(("s3://", "s3a://")) else _of_fsspec(text)
+    except (ImportError, ValueError) as error:
+        raise kind(f"{uri}: {error}", hint=_package_hint(text)) from error
+    return fs, path
+
+
+def _of_fsspec(uri: str) -> tuple[AbstractFileSystem, str]:
     import fsspec
 
+    return cast("tuple[AbstractFileSystem, str]", fsspec.core.url_to_fs(uri, use_listings_cache=False))
+
+
+def _patient_s3(uri: str, kind: type[MdfError]) -> tuple[AbstractFileSystem, str]:
+    from mega_data_factory.storage.s3 import Patience, PatientS3
+
     try:
-        fs, path = fsspec.core.url_to_fs(os.fspath(uri), use_listings_cache=False)
-    except (ImportError, ValueError) as error:
-        raise kind(f"{uri}: {error}", hint=_package_hint(os.fspath(uri))) from error
-    return fs, cast("str", path)
+        patience = Patience.from_environment()
+    except ValueError as error:
+        raise kind(str(error)) from error
+    options = PatientS3._get_kwargs_from_urls(uri)
+    fs = PatientS3(patience=patience, use_listings_cache=False, **options)
+    return fs, PatientS3._strip_protocol(uri)
 
 
 def _package_hint(uri: str) -> str:
@@ -93,10 +114,13 @@ def failure(kind: type[MdfError], uri: Location, error: BaseException, doing: st
     hints: dict[type[BaseException], str] = {
         FileNotFoundError: "check the spelling; relative paths start at the working folder",
         PermissionError: "check who owns it, and the rights of its folders",
+        StoreSilent: "check network and endpoint; MDF_STORE_TIMEOUT and MDF_STORE_ATTEMPTS say how long to wait",
     }
     hint = next((text for cls, text in hints.items() if isinstance(error, cls)), None)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         hint = "free some space, or write elsewhere"
+    if isinstance(error, StoreSilent):
+        kind = StoreSilentError
     return kind(f"cannot {doing} {printable(uri)}: {reason}", hint=hint)
 
 

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 from mega_data_factory.errors import OutputError
 from mega_data_factory.storage.location import (
     Location,
+    StoreSilent,
     explained,
     failure,
     file_system,
@@ -24,6 +25,9 @@ from mega_data_factory.storage.location import (
 
 _VISIBLE_ON_CLOSE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss"})
 """Object stores: an upload appears under its name when it is complete, and not before."""
+
+_PART_BYTES = 16 << 20
+"""What is sent at once of a file to an object store; S3 takes 10,000 parts."""
 
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 """Reasons that a write fails for, whoever calls `write`."""
@@ -55,7 +59,7 @@ def atomic_output(uri: Location, *, workspace: Location | None = None) -> Iterat
 
 def _is_about_the_sink(error: Exception) -> bool:
     """Whether the sink failed; what the block itself raised about some other file is not ours to explain."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, StoreSilent):
         return error.errno in _DISK_ERRORS and error.filename is None
     return is_store_error(error)
 
@@ -94,7 +98,7 @@ def _remote_output(uri: Location) -> Iterator[BinaryIO]:
     with explained(OutputError, uri, "write"):
         if not direct:
             fs.makedirs(folder, exist_ok=True)
-        sink = fs.open(target, "wb")
+        sink = fs.open(target, "wb", block_size=_PART_BYTES)
     try:
         yield cast("BinaryIO", sink)
         with explained(OutputError, uri, "write"):

@@ -71,11 +71,18 @@ def cutting_proxy(bucket: str, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
     proxy = CuttingProxy(int(s3_endpoint.rpartition(":")[2]))
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # s3fs tries again by itself
-    connections = type(file_system("s3"))
-    connections.clear_instance_cache()
+    forget_connections()
     yield proxy
-    connections.clear_instance_cache()
+    forget_connections()
     proxy.close()
+
+
+def forget_connections() -> None:
+    """Connect anew from now on: the environment names another endpoint."""
+    from mega_data_factory.storage.s3 import PatientS3
+
+    for connections in (PatientS3, type(file_system("s3"))):
+        connections.clear_instance_cache()
 
 
 def file_system(protocol: str) -> fsspec.AbstractFileSystem:

@@ -1,4 +1,4 @@
-"""A store whose uploads break off: a proxy that cuts the connection in the middle of what is sent."""
+"""A store whose uploads break off, or are not answered: a proxy that cuts connections, or takes what is sent."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ class CuttingProxy:
     Attributes:
         cutting: whether uploads are cut now.
         cuts: how many were.
+        swallows: requests whose head holds this are taken and never answered; None for none.
         url: where the proxy listens.
     """
 
     def __init__(self, port: int) -> None:
         self.cutting = False
         self.cuts = 0
+        self.swallows: bytes | None = None
         self._server = ("127.0.0.1", port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -44,6 +46,10 @@ class CuttingProxy:
     def _pump_up(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError), client, server:
             while chunk := client.recv(_CHUNK):
+                if self.swallows is not None and self.swallows in chunk:
+                    while client.recv(_CHUNK):
+                        pass
+                    return
                 if self.cutting and chunk.startswith((b"PUT", b"POST")):
                     # the head, and what is here of the body but its last byte: the server knows that more should come
                     server.sendall(chunk if chunk.endswith(b"\r\n\r\n") else chunk[:-1])

@@ -8,7 +8,7 @@ import pytest
 
 from mega_data_factory import storage
 from mega_data_factory.errors import InputError, OutputError
-from tests.remote.conftest import file_system, names_below
+from tests.remote.conftest import file_system, forget_connections, names_below
 
 pytestmark = pytest.mark.slow
 
@@ -87,7 +87,7 @@ def test_a_store_that_is_down_is_explained(bucket: str, monkeypatch: pytest.Monk
     """A store that nobody answers for is an error of ours that names the file, not a traceback."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    file_system("s3").clear_instance_cache()
+    forget_connections()
     with pytest.raises(OutputError, match=f"cannot write {bucket}/x"), storage.atomic_output(f"{bucket}/x") as sink:
         sink.write(b"x")
-    file_system("s3").clear_instance_cache()
+    forget_connections()
