@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -105,6 +106,21 @@ class Slow(Refiner):
         return table
 
 
+class SlowRecords(Refiner):
+    """Takes its time over every record.
+
+    Args:
+        seconds: How long.
+    """
+
+    def __init__(self, *, seconds: float = 0.05) -> None:
+        self.seconds = seconds
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        time.sleep(self.seconds * table.num_rows)
+        return table
+
+
 class Reports(Refiner):
     """Reports the records and characters it has seen as custom metrics."""
 
@@ -171,6 +187,23 @@ class Poison(Refiner):
     def refine(self, table: pa.Table) -> pa.Table:
         if any(self.word in text for text in texts_of(table)):
             die(self.how)
+        return table
+
+
+class Hangs(Refiner):
+    """Backtracks for years over each text that holds the word, in C code that never returns to Python.
+
+    Args:
+        word: The word.
+    """
+
+    def __init__(self, *, word: str = "HANG") -> None:
+        self.word = word
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        for text in texts_of(table):
+            if self.word in text:
+                re.match("(a+)+$", "a" * 60 + "b")
         return table
 
 

@@ -112,7 +112,12 @@ def _fit(made: Plan) -> dict[str, Any]:
 
 def _operator(operator: OperatorPlan) -> dict[str, Any]:
     when = None if operator.when is None else operator.when.text
-    return {**_component(operator.component), "name": operator.name, "when": when}
+    return {
+        **_component(operator.component),
+        "name": operator.name,
+        "when": when,
+        "record_timeout": operator.record_timeout,
+    }
 
 
 def _component(component: Component) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from mega_data_factory.framework.condition import Condition
 from mega_data_factory.framework.contracts import RECORD_ID, Filter, Operator, Refiner
 from mega_data_factory.framework.plan import OperatorPlan
 from mega_data_factory.framework.tables import concat
+from mega_data_factory.framework.time_limit import Pace
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,24 @@ class Step:
     def __init__(self, plan: OperatorPlan, operator: Operator) -> None:
         self.plan = plan
         self.operator = operator
+        self.pace = Pace(plan.record_timeout)
         self._condition = None if plan.when is None else Condition(plan.when.text, plan.when.at)
         self._added: dict[str, pa.DataType] | None = None
 
     def apply(self, table: pa.Table) -> Outcome:
         """Apply the operator to the records that match; the others are passed on as they are.
 
+        A call that takes longer than the operator's limit for one record ends this process.
+
         Raises:
             ColumnError: The condition names a column that is not there.
             ConditionError: The condition cannot be asked of these columns.
             OperatorError: The operator broke its contract.
         """
+        with self.pace.kept(table.num_rows):
+            return self._apply_where(table)
+
+    def _apply_where(self, table: pa.Table) -> Outcome:
         if self._condition is None:
             return _apply(self.operator, table)
         matches = self._condition(table)

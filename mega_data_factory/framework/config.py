@@ -16,7 +16,7 @@ from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.condition import Condition
 from mega_data_factory.framework.config_metrics import MetricsConfig as MetricsConfig
 from mega_data_factory.framework.config_mistakes import Place
-from mega_data_factory.framework.config_section import Count, Section
+from mega_data_factory.framework.config_section import Count, Section, TimeLimit
 from mega_data_factory.framework.config_source import ConfigSource, explain
 from mega_data_factory.framework.registry import component_mistakes
 
@@ -41,6 +41,8 @@ class OperatorConfig(Section):
     """Parameters of the operator."""
     when: str | None = None
     """Which records the operator is given, as an SQL expression over columns (`language = 'en'`); others pass it."""
+    record_timeout: TimeLimit | None = None
+    """Seconds that one record may take in this operator; when absent, `executor.record_timeout`; 0 for no limit."""
     enabled: bool = True
     """Set to false to leave the operator out without deleting its lines."""
 
@@ -151,6 +153,8 @@ class ExecutorConfig(Section):
     """Stop the run when more records than this raised: a count, or a share of the records read (0.01)."""
     max_attempts: Count = 3
     """How often a batch may kill its worker before its poison records are found and dead-lettered."""
+    record_timeout: TimeLimit = 60.0
+    """Seconds that one record may take in an operator before it is set aside as an error; 0 for no limit."""
     dedup_num_buckets: Count = 2
     """Shards that hold the state of deduplicators."""
     errors_path: str | None = None

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=1)]
+TimeLimit = Annotated[float, Field(ge=0, le=86_400)]
 
 
 class Section(BaseModel):

@@ -39,12 +39,14 @@ class OperatorPlan:
         index: position in the stage, from 0.
         component: what to build.
         when: which records it is given; None for all.
+        record_timeout: Seconds that one record may take; 0 for no limit.
     """
 
     name: str
     index: int
     component: Component
     when: When | None = None
+    record_timeout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,9 @@ def _plan_stage(stage: StageConfig, index: int, config: PipelineConfig, mistakes
             name = _distinct(component.name, used)
             used.add(name)
             when = None if operator.when is None else When(operator.when, str(where.below("when")))
-            operators.append(OperatorPlan(name, len(operators), component, when))
+            limit = operator.record_timeout
+            limit = config.executor.record_timeout if limit is None else limit
+            operators.append(OperatorPlan(name, len(operators), component, when, limit))
     if not any(operator.enabled for operator in stage.operators):
         problem = f"{config.place('stages', index)}: no operator of `{stage.name}` is enabled"
         mistakes.add(ConfigError(problem, hint="remove the stage instead"))

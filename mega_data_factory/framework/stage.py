@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from mega_data_factory.framework.metrics.redaction import without_credentials
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.samples import RejectedSampler
 from mega_data_factory.framework.tables import concat, with_text
+from mega_data_factory.framework.time_limit import RecordTimeout
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class _Account:
     unmatched: int
 
 
+_Work = Callable[[Step, pa.Table], list[Outcome]]
+
+
 class Stage:
     """The operators of one stage in one worker.
 
@@ -76,8 +80,14 @@ class Stage:
             operator.setup(OperatorContext(plan.name, operator_plan.name, worker_id, claims))
             self._steps.append(Step(operator_plan, operator))
 
-    def __call__(self, batch: Batch) -> Batch:
-        """Run every operator on the batch.
+    def __call__(self, batch: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
+        """Run the operators on the batch.
+
+        Args:
+            batch: As it comes to the stage.
+            operators: Run only the first ones, this many; None for all.
+            too_slow: Whether the records that pass these are known to take too long in the operator that follows: they
+                are errors of it.
 
         Raises:
             OperatorError: a record raised and `on_error` is `fail`, or an operator broke its contract.
@@ -85,8 +95,10 @@ class Stage:
         table = batch.table
         self._is_first = batch.split == 0 and batch.number == 0 and table.num_rows > 1
         exclusions: list[Exclusion] = []
-        for step in self._steps:
-            table = self._run(step, table, exclusions)
+        for step in self._steps[:operators]:
+            table = self._run(step, self._outcomes, table, exclusions)
+        if too_slow and operators is not None:
+            table = self._run(self._steps[operators], self._too_slow, table, exclusions)
         return replace(
             batch,
             table=table,
@@ -99,10 +111,10 @@ class Stage:
         for step in self._steps:
             step.operator.close()
 
-    def _run(self, step: Step, table: pa.Table, exclusions: list[Exclusion]) -> pa.Table:
+    def _run(self, step: Step, work: _Work, table: pa.Table, exclusions: list[Exclusion]) -> pa.Table:
         plan = step.plan
         if not self._settings.measure:
-            outcomes = self._outcomes(step, table)
+            outcomes = work(step, table)
         else:
             with self._collector.track_operator(
                 plan.name,
@@ -111,7 +123,7 @@ class Stage:
                 stage_index=self.plan.index,
                 operator_index=plan.index,
             ) as tracked:
-                outcomes = self._outcomes(step, table)
+                outcomes = work(step, table)
                 account = _count(outcomes)
                 tracked.records(
                     input=account.offered,
@@ -127,7 +139,17 @@ class Stage:
         return concat(passed) if passed else table.slice(0, 0)
 
     def _outcomes(self, step: Step, table: pa.Table) -> list[Outcome]:
-        return list(self._attempt(step, table)) if table.num_rows else []
+        outcomes: list[Outcome] = []
+        start = 0
+        while start < table.num_rows:
+            part = table.slice(start, step.pace.size(table.num_rows - start))
+            outcomes += self._attempt(step, part)
+            start += part.num_rows
+        return outcomes
+
+    def _too_slow(self, step: Step, table: pa.Table) -> list[Outcome]:
+        error = RecordTimeout(step.plan.record_timeout)
+        return [self._failed(step, table.slice(row, 1), error) for row in range(table.num_rows)]
 
     def _attempt(self, step: Step, table: pa.Table) -> Iterator[Outcome]:
         """Run the operator; where it raises, run it on halves until the records that raise stand alone."""
@@ -148,14 +170,18 @@ class Stage:
             half = table.num_rows // 2
             yield from self._attempt(step, table.slice(0, half))
             yield from self._attempt(step, table.slice(half))
-        elif self._settings.on_error == "fail":
-            record_id = table.column(RECORD_ID)[0].as_py()
+        else:
+            yield self._failed(step, table, failure)
+
+    def _failed(self, step: Step, row: pa.Table, failure: BaseException) -> Outcome:
+        """Return that a record is set aside, where the run does not end with it."""
+        if self._settings.on_error == "fail":
+            record_id = row.column(RECORD_ID)[0].as_py()
             raise OperatorError(
                 f"{self._place(step.plan)}, record `{record_id}`: {describe(failure)}",
                 hint="executor.on_error: skip sets such records aside and goes on",
             ) from failure
-        else:
-            yield Outcome(table, table.slice(0, 0), error=failure)
+        return Outcome(row, row.slice(0, 0), error=failure)
 
     def _place(self, plan: OperatorPlan) -> str:
         return f"stage `{self.plan.name}`, operator `{plan.name}`"

@@ -84,7 +84,7 @@ def test_as_many_errors_as_are_allowed(tmp_path: Path, limit: float) -> None:
 @pytest.mark.parametrize(
     ("operator", "slug", "words"),
     [
-        ("DropsRows", "operator-failed", ("`drops_rows`", "same records", "given 50", "returned 49", "Filter")),
+        ("DropsRows", "operator-failed", ("`drops_rows`", "same records", "given 1", "returned 0", "Filter")),
         ("FailsSetup", "internal", ("`only`", "RuntimeError: no model here")),
     ],
 )

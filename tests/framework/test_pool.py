@@ -30,6 +30,9 @@ class Process:
     def epitaph(self) -> str:
         return "killed by signal 9"
 
+    def timed_out(self) -> bool:
+        return False
+
     def end(self, *_: Any) -> None:
         self.ended = True
 

@@ -8,23 +8,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mega_data_factory.errors import WorkerLostError
+from mega_data_factory.errors import OperatorError, WorkerLostError
 from mega_data_factory.framework.batch import Batch
-from mega_data_factory.framework.quarantine import WorkerDied, isolate_poison
+from mega_data_factory.framework.quarantine import TimedOut, WorkerDied, isolate_poison
 from tests.framework.making import MANY, EqualTexts, Long, Marking, batch, claims_in, component, ids, stage, stage_plan
 
 KINDS = st.lists(st.sampled_from(["good text", "no", "BAD", "POISON"]), max_size=24)
 
 
 class Fragile:
-    """Runs a stage as a worker process would: it does the work, then dies of poison, and its answer is lost."""
+    """Runs a stage as a worker process would: it does the work, then dies of poison, and its answer is lost.
 
-    def __init__(self, run) -> None:
+    `SLOW` takes too long in the operator of the number `slow_in`.
+    """
+
+    def __init__(self, run, slow_in: int = 0) -> None:
         self.run = run
+        self.slow_in = slow_in
         self.deaths: list[tuple[str, ...]] = []
+        self.timeouts: list[int] = []
 
-    def __call__(self, part: Batch) -> Batch:
-        result = self.run(part)
+    def __call__(self, part: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
+        reached = operators is None or operators > self.slow_in
+        if reached and "SLOW" in part.table.column("text").to_pylist():
+            self.timeouts.append(part.table.num_rows)
+            raise TimedOut("killed by signal 14")
+        result = self.run(part, operators, too_slow=too_slow)
         if "POISON" in part.table.column("text").to_pylist():
             self.deaths.append(tuple(ids(part)))
             raise WorkerDied("killed by signal 9")
@@ -102,7 +111,7 @@ def test_a_duplicate_of_poison_in_the_same_batch_stays():
     claims = Claims()
     run = stage(component(EqualTexts), claims=claims)
 
-    def dies_of_the_first(part: Batch) -> Batch:
+    def dies_of_the_first(part: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
         result = run(part)
         if "r0000" in ids(part):
             deaths.append(1)
@@ -116,7 +125,7 @@ def test_a_duplicate_of_poison_in_the_same_batch_stays():
 def test_workers_that_die_of_nothing_are_an_error():
     """A batch without records holds no poison: when its workers die the run says so, instead of blaming a record."""
 
-    def dies(part: Batch) -> Batch:
+    def dies(part: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
         raise WorkerDied("out of memory")
 
     with pytest.raises(WorkerLostError, match="out of memory; 3 workers died of batch 000000-00000"):
@@ -128,7 +137,7 @@ def test_a_passing_trouble_costs_nothing():
     left = [3]
     run = stage(component(Long))
 
-    def unlucky(part: Batch) -> Batch:
+    def unlucky(part: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
         if left[0]:
             left[0] -= 1
             raise WorkerDied("preempted")
@@ -137,3 +146,56 @@ def test_a_passing_trouble_costs_nothing():
     result = isolate_poison(batch(["good one"] * 8), stage_plan(component(Long)), unlucky, 3, None)
     assert result.table.num_rows == 8
     assert result.dead_lettered == 0
+
+
+SLOW_KINDS = st.lists(st.sampled_from(["good text", "no", "BAD", "POISON", "SLOW"]), max_size=80)
+
+
+@MANY
+@given(SLOW_KINDS, st.integers(0, 1), st.booleans())
+def test_slow_records_are_errors_of_their_operator(texts, slow_in, known):
+    """Beside poison, errors and rejections, each slow record is an error of the operator that it is too slow for."""
+    parts = [component(Marking), component(Long)]
+    whole = batch(texts)
+    run = Fragile(stage(*parts, index=1, samples_per_reason=100), slow_in)
+    result = isolate_poison(whole, stage_plan(*parts), run, 1, None, timed_out=known)
+    names = dict(zip(ids(whole), texts, strict=True))
+    assert ids(result) == [name for name, text in names.items() if text == "good text"]
+    slow = [e for e in result.exclusions if "RecordTimeout: took longer" in e.reason]
+    assert sorted(e.record_id for e in slow) == [name for name, text in names.items() if text == "SLOW"]
+    assert {(e.kind, e.operator) for e in slow} <= {("error", ("marking", "long")[slow_in])}
+    assert result.dead_lettered == texts.count("POISON")
+    assert all(row.unbalanced_records == 0 for row in result.metrics)
+    totals = {"marking": 0, "long": 0} | {row.operator_name: row.error_count for row in result.metrics}
+    errors = {"marking": texts.count("BAD"), "long": 0}
+    errors[("marking", "long")[slow_in]] += texts.count("SLOW")
+    assert totals == errors
+
+
+def test_one_slow_record_costs_few_time_limits():
+    """Of a thousand records, one is found after the limit has passed twice more: in its piece, and alone."""
+    texts = ["good text"] * 1000
+    texts[700] = "SLOW"
+    run = Fragile(stage(component(Long)))
+    result = isolate_poison(batch(texts), stage_plan(component(Long)), run, 3, None, timed_out=True)
+    assert run.timeouts == [32, 1]
+    assert result.table.num_rows == 999
+
+
+def test_a_slow_record_ends_the_run_where_errors_do():
+    """With `on_error: fail` the record that takes too long is named, and no other."""
+    run = Fragile(stage(component(Long), component(Marking), on_error="fail"), 1)
+    with pytest.raises(OperatorError, match=r"operator `marking`, record `r0001`: RecordTimeout: took longer"):
+        isolate_poison(batch(["good", "SLOW", "good"]), stage_plan(component(Long), component(Marking)), run, 1, None)
+
+
+def test_a_process_that_dies_now_and_then_of_a_slow_record():
+    """A record that times out where it had passed a moment ago is tried again, and set aside in the end."""
+
+    def fickle(part: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
+        if operators != 0 or too_slow:
+            raise TimedOut("killed by signal 14")
+        return stage(component(Long))(part, operators)
+
+    result = isolate_poison(batch(["good"]), stage_plan(component(Long)), fickle, 2, None)
+    assert (result.table.num_rows, result.dead_lettered) == (0, 1)

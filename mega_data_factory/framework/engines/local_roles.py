@@ -17,7 +17,7 @@ from mega_data_factory.framework.engines.failures import as_mdf_error
 from mega_data_factory.framework.engines.process import WorkerProcess
 from mega_data_factory.framework.output import OutputFolder
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan, When
-from mega_data_factory.framework.quarantine import WorkerDied, isolate_poison
+from mega_data_factory.framework.quarantine import TimedOut, WorkerDied, isolate_poison
 from mega_data_factory.framework.reading import ReadTask, read_batches
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.spool import Spool
@@ -72,10 +72,16 @@ class _StageRole:
         batch = Batch.from_header(message["batch"], Spool.take(message["path"]))
         batch = replace(batch, attempts=max(batch.attempts, message["attempt"]))
         if message["quarantine"]:
-            attempts = self._job["max_attempts"]
-            result = isolate_poison(batch, self._plan, self._in_sandbox, attempts, self._claims)
+            result = isolate_poison(
+                batch,
+                self._plan,
+                self._in_sandbox,
+                self._job["max_attempts"],
+                self._claims,
+                timed_out=message["timed_out"],
+            )
         else:
-            result = self._stage(batch)
+            result = self._stage(batch, message.get("operators"), too_slow=message.get("too_slow", False))
         path = self._spool.put(f"{batch.id}.{self._plan.index}", result.table)
         return {
             "batch": result.header(),
@@ -84,12 +90,13 @@ class _StageRole:
             "bytes": result.table.nbytes,
         }
 
-    def _in_sandbox(self, part: Batch) -> Batch:
+    def _in_sandbox(self, batch: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
         if self._sandbox is None:
             self._sandbox = WorkerProcess(self._job)
             self._hear(self._sandbox)  # ready
-        path = self._spool.put(f"{part.id}.{self._plan.index}.part", part.table)
-        self._sandbox.send({"batch": part.header(), "path": path, "attempt": part.attempts, "quarantine": False})
+        path = self._spool.put(f"{batch.id}.{self._plan.index}.part", batch.table)
+        work = {"batch": batch.header(), "path": path, "attempt": batch.attempts, "quarantine": False}
+        self._sandbox.send({**work, "operators": operators, "too_slow": too_slow})
         answer = self._hear(self._sandbox)
         return Batch.from_header(answer["batch"], Spool.take(answer["path"]))
 
@@ -97,9 +104,9 @@ class _StageRole:
         answer = sandbox.receive()
         if answer is None:
             self._sandbox = None
-            reason = sandbox.epitaph()
+            reason, timed_out = sandbox.epitaph(), sandbox.timed_out()
             sandbox.discard()
-            raise WorkerDied(reason)
+            raise TimedOut(reason) if timed_out else WorkerDied(reason)
         if "failed" in answer:
             raise MdfError.from_dict(answer["failed"])
         return answer
@@ -139,7 +146,11 @@ def stage_plan(values: Job) -> StagePlan:
 def _operator_plan(values: Job) -> OperatorPlan:
     when = values["when"]
     return OperatorPlan(
-        values["name"], values["index"], Component(**values["component"]), None if when is None else When(**when)
+        values["name"],
+        values["index"],
+        Component(**values["component"]),
+        None if when is None else When(**when),
+        values["record_timeout"],
     )
 
 

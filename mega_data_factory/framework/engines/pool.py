@@ -25,6 +25,7 @@ class Task:
         message: what is sent.
         quarantine_after: attempts after which a stage looks for poison records; None where nothing can be set aside.
         attempt: 1 for the first.
+        timed_out: Whether a worker ended over it since a record took too long; a stage looks for the record at once.
         has_credit: of a split: whether its next batch is counted as on its way already.
         staged: of a file: the batches in it.
     """
@@ -32,6 +33,7 @@ class Task:
     message: Mapping[str, Any]
     quarantine_after: int | None = None
     attempt: int = 1
+    timed_out: bool = False
     has_credit: bool = False
     staged: list[StagedBatch] = field(default_factory=list)
 
@@ -39,7 +41,8 @@ class Task:
         """The message of this attempt."""
         if self.quarantine_after is None:
             return self.message
-        return {**self.message, "attempt": self.attempt, "quarantine": self.attempt > self.quarantine_after}
+        quarantine = self.timed_out or self.attempt > self.quarantine_after
+        return {**self.message, "attempt": self.attempt, "quarantine": quarantine, "timed_out": self.timed_out}
 
     def describe(self) -> str:
         """What the work was, for an error."""
@@ -174,6 +177,8 @@ class Pool:
             WorkerLostError: workers of this pool die before they are ready, again and again.
         """
         epitaph = dead.process.epitaph()
+        if dead.task is not None:
+            dead.task.timed_out |= dead.process.timed_out()
         dead.process.discard()
         self.workers.remove(dead)
         self._stillborn = 0 if dead.ready else self._stillborn + 1

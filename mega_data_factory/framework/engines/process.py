@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from mega_data_factory.framework import time_limit
 from mega_data_factory.framework.worker_check import IN_WORKER
 
 _MODULE = "mega_data_factory.framework.engines.local_worker"
@@ -95,6 +96,10 @@ class WorkerProcess:
         if code < 0:
             return f"worker killed by {signal.Signals(-code).name}"
         return f"worker exited with code {code}"
+
+    def timed_out(self) -> bool:
+        """Return whether a dead worker ended since a record took too long."""
+        return self._process.wait() == -time_limit.SIGNAL
 
     def stop(self, patience: float = 5.0) -> None:
         """Let the worker close its operators and end; kill it when it takes longer than `patience` seconds."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -33,7 +35,7 @@ from mega_data_factory.framework.engines.ray_rows import (
 )
 from mega_data_factory.framework.output import OutputFolder
 from mega_data_factory.framework.plan import StagePlan
-from mega_data_factory.framework.quarantine import WorkerDied, isolate_poison
+from mega_data_factory.framework.quarantine import RunFragment, TimedOut, WorkerDied, isolate_poison
 from mega_data_factory.framework.reading import ReadTask, read_batches
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.stage import Stage, StageSettings
@@ -189,19 +191,25 @@ class StageActor(_RayWorker):
             return isolate_poison(batch, self._job.plan, run, self._job.max_attempts, self._claims)
         return self._stage(batch)
 
-    def _in_sandbox(self) -> Callable[[Batch], Batch]:
+    def _in_sandbox(self) -> RunFragment:
         sandboxes: list[Any] = []
+        limits = [operator.record_timeout for operator in self._job.plan.operators if operator.record_timeout]
 
-        def run(part: Batch) -> Batch:
-            if not sandboxes:
-                sandbox = ray.remote(Sandbox).options(num_cpus=0, max_restarts=0)
-                sandboxes.append(sandbox.remote(replace(self._job, staging=None), self._worker_id))
-            call = sandboxes[0].run.remote(part.header(), pack_table(part.table).to_pybytes())
+        def run(batch: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
+            started = math.inf
             try:
-                header, table = ray.get(call)
+                if not sandboxes:
+                    sandbox = ray.remote(Sandbox).options(num_cpus=0, max_restarts=0)
+                    sandboxes.append(sandbox.remote(replace(self._job, staging=None), self._worker_id))
+                    ray.get(sandboxes[0].ready.remote())
+                started = time.monotonic()
+                table = pack_table(batch.table).to_pybytes()
+                header, table = ray.get(sandboxes[0].run.remote(batch.header(), table, operators, too_slow))
             except RayActorError as error:
                 sandboxes.clear()
-                raise WorkerDied("worker died") from error
+                # Ray does not say how a process has ended; one that lived shorter than any limit has not met it.
+                timed_out = limits and time.monotonic() - started >= min(limits)
+                raise (TimedOut if timed_out else WorkerDied)("worker died") from error
             return Batch.from_header(header, unpack_table(pa.py_buffer(table)))
 
         return run
@@ -223,9 +231,13 @@ class Sandbox:
     def __init__(self, job: StageJob, worker_id: str) -> None:
         self._stage = Stage(job.plan, worker_id, job.settings, claims_over(job.shards))
 
-    def run(self, header: str, table: bytes) -> tuple[str, bytes]:
-        """Run the stage on a part."""
-        result = self._stage(Batch.from_header(header, unpack_table(pa.py_buffer(table))))
+    def ready(self) -> None:
+        """Answer when the stage is set up."""
+
+    def run(self, header: str, table: bytes, operators: int | None, too_slow: bool) -> tuple[str, bytes]:
+        """Run the stage on a part, as `Stage.__call__` does."""
+        batch = Batch.from_header(header, unpack_table(pa.py_buffer(table)))
+        result = self._stage(batch, operators, too_slow=too_slow)
         return result.header(), pack_table(result.table).to_pybytes()
 
 
