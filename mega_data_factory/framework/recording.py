@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,7 +69,7 @@ class Recorder:
         self._samples: IntervalSampler | None = None
         if self._settings.enabled and self._settings.write_on_completion:
             self._samples = IntervalSampler(collector.run_id, self._settings.flush_interval)
-            writer = MetricsWriter(self._settings.output_path)
+            writer = MetricsWriter(self._settings.output_path, replace=True)  # its earlier lives wrote it
             interval = self._settings.flush_interval
             if self._settings.node_interval:
                 self.nodes = NodeBuffer(collector.run_id, self._settings.node_interval)
@@ -98,9 +98,8 @@ class Recorder:
         Batches that were committed before it is entered (of a run that is continued) are part of the first write.
         """
         try:
-            with self._collector.track_run(self._began, self._seconds) as totals, ExitStack() as stages:
-                for stage in self._plan.stages:  # stages overlap: each works as long as the run does
-                    stages.enter_context(self._collector.track_stage(stage.name))
+            with self._collector.track_run(self._began, self._seconds) as totals:
+                self._collector.name_stages(stage.name for stage in self._plan.stages)  # their operators measure them
                 self._introduce(totals)
                 if self._flusher is not None:
                     self._flusher.start()
@@ -157,7 +156,8 @@ class Recorder:
         """
         _log.info("Writing metrics to Parquet...")
         if (snapshot := self._collector.snapshot()) is not None:
-            MetricsWriter(self._settings.output_path).write_all(snapshot.run, snapshot.stages, snapshot.operators)
+            writer = MetricsWriter(self._settings.output_path, replace=True)
+            writer.write_all(snapshot.run, snapshot.stages, snapshot.operators)
         _log.info("Metrics written to: %s", self._settings.output_path)
 
     def _finish(self, flusher: MetricsFlusher) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import posixpath
 import shutil
 import uuid
@@ -32,23 +33,30 @@ _PART_BYTES = 16 << 20
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 """Reasons that a write fails for, whoever calls `write`."""
 
+_NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""What file systems without hard links answer to one."""
+
 
 @contextlib.contextmanager
-def atomic_output(uri: Location, *, workspace: Location | None = None) -> Iterator[BinaryIO]:
+def atomic_output(uri: Location, *, new: bool = False, workspace: Location | None = None) -> Iterator[BinaryIO]:
     """Write a file that is whole or absent: it takes its name when the block ends well, and leaves nothing otherwise.
 
     The folder is made when it is missing. Any number of writers may write the same file at once; the last to finish
-    wins. A process that is killed in the block leaves at most a hidden file `.<name>.<random>.tmp`.
+    wins, or the first with `new`. A process that is killed in the block leaves at most a hidden file
+    `.<name>.<random>.tmp`.
 
     Args:
         uri: the file.
+        new: refuse to replace a file. Of two writers that finish at the same moment one is refused on a local file
+            system with hard links; elsewhere both may find no file, and the last wins.
         workspace: local folder on the same file system in which the hidden file is; beside the file by default.
 
     Raises:
+        FileExistsError: the file is there, and `new` is set.
         OutputError: it cannot be written, or the disk is full.
     """
     local = is_local(uri)
-    with _local_output(local_path(uri), workspace) if local else _remote_output(uri) as sink:
+    with _local_output(local_path(uri), workspace, new) if local else _remote_output(uri, new) as sink:
         try:
             yield sink
         except Exception as error:
@@ -69,7 +77,7 @@ def _temporary_name(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _local_output(path: Path, workspace: Location | None) -> Iterator[BinaryIO]:
+def _local_output(path: Path, workspace: Location | None, new: bool) -> Iterator[BinaryIO]:
     folder = path.parent if workspace is None else local_path(workspace)
     temporary = folder / _temporary_name(path.name)
     with explained(OutputError, path, "write"):
@@ -80,7 +88,11 @@ def _local_output(path: Path, workspace: Location | None) -> Iterator[BinaryIO]:
         yield cast("BinaryIO", sink)
         with explained(OutputError, path, "write"):
             sink.close()
-            temporary.replace(path)
+        if new:
+            _publish_new(temporary, path)
+        else:
+            with explained(OutputError, path, "write"):
+                temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):  # a full disk fails once more on what was still buffered
             sink.close()
@@ -88,8 +100,31 @@ def _local_output(path: Path, workspace: Location | None) -> Iterator[BinaryIO]:
         raise
 
 
+def _publish_new(temporary: Path, path: Path) -> None:
+    """Give a finished file its name unless another file has it.
+
+    Raises:
+        FileExistsError: another file has it.
+    """
+    with explained(OutputError, path, "write"):
+        try:
+            os.link(temporary, path)
+            temporary.unlink()
+            return
+        except FileExistsError:
+            taken = True
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            taken = path.exists()
+            if not taken:
+                temporary.replace(path)
+    if taken:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(path))
+
+
 @contextlib.contextmanager
-def _remote_output(uri: Location) -> Iterator[BinaryIO]:
+def _remote_output(uri: Location, new: bool) -> Iterator[BinaryIO]:
     fs, path = file_system(uri, OutputError)
     protocols = {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
     direct = bool(protocols & _VISIBLE_ON_CLOSE)
@@ -102,9 +137,13 @@ def _remote_output(uri: Location) -> Iterator[BinaryIO]:
     try:
         yield cast("BinaryIO", sink)
         with explained(OutputError, uri, "write"):
-            sink.close()
-            if not direct:
-                fs.mv(target, path)
+            taken = new and fs.exists(path)
+            if not taken:
+                sink.close()
+                if not direct:
+                    fs.mv(target, path)
+        if taken:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(uri))
     except BaseException:
         if direct:
             _abandon_upload(sink)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from mega_data_factory.framework.metrics import OperatorMetrics
+from mega_data_factory.framework.metrics import MetricsCollector, OperatorMetrics
 from tests.operator_rows import row
 
 
@@ -19,9 +19,10 @@ def test_closing_the_generator_or_ctrl_c_makes_the_run_interrupted(collector):
     next(stream)
     stream.close()
     assert collector.get_run_metrics().status == "interrupted"
-    with pytest.raises(KeyboardInterrupt), collector.track_run():
+    other = MetricsCollector("run_other")
+    with pytest.raises(KeyboardInterrupt), other.track_run():
         raise KeyboardInterrupt
-    assert collector.get_run_metrics().status == "interrupted"
+    assert other.get_run_metrics().status == "interrupted"
 
 
 def test_a_run_cannot_be_tracked_inside_itself(collector):
@@ -94,7 +95,7 @@ def test_many_threads_lose_nothing(collector):
     drained = []
     while any(thread.is_alive() for thread in threads):
         drained += collector.drain_operator_metrics()
-    assert len(collector._pending) < 2000
+    assert len(collector._operators.pending) < 2000
     total = OperatorMetrics.merged(drained + collector.drain_operator_metrics())
     assert (total.batches, total.input_records, total.rejected_reasons) == (8000, 24000, {"x": 8000})
 
@@ -104,7 +105,7 @@ def test_measurements_are_merged_without_being_read(collector):
     for _ in range(5000):
         with collector.track_operator("filter", "s", "w") as op:
             op.records(1)
-    assert len(collector._pending) <= 1024
+    assert len(collector._operators.pending) <= 1024
     assert collector.get_operator_metrics()[0].batches == 5000
 
 

@@ -29,7 +29,7 @@ KINDS = ("runs", "stages", "operators", "samples", "nodes")
 def write(folder, number, *, run_id=None, status="completed", heartbeat=None, count=1, writer=None):
     run_id = run_id or f"run_{number:05d}"
     moment = START + timedelta(minutes=number)
-    writer = writer or MetricsWriter(folder)
+    writer = writer or MetricsWriter(folder, replace=True)  # a run that is resumed writes its files again
     writer.write_samples([SampleMetrics(run_id, "s", "o", f"w{i}", moment, 5.0, count) for i in range(2)], run_id)
     writer.write_nodes([NodeMetrics(run_id, "n", moment + timedelta(seconds=i), i) for i in range(2)], run_id)
     writer.write_all(

@@ -92,7 +92,8 @@ def test_a_compacted_run_that_is_written_again_leaves_its_unit(tmp_path):
     assert once(tmp_path, runs)
     write(tmp_path, 1, count=7)
     assert once(tmp_path, runs)
-    MetricsWriter(tmp_path).write_samples([SampleMetrics("run_00002", "s", "o", "w", START, 5.0, 3)], "run_00002")
+    writer = MetricsWriter(tmp_path, replace=True)
+    writer.write_samples([SampleMetrics("run_00002", "s", "o", "w", START, 5.0, 3)], "run_00002")
     assert seen(tmp_path, "samples") == {"run_00000": 2, "run_00001": 2, "run_00002": 1}
     assert seen(tmp_path, "operators") == dict.fromkeys(runs, 2)
     inputs = MetricsReader(tmp_path).operators("run_00001").column("input_records").to_pylist()

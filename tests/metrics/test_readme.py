@@ -4,6 +4,8 @@
 """
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from mega_data_factory.framework.metrics import MetricsReader, schema
@@ -30,12 +32,23 @@ def test_the_columns_are_those_of_the_schema():
     assert text[text.index(START) + len(START) : text.index(END)] == tables()
 
 
-def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
-    """The first example does what it says, in the folder it names."""
-    monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    exec(code, {})
-    assert MetricsReader(tmp_path / "metrics").run("latest")["total_output_records"] == 1
+def test_the_code_of_the_readme_runs(tmp_path):
+    """The examples do what they say, in the folder they name; the one of several processes as a script of its own."""
+    first, stages, workers, numbers = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    said = [_output("\n".join((first, stages, numbers)), tmp_path), _output(workers, tmp_path)]
+    assert "75.0\n" in said[0]
+    assert "= 12 records, more than the input of 10" in said[0]
+    runs = MetricsReader(tmp_path / "metrics").runs()
+    assert runs["total_input_records"].to_pylist() == [2, 4]  # the oldest first
+    assert runs["total_output_records"].to_pylist() == [1, 3]
+
+
+def _output(code, folder):
+    script = folder / "script.py"
+    script.write_text(code, encoding="utf-8")
+    ran = subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, timeout=240)
+    assert not ran.returncode, ran.stderr
+    return ran.stdout
 
 
 if __name__ == "__main__":

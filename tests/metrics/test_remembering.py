@@ -17,7 +17,7 @@ _START = datetime(2026, 1, 1)
 def _write(folder: Path, number: int, status: str = "completed") -> None:
     started = _START + timedelta(hours=number)
     run = RunMetrics(f"run_{number:03d}", started, started + timedelta(minutes=1), status=status)
-    MetricsWriter(folder).write_run_metrics(run)
+    MetricsWriter(folder, replace=True).write_run_metrics(run)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_samples_add_up_to_the_operator_rows():
     sampler, collector = IntervalSampler("run_a", 0.5), MetricsCollector("run_a")
     samples = []
     for _ in range(3000):
-        row = measured(rng.random() * 60, f"w{rng.randrange(3)}", rng.choice(["a", "b"]), rng.randrange(1000))
+        row = measured(rng.random() * 60, f"w{rng.randrange(3)}", rng.choice(["a", "b"]), rng.randrange(10, 1000))
         collector.add_operator_metrics(row)
         sampler.add([row])
         if rng.random() < 0.01:

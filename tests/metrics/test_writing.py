@@ -51,7 +51,7 @@ def test_writing_again_replaces_and_a_failure_leaves_the_old_file(writer, tmp_pa
     writer.write_operator_metrics([row()], "run_test")
     writer.write_operator_metrics([row(records=7, passed=7)], "run_test")
     with pytest.raises(pa.ArrowException):
-        writer.write_operator_metrics([row(records="many")], "run_test")
+        writer.write_operator_metrics([row(worker=5)], "run_test")
     assert [r["input_records"] for r in writer.read_operator_metrics("run_test")] == [7]
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
 

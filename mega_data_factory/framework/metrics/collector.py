@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import functools
-import threading
 import time
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from mega_data_factory.framework.metrics.fields import utc_now
+from mega_data_factory.framework.metrics.in_process import InProcess
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics.operator_rows import AddedRow, OperatorRows
 from mega_data_factory.framework.metrics.redaction import without_credentials
+from mega_data_factory.framework.metrics.row_checks import check_row
+from mega_data_factory.framework.metrics.stage_tracker import StageTimes, StageTracker
 from mega_data_factory.framework.metrics.store.layout import check_run_id
-from mega_data_factory.framework.metrics.tracker import BatchEntry, OperatorTracker, RunTotals
-from mega_data_factory.framework.metrics.uncommitted import UncommittedLedger
-
-_FOLD_AT = 128
-"""So many measurements wait at most before they are merged, whether anybody reads them or not."""
+from mega_data_factory.framework.metrics.tracker import BatchEntry, BatchId, OperatorTracker, RunTotals
 
 
 def new_run_id(now: datetime | None = None) -> str:
@@ -38,11 +36,12 @@ class Snapshot:
     operators: list[OperatorMetrics]
 
 
-class MetricsCollector:
+class MetricsCollector(InProcess):
     """Collects the metrics of one run, or of one worker's part in it.
 
-    Any number of threads may track at once. Tracking takes no lock: it appends to a queue, and the queue is merged
-    when somebody reads, or when it has grown long.
+    Any number of threads may track at once. Tracking an operator takes no lock: it appends to a queue, which is merged
+    when rows are read, or when it has grown long. A collector stays in its process: pickling one is a TypeError that
+    says what to send in its place.
 
     Args:
         run_id: name of the run; `run_{YYYYmmdd_HHMMSS}_{8 hex}` when not given.
@@ -64,14 +63,10 @@ class MetricsCollector:
         check_run_id(self.run_id)
         self._clock = clock
         self._now = now
-        self._pending: deque[OperatorTracker | OperatorMetrics | BatchEntry] = deque()
-        self._folding = threading.Lock()
-        self._rows: dict[tuple[str, ...], dict[str, OperatorMetrics]] = {}  # (stage, operator) → worker → row
-        self._uncommitted = UncommittedLedger()
-        self._stages: dict[str, datetime] = {}
+        self._operators = OperatorRows(self.run_id, now)
+        self._stages: dict[str, StageTimes] = {}
         self.writing_seconds = 0.0
         self.exporting_seconds = 0.0
-        self._totals: RunTotals | None = None
         self._started: tuple[datetime, float] | None = None
         self._ended: tuple[datetime, float] | None = None
         self._status = "running"
@@ -85,18 +80,18 @@ class MetricsCollector:
 
         Args:
             began: when a run that is continued was started first, naive UTC.
-            seconds: how long it had been at work before; the duration goes on from there.
+            seconds: how long it had been at work before; they are added to the duration.
 
         Raises:
-            RuntimeError: the run is being tracked already.
+            RuntimeError: the run is tracked already, or was: one collector tracks one run once.
         """
-        if self._started is not None and self._ended is None:
-            raise RuntimeError(f"{self.run_id} is being tracked already")
-        self._totals = RunTotals(self.run_id)
-        self._status, self._error, self._ended = "running", None, None
+        if self._started is not None:
+            was = "is being tracked already" if self._ended is None else f"has been tracked already: {self._status}"
+            raise RuntimeError(f"{self.run_id} {was}; make another MetricsCollector for another run")
+        totals = self._operators.totals = RunTotals(self.run_id)
         self._started = began or self._now(), self._clock() - seconds
         try:
-            yield self._totals
+            yield totals
             self._status = "completed"
         except Exception as error:
             self._status, self._error = "failed", without_credentials(f"{type(error).__name__}: {error}")
@@ -110,14 +105,29 @@ class MetricsCollector:
         finally:
             self._ended = self._now(), self._clock()
 
-    @contextmanager
-    def track_stage(self, stage_name: str) -> Iterator[str]:
-        """Note that a stage exists, in the order of the first calls, and when it was last at work."""
-        self._stages.setdefault(stage_name, self._now())
-        try:
-            yield stage_name
-        finally:
-            self._stages[stage_name] = self._now()
+    def track_stage(self, stage_name: str) -> StageTracker:
+        """Time a block of work in a stage; stages come in the order of their first block.
+
+        Where the operators of the stage measure time, theirs is the stage's. Where they do not, or there are none, the
+        time of the blocks is: each thread is a worker, and its blocks add up. `StageTracker.records` reports what
+        became of the records of a stage without operators.
+
+        Args:
+            stage_name: the stage.
+        """
+        return StageTracker(stage_name, self._stage_times(stage_name))
+
+    def name_stages(self, names: Iterable[str]) -> None:
+        """Note that stages exist, and their order, without timing them: only operators measure them.
+
+        Args:
+            names: stages, in order.
+        """
+        for name in names:
+            self._stage_times(name)
+
+    def _stage_times(self, name: str) -> StageTimes:
+        return self._stages.get(name) or self._stages.setdefault(name, StageTimes(self._clock, self._now))
 
     def track_operator(
         self,
@@ -127,10 +137,12 @@ class MetricsCollector:
         *,
         stage_index: int = 0,
         operator_index: int = 0,
+        batch_id: BatchId | None = None,
     ) -> OperatorTracker:
-        """Time one batch in one operator; say what became of its records with `OperatorTracker.records`.
+        """Time one batch in one operator; report what became of its records with `OperatorTracker.records`.
 
-        An exception counts all records of the batch as errors (one, when their number is not known yet), and goes on.
+        An exception counts all records of the batch as errors (one, when their number is not known yet), and passes
+        through.
 
         Args:
             operator_name: the operator instance, distinct within the stage.
@@ -138,92 +150,58 @@ class MetricsCollector:
             worker_id: the worker.
             stage_index: place of the stage in the plan.
             operator_index: place of the operator in the stage.
-        """
-        if len(self._pending) >= _FOLD_AT:
-            self._fold(wait=False)
-        key = self.run_id, stage_name, operator_name, worker_id
-        return OperatorTracker(key, (stage_index, operator_index), self._pending, self._clock)
+            batch_id: the batch, where it may be tried again: see `add_operator_metrics`.
 
-    def add_operator_metrics(self, metrics: OperatorMetrics) -> None:
-        """Add a row to this run; it is merged with what there is of the same stage, operator and worker."""
-        if len(self._pending) >= _FOLD_AT:
-            self._fold(wait=False)
-        self._pending.append(metrics.copy())
+        Raises:
+            ValueError: the batch id is neither text nor a whole number.
+        """
+        if batch_id is not None:
+            _check_batch_id(batch_id)
+        self._operators.make_room()
+        key = self.run_id, stage_name, operator_name, worker_id
+        return OperatorTracker(key, (stage_index, operator_index), self._operators.pending, self._clock, batch_id)
+
+    def add_operator_metrics(self, metrics: OperatorMetrics, *, batch_id: BatchId | None = None) -> None:
+        """Add a row to this run; it is merged with what there is of the same stage, operator and worker.
+
+        With a batch id the row is that of the batch in its operator: of several attempts at a batch, whichever worker
+        made them, the last one counts. So a row must hold the whole batch, and a retry must report all operators anew.
+        A row is kept for every batch and operator, about 1 KB each, until `drain_operator_metrics`.
+
+        Args:
+            metrics: the row; a copy is taken.
+            batch_id: the batch, the same for every attempt at it; without one every row adds.
+
+        Raises:
+            ValueError: a number of the row cannot be right, or the batch id is neither text nor a whole number.
+        """
+        if batch_id is not None:
+            _check_batch_id(batch_id)
+        row = metrics.copy()
+        check_row(row)
+        self._operators.make_room()
+        self._operators.pending.append(AddedRow(row, batch_id))
 
     def enter_batch(self, entry: BatchEntry) -> None:
         """Add what a batch measured and set the totals that go with it: a snapshot has both or neither.
 
         The rows stay the caller's, who must not change them any more. Totals are set while the run is tracked only.
         """
-        if len(self._pending) >= _FOLD_AT:
-            self._fold(wait=False)
-        self._pending.append(entry)
-
-    def _fold(self, *, wait: bool = True) -> None:
-        """Merge the waiting items into the rows. Readers wait for each other; tracking threads never wait."""
-        if not self._folding.acquire(blocking=wait):
-            return
-        try:
-            self._merge_pending()
-        finally:
-            self._folding.release()
-
-    def _merge_pending(self) -> None:
-        """Merge the waiting items; the caller holds the lock."""
-        touched = []
-        for _ in range(len(self._pending)):  # not "while": others may add faster than this takes
-            item = self._pending.popleft()
-            if isinstance(item, OperatorMetrics):
-                self._merge_row(item)
-            elif isinstance(item, BatchEntry):
-                for row in item.rows:
-                    self._merge_row(row)
-                self._uncommitted.enter(item.passed)
-                self._uncommitted.settle(item.settled)
-                if self._totals is not None:
-                    self._totals.set(**item.totals)
-            else:
-                _, *operator, worker = item.key
-                rows = self._rows.setdefault(tuple(operator), {})
-                if worker not in rows:
-                    rows[worker] = item.to_row()
-                item.count_into(rows[worker])
-                touched.append(rows[worker])
-        if touched:
-            now = self._now()
-            for row in touched:
-                row.timestamp = now
-
-    def _merge_row(self, row: OperatorMetrics) -> None:
-        _, *operator, worker = row.key
-        rows = self._rows.setdefault(tuple(operator), {})
-        if worker in rows:
-            rows[worker].include(row)
-        else:
-            rows[worker] = row.copy()
-            rows[worker].run_id = self.run_id
+        self._operators.make_room()
+        self._operators.pending.append(entry)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def get_operator_metrics(self) -> list[OperatorMetrics]:
-        """A copy of every row: operators in the order of their first measurement, and so the workers of each."""
-        with self._folding:
-            self._merge_pending()
-            return self._copied_rows()
-
-    def _copied_rows(self) -> list[OperatorMetrics]:
-        committed = (row.copy() for workers in self._rows.values() for row in workers.values())
-        return list(self._uncommitted.put_into(committed, self.run_id))
+        """Return a copy of every row: operators in the order of their first measurement, and so the workers of each."""
+        return self._operators.copies()
 
     def drain_operator_metrics(self) -> list[OperatorMetrics]:
-        """The rows since the last call, which are forgotten here: they travel on with the batch that they measure."""
-        with self._folding:
-            self._merge_pending()
-            rows, self._rows = self._rows, {}
-        return [row for workers in rows.values() for row in workers.values()]
+        """Return the rows since the last call and forget them: they travel on with the batch that they measure."""
+        return self._operators.drain()
 
     def get_stage_metrics(self) -> list[StageMetrics]:
-        """The stages that were tracked, in that order, then those known from operators, in plan order."""
+        """Return the stages that were tracked, in that order, then those known from operators, in plan order."""
         return self._stage_rows(self.get_operator_metrics())
 
     def _stage_rows(self, rows: list[OperatorMetrics]) -> list[StageMetrics]:
@@ -232,7 +210,8 @@ class MetricsCollector:
         names = dict.fromkeys([*tracked, *(row.stage_name for row in untracked)])
         stages = [StageMetrics.from_operators(rows, name, self.run_id) for name in names]
         for stage in stages:
-            stage.timestamp = tracked.get(stage.stage_name, stage.timestamp)
+            if stage.stage_name in tracked:
+                tracked[stage.stage_name].complete(stage)
         return stages
 
     def get_run_metrics(self) -> RunMetrics | None:
@@ -244,11 +223,9 @@ class MetricsCollector:
 
         Any thread may ask for it while others track.
         """
-        if self._started is None or self._totals is None:
+        if self._started is None:
             return None
-        with self._folding:
-            self._merge_pending()
-            rows, totals = self._copied_rows(), self._totals.values.copy()
+        rows, totals = self._operators.copies_and_totals()
         stages = self._stage_rows(rows)
         return Snapshot(self._run_row(rows, stages, self._started, totals), stages, rows)
 
@@ -281,6 +258,11 @@ class MetricsCollector:
         for name, value in set_values.items():
             setattr(run, name, value)
         return run
+
+
+def _check_batch_id(batch_id: object) -> None:
+    if isinstance(batch_id, bool) or not isinstance(batch_id, str | int):
+        raise ValueError(f"batch_id must be text or a whole number, not {batch_id!r}")
 
 
 @functools.cache

@@ -43,6 +43,8 @@ MOMENT_KEY = b"mdf.moment"
 
 LEVELS = ("runs", "stages", "operators")
 """Tables that are written over, together, as a run progresses."""
+WRITER_KEY = b"mdf.writer"
+"""Who wrote the file of a run: an id that two processes do not share."""
 
 _TIME = pa.timestamp("us")
 _COUNT = pa.int64()
@@ -204,20 +206,29 @@ TABLES: dict[str, pa.Schema] = {
 JSON_COLUMNS = frozenset({"custom_metrics", "rejected_reasons", "config", "paths"})
 
 
-def to_table(rows: Iterable[object], schema: pa.Schema, run_id: str, moment: datetime | None = None) -> pa.Table:
-    """Rows as a table of one of the schemas of this module, marked with the run that it belongs to.
+def to_table(
+    rows: Iterable[object],
+    schema: pa.Schema,
+    run_id: str,
+    moment: datetime | None = None,
+    writer: str | None = None,
+) -> pa.Table:
+    """Return rows as a table of one of the schemas of this module, marked with the run that it belongs to.
 
     Args:
         rows: objects with an attribute per column.
         schema: one of `TABLES`.
         run_id: goes to the file's metadata, so that a file without rows still names its run.
         moment: likewise, of the snapshot that the rows belong to.
+        writer: goes there as well: who writes the file.
     """
     rows = list(rows)
     columns = [pa.array([_cell(row, field.name) for row in rows], field.type) for field in schema]
     metadata = {**schema.metadata, RUN_ID_KEY: run_id.encode()}
     if moment is not None:
         metadata[MOMENT_KEY] = moment.isoformat().encode()
+    if writer is not None:
+        metadata[WRITER_KEY] = writer.encode()
     return pa.Table.from_arrays(columns, schema=schema.with_metadata(metadata))
 
 

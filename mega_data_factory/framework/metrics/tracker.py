@@ -1,17 +1,25 @@
-"""What the `with` blocks of a collector give: to say what became of the records, and what is known of the run."""
+"""Trackers of operators and of the run: what the `with` blocks of a collector give, to report counts and totals."""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 from mega_data_factory.errors import did_you_mean
+from mega_data_factory.framework.metrics.accounts import amount, check_sum, rejected_by_reason, whole
+from mega_data_factory.framework.metrics.in_process import InProcess
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics
 
-_RUN_COLUMNS = frozenset(column.name for column in fields(RunMetrics)) - {"run_id"}
+_RUN_COLUMNS = {column.name: str(column.type) for column in fields(RunMetrics) if column.name != "run_id"}
+_WHOLE_COLUMNS = frozenset(name for name, kind in _RUN_COLUMNS.items() if kind.startswith("int"))
+_REAL_COLUMNS = frozenset(name for name, kind in _RUN_COLUMNS.items() if "float" in kind)
+
+BatchId: TypeAlias = str | int
+"""Name of a batch: the same for every attempt at it."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class BatchEntry:
     settled: Sequence[OperatorMetrics] = ()
 
 
-class OperatorTracker:
+class OperatorTracker(InProcess):
     """One batch in one operator; what `MetricsCollector.track_operator` gives.
 
     Leaving the block appends the tracker to a queue, which is all that happens in the hot path.
@@ -49,6 +57,7 @@ class OperatorTracker:
         "_rejected",
         "_started",
         "_unmatched",
+        "batch_id",
         "key",
         "seconds",
     )
@@ -57,10 +66,12 @@ class OperatorTracker:
         self,
         key: tuple[str, str, str, str],
         place: tuple[int, int],
-        queue: deque[OperatorTracker | OperatorMetrics | BatchEntry],
+        queue: deque[Any],
         clock: Callable[[], float],
+        batch_id: BatchId | None = None,
     ) -> None:
         self.key = key
+        self.batch_id = batch_id
         self.seconds = 0.0
         self._place = place
         self._queue = queue
@@ -82,7 +93,9 @@ class OperatorTracker:
         custom: Mapping[str, Any] | None = None,
         unmatched: int = 0,
     ) -> None:
-        """Say what became of the records; of several calls the last counts.
+        """Report what became of the records; of several calls the last counts.
+
+        Counts are whole numbers, and `output + rejected + errors` is at most `input`.
 
         Args:
             input: records offered.
@@ -92,11 +105,24 @@ class OperatorTracker:
             reasons: records rejected, by reason.
             custom: numbers to report; they add up over batches.
             unmatched: of the output, records that passed untouched since they did not match a condition.
+
+        Raises:
+            ValueError: a number cannot be right; what was reported before stays.
         """
-        if rejected is None and reasons is not None:
-            rejected = sum(reasons.values())
+        input, errors = whole("input", input), whole("errors", errors)
+        if rejected is not None:
+            rejected = whole("rejected", rejected)
+        if reasons is not None:
+            reasons, rejected = rejected_by_reason(reasons, rejected)
+        if output is not None:
+            output = whole("output", output)
+        check_sum(input, output or 0, rejected or 0, errors)
+        if output is None:
+            output = input - errors - (rejected or 0)
+        if whole("unmatched", unmatched) > output:
+            raise ValueError(f"unmatched {unmatched} records are more than the output of {output}")
         self._input = input
-        self._output = input - errors - (rejected or 0) if output is None else output
+        self._output = output
         self._errors = errors
         self._rejected = rejected
         self._reasons = reasons
@@ -135,10 +161,10 @@ class OperatorTracker:
         )
 
 
-class RunTotals:
-    """What the run knows of itself and its operators do not; what `MetricsCollector.track_run` gives.
+class RunTotals(InProcess):
+    """Totals that the run knows and its operators do not; what `MetricsCollector.track_run` gives.
 
-    Any column of `RunMetrics` may be set. Totals that are not set follow from the stages.
+    Any column of `RunMetrics` may be set, from any thread. Totals that are not set follow from the stages.
 
     Attributes:
         run_id: the run.
@@ -148,22 +174,34 @@ class RunTotals:
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
         self.values: dict[str, Any] = {}
+        self._adding = threading.Lock()
 
     def set(self, **values: Any) -> None:
         """Set columns of the run row.
 
         Raises:
             TypeError: one is not a column of `RunMetrics`.
+            ValueError: a number is negative, not finite or not whole where it counts something.
         """
-        for name in values:
-            if name not in _RUN_COLUMNS:
-                raise TypeError(f"{name!r} is not a column of RunMetrics; {did_you_mean(name, _RUN_COLUMNS)}")
-        self.values.update(values)
+        self.values.update({name: _checked(name, value) for name, value in values.items()})
 
     def add(self, **amounts: float) -> None:
         """Add to columns of the run row, which count from 0.
 
         Raises:
             TypeError: one is not a column of `RunMetrics`.
+            ValueError: an amount is negative, not finite or not whole where it counts something.
         """
-        self.set(**{name: self.values.get(name, 0) + amount for name, amount in amounts.items()})
+        checked = {name: _checked(name, more) for name, more in amounts.items()}
+        with self._adding:
+            self.values.update({name: self.values.get(name, 0) + more for name, more in checked.items()})
+
+
+def _checked(column: str, value: Any) -> Any:
+    if column not in _RUN_COLUMNS:
+        raise TypeError(f"{column!r} is not a column of RunMetrics; {did_you_mean(column, _RUN_COLUMNS)}")
+    if value is None:
+        return None
+    if column in _WHOLE_COLUMNS:
+        return whole(column, value)
+    return amount(column, value) if column in _REAL_COLUMNS else value

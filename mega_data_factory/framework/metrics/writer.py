@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -14,8 +17,9 @@ from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetri
 from mega_data_factory.framework.metrics.nodes.buffer import MOST_WAITING
 from mega_data_factory.framework.metrics.nodes.models import NodeMetrics
 from mega_data_factory.framework.metrics.reader import MetricsReader
+from mega_data_factory.framework.metrics.row_checks import check_columns, check_row
 from mega_data_factory.framework.metrics.samples import SampleMetrics
-from mega_data_factory.framework.metrics.store.encoding import WriteTables, write_tables
+from mega_data_factory.framework.metrics.store.encoding import WriteTables, write_new_tables, write_tables
 from mega_data_factory.framework.metrics.store.layout import file_of
 from mega_data_factory.framework.metrics.store.segments import SegmentLog
 from mega_data_factory.framework.metrics.store.shrinking import claim_run
@@ -34,28 +38,38 @@ class MetricsWriter:
     ```
 
     `X` is the run id without a leading `run_`. A file is whole or absent, so one may be written over while others read
-    it. Writing a table of a run again replaces it.
+    it. Writing a table of a run again replaces it; a table that another writer wrote is refused, for its rows would be
+    lost. Workers of one run send their rows to one writer, or write runs of their own.
 
     Args:
         output_path: the metrics folder, local or an fsspec URI; it is made when the first file is written.
+        replace: replace the tables of a run also where another writer wrote them.
         write: writes one file, whole or not at all.
     """
 
-    def __init__(self, output_path: Location, *, write: WriteTables = write_tables) -> None:
+    def __init__(self, output_path: Location, *, replace: bool = False, write: WriteTables = write_tables) -> None:
         self.output_path = output_path
+        self._replaces = replace
         self._write_tables = write
+        self._write_new = write_new_tables if write is write_tables else write
         self._reader = MetricsReader(output_path)
         self._tables = StoredTables(output_path)
-        self._owned: dict[str, str] = {}
+        self._name = uuid.uuid4().hex
+        self._owned: dict[tuple[str, str], str] = {}  # (writer, path) → run
         self._claimed: set[str] = set()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Make a copy another writer, which replaces nothing that this one has written."""
+        return partial(MetricsWriter, replace=self._replaces, write=self._write_tables), (self.output_path,)
 
     def write_operator_metrics(self, metrics: Iterable[OperatorMetrics], run_id: str) -> None:
         """Write the operator rows of a run.
 
         Raises:
-            MetricsError: a row is of another run, or the file's name belongs to another run (`x` and `run_x` share
-                one).
+            MetricsError: a row is of another run, the file was written by another writer, or its name belongs to
+                another run (`x` and `run_x` share one).
             OutputError: the file cannot be written.
+            ValueError: a number of a row cannot be right.
         """
         self._write("operators", metrics, run_id)
 
@@ -176,21 +190,51 @@ class MetricsWriter:
         rows = list(rows)
         if strangers := {row.run_id for row in rows} - {run_id}:
             raise MetricsError(f"{kind} of {', '.join(sorted(strangers))} cannot be written as those of {run_id}")
+        for row in rows:
+            if isinstance(row, OperatorMetrics):
+                check_row(row)
+            elif isinstance(row, StageMetrics | RunMetrics):
+                check_columns(row)
         path = join(self.output_path, file_of(kind, run_id))
-        self._check_owner(path, run_id)
-        self._write_tables(path, [schema.to_table(rows, schema.TABLES[kind], run_id, moment)])
+        table = schema.to_table(rows, schema.TABLES[kind], run_id, moment, self._id)
+        write = self._write_tables if self._check_owner(path, run_id) else self._write_new
+        try:
+            write(path, [table])
+        except FileExistsError:  # it was not there when it was looked for
+            self._check_owner(path, run_id)
+            self._write_tables(path, [table])  # what is there is damaged
+        self._owned[self._id, path] = run_id
 
-    def _check_owner(self, path: str, run_id: str) -> None:
-        """Refuse to write over the file of another run; a file that was ours the last time still is."""
-        if self._owned.get(path) == run_id:
+    @property
+    def _id(self) -> str:
+        """The name of this writer in this process: a process that is forked off is another writer."""
+        return f"{self._name}-{os.getpid()}"
+
+    def _check_owner(self, path: str, run_id: str) -> bool:
+        """Refuse to write over the file of another run or writer; a file that was ours the last time still is.
+
+        Returns:
+            Whether a file that is there may be replaced.
+        """
+        ours = self._owned.get((self._id, path)) == run_id
+        if ours:
             if not is_local(path) or exists(path):
-                return
+                return True
             self._claimed.discard(run_id)  # it was compacted meanwhile, for its last sign of life is old
         self._claim(run_id)
-        owner = _owner(path)
+        if not exists(path):
+            return ours or self._replaces
+        owner, writer = _owner(path)
         if owner not in (None, run_id):
             raise MetricsError(f"{path} belongs to the run {owner}, not to {run_id}", hint="give the run another id")
-        self._owned[path] = run_id
+        if owner is not None and writer != self._id and not (ours or self._replaces):
+            raise MetricsError(
+                f"{path} was written by another worker or process: its rows of {run_id} would be lost",
+                hint="send the rows of all workers to one MetricsCollector (add_operator_metrics, MetricsAggregator) "
+                "and write once, give each its own run id, or replace them with MetricsWriter(path, replace=True)",
+            )
+        self._owned[self._id, path] = run_id
+        return True
 
     def _claim(self, run_id: str) -> None:
         """Give a run that is compacted its files back, once."""
@@ -199,14 +243,12 @@ class MetricsWriter:
             self._claimed.add(run_id)
 
 
-def _owner(path: str) -> str | None:
-    """The run that a file belongs to; None when there is no file, or a damaged one that may be replaced."""
-    if not exists(path):
-        return None
+def _owner(path: str) -> tuple[str | None, str | None]:
+    """Return the run and the writer that a file belongs to; None for both of a damaged one, which may be replaced."""
     try:
         with open_parquet(path) as file:
             metadata = file.schema_arrow.metadata or {}
     except pa.ArrowException:
-        return None
-    owner: bytes = metadata.get(schema.RUN_ID_KEY, b"(unknown)")
-    return owner.decode()
+        return None, None
+    writer = metadata.get(schema.WRITER_KEY)
+    return metadata.get(schema.RUN_ID_KEY, b"(unknown)").decode(), None if writer is None else writer.decode()

@@ -9,11 +9,11 @@ from typing import BinaryIO, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mega_data_factory.framework.metrics.schema import MOMENT_KEY, RUN_ID_KEY, VERSION_KEY
+from mega_data_factory.framework.metrics.schema import MOMENT_KEY, RUN_ID_KEY, VERSION_KEY, WRITER_KEY
 from mega_data_factory.framework.metrics.store.layout import PENDING
 from mega_data_factory.storage import Location, atomic_output, is_local, local_path
 
-_FILE_KEYS = (VERSION_KEY, RUN_ID_KEY, MOMENT_KEY)
+_FILE_KEYS = (VERSION_KEY, RUN_ID_KEY, MOMENT_KEY, WRITER_KEY)
 
 _PRUNED_BY = ("run_id", "start_time", "timestamp")
 """Columns that readers select by; of the others minimum and maximum would only make the file larger."""
@@ -30,6 +30,17 @@ def write_tables(path: Location, tables: Iterable[pa.Table]) -> None:
         OutputError: it cannot be written.
     """
     with atomic_output(path, workspace=_workspace(path)) as sink:
+        encode(tables, sink)
+
+
+def write_new_tables(path: Location, tables: Iterable[pa.Table]) -> None:
+    """Write tables as `write_tables` does, unless the file is there.
+
+    Raises:
+        FileExistsError: it is.
+        OutputError: it cannot be written.
+    """
+    with atomic_output(path, new=True, workspace=_workspace(path)) as sink:
         encode(tables, sink)
 
 
