@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.table import Table
 
+from mega_data_factory.cli.fitting import fitted, plain_table, wrapped
 from mega_data_factory.cli.progress import ProgressView, progress_line
 from mega_data_factory.cli.summary import RunReport
 from mega_data_factory.cli.tables import print_report, report_table, top_reason
@@ -57,6 +61,56 @@ def rendered(width: int) -> str:
     console.print(report_table(report(), width))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("name", ["text_length_filter", "f" * 90])
+def test_no_number_and_no_reason_is_cut(width: int, name: str) -> None:
+    """On a narrow screen columns go, reasons take a second line and long names give way; numbers stay whole."""
+    rows = [operator(name, 1_234_567, 1_000_000)]
+    made = RunReport(report().run, (StageMetrics.from_operators(rows, "clean"),), tuple(rows), (), {})
+    console = Console(file=io.StringIO(), width=width)
+    console.print(report_table(made, width))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    (row,) = (line for line in lines if line.startswith("  " + name[:10]))
+    assert row.split()[1:4] == ["1,234,567", "1,000,000", "234,567"]
+    assert "too_short" in row
+    assert any("234,566 of" in line for line in lines)
+    assert max(len(line) for line in lines) <= width
+    assert name in row or len(name) > width / 2
+
+
+def test_a_column_that_has_room_again_comes_back() -> None:
+    """A wide column that had to go makes room for narrow ones that went before it."""
+
+    @dataclass(frozen=True)
+    class Column:
+        heading: str
+        goes: int = 0
+
+    def build(columns: Sequence[Column]) -> Table:
+        table = plain_table()
+        for column in columns:
+            table.add_column(column.heading)
+        return table
+
+    columns = [Column("name"), Column("pipeline", 1), Column("w" * 40, 2)]
+    table, left_out = fitted(columns, build, 30)
+    assert [str(column.header) for column in table.columns] == ["name", "pipeline"]
+    assert left_out == ["w" * 40]
+
+
+def test_text_is_broken_between_words_and_never_in_a_command() -> None:
+    """A command between backticks has its own line where it is longer than the screen, in one piece."""
+    command = "`mdf report run_20261127_085915_f5e138ab --metrics ./metrics`"
+    lines = wrapped(f"some of it is shown by {command} in full", 30)
+    assert lines == ["some of it is shown by", command, "in full"]
+    assert wrapped("stages[0].operators[0].params.min_length: unknown", 30) == [
+        "stages[0].operators[0].params.min_length:",
+        "unknown",
+    ]
+    assert wrapped("", 30) == []
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 from mega_data_factory import strict_json
+from mega_data_factory.cli.fitting import wrapped
 from mega_data_factory.cli.streams import print_text
 from mega_data_factory.errors import ConfigError, MdfError, MetricsQueryError, ResourceError, ResumeError
 from mega_data_factory.framework.metrics.redaction import without_credentials
@@ -37,12 +39,24 @@ def tell(error: MdfError, *, as_json: bool) -> int:
         The exit code.
     """
     shown = as_json_error(error)
-    print_text(f"error[{error.slug}]: {shown['message']}", sys.stderr)
+    print_text(_for_terminal(f"error[{error.slug}]: {shown['message']}"), sys.stderr)
     if shown["hint"]:
-        print_text(f"  hint: {shown['hint']}", sys.stderr)
+        print_text(_for_terminal(f"  hint: {shown['hint']}"), sys.stderr)
     if as_json:
         print_json({"error": shown})
     return exit_code(error)
+
+
+def _for_terminal(text: str) -> str:
+    """Return a message whose lines end between words where a terminal would break them anywhere."""
+    if not sys.stderr.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    lines = []
+    for line in text.splitlines():
+        margin = line[: len(line) - len(line.lstrip())]
+        lines += [margin + part for part in wrapped(line.strip(), width - len(margin))]
+    return "\n".join(lines)
 
 
 def as_json_error(error: MdfError) -> dict[str, str | None]:

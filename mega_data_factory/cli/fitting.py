@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
@@ -45,14 +46,18 @@ def fitted(
     """
     left = list(columns)
     table = build(left)
-    left_out = []
+    left_out: list[Column] = []
     for column in sorted((c for c in columns if c.goes), key=lambda c: c.goes):
         if width_of(table) <= width:
             break
         left.remove(column)
-        left_out.append(column.heading)
+        left_out.append(column)
         table = build(left)
-    return table, left_out
+    for column in reversed(left_out[:-1]):  # a wide one that went late may have made room for others again
+        more = [one for one in columns if one in left or one is column]
+        if width_of(wider := build(more)) <= width:
+            left, table = more, wider
+    return table, [column.heading for column in left_out if column not in left]
 
 
 def left_out_note(headings: Sequence[str]) -> list[str]:
@@ -60,7 +65,32 @@ def left_out_note(headings: Sequence[str]) -> list[str]:
     return [f"hidden (terminal too narrow): {', '.join(headings)} (wider terminal, or --json)"] if headings else []
 
 
+def wrapped(text: str, width: int) -> list[str]:
+    """Return the lines of a text, broken between words only.
+
+    What stands between backticks is one word, so that a command can be copied: a word longer than `width` has a line of
+    its own, which the terminal breaks without putting an end of line into it.
+    """
+    words = [word.replace(" ", _KEPT) if at % 2 else word for at, word in enumerate(text.split("`"))]
+    joined = "`".join(words)
+    lines = (
+        textwrap.wrap(line, max(width, 1), break_long_words=False, break_on_hyphens=False) or [""]
+        for line in joined.splitlines()
+    )
+    return [line.replace(_KEPT, " ") for one in lines for line in one]
+
+
+_KEPT = "\N{NULL}"
+"""Takes the place of a space at which no line may end; no text that is shown holds one."""
+
+
 def width_of(table: Table) -> int:
     """The columns of the screen that a table fills where nothing wraps it."""
     unlimited = Console(width=100_000)
     return unlimited.measure(table).maximum
+
+
+def width_of_column(table: Table, at: int) -> int:
+    """Return the columns of the screen that one column of a table fills where nothing wraps it."""
+    unlimited = Console(width=100_000)
+    return max(unlimited.measure(cell).maximum for cell in (table.columns[at].header, *table.columns[at].cells))

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE, uncommitted_cell, uncommitted_words
-from mega_data_factory.cli.fitting import fitted, left_out_note, plain_table
+from mega_data_factory.cli.fitting import fitted, left_out_note, plain_table, width_of, width_of_column, wrapped
 from mega_data_factory.cli.summary import RunReport
 from mega_data_factory.framework.metrics.models import OperatorMetrics, StageMetrics
 from mega_data_factory.visualization.formats import NOTHING, count, number, percent, plural, rate, seconds, size
@@ -38,7 +38,7 @@ _COLUMNS = (
     _Column("out", lambda o: count(o.output_records), lambda s: count(s.output_records)),
     _Column("rejected", lambda o: count(o.rejected_records), lambda s: count(s.rejected_records)),
     _Column("errors", lambda o: count(o.error_count), lambda s: count(s.error_count), goes=8),
-    _Column("pass", lambda o: percent(o.pass_rate), lambda s: percent(s.pass_rate)),
+    _Column("pass", lambda o: percent(o.pass_rate), lambda s: percent(s.pass_rate), goes=9),
     _Column("busy", lambda o: seconds(o.total_time), lambda s: seconds(s.total_time), goes=7),
     _Column("per worker", lambda o: rate(o.throughput), lambda s: rate(s.avg_throughput), goes=6),
     _Column("p50", lambda o: seconds(o.p50_latency), _nothing, goes=2),
@@ -54,7 +54,15 @@ _UNCOMMITTED = _Column(
 _COUNTS = 4
 """The first columns, which are counts."""
 
+_EXPLAINED = {
+    "busy": "busy: seconds over all workers, of a stage its busiest worker",
+    "p99": "p50 to p99: time per record",
+}
+"""Heading → what the column holds; a note below the table where it is shown."""
+
 _REASON = "top reason"
+_LEAST_NAME = 16
+"""Columns of the screen that names of stages and operators keep."""
 
 
 def report_table(report: RunReport, width: int) -> RenderableType:
@@ -65,24 +73,32 @@ def report_table(report: RunReport, width: int) -> RenderableType:
         width: columns of the screen.
     """
     columns = list(_COLUMNS)
-    notes = ["busy: seconds over all workers, of a stage its busiest worker; p50 to p99: time per record"]
+    notes = []
     if any(stage.uncommitted_input_records for stage in report.stages):
         columns.insert(_COUNTS, _UNCOMMITTED)
-        notes.insert(0, NOTE)
+        notes.append(NOTE)
     if any(row.unmatched_records for row in report.operators):
         columns.insert(2, _UNMATCHED)
         notes.append("not matched: records of `out` that passed untouched because of the operator's `when`")
-    table, left_out = fitted(columns, lambda columns: _table(report, columns), width)
+    table = _table(report, columns)
+    left_out: list[str] = []
+    if width_of(table) > width:  # reasons may then take several lines, so that more columns have room
+        reason = max([len(_REASON), *(len(word) for row in report.operators for word in top_reason(row).split())])
+        table, left_out = fitted(columns, lambda columns: _table(report, columns, reason), width)
+    if (missing := width_of(table) - width) > 0:  # no number is cut: names give way
+        table.columns[0].max_width = max(_LEAST_NAME, width_of_column(table, 0) - missing)
+    if explained := [text for heading, text in _EXPLAINED.items() if heading not in left_out]:
+        notes.append("; ".join(explained))
     notes += left_out_note(left_out)
     return Group(table, *(Text(note, style="dim") for note in notes))
 
 
-def _table(report: RunReport, columns: Sequence[_Column]) -> Table:
+def _table(report: RunReport, columns: Sequence[_Column], reason: int | None = None) -> Table:
     table = plain_table()
-    table.add_column("stage / operator", no_wrap=True)
+    table.add_column("stage / operator", no_wrap=True, overflow="ellipsis")
     for column in columns:
         table.add_column(column.heading, justify="right", no_wrap=True)
-    table.add_column(_REASON, overflow="ellipsis", no_wrap=True, min_width=len(_REASON))
+    table.add_column(_REASON, overflow="fold", no_wrap=reason is None, max_width=reason, min_width=len(_REASON))
     for stage in report.stages:
         workers = plural(stage.num_workers, "worker")
         name = f"[bold]{escape(stage.stage_name)}[/bold] [dim]{workers}[/dim]"
@@ -151,23 +167,15 @@ _LOOK = {
 }
 
 
-def standing_out(report: RunReport) -> Iterator[RenderableType]:
-    """Yield what stands out, and what to do about it."""
+def standing_out(report: RunReport, width: int) -> Iterator[Text]:
+    """Yield what stands out, and what to do about it, in lines of at most `width` columns."""
     if report.findings:
         yield Text("\nwhat stands out")
     for finding in report.findings:
-        yield _hanging("- ", Text(finding.title))
-        if finding.suggestion:
-            yield _hanging("  ", Text(finding.suggestion, style="dim"))
-
-
-def _hanging(mark: str, text: Text) -> Table:
-    """Return a paragraph whose lines begin below each other, broken between words."""
-    grid = Table.grid()
-    grid.add_column(width=len(mark))
-    grid.add_column()
-    grid.add_row(mark, text)
-    return grid
+        for at, line in enumerate(wrapped(finding.title, width - 2)):
+            yield Text(f"{'  ' if at else '- '}{line}")
+        for line in wrapped(finding.suggestion or "", width - 2):
+            yield Text(f"  {line}", style="dim")
 
 
 def where_to_look(report: RunReport) -> Iterator[Text]:
@@ -176,7 +184,7 @@ def where_to_look(report: RunReport) -> Iterator[Text]:
         yield Text.assemble(f"{_LOOK[key]}: ", (path, "cyan"))
     if "metrics" in report.paths and "report" not in report.paths:
         command = f"mdf report {report.run.run_id} --metrics {shlex.quote(report.paths['metrics'])}"
-        yield Text.assemble("the whole of it as one page: ", (command, "cyan"))
+        yield Text.assemble("the whole of it as one page:\n  ", (command, "cyan"))
 
 
 def print_report(report: RunReport, console: Console) -> None:
@@ -187,8 +195,8 @@ def print_report(report: RunReport, console: Console) -> None:
     console.print()
     for line in summary(report):
         console.print(line)
-    for paragraph in standing_out(report):
-        console.print(paragraph)
+    for line in standing_out(report, console.width):
+        console.print(line, soft_wrap=True)
     console.print("\nlook at")
     for line in where_to_look(report):
         console.print(line, soft_wrap=True)

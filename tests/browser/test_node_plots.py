@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from mega_data_factory.visualization import HistoryRetention, MetricsVisualizer
+from tests.browser.clipping import clipped_texts
 from tests.visualization.making import START, cluster
 
 pytestmark = pytest.mark.slow
@@ -196,6 +197,23 @@ def test_every_plot_fits(nodes: int, width: int, theme: str, open_page: Open, tm
         page = open_page(tmp_path / f"{plot}.html", width=width)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("#plot .main-svg").count() > 0
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+def test_on_paper_plots_are_whole(plot: str, open_page: Open, tmp_path: Path) -> None:
+    """Paper shows the whole width of the plot and none of its controls; afterwards the screen is as before."""
+    getattr(cluster(4), plot)(tmp_path / "plot.html")
+    page = open_page(tmp_path / "plot.html")
+    before = page.evaluate("plot._fullLayout.width")
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("plot._fullLayout.width") == 680
+    assert clipped_texts(page) == []
+    for control in ("#controls", ".slider", ".modebar"):
+        assert not any(part.is_visible() for part in page.locator(control).all())
+    page.emulate_media(media="screen")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("#plot .main-svg").first).to_have_attribute("width", str(before))
 
 
 def test_images_are_drawn_by_chromium(tmp_path: Path) -> None:

@@ -151,6 +151,15 @@
     bar.hidden = !bar.children.length;
   }
 
+  const PAPER = 680;  // pixels between the margins of A4
+
+  function paper(on) {  // paper is not as wide as the screen
+    const size = on ? {width: PAPER, autosize: false} : {width: null, autosize: true};
+    Plotly.relayout(plot, {...(page.rows.length ? rows() : {}), ...size});
+  }
+
+  window.addEventListener("beforeprint", () => paper(true));
+  window.addEventListener("afterprint", () => paper(false));
   controls();
   const first = drawn.length ? coordinates() : {x: [], y: []};
   drawn.forEach((at, number) => { data[at].x = first.x[number]; data[at].y = first.y[number]; });
