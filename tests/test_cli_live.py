@@ -10,8 +10,10 @@ from rich.console import Console
 
 from mega_data_factory.cli.live import LiveScreen, Rates, error_line, top_reasons
 from mega_data_factory.framework.batch import Batch, Exclusion, SplitEnd, StagedBatch
+from mega_data_factory.framework.contracts import Split
 from mega_data_factory.framework.metrics import OperatorMetrics
-from mega_data_factory.framework.progress import Progress, SourceTally, StageLoad, StageProgress, Tally
+from mega_data_factory.framework.progress import Progress, SourceShare, SourceTally, StageLoad, StageProgress, Tally
+from mega_data_factory.framework.reading import SourceSize
 
 _STAGES = (
     StageProgress("clean", input_records=1_000, output_records=900, rejected=98, errors=2, workers=2, backlog=3),
@@ -141,24 +143,50 @@ def test_a_stage_takes_what_its_first_operator_takes_and_gives_what_its_last_giv
     assert tally.reasons == {"short": 10}
 
 
+def _size(splits: int, *, complete: bool = True) -> SourceSize:
+    """Return the size of a source whose splits tell nothing."""
+    size = SourceSize()
+    for number in range(splits):
+        size.add(Split({"number": number}))
+    size.complete = complete
+    return size
+
+
 def test_the_share_of_the_source_follows_its_splits() -> None:
     """A split that is done counts whole, one that is open by the usual size, in whatever order batches come."""
-    source = SourceTally()
-    assert source.share(4) is None
+    source, size = SourceTally(), _size(4)
+    assert source.share(size) is None
     source.add(_staged(0, 1, 40, last=(2, 100)).batch)  # the last batch overtook the first
-    assert source.share(4) is None
+    assert source.share(size) is None
     source.add(_staged(0, 0, 60).batch)
-    assert source.share(4) == 0.25
-    assert source.share(None) is None
+    assert source.share(size) == 0.25
+    assert source.share(_size(4, complete=False)) is None
     source.add(_staged(1, 0, 50).batch)
-    assert source.share(4) == pytest.approx(0.375)
+    assert source.share(size) == pytest.approx(0.375)
     source.add(_staged(2, 0, 300).batch)
-    assert source.share(4) == pytest.approx(0.625)
+    assert source.share(size) == pytest.approx(0.625)
 
 
 def test_a_limit_of_records_tells_the_share_at_once() -> None:
     """With executor.max_samples the share is known before any split is done."""
     tally = Tally()
     tally.add(_staged(0, 0, 100))
-    assert tally.share(None, 400) == 0.25
-    assert tally.share(None, None) is None
+    assert tally.share(SourceSize(), 400) == SourceShare(0.25, "records")
+    assert tally.share(SourceSize(), None) is None
+
+
+def test_the_share_is_of_records_or_bytes_where_the_source_tells_them() -> None:
+    """Records count from the first batch on; a split weighs its bytes; one that does not tell makes all count alike."""
+    first, second = _staged(0, 0, 60).batch, _staged(1, 0, 50, last=(1, 50)).batch
+    for told, begun, half in [
+        ([{"num_records": 300}, {"num_records": 50}], 60 / 350, 110 / 350),
+        ([{"num_bytes": 900}, {"num_bytes": 100}], None, (100 + 900 * 60 / 450) / 1000),
+        ([{"num_bytes": 900}, {}], None, 1.0),
+    ]:
+        source, size = SourceTally(), _size(0)
+        for values in told:
+            size.add(Split({}, **values))
+        source.add(first)
+        assert source.share(size) == begun
+        source.add(second)
+        assert source.share(size) == pytest.approx(half)

@@ -95,7 +95,7 @@ class LiveScreen:
         now = self._now
         elapsed = moment - self._started
         left = self.seconds_left
-        done = f"; {percent(100 * self._done)}, {whole_seconds(left)} left" if left is not None else ""
+        done = f"; {percent(100 * self._done)}{share_of(now)}, {whole_seconds(left)} left" if left is not None else ""
         waiting = f", {count(now.records_waiting)} passed (not yet in a file)" if now.records_waiting else ""
         return Text.assemble(
             (count(now.records_read), "bold"),
@@ -147,6 +147,11 @@ class LiveScreen:
         for line in lines:
             line.overflow = "ellipsis"
         return lines
+
+
+def share_of(progress: Progress) -> str:
+    """Return ` of its bytes`, or whatever else the share of the source is a share of; nothing for records."""
+    return "" if progress.share_unit == "records" else f" of its {progress.share_unit}"
 
 
 def top_reasons(progress: Progress) -> str:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from rich.live import Live
 
-from mega_data_factory.cli.live import LiveScreen, error_line
+from mega_data_factory.cli.live import LiveScreen, error_line, share_of
 from mega_data_factory.cli.screen import stderr, stdout
-from mega_data_factory.visualization.formats import count, plural, rate, seconds
+from mega_data_factory.visualization.formats import count, percent, plural, rate, seconds
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.executor import Progress
@@ -38,7 +38,8 @@ def progress_line(progress: Progress) -> str:
     if progress.dead_lettered:
         parts.append(f"{count(progress.dead_lettered)} dead-lettered")
     speed = progress.records_read / progress.elapsed if progress.elapsed > 0 else None
-    return f"{', '.join(parts)}; {rate(speed)}, {seconds(progress.elapsed)}"
+    share = "" if progress.share is None else f"; {percent(100 * progress.share)}{share_of(progress)} done"
+    return f"{', '.join(parts)}; {rate(speed)}, {seconds(progress.elapsed)}{share}"
 
 
 class ProgressView:

@@ -125,6 +125,8 @@ def summary(report: RunReport) -> Iterator[Text]:
         f"{count(run.total_output_records)} written ({percent(run.overall_pass_rate)}) "
         f"in {plural(run.output_files, 'file')}, {size(run.output_bytes)}; {rate(run.avg_throughput)}"
     )
+    if run.source_share is not None and run.status != "completed":
+        yield Text(f"{percent(100 * run.source_share)} of the {run.source_unit} of the source have passed all stages")
     if waiting := uncommitted_words(asdict(run)):
         yield Text(waiting, style="yellow")
     yield Text(report.books(), style={True: "green", False: "bold red", None: "yellow"}[report.balanced])

@@ -145,7 +145,13 @@ def seconds_since_epoch(moment: datetime | None) -> float | None:
 
 _RUN: Sequence[tuple[str, Kind, str, str, str]] = (
     ("mdf.run.duration", "gauge", "s", "Seconds since the run started, or that it took.", "duration"),
-    ("mdf.run.planned.records", "gauge", "{record}", "Records that the plan expects to read.", "planned_records"),
+    (
+        "mdf.run.planned.records",
+        "gauge",
+        "{record}",
+        "Records of the source, where it knows.",
+        "planned_records",
+    ),
     ("mdf.run.committed.records", "counter", "{record}", "Records in finished files.", "committed_records"),
     ("mdf.run.dead_lettered.records", "counter", "{record}", "Records that killed workers.", "dead_lettered_records"),
     ("mdf.run.loader.errors", "counter", "{record}", "Records that could not be read.", "loader_errors"),
@@ -187,6 +193,9 @@ def _of_run(snapshot: ExportSnapshot, base: Mapping[str, str]) -> Iterator[Famil
     )
     text = "Records past all stages whose file is not finished."
     yield Family("mdf.run.in_flight.records", "gauge", "{record}", text, [Point(base, snapshot.flight.records)])
+    text = "Share of the source that has passed all stages, by records, bytes or splits; absent while unknown."
+    shares = [] if run.source_share is None else [Point({**base, "by": label(run.source_unit)}, run.source_share)]
+    yield Family("mdf.run.progress", "gauge", "1", text, shares)
     for what, moment in (("start", run.start_time), ("end", run.end_time), ("heartbeat", run.heartbeat)):
         points = [] if moment is None else [Point(base, seconds_since_epoch(moment) or 0.0)]
         yield Family(f"mdf.run.{what}.timestamp", "gauge", "s", f"Unix time of the run's {what}.", points)

@@ -38,12 +38,14 @@ class Split:
     Attributes:
         params: what the loader needs to read the piece again; JSON values only.
         num_records: how many records it holds, where that is known without reading it.
+        num_bytes: size of the piece in the source, where that is known.
         limit: read at most so many records; set by the plan for `executor.max_samples`, obeyed by the engine.
     """
 
     params: Mapping[str, Any]
     num_records: int | None = None
     limit: int | None = None
+    num_bytes: int | None = None
 
 
 @dataclass(frozen=True)

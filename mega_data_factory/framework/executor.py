@@ -26,8 +26,8 @@ from mega_data_factory.framework.metrics import MetricsCollector
 from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.output import OutputFolder, write_exclusions
 from mega_data_factory.framework.plan import Plan, make_plan
-from mega_data_factory.framework.progress import ErrorPolicy, Progress, Tally
-from mega_data_factory.framework.reading import ReadTask, SplitList
+from mega_data_factory.framework.progress import ErrorPolicy, Progress, SourceShare, Tally
+from mega_data_factory.framework.reading import ListedAhead, ReadTask, SplitList
 from mega_data_factory.framework.recording import Recorder
 from mega_data_factory.framework.resources import check_fit, this_machine
 from mega_data_factory.framework.resuming import Life, check_resumable, find_run, refuse_second_start
@@ -202,7 +202,11 @@ class Executor:
         settings = self.plan.executor
         done = self._life.done if self._life is not None else {}
         splits = self._splits = SplitList(loader, settings.batch_size, settings.max_samples, done)
+        self._recorder.source = splits.size
         tasks = iter(splits) if self.plan.loader.name == "ray_dataset_loader" else _begun(splits)
+        ahead: ListedAhead | None = None
+        if settings.engine == "local" and settings.max_samples is None:  # with a limit, listing reads splits to count
+            tasks = ahead = ListedAhead(tasks)
         life = self._begin()
         engine = self._engine(loader, life)
         events = engine.run(tasks)
@@ -214,6 +218,8 @@ class Executor:
             self._errors.check_limit(self._tally, final=True)
         except BaseException as error:
             events.close()
+            if ahead is not None:
+                ahead.close()
             # where the store of the output does not answer it has been asked often enough
             self._given_up = isinstance(error, StoreSilentError) and not storage.is_local(self._output.path)
             if not self._given_up:
@@ -275,13 +281,16 @@ class Executor:
             self.books.splits = self._splits.count
         elif isinstance(event, StagedBatch):
             self._tally.add(event)
-            self._recorder.note_passed(event)
+            self._recorder.note_passed(event, self._share())
             self._errors.check_batch(event)
         elif self.books.commit(event):
             self._recorder.commit(event.batch)
             self._samples.add(event.batch.exclusions)
             self._tally.add_commit(event)
             self._errors.check_commit(event)
+
+    def _share(self) -> SourceShare | None:
+        return self._tally.share(self._recorder.source, self.plan.executor.max_samples)
 
     def _progress(self, engine: Engine, started: float) -> Progress:
         loads = engine.loads()
@@ -292,6 +301,7 @@ class Executor:
             for stage in self.plan.stages
             if self._stage_settings.measure
         ]
+        share = self._share()
         return Progress(
             records_read=self._tally.read,
             records_passed=self._tally.passed,
@@ -301,7 +311,8 @@ class Executor:
             record_errors=self._tally.errors,
             dead_lettered=self._tally.dead,
             elapsed=time.monotonic() - started,
-            share=self._tally.share(self.books.splits, self.plan.executor.max_samples),
+            share=share.value if share else None,
+            share_unit=share.unit if share else "records",
             stages=tuple(stages),
             reasons=self._tally.reasons,
             last_error=self._tally.last_error,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mega_data_factory.errors import ErrorLimitExceeded, InputError, OutputError
 from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion, StagedBatch
 from mega_data_factory.framework.config import ExecutorConfig
 from mega_data_factory.framework.contracts import LOADER_STAGE, WRITER_STAGE
+from mega_data_factory.framework.reading import SourceSize
 
 _SHARE_MEANS_SOMETHING_FROM = 1000
 """Records to have seen before a share of errors may stop the run; at the end it is checked whatever their number."""
@@ -64,7 +65,8 @@ class Progress:
         record_errors: records that raised, the loader's included.
         dead_lettered: records set aside because they killed their worker.
         elapsed: seconds since the start.
-        share: how much of the source is done, 0 to 1; None while that cannot be told.
+        share: how much of the source has passed all stages, 0 to 1; None while that cannot be told.
+        share_unit: what that is a share of: `records`, `bytes` or `splits` of the source.
         stages: how far every stage is, in plan order; empty where metrics are off.
         reasons: records rejected so far, by reason; goes on counting.
         last_error: the record that raised last; None where none has.
@@ -79,6 +81,7 @@ class Progress:
     dead_lettered: int = 0
     elapsed: float = 0.0
     share: float | None = None
+    share_unit: str = "records"
     stages: tuple[StageProgress, ...] = ()
     reasons: Mapping[str, int] = field(default_factory=dict)
     last_error: Exclusion | None = None
@@ -108,6 +111,8 @@ class SourceTally:
     settled_records: int = 0
     open: dict[int, int] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
+    _to_weigh: list[int] = field(default_factory=list)
+    _settled_bytes: int = 0
 
     def add(self, batch: Batch) -> None:
         """Count a batch."""
@@ -117,23 +122,68 @@ class SourceTally:
         if records == self.ends.get(batch.split):
             self.settled += 1
             self.settled_records += records
+            self._to_weigh.append(batch.split)
             self.open.pop(batch.split, None)
             del self.ends[batch.split]
         else:
             self.open[batch.split] = records
 
-    def share(self, splits: int | None) -> float | None:
-        """How much of the source is done, 0 to 1; None before a split is.
+    def share(self, size: SourceSize) -> float | None:
+        """Return how much of the source is done, 0 to 1; None where that cannot be told yet.
 
-        Splits count alike: one that is open counts by the mean size of those that are done.
+        Where the source knows its records, these are counted. Else splits count by their bytes, or alike, and one that
+        is open by the mean number of records of those that are done.
 
         Args:
-            splits: how many there are; None while the loader lists them.
+            size: of the source.
         """
-        if not splits or not self.settled:
+        if not size.complete or not size.splits:
             return None
-        usual = max(1.0, self.settled_records / self.settled)
-        return min(1.0, (self.settled + sum(min(1.0, records / usual) for records in self.open.values())) / splits)
+        if size.records is not None:
+            records = self.settled_records + sum(self.open.values())
+            return min(1.0, records / size.records) if size.records else 1.0
+        if not self.settled:
+            return None
+        if size.unit == "bytes":
+            self._settled_bytes += sum(size.num_bytes[split] for split in self._to_weigh)
+            self._to_weigh.clear()
+            return _share(self._settled_bytes, size.total_bytes, self.settled_records, self.open, size.num_bytes)
+        return _share(self.settled, size.splits, self.settled_records, self.open, None)
+
+
+def _share(
+    settled: int, total: int, settled_records: int, open_splits: Mapping[int, int], weights: Sequence[int] | None
+) -> float | None:
+    """Return how much of the source is done; an open split counts by the usual number of records of its weight.
+
+    Args:
+        settled: weight of the splits that are done.
+        total: weight of all splits.
+        settled_records: records of the splits that are done.
+        open_splits: records so far of every other split that was begun.
+        weights: of each split; None where all weigh 1.
+    """
+    if not settled:
+        return None
+    done = float(settled)
+    for split, records in open_splits.items():
+        weight = 1 if weights is None else weights[split]
+        usual = max(1.0, settled_records * weight / settled)
+        done += weight * min(1.0, records / usual)
+    return min(1.0, done / total)
+
+
+@dataclass(frozen=True)
+class SourceShare:
+    """How much of the source has passed all stages.
+
+    Attributes:
+        value: 0 to 1.
+        unit: what it is a share of: `records`, `bytes` or `splits`.
+    """
+
+    value: float
+    unit: str
 
 
 @dataclass
@@ -190,16 +240,17 @@ class Tally:
             self.errors += record.writer_errors
             self.last_error = record.batch.exclusions[-1]
 
-    def share(self, splits: int | None, wanted: int | None) -> float | None:
-        """How much of the source is done, 0 to 1; None while that cannot be told.
+    def share(self, size: SourceSize, wanted: int | None) -> SourceShare | None:
+        """Return how much of the source has passed all stages; None while that cannot be told.
 
         Args:
-            splits: how many the source has; None while the loader lists them.
+            size: of the source.
             wanted: records to read at most, where that is limited.
         """
-        by_limit = self.read / wanted if wanted else None
-        by_splits = self.source.share(splits)
-        return max((share for share in (by_limit, by_splits) if share is not None), default=None)
+        by_limit = SourceShare(self.read / wanted, "records") if wanted else None
+        share = self.source.share(size)
+        by_size = None if share is None else SourceShare(share, size.unit)
+        return max((found for found in (by_limit, by_size) if found), key=lambda found: found.value, default=None)
 
     def stage_progress(self, name: str, load: StageLoad | None) -> StageProgress:
         """How far a stage is.

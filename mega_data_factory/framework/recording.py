@@ -28,6 +28,8 @@ from mega_data_factory.framework.metrics.redaction import redacted, without_cred
 from mega_data_factory.framework.metrics.store.retention import prune
 from mega_data_factory.framework.metrics.tracker import BatchEntry, RunTotals
 from mega_data_factory.framework.plan import Plan
+from mega_data_factory.framework.progress import SourceShare
+from mega_data_factory.framework.reading import SourceSize
 
 _log = logger("mega_data_factory")
 
@@ -45,6 +47,7 @@ class Recorder:
         finished: whether the run has come to its end, so that everything planned must be in the books.
         failure: why the metrics of the end could not be written; None when they were.
         nodes: takes samples of the nodes under the run; None when they are not wanted.
+        source: what is known of the size of the source.
         backlogs: batches that wait for each stage or that its workers hold, as far as the engine knows.
     """
 
@@ -53,6 +56,8 @@ class Recorder:
         self.failure: MdfError | None = None
         self.nodes: NodeBuffer | None = None
         self.backlogs: Mapping[str, int] = {}
+        self.source = SourceSize()
+        self._share: SourceShare | None = None
         self._passed: dict[str, StagedBatch] = {}  # in no file yet, by id of the batch
         self._passed_input = self._passed_output = 0
         self._began: datetime | None = None
@@ -116,8 +121,14 @@ class Recorder:
                 self._retain()
             self._exports.finish()
 
-    def note_passed(self, staged: StagedBatch) -> None:
-        """Take the metrics of a batch that has passed all stages: they are kept apart until it is committed."""
+    def note_passed(self, staged: StagedBatch, share: SourceShare | None = None) -> None:
+        """Take the metrics of a batch that has passed all stages: they are kept apart until it is committed.
+
+        Args:
+            staged: the batch.
+            share: how much of the source has passed all stages with it, where that is known.
+        """
+        self._share = share
         self._passed[staged.batch.id] = staged
         self._passed_input += staged.batch.records
         self._passed_output += staged.records
@@ -219,7 +230,7 @@ class Recorder:
         return {
             "total_input_records": books.read,
             "total_output_records": books.written,
-            "planned_records": books.planned,
+            "planned_records": self._planned(),
             "committed_records": books.written,
             "processed_records": books.processed,
             "dead_lettered_records": books.dead_lettered,
@@ -235,8 +246,17 @@ class Recorder:
             **self._uncommitted(),
         }
 
-    def _uncommitted(self) -> dict[str, int]:
+    def _planned(self) -> int | None:
+        """Return the records that the source tells of; at the end of the run those that it gave."""
+        known = self.source.records
+        if self.finished or known is None:
+            return self._books.planned if self.finished else None
+        return max(known, self._books.planned)
+
+    def _uncommitted(self) -> dict[str, Any]:
         return {
+            "source_share": self._share.value if self._share else None,
+            "source_unit": self._share.unit if self._share else None,
             "uncommitted_input_records": self._passed_input,
             "uncommitted_output_records": self._passed_output,
         }

@@ -88,11 +88,12 @@ class JsonlLoader(Loader):
     def _splits_of(self, file: SourceFile) -> Iterator[Split]:
         place = {"root": file.root, "label": file.label, "file": file.relative}
         if file.relative.lower().endswith(_COMPRESSED):
-            yield Split({**place, "start": 0, "end": None})
+            yield Split({**place, "start": 0, "end": None}, num_bytes=file.size)
             return
         # An empty file has one split too, so that a file that cannot be opened is accounted for.
         for start in range(0, max(file.size, 1), self._split_bytes):
-            yield Split({**place, "start": start, "end": max(1, min(start + self._split_bytes, file.size))})
+            end = min(start + self._split_bytes, file.size)
+            yield Split({**place, "start": start, "end": max(1, end)}, num_bytes=end - start)
 
     def read(self, split: Split, batch_size: int) -> Iterator[pa.Table]:
         """Read the lines that begin in the range, or the objects of an array."""

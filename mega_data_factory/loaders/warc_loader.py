@@ -115,7 +115,7 @@ class WarcLoader(Loader):
     def splits(self, batch_size: int) -> list[Split]:  # noqa: ARG002 - pieces are files here
         """One file each: a compressed archive can only be read from its start."""
         return [
-            Split({"root": file.root, "label": file.label, "file": file.relative})
+            Split({"root": file.root, "label": file.label, "file": file.relative}, num_bytes=file.size)
             for file in find_files(self._paths, self._suffixes)
         ]
 

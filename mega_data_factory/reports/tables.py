@@ -160,6 +160,7 @@ def tiles(recording: Recording) -> list[Tile]:
     return [
         Tile("read", count(read), _planned(run.get("planned_records"), read)),
         Tile("kept", count(written), f"{percent(100 * written / read if read else None)} of what was read"),
+        *_share_tile(run),
         *([Tile(COLUMN, f"+ {count(waiting)}", apart)] if waiting else []),
         Tile("throughput", rate(read / recording.seconds if recording.seconds else None), "records read, whole run"),
         Tile("duration", seconds(recording.seconds), f"{seconds(busy)} of work in stages"),
@@ -182,6 +183,14 @@ def tiles(recording: Recording) -> list[Tile]:
         Tile("output", size(run.get("output_bytes")), plural(run.get("output_files") or 0, "file")),
         Tile("batches", count(run.get("batches")), f"{count(run.get('retried_batches'))} retried"),
     ]
+
+
+def _share_tile(run: Mapping[str, Any]) -> list[Tile]:
+    """Return how much of the source is done, of a run that has not come to its end."""
+    share = run.get("source_share")
+    if share is None or run.get("status") == "completed":
+        return []
+    return [Tile("done", percent(100 * share), f"of the source, by {run.get('source_unit')}")]
 
 
 def _planned(planned: int | None, read: int) -> str:

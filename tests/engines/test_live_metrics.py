@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.local import LocalFileSystem
@@ -101,10 +102,35 @@ def test_a_run_can_be_read_while_it_goes_on(tmp_path: Path) -> None:
         rows = table(tmp_path / "metrics", "runs")
         seen.extend(row for row in rows if row["committed_records"])
 
-    pipeline(tmp_path, rows=300).run(look)
+    replace(pipeline(tmp_path, rows=300), loader={"params": {"split_mb": 0.003}}).run(look)
     assert {row["status"] for row in seen} == {"running"}
     assert len({row["committed_records"] for row in seen}) > 2
-    assert all(row["planned_records"] >= row["committed_records"] for row in seen)
+    assert {row["planned_records"] for row in seen} == {None}  # JSON lines do not tell their number
+    shares = [row["source_share"] for row in seen if row["source_share"] is not None]
+    assert 0 < shares[0] < shares[-1] <= 1
+    assert {row["source_unit"] for row in seen[-3:]} == {"bytes"}
+
+
+def test_the_size_of_the_source_is_known_with_the_first_batch(tmp_path: Path) -> None:
+    """Parquet footers tell the records: share and planned records are there long before the last split is read."""
+    for number in range(8):
+        rows = pa.table({"text": [f"text {number} {n}" for n in range(50)]})
+        pq.write_table(rows, tmp_path / f"{number}.parquet", row_group_size=10)
+    config = pipeline(tmp_path).config()
+    config["data_loader"] = {"type": "parquet_loader", "params": {"path": f"{tmp_path}/*.parquet"}, "num_workers": 1}
+    executor = Executor(config)
+    found = []
+    for progress in executor.execute():
+        if progress.records_read < 200:
+            found.append((progress.share, progress.share_unit, progress.records_read))
+        if progress.records_written > 100:
+            run = MetricsReader(tmp_path / "metrics").levels(executor.run_id).run
+            assert run["planned_records"] in (None, 400)
+    known = [(share, unit, read) for share, unit, read in found if share is not None]
+    assert known[0][2] <= 100
+    assert all(share == read / 400 and unit == "records" for share, unit, read in known if read)
+    run = run_row(tmp_path / "metrics")
+    assert (run["planned_records"], run["source_share"], run["source_unit"]) == (400, 1.0, "records")
 
 
 def one_file(folder: Path, rows: int) -> Pipeline:

@@ -37,7 +37,15 @@ def all_rules() -> list[dict[str, Any]]:
 
 def exported_names() -> set[str]:
     """Every name that a scrape may hold."""
-    everything = snapshot(planned_records=1, committed_records=1, balanced=True, unbalanced_records=0, end_time=NOW)
+    everything = snapshot(
+        planned_records=1,
+        committed_records=1,
+        source_share=0.5,
+        source_unit="bytes",
+        balanced=True,
+        unbalanced_records=0,
+        end_time=NOW,
+    )
     text, _ = exposed(Families().of(everything))
     return set(re.findall(r"^(mdf_\w+)[{ ]", text.decode(), flags=re.MULTILINE))
 

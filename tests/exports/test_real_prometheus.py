@@ -141,7 +141,15 @@ def test_no_alert_fires_after_a_run_that_went_well(scraped: tuple[Prometheus, Re
 
 def test_promtool_finds_nothing_to_complain_about() -> None:
     """`promtool check metrics` accepts a scrape that holds every metric there is."""
-    everything = snapshot(planned_records=1, committed_records=1, balanced=True, unbalanced_records=0, end_time=NOW)
+    everything = snapshot(
+        planned_records=1,
+        committed_records=1,
+        source_share=0.5,
+        source_unit="bytes",
+        balanced=True,
+        unbalanced_records=0,
+        end_time=NOW,
+    )
     text, _ = exposed(Families(("run_id", "worker_id")).of(everything))
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

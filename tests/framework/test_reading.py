@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import pyarrow as pa
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.contracts import Split
-from mega_data_factory.framework.reading import ReadTask, SplitList, read_batches
+from mega_data_factory.framework.reading import ListedAhead, ReadTask, SourceSize, SplitList, read_batches
 from tests.framework.making import MANY, ScriptedLoader, ids
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -110,3 +112,60 @@ def test_an_empty_split_gives_one_empty_batch():
     ((only,),) = read([[]], 5)
     assert (only.records, only.table.num_rows, only.split_end.batches) == (0, 0, 1)
     assert only.table.column_names == ["record_id"]
+
+
+def test_splits_are_listed_ahead_of_reading() -> None:
+    """All are listed before the first is taken, in order; at most as many wait as may."""
+    listed: list[int] = []
+
+    def tasks(number: int) -> Iterator[ReadTask]:
+        for index in range(number):
+            listed.append(index)
+            yield ReadTask(index, Split({}))
+
+    ahead = ListedAhead(tasks(50))
+    _until(lambda: len(listed) == 50)
+    assert [task.index for task in ahead] == list(range(50))
+    listed.clear()
+    bounded = ListedAhead(tasks(50), most=5)
+    _until(lambda: len(listed) == 6)
+    assert next(bounded).index == 0
+    _until(lambda: len(listed) == 7)
+    bounded.close()
+    assert [task.index for task in bounded] == [1, 2, 3, 4, 5]
+
+
+def test_an_error_of_listing_comes_behind_the_splits_before_it() -> None:
+    """As it would without a thread."""
+
+    def tasks() -> Iterator[ReadTask]:
+        yield ReadTask(0, Split({}))
+        raise InputError("cannot be listed")
+
+    ahead = ListedAhead(tasks())
+    assert next(ahead).index == 0
+    for _ in range(2):
+        with pytest.raises(InputError, match="cannot be listed"):
+            next(ahead)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_the_size_of_a_source_is_known_in_the_best_unit_that_all_splits_tell() -> None:
+    """Records are known when all splits are listed; a limit cuts them; one split without a number leaves the bytes."""
+    size = SourceSize()
+    size.add(Split({}, num_records=10, num_bytes=100))
+    size.add(Split({}, num_records=10, num_bytes=300, limit=4))
+    assert size.records is None
+    size.complete = True
+    assert (size.records, size.unit, size.total_bytes) == (14, "records", 400)
+    size.add(Split({}, num_bytes=600))
+    assert (size.records, size.unit, size.total_bytes) == (None, "bytes", 1000)
+    size.add(Split({}))
+    size.add(Split({}, num_bytes=600))
+    assert (size.unit, size.total_bytes, size.splits) == ("splits", 0, 5)

@@ -177,7 +177,7 @@ class RunMetrics:
         pipeline: name of the pipeline.
         engine: what moved the batches.
         mdf_version: version of this package.
-        planned_records: records the plan expected to read.
+        planned_records: records of the source; while it runs None where only reading tells.
         committed_records: records in output files that the writer has acknowledged.
         dead_lettered_records: records set aside because they took their worker down.
         rejected_records: records rejected, over all stages.
@@ -204,6 +204,8 @@ class RunMetrics:
         uncommitted_input_records: records read whose batches have passed all stages and are in no file yet; in no other
             number.
         uncommitted_output_records: of these, records that wait to be written.
+        source_share: how much of the source has passed all stages, 0 to 1; None while that is not known.
+        source_unit: what that is a share of: `records`, `bytes` or `splits`.
     """
 
     run_id: str
@@ -249,6 +251,8 @@ class RunMetrics:
     processed_records: int | None = None
     uncommitted_input_records: int | None = None
     uncommitted_output_records: int | None = None
+    source_share: float | None = None
+    source_unit: str | None = None
 
     def __post_init__(self) -> None:
         self.start_time = naive(self.start_time)

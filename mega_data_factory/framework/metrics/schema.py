@@ -125,7 +125,7 @@ RUNS = _table(
     ("pipeline", _TEXT, "name of the pipeline"),
     ("engine", _TEXT, "what moved the batches"),
     ("mdf_version", _TEXT, "version of this package"),
-    ("planned_records", _COUNT, "records the plan expected to read; null when it could not know"),
+    ("planned_records", _COUNT, "records of the source; while it runs null where only reading tells"),
     ("committed_records", _COUNT, "records in output files that the writer has acknowledged"),
     ("dead_lettered_records", _COUNT, "records set aside because they took their worker down"),
     ("rejected_records", _COUNT, "records rejected with a reason, over all stages"),
@@ -150,6 +150,8 @@ RUNS = _table(
     ("processed_records", _COUNT, "records of committed batches that went to operators: neither unreadable nor dead"),
     ("uncommitted_input_records", _COUNT, "records read whose batches passed all stages and are in no file yet"),
     ("uncommitted_output_records", _COUNT, "of these, records that wait to be written; in no other column"),
+    ("source_share", _REAL, "share of the source that has passed all stages, 0 to 1; null while that is not known"),
+    ("source_unit", _TEXT, "what source_share is a share of: records, bytes or splits"),
 )
 
 SAMPLES = _table(
