@@ -15,6 +15,7 @@ from mega_data_factory.cli.failures import SUCCESS, print_json
 from mega_data_factory.cli.screen import stderr, stdout
 from mega_data_factory.errors import InputError, ResourceError
 from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.engines.cluster_query import ClusterSilent, ask_cluster
 from mega_data_factory.framework.metrics.redaction import redacted, without_credentials
 from mega_data_factory.framework.places import check_folders
 from mega_data_factory.framework.plan import OperatorPlan, Plan, make_plan
@@ -98,16 +99,21 @@ def describe_plan(made: Plan) -> dict[str, Any]:
 
 
 def _fit(made: Plan) -> dict[str, Any]:
-    """Whether the smallest pools fit this machine; a cluster elsewhere is checked when the run starts."""
-    if made.executor.engine == "ray" and made.executor.ray_address:
-        return {"fits": None, "machine": None, "error": None}
-    machine = this_machine()
-    known = {"cpu": machine.cpu, "gpu": machine.gpu, "memory": machine.memory}
+    """Return whether the smallest pools fit the cluster that the plan names, or else this machine."""
+    address = made.executor.ray_address if made.executor.engine == "ray" else None
+    asked = f"the cluster at {address}" if address else "this machine"
+    unknown = {"asked": asked, "fits": None, "nodes": None, "machine": None, "error": None}
     try:
-        check_fit(made, machine)
+        machines = ask_cluster(address) if address else [this_machine()]
+    except ClusterSilent as problem:
+        return {**unknown, "warning": f"{asked} could not be asked: {problem}"}
+    known = {name: sum(getattr(machine, name) for machine in machines) for name in ("cpu", "gpu", "memory")}
+    answer = {"asked": asked, "fits": True, "nodes": len(machines), "machine": known, "error": None, "warning": None}
+    try:
+        check_fit(made, machines)
     except ResourceError as error:
-        return {"fits": False, "machine": known, "error": error.as_dict()}
-    return {"fits": True, "machine": known, "error": None}
+        return {**answer, "fits": False, "error": error.as_dict()}
+    return answer
 
 
 def _operator(operator: OperatorPlan) -> dict[str, Any]:
@@ -174,9 +180,13 @@ def _limits(described: Mapping[str, Any]) -> list[str]:
 
 def _fit_text(fit: Mapping[str, Any]) -> str:
     if fit["fits"] is None:
-        return "checked against the cluster when the run starts"
+        return f"[yellow]not known[/yellow]: {escape(fit['warning'])}; it is checked when the run starts"
     machine = fit["machine"]
     there = f"{machine['cpu']:g} CPU, {size(machine['memory'])} memory"
+    if machine["gpu"]:
+        there += f", {machine['gpu']:g} GPU"
+    nodes = f" on {plural(fit['nodes'], 'node')}" if fit["asked"] != "this machine" else ""
     if fit["fits"]:
-        return f"yes, this machine has {there}"
-    return f"[red]no[/red]: {escape(fit['error']['message'])}; {escape(fit['error']['hint'] or '')}"
+        return f"yes, {escape(fit['asked'])} has {there}{nodes}"
+    error = fit["error"]
+    return f"[red]no[/red], asked {escape(fit['asked'])}: {escape(error['message'])}; {escape(error['hint'] or '')}"

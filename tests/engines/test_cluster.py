@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from mega_data_factory.cli import main
 from mega_data_factory.errors import ResourceError
+from mega_data_factory.framework.engines.cluster_query import ClusterSilent, ask_cluster
 from mega_data_factory.framework.executor import Executor, Progress
 from tests.engines.conftest import OLD_RAY, import_ray
 from tests.engines.running import Pipeline, assert_same, fake, jsonl, stage
@@ -79,3 +85,48 @@ def test_pools_that_would_wait_for_ever(tmp_path: Path, three_nodes: Any) -> Non
     assert "6 CPU" in caught.value.message
     assert "3 nodes" in caught.value.message
     assert "fractions" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(("cpu", "fits"), [(1.0, True), (3.0, False)])
+def test_the_plan_asks_the_cluster(
+    tmp_path: Path, three_nodes: Any, capsys: pytest.CaptureFixture[str], cpu: float, fits: bool
+) -> None:
+    """`mdf plan` says whether the pools fit the nodes of the cluster that the configuration names, not this machine."""
+    cluster, _ = three_nodes
+    source = jsonl(tmp_path / "a.jsonl", ["text"])
+    stages = [stage("only", fake("Upper"), num_replicas=3, resources={"cpu": cpu})]
+    pipe = Pipeline(tmp_path / "run", source, stages, engine="ray", executor={"ray_address": cluster.address})
+    config = tmp_path / "p.yaml"
+    config.write_text(yaml.safe_dump(pipe.config()))
+    assert main(["plan", "--config", str(config), "--json"]) == 0
+    fit = json.loads(capsys.readouterr().out)["fit"]
+    assert (fit["fits"], fit["nodes"], fit["machine"]["cpu"]) == (fits, 3, 6.0), fit
+    assert fit["asked"] == f"the cluster at {cluster.address}"
+    assert (fit["error"] is None) == fits
+    assert main(["plan", "--config", str(config), "--set", "executor.ray_address=auto"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert ("yes, the cluster at auto has 6 CPU" if fits else "no, asked the cluster at auto: no room") in shown
+
+
+def test_the_plan_of_a_cluster_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`mdf plan` says that the cluster did not answer, and what it knows without it."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    source = jsonl(tmp_path / "a.jsonl", ["text"])
+    executor = {"ray_address": f"127.0.0.1:{port}"}
+    pipe = Pipeline(tmp_path / "run", source, [stage("only", fake("Upper"))], engine="ray", executor=executor)
+    config = tmp_path / "p.yaml"
+    config.write_text(yaml.safe_dump(pipe.config()))
+    assert main(["plan", "--config", str(config)]) == 0
+    out, err = capsys.readouterr()
+    assert f"not known: the cluster at 127.0.0.1:{port} could not be asked: [Errno" in " ".join(out.split())
+    assert "Traceback" not in err
+
+
+def test_a_cluster_that_never_answers() -> None:
+    """A server that takes the connection and says nothing costs the time that is allowed, and no more."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        with pytest.raises(ClusterSilent, match="no answer within 8 s"):
+            ask_cluster(f"127.0.0.1:{silent.getsockname()[1]}", timeout=8)
+        assert time.monotonic() - started < 30

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import signal
-import socket
 import threading
 import uuid
 import warnings
@@ -39,6 +38,7 @@ from mega_data_factory.framework.engines.ray_actors import (
     read_staged,
     write_group,
 )
+from mega_data_factory.framework.engines.ray_cluster import connect, first_line, machines
 from mega_data_factory.framework.engines.ray_dataset_loader import RayDatasetLoader
 from mega_data_factory.framework.engines.ray_nodes import RayNodes
 from mega_data_factory.framework.engines.ray_rows import failed, staged_of
@@ -47,7 +47,7 @@ from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.plan import Plan, StagePlan
 from mega_data_factory.framework.progress import StageLoad
 from mega_data_factory.framework.reading import ReadTask
-from mega_data_factory.framework.resources import Machine, check_fit, cpu_share, this_machine
+from mega_data_factory.framework.resources import check_fit, cpu_share, this_machine
 
 _FILES_AT_ONCE = 4
 """Files being written at any time; more staged batches wait in the staging folder."""
@@ -102,7 +102,7 @@ class RayEngine:
             while self._writing:
                 yield from self._finished_files(wait=True)
         except RayError as error:
-            raise WorkerLostError(f"Ray ended the run: {_first_line(error)}") from error
+            raise WorkerLostError(f"Ray ended the run: {first_line(error)}") from error
 
     def _take(self, row: pa.Table) -> Iterator[Event]:
         if error := failed(row):
@@ -171,7 +171,7 @@ class RayEngine:
 
     def _dataset(self, items: list[dict[str, Any]]) -> ray.data.Dataset:
         plan = self._plan
-        nodes = [_machine(node) for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        nodes = machines()
         check_fit(plan, nodes)
         share = cpu_share(plan, sum(node.cpu for node in nodes))
         ledger = ray.remote(AttemptLedger).options(**ALWAYS_BACK).remote()
@@ -222,8 +222,7 @@ class RayEngine:
         try:
             with _own_signals():
                 if address is not None:
-                    _knock(address)
-                    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+                    connect(address)
                 else:
                     cpus = max(1, int(this_machine().cpu))
                     ray.init(
@@ -235,7 +234,7 @@ class RayEngine:
                     )
         except (OSError, ValueError, RuntimeError) as error:
             raise ConfigError(
-                f"executor.ray_address: cannot connect to {address or 'a new local cluster'}: {_first_line(error)}",
+                f"executor.ray_address: cannot connect to {address or 'a new local cluster'}: {first_line(error)}",
                 hint="give the address of a running cluster, or leave it out to start one here",
             ) from error
         self._connected = True
@@ -263,27 +262,6 @@ def _pool(stage: StagePlan, share: float) -> dict[str, Any]:
     if wanted.custom:
         options["resources"] = dict(wanted.custom)
     return options
-
-
-def _machine(node: dict[str, Any]) -> Machine:
-    resources = dict(node["Resources"])
-    return Machine(
-        cpu=resources.pop("CPU", 0.0),
-        gpu=resources.pop("GPU", 0.0),
-        memory=resources.pop("memory", 0.0),
-        custom=resources,
-    )
-
-
-def _knock(address: str) -> None:
-    """Ask whether anybody listens at `host:port` or `ray://host:port`: Ray itself would try for minutes.
-
-    Raises:
-        OSError: nobody does.
-    """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=10.0).close()
 
 
 @contextmanager
@@ -325,8 +303,3 @@ def _context() -> Iterator[None]:
     finally:
         for name, value in before.items():
             setattr(context, name, value)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
