@@ -31,17 +31,19 @@ _LEAST_SHARE = 0.25
 _LEAST_KANA = 0.05
 
 
-def unspaced(text: pl.Series) -> Mask:
+def unspaced(text: pl.Series, candidates: pl.Series) -> Mask:
     """Tell for every text whether most letters of its first 300 characters are of a script without spaces.
 
-    Where characters mostly take one or two bytes there is nothing to look for: the scripts in question take three.
+    Args:
+        text: String series.
+        candidates: numbers of the texts that may be: those with more than two bytes a character, as these scripts have
+            three.
     """
-    head = text.fill_null("").str.slice(0, _HEAD)
-    found = head.str.len_bytes().to_numpy() > 2 * head.str.len_chars().to_numpy().astype(np.int64)
-    if rows := np.flatnonzero(found).tolist():
-        head = head.gather(rows)
+    found = np.zeros(len(text), dtype=np.bool_)
+    if len(candidates):
+        head = text.gather(candidates).str.slice(0, _HEAD)
         most = head.str.count_matches(UNSPACED_LETTER) * 2 > head.str.count_matches(r"\p{L}")
-        found[rows] = most.to_numpy()
+        found[candidates.to_numpy()] = most.to_numpy()
     return found
 
 

@@ -6,10 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from mega_data_factory.catalogue import UNSPACED_RECORDS, UNSPACED_REJECTS
+from mega_data_factory.catalogue import UNSPACED_RECORDS
 from mega_data_factory.framework.contracts import Operator
 from mega_data_factory.operators.parameters import check_choice
 from mega_data_factory.operators.scripts import unspaced
@@ -43,18 +41,16 @@ def load_words(words: str) -> None:
         load()
 
 
-def notice_unspaced(operator: Operator, text: pl.Series, reasons: pa.Array | None = None) -> None:
+def notice_unspaced(operator: Operator, text: pl.Series, words: Words) -> None:
     """Count the texts in a script without spaces, for the finding about them.
 
     Args:
         operator: notices them.
-        text: String series; null is in no script.
-        reasons: string array, null where a record stays; None where nothing is rejected.
+        text: String series without null.
+        words: its words.
     """
-    found = unspaced(text)
-    if not found.any():
+    if isinstance(words, UnicodeWords):
         return
-    operator.notice(UNSPACED_RECORDS, int(np.count_nonzero(found)))
-    if reasons is not None:
-        rejected = pc.is_valid(reasons).to_numpy(zero_copy_only=False)
-        operator.notice(UNSPACED_REJECTS, int(np.count_nonzero(found & rejected)))
+    found = unspaced(text, words.texts_of_wide_characters)
+    if found.any():
+        operator.notice(UNSPACED_RECORDS, int(np.count_nonzero(found)))

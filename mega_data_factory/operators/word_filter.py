@@ -9,14 +9,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from mega_data_factory.catalogue import UNSPACED_RECORDS, UNSPACED_REJECTS
 from mega_data_factory.framework.contracts import Judgement, OperatorContext
-from mega_data_factory.operators.columns import text_of
 from mega_data_factory.operators.languages import LANGUAGES, PUBLISHED_LIMITS
 from mega_data_factory.operators.parameters import check_choice
-from mega_data_factory.operators.scripts import languages_by_script
+from mega_data_factory.operators.scripts import Mask, languages_by_script, unspaced
 from mega_data_factory.operators.text_filter import TextFilter
-from mega_data_factory.operators.word_choice import check_words, load_words, notice_unspaced, words_of
+from mega_data_factory.operators.word_choice import check_words, load_words, words_of
 from mega_data_factory.operators.words import Words
 
 
@@ -27,6 +28,9 @@ class WordFilter(TextFilter):
         text_column: column that holds the text.
         words: one of `WORDS`.
     """
+
+    _unspaced: Mask | None = None
+    """Of the texts that are judged, those in a script without spaces; None where their words are not looked for."""
 
     def __init__(self, *, text_column: str, words: str) -> None:
         super().__init__(text_column=text_column)
@@ -44,10 +48,12 @@ class WordFilter(TextFilter):
         Raises:
             ConfigError: the table has no such text column.
         """
-        text = text_of(table, self.text_column)
-        judgement = self.judge_texts(text)
-        if self.counts_words and self.words == "whitespace":
-            notice_unspaced(self, text, judgement.reason)
+        self._unspaced = None
+        judgement = super().judge(table)
+        if self._unspaced is not None and self._unspaced.any():
+            rejected = pc.is_valid(judgement.reason).to_numpy(zero_copy_only=False)
+            self.notice(UNSPACED_RECORDS, int(np.count_nonzero(self._unspaced)))
+            self.notice(UNSPACED_REJECTS, int(np.count_nonzero(self._unspaced & rejected)))
         return judgement
 
     @property
@@ -56,8 +62,11 @@ class WordFilter(TextFilter):
         return True
 
     def words_of(self, text: pl.Series) -> Words:
-        """Cut a String series into words; null has none."""
-        return words_of(self.words)(text)
+        """Cut the texts that are judged into words; null has none."""
+        words = words_of(self.words)(text)
+        if self.words == "whitespace":
+            self._unspaced = unspaced(text, words.texts_of_wide_characters)
+        return words
 
 
 class LanguageLimits(WordFilter):

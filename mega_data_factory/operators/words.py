@@ -70,6 +70,11 @@ class Words:
         return cls(data, starts, sizes, bounds, offsets, continuations)
 
     @property
+    def texts_of_wide_characters(self) -> pl.Series:
+        """Numbers of the texts with more than two bytes a character."""
+        return pl.Series(np.flatnonzero(2 * self.continuations > np.diff(self.offsets) - 1))
+
+    @property
     def counts(self) -> Integers:
         """Words of every text."""
         return np.diff(self.bounds)

@@ -24,6 +24,7 @@ from mega_data_factory.framework.plan import make_plan
 from mega_data_factory.operators.languages import LANGUAGES, PUBLISHED_LIMITS
 from mega_data_factory.operators.scripts import languages_by_script, unspaced
 from mega_data_factory.operators.unicode_words import UnicodeWords
+from mega_data_factory.operators.words import Words
 from tests.operators.languages import PROSE
 from tests.operators.test_family import FILTERS, READS
 from tests.operators.texts import ODD_TEXTS, MemoryClaims, class_of, ready, reasons, table_of, verdicts
@@ -132,7 +133,9 @@ def test_the_language_of_a_script() -> None:
 def test_which_texts_have_no_spaces() -> None:
     """Texts mostly in scripts without spaces are told from those in other scripts of three bytes a letter."""
     texts = pl.Series([PROSE["zh"], PROSE["th"], PROSE["ko"], PROSE["en"], "हिन्दी में लिखा गया है", "", None, "ā" * 9])
-    assert unspaced(texts).tolist() == [True, True, False, False, False, False, False, False]
+    candidates = Words.of(texts).texts_of_wide_characters
+    assert candidates.to_list() == [0, 1, 2, 4]
+    assert unspaced(texts, candidates).tolist() == [True, True, False, False, False, False, False, False]
 
 
 @pytest.mark.parametrize("name", QUALITY)

@@ -86,10 +86,7 @@ class MinhashDeduplicator(Deduplicator):
         Raises:
             ConfigError: the table has no such text column.
         """
-        text = text_of(table, self.text_column)
-        if self.ngram_unit == "words" and self.words == "whitespace":
-            notice_unspaced(self, text)
-        shingles = self._shingles(text)
+        shingles = self._shingles(text_of(table, self.text_column))
         if table.num_rows == 0:
             return [[] for _ in range(self.bands)]
         signatures = self._signatures(shingles)
@@ -105,7 +102,9 @@ class MinhashDeduplicator(Deduplicator):
         if self.lowercase:
             text = text.str.to_lowercase()
         if self.ngram_unit == "words":
-            return of_words(words_of(self.words)(text), self.ngram_size)
+            words = words_of(self.words)(text)
+            notice_unspaced(self, text, words)
+            return of_words(words, self.ngram_size)
         return of_characters(text, self.ngram_size)
 
     def _signatures(self, shingles: Shingles) -> npt.NDArray[np.uint32]:

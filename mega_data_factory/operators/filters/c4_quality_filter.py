@@ -10,6 +10,7 @@ import polars as pl
 from mega_data_factory.framework.contracts import Rule
 from mega_data_factory.operators.lines import Lines
 from mega_data_factory.operators.parameters import check_count, check_flag, check_optional_count, check_strings
+from mega_data_factory.operators.scripts import unspaced
 from mega_data_factory.operators.text_filter import below, flagged, words_pattern
 from mega_data_factory.operators.word_filter import WordFilter
 
@@ -97,6 +98,8 @@ class C4QualityFilter(WordFilter):
 
     def _sentences(self, text: pl.Series) -> pl.Series:
         """Sentences of every text in the lines that count; such a line has at least one."""
+        if self.words == "whitespace":
+            self._unspaced = unspaced(text, (text.str.len_bytes() > 2 * text.str.len_chars()).arg_true())
         lines = Lines.of(text)
         counted = self._counted(lines.text)
         owners = lines.owners[counted.to_numpy()]
@@ -115,7 +118,7 @@ class C4QualityFilter(WordFilter):
         counted[left.to_numpy()] = True
         if self.max_word_length is not None:
             # only a line longer than the limit can hold such a word, and there are next to none
-            for place in np.flatnonzero(counted & (lines.str.len_chars() > self.max_word_length).to_numpy()).tolist():
+            for place in np.flatnonzero(counted & (lines.str.len_bytes() > self.max_word_length).to_numpy()).tolist():
                 counted[place] = max(map(len, lines[place].split())) <= self.max_word_length
         return pl.Series(counted, dtype=pl.Boolean)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -57,17 +56,17 @@ class TextStatisticsRefiner(Refiner):
         """
         text = text_of(table, self.text_column)
         present = text.is_not_null()
+        text = text.fill_null("")
+        words = words_of(self.words)(text)
+        notice_unspaced(self, text, words)
         columns = {
             self.prefix + name: pl.select(pl.when(present).then(values)).to_series().rechunk().to_arrow()
-            for name, values in _statistics(text.fill_null(""), words_of(self.words)).items()
+            for name, values in _statistics(text, words).items()
         }
-        if self.words == "whitespace":
-            notice_unspaced(self, text)
         return with_columns(table, columns)
 
 
-def _statistics(text: pl.Series, words_of: Callable[[pl.Series], Words]) -> dict[str, pl.Series]:
-    words = words_of(text)
+def _statistics(text: pl.Series, words: Words) -> dict[str, pl.Series]:
     characters = text.str.len_chars().cast(pl.Int64)
     char_counts = characters.to_numpy()
     lower = words.data | _CASE_BIT

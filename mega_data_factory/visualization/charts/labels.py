@@ -5,12 +5,14 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
 from textwrap import wrap
+from unicodedata import category, east_asian_width
 
 LONGEST = 42
-_LINE = 56  # letters of a line of a label at the pointer
+_LINE = 56  # widths of a letter in a line of a label at the pointer
+_NO_WIDTH = ("Mn", "Me", "Cf")
 _LONG_ID = re.compile(r"[0-9a-fA-F-]{16,}")
 _LEAST_ID = 8  # letters of a shortened id, at least
 
@@ -20,18 +22,48 @@ def safe(text: object, longest: int = LONGEST) -> str:
 
     Plotly.js renders a part of HTML (`<b>`, `<a href>`, `<br>`) in every text of a figure and knows the entities, so
     `<`, `>` and `&` are written as such.
+
+    Args:
+        text: The name.
+        longest: How wide it may be, see `width`.
     """
     plain = " ".join(str(text).split())
     plain = "".join(letter for letter in plain if letter.isprintable())
-    if len(plain) > longest:
-        head = (longest - 1) * 2 // 3
-        plain = f"{plain[:head]}…{plain[len(plain) - (longest - 1 - head) :]}"
+    if width(plain) > longest:
+        head = _fitting(plain, (longest - 1) * 2 // 3)
+        tail = _fitting(plain[::-1], longest - 1 - width(head))[::-1]
+        plain = f"{head}…{tail.lstrip(''.join(filter(_is_mark, tail)))}"
     return html.escape(plain, quote=False)
 
 
 def sentence(text: str) -> str:
     """Return a sentence for a label at the pointer: whole, in lines that fit on a phone, and safe."""
-    return "<br>".join(safe(line, _LINE) for line in wrap(text, _LINE, break_on_hyphens=False))
+    lines = (part for line in wrap(text, _LINE, break_on_hyphens=False) for part in _broken(line))
+    return "<br>".join(safe(line, _LINE) for line in lines)
+
+
+def width(text: str) -> int:
+    """Return how wide a text is, in Latin letters: those of East Asia count two, marks on a letter none."""
+    return sum(0 if _is_mark(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _is_mark(letter: str) -> bool:
+    return category(letter) in _NO_WIDTH
+
+
+def _fitting(text: str, most: int) -> str:
+    """Return the beginning of a text that is at most so wide."""
+    ends = accumulate(map(width, text))
+    return "".join(letter for letter, end in zip(text, ends, strict=True) if end <= most)
+
+
+def _broken(line: str) -> Iterator[str]:
+    """Break a line of wide letters, which `wrap` takes for half as wide."""
+    while width(line) > _LINE:
+        part = _fitting(line, _LINE)
+        yield part
+        line = line[len(part) :]
+    yield line
 
 
 def node_labels(nodes: Sequence[str], hosts: Mapping[str, str] | None = None) -> dict[str, str]:
