@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -51,6 +52,9 @@ def test_what_waits_for_its_file_is_named() -> None:
     """Before the first file "0 written" alone would look as if nothing came out."""
     progress = Progress(records_read=1_000, records_passed=600, elapsed=10.0, stages=_STAGES)
     assert _screen(progress).startswith("1,000 read, 0 written, 600 passed (not yet in a file); ")
+    head, left, *_ = _screen(replace(progress, share=0.25, share_unit="bytes"), 80).splitlines()
+    assert head == "1,000 read, 0 written, 600 passed (not yet in a file); 100 /s, 10 s"
+    assert left == "25.0 % of its bytes, 30 s left"
 
 
 def test_where_the_end_is_unknown_no_time_is_promised() -> None:

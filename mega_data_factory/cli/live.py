@@ -85,27 +85,29 @@ class LiveScreen:
         now = self._clock()
         if not self._now.records_read:
             return Text(f"starting, {now - self._started:.0f} s", style="dim")
-        parts: list[RenderableType] = [self._head(now)]
+        parts: list[RenderableType] = [self._head(now, width)]
         if self._now.stages:
             parts.append(self._stages(now, width))
         parts += self._set_aside()
         return Group(*parts)
 
-    def _head(self, moment: float) -> Text:
+    def _head(self, moment: float, width: int) -> Text:
         now = self._now
         elapsed = moment - self._started
         left = self.seconds_left
-        done = f"; {percent(100 * self._done)}{share_of(now)}, {whole_seconds(left)} left" if left is not None else ""
+        done = f"{percent(100 * self._done)}{share_of(now)}, {whole_seconds(left)} left" if left is not None else ""
         waiting = f", {count(now.records_waiting)} passed (not yet in a file)" if now.records_waiting else ""
-        return Text.assemble(
+        text = Text.assemble(
             (count(now.records_read), "bold"),
             " read, ",
             (count(now.records_written), "bold"),
             " written",
             waiting,
             f"; {rate(self._rates.of('', moment))}, {whole_seconds(elapsed)}",
-            done,
         )
+        if done:
+            text.append(f"; {done}" if text.cell_len + len(done) + 2 <= width else f"\n{done}")
+        return text
 
     def _stages(self, now: float, width: int) -> Table:
         wide = width >= _NARROW
