@@ -229,6 +229,9 @@ DIFFERENCE_COLUMNS = ("seconds / record", "before", "change", "95 % interval", "
 
 _EXITS_SHOWN = 3
 
+_LEAST_POINTS = 0.1
+"""Percentage points that one decimal shows."""
+
 _VERDICTS = {"same": "no clear difference", "unclear": "too few samples"}
 
 
@@ -263,11 +266,18 @@ def _pass_words(comparison: Comparison) -> Iterator[str]:
         for run in (comparison.after.run, comparison.before.run)
     ]
     source = ", read from the same source" if comparison.same_source else ""
-    yield f"Kept {kept[0]} records, before {kept[1]}{source}: {comparison.pass_points:+.1f} percentage points."
+    yield f"Kept {kept[0]} records, before {kept[1]}{source}: {_points(comparison.pass_points)}."
     if comparison.exits:
         yield f"{'; '.join(_exit_words(d) for d in comparison.exits[:_EXITS_SHOWN])}."
     if comparison.by_chance and not any(d.pass_changed for d in comparison.operators):
-        yield "Two samples of the same data, of these sizes, differ as much by chance."
+        yield "Two samples of the same data, of the sizes of these two runs, differ as much by chance."
+
+
+def _points(points: float) -> str:
+    """Return a difference of pass rates in words; a small one is not rounded to none."""
+    if points and abs(points) < _LEAST_POINTS:
+        return f"{'more' if points > 0 else 'less'} by under {_LEAST_POINTS} percentage points"
+    return f"{points:+.1f} percentage points" if points else "the same pass rate"
 
 
 def _exit_words(d: ExitDifference) -> str:

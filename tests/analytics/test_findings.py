@@ -188,7 +188,7 @@ def test_measured_cpu_is_said_by_whom_it_was_used(tmp_path):
 def test_several_threads_of_the_run_are_not_taken_for_others(tmp_path):
     """One busy worker that fills eight cores by itself: measured, so no other process is blamed."""
     pools = [Pool("a", [Op("x", 0.0098)], workers=1)]
-    said = kinds(recorded(tmp_path, pools, nodes=[97.0], cores=8, own=95.0))["bottleneck"]
+    said = kinds(recorded(tmp_path, pools, nodes=[99.0], cores=8, own=98.0))["bottleneck"]
     assert "other processes" not in f"{said.title} {said.detail} {said.suggestion}".lower()
     assert "More workers would only wait for each other." in said.detail
 
@@ -220,6 +220,30 @@ def test_a_limit_beside_a_neighbour_blames_the_neighbour(tmp_path):
     assert "a is the bottleneck" in said.title
     assert "CPUs are saturated" not in said.suggestion
     assert "by this run" in said.detail
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.6, True), (0.4, False)])
+def test_a_main_reason_is_one_that_takes_half_of_all_records(tmp_path, share, said):
+    """Each filter has a reason that comes most; it is reported where half of all that was read left for it."""
+    recording = recorded(tmp_path, [Pool("a", [Op("f_filter", 0.005, {"short": share})])])
+    assert ("main-reason" in kinds(recording)) is said
+
+
+def test_a_main_reason_that_is_usual_is_not_reported(tmp_path):
+    """A pipeline that always rejects 60 percent for one reason is not told so each time."""
+    pools = [Pool("a", [Op("f_filter", 0.005, {"short": 0.6})])]
+    for number in range(5):
+        make_run(tmp_path, pools, f"run_{number}", seed=number, start=START - timedelta(days=5 - number))
+    recording = recorded(tmp_path, pools, "run_now")
+    assert "main-reason" in kinds(recording)
+    assert "main-reason" not in kinds(recording, Past.read(MetricsReader(tmp_path), recording))
+
+
+@pytest.mark.parametrize(("cost", "said"), [(0.015, True), (0.003, False)])
+def test_uneven_work_is_told_where_it_sets_the_pace(tmp_path, cost, said):
+    """A worker that got 60 percent of the records: told where it was busy most of the time, not where all waited."""
+    recording = recorded(tmp_path, [Pool("a", [Op("x", cost)], workers=4, share=0.6)])
+    assert ("skew" in kinds(recording)) is said
 
 
 def test_errors_of_a_run_that_read_nothing_are_no_share(tmp_path):

@@ -96,6 +96,43 @@ def test_long_documents_in_few_batches_do_not_make_a_straggler(tmp_path):
     assert not stragglers([heavy])
 
 
+def test_longer_documents_do_not_make_a_straggler(tmp_path):
+    """A worker that needs twice as long for a record and got twice the bytes is as fast as the others."""
+    run = recorded(tmp_path, [Pool("a", [Op("x", 0.01)], workers=4, slow=2.0)], intervals=40)
+    (stage,) = run.stages
+
+    def with_bytes(*sizes):
+        return replace(stage, workers=tuple(replace(w, size=s) for w, s in zip(stage.workers, sizes, strict=True)))
+
+    assert stragglers([with_bytes(1000, 1000, 1000, 1000)])
+    assert not stragglers([with_bytes(1000, 1000, 1000, 2000)])
+
+
+def test_neighbours_that_take_the_cpu_now_and_then_do_not_make_a_straggler(tmp_path):
+    """A worker of which two thirds of the batches were held up, and the others as fast as ever, is not slow."""
+    (stage,) = recorded(tmp_path, [Pool("a", [Op("x", 0.01)], workers=2, slow=3.0)], intervals=60).stages
+    usual, slow = stage.workers
+    held_up = replace(
+        slow,
+        buckets=np.concatenate([usual.buckets, slow.buckets]),
+        counts=np.concatenate([usual.counts, 2 * slow.counts]),
+    )
+    assert held_up.lower_quartile == pytest.approx(usual.median, rel=0.2)
+    assert stragglers([stage])
+    assert not stragglers([replace(stage, workers=(usual, held_up))])
+
+
+def test_a_slow_worker_needs_evidence(tmp_path):
+    """Batches that scatter over decades do not tell two workers of 20 batches apart; those of 400 do."""
+    pools = [Pool("a", [Op("x", 0.01)], workers=2, slow=2.0)]
+    few = recorded(tmp_path / "few", pools, intervals=20, noise=1.5, seed=2, records=4000)
+    many = recorded(tmp_path / "many", pools, intervals=400, noise=0.5, seed=2, records=40_000)
+    assert not stragglers(few.stages)
+    (found,) = stragglers(many.stages)
+    assert found.sigmas > 4
+    assert found.batches == 400
+
+
 def test_uneven_work_is_found(tmp_path):
     """A worker with most of the records was busy longer than the others."""
     run = recorded(tmp_path, [Pool("a", [Op("x", 0.005)], workers=4, share=0.6)], noise=0.01)
@@ -117,10 +154,12 @@ def test_the_density_holds_all_records(tmp_path):
 def test_a_long_tail_takes_the_time():
     """One record in a hundred that takes a hundred times as long takes half of the time."""
     operator = OperatorTotals(
-        "s", "x", 0, 0, 1, 10_000, 10_000, 0, 0, 20.0, 200, {}, np.array([0, 425]), np.array([9_899, 101])
+        "s", "x", 0, 0, 1, 10_000, 10_000, 0, 0, 20.0, 1000, {}, np.array([0, 425]), np.array([9_899, 101])
     )
     assert slow_share(operator) == pytest.approx(0.5, rel=0.02)
     assert [tail.operator for tail in long_tails([operator])] == [operator]
+    assert not long_tails([replace(operator, batches=200)])  # of these, two batches would be the tail
+    assert not long_tails([operator, totals("heavy", 1.0, 1.0)])  # it would save 1 % of the run
 
 
 # ── flow ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -26,7 +26,7 @@ def throughput(recording: Recording, past: Past) -> Iterator[Finding]:
     now = run.get("avg_throughput") or 0.0
     if usual is not None and now < usual.low:
         slower = percent(100 * (1 - now / usual.middle))
-        causes = f" {_causes(comparison)}" if comparison else ""
+        causes = f" Compared with the run before: {_causes(comparison)}" if comparison else ""
         yield Finding(
             "warning",
             "throughput",
@@ -51,7 +51,7 @@ def _difference(comparison: Comparison) -> Finding:
         "warning" if comparison.speed == "slower" and same else "advice",
         "previous-run",
         f"{percent(100 * abs(ratio.value - 1))} {comparison.speed} than the run before ({comparison.before.run_id})",
-        f"{_interval(comparison)} {_causes(comparison)}",
+        f"{_interval(comparison)} Of the operators: {_causes(comparison)}",
         {"ratio": ratio.value, "low": ratio.low, "high": ratio.high},
         "" if same else "The configuration was changed; see the comparison below.",
     )
@@ -73,4 +73,4 @@ def _causes(comparison: Comparison) -> str:
     ]
     if moved:
         return f"{'; '.join(moved)}."
-    return "No operator's cost per record changed by more than noise."
+    return "no operator's cost per record changed by more than noise."

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mega_data_factory.analytics.findings.finding import Finding
 from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.analytics.usual import UsualRange, pass_rate_noise, usual_range
 from mega_data_factory.visualization.formats import count, percent
 
@@ -14,6 +15,9 @@ _LEAST_POINTS = 1.0
 """A pass rate that is off by less than so many percentage points is not reported."""
 
 _ENOUGH_RECORDS = 100
+
+_LARGE_SHARE = 0.5
+"""Share of all records read that must leave for one reason before that is reported: every filter has a main one."""
 
 
 def unusual_pass_rates(recording: Recording, past: Past) -> Iterator[Finding]:
@@ -66,8 +70,13 @@ def _usual(values: list[float], now: float, records: int) -> UsualRange | None:
     return UsualRange(found.middle, max(0.0, found.low), min(100.0, found.high), found.runs)
 
 
-def main_reason(recording: Recording, _: Past) -> Iterator[Finding]:
-    """The one reason for which most records go."""
+def _passed(operator: OperatorTotals) -> float:
+    """Return the pass rate in percent; 0 where nothing came in."""
+    return 100 * (operator.pass_share or 0.0)
+
+
+def main_reason(recording: Recording, past: Past) -> Iterator[Finding]:
+    """The one reason for which half of all records go, where that is not usual for the pipeline."""
     rejected = sum(o.rejected for stage in recording.stages for o in stage.operators)
     reasons = [
         (number, reason, operator)
@@ -79,14 +88,16 @@ def main_reason(recording: Recording, _: Past) -> Iterator[Finding]:
         return
     number, reason, operator = max(reasons, key=lambda entry: entry[0])
     read = recording.run.get("total_input_records") or recording.stages[0].input
-    if number < 0.25 * rejected:
+    if not read or number < _LARGE_SHARE * read:
         return
-    of_all = f", {percent(100 * number / read)} of all that was read" if read else ""
+    usual = _usual(past.pass_rates.get((operator.stage, operator.name), []), _passed(operator), operator.input)
+    if usual and usual.holds(_passed(operator)):
+        return
     yield Finding(
         "advice",
         "main-reason",
-        f"{percent(100 * number / rejected)} of all rejects have one reason: {reason} ({operator.label})",
-        f"{count(number)} of {count(rejected)} rejected records{of_all}.",
+        f"{percent(100 * number / read)} of all that was read was rejected for one reason: {reason} ({operator.label})",
+        f"{count(number)} of {count(read)} records; {count(rejected)} were rejected in all.",
         {"reason": reason, "operator": operator.label, "records": number, "rejected": rejected},
         "If that is more than you want to lose, look at rejected samples before you change the threshold.",
     )

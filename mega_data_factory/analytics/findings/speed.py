@@ -72,7 +72,8 @@ def _reasoning(found: Bottleneck, limit: Station) -> str:
     text = f"The busiest part sets the pace. The others were busy less: {rest}." if rest else ""
     if found.processors is not None:
         text += f" {_processor_words(found)}"
-        if found.processors_full and not found.others_fill:
+        wants_workers = any(remedy.kind == "workers" for remedy in found.remedies)
+        if found.processors_full and not found.others_fill and not wants_workers:
             text += " More workers would only wait for each other."
     return text.strip()
 
@@ -154,16 +155,25 @@ def slow_workers(recording: Recording, _: Past) -> Iterator[Finding]:
         yield Finding(
             "warning" if worst.capacity_lost >= 0.1 else "advice",
             "straggler",
-            f"Worker {worst.worker} is {worst.times:.1f}x slower per record than the other workers of {worst.stage}",
-            f"That costs the stage {percent(100 * worst.capacity_lost)} of its throughput.{more}",
-            {"stage": worst.stage, "worker": worst.worker, "times": worst.times, "lost": worst.capacity_lost},
-            "A slower machine, a busy neighbour, or a few heavy batches: the sections on workers and nodes tell which.",
+            f"Worker {worst.worker} is {worst.times:.1f}x slower than the other workers of {worst.stage}",
+            f"So it was over {count(worst.batches)} batches, in its fastest as in its slowest ones. That costs the "
+            f"stage {percent(100 * worst.capacity_lost)} of its throughput.{more}",
+            {
+                "stage": worst.stage,
+                "worker": worst.worker,
+                "times": worst.times,
+                "lost": worst.capacity_lost,
+                "batches": worst.batches,
+                "sigmas": worst.sigmas,
+            },
+            "A slower machine, a slower disk, or busy neighbours: the sections on workers and nodes tell which.",
         )
 
 
 def uneven_stages(recording: Recording, _: Past) -> Iterator[Finding]:
-    """Stages whose work was spread unevenly."""
-    for uneven in uneven_work(recording.stages)[:2]:
+    """Stages whose work was spread unevenly, where the busiest worker set the pace: else the others only had less."""
+    pace = limits.BUSY_ENOUGH * recording.working_seconds
+    for uneven in [found for found in uneven_work(recording.stages) if found.busy >= pace][:2]:
         yield Finding(
             "advice",
             "skew",

@@ -17,7 +17,10 @@ LONG_TAIL = 10.0
 """p99 / p50 from which a tail is called long."""
 
 _MUCH_OF_THE_TIME = 0.1
-_ENOUGH_BATCHES = 100
+_ENOUGH_BATCHES = 500
+"""Batches of which the slowest 1 % are five or more: not one that was held up by chance."""
+
+_LEAST_OF_THE_WORK = 0.03
 
 
 @dataclass(frozen=True)
@@ -63,17 +66,19 @@ def density(operator: OperatorTotals, per_doubling: int = 4) -> tuple[Floats, Fl
 
 
 def long_tails(operators: Sequence[OperatorTotals]) -> list[Tail]:
-    """Operators whose slowest 1 % of records take 10 times the median each and 10 % of the time; the worst first.
+    """Operators whose slowest 1 % of records take 10 times the median each, 10 % of the time and 3 % of all work.
 
+    The worst comes first.
     Latency is known for each batch, as its time / its records: what is slow is a batch.
     """
     found = []
+    work = sum(operator.busy for operator in operators)
     for operator in operators:
         p50, p99 = operator.histogram.quantile(0.5), operator.histogram.quantile(0.99)
         if not p50 or not p99 or operator.batches < _ENOUGH_BATCHES or p99 < LONG_TAIL * p50:
             continue
         share = slow_share(operator)
-        if share >= _MUCH_OF_THE_TIME:
+        if share >= _MUCH_OF_THE_TIME and share * operator.busy >= _LEAST_OF_THE_WORK * work:
             found.append(Tail(operator, p50, p99, share))
     return sorted(found, key=lambda tail: -tail.share * tail.operator.busy)
 

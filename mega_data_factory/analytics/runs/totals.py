@@ -18,7 +18,7 @@ from mega_data_factory.framework.metrics.histogram import LatencyHistogram
 _COUNTS = ("input_records", "output_records", "rejected_records", "error_count", "batches", "unmatched_records")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
 class WorkerTotals:
     """One worker of a stage.
 
@@ -29,6 +29,8 @@ class WorkerTotals:
         batches: batches that it measured.
         median: median of its seconds per record in the operator that is busiest in the stage; None where that is not
             known.
+        size: Bytes that it took in; 0 where that was not measured.
+        buckets, counts: Its histogram of seconds per record there: sorted bucket numbers and records, shape (b,).
     """
 
     worker: str
@@ -36,11 +38,20 @@ class WorkerTotals:
     busy: float
     batches: int
     median: float | None = None
+    size: int = 0
+    buckets: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def rate(self) -> float | None:
         """Records per second busy; None where it was never busy."""
         return self.records / self.busy if self.busy else None
+
+    @cached_property
+    def lower_quartile(self) -> float | None:
+        """Seconds per record that a quarter of its records needed at most; None where that is not known."""
+        pairs = zip(self.buckets.tolist(), self.counts.tolist(), strict=True)
+        return LatencyHistogram.from_pairs(pairs).quantile(0.25)
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
@@ -157,7 +168,8 @@ def stages_of(operators: pa.Table, pools: Mapping[str, int] | None = None) -> tu
     for appearance, (name, own) in enumerate(merged.items()):
         own.sort(key=lambda operator: operator.index)
         busiest = max(own, key=lambda operator: operator.busy).name
-        workers = _workers([row for row in rows if row["stage_name"] == name], own[0].name, busiest)
+        mine = [(at, row) for at, row in enumerate(rows) if row["stage_name"] == name]
+        workers = _workers(mine, own[0].name, busiest, histograms)
         pool = max((pools or {}).get(name, 0), 0) or len(workers)
         index = own[0].stage_index if own[0].stage_index >= 0 else appearance
         found.append(StageTotals(name, index, tuple(own), workers, pool))
@@ -194,20 +206,31 @@ def _merged(
     )
 
 
-def _workers(rows: list[dict[str, Any]], first_operator: str, busiest: str) -> tuple[WorkerTotals, ...]:
-    own: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        own.setdefault(row["worker_id"], []).append(row)
-    return tuple(
-        WorkerTotals(
-            worker,
-            sum(row["input_records"] or 0 for row in mine if row["operator_name"] == first_operator),
-            sum(row["total_time"] or 0.0 for row in mine),
-            max((row["batches"] or 0) for row in mine),
-            next((row["p50_latency"] for row in mine if row["operator_name"] == busiest), None),
+def _workers(
+    rows: list[tuple[int, dict[str, Any]]], first_operator: str, busiest: str, histograms: _Histograms
+) -> tuple[WorkerTotals, ...]:
+    own: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    for at, row in rows:
+        own.setdefault(row["worker_id"], []).append((at, row))
+    found = []
+    for worker, placed in sorted(own.items()):
+        mine = [row for _, row in placed]
+        first = [row for row in mine if row["operator_name"] == first_operator]
+        median = next((row["p50_latency"] for row in mine if row["operator_name"] == busiest), None)
+        buckets, counts = histograms.added([at for at, row in placed if row["operator_name"] == busiest])
+        found.append(
+            WorkerTotals(
+                worker,
+                sum(row["input_records"] or 0 for row in first),
+                sum(row["total_time"] or 0.0 for row in mine),
+                max((row["batches"] or 0) for row in mine),
+                median,
+                sum(row.get("input_bytes") or 0 for row in first),
+                buckets,
+                counts,
+            )
         )
-        for worker, mine in sorted(own.items())
-    )
+    return tuple(found)
 
 
 class _Histograms:
@@ -224,6 +247,8 @@ class _Histograms:
 
     def added(self, rows: list[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Sorted buckets and their counts, over some rows."""
+        if not rows:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
         chosen = [slice(self._ends[row], self._ends[row + 1]) for row in rows]
         buckets, inverse = np.unique(np.concatenate([self._buckets[part] for part in chosen]), return_inverse=True)
         counts = np.zeros(len(buckets), np.int64)

@@ -64,6 +64,7 @@ class OperatorMetrics(OperatorState):
         unmatched_records: of the output, records that did not match the operator's condition and passed it untouched.
         uncommitted_input_records, uncommitted_output_records, uncommitted_time: records offered, records passed on and
             seconds busy of batches that have passed all stages and are in no file yet; in no other number.
+        input_bytes: Bytes of the records offered, where that was measured.
     """
 
     __slots__ = ()  # they are in the base: a factory in place of a default leaves them visible
@@ -100,6 +101,7 @@ class OperatorMetrics(OperatorState):
     uncommitted_input_records: Derived[int] = Derived(lambda _: 0)  # most rows have none, and pay nothing for them
     uncommitted_output_records: Derived[int] = Derived(lambda _: 0)
     uncommitted_time: Derived[float] = Derived(lambda _: 0.0)
+    input_bytes: int = field(default_factory=int)
 
     def __post_init__(self) -> None:
         self.timestamp = naive(self.timestamp)
@@ -128,6 +130,7 @@ class OperatorMetrics(OperatorState):
         reasons: Mapping[str, int] | None = None,
         custom: Mapping[str, Any] | None = None,
         unmatched_records: int = 0,
+        input_bytes: int = 0,
     ) -> None:
         """Count one batch; each of its records took `seconds / input_records`.
 
@@ -140,6 +143,7 @@ class OperatorMetrics(OperatorState):
             reasons: records rejected, by reason.
             custom: what the operator reported.
             unmatched_records: of the output, records that passed untouched since they did not match a condition.
+            input_bytes: Bytes of the records offered; 0 where that was not measured.
         """
         if rejected_records is None:
             missing = input_records - output_records - error_count
@@ -147,6 +151,7 @@ class OperatorMetrics(OperatorState):
         self._prepare_to_merge()
         self.rejected_records = self.rejected_records + rejected_records
         self.input_records += input_records
+        self.input_bytes += input_bytes
         self.output_records += output_records
         self.error_count += error_count
         self.unmatched_records += unmatched_records
@@ -169,6 +174,7 @@ class OperatorMetrics(OperatorState):
         self._widen(*extremes)
         self.rejected_records = self.rejected_records + other.rejected_records
         self.input_records += other.input_records
+        self.input_bytes += other.input_bytes
         self.output_records += other.output_records
         self.error_count += other.error_count
         self.unmatched_records += other.unmatched_records

@@ -99,6 +99,7 @@ class OperatorState:
         "_rejected_records",
         "batches",
         "error_count",
+        "input_bytes",
         "input_records",
         "latency_histogram",
         "operator_index",
@@ -120,6 +121,7 @@ class OperatorState:
     _rejected_records: int | None
     batches: int
     error_count: int
+    input_bytes: int
     input_records: int
     latency_histogram: LatencyHistogram
     operator_index: int
@@ -146,6 +148,7 @@ class OperatorState:
         self.worker_id = other.worker_id
         self.timestamp = other.timestamp
         self.input_records = other.input_records
+        self.input_bytes = other.input_bytes
         self.output_records = other.output_records
         self.total_time = other.total_time
         self.error_count = other.error_count
@@ -165,6 +168,8 @@ class OperatorState:
         """The state in few bytes, JSON-able (as far as the custom metrics are), for travelling inside a batch."""
         wire: dict[str, Any] = {"k": self.key, "t": self.timestamp.isoformat(), "s": self.total_time}
         wire["c"] = _counts(self)
+        if self.input_bytes:
+            wire["b"] = self.input_bytes
         if self.latency_histogram:
             wire["h"] = self.latency_histogram.to_pairs()
         given = {name: value for name, value in zip(_MEASURED, _measured(self), strict=True) if value is not None}
@@ -187,6 +192,7 @@ class OperatorState:
         row.total_time = wire["s"]
         row.input_records, row.output_records, row.error_count, row.batches, *place = wire["c"]
         row.stage_index, row.operator_index = place
+        row.input_bytes = wire.get("b", 0)
         row.latency_histogram = LatencyHistogram(dict(wire.get("h", ())))
         given = dict(wire.get("g", ()))
         row._min_latency, row._max_latency, row._rejected_records = (given.pop(name, None) for name in _MEASURED)

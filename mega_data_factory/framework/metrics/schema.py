@@ -23,7 +23,7 @@ HISTORY: dict[int, str] = {
     4: "in runs the records that could not be written, and where the output is; `balanced` was `books_closed`, "
     "`unbalanced_records` was `books_difference`; in nodes the CPU that the run itself used; in runs "
     "`processed_records`, which holds what `committed_records` did: that is records in files now; "
-    "in operators the records that a condition let pass; on three levels what has passed all stages and is in no file "
+    "in operators the bytes that came in, and the records that a condition let pass; on three levels what has passed all stages and is in no file "
     "yet",
 }
 """What each version of the files brought."""
@@ -87,6 +87,7 @@ OPERATORS = _table(
     ("uncommitted_input_records", _COUNT, "records offered by batches that passed all stages and are in no file yet"),
     ("uncommitted_output_records", _COUNT, "records passed on by these batches; in no other column"),
     ("uncommitted_time", _REAL, "seconds busy with these batches; in no other column"),
+    ("input_bytes", _COUNT, "bytes in memory of the records offered, in the first operator of a stage; 0 in others"),
 )
 
 STAGES = _table(

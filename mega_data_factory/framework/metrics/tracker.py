@@ -46,6 +46,7 @@ class OperatorTracker(InProcess):
     """
 
     __slots__ = (
+        "_bytes",
         "_clock",
         "_custom",
         "_errors",
@@ -77,7 +78,7 @@ class OperatorTracker(InProcess):
         self._queue = queue
         self._clock = clock
         self._input: int | None = None
-        self._output = self._errors = self._unmatched = 0
+        self._output = self._errors = self._unmatched = self._bytes = 0
         self._rejected: int | None = None
         self._reasons: Mapping[str, int] | None = None
         self._custom: Mapping[str, Any] | None = None
@@ -92,6 +93,7 @@ class OperatorTracker(InProcess):
         reasons: Mapping[str, int] | None = None,
         custom: Mapping[str, Any] | None = None,
         unmatched: int = 0,
+        input_bytes: int = 0,
     ) -> None:
         """Report what became of the records; of several calls the last counts.
 
@@ -105,6 +107,7 @@ class OperatorTracker(InProcess):
             reasons: records rejected, by reason.
             custom: numbers to report; they add up over batches.
             unmatched: of the output, records that passed untouched since they did not match a condition.
+            input_bytes: Bytes of the records offered; 0 where that is not known.
 
         Raises:
             ValueError: a number cannot be right; what was reported before stays.
@@ -128,6 +131,7 @@ class OperatorTracker(InProcess):
         self._reasons = reasons
         self._custom = custom
         self._unmatched = unmatched
+        self._bytes = input_bytes
 
     def __enter__(self) -> OperatorTracker:
         self._started = self._clock()
@@ -158,6 +162,7 @@ class OperatorTracker(InProcess):
             reasons=self._reasons,
             custom=self._custom,
             unmatched_records=self._unmatched,
+            input_bytes=self._bytes,
         )
 
 
