@@ -23,8 +23,8 @@ HISTORY: dict[int, str] = {
     4: "in runs the records that could not be written, and where the output is; `balanced` was `books_closed`, "
     "`unbalanced_records` was `books_difference`; in nodes the CPU that the run itself used; in runs "
     "`processed_records`, which holds what `committed_records` did: that is records in files now; "
-    "in operators the bytes that came in, and the records that a condition let pass; on three levels what has passed all stages and is in no file "
-    "yet",
+    "in operators the bytes that came in, and the records that a condition let pass; on three levels what has passed "
+    "all stages and is in no file yet",
 }
 """What each version of the files brought."""
 
