@@ -12,6 +12,7 @@ import pyarrow as pa
 from mega_data_factory.framework.contracts import Filter, Judgement, Rule
 from mega_data_factory.operators.columns import text_of
 from mega_data_factory.operators.parameters import check_name
+from mega_data_factory.operators.scripts import UNSPACED_LETTER
 
 
 class TextFilter(Filter):
@@ -69,13 +70,20 @@ def words_pattern(words: Iterable[str], *, whole: bool = True) -> str:
 
     Args:
         words: taken literally.
-        whole: only between characters that are no letters or digits; otherwise anywhere.
+        whole: only between characters that are no letters or digits; otherwise anywhere. A word of a script without
+            spaces counts anywhere in any case, for there letters stand beside it.
     """
-    one_of = "|".join(re.escape(word) for word in sorted(set(words)))
-    if not one_of:
-        return ""
-    before, after = (r"(?:^|[^\p{L}\p{N}])", r"(?:[^\p{L}\p{N}]|$)") if whole else ("", "")
-    return f"(?i){before}(?:{one_of}){after}"
+    listed = pl.Series(sorted(set(words)), dtype=pl.String)
+    anywhere = listed.str.contains(UNSPACED_LETTER) if whole else pl.repeat(True, len(listed), eager=True)
+    kinds = [_one_of(listed.filter(anywhere))]
+    if between := _one_of(listed.filter(~anywhere)):
+        kinds.append(rf"(?:^|[^\p{{L}}\p{{N}}]){between}(?:[^\p{{L}}\p{{N}}]|$)")
+    found = "|".join(filter(None, kinds))
+    return f"(?i){found}" if found else ""
+
+
+def _one_of(words: pl.Series) -> str:
+    return f"(?:{'|'.join(map(re.escape, words))})" if len(words) else ""
 
 
 def _limit_rule(reason: str, failed: pl.Series, score: pl.Series, limit: float) -> Rule:

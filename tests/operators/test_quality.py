@@ -152,3 +152,11 @@ def test_fineweb_knows_punctuation_of_other_scripts() -> None:
         f"“{LONG}”",
     ]
     assert reasons(FINEWEB, ["\n".join(lines)], max_newline_ratio=None) == [None]
+
+
+def test_blocked_words_of_scripts_without_spaces() -> None:
+    """A blocked word of a script without spaces is found inside a sentence; others only whole, as before."""
+    texts = ["这是网络赌博网站。", "เว็บพนันออนไลน์", "classic ass", "classic", "Glücksspiel"]
+    found = reasons(C4, texts, blocked_words=["赌博", "พนัน", "ass", "glück"], min_sentences=0)
+    assert found == ["blocked_word", "blocked_word", "blocked_word", None, None]
+    assert reasons(C4, texts, blocked_words=["赌博"], min_sentences=0) == ["blocked_word", None, None, None, None]

@@ -51,7 +51,8 @@ class C4QualityFilter(WordFilter):
         skip_policy_lines: do not count lines that mention terms of use, a privacy or cookie policy, or use of cookies.
         reject_lorem_ipsum: reject pages with the words "lorem ipsum".
         reject_curly_brackets: reject pages with a curly bracket.
-        blocked_words: reject pages with one of these words or phrases, whole and without regard to case.
+        blocked_words: reject pages with one of these words or phrases, whole and without regard to case; in scripts
+            without spaces also inside a sentence.
         words: what a word is: `whitespace`, a run without white space; `unicode`, by Unicode's word boundaries
             (UAX #29), with dictionaries for Chinese, Japanese, Thai, Lao, Khmer and Burmese, without punctuation.
     """
