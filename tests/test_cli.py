@@ -191,7 +191,7 @@ def test_run_prints_lines_table_and_books(folder: Path, capsys: pytest.CaptureFi
     assert rows["text_length_filter"][1:6] == ["20", "15", "5", "0", "75.0"]
     assert rows["text_length_filter"][-1] == "too_short"
     assert rows["exact_deduplicator"][1:5] == ["15", "14", "1", "0"]
-    assert "the books balance: planned 20 = committed 20 + dead-lettered 0; every operator:" in out
+    assert "the books balance: planned 20 = processed 20 + dead-lettered 0; every operator:" in out
     assert "run_a completed in" in out
     for path in ("output", "metrics/runs/run_a.parquet", "rejected/run_a.jsonl"):
         assert (folder / path).exists()

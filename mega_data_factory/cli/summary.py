@@ -99,6 +99,8 @@ class RunReport:
     def books(self) -> str:
         """The accounting check in words."""
         run = self.run
+        if run.committed_records is None and not self.differences:
+            return "records were not counted against a plan"
         if run.status in _OPEN and not self.balanced:
             committed = "1 record was" if run.committed_records == 1 else f"{count(run.committed_records)} records were"
             return f"records not reconciled yet: the run {_OPEN[run.status]} {committed} committed"

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE, uncommitted_cell, uncommitted_words
+from mega_data_factory.analytics.overhead import overhead_share
 from mega_data_factory.cli.fitting import fitted, left_out_note, plain_table, width_of, width_of_column, wrapped
 from mega_data_factory.cli.summary import RunReport
 from mega_data_factory.framework.metrics.models import OperatorMetrics, StageMetrics
@@ -138,8 +139,8 @@ def summary(report: RunReport) -> Iterator[Text]:
     busy = sum(row.total_time for row in report.operators) + run.loader_seconds + run.writer_seconds
     if busy:
         yield from _custom(report)
-        share = run.instrumentation_seconds / busy
-        of_work = f" ({percent(100 * share)} of busy time)" if share < 1 else ""
+        share = overhead_share(run.instrumentation_seconds, busy)
+        of_work = "" if share is None else f" ({percent(100 * share)} of busy time)"
         yield Text(f"metrics overhead {seconds(run.instrumentation_seconds)}{of_work}", style="dim")
 
 

@@ -25,6 +25,7 @@ def ending(recording: Recording, _: Past) -> Iterator[Finding]:
     evidence = {"status": status, "committed_records": written}
     evidence["uncommitted_input_records"] = run.get("uncommitted_input_records")
     go_on = f"`mdf run --config FILE --resume {recording.run_id}` resumes it from what was committed."
+    go_on = go_on if recording.is_pipeline else ""
     if status == "failed":
         detail = f"{run.get('error') or 'No reason was recorded'}. {so_far[0].upper()}{so_far[1:]}."
         yield Finding("critical", "ending", "The run failed", detail, evidence, go_on if written else "")

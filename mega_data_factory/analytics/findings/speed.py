@@ -8,6 +8,7 @@ from mega_data_factory.analytics import bottleneck as limits
 from mega_data_factory.analytics.bottleneck import Bottleneck, Remedy, Station, find_bottleneck, idle_stages
 from mega_data_factory.analytics.filter_order import better_orders
 from mega_data_factory.analytics.findings.finding import Finding
+from mega_data_factory.analytics.overhead import overhead_share
 from mega_data_factory.analytics.runs.latency import long_tails
 from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording, interval_of
@@ -140,7 +141,9 @@ def _waiting(recording: Recording, found: Bottleneck) -> Finding:
             "batches": batches,
             **_processor_evidence(found),
         },
-        "A smaller `executor.batch_size` gives every worker something to do."
+        ""
+        if not recording.is_pipeline
+        else "A smaller `executor.batch_size` gives every worker something to do."
         if few
         else "More `executor.max_in_flight` keeps workers busy while others wait.",
     )
@@ -256,20 +259,21 @@ def instrumentation(recording: Recording, _: Past) -> Iterator[Finding]:
     cost = recording.run.get("instrumentation_seconds")
     work = sum(stage.busy for stage in recording.stages)
     work += (recording.run.get("loader_seconds") or 0.0) + (recording.run.get("writer_seconds") or 0.0)
-    if not cost or work <= 0:  # 0 where nobody measured it
+    of_work = overhead_share(cost, work)
+    if cost is None or of_work is None:
         return
-    share = percent(100 * cost / work)
-    evidence = {"seconds": cost, "share": cost / work}
-    if cost > 0.01 * work and cost > 1.0:
+    share = percent(100 * of_work)
+    evidence = {"seconds": cost, "share": of_work}
+    if of_work > 0.01 and cost > 1.0:
         yield Finding(
             "advice",
             "instrumentation",
             f"Metrics overhead was {share} of the work",
             f"{seconds(cost)} of {seconds(work)}: the batches are small.",
             evidence,
-            "A larger `executor.batch_size` makes that less.",
+            "A larger `executor.batch_size` makes that less." if recording.is_pipeline else "Measure larger batches.",
         )
-    elif cost <= 0.01 * work:
+    elif of_work <= 0.01:
         yield Finding(
             "good", "instrumentation", f"Metrics overhead was {share} of the work", f"{seconds(cost)} in all.", evidence
         )

@@ -74,6 +74,11 @@ class Recording:
         return self.run.get("config") or {}
 
     @property
+    def is_pipeline(self) -> bool:
+        """Whether `mdf` ran it, so that advice about its configuration helps; else a script measured its own work."""
+        return bool(self.run.get("engine") or self.config.get("data_loader") or self.config.get("stages"))
+
+    @property
     def seconds(self) -> float:
         """How long it took; of a run without an end, until it was last heard of; 0 where nothing says."""
         if self.run.get("end_time") is None and self.run.get("heartbeat") is not None:

@@ -1,0 +1,19 @@
+"""Share of a run's work that measuring it took."""
+
+from __future__ import annotations
+
+LEAST_WORK = 1.0
+"""Seconds: of less work no share is told, for a few milliseconds of start-up are any share of it."""
+
+
+def overhead_share(cost: float | None, work: float) -> float | None:
+    """Return the cost of measuring as a share of the work.
+
+    Args:
+        cost: seconds that measuring took; None or 0 where it was not measured.
+        work: seconds busy in operators, loader and writer, over all workers.
+
+    Returns:
+        The share, 1 for as much as the work; None where it was not measured, or there was too little work.
+    """
+    return cost / work if cost and work >= LEAST_WORK else None
