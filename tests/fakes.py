@@ -358,6 +358,23 @@ class FailsSetup(Refiner):
         return table
 
 
+class SlowSetup(Refiner):
+    """Takes its time in `setup`, as one that loads a model does.
+
+    Args:
+        seconds: How long.
+    """
+
+    def __init__(self, *, seconds: float) -> None:
+        self.seconds = seconds
+
+    def setup(self, context: OperatorContext) -> None:
+        time.sleep(self.seconds)
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        return table
+
+
 class NeedsColumn(Refiner):
     """Reads a column that the source does not have."""
 

@@ -142,6 +142,10 @@ def summary(report: RunReport) -> Iterator[Text]:
         share = overhead_share(run.instrumentation_seconds, busy)
         of_work = "" if share is None else f" ({percent(100 * share)} of busy time)"
         yield Text(f"metrics overhead {seconds(run.instrumentation_seconds)}{of_work}", style="dim")
+    if run.startup_seconds is not None:
+        yield Text(
+            f"start-up {seconds(run.startup_seconds)} until all workers were ready, in no busy time", style="dim"
+        )
 
 
 def _custom(report: RunReport) -> Iterator[Text]:

@@ -21,7 +21,7 @@ from mega_data_factory.framework.books import Books
 from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, check_config
 from mega_data_factory.framework.contracts import Loader
 from mega_data_factory.framework.engines.ray_environment import prepare_ray
-from mega_data_factory.framework.engines.run import Engine, Event, RunSettings, SplitsListed
+from mega_data_factory.framework.engines.run import Engine, Event, RunSettings, SplitsListed, WorkersReady
 from mega_data_factory.framework.metrics import MetricsCollector
 from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.output import OutputFolder, write_exclusions
@@ -279,6 +279,8 @@ class Executor:
     def _take(self, event: Event) -> None:
         if isinstance(event, SplitsListed):
             self.books.splits = self._splits.count
+        elif isinstance(event, WorkersReady):
+            self._recorder.note_startup(event.seconds)
         elif isinstance(event, StagedBatch):
             self._tally.add(event)
             self._recorder.note_passed(event, self._share())

@@ -121,6 +121,11 @@ class Recorder:
                 self._retain()
             self._exports.finish()
 
+    def note_startup(self, seconds: float) -> None:
+        """Take how long it took until all workers were ready; of a resumed run, the last time."""
+        if self._totals is not None:
+            self._totals.set(startup_seconds=seconds)
+
     def note_passed(self, staged: StagedBatch, share: SourceShare | None = None) -> None:
         """Take the metrics of a batch that has passed all stages: they are kept apart until it is committed.
 

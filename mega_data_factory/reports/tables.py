@@ -216,6 +216,10 @@ def environment(recording: Recording, schema_version: int) -> list[tuple[str, st
         ("mega-data-factory", run.get("mdf_version")),
         ("metrics schema", schema_version),
         (
+            "start-up of workers",
+            seconds(run["startup_seconds"]) if run.get("startup_seconds") is not None else None,
+        ),
+        (
             "metrics overhead",
             seconds(run.get("instrumentation_seconds")) if run.get("instrumentation_seconds") else None,
         ),

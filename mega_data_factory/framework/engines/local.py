@@ -19,7 +19,7 @@ from mega_data_factory.framework.batch import Batch, CommitRecord, Gatherer, Sta
 from mega_data_factory.framework.contracts import Writer
 from mega_data_factory.framework.engines.local_node import sampled
 from mega_data_factory.framework.engines.pool import Pool, Task, Worker
-from mega_data_factory.framework.engines.run import Event, RunSettings, SplitsListed
+from mega_data_factory.framework.engines.run import Event, RunSettings, SplitsListed, WorkersReady
 from mega_data_factory.framework.plan import Plan, StagePlan
 from mega_data_factory.framework.progress import StageLoad
 from mega_data_factory.framework.reading import ReadTask
@@ -61,6 +61,7 @@ class LocalEngine:
         self._writers = Pool("data_writer", 1, 1, lambda _: self._writer_job(), holds=settings.lock)
         self._claim_pool = self._claims_pool()
         self._splits_left = True
+        self._starting: float | None = None  # when the first process was started, until all are ready
         self._events: list[Event] = []
 
     # ── jobs ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -120,6 +121,7 @@ class LocalEngine:
     def run(self, splits: Iterator[ReadTask]) -> Generator[Event, None, None]:
         """Move every batch of the splits through the stages; yields what happens, ends when all is committed."""
         try:
+            self._starting = time.monotonic()
             self._claim_pool.start()
             for pool in self._working_pools():
                 pool.start()
@@ -226,8 +228,15 @@ class LocalEngine:
                 raise MdfError.from_dict(message["failed"])
             elif "ready" in message:
                 worker.ready = True
+                self._note_ready()
             else:
                 self._take_answer(pool, worker, message)
+
+    def _note_ready(self) -> None:
+        pools = (*self._working_pools(), self._claim_pool)
+        if self._starting is not None and all(worker.ready for pool in pools for worker in pool.workers):
+            self._events.append(WorkersReady(time.monotonic() - self._starting))
+            self._starting = None
 
     def _bury(self, pool: Pool, worker: Worker) -> None:
         """A worker died: start another in its place, and give its work to whoever is free."""

@@ -42,7 +42,18 @@ class SplitsListed:
     """The loader has listed its last split."""
 
 
-Event = StagedBatch | CommitRecord | SplitsListed
+@dataclass(frozen=True)
+class WorkersReady:
+    """All workers that the pools start with are set up.
+
+    Attributes:
+        seconds: from the start of the first worker's process; batches may have moved between those that were ready.
+    """
+
+    seconds: float
+
+
+Event = StagedBatch | CommitRecord | SplitsListed | WorkersReady
 
 
 class Engine(Protocol):
@@ -53,7 +64,8 @@ class Engine(Protocol):
 
         Yields:
             `StagedBatch` when a batch has passed the last stage, `CommitRecord` when it is committed, `SplitsListed`
-            once. Ends when everything is committed; closing the iterator ends all workers.
+            once, and `WorkersReady` once where the engine starts workers itself. Ends when everything is committed;
+            closing the iterator ends all workers.
 
         Raises:
             MdfError: what ended the run.

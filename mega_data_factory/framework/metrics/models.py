@@ -206,6 +206,8 @@ class RunMetrics:
         uncommitted_output_records: of these, records that wait to be written.
         source_share: how much of the source has passed all stages, 0 to 1; None while that is not known.
         source_unit: what that is a share of: `records`, `bytes` or `splits`.
+        startup_seconds: seconds from the start of the first worker's process until all workers were ready; None where
+            the engine does not start them itself.
     """
 
     run_id: str
@@ -253,6 +255,7 @@ class RunMetrics:
     uncommitted_output_records: int | None = None
     source_share: float | None = None
     source_unit: str | None = None
+    startup_seconds: float | None = None
 
     def __post_init__(self) -> None:
         self.start_time = naive(self.start_time)

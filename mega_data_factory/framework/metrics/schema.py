@@ -24,7 +24,7 @@ HISTORY: dict[int, str] = {
     "`unbalanced_records` was `books_difference`; in nodes the CPU that the run itself used; in runs "
     "`processed_records`, which holds what `committed_records` did: that is records in files now; "
     "in operators the bytes that came in, and the records that a condition let pass; on three levels what has passed "
-    "all stages and is in no file yet",
+    "all stages and is in no file yet; in runs the time that its workers took to start",
 }
 """What each version of the files brought."""
 
@@ -153,6 +153,7 @@ RUNS = _table(
     ("uncommitted_output_records", _COUNT, "of these, records that wait to be written; in no other column"),
     ("source_share", _REAL, "share of the source that has passed all stages, 0 to 1; null while that is not known"),
     ("source_unit", _TEXT, "what source_share is a share of: records, bytes or splits"),
+    ("startup_seconds", _REAL, "seconds until all workers were ready, in no busy time; null on Ray"),
 )
 
 SAMPLES = _table(
