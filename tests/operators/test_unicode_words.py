@@ -165,6 +165,17 @@ def test_published_reproductions() -> None:
     assert reasons("gopher_repetition_filter", [TERSE * 200], words="unicode") == ["top_3_gram"]
 
 
+@pytest.mark.parametrize("language", [*PROSE])
+def test_one_sentence_of_every_language(language: str) -> None:
+    """What holds for one Chinese sentence holds for a line of every language."""
+    line = PROSE[language].split("\n")[0]
+    assert reasons("gopher_quality_filter", [line * 30], words="unicode") == [None]
+    assert reasons("c4_quality_filter", ["\n".join([line] * 10)], words="unicode") == [None]
+    copies = [PROSE[language] * 3 + "A", PROSE[language] * 3 + "B"]
+    assert reasons("minhash_deduplicator", copies, words="unicode") == [None, "duplicate"]
+    assert reasons("gopher_repetition_filter", [line * 200], words="unicode") != [None]
+
+
 def test_text_without_words() -> None:
     """Punctuation and emoji hold no word: too few for a filter, nothing to compare for a deduplicator."""
     texts = ["。。。", "\U0001f600", "", None]
@@ -240,7 +251,7 @@ def test_published_limits_are_parameters(language: str) -> None:
         taken |= set(type(operator).__signature__.parameters)  # type: ignore[attr-defined]
     assert PUBLISHED_LIMITS[language].keys() <= taken
     assert language in LANGUAGES
-    assert all(cut(word) == [word] for word in PUBLISHED_LIMITS[language]["stop_words"])
+    assert all(cut(word) == [word] for word in PUBLISHED_LIMITS[language].get("stop_words", []))
 
 
 @pytest.mark.parametrize("name", COUNTING)
