@@ -49,8 +49,14 @@ PLAIN_NAMES = """
     minhash_signature credential_type access_mode session_id session_name webhook_timeout jwt_algorithm
     token_url token_uri api_key_env secret_key_ref sas_expiry assassin basic salt seed private api_version
     api_base storage_class ssl_verify tls_version hmac_algorithm encryption_type account_id master service
-    license shared_memory
+    license shared_memory file_pat glob_pat pattern pwd_check password_check check_path
 """.split()  # noqa: SIM905 - a list of words is easier to read without quotes
+
+
+def test_a_personal_access_token_is_known_by_its_short_name():
+    """`pat` alone; with other words before it, it is one only where these name an issuer."""
+    given = {"pat": "abc123", "PAT": "abc123", "file_pat": "*.txt", "gitlab_pat": "abc123"}
+    assert redacted(given) == {"pat": "***", "PAT": "***", "file_pat": "*.txt", "gitlab_pat": "***"}
 
 
 def camel(name: str) -> str:

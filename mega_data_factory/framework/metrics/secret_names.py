@@ -32,8 +32,11 @@ _ISSUERS = (
     "|heroku|vercel|netlify|notion|airtable|okta|auth0|firebase|supabase|fireworks|elevenlabs|deepgram|assemblyai"
     "|cerebras|runpod|modal|roboflow|scale|labelbox|zilliz|milvus"
 )
-_ISSUED = re.compile(rf"(^|_)((({_ISSUERS})_keys?)|(({_ISSUERS}|access|personal|devops)_pat))$")
-"""Keys that are named after who issued them. A key of S3 or of a cache is the name of an object."""
+_ISSUED = re.compile(rf"(^|_)((({_ISSUERS})_keys?)|(({_ISSUERS}|access|personal|devops)_pat))$|^pat$")
+"""Keys that are named after their issuer, and `pat` alone: a personal access token; `file_pat` is a pattern.
+
+A key of S3 or of a cache is the name of an object.
+"""
 
 _PASS = re.compile(r"(^|_)pass$")
 _RUNS_THROUGH = frozenset(
@@ -76,6 +79,7 @@ _HARMLESS_ENDS = frozenset(
     format prefix suffix pattern regex rate ratio url algorithm alg issuer audience expiry expires expiration ref
     size bits dim version status strength scope scopes backend domain realm server region callback class plugin
     scheme flow store manager source label title prompt process level kind threshold index position
+    check checks
     """.split()  # noqa: SIM905 - a list of words is easier to read without quotes
 )
 """Last words of keys that describe a secret, and are none: `password_min_length`, `auth_mode`."""
