@@ -11,7 +11,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+
+from mega_data_factory.framework.claim_log import open_log
 
 KEY_BYTES = 16
 OWNER_BYTES = 8
@@ -26,31 +27,22 @@ class ClaimShard:
     (killed in the middle of a write) was never answered and is cut off.
 
     Args:
-        log_path: file of the log; made when absent, read when present.
+        log_path: file of the log, or folder of its objects in an object store; made when absent, read when present.
     """
 
     def __init__(self, log_path: str | Path) -> None:
         self._owners: dict[bytes, bytes] = {}
         self._lock = threading.Lock()
-        path = Path(log_path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._replay(path)
-        self._log: BinaryIO = path.open("ab", buffering=0)
+        self._log = open_log(log_path, _ENTRY_BYTES)
+        self._replay(self._log.read())
 
-    def _replay(self, path: Path) -> None:
-        if not path.exists():
-            return
-        data = path.read_bytes()
-        whole = len(data) - len(data) % _ENTRY_BYTES
-        for start in range(0, whole, _ENTRY_BYTES):
+    def _replay(self, data: bytes) -> None:
+        for start in range(0, len(data), _ENTRY_BYTES):
             key, owner = data[start : start + KEY_BYTES], data[start + KEY_BYTES : start + _ENTRY_BYTES]
             if owner == _RELEASED:
                 self._owners.pop(key, None)
             else:
                 self._owners[key] = owner
-        if whole < len(data):
-            with path.open("r+b") as log:
-                log.truncate(whole)
 
     def claim(self, packed: bytes) -> bytes:
         """Claim keys in order.
@@ -71,7 +63,12 @@ class ClaimShard:
                 if holder is owner:
                     new += entry
                 answer.append(holder == owner)
-            self._append(new)
+            try:
+                self._log.append(new)
+            except Exception:  # nobody has an answer yet, and a claim that is not in the log is none
+                for start in range(0, len(new), _ENTRY_BYTES):
+                    del self._owners[bytes(new[start : start + KEY_BYTES])]
+                raise
         return bytes(answer)
 
     def release(self, packed: bytes) -> None:
@@ -81,13 +78,7 @@ class ClaimShard:
             keys = [key for key, owner in self._owners.items() if owner in owners]
             for key in keys:
                 del self._owners[key]
-            self._append(b"".join(key + _RELEASED for key in keys))
-
-    def _append(self, entries: bytes | bytearray) -> None:
-        """Write all of it: an unbuffered write may take less than it is given, and half an entry garbles the rest."""
-        rest = memoryview(entries)
-        while rest:
-            rest = rest[self._log.write(rest) :]
+            self._log.append(b"".join(key + _RELEASED for key in keys))
 
     def close(self) -> None:
         """Close the log."""

@@ -165,9 +165,7 @@ class CommitLog:
         Raises:
             OutputError: it may not be removed.
         """
-        for name in storage.list_dir(self.path):
-            if name != _PLAN:
-                storage.remove(storage.join(self.path, name))
+        storage.remove_all(storage.join(self.path, name) for name in storage.list_dir(self.path) if name != _PLAN)
         storage.remove(storage.join(self.path, _PLAN))
         remove_if_empty(self.path)
         remove_if_empty(_parent(self.path))

@@ -83,9 +83,13 @@ class OutputFolder:
         return CommitLog.of(self.path, self.run_id)
 
     @property
-    def state(self) -> str | None:
-        """Folder of what else a run needs to go on: the logs of deduplication claims; None on an object store."""
-        return storage.join(self.path, _STATE, self.run_id) if storage.is_local(self.path) else None
+    def state(self) -> str:
+        """Folder of what else a resumed run needs: the logs of deduplication claims."""
+        return storage.join(self.path, _STATE, self.run_id)
+
+    def claim_log(self, shard: int) -> str:
+        """Return where a shard of deduplication keeps its log."""
+        return storage.join(self.state, f"claims-{shard}.log")
 
     def check(self, if_exists: str) -> None:
         """Refuse to start where output of another run would be mixed with this one's.
@@ -144,8 +148,7 @@ class OutputFolder:
             (self.errors_path, earlier.errors),
             (self.dead_letter_path, earlier.dead_letters),
         ):
-            for name in names:
-                storage.remove(storage.join(folder, name))
+            storage.remove_all(storage.join(folder, name) for name in names)
         for folder in self._run_folders():
             for run_id in earlier.runs:
                 storage.remove_tree(storage.join(folder, run_id))
@@ -188,9 +191,8 @@ class OutputFolder:
 
     def forget_claims(self) -> None:
         """Remove the deduplication state of the run."""
-        if self.state is not None:
-            storage.remove_tree(self.state)
-            remove_if_empty(storage.join(self.path, _STATE))
+        storage.remove_tree(self.state)
+        remove_if_empty(storage.join(self.path, _STATE))
 
     def _existing(self) -> list[str]:
         folders = ((self.path, _OURS + self.suffix), (self.errors_path, _OURS), (self.dead_letter_path, _OURS))

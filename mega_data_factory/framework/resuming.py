@@ -159,7 +159,7 @@ class Life:
                 raise _perhaps_alive(output.run_id)
             output = replace(output, session=logged.session + 1)
             groups = list(output.log.groups())
-            if groups and plan.needs_claims and not storage.list_dir(output.state or ""):
+            if groups and plan.needs_claims and not storage.list_dir(output.state):
                 raise ResumeError(f"{output.run_id} deduplicates, and the logs of its claims are gone: {output.state}")
             earlier = EarlierOutput.from_json(logged.replaces) if groups else _to_replace(plan, output)
             output = replace(output, holds_back=bool(earlier.data))
@@ -275,11 +275,6 @@ def _checked(plan: Plan, output: OutputFolder) -> LoggedPlan:
         raise ResumeError(
             "a run over a Ray dataset cannot be resumed: its blocks may be cut otherwise in another process",
             hint="write the dataset to Parquet first, and read that",
-        )
-    if plan.needs_claims and output.state is None:
-        raise ResumeError(
-            f"{output.run_id} deduplicates, and its output is not on a file system: the claims are lost",
-            hint="start it anew; with data_writer.params.output_path on a local or shared file system it could go on",
         )
     return logged
 

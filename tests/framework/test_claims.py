@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mega_data_factory.errors import WorkerLostError
+from mega_data_factory import storage
+from mega_data_factory.errors import OutputError, WorkerLostError
+from mega_data_factory.framework import claim_log
 from mega_data_factory.framework.claims import KEY_BYTES, OWNER_BYTES, ClaimShard
 from mega_data_factory.framework.engines.claim_server import connect, serve
 from tests.framework.making import MANY, claims_in
@@ -76,7 +79,7 @@ def test_the_number_of_shards_changes_nothing(tmp_path_factory, pairs, shards):
 def test_the_log_is_written_whole(tmp_path):
     """A log whose writes are cut short by the system still gets every byte of every entry."""
     shard = ClaimShard(tmp_path / "log")
-    real = shard._log
+    real = shard._log._file
 
     class Short:
         def write(self, data) -> int:
@@ -85,7 +88,7 @@ def test_the_log_is_written_whole(tmp_path):
         def close(self) -> None:
             real.close()
 
-    shard._log = Short()
+    shard._log._file = Short()
     shard.claim(b"".join(key(k) + owner(k) for k in range(3)))
     shard.close()
     assert (tmp_path / "log").read_bytes() == b"".join(key(k) + owner(k) for k in range(3))
@@ -112,3 +115,57 @@ def test_a_shard_that_stays_away_is_an_error(socket_path):
     """Nobody waits for ever: a shard that does not come back within the patience is named as lost."""
     with pytest.raises(WorkerLostError, match="did not come back"):
         connect([str(socket_path)], patience=0.05)
+
+
+def object_log() -> str:
+    """The log of a shard in a store of its own."""
+    return f"memory://claims-{uuid.uuid4().hex}/0.log"
+
+
+@MANY
+@given(STEPS)
+def test_a_shard_in_an_object_store_behaves_like_a_dict(steps):
+    """Claims and releases answer as a dict would, over restarts, and over merges of the objects of the log."""
+    log = object_log()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(claim_log, "MERGE_FROM", 3)
+        shard, held = ClaimShard(log), {}
+        for verb, what in steps:
+            if verb == "claim":
+                answer = shard.claim(b"".join(key(k) + owner(o) for k, o in what))
+                assert list(answer) == [held.setdefault(k, o) == o for k, o in what]
+            elif verb == "release":
+                shard.release(b"".join(owner(o) for o in what))
+                held = {k: o for k, o in held.items() if o not in what}
+            else:
+                shard = ClaimShard(log)
+        assert ClaimShard(log)._owners == {key(k): owner(o) for k, o in held.items()}
+
+
+def test_objects_of_a_log_are_merged():
+    """However many claims were made one by one, few objects hold them; a shard without claims has one."""
+    log = object_log()
+    shard = ClaimShard(log)
+    assert len(storage.list_dir(log)) == 1
+    for k in range(2 * claim_log.MERGE_FROM + 1):
+        shard.claim(k.to_bytes(KEY_BYTES, "little") + owner(k % 9))
+    assert len(storage.list_dir(log)) == 4
+    assert ClaimShard(log)._owners == shard._owners
+
+
+def test_a_claim_that_is_not_in_the_log_is_none(tmp_path, monkeypatch):
+    """Where the log cannot be written a claim fails, and is free for another owner when it can again."""
+    shard = ClaimShard(object_log())
+    with monkeypatch.context() as patch:
+        patch.setattr(shard._log, "_write", raising(OutputError("no answer")))
+        with pytest.raises(OutputError):
+            shard.claim(key(1) + owner(1))
+    assert shard.claim(key(1) + owner(2)) == b"\x01"
+    assert ClaimShard(shard._log._folder)._owners == {key(1): owner(2)}
+
+
+def raising(error):
+    def call(*_):
+        raise error
+
+    return call

@@ -41,8 +41,9 @@ def _answer(shard: ClaimShard, connection: Connection) -> None:
                 else:
                     shard.release(message[1:])
                     answer = b""
-            except OSError as error:
-                connection.send_bytes(_UNWRITABLE + (error.strerror or str(error)).encode())
+            except (OSError, OutputError) as error:
+                reason = error.message if isinstance(error, OutputError) else error.strerror or str(error)
+                connection.send_bytes(_UNWRITABLE + reason.encode())
                 os._exit(1)  # it holds more than its log: it comes back with what the log holds, or not at all
             connection.send_bytes(_TAKEN + answer)
 
@@ -86,7 +87,8 @@ def _caller(address: str, patience: float) -> Send:
                 reason = answer[1:].decode(errors="replace")
                 raise OutputError(
                     f"the log of deduplication claims cannot be written: {reason}",
-                    hint="free some space where the output goes (the log is in its folder _state), then resume the run",
+                    hint="the log is in the folder _state of the output: free some space there, or see why its store "
+                    "does not take it, then resume the run",
                 )
             return answer[1:]
 

@@ -107,8 +107,7 @@ class LocalEngine:
         addresses = self._claim_addresses()
 
         def job(slot: int) -> Mapping[str, Any]:
-            log_folder = self._settings.output.state or str(self._folder)
-            return {"role": "claims", "address": addresses[slot], "log": f"{log_folder}/claims-{slot}.log"}
+            return {"role": "claims", "address": addresses[slot], "log": self._settings.output.claim_log(slot)}
 
         return Pool("deduplication", len(addresses), len(addresses), job, holds=self._settings.lock)
 

@@ -34,7 +34,6 @@ from mega_data_factory.framework.engines.ray_actors import (
     ReadStage,
     StageActor,
     StageJob,
-    claim_log,
     read_staged,
     write_group,
 )
@@ -177,9 +176,7 @@ class RayEngine:
         ledger = ray.remote(AttemptLedger).options(**ALWAYS_BACK).remote()
         board = None if self._nodes is None else self._nodes.board
         shards = [
-            ray.remote(ClaimShardActor)
-            .options(**ALWAYS_BACK)
-            .remote(claim_log(self._settings.output, shard, self._life), board)
+            ray.remote(ClaimShardActor).options(**ALWAYS_BACK).remote(self._settings.output.claim_log(shard), board)
             for shard in range(plan.executor.dedup_num_buckets if plan.needs_claims else 0)
         ]
         self._actors = [ledger, *shards]

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -273,15 +271,3 @@ def write_group(
         return {"commits": [record.to_json() for record in output.write(writer.build(), batches)]}
     except Exception as error:  # noqa: BLE001 - the driver ends the run with it
         return {"failed": as_mdf_error(error, f"data_writer `{writer.name}`").as_dict()}
-
-
-def claim_log(output: OutputFolder, shard: int, life: str) -> str:
-    """Where a shard keeps its log: beside the output, or on its node where that is on an object store.
-
-    Args:
-        output: of the run.
-        shard: its number.
-        life: distinct for every start of a run; a log on a node must not be found by a later run of the same name.
-    """
-    folder = output.state or str(Path(tempfile.gettempdir()) / f"mdf-claims-{output.run_id}-{life}")
-    return str(Path(folder) / f"claims-{shard}.log")
