@@ -97,7 +97,7 @@ class _Maker:
         for stage_index, pool in enumerate(self.pools):
             for index, operator in enumerate(pool.operators):
                 left = self._operator(pool, stage_index, operator, index, left)
-        writer = MetricsWriter(path)
+        writer = MetricsWriter(path, replace=True)
         if self.with_samples:
             writer.write_samples(self.samples, self.run_id)
         if self.nodes:
