@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from mega_data_factory.errors import MetricsError, MetricsQueryError, OutputError
+from mega_data_factory.errors import MetricsQueryError, OutputError
 from mega_data_factory.exports.superset import uri_of, write_views
 from mega_data_factory.exports.superset.views.charts import MOST_STEPS
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
@@ -187,7 +187,9 @@ def test_nobody_is_missed_or_seen_twice_while_others_compact(folder, views):
                 asked += 1
                 try:
                     found = dict(connection.execute(f"SELECT run_id, count(*) FROM {kind} GROUP BY 1").fetchall())
-                except duckdb.IOException:
+                except duckdb.Error as error:
+                    if not isinstance(error, duckdb.IOException) and "ask again" not in str(error):
+                        raise
                     gone += 1
                     continue
                 assert known <= found.keys()
@@ -289,18 +291,17 @@ def test_who_has_the_file_open_goes_on(folder, views):
 
 
 def test_what_cannot_work_is_refused(folder, views, tmp_path):
-    """A remote or missing folder, a remote file, and a damaged file get one clear error, and nothing is written."""
+    """A remote or missing folder and a remote file get one clear error, and nothing is written or moved."""
     with pytest.raises(MetricsQueryError, match="mount or sync"):
         write_views("s3://bucket/metrics", tmp_path / "new.duckdb")
     with pytest.raises(MetricsQueryError, match="there is no metrics folder"):
         write_views(tmp_path / "nowhere", tmp_path / "new.duckdb")
-    with pytest.raises(OutputError, match="on this machine"):
-        write_views(folder, "s3://bucket/new.duckdb")
     (folder / "stages").mkdir()
     (folder / "stages" / "stages_torn.parquet").write_bytes(b"PAR1")
-    with pytest.raises(MetricsError, match="stages_torn"):
-        write_views(folder, tmp_path / "new.duckdb")
+    with pytest.raises(OutputError, match="on this machine"):
+        write_views(folder, "s3://bucket/new.duckdb")
     assert not (tmp_path / "new.duckdb").exists()
+    assert (folder / "stages" / "stages_torn.parquet").is_file()
 
 
 def test_the_uri_takes_any_path():

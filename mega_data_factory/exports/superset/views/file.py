@@ -24,6 +24,8 @@ from mega_data_factory.exports.superset.views.store import (
     store_views,
 )
 from mega_data_factory.framework.metrics import schema
+from mega_data_factory.framework.metrics.store.set_aside import set_damaged_aside
+from mega_data_factory.framework.metrics.store.tables import StoredTables
 from mega_data_factory.framework.metrics.store.units import LEGACY_FOLDER
 from mega_data_factory.storage import Location
 
@@ -36,7 +38,8 @@ STORAGE_VERSION = "v1.0.0"
 def write_views(metrics: Location, file: Location) -> Path:
     """Write the views file of a metrics folder; who has it open goes on with the old one.
 
-    The folder also gets a file without rows for each table, in its hidden folder of pending files.
+    The folder also gets a file without rows for each table, in its hidden folder of pending files. Damaged files, which
+    fail DuckDB, are moved to its hidden folder `.set_aside`, with a warning.
 
     Args:
         metrics: the metrics folder, which must be local: DuckDB reads it by itself, on every query.
@@ -47,13 +50,14 @@ def write_views(metrics: Location, file: Location) -> Path:
 
     Raises:
         MetricsQueryError: the metrics folder is not local, or not there.
-        MetricsError: a file in it is damaged.
-        OutputError: the file, or a placeholder, cannot be written.
+        MetricsError: a file in it may not be read.
+        OutputError: the file, or a placeholder, cannot be written, or a damaged file cannot be moved.
     """
     root = _local_folder(metrics)
     if not storage.is_local(file):
         raise OutputError(f"{file}: DuckDB opens a views file on this machine only", hint="give a local path")
     target = Path(storage.absolute(file))
+    set_damaged_aside(StoredTables(root))
     for kind in schema.TABLES:
         _write_placeholder(root / placeholder_of(kind), placeholder_columns(kind))
         for earlier in (root / kind, root / LEGACY_FOLDER / kind):

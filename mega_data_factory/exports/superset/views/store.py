@@ -160,7 +160,7 @@ def _runs(root: str) -> str:
         after AS MATERIALIZED ({_names(root, "runs")}),
         steadiness AS ({_STEADY}),
         newest AS (
-            SELECT {_columns("runs")} FROM found
+            SELECT {_columns("runs")} FROM found WHERE own IS NULL OR own = run_id
             QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY own IS NOT NULL DESC, {_SEEN} DESC, unit DESC) = 1
         )
         SELECT newest.* REPLACE (
@@ -182,7 +182,7 @@ def _level(root: str, kind: str) -> str:
         steadiness AS ({_STEADY}),
         {_counted(kind)}
         single AS (
-            SELECT {_columns(kind)} FROM {source} WHERE own IS NOT NULL
+            SELECT {_columns(kind)} FROM {source} WHERE {whose} = {_stem("run_id")}
         ), indexed AS (
             SELECT run_id, unit, seen FROM store.unit_index
         ), serving AS (

@@ -31,6 +31,7 @@ from mega_data_factory.framework.metrics.store.files import (
 from mega_data_factory.framework.metrics.store.layout import SEGMENTED
 from mega_data_factory.framework.metrics.store.listing import list_table
 from mega_data_factory.framework.metrics.store.recovery import finish_interrupted
+from mega_data_factory.framework.metrics.store.set_aside import read_or_set_aside
 from mega_data_factory.framework.metrics.store.shrinking import shrink_units
 from mega_data_factory.framework.metrics.store.status import with_aborted
 from mega_data_factory.framework.metrics.store.tables import StoredTables
@@ -290,7 +291,7 @@ def _part(store: StoredTables, kind: str, group: Sequence[_Member]) -> tuple[pa.
     others = {member.run_id for member in group} - taken
     for source in store.unit_sources(kind, files, store.units(known), taken):
         if wanted := sorted(source.served & others):
-            table = store.read_unit(source, kind, only=pc.field("run_id").isin(wanted), strict=True)
+            table = read_or_set_aside(store, source, kind, pc.field("run_id").isin(wanted))
             tables += [] if table is None else [table]
     rows = gathered(tables, kind)
     place = pc.index_in(rows["run_id"], pa.array([member.run_id for member in group], pa.string()))

@@ -40,6 +40,18 @@ class Vanished(Exception):
     """A file that was listed is gone: it was folded, compacted or pruned meanwhile, so list again."""
 
 
+def is_damage(reason: NotOurs) -> bool:
+    """Whether it is the content of a file that is wrong: not that it may not be read, or that a disk fails."""
+    cause = reason.__cause__
+    return not isinstance(cause, InputError) and getattr(cause, "errno", None) is None
+
+
+def shares_columns(path: Location, kind: str) -> bool:
+    """Whether a Parquet file has a column with a name of those of a table."""
+    with open_parquet(path) as file:
+        return not set(file.schema_arrow.names).isdisjoint(schema.TABLES[kind].names)
+
+
 def is_missing(error: BaseException) -> bool:
     """Whether an error of opening or reading says that there is no such file."""
     return isinstance(error, FileNotFoundError) or isinstance(error.__cause__, FileNotFoundError)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from mega_data_factory.framework.metrics.store.decoding import Vanished
 from mega_data_factory.framework.metrics.store.layout import PENDING
 from mega_data_factory.framework.metrics.store.units import LEGACY_FOLDER, legacy_unit_of, unit_of
-from mega_data_factory.storage import Location, exists, join, list_dir, list_stamps, remove_all
+from mega_data_factory.storage import Location, exists, is_local, join, list_dir, list_stamps, local_path, remove_all
 
 _ATTEMPTS = 10
 
@@ -111,12 +111,19 @@ def find_unit(path: Location, kind: str, name: str) -> str | None:
     return next((place for place in unit_paths(path, kind, name) if exists(place)), None)
 
 
+def is_file(place: str) -> bool:
+    """Whether there is a file; False for a link, a folder or a pipe of its name, which others have put there."""
+    if not is_local(place):
+        return exists(place)
+    return local_path(place).is_file() and not local_path(place).is_symlink()
+
+
 def remove_unit_file(path: Location, kind: str, name: str) -> int:
     """Remove the file of a unit wherever it is; return how many files went (0 or 1, or 2 while it moves).
 
     Raises:
         OutputError: it may not be removed.
     """
-    places = [place for place in unit_paths(path, kind, name) if exists(place)]
+    places = [place for place in unit_paths(path, kind, name) if is_file(place)]
     remove_all(places)
     return len(places)

@@ -33,6 +33,8 @@ about to replace others wait in the hidden folder `.pending`.
 
 `MetricsReader`, `mdf metrics sql` and `mdf runs list` are exact at every moment. They show the status `aborted` for a
 running run whose heartbeat is older than max(3 · `flush_interval`, 15 s), or whose driver of this machine has ended.
+They skip files that are damaged, or not of this package, with one warning each. A damaged compacted file that a
+compaction, a prune or a resumed run would replace is moved to `.set_aside/{{table}}.{{name}}`, and kept there.
 """
 
 _PERCENTILES = """## Percentiles

@@ -12,6 +12,7 @@ from mega_data_factory.framework.metrics.store.decoding import gathered
 from mega_data_factory.framework.metrics.store.encoding import write_tables
 from mega_data_factory.framework.metrics.store.layout import file_of
 from mega_data_factory.framework.metrics.store.listing import find_unit, list_table, pending_path
+from mega_data_factory.framework.metrics.store.set_aside import read_or_set_aside
 from mega_data_factory.framework.metrics.store.tables import Source, StoredTables
 from mega_data_factory.framework.metrics.store.unit_files import swap, write_unit
 from mega_data_factory.framework.metrics.store.units import Unit
@@ -62,7 +63,7 @@ def _rest_of(store: StoredTables, kind: str, unit: Unit, rest: frozenset[str]) -
         if place is None:  # made before there was such a table
             return schema.TABLES[kind].empty_table()
         only = pc.field("run_id").isin(sorted(rest))
-        table = store.read_unit(Source(place, unit, rest, complete=False), kind, only=only, strict=True)
+        table = read_or_set_aside(store, Source(place, unit, rest, complete=False), kind, only)
         return gathered([] if table is None else [table], kind)
 
     return store.consistently(attempt)

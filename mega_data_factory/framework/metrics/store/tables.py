@@ -65,6 +65,18 @@ class Source:
     complete: bool = True
 
 
+class DamagedUnit(MetricsError):
+    """A file of a unit that is about to be replaced cannot be read.
+
+    Attributes:
+        reason: why.
+    """
+
+    def __init__(self, path: str, reason: NotOurs) -> None:
+        super().__init__(f"cannot read {path}: {reason}", hint="nothing was removed")
+        self.reason = reason
+
+
 class StoredTables:
     """Reads the tables of one metrics folder. Threads may share it.
 
@@ -232,7 +244,9 @@ class StoredTables:
 
         def read(path: str) -> tuple[str, pa.Table | None]:
             try:
-                return path, read_small(path, kind, columns)
+                table = read_small(path, kind, columns)
+                _check_name(path, kind, owners(table))
+                return path, table
             except NotOurs as error:
                 self.skip(path, error)
                 return path, None
@@ -330,18 +344,19 @@ class StoredTables:
             source: the file.
             kind: its table.
             columns, only: as for `read`.
-            strict: a file that cannot be read is an error: for who removes the unit afterwards.
+            strict: raise an error for a file that cannot be read, because the unit is removed afterwards.
 
         Raises:
             Vanished: the unit is gone.
-            MetricsError: it cannot be read, and `strict`.
+            DamagedUnit: it cannot be read, and `strict`.
+            MetricsError: a newer version of this package wrote it.
         """
         assert source.unit is not None
         try:
             return read_large(source.path, kind, columns, only)
         except NotOurs as error:
             if strict:
-                raise MetricsError(f"cannot read {source.path}: {error}", hint="nothing was removed") from error
+                raise DamagedUnit(source.path, error) from error
             self.skip(source.path, error)
             return None
 
@@ -350,6 +365,22 @@ class StoredTables:
         if path not in self._warned:
             self._warned.add(path)
             _log.warning("skipped %s, which is no metrics file: %s", path, error)
+
+
+def _check_name(path: str, kind: str, runs: set[str]) -> None:
+    """Refuse a file that has another name than the files of its run: a copy of one would count twice.
+
+    Raises:
+        NotOurs: says which run it is of.
+    """
+    name = path.rpartition("/")[2]
+    for run_id in runs:
+        if kind in SEGMENTED:
+            right = run_id.removeprefix("run_") in segment_files(kind, [name])
+        else:
+            right = name == file_of(kind, run_id).rpartition("/")[2]
+        if not right:
+            raise NotOurs(f"it is of the run {run_id}, whose files have other names")
 
 
 def _own_stamps(files: TableFiles) -> dict[str, str]:

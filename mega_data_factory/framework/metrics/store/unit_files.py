@@ -13,7 +13,7 @@ from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.store.encoding import encode
 from mega_data_factory.framework.metrics.store.files import file_sizes, publish
 from mega_data_factory.framework.metrics.store.layout import PENDING
-from mega_data_factory.framework.metrics.store.listing import list_table, pending_path, remove_unit_file
+from mega_data_factory.framework.metrics.store.listing import is_file, list_table, pending_path, remove_unit_file
 from mega_data_factory.framework.metrics.store.units import unit_name
 from mega_data_factory.storage import Location, atomic_output, file_system, is_local, join, list_dir, local_path, remove
 
@@ -133,7 +133,7 @@ def remove_leftovers(path: Location) -> int:
     for kind in _WRITING_ORDER:
         for name, places in list_table(path, kind).units.items():
             for place in places if name not in existing else ():
-                if is_local(path) or _age(place) > _LEFTOVER_AGE:
+                if is_file(place) if is_local(path) else _age(place) > _LEFTOVER_AGE:
                     remove(place)
                     removed += 1
     for folder in (PENDING, *(f"{PENDING}/{kind}" for kind in _WRITING_ORDER)):
