@@ -199,6 +199,21 @@ def test_every_plot_fits(nodes: int, width: int, theme: str, open_page: Open, tm
         assert page.locator("#plot .main-svg").count() > 0
 
 
+@pytest.mark.parametrize("width", [320, 390, 500, 680, 1300])
+@pytest.mark.parametrize("nodes", [1, 4])
+def test_no_legend_lies_over_a_title(width: int, nodes: int, open_page: Open, tmp_path: Path) -> None:
+    """Where a row has no room for its title beside its legend, only one of them is shown."""
+    cluster(nodes).plot_node_metrics(tmp_path / "plot.html")
+    page = open_page(tmp_path / "plot.html", width=width)
+    boxes = """([kind]) => [...document.querySelectorAll(kind)].map((part) => part.getBoundingClientRect().toJSON())"""
+    titles, legends = (page.evaluate(boxes, [kind]) for kind in (".annotation text", ".infolayer > [class^=legend]"))
+    assert titles or legends
+    for title in titles:
+        for legend in legends:
+            beside = title["right"] <= legend["left"] or legend["right"] <= title["left"]
+            assert beside or title["bottom"] <= legend["top"] or legend["bottom"] <= title["top"], (title, legend)
+
+
 @pytest.mark.parametrize("plot", PLOTS)
 def test_on_paper_plots_are_whole(plot: str, open_page: Open, tmp_path: Path) -> None:
     """Paper shows the whole width of the plot and none of its controls; afterwards the screen is as before."""

@@ -64,7 +64,9 @@
       update[legend + ".visible"] = used[at] && !row.crowded;
       const names = data.filter((trace, one) => (trace.yaxis || "y") === row.axis && trace.name && visible(one) &&
         trace.showlegend !== false);
-      const narrow = plot.clientWidth < 560 && names.length > 2 && !row.crowded;  // no room for title and legend
+      const needed = 16 + 10.5 * layout.annotations[title].text.replace(/<[^>]*>/g, "").length +
+        names.reduce((sum, trace) => sum + 46 + 7.5 * trace.name.length, 0);  // pixels of title and legend side by side
+      const narrow = plot.clientWidth - layout.margin.l - layout.margin.r < needed && !row.crowded;
       const alike = new Set(names.map((trace) => trace.meta.metric)).size < 2;  // then the legend names nodes
       update[`annotations[${title}].visible`] = used[at] && (!narrow || alike);
       if (narrow && alike) update[legend + ".visible"] = false;
@@ -174,7 +176,7 @@
       strip.paint();
       new ResizeObserver(strip.paint).observe(strip);
     }
-    if (page.rows.length && plot.clientWidth < 560) Plotly.relayout(plot, rows());
+    if (page.rows.length) Plotly.relayout(plot, rows());
     document.documentElement.dataset.ready = "yes";
   });
 }());
