@@ -16,6 +16,7 @@ from mega_data_factory.exports.superset import write_views
 from mega_data_factory.framework.metrics import MetricsReader, Retention, prune
 from mega_data_factory.framework.metrics.store import decoding
 from mega_data_factory.storage import parquet_dataset
+from tests.dashboard.visiting import Visitor
 from tests.metrics.test_compacting import KINDS, NOW, fold, units, write
 
 UNIT = "compacted_run_a_run_b_{}123456789abcdef.parquet"
@@ -198,3 +199,16 @@ def test_a_disk_that_fails_is_not_a_damaged_file(store, monkeypatch):
     assert before <= entries(store)
     monkeypatch.undo()
     assert read(store) == ALL
+
+
+def test_the_dashboard_shows_the_others(store):
+    """The list of runs, and the page of a run whose operators are damaged."""
+    intrude(store / "runs")
+    intrude(store / "operators")
+    cut(units(store, "operators")[0])
+    with Visitor(store) as visitor:
+        listed = str(visitor.table())
+        page = str(visitor.page("/run/run_00000"))
+    assert all(f"run_0000{number}" in listed for number in range(8))
+    assert "run_00000" in page
+    assert "failed to render" not in page
