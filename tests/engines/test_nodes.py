@@ -220,6 +220,7 @@ def test_every_node_of_a_cluster_is_sampled(tmp_path: Path, cluster: Any) -> Non
         assert own[-1]["cpu_usage"] is not None
         assert own[-1]["object_store_memory"] is not None
         assert "unhealthy" not in {row["status"] for row in own}
+    assert max(row["run_cpu_usage"] or 0.0 for row in rows) > 0.0
     held = [row["partition_count"] for row in rows if row["partition_count"] is not None]
     assert 1 <= max(held) <= 2
     left = [path.name for path in cluster.folder.glob("mdf-board-*")]

@@ -19,7 +19,7 @@ from mega_data_factory.framework.metrics.nodes.gpu import GpuReading, Gpus
 from mega_data_factory.framework.metrics.nodes.health import RELIEF, Health, missed_heartbeats, of_silence
 from mega_data_factory.framework.metrics.nodes.machine import MachineProbe, Reading
 from mega_data_factory.framework.metrics.nodes.models import NodeMetrics
-from mega_data_factory.framework.metrics.nodes.processes import RunProcesses
+from mega_data_factory.framework.metrics.nodes.processes import RunProcesses, children
 from mega_data_factory.framework.metrics.nodes.sampler import HeldBatches, NodeSampler
 from mega_data_factory.testing import FakeClock
 
@@ -129,6 +129,30 @@ def test_processes_of_the_run_count_with_all_they_start() -> None:
     finally:
         neighbour.communicate(b"\n")
     assert run.cpu_seconds() == pytest.approx(sum(os.times()[:4]) - before, abs=0.1)
+
+
+def test_a_parent_that_ignores_its_children_takes_nothing_back() -> None:
+    """Of children that are never waited for, what was counted stays, and the parent goes on counting."""
+    shell = "import signal, subprocess, sys, time; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+    shell += f"child = subprocess.Popen({_burn(0.3)!r}); input(); "
+    shell += "start = time.process_time()\nwhile time.process_time() < start + 0.3: pass\ninput()"
+    parent = subprocess.Popen([sys.executable, "-c", shell], stdin=subprocess.PIPE)
+    assert parent.stdin is not None
+    try:
+        counter = RunProcesses(lambda: [parent.pid])
+        counter.cpu_seconds()
+        while len(children(parent.pid)) == 0 and parent.poll() is None:
+            time.sleep(0.02)
+        while children(parent.pid):
+            before = counter.cpu_seconds()
+            time.sleep(0.02)
+        parent.stdin.write(b"\n")
+        parent.stdin.flush()
+        while counter.cpu_seconds() < before + 0.25:
+            time.sleep(0.02)
+    finally:
+        parent.communicate(b"\n")
+    assert before > 0.1
 
 
 def test_a_process_that_ends_elsewhere_takes_nothing_back() -> None:

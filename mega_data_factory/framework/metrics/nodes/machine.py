@@ -97,7 +97,7 @@ class MachineProbe:
         self._physical: dict[str, bool] = {}
 
     def read(self) -> Reading:
-        """The machine now; takes about 0.2 ms without GPUs, and 0.04 ms for each process of the run."""
+        """The machine now; takes about 0.2 ms without GPUs, and about 0.05 ms for each process of the run."""
         clock = self._clock()
         busy, capacity, cores = self._cpu(clock)
         memory_used, memory_total = self._memory()

@@ -1,7 +1,7 @@
 """CPU time of the processes of a run on one machine: some root processes, and all that they have started.
 
 Source of the numbers on Linux: proc(5), `/proc/pid/stat` and `/proc/pid/task/tid/children`. The CPU time of a child
-that has ended is part of its parent's `cutime` and `cstime`, so the sum over a living tree loses nothing.
+that has ended is part of its parent's `cutime` and `cstime`, unless the parent ignores SIGCHLD and never waits.
 """
 
 from __future__ import annotations
@@ -25,13 +25,18 @@ class _Process:
         pid: Its number.
         started: When it was started: with `pid` the same for no other process.
         parent: Number of its parent.
-        seconds: CPU seconds that it, and the children that it has waited for, used so far.
+        own: CPU seconds that it used so far.
+        reaped: CPU seconds of the children that it has waited for.
     """
 
     pid: int
     started: float
     parent: int
-    seconds: float
+    own: float
+    reaped: float
+
+
+_Known = dict[tuple[int, float], _Process]
 
 
 class RunProcesses:
@@ -43,36 +48,49 @@ class RunProcesses:
 
     def __init__(self, roots: Callable[[], Iterable[int]]) -> None:
         self._roots = roots
-        self._known: dict[tuple[int, float], _Process] | None = None
-        self._total = self._highest = 0.0
+        self._known: _Known | None = None
+        self._awaited: dict[tuple[int, float], float] = {}
+        self._total = 0.0
 
     def cpu_seconds(self) -> float:
         """Return the CPU seconds used since the first call, which returns 0.
 
-        What a process used after the last call that saw it is lost where its parent is not of the run. The sum falls
-        for one call where a child ends between two reads of it and its parent; then the counter stands still.
+        What a process used after the last call that saw it is lost where no parent of the run waits for it.
         """
         now = {(process.pid, process.started): process for process in _tree(self._roots())}
         if self._known is not None:
             self._total += self._growth(self._known, now)
         self._known = now
-        self._highest = max(self._highest, self._total)
-        return self._highest
+        return self._total
 
-    @staticmethod
-    def _growth(old: dict[tuple[int, float], _Process], new: dict[tuple[int, float], _Process]) -> float:
-        by_pid = {process.pid: process for process in old.values()}
+    def _growth(self, old: _Known, new: _Known) -> float:
+        """Return what was used between two looks; a child that ended counts once, whether its parent took it over."""
+        ended = _counted_of_ended(old, new)
+        awaited, self._awaited = self._awaited, {}
+        growth = 0.0
+        for key, process in new.items():
+            before = old.get(key)
+            growth += process.own - (before.own if before else 0.0)
+            taken_over = process.reaped - (before.reaped if before else 0.0)
+            counted = ended.get(key, 0.0)
+            growth += max(0.0, taken_over - counted - awaited.get(key, 0.0))
+            if taken_over < counted:  # it ended between two reads: the parent has it in the next look, or never
+                self._awaited[key] = counted - taken_over
+        return growth
 
-        def is_in_new(process: _Process | None) -> bool:
-            """Return whether a process, or the nearest ancestor that lives and has taken over its time, is in `new`."""
-            while process is not None:
-                if (process.pid, process.started) in new:
-                    return True
-                process = by_pid.get(process.parent)
-            return False
 
-        counted = sum(process.seconds for process in old.values() if is_in_new(process))
-        return sum(process.seconds for process in new.values()) - counted
+def _counted_of_ended(old: _Known, new: _Known) -> dict[tuple[int, float], float]:
+    """Return the seconds already counted of processes that ended, by the nearest ancestor that lives."""
+    by_pid = {process.pid: process for process in old.values()}
+    counted: dict[tuple[int, float], float] = {}
+    for key, process in old.items():
+        heir: _Process | None = process
+        while heir is not None and (heir.pid, heir.started) not in new:
+            heir = by_pid.get(heir.parent)
+        if key not in new and heir is not None:
+            place = heir.pid, heir.started
+            counted[place] = counted.get(place, 0.0) + process.own + process.reaped
+    return counted
 
 
 def _tree(roots: Iterable[int]) -> Iterator[_Process]:
@@ -98,7 +116,8 @@ def _process(pid: int) -> _Process | None:
     except OSError:
         return None
     fields = text[text.rindex(b")") + 2 :].split()  # the name before may hold anything
-    return _Process(pid, float(fields[19]), int(fields[1]), sum(map(int, fields[11:15])) * _TICK)
+    user, system, children_user, children_system = (int(field) * _TICK for field in fields[11:15])
+    return _Process(pid, float(fields[19]), int(fields[1]), user + system, children_user + children_system)
 
 
 def children(pid: int) -> list[int]:
@@ -120,8 +139,8 @@ def _process_elsewhere(pid: int) -> _Process | None:
         process = psutil.Process(pid)
         with process.oneshot():
             times = process.cpu_times()
-            seconds = times.user + times.system + times.children_user + times.children_system
-            return _Process(pid, process.create_time(), process.ppid(), seconds)
+            reaped = times.children_user + times.children_system
+            return _Process(pid, process.create_time(), process.ppid(), times.user + times.system, reaped)
     except psutil.Error:
         return None
 
