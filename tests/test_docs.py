@@ -126,7 +126,8 @@ def test_the_pipeline_in_the_readme_is_valid(tmp_path: Path, monkeypatch: pytest
     pipeline, exporters = (yaml.safe_load(text) for text in blocks("README.md", "yaml"))
     plan = make_plan(PipelineConfig.from_dict(pipeline))
     make_plan(PipelineConfig.from_dict(pipeline | exporters))
-    assert [operator.name for operator in plan.stages[0].operators] == ["text_length_filter", "exact_deduplicator"]
+    names = [operator.name for operator in plan.stages[0].operators]
+    assert names == ["text_length_filter", "exact_deduplicator", "gopher_quality_filter"]
 
 
 def test_the_python_of_the_readme_runs(
