@@ -31,10 +31,11 @@ class MdfError(Exception):
 
     @classmethod
     def kinds(cls) -> Iterator[type[MdfError]]:
-        """Every class of error below this one."""
-        for kind in cls.__subclasses__():
-            yield kind
-            yield from kind.kinds()
+        """Yield every class of error below this one, once."""
+        below = dict.fromkeys(cls.__subclasses__())
+        for kind in tuple(below):
+            below.update(dict.fromkeys(kind.kinds()))
+        yield from below
 
     @classmethod
     def from_dict(cls, values: Mapping[str, str | None]) -> MdfError:

@@ -137,6 +137,7 @@ def test_a_missing_package_is_named(protocol: str, extra: str, monkeypatch: pyte
     """Where the package of a store is not installed, the hint is the command that installs it."""
     for package in ("s3fs", "gcsfs"):
         monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "mega_data_factory.storage.s3", raising=False)  # an earlier test may have it
     known = sys.modules["fsspec.registry"]._registry  # `fsspec.registry` is a view of it
     monkeypatch.delitem(known, protocol, raising=False)
     with pytest.raises(InputError, match=rf"pip install 'mega-data-factory\[{extra}\]'"):

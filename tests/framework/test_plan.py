@@ -122,8 +122,9 @@ def test_errors_survive_every_journey(leaf):
 
 
 def test_slugs_are_distinct():
-    """Each error can be looked up under a slug of its own."""
-    slugs = [leaf.slug for leaf in MdfError.kinds()]
+    """Each error that has a slug of its own can be looked up under it."""
+    slugs = [leaf.slug for leaf in MdfError.kinds() if "slug" in vars(leaf)]
+    assert len(slugs) > 10
     assert len(slugs) == len(set(slugs))
     assert isinstance(MdfError.from_dict({"slug": "of the future", "message": None, "hint": None}), MdfError)
 
