@@ -18,7 +18,7 @@ from typing import Any
 from metrics_store import make_store
 
 from mega_data_factory.dashboard.app import create_app
-from mega_data_factory.framework.metrics.store.compaction import compact
+from mega_data_factory.framework.metrics.upkeep.compaction import compact
 
 PAGE = "..content.children...title.data...shown.data.."
 TABLE = "..runs-body.children...runs-address.data...runs-version.data.."

@@ -26,11 +26,11 @@ from make_corpus import ensure_corpus
 from metering import Variant, bench_folder, cpu_ratio, interleaved, print_table
 from pipeline import SameOutput, mdf_command
 
-from mega_data_factory.exports.exposition import exposed
 from mega_data_factory.exports.families import Families
-from mega_data_factory.exports.otlp_messages import metrics_request, resource_of
+from mega_data_factory.exports.otlp.messages import metrics_request, resource_of
+from mega_data_factory.exports.prometheus.exposition import exposed
 from mega_data_factory.framework.metrics import MetricsCollector, OperatorMetrics
-from mega_data_factory.framework.metrics.exporting import ExportSnapshot
+from mega_data_factory.framework.metrics.live.exporting import ExportSnapshot
 
 _SCRAPE_INTERVAL = 5.0
 
@@ -96,7 +96,7 @@ def whole_runs(megabytes: int, rounds: int) -> None:
         port = int(probe.getsockname()[1])
     check = SameOutput()
     with sink() as url, scraping(port) as sizes:
-        push = {"name": "mega_data_factory.exports.pushgateway:PushgatewayExporter", "params": {"url": url}}
+        push = {"name": "mega_data_factory.exports.prometheus.pushgateway:PushgatewayExporter", "params": {"url": url}}
         exporters = {"prometheus": {"port": port}, "otlp": {"endpoint": url}, "exporters": [push]}
 
         def command(**metrics: Any) -> Callable[[Path], list[str]]:

@@ -23,7 +23,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mega_data_factory.visualization.history import HistoryRetention, MetricsHistory, Series, thinned
+from mega_data_factory.history import HistoryRetention, MetricsHistory, Series, thinned
 
 METRICS = ("cpu_usage", "memory_usage", "disk_usage", "network_io", "disk_io", "iops", "partition_count")
 NODES = 5

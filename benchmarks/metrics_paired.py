@@ -21,10 +21,10 @@ from metering import bench_folder
 from pipeline import config
 
 from mega_data_factory.framework.batch import Batch
-from mega_data_factory.framework.claims import ClaimShard, ShardedClaims
-from mega_data_factory.framework.config import check_config
+from mega_data_factory.framework.config.pipeline import check_config
 from mega_data_factory.framework.plan import make_plan
-from mega_data_factory.framework.stage import Stage, StageSettings
+from mega_data_factory.framework.worker.claims import ClaimShard, ShardedClaims
+from mega_data_factory.framework.worker.stage import Stage, StageSettings
 
 _RESAMPLES = 2000
 

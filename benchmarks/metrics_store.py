@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, OperatorMetrics, RunMetrics, StageMetrics
-from mega_data_factory.framework.metrics.store.compaction import compact
+from mega_data_factory.framework.metrics.upkeep.compaction import compact
 
 STAGES, OPERATORS, WORKERS, BATCHES = 3, 3, 4, 20
 START = datetime(2026, 1, 1)

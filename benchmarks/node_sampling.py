@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from mega_data_factory.framework.engines.batch_board import BatchBoard, Mark
+from mega_data_factory.framework.engines.ray.batch_board import BatchBoard, Mark
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, NodeMetrics
 from mega_data_factory.framework.metrics.nodes.machine import MachineProbe
 from mega_data_factory.framework.metrics.nodes.sampler import HeldBatches, NodeSampler
@@ -85,17 +85,17 @@ def stored(folder: Path, nodes: int, seconds: int) -> float:
 
 def on_ray(seconds: int) -> None:
     """CPU of the driver that gathers from three nodes, and of the actor on each."""
-    from mega_data_factory.framework.engines.ray_environment import prepare_ray
+    from mega_data_factory.framework.engines.ray.environment import prepare_ray
 
     prepare_ray(None)
     import ray
     from ray.cluster_utils import Cluster
 
-    from mega_data_factory.framework.engines.ray_nodes import RayNodes
-    from mega_data_factory.framework.engines.run import RunSettings
+    from mega_data_factory.framework.commit.output import OutputFolder
+    from mega_data_factory.framework.engines.engine import RunSettings
+    from mega_data_factory.framework.engines.ray.nodes import RayNodes
     from mega_data_factory.framework.metrics import NodeBuffer
-    from mega_data_factory.framework.output import OutputFolder
-    from mega_data_factory.framework.stage import StageSettings
+    from mega_data_factory.framework.worker.stage import StageSettings
 
     cluster = Cluster()
     try:

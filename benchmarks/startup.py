@@ -10,7 +10,7 @@ from make_corpus import ensure_corpus
 from metering import Variant, bench_folder, interleaved, print_table, python
 from pipeline import mdf_command
 
-WORKER = "import mega_data_factory.framework.engines.local_roles"
+WORKER = "import mega_data_factory.framework.engines.local.roles"
 
 
 def main() -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import duckdb
 
+from mega_data_factory.clock import utc_now
 from mega_data_factory.exports.superset import write_views
 from mega_data_factory.framework.metrics import MetricsWriter, OperatorMetrics, RunMetrics, StageMetrics
-from mega_data_factory.framework.metrics.fields import utc_now
-from mega_data_factory.framework.metrics.samples import SampleMetrics
-from mega_data_factory.framework.metrics.store.compaction import compact
+from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
+from mega_data_factory.framework.metrics.upkeep.compaction import compact
 
 OPERATORS, WORKERS = 5, 2
 

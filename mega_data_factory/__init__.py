@@ -13,11 +13,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from mega_data_factory._version import __version__
 
 _HOMES = {
     "mega_data_factory.errors": ("ConfigError", "MdfError"),
-    "mega_data_factory.framework.config": ("MetricsConfig", "PipelineConfig"),
+    "mega_data_factory.framework.config.pipeline": ("MetricsConfig", "PipelineConfig"),
     "mega_data_factory.framework.contracts": (
         "Deduplicator",
         "Filter",
@@ -46,7 +46,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
     from mega_data_factory.errors import ConfigError, MdfError
-    from mega_data_factory.framework.config import MetricsConfig, PipelineConfig
+    from mega_data_factory.framework.config.pipeline import MetricsConfig, PipelineConfig
     from mega_data_factory.framework.contracts import (
         Deduplicator,
         Filter,

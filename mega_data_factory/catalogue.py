@@ -12,7 +12,7 @@ LOADERS: dict[str, str] = {
     "parquet_loader": "mega_data_factory.loaders.parquet_loader:ParquetLoader",
     "warc_loader": "mega_data_factory.loaders.warc_loader:WarcLoader",
     "hugging_face_loader": "mega_data_factory.loaders.hugging_face_loader:HuggingFaceLoader",
-    "ray_dataset_loader": "mega_data_factory.framework.engines.ray_dataset_loader:RayDatasetLoader",
+    "ray_dataset_loader": "mega_data_factory.framework.engines.ray.ray_dataset_loader:RayDatasetLoader",
 }
 
 OPERATORS: dict[str, str] = {
@@ -40,10 +40,10 @@ WRITERS: dict[str, str] = {
 }
 
 EXPORTERS: dict[str, str] = {
-    "mlflow_exporter": "mega_data_factory.exports.mlflow:MlflowExporter",
-    "otlp_exporter": "mega_data_factory.exports.otlp:OtlpExporter",
-    "prometheus_exporter": "mega_data_factory.exports.prometheus:PrometheusExporter",
-    "pushgateway_exporter": "mega_data_factory.exports.pushgateway:PushgatewayExporter",
+    "mlflow_exporter": "mega_data_factory.exports.mlflow.exporter:MlflowExporter",
+    "otlp_exporter": "mega_data_factory.exports.otlp.exporter:OtlpExporter",
+    "prometheus_exporter": "mega_data_factory.exports.prometheus.exporter:PrometheusExporter",
+    "pushgateway_exporter": "mega_data_factory.exports.prometheus.pushgateway:PushgatewayExporter",
 }
 
 EXTRAS: dict[str, str] = {

@@ -10,12 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from mega_data_factory.framework.batch import Batch, Exclusion
-from mega_data_factory.framework.config_mistakes import Place
+from mega_data_factory.framework.config.mistakes import Place
 from mega_data_factory.framework.contracts import RECORD_ID
 from mega_data_factory.framework.metrics import MetricsCollector, MetricsWriter, OperatorMetrics
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.registry import resolve
-from mega_data_factory.framework.stage import Stage, StageSettings
+from mega_data_factory.framework.worker.stage import Stage, StageSettings
 
 
 @dataclass

@@ -20,7 +20,7 @@ from mega_data_factory.framework.metrics import (
     StageMetrics,
 )
 from mega_data_factory.framework.metrics.nodes.models import NodeMetrics
-from mega_data_factory.framework.metrics.samples import SampleMetrics
+from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
 
 START = datetime(2026, 1, 24, 12, 0)
 INTERVAL = 5.0

@@ -11,7 +11,7 @@ import pytest
 from fastwarc.warc import WarcRecord, WarcRecordType
 
 from mega_data_factory.cli import main
-from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.plan import make_plan
 
 CONFIGS = Path(__file__).parents[1] / "configs"

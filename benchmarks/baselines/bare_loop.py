@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mega_data_factory.framework.config_mistakes import Place
+from mega_data_factory.framework.config.mistakes import Place
 from mega_data_factory.framework.contracts import Filter, Operator, Refiner
 from mega_data_factory.framework.registry import resolve
 

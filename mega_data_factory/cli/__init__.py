@@ -19,9 +19,11 @@ from typing import Annotated, NoReturn
 import typer
 
 import mega_data_factory
-from mega_data_factory.cli import failures, streams
-from mega_data_factory.cli.export import export_app
-from mega_data_factory.cli.metrics import DEFAULT, Metrics, metrics_app, runs_app
+from mega_data_factory.cli import failures
+from mega_data_factory.cli.commands.export import export_app
+from mega_data_factory.cli.display import streams
+from mega_data_factory.cli.metrics_app import metrics_app, runs_app
+from mega_data_factory.cli.options import DEFAULT, Metrics
 from mega_data_factory.errors import MdfError
 
 app = typer.Typer(
@@ -77,7 +79,7 @@ def _run(
     as_json: Json = False,
 ) -> int:
     """Run a pipeline, write its metrics and say whether the books balance."""
-    from mega_data_factory.cli.run import run
+    from mega_data_factory.cli.commands.run import run
 
     flags = {"engine": engine, "max_samples": max_samples, "batch_size": batch_size}
     given = [f"executor.{key}={value}" for key, value in flags.items() if value is not None]
@@ -87,7 +89,7 @@ def _run(
 @app.command("plan")
 def _plan(config: Config, overrides: Set = None, as_json: Json = False) -> int:
     """Show what would run: operators with their parameters, worker pools, and whether they fit this machine."""
-    from mega_data_factory.cli.describe import plan
+    from mega_data_factory.cli.commands.plan import plan
 
     return plan(config, overrides or [], as_json=as_json)
 
@@ -107,7 +109,7 @@ def _nodes(
     as_json: Json = False,
 ) -> int:
     """Show the machines under a run: CPU, memory, disk, network, batches held, and whether they are well."""
-    from mega_data_factory.cli.nodes import show_nodes
+    from mega_data_factory.cli.commands.nodes import show_nodes
 
     return show_nodes(metrics, run, watch=watch, as_json=as_json)
 
@@ -126,7 +128,7 @@ def _write_report(
     as_json: Json = False,
 ) -> int:
     """Write a run as one HTML file that opens offline, and say what stands out in it."""
-    from mega_data_factory.cli.write_report import report
+    from mega_data_factory.cli.commands.report import report
 
     return report(metrics, run, output, samples=samples, as_json=as_json)
 
@@ -146,7 +148,7 @@ def _dashboard(
     ] = None,
 ) -> int:
     """Show all runs in the browser, also while they go on, until Ctrl-C."""
-    from mega_data_factory.cli.dashboard import dashboard
+    from mega_data_factory.cli.commands.dashboard import dashboard
 
     return dashboard(metrics, host=host, port=port, token=token, names=names or [])
 
@@ -154,7 +156,7 @@ def _dashboard(
 @app.command("validate")
 def _validate(config: Config, overrides: Set = None, as_json: Json = False) -> int:
     """Check a configuration: every key, every name, every parameter."""
-    from mega_data_factory.cli.describe import validate
+    from mega_data_factory.cli.commands.plan import validate
 
     return validate(config, overrides or [], as_json=as_json)
 
@@ -165,7 +167,7 @@ def _operators(
     as_json: Json = False,
 ) -> int:
     """List the loaders, operators and writers in the box; with NAME, the parameters of one."""
-    from mega_data_factory.cli.box import operators
+    from mega_data_factory.cli.commands.operators import operators
 
     return operators(name, as_json=as_json)
 
@@ -186,7 +188,7 @@ def _plot(
     as_json: Json = False,
 ) -> int:
     """Draw the nodes of a run: one or several over time, the cluster, its load as colours, what moves together."""
-    from mega_data_factory.cli.plot import plot
+    from mega_data_factory.cli.commands.plot import plot
 
     return plot(metrics, kind, run, output, nodes=node, last=last, dark=dark, as_json=as_json)
 

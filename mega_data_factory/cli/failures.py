@@ -6,10 +6,10 @@ import shutil
 import sys
 
 from mega_data_factory import strict_json
-from mega_data_factory.cli.fitting import wrapped
-from mega_data_factory.cli.streams import print_text
+from mega_data_factory.cli.display.columns import wrapped
+from mega_data_factory.cli.display.streams import print_text
 from mega_data_factory.errors import ConfigError, MdfError, MetricsQueryError, ResourceError, ResumeError
-from mega_data_factory.framework.metrics.redaction import without_credentials
+from mega_data_factory.redaction import without_credentials
 
 SUCCESS = 0
 RUN_FAILED = 1

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 import flask
 
 from mega_data_factory.errors import ConfigError
-from mega_data_factory.visualization.formats import plural
+from mega_data_factory.formats import plural
 
 TOKEN_VARIABLE = "MDF_DASHBOARD_TOKEN"  # noqa: S105 - the name of an environment variable, not a token
 """Environment variable that holds the token if `--token` is not given."""

@@ -16,10 +16,10 @@ from mega_data_factory.dashboard.choice import Choice
 from mega_data_factory.dashboard.context import View, theme_of
 from mega_data_factory.dashboard.failures import explain_failures
 from mega_data_factory.dashboard.pages import nodes, page_at, runs, stamp_of
+from mega_data_factory.dashboard.private_paths import without_paths
 from mega_data_factory.dashboard.store import REFRESH_SECONDS, RunStore
-from mega_data_factory.dashboard.words import without_paths
 from mega_data_factory.errors import MdfError
-from mega_data_factory.framework.metrics.logs import logger
+from mega_data_factory.redaction.loggers import logger
 from mega_data_factory.storage import Location
 from mega_data_factory.visualization.theme import DARK, LIGHT
 

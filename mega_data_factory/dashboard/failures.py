@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from mega_data_factory.dashboard.access import plain_page
 from mega_data_factory.dashboard.questions import problem_of
-from mega_data_factory.framework.metrics.logs import logger
+from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.dashboard")
 

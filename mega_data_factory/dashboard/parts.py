@@ -13,10 +13,10 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from mega_data_factory.analytics.findings import Finding
-from mega_data_factory.dashboard.words import without_paths
+from mega_data_factory.dashboard.private_paths import without_paths
+from mega_data_factory.formats import count, joints, plural
 from mega_data_factory.reports.excluded import Examples
 from mega_data_factory.reports.tables import Row, Tile
-from mega_data_factory.visualization.formats import count, joints, plural
 
 MOST_ROWS = 50
 """Most rows of a table of workers."""

@@ -13,14 +13,14 @@ import pyarrow as pa
 
 from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.dashboard.words import reasons_without_paths
+from mega_data_factory.dashboard.private_paths import reasons_without_paths
 from mega_data_factory.errors import MdfError, MetricsError
-from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.metrics.reader import MetricsReader
+from mega_data_factory.redaction.loggers import logger
 from mega_data_factory.reports.document import Document
 from mega_data_factory.storage import Location
 from mega_data_factory.visualization import MetricsVisualizer
-from mega_data_factory.visualization.stored import from_store
+from mega_data_factory.visualization.stored_run import from_store
 
 _log = logger("mega_data_factory.dashboard")
 

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from mega_data_factory.exports.cardinality import Bounds, label
-from mega_data_factory.framework.metrics.exporting import ExportSnapshot
-from mega_data_factory.framework.metrics.histogram import LatencyHistogram
+from mega_data_factory.framework.metrics.live.exporting import ExportSnapshot
 from mega_data_factory.framework.metrics.models import OperatorMetrics
 from mega_data_factory.framework.metrics.nodes import NodeMetrics
+from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 
 Kind = Literal["counter", "gauge", "histogram"]
 

@@ -12,8 +12,8 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from mega_data_factory.errors import MetricsError
-from mega_data_factory.framework.metrics.exporting import http_headers, http_url
-from mega_data_factory.framework.metrics.redaction import without_credentials
+from mega_data_factory.http import http_headers, http_url
+from mega_data_factory.redaction import without_credentials
 
 _LONGEST_ANSWER = 64 * 1024
 _SHOWN = 200

@@ -13,28 +13,31 @@ from pathlib import Path
 from types import GeneratorType
 from typing import Any
 
-from mega_data_factory import __version__, storage
+from mega_data_factory import storage
+from mega_data_factory._version import __version__
 from mega_data_factory.errors import ConfigError, InputError, MdfError, ResumeError, StoreSilentError
-from mega_data_factory.framework import places
 from mega_data_factory.framework.batch import StagedBatch
-from mega_data_factory.framework.books import Books
-from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, check_config
+from mega_data_factory.framework.commit.lock import FolderLock
+from mega_data_factory.framework.commit.output import OutputFolder, write_exclusions
+from mega_data_factory.framework.config.pipeline import ExecutorConfig, PipelineConfig, check_config
 from mega_data_factory.framework.contracts import Loader
-from mega_data_factory.framework.engines.ray_environment import prepare_ray
-from mega_data_factory.framework.engines.run import Engine, Event, RunSettings, SplitsListed, WorkersReady
+from mega_data_factory.framework.driver import places
+from mega_data_factory.framework.driver.books import Books
+from mega_data_factory.framework.driver.error_policy import ErrorPolicy
+from mega_data_factory.framework.driver.progress import Progress, SourceShare
+from mega_data_factory.framework.driver.recorder import Recorder
+from mega_data_factory.framework.driver.resources import check_fit, this_machine
+from mega_data_factory.framework.driver.resuming import Life, check_resumable, find_run, refuse_second_start
+from mega_data_factory.framework.driver.tally import Tally
+from mega_data_factory.framework.engines.engine import Engine, Event, RunSettings, SplitsListed, WorkersReady
+from mega_data_factory.framework.engines.local.main_guard import refuse_in_worker
+from mega_data_factory.framework.engines.ray.environment import prepare_ray
 from mega_data_factory.framework.metrics import MetricsCollector
-from mega_data_factory.framework.metrics.logs import logger
-from mega_data_factory.framework.output import OutputFolder, write_exclusions
 from mega_data_factory.framework.plan import Plan, make_plan
-from mega_data_factory.framework.progress import ErrorPolicy, Progress, SourceShare, Tally
-from mega_data_factory.framework.reading import ListedAhead, ReadTask, SplitList
-from mega_data_factory.framework.recording import Recorder
-from mega_data_factory.framework.resources import check_fit, this_machine
-from mega_data_factory.framework.resuming import Life, check_resumable, find_run, refuse_second_start
-from mega_data_factory.framework.run_lock import FolderLock
-from mega_data_factory.framework.samples import SampleBook
-from mega_data_factory.framework.stage import StageSettings
-from mega_data_factory.framework.worker_check import refuse_in_worker
+from mega_data_factory.framework.worker.reading import ListedAhead, ReadTask, SplitList
+from mega_data_factory.framework.worker.rejected_samples import SampleBook
+from mega_data_factory.framework.worker.stage import StageSettings
+from mega_data_factory.redaction.loggers import logger
 
 __all__ = ["Executor", "Progress"]
 
@@ -269,10 +272,10 @@ class Executor:
         settings = RunSettings(self._stage_settings, self._output, life.lock.descriptor, self._recorder.nodes)
         if self.plan.executor.engine == "ray":
             prepare_ray(self.plan.executor.ray_address)
-            from mega_data_factory.framework.engines.ray import RayEngine
+            from mega_data_factory.framework.engines.ray.engine import RayEngine
 
             return RayEngine(self.plan, settings, loader)
-        from mega_data_factory.framework.engines.local import LocalEngine
+        from mega_data_factory.framework.engines.local.engine import LocalEngine
 
         return LocalEngine(self.plan, settings)
 

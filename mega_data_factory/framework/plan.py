@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from mega_data_factory import storage
 from mega_data_factory.errors import ConfigError
-from mega_data_factory.framework.config_mistakes import Mistakes, Place
+from mega_data_factory.framework.config.mistakes import Mistakes, Place
 from mega_data_factory.framework.contracts import LOADER_STAGE, WriterOptions
 from mega_data_factory.framework.registry import Component, is_deduplicator, resolve
 
 if TYPE_CHECKING:  # a worker reads plans of stages, and need not pay for the models of the configuration
-    from mega_data_factory.framework.config import ExecutorConfig, PipelineConfig, StageConfig
+    from mega_data_factory.framework.config.pipeline import ExecutorConfig, PipelineConfig, StageConfig
 
 
 @dataclass(frozen=True)

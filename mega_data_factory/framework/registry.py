@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mega_data_factory import catalogue
 from mega_data_factory.errors import ConfigError, MdfError, did_you_mean
-from mega_data_factory.framework.config_mistakes import Key, Mistakes, Place
+from mega_data_factory.framework.config.mistakes import Key, Mistakes, Place
 from mega_data_factory.framework.contracts import Deduplicator, Filter, Loader, Refiner, Writer
-from mega_data_factory.framework.metrics.exporting import Exporter
-from mega_data_factory.framework.metrics.redaction import REDACTED
-from mega_data_factory.framework.metrics.secret_names import names_secret
+from mega_data_factory.framework.metrics.live.exporting import Exporter
+from mega_data_factory.redaction import REDACTED
+from mega_data_factory.redaction.names import names_secret
 
 if TYPE_CHECKING:
-    from mega_data_factory.framework.config_source import ConfigSource
+    from mega_data_factory.framework.config.source import ConfigSource
 
 Kind = Literal["loader", "operator", "writer", "exporter"]
 

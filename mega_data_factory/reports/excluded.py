@@ -18,7 +18,7 @@ import pyarrow as pa
 from mega_data_factory import storage
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.errors import MdfError
-from mega_data_factory.framework.metrics.redaction import without_credentials
+from mega_data_factory.redaction import without_credentials
 
 MOST_FILES = 40
 MOST_LINES = 4000

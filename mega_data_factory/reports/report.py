@@ -15,12 +15,12 @@ from mega_data_factory import storage
 from mega_data_factory.analytics.findings import Finding
 from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.framework.metrics.fields import utc_now
+from mega_data_factory.clock import utc_now
+from mega_data_factory.formats import joints, moment
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.reports.document import Document
 from mega_data_factory.reports.figures import packed_library, templates, two_looks
 from mega_data_factory.storage import Location
-from mega_data_factory.visualization.formats import joints, moment
 from mega_data_factory.visualization.page import plotly_script, script_json, script_sources
 from mega_data_factory.visualization.theme import DARK, LIGHT
 

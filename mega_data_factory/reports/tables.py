@@ -13,7 +13,7 @@ from mega_data_factory.analytics.runs.exits import ExitDifference
 from mega_data_factory.analytics.runs.flow import Flow, flow_of
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
-from mega_data_factory.visualization.formats import NOTHING, count, moment, number, percent, plural, rate, seconds, size
+from mega_data_factory.formats import NOTHING, count, moment, number, percent, plural, rate, seconds, size
 
 MOST_REASONS = 60
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 _HOME_OF = {
     "AnomalyDetector": "mega_data_factory.analytics.anomaly",
     "DARK": "mega_data_factory.visualization.theme",
-    "HistoryRetention": "mega_data_factory.visualization.history",
+    "HistoryRetention": "mega_data_factory.history",
     "LIGHT": "mega_data_factory.visualization.theme",
-    "MetricsHistory": "mega_data_factory.visualization.history",
+    "MetricsHistory": "mega_data_factory.history",
     "MetricsVisualizer": "mega_data_factory.visualization.visualizer",
     "Theme": "mega_data_factory.visualization.theme",
-    "from_store": "mega_data_factory.visualization.stored",
+    "from_store": "mega_data_factory.visualization.stored_run",
 }
 
 if TYPE_CHECKING:
     from mega_data_factory.analytics.anomaly import AnomalyDetector
-    from mega_data_factory.visualization.history import HistoryRetention, MetricsHistory
-    from mega_data_factory.visualization.stored import from_store
+    from mega_data_factory.history import HistoryRetention, MetricsHistory
+    from mega_data_factory.visualization.stored_run import from_store
     from mega_data_factory.visualization.theme import DARK, LIGHT, Theme
     from mega_data_factory.visualization.visualizer import MetricsVisualizer
 

@@ -15,7 +15,7 @@ from mega_data_factory import storage
 from mega_data_factory.errors import VisualizationError, did_you_mean
 from mega_data_factory.visualization.charts.cluster.lines import Curve
 from mega_data_factory.visualization.page import figure_page
-from mega_data_factory.visualization.page.page import MAX_BYTES
+from mega_data_factory.visualization.page.figure_page import MAX_BYTES
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
 IMAGES = (".png", ".svg", ".pdf")

@@ -13,15 +13,15 @@ import plotly.graph_objects as go
 
 from mega_data_factory.analytics.anomaly import AnomalyDetector
 from mega_data_factory.errors import HistoryError, VisualizationError
+from mega_data_factory.formats import plural
+from mega_data_factory.history import HistoryRetention, MetricsHistory
 from mega_data_factory.storage import Location
-from mega_data_factory.visualization import drawn
 from mega_data_factory.visualization.charts.cluster import correlation, heatmap, node_metrics, overview
+from mega_data_factory.visualization.charts.cluster import curves as drawn
 from mega_data_factory.visualization.charts.cluster.lines import Curve
 from mega_data_factory.visualization.charts.labels import node_labels
 from mega_data_factory.visualization.export import export_frame
 from mega_data_factory.visualization.figures import SUFFIXES, checked_suffix, write_figure
-from mega_data_factory.visualization.formats import plural
-from mega_data_factory.visualization.history import HistoryRetention, MetricsHistory
 from mega_data_factory.visualization.nodes import changes, findings, frames
 from mega_data_factory.visualization.nodes.metric_names import STATUS, STATUS_CODES
 from mega_data_factory.visualization.nodes.points import Value, checked, status_code
@@ -29,7 +29,7 @@ from mega_data_factory.visualization.nodes.prominent import prominent
 from mega_data_factory.visualization.nodes.questions import NodeQuestions
 from mega_data_factory.visualization.nodes.selection import Names, Selection, select
 from mega_data_factory.visualization.nodes.times import TimeRange, Timestamp, microseconds, text
-from mega_data_factory.visualization.page.page import MAX_BYTES
+from mega_data_factory.visualization.page.figure_page import MAX_BYTES
 from mega_data_factory.visualization.theme import LIGHT, Theme, theme_named
 
 _CLUSTER = ("cpu_usage", "memory_usage", "disk_usage", "network_io", "partition_count", STATUS)

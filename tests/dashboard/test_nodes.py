@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from mega_data_factory.clock import utc_now
 from mega_data_factory.dashboard.pages.nodes import VIEWS, search_of
-from mega_data_factory.framework.metrics.fields import utc_now
 from tests.dashboard.visiting import Visitor, found, texts
 from tests.made_runs import Op, Pool, make_run
 

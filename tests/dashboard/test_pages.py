@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from mega_data_factory.clock import utc_now
 from mega_data_factory.dashboard.pages import nodes as nodes_page
 from mega_data_factory.dashboard.parts import breakable
 from mega_data_factory.framework.metrics import MetricsWriter, RunMetrics
-from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.nodes.models import NodeMetrics
-from mega_data_factory.framework.metrics.store.compaction import compact
+from mega_data_factory.framework.metrics.upkeep.compaction import compact
 from tests.dashboard.visiting import Visitor, found, texts, written
 from tests.made_runs import START, Op, Pool, make_run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mega_data_factory.dashboard.words import values_without_paths, without_paths
+from mega_data_factory.dashboard.private_paths import values_without_paths, without_paths
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def ray_cluster() -> Iterator[None]:
 
 def import_ray() -> Any:
     """Ray, imported as the engine does, with its token where no single test removes it."""
-    from mega_data_factory.framework.engines.ray_environment import prepare_ray
+    from mega_data_factory.framework.engines.ray.environment import prepare_ray
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", None)

@@ -20,7 +20,7 @@ from mega_data_factory.writers.parquet_writer import ParquetWriter
 
 _DRIVER = "CRASH_DRIVER"
 _MOMENT = "CRASH_MOMENT"
-_WORKERS = ("local_worker.py", "default_worker.py")
+_WORKERS = ("worker.py", "default_worker.py")
 
 
 class CrashingWriter(ParquetWriter):

@@ -14,7 +14,7 @@ import yaml
 
 from mega_data_factory.cli import main
 from mega_data_factory.errors import ResourceError
-from mega_data_factory.framework.engines.cluster_query import ClusterSilent, ask_cluster
+from mega_data_factory.framework.engines.ray.cluster_query import ClusterSilent, ask_cluster
 from mega_data_factory.framework.executor import Executor, Progress
 from tests.engines.conftest import OLD_RAY, import_ray
 from tests.engines.running import Pipeline, assert_same, fake, jsonl, stage

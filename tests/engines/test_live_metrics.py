@@ -27,10 +27,10 @@ from fsspec.implementations.local import LocalFileSystem
 from mega_data_factory.analytics.findings import find
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.cli import main
+from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.executor import Executor
 from mega_data_factory.framework.metrics import MetricsReader, schema
-from mega_data_factory.framework.metrics.fields import utc_now
 from tests.engines.running import Pipeline, fake, jsonl, stage
 
 

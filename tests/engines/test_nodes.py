@@ -19,7 +19,7 @@ import pytest
 
 from mega_data_factory.analytics.findings import find
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.framework.engines.batch_board import BatchBoard, Mark, board_of, enter_process, sweep_boards
+from mega_data_factory.framework.engines.ray.batch_board import BatchBoard, Mark, board_of, enter_process, sweep_boards
 from mega_data_factory.framework.executor import Executor, Progress
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from tests.engines.conftest import OLD_RAY, import_ray

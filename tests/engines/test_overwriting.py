@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from mega_data_factory.cli import main
+from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.executor import Executor
 from mega_data_factory.framework.metrics import MetricsReader
-from mega_data_factory.framework.output import OutputFolder
 from tests.engines.crashes import crash
 from tests.engines.running import Pipeline, Result, assert_same, fake, jsonl, stage
 

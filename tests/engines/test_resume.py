@@ -16,8 +16,8 @@ import pytest
 
 from mega_data_factory.cli import main
 from mega_data_factory.errors import ConfigError, MdfError, ResumeError
+from mega_data_factory.framework.driver.resuming import find_run
 from mega_data_factory.framework.executor import Executor
-from mega_data_factory.framework.resuming import find_run
 from tests.engines.crashes import crash
 from tests.engines.running import Pipeline, Result, assert_nothing_left, assert_same, fake, jsonl, stage
 from tests.engines.test_kills import mixed_texts

@@ -12,10 +12,10 @@ import pytest
 
 from mega_data_factory.errors import InputError, MdfError, OperatorError
 from mega_data_factory.framework.batch import StagedBatch
-from mega_data_factory.framework.engines.local import LocalEngine
-from mega_data_factory.framework.engines.run import Event
+from mega_data_factory.framework.engines.engine import Event
+from mega_data_factory.framework.engines.local.engine import LocalEngine
 from mega_data_factory.framework.executor import Executor
-from mega_data_factory.framework.reading import ReadTask
+from mega_data_factory.framework.worker.reading import ReadTask
 from tests.engines.running import Pipeline, Result, assert_nothing_left, assert_same, fake, jsonl, stage
 
 RUN = "run_stopped"

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from mega_data_factory.framework.metrics import NodeMetrics, OperatorMetrics, RunMetrics, StageMetrics
-from mega_data_factory.framework.metrics.exporting import ExportHealth, ExportSnapshot, Flight
+from mega_data_factory.framework.metrics.live.exporting import ExportHealth, ExportSnapshot, Flight
 
 START = datetime(2026, 1, 24, 12, 0, 0, 250_000)
 NOW = datetime(2026, 1, 24, 12, 5)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from mega_data_factory.errors import MetricsError
-from mega_data_factory.exports.prometheus import PrometheusExporter
-from mega_data_factory.framework.metrics.exporting import Exporter, ExportHealth, Exports, ExportSnapshot
+from mega_data_factory.exports.prometheus.exporter import PrometheusExporter
+from mega_data_factory.framework.metrics.live.export_threads import Exports
+from mega_data_factory.framework.metrics.live.exporting import Exporter, ExportHealth, ExportSnapshot
 from tests.exports.snapshots import snapshot
 
 

@@ -11,10 +11,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from mega_data_factory.exports.cardinality import OTHER, Bounds, label
-from mega_data_factory.exports.exposition import EDGES, classic_buckets, exposed, prometheus_name
 from mega_data_factory.exports.families import Families
+from mega_data_factory.exports.prometheus.exposition import EDGES, classic_buckets, exposed, prometheus_name
 from mega_data_factory.framework.metrics import LatencyHistogram, NodeMetrics, OperatorMetrics
-from mega_data_factory.framework.metrics.exporting import ExportSnapshot
+from mega_data_factory.framework.metrics.live.exporting import ExportSnapshot
 from tests.exports.snapshots import NOW, operator, snapshot
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]

@@ -16,8 +16,8 @@ import yaml
 
 from mega_data_factory.cli import main
 from mega_data_factory.exports import grafana
-from mega_data_factory.exports.exposition import exposed
 from mega_data_factory.exports.families import Families
+from mega_data_factory.exports.prometheus.exposition import exposed
 from tests.exports.snapshots import NOW, snapshot
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mega_data_factory.exports.cardinality import Bounds
-from mega_data_factory.exports.mlflow_names import metrics_of, parameters_of
+from mega_data_factory.exports.mlflow.names import metrics_of, parameters_of
 from mega_data_factory.framework.metrics import OperatorMetrics
 from tests.exports.snapshots import NOW, operator, snapshot
 

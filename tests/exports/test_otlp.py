@@ -18,10 +18,10 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_C
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from mega_data_factory.errors import MetricsError
-from mega_data_factory.exports.otlp import OtlpExporter
-from mega_data_factory.exports.otlp_messages import trace_id
+from mega_data_factory.exports.otlp.exporter import OtlpExporter
+from mega_data_factory.exports.otlp.messages import trace_id
 from mega_data_factory.framework.metrics import LatencyHistogram, OperatorMetrics
-from mega_data_factory.framework.metrics.histogram import ZERO_BUCKET
+from mega_data_factory.framework.metrics.rows.histogram import ZERO_BUCKET
 from tests.exports.snapshots import NOW, START, Receiver, operator, receiving, snapshot
 
 

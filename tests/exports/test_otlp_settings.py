@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mega_data_factory.exports.otlp import OtlpExporter
-from mega_data_factory.exports.otlp_settings import resource_attributes, target_of
+from mega_data_factory.exports.otlp.exporter import OtlpExporter
+from mega_data_factory.exports.otlp.settings import resource_attributes, target_of
 from tests.exports.snapshots import receiving, snapshot
 from tests.exports.test_otlp import metrics
 

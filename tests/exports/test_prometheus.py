@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from mega_data_factory.errors import MetricsError
-from mega_data_factory.exports.prometheus import PrometheusExporter
+from mega_data_factory.exports.prometheus.exporter import PrometheusExporter
 from tests.exports.snapshots import snapshot
 
 

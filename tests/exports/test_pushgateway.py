@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mega_data_factory.errors import MetricsError
-from mega_data_factory.exports.pushgateway import PushgatewayExporter
+from mega_data_factory.exports.prometheus.pushgateway import PushgatewayExporter
 from tests.exports.snapshots import Receiver, receiving, snapshot
 
 

@@ -16,7 +16,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from mega_data_factory.exports.otlp import OtlpExporter
+from mega_data_factory.exports.otlp.exporter import OtlpExporter
 from tests.exports.snapshots import NOW, START, Receiver, receiving, snapshot
 from tests.exports.test_otlp import decoded, texts
 from tests.exports.test_runs import free_port

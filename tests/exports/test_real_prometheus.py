@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from mega_data_factory.exports import grafana
-from mega_data_factory.exports.exposition import exposed
 from mega_data_factory.exports.families import Families
-from mega_data_factory.exports.prometheus import PrometheusExporter
+from mega_data_factory.exports.prometheus.exporter import PrometheusExporter
+from mega_data_factory.exports.prometheus.exposition import exposed
 from mega_data_factory.framework.metrics import MetricsReader
 from tests.engines.running import Pipeline, Result, fake, jsonl, stage
 from tests.exports.servers import Found, Prometheus, fetch, prometheus, pushgateway

@@ -204,7 +204,7 @@ def test_exporters_that_hang_refuse_and_fail_change_nothing(tmp_path: Path, capl
             otlp={"endpoint": receiver.url, "interval": 0.2, "headers": {"x-team": "tops3cret"}},
             exporters=[
                 {
-                    "name": "mega_data_factory.exports.pushgateway:PushgatewayExporter",
+                    "name": "mega_data_factory.exports.prometheus.pushgateway:PushgatewayExporter",
                     "params": {"url": f"http://127.0.0.1:{port}", "timeout": 0.5},
                 }
             ],

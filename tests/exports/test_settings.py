@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from mega_data_factory.errors import ConfigError
-from mega_data_factory.exports.otlp import OtlpExporter
-from mega_data_factory.exports.prometheus import PrometheusExporter
-from mega_data_factory.exports.pushgateway import PushgatewayExporter
-from mega_data_factory.framework.config import PipelineConfig
-from mega_data_factory.framework.metrics.exporting import Exporter, ExportSnapshot
+from mega_data_factory.exports.otlp.exporter import OtlpExporter
+from mega_data_factory.exports.prometheus.exporter import PrometheusExporter
+from mega_data_factory.exports.prometheus.pushgateway import PushgatewayExporter
+from mega_data_factory.framework.config.pipeline import PipelineConfig
+from mega_data_factory.framework.metrics.live.exporting import Exporter, ExportSnapshot
 from mega_data_factory.framework.plan import Plan, make_plan
 from tests.exports.snapshots import snapshot
 
@@ -150,7 +150,7 @@ def test_a_missing_package_is_named_with_its_extra(package: str, section: str, e
 def _plan_alone(section: str) -> str:
     return f"""
 from mega_data_factory.errors import ConfigError
-from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.plan import make_plan
 try:
     make_plan(PipelineConfig.from_dict(dict(

@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 from hypothesis import settings
 
 from mega_data_factory.framework.batch import Batch
-from mega_data_factory.framework.claims import ClaimShard, Send, ShardedClaims
 from mega_data_factory.framework.contracts import Deduplicator, Filter, Judgement, Loader, Refiner, Rule, Split, Writer
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.registry import Component
-from mega_data_factory.framework.stage import Stage, StageSettings
+from mega_data_factory.framework.worker.claims import ClaimShard, Send, ShardedClaims
+from mega_data_factory.framework.worker.stage import Stage, StageSettings
 
 HERE = __name__
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mega_data_factory.errors import MdfError, OperatorError
-from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion, Gatherer, SplitEnd, StagedBatch
+from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion, SplitEnd, StagedBatch
+from mega_data_factory.framework.commit.gatherer import Gatherer
 from mega_data_factory.framework.contracts import OutputFile
-from mega_data_factory.framework.engines.ray_rows import (
+from mega_data_factory.framework.engines.ray.rows import (
     batch_of,
     batch_row,
     failed,

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from mega_data_factory.framework.batch import Batch, CommitRecord, SplitEnd
-from mega_data_factory.framework.books import Books
 from mega_data_factory.framework.contracts import OutputFile
+from mega_data_factory.framework.driver.books import Books
 from mega_data_factory.framework.metrics.models import OperatorMetrics
 from tests.framework.making import batch
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from mega_data_factory import storage
 from mega_data_factory.errors import OutputError, WorkerLostError
-from mega_data_factory.framework import claim_log
-from mega_data_factory.framework.claims import KEY_BYTES, OWNER_BYTES, ClaimShard
-from mega_data_factory.framework.engines.claim_server import connect, serve
+from mega_data_factory.framework.engines.local.claim_server import connect, serve
+from mega_data_factory.framework.worker import claim_log
+from mega_data_factory.framework.worker.claims import KEY_BYTES, OWNER_BYTES, ClaimShard
 from tests.framework.making import MANY, claims_in
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mega_data_factory.errors import InputError
-from mega_data_factory.framework.commit_log import CommitLog
+from mega_data_factory.framework.commit.log import CommitLog
 
 
 def test_a_log_that_is_absent_is_none(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from mega_data_factory.errors import ColumnError
-from mega_data_factory.framework.condition import Condition, ConditionError
+from mega_data_factory.framework.config.condition import Condition, ConditionError
 
 RECORDS = pa.table(
     {

@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from mega_data_factory.errors import ConfigError
-from mega_data_factory.framework import config as config_module
-from mega_data_factory.framework.config import MetricsConfig, PipelineConfig, check_config, parse_bytes
+from mega_data_factory.framework.config import pipeline as config_module
+from mega_data_factory.framework.config.pipeline import MetricsConfig, PipelineConfig, check_config, parse_bytes
 from tests.framework.making import pipeline
 
 GOOD = """\

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mega_data_factory.errors import ConfigError
-from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.config.pipeline import PipelineConfig
 
 PIPELINE = """
 data_loader: {type: jsonl_loader, params: {path: in.jsonl}}

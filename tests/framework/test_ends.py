@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from mega_data_factory.errors import ResumeError
-from mega_data_factory.framework.commit_log import COMMITS
-from mega_data_factory.framework.config import PipelineConfig
-from mega_data_factory.framework.output import OutputFolder
+from mega_data_factory.framework.commit.log import COMMITS
+from mega_data_factory.framework.commit.output import OutputFolder
+from mega_data_factory.framework.config.pipeline import PipelineConfig
+from mega_data_factory.framework.driver.resuming import Life, find_run, refuse_second_start
 from mega_data_factory.framework.plan import Plan, make_plan
-from mega_data_factory.framework.resuming import Life, find_run, refuse_second_start
 from tests.framework.ending import ends_before
 from tests.framework.making import HERE, Lines
 from tests.framework.test_output import group

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mega_data_factory.errors import OutputError
-from mega_data_factory.framework.run_lock import FolderLock
+from mega_data_factory.framework.commit.lock import FolderLock
 
 
 def test_a_second_run_is_refused_and_names_the_first(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ import pytest
 
 from mega_data_factory.errors import OutputError
 from mega_data_factory.framework.batch import Exclusion
-from mega_data_factory.framework.commit_log import COMMITS, LoggedPlan
-from mega_data_factory.framework.config import PipelineConfig
-from mega_data_factory.framework.output import OutputFolder, write_exclusions
+from mega_data_factory.framework.commit.log import COMMITS, LoggedPlan
+from mega_data_factory.framework.commit.output import OutputFolder, write_exclusions
+from mega_data_factory.framework.config.pipeline import PipelineConfig
+from mega_data_factory.framework.engines.local.spool import Spool
 from mega_data_factory.framework.plan import make_plan
-from mega_data_factory.framework.spool import Spool
 from tests.framework.making import HERE, Lines, batch, pipeline, table
 
 

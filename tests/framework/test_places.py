@@ -11,7 +11,7 @@ import pytest
 from mega_data_factory import storage
 from mega_data_factory.cli import main
 from mega_data_factory.errors import ConfigError, InputError, OutputError
-from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.contracts import Loader, Split
 from mega_data_factory.framework.executor import Executor
 from mega_data_factory.framework.metrics import MetricsReader

@@ -14,9 +14,9 @@ from mega_data_factory.errors import (
     OperatorError,
     did_you_mean,
 )
-from mega_data_factory.framework.config import PipelineConfig
-from mega_data_factory.framework.config_mistakes import Place
-from mega_data_factory.framework.engines.failures import as_mdf_error
+from mega_data_factory.framework.config.mistakes import Place
+from mega_data_factory.framework.config.pipeline import PipelineConfig
+from mega_data_factory.framework.engines.worker_errors import as_mdf_error
 from mega_data_factory.framework.plan import make_plan
 from mega_data_factory.framework.registry import is_deduplicator, resolve, snake_case
 from tests.framework.making import HERE, pipeline

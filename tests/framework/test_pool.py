@@ -9,9 +9,9 @@ import pytest
 from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.contracts import Split
-from mega_data_factory.framework.engines import pool as pool_module
-from mega_data_factory.framework.engines.pool import Pool, Task
-from mega_data_factory.framework.reading import ReadTask
+from mega_data_factory.framework.engines.local import pool as pool_module
+from mega_data_factory.framework.engines.local.pool import Pool, Task
+from mega_data_factory.framework.worker.reading import ReadTask
 from tests.framework.making import batch
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mega_data_factory.errors import OperatorError, WorkerLostError
 from mega_data_factory.framework.batch import Batch
-from mega_data_factory.framework.quarantine import TimedOut, WorkerDied, isolate_poison
+from mega_data_factory.framework.worker.quarantine import TimedOut, WorkerDied, isolate_poison
 from tests.framework.making import MANY, EqualTexts, Long, Marking, batch, claims_in, component, ids, stage, stage_plan
 
 KINDS = st.lists(st.sampled_from(["good text", "no", "BAD", "POISON"]), max_size=24)

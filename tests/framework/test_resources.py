@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mega_data_factory.errors import ResourceError
-from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.config.pipeline import PipelineConfig
+from mega_data_factory.framework.driver.resources import Machine, check_fit, cpu_share, this_machine
 from mega_data_factory.framework.plan import Plan, make_plan
-from mega_data_factory.framework.resources import Machine, check_fit, cpu_share, this_machine
 from tests.framework.making import HERE, pipeline
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mega_data_factory.errors import OperatorError
 from mega_data_factory.framework.contracts import Judgement, Rule
-from mega_data_factory.framework.stage import describe, record_json
+from mega_data_factory.framework.exclusion_text import describe, record_json
 from tests.framework.making import (
     MANY,
     EqualTexts,

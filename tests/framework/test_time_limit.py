@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from mega_data_factory.framework.time_limit import SIGNAL, Pace
+from mega_data_factory.framework.worker.time_limit import SIGNAL, Pace
 
 HANGS = """
 import re
-from mega_data_factory.framework.time_limit import Pace
+from mega_data_factory.framework.worker.time_limit import Pace
 with Pace(60.0).kept(1):
     pass
 print("in time", flush=True)

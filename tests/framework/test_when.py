@@ -15,7 +15,7 @@ from mega_data_factory.framework.contracts import Refiner
 from mega_data_factory.framework.metrics.models import OperatorMetrics
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan, When
 from mega_data_factory.framework.rowwise import RowRefiner
-from mega_data_factory.framework.stage import Stage, StageSettings
+from mega_data_factory.framework.worker.stage import Stage, StageSettings
 from tests.framework.making import MANY, EqualTexts, Long, Marking, batch, claims_in, component, ids, table
 
 TEXTS = st.lists(st.sampled_from(["good text", "no", "BAD", "x good", "x no", "x BAD"]), max_size=24)

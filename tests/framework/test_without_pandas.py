@@ -7,7 +7,9 @@ import sys
 
 
 def run(code: str) -> str:
-    start = "import sys\nfrom mega_data_factory.framework.without_pandas import keep_pandas_out\nkeep_pandas_out()\n"
+    start = (
+        "import sys\nfrom mega_data_factory.framework.worker.without_pandas import keep_pandas_out\nkeep_pandas_out()\n"
+    )
     return subprocess.run([sys.executable, "-c", start + code], capture_output=True, text=True, check=True).stdout
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mega_data_factory.framework.metrics import LatencyHistogram
-from mega_data_factory.framework.metrics.histogram import RELATIVE_ERROR, ZERO_BUCKET, bucket_of, middle_of
+from mega_data_factory.framework.metrics.rows.histogram import RELATIVE_ERROR, ZERO_BUCKET, bucket_of, middle_of
 
 N = 3000
 QUANTILES = (0.0, 0.01, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)

@@ -15,7 +15,7 @@ from mega_data_factory.framework.metrics import (
     latency_percentiles,
 )
 from mega_data_factory.framework.metrics import schema as layout
-from mega_data_factory.framework.metrics.histogram import RELATIVE_ERROR
+from mega_data_factory.framework.metrics.rows.histogram import RELATIVE_ERROR
 
 SIZE = 2000
 DISTRIBUTIONS = {

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mega_data_factory.framework.metrics.redaction import redacted, without_credentials
+from mega_data_factory.redaction import redacted, without_credentials
 
 AWS_KEY = "AKIA" + "IOSFODNN7EXAMPLE"
 GITHUB = "ghp_" + "a1B2" * 9

@@ -18,11 +18,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mega_data_factory.cli import main
-from mega_data_factory.framework.metrics.logs import logger
-from mega_data_factory.framework.metrics.redaction import redacted, without_credentials
-from mega_data_factory.framework.metrics.secret_forms import FORMS
-from mega_data_factory.framework.metrics.secret_names import snake
-from mega_data_factory.framework.stage import describe
+from mega_data_factory.framework.exclusion_text import describe
+from mega_data_factory.redaction import redacted, without_credentials
+from mega_data_factory.redaction.forms import FORMS
+from mega_data_factory.redaction.loggers import logger
+from mega_data_factory.redaction.names import snake
 
 SECRET_NAMES = """
     password db_password passwd pwd db_pass smtp_pass userpass PGPASSWORD MYSQL_PWD REDISCLI_AUTH auth

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 import psutil
 import pytest
 
+from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
-from mega_data_factory.framework.metrics.fields import utc_now
 from mega_data_factory.framework.metrics.store.layout import file_of
-from mega_data_factory.framework.metrics.store.tables import StoredTables
+from mega_data_factory.framework.metrics.store.stored_tables import StoredTables
 from tests.metrics.test_compacting import NOW, START, fold, write
 
 

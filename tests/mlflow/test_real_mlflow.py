@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mega_data_factory.exports.mlflow import MlflowExporter
+from mega_data_factory.exports.mlflow.exporter import MlflowExporter
 from tests.engines.running import Pipeline, fake, jsonl, stage
 from tests.exports.snapshots import NOW, snapshot
 from tests.mlflow.server import ask, mlflow_server

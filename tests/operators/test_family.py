@@ -43,12 +43,12 @@ def outcome(name: str, table: pa.Table) -> list[object]:
 
 FIRST_BATCH = """
 import sys
-from mega_data_factory.framework.without_pandas import keep_pandas_out
+from mega_data_factory.framework.worker.without_pandas import keep_pandas_out
 keep_pandas_out()
-from mega_data_factory.framework.engines import local_roles
+from mega_data_factory.framework.engines.local import roles as local_roles
 from mega_data_factory.framework.contracts import Filter, OperatorContext
 from mega_data_factory.framework.registry import resolve
-from mega_data_factory.framework.config_mistakes import Place
+from mega_data_factory.framework.config.mistakes import Place
 import pyarrow as pa
 
 class Claims:

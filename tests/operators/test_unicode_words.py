@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from icu4py.breakers import WordBreaker
 
-from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.contracts import Filter, Refiner
 from mega_data_factory.framework.plan import make_plan
 from mega_data_factory.operators.languages import LANGUAGES, PUBLISHED_LIMITS

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from mega_data_factory import storage
+from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
-from mega_data_factory.framework.metrics.fields import utc_now
-from mega_data_factory.framework.metrics.store.compaction import compact
-from mega_data_factory.framework.metrics.store.retention import Retention, prune
+from mega_data_factory.framework.metrics.upkeep.compaction import compact
+from mega_data_factory.framework.metrics.upkeep.retention import Retention, prune
 from mega_data_factory.testing import finished_run
 from tests.remote.conftest import names_below
 from tests.remote.cutting import CuttingProxy

@@ -17,7 +17,7 @@ import pytest
 from mega_data_factory import storage
 from mega_data_factory.cli import main
 from mega_data_factory.errors import InputError, OutputError
-from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.executor import Executor
 from tests.remote.conftest import forget_connections, names_below
 from tests.remote.cutting import CuttingProxy

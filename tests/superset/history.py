@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from mega_data_factory.framework.metrics import MetricsAggregator, MetricsWriter, OperatorMetrics, RunMetrics
-from mega_data_factory.framework.metrics.histogram import LatencyHistogram
 from mega_data_factory.framework.metrics.nodes import NodeMetrics
-from mega_data_factory.framework.metrics.samples import SampleMetrics
+from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
+from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
 
 START = datetime(2026, 10, 24, 1, 30)
 INTERVAL = 5.0

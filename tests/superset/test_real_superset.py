@@ -10,7 +10,7 @@ import pytest
 
 from mega_data_factory.exports.superset import write_views
 from mega_data_factory.exports.superset.charts.contents import CHARTS
-from mega_data_factory.framework.metrics.store.compaction import compact
+from mega_data_factory.framework.metrics.upkeep.compaction import compact
 from tests.superset import history
 from tests.superset.expected import assert_same, columns_of, expected, frames
 from tests.superset.test_bundle import QUERIES

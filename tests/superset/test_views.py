@@ -8,17 +8,17 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MetricsQueryError, OutputError
 from mega_data_factory.exports.superset import uri_of, write_views
 from mega_data_factory.exports.superset.views.charts import MOST_STEPS
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
-from mega_data_factory.framework.metrics.fields import utc_now
-from mega_data_factory.framework.metrics.histogram import LatencyHistogram
+from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 from mega_data_factory.framework.metrics.schema import TABLES
-from mega_data_factory.framework.metrics.store.compaction import compact
 from mega_data_factory.framework.metrics.store.layout import Segment
 from mega_data_factory.framework.metrics.store.percentiles import latency_percentiles
-from mega_data_factory.framework.metrics.store.retention import Retention, prune
+from mega_data_factory.framework.metrics.upkeep.compaction import compact
+from mega_data_factory.framework.metrics.upkeep.retention import Retention, prune
 from tests.metrics import test_compacting as store
 from tests.superset import history
 

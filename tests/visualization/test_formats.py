@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mega_data_factory.visualization import formats
+from mega_data_factory import formats
 
 _ALL = (
     formats.count,

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mega_data_factory.visualization import formats
+from mega_data_factory import formats
 from mega_data_factory.visualization.theme import DARK, LIGHT, Theme, theme_named
 
 # Machado, Oliveira and Fernandes (2009), severity 1; on linear RGB

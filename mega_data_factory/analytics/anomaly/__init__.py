@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mega_data_factory.analytics.anomaly.detector import AnomalyDetector
-    from mega_data_factory.analytics.anomaly.history import Anomalies, detect, node_anomaly_rate
     from mega_data_factory.analytics.anomaly.reason import Reason
+    from mega_data_factory.analytics.anomaly.whole_series import Anomalies, detect, node_anomaly_rate
 
 __all__ = ["Anomalies", "AnomalyDetector", "Reason", "detect", "node_anomaly_rate"]
 
 _HOME_OF = {
-    "Anomalies": "history",
+    "Anomalies": "whole_series",
     "AnomalyDetector": "detector",
     "Reason": "reason",
-    "detect": "history",
-    "node_anomaly_rate": "history",
+    "detect": "whole_series",
+    "node_anomaly_rate": "whole_series",
 }
 
 

@@ -9,7 +9,7 @@ from mega_data_factory.analytics.anomaly.hold_off import HoldOff
 from mega_data_factory.analytics.anomaly.novelty import Novelty
 from mega_data_factory.analytics.anomaly.reason import Direction, Kind, Reason
 from mega_data_factory.analytics.anomaly.rolling import RollingExtremes
-from mega_data_factory.analytics.anomaly.runs import RunLength, Silence
+from mega_data_factory.analytics.anomaly.streaks import RunLength, Silence
 from mega_data_factory.errors import AnalysisError
 
 # How these were chosen, and on what plateau they lie: docs/decisions/0010-anomalies-by-novelty.md

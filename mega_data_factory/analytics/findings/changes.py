@@ -10,7 +10,7 @@ from mega_data_factory.analytics.findings.finding import Finding
 from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.usual import UsualRange, usual_range
-from mega_data_factory.visualization.formats import percent, rate
+from mega_data_factory.formats import percent, rate
 
 _LEAST_SHARE = 0.25
 """Throughput strays from run to run with the machine's other work; less than this share below is not told."""

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from mega_data_factory.analytics.findings.finding import Finding
 from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.visualization.formats import percent, plural
+from mega_data_factory.formats import percent, plural
 
 _FULL = {"memory_usage": 92.0, "disk_usage": 92.0, "gpu_memory_usage": 97.0}
 """Percent at which each is nearly used up."""

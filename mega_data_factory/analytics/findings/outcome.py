@@ -10,7 +10,7 @@ from mega_data_factory.analytics.findings.uncommitted import uncommitted_words
 from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.visualization.formats import count, percent, plural, seconds
+from mega_data_factory.formats import count, percent, plural, seconds
 
 _MANY_ERRORS = 0.01
 

@@ -9,7 +9,7 @@ from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.analytics.usual import UsualRange, pass_rate_noise, usual_range
-from mega_data_factory.visualization.formats import count, percent
+from mega_data_factory.formats import count, percent
 
 _LEAST_POINTS = 1.0
 """A pass rate that is off by less than so many percentage points is not reported."""

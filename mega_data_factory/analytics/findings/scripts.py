@@ -11,7 +11,7 @@ from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.catalogue import UNSPACED_RECORDS, UNSPACED_REJECTS
-from mega_data_factory.visualization.formats import count, plural
+from mega_data_factory.formats import count, plural
 
 _MANY = 0.1
 """An operator is reported from this share of such records, or where most of its rejects are such."""

@@ -13,7 +13,7 @@ from mega_data_factory.analytics.runs.latency import long_tails
 from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording, interval_of
 from mega_data_factory.analytics.skew import stragglers, uneven_work
-from mega_data_factory.visualization.formats import count, percent, plural, seconds
+from mega_data_factory.formats import count, percent, plural, seconds
 
 _LEAST_SECONDS = 1.0
 """Of runs that worked less than this nothing is said of speed: everything in them is start-up."""

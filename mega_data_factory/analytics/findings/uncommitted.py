@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mega_data_factory.visualization.formats import NOTHING, count, seconds
+from mega_data_factory.formats import NOTHING, count, seconds
 
 COLUMN = "not in a file"
 NOTE = "not in a file: records in → out of batches that passed all stages and wait for their file; counted nowhere else"

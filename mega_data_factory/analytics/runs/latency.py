@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mega_data_factory.analytics.runs.totals import OperatorTotals
-from mega_data_factory.framework.metrics.histogram import BUCKETS_PER_DOUBLING, ZERO_BUCKET, middle_of
+from mega_data_factory.framework.metrics.rows.histogram import BUCKETS_PER_DOUBLING, ZERO_BUCKET, middle_of
 
 Floats = npt.NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mega_data_factory.framework.metrics.histogram import LatencyHistogram
+from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 
 _COUNTS = ("input_records", "output_records", "rejected_records", "error_count", "batches", "unmatched_records")
 

@@ -13,10 +13,10 @@ from mega_data_factory.analytics.comparison import Comparison, compare
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
-from mega_data_factory.dashboard.words import without_paths
+from mega_data_factory.dashboard.private_paths import without_paths
+from mega_data_factory.formats import count, moment, percent, rate, seconds
 from mega_data_factory.reports import tables
 from mega_data_factory.visualization.charts.runs import cost_comparison
-from mega_data_factory.visualization.formats import count, moment, percent, rate, seconds
 
 MOST_RUNS = 8
 OFFERED_RUNS = 1000

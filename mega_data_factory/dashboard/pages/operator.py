@@ -16,12 +16,12 @@ from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.pages.stage import stage_of
-from mega_data_factory.dashboard.words import without_paths
+from mega_data_factory.dashboard.private_paths import without_paths
 from mega_data_factory.errors import MetricsError, did_you_mean
+from mega_data_factory.formats import count, number, percent, rate, seconds
 from mega_data_factory.reports import excluded, tables
 from mega_data_factory.reports.tables import Tile
 from mega_data_factory.visualization.charts import latency, timeline
-from mega_data_factory.visualization.formats import count, number, percent, rate, seconds
 
 WORKER_COLUMNS = ("in", "out", "rejected", "errors", "pass", "busy", "records / s busy", "p50", "p95", "p99")
 

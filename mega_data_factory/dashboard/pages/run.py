@@ -15,7 +15,7 @@ from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import StageTotals
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
-from mega_data_factory.dashboard.words import values_without_paths, without_paths
+from mega_data_factory.dashboard.private_paths import values_without_paths, without_paths
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
 from mega_data_factory.reports import tables
 from mega_data_factory.reports.document import Document, as_yaml

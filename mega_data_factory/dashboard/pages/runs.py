@@ -10,13 +10,13 @@ import pyarrow as pa
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from mega_data_factory.clock import utc_now
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.choice import COLUMNS, PERIODS, STATUSES, Choice
 from mega_data_factory.dashboard.context import View
-from mega_data_factory.dashboard.words import without_paths
-from mega_data_factory.framework.metrics.fields import utc_now
+from mega_data_factory.dashboard.private_paths import without_paths
+from mega_data_factory.formats import count, moment, percent, plural, rate, seconds
 from mega_data_factory.visualization.charts.runs import trends
-from mega_data_factory.visualization.formats import count, moment, percent, plural, rate, seconds
 from mega_data_factory.visualization.theme import Theme
 
 ROWS = 50

@@ -14,9 +14,9 @@ from mega_data_factory.analytics.runs.totals import StageTotals, WorkerTotals
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.errors import MetricsError, did_you_mean
+from mega_data_factory.formats import count, percent, plural, rate, seconds
 from mega_data_factory.reports import tables
 from mega_data_factory.visualization.charts import latency, timeline, workers
-from mega_data_factory.visualization.formats import count, percent, plural, rate, seconds
 
 WORKER_COLUMNS = ("records", "batches", "busy", "records / s busy", "of the median")
 

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.aggregator import MetricsAggregator
     from mega_data_factory.framework.metrics.collector import MetricsCollector
-    from mega_data_factory.framework.metrics.flusher import MetricsFlusher
-    from mega_data_factory.framework.metrics.histogram import LatencyHistogram
+    from mega_data_factory.framework.metrics.live.flusher import MetricsFlusher
+    from mega_data_factory.framework.metrics.live.intervals import IntervalSampler
     from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics, unbalanced_records
     from mega_data_factory.framework.metrics.nodes import NodeBuffer, NodeMetrics
     from mega_data_factory.framework.metrics.reader import MetricsReader
-    from mega_data_factory.framework.metrics.samples import IntervalSampler, SampleMetrics
-    from mega_data_factory.framework.metrics.store.compaction import compact
+    from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
+    from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
     from mega_data_factory.framework.metrics.store.percentiles import latency_percentiles
-    from mega_data_factory.framework.metrics.store.retention import Retention, prune
+    from mega_data_factory.framework.metrics.upkeep.compaction import compact
+    from mega_data_factory.framework.metrics.upkeep.retention import Retention, prune
     from mega_data_factory.framework.metrics.writer import MetricsWriter
 
 __all__ = [
@@ -46,15 +47,16 @@ __all__ = [
 _HOMES = {
     "aggregator": ("MetricsAggregator",),
     "collector": ("MetricsCollector",),
-    "flusher": ("MetricsFlusher",),
-    "histogram": ("LatencyHistogram",),
+    "live.flusher": ("MetricsFlusher",),
+    "rows.histogram": ("LatencyHistogram",),
     "models": ("OperatorMetrics", "RunMetrics", "StageMetrics", "unbalanced_records"),
     "nodes": ("NodeBuffer", "NodeMetrics"),
     "reader": ("MetricsReader",),
-    "samples": ("IntervalSampler", "SampleMetrics"),
-    "store.compaction": ("compact",),
+    "live.intervals": ("IntervalSampler",),
+    "rows.interval": ("SampleMetrics",),
+    "upkeep.compaction": ("compact",),
     "store.percentiles": ("latency_percentiles",),
-    "store.retention": ("Retention", "prune"),
+    "upkeep.retention": ("Retention", "prune"),
     "writer": ("MetricsWriter",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

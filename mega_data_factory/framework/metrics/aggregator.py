@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.metrics.models import OperatorMetrics, StageMetrics
+from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.metrics")
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mega_data_factory.framework.metrics.fields import utc_now
-from mega_data_factory.framework.metrics.in_process import InProcess
+from mega_data_factory.clock import utc_now
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
-from mega_data_factory.framework.metrics.operator_rows import AddedRow, OperatorRows
-from mega_data_factory.framework.metrics.redaction import without_credentials
-from mega_data_factory.framework.metrics.row_checks import check_row
-from mega_data_factory.framework.metrics.stage_tracker import StageTimes, StageTracker
 from mega_data_factory.framework.metrics.store.layout import check_run_id
-from mega_data_factory.framework.metrics.tracker import BatchEntry, BatchId, OperatorTracker, RunTotals
+from mega_data_factory.framework.metrics.tracking.in_process import InProcess
+from mega_data_factory.framework.metrics.tracking.operator_rows import AddedRow, OperatorRows
+from mega_data_factory.framework.metrics.tracking.row_checks import check_row
+from mega_data_factory.framework.metrics.tracking.stage_tracker import StageTimes, StageTracker
+from mega_data_factory.framework.metrics.tracking.tracker import BatchEntry, BatchId, OperatorTracker, RunTotals
+from mega_data_factory.redaction import without_credentials
 
 
 def new_run_id(now: datetime | None = None) -> str:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mega_data_factory.framework.metrics.fields import Derived, naive, per_second, percent, utc_now
-from mega_data_factory.framework.metrics.operator_metrics import OperatorMetrics
+from mega_data_factory.clock import naive, utc_now
+from mega_data_factory.framework.metrics.rows.fields import Derived, per_second, percent
+from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 
 __all__ = ["OperatorMetrics", "RunMetrics", "StageMetrics", "unbalanced_records"]
 

@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mega_data_factory.clock import naive, utc_now
 from mega_data_factory.errors import MetricsQueryError, did_you_mean
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.framework.metrics.fields import naive, utc_now
 from mega_data_factory.framework.metrics.store.status import STATUS_COLUMNS, with_deaths
-from mega_data_factory.framework.metrics.store.tables import StoredTables
+from mega_data_factory.framework.metrics.store.stored_tables import StoredTables
 from mega_data_factory.storage import Location
 
 _ATTEMPTS = 20

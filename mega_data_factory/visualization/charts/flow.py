@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import plotly.graph_objects as go
 
 from mega_data_factory.analytics.runs.flow import Exit, Flow, Step, steps_of
+from mega_data_factory.formats import count, percent, short_count
 from mega_data_factory.visualization.charts.frame import ROW, ROW_LETTERS, framed, nothing
 from mega_data_factory.visualization.charts.labels import distinct, safe
-from mega_data_factory.visualization.formats import count, percent, short_count
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
 MOST_BARS = 30

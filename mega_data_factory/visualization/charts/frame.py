@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from mega_data_factory.visualization.formats import SECONDS, seconds
+from mega_data_factory.formats import SECONDS, seconds
 from mega_data_factory.visualization.theme import Theme
 
 ROW = 26

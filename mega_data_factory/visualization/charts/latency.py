@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 
 from mega_data_factory.analytics.runs.latency import density
 from mega_data_factory.analytics.runs.totals import OperatorTotals
-from mega_data_factory.framework.metrics.histogram import BUCKETS_PER_DOUBLING, ZERO_BUCKET
+from mega_data_factory.formats import seconds
+from mega_data_factory.framework.metrics.rows.histogram import BUCKETS_PER_DOUBLING, ZERO_BUCKET
 from mega_data_factory.visualization.charts.frame import ROW_LETTERS, compact, framed, log_seconds, nothing
 from mega_data_factory.visualization.charts.labels import distinct
-from mega_data_factory.visualization.formats import seconds
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
 MOST_ROWS = 14

@@ -10,9 +10,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from mega_data_factory.analytics.comparison import Comparison, OperatorDifference
+from mega_data_factory.formats import count, percent, rate, seconds
 from mega_data_factory.visualization.charts.frame import ROW, ROW_LETTERS, framed, milliseconds, nothing, time_range
 from mega_data_factory.visualization.charts.labels import distinct, safe
-from mega_data_factory.visualization.formats import count, percent, rate, seconds
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
 MOST_RUNS = 600

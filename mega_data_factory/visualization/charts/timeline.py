@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from mega_data_factory.analytics.runs.series import Series
+from mega_data_factory.formats import RECORDS_PER_SECOND, SECONDS
 from mega_data_factory.visualization.charts.frame import (
     ROW_LETTERS,
     compact,
@@ -21,7 +22,6 @@ from mega_data_factory.visualization.charts.frame import (
     time_range,
 )
 from mega_data_factory.visualization.charts.labels import safe
-from mega_data_factory.visualization.formats import RECORDS_PER_SECOND, SECONDS
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
 MOST_LINES = 12

@@ -11,9 +11,9 @@ from plotly.subplots import make_subplots
 
 from mega_data_factory.analytics.bottleneck import Bottleneck
 from mega_data_factory.analytics.runs.totals import StageTotals
+from mega_data_factory.formats import count, percent, plural, rate, seconds
 from mega_data_factory.visualization.charts.frame import ROW, framed, nothing
 from mega_data_factory.visualization.charts.labels import distinct, safe
-from mega_data_factory.visualization.formats import count, percent, plural, rate, seconds
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
 MOST_DOTS = 2000

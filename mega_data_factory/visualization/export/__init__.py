@@ -1,5 +1,5 @@
 """Metrics as files of data: the suffix says which kind."""
 
-from mega_data_factory.visualization.export.export import export_frame
+from mega_data_factory.visualization.export.frame import export_frame
 
 __all__ = ["export_frame"]

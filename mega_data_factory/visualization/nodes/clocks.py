@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mega_data_factory.visualization.history import Series, alignment
+from mega_data_factory.history import Series, alignment
 from mega_data_factory.visualization.nodes.selection import Selection
 
 Matrix: TypeAlias = npt.NDArray[np.float64]

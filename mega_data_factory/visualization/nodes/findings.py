@@ -12,8 +12,8 @@ import pandas as pd
 from mega_data_factory.analytics import correlation
 from mega_data_factory.analytics.anomaly import AnomalyDetector, node_anomaly_rate
 from mega_data_factory.errors import VisualizationError
-from mega_data_factory.visualization.formats import plural
-from mega_data_factory.visualization.history import Series
+from mega_data_factory.formats import plural
+from mega_data_factory.history import Series
 from mega_data_factory.visualization.nodes.clocks import (
     Cells,
     Matrix,

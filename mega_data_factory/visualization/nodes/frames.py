@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mega_data_factory.errors import VisualizationError
-from mega_data_factory.visualization.history import MetricsHistory, Series
+from mega_data_factory.history import MetricsHistory, Series
 from mega_data_factory.visualization.nodes.metric_names import STATUS, status_word
 from mega_data_factory.visualization.nodes.points import check_metric, check_name, status_code
 from mega_data_factory.visualization.nodes.selection import Selection

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mega_data_factory.visualization import formats
-from mega_data_factory.visualization.formats import Unit
+from mega_data_factory import formats
+from mega_data_factory.formats import Unit
 
 STATUS = "status"
 STATUS_CODES = {"active": 0.0, "degraded": 1.0, "unhealthy": 2.0}

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mega_data_factory.visualization.history import Series
+from mega_data_factory.history import Series
 from mega_data_factory.visualization.nodes.metric_names import KNOWN, STATUS
 from mega_data_factory.visualization.nodes.selection import Selection
 

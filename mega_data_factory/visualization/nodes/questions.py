@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from mega_data_factory.visualization.history import MetricsHistory
+from mega_data_factory.history import MetricsHistory
 from mega_data_factory.visualization.nodes import changes, findings, frames
 from mega_data_factory.visualization.nodes.selection import Names, select
 from mega_data_factory.visualization.nodes.summary import summary

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mega_data_factory.errors import VisualizationError, did_you_mean
-from mega_data_factory.visualization.history import MetricsHistory, Series
+from mega_data_factory.history import MetricsHistory, Series
 from mega_data_factory.visualization.nodes.metric_names import in_order
 from mega_data_factory.visualization.nodes.times import TimeRange, bounds, text
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mega_data_factory.visualization.history import Series
+from mega_data_factory.history import Series
 from mega_data_factory.visualization.nodes.metric_names import STATUS, status_word
 from mega_data_factory.visualization.nodes.selection import Selection
 from mega_data_factory.visualization.nodes.times import text

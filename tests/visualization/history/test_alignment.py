@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mega_data_factory.errors import HistoryError
+from mega_data_factory.history.alignment import aligned, grid
+from mega_data_factory.history.series import Series, bucketed
 from mega_data_factory.visualization import MetricsHistory
-from mega_data_factory.visualization.history.alignment import aligned, grid
-from mega_data_factory.visualization.history.series import Series, bucketed
 from tests.visualization.history.kit import MANY, NAN, SECOND, START, ticks
 
 

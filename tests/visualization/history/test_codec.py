@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from mega_data_factory.errors import HistoryError
-from mega_data_factory.visualization.history.block import Block
-from mega_data_factory.visualization.history.series import Series
-from mega_data_factory.visualization.history.storage.codec import Codec, decode, facts_of
+from mega_data_factory.history.block import Block
+from mega_data_factory.history.series import Series
+from mega_data_factory.history.storage.codec import Codec, decode, facts_of
 from tests.visualization.history.kit import MANY
 
 

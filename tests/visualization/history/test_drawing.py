@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mega_data_factory.history import HistoryRetention, Series, thinned, with_gaps
+from mega_data_factory.history.series import bucketed
 from mega_data_factory.visualization import MetricsHistory
-from mega_data_factory.visualization.history import HistoryRetention, Series, thinned, with_gaps
-from mega_data_factory.visualization.history.series import bucketed
 from tests.visualization.history.kit import MANY, NAN, SECOND, START, ticks
 
 VALUES = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(NAN)), min_size=1, max_size=300)

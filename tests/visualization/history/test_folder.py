@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mega_data_factory.errors import HistoryError
+from mega_data_factory.history import HistoryRetention
 from mega_data_factory.visualization import MetricsHistory
-from mega_data_factory.visualization.history import HistoryRetention
 from tests.visualization.history.kit import FEW, SECOND, START, ticks
 from tests.visualization.history.test_retention import FORGETFUL
 
@@ -20,7 +20,7 @@ CHUNKS = HistoryRetention(tiers=HistoryRetention.everything().tiers, chunk_point
 
 WRITER = """
 import sys
-from mega_data_factory.visualization.history import HistoryRetention, MetricsHistory
+from mega_data_factory.history import HistoryRetention, MetricsHistory
 retention = HistoryRetention(tiers=HistoryRetention.everything().tiers, chunk_points=500)
 history = MetricsHistory(retention, directory=sys.argv[1])
 at = 0

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mega_data_factory.errors import HistoryError
+from mega_data_factory.history import HistoryRetention
 from mega_data_factory.visualization import MetricsHistory
-from mega_data_factory.visualization.history import HistoryRetention
 from tests.visualization.history.kit import FEW, NAN, START, ticks
 
 EVERYTHING = HistoryRetention.everything()

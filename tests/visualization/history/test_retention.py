@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mega_data_factory.errors import HistoryError
+from mega_data_factory.history import HistoryRetention, Tier
 from mega_data_factory.visualization import MetricsHistory
-from mega_data_factory.visualization.history import HistoryRetention, Tier
 from tests.visualization.history.kit import SECOND, START, ticks
 
 MINUTE = 60 * SECOND

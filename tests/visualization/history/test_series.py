@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mega_data_factory.visualization.history.series import Series, bucketed, combined, joined, latest
+from mega_data_factory.history.series import Series, bucketed, combined, joined, latest
 from tests.visualization.history.kit import MANY
 
 VALUES = st.one_of(st.floats(-1e9, 1e9), st.just(float("nan")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mega_data_factory.framework.metrics.histogram import BUCKETS_PER_DOUBLING, RELATIVE_ERROR, ZERO_BUCKET
+from mega_data_factory.framework.metrics.rows.histogram import BUCKETS_PER_DOUBLING, RELATIVE_ERROR, ZERO_BUCKET
 
 _STEPS = 18
 """Halvings; buckets of all positive floats are within 2^17 of 0."""

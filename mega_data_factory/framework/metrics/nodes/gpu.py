@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mega_data_factory.framework.metrics.logs import logger
+from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.metrics")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from mega_data_factory.framework.metrics.fields import naive
+from mega_data_factory.clock import naive
 
 
 @dataclass(slots=True)

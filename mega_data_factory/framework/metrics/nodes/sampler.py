@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
-from mega_data_factory.framework.metrics.fields import utc_now
+from mega_data_factory.clock import utc_now
 from mega_data_factory.framework.metrics.nodes.health import Health
 from mega_data_factory.framework.metrics.nodes.machine import Probe, Reading
 from mega_data_factory.framework.metrics.nodes.models import NodeMetrics

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from mega_data_factory.framework.metrics.logs import logger
+from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.metrics")
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Protocol
 
-from mega_data_factory.framework.metrics.logs import logger
 from mega_data_factory.framework.metrics.store.decoding import Vanished
+from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.metrics")
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 import pyarrow as pa
 
-from mega_data_factory.framework.metrics.histogram import BUCKETS_PER_DOUBLING, RELATIVE_ERROR, ZERO_BUCKET
+from mega_data_factory.framework.metrics.rows.histogram import BUCKETS_PER_DOUBLING, RELATIVE_ERROR, ZERO_BUCKET
 
 QUANTILES = (0.50, 0.95, 0.99)
 

@@ -16,7 +16,7 @@ from mega_data_factory.framework.metrics.store.decoding import NotOurs, gathered
 from mega_data_factory.framework.metrics.store.listing import list_table
 from mega_data_factory.framework.metrics.store.percentiles import PERCENTILES_MACRO
 from mega_data_factory.framework.metrics.store.status import with_deaths
-from mega_data_factory.framework.metrics.store.tables import StoredTables
+from mega_data_factory.framework.metrics.store.stored_tables import StoredTables
 
 if TYPE_CHECKING:
     import duckdb

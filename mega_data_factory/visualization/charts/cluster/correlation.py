@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from mega_data_factory.visualization import formats
+from mega_data_factory import formats
 from mega_data_factory.visualization.charts.cluster.lines import Curve, line
 from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, axis_name, stacked
 from mega_data_factory.visualization.charts.labels import distinct, safe

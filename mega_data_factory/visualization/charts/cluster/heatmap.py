@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from mega_data_factory.visualization import formats
+from mega_data_factory import formats
 from mega_data_factory.visualization.charts.cluster.overview import ClusterGrid, over_nodes
 from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, stacked
 from mega_data_factory.visualization.charts.cluster.strips import strip_axis

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mega_data_factory.visualization.formats import count
-from mega_data_factory.visualization.history import Series
-from mega_data_factory.visualization.history.drawing import thinned, with_gaps
+from mega_data_factory.formats import count
+from mega_data_factory.history import Series
+from mega_data_factory.history.drawing import thinned, with_gaps
 
 POINTS = 4_000
 """Points of a line that a figure draws: no screen shows more, and SVG stays quick."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import plotly.graph_objects as go
 
+from mega_data_factory.formats import COUNT, plural
 from mega_data_factory.visualization.charts.cluster.lines import POINTS, Curve, Line, line
 from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, axis_name, legend_name, stacked
 from mega_data_factory.visualization.charts.frame import dashes
 from mega_data_factory.visualization.charts.labels import safe, sentence
-from mega_data_factory.visualization.formats import COUNT, plural
 from mega_data_factory.visualization.nodes.metric_names import metric_name, status_word
 from mega_data_factory.visualization.theme import LIGHT, Theme
 

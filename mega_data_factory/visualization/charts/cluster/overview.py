@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from mega_data_factory.visualization import formats
+from mega_data_factory import formats
 from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, axis_name, legend_name, stacked
 from mega_data_factory.visualization.charts.cluster.strips import gap, strip_axis
 from mega_data_factory.visualization.charts.labels import safe

@@ -8,8 +8,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from mega_data_factory.formats import Unit
 from mega_data_factory.visualization.charts.labels import safe
-from mega_data_factory.visualization.formats import Unit
 from mega_data_factory.visualization.theme import Theme
 
 _ROW = 170  # pixels of a row of weight 1, with its title

@@ -1,0 +1,1 @@
+"""Commands of `mdf`, one module per command."""

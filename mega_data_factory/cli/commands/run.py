@@ -1,0 +1,138 @@
+"""`mdf run`: hand a pipeline to the executor, show progress, report what came of it."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, redirect_stdout
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from mega_data_factory.cli.advice import advice
+from mega_data_factory.cli.commands.runs import stored_report
+from mega_data_factory.cli.display.console import stderr, stdout
+from mega_data_factory.cli.display.progress import ProgressView, progress_line
+from mega_data_factory.cli.display.run_table import print_report
+from mega_data_factory.cli.display.summary import RunReport
+from mega_data_factory.cli.failures import (
+    INTERRUPTED,
+    RUN_FAILED,
+    SUCCESS,
+    TERMINATED,
+    as_json_error,
+    exit_code,
+    print_json,
+    tell,
+)
+from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.config.pipeline import PipelineConfig
+from mega_data_factory.framework.executor import Executor, Progress
+from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.framework.worker.without_pandas import keep_pandas_out
+from mega_data_factory.redaction import without_credentials
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as a scheduler sends it before it takes the machine away: the run ends as with Ctrl-C."""
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    def terminate(*_: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def run(
+    config: Path, overrides: Sequence[str], *, run_id: str | None, resume: str | None, quiet: bool, as_json: bool
+) -> int:
+    """Run a pipeline, or go on with a run of it.
+
+    JSON: the keys of `RunReport.as_json`, or `progress` where metrics are off; for a run that failed, `error`
+    (`slug`, `message`, `hint`) as well.
+
+    Returns:
+        The exit code; 1 also for a run whose books do not balance.
+
+    Raises:
+        MdfError: the run could not be started, or cannot be resumed.
+    """
+    keep_pandas_out()
+    executor = Executor(PipelineConfig.from_yaml(config, overrides, with_components=True), run_id=run_id, resume=resume)
+    failure: MdfError | None = None
+    interrupted: int | None = None
+    progress = Progress()
+    # Ray prints remarks of its own on stdout, which with --json belongs to the one document.
+    aside = redirect_stdout(sys.stderr) if as_json else nullcontext()
+    with ProgressView(quiet=quiet, lines_to_stderr=as_json) as view, aside, _terminated_like_interrupted():
+        try:
+            with closing(executor.execute()) as steps:
+                for progress in steps:
+                    view.show(progress)
+        except KeyboardInterrupt as signalled:
+            interrupted = TERMINATED if isinstance(signalled, Terminated) else INTERRUPTED
+        except MdfError as error:
+            failure = error
+    report = _earlier_report(executor) if executor.had_completed else _report(executor)
+    settings = executor.plan.executor.metrics
+    if report and settings.write_on_completion and (as_json or not quiet):
+        report = replace(report, findings=advice(MetricsReader(settings.output_path), executor.run_id))
+    page = _written_report(executor) if report else None
+    if report and page is not None:
+        report = replace(report, paths={**report.paths, "report": page})
+    if as_json:
+        answer = report.as_json() if report else {"progress": asdict(progress)}
+        print_json(answer | ({"error": as_json_error(failure)} if failure else {}))
+    elif failure and not progress.records_read:
+        pass  # a run that failed before it began has a reason, which comes next, and no table worth a screen
+    elif report and not quiet:
+        print_report(report, stdout())
+    elif not quiet and not failure and not executor.had_completed:
+        stdout().print(f"metrics are off, so there is no table: {progress_line(progress)}")
+    if (failure or interrupted) and executor.books.batches and executor.resumable:
+        given = " ".join(["--config", shlex.quote(str(config)), *(f"--set {shlex.quote(text)}" for text in overrides)])
+        command = without_credentials(f"mdf run {given} --resume {executor.run_id}")
+        stderr().print(f"to resume: {command}", markup=False, soft_wrap=True)
+    if failure:
+        tell(failure, as_json=False)
+        return exit_code(failure)
+    if interrupted is not None:
+        return interrupted
+    return RUN_FAILED if report and report.balanced is False else SUCCESS
+
+
+def _written_report(executor: Executor) -> str | None:
+    """Where the HTML report of the run was written, if it was wanted and could be."""
+    metrics = executor.plan.executor.metrics
+    if not (metrics.generate_report and metrics.write_on_completion):
+        return None
+    from mega_data_factory.cli.commands.report import report_beside
+
+    written = report_beside(metrics.output_path, executor.run_id)
+    return written.path if written else None
+
+
+def _earlier_report(executor: Executor) -> RunReport | None:
+    """Return the report of a run that had completed before it was resumed; None where its metrics are off."""
+    metrics = executor.plan.executor.metrics
+    if not (metrics.enabled and metrics.write_on_completion):
+        return None
+    reader = MetricsReader(metrics.output_path)
+    return stored_report(reader, reader.levels(executor.run_id))
+
+
+def _report(executor: Executor) -> RunReport | None:
+    collector = executor.metrics_collector
+    run = collector.get_run_metrics()
+    if run is None:
+        return None
+    operators = collector.get_operator_metrics()
+    differences = executor.books.differences(operators, finished=run.status == "completed")
+    return RunReport.of(executor.plan, run, collector.get_stage_metrics(), operators, differences)

@@ -1,0 +1,142 @@
+"""`mdf runs` and `mdf metrics`: look at the metrics of runs, and look after the folder that they are in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mega_data_factory.cli.options import DEFAULT, DryRun, Json, Metrics
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+runs_app = typer.Typer(help="List runs and show one, from their metrics.", no_args_is_help=True, context_settings=_HELP)
+metrics_app = typer.Typer(
+    help="Query the metrics with SQL, and keep their folder small.", no_args_is_help=True, context_settings=_HELP
+)
+
+
+@runs_app.command("list")
+def _list(
+    metrics: Metrics = DEFAULT,
+    pipeline: Annotated[
+        str | None, typer.Option(help="Only runs of this pipeline; * and ? stand for any letters.", metavar="NAME")
+    ] = None,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only runs of this status: completed, failed, interrupted, aborted or running; may be repeated.",
+            metavar="STATUS",
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Only runs that started since then: an age (30m, 12h, 7d, 2w) or a time in UTC (2026-11-22).",
+            metavar="AGE|TIME",
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many runs; 0 for all of them.", metavar="N")] = 20,
+    as_json: Json = False,
+) -> int:
+    """List runs, the newest first."""
+    from mega_data_factory.cli.commands.runs import Wanted, list_runs
+
+    wanted = Wanted.of(pipeline=pipeline, statuses=status or (), since=since)
+    return list_runs(metrics, wanted, limit=limit, as_json=as_json)
+
+
+@runs_app.command("show")
+def _show(
+    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    metrics: Metrics = DEFAULT,
+    as_json: Json = False,
+) -> int:
+    """Show a run on three levels: operators, stages, and the run with its books."""
+    from mega_data_factory.cli.commands.runs import show_run
+
+    return show_run(metrics, run, as_json=as_json)
+
+
+@metrics_app.command("sql")
+def _sql(
+    query: Annotated[
+        str,
+        typer.Argument(help="A query over the views runs, stages, operators, samples, nodes.", metavar='"SELECT …"'),
+    ],
+    metrics: Metrics = DEFAULT,
+    as_json: Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV on stdout, with a line of names.")] = False,
+) -> int:
+    """Ask the metrics of all runs in SQL, which DuckDB answers; queries only read.
+
+    Percentiles over any grouping: FROM latency_percentiles('operators', operator_name) gives p50, p95 and p99 of
+    seconds per record for every operator. Its first argument is what stands behind FROM, as text, also with WHERE; its
+    second an expression, or a struct of several: {operator: operator_name, week: date_trunc('week', timestamp)}.
+    """
+    from mega_data_factory.cli.commands.sql import sql
+
+    return sql(metrics, query, as_json=as_json, as_csv=as_csv)
+
+
+@metrics_app.command("schema")
+def _schema(
+    table: Annotated[
+        str | None, typer.Argument(help="Only this one: runs, stages, operators, samples or nodes.", metavar="TABLE")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Show the columns of the metrics tables, and what each means."""
+    from mega_data_factory.cli.commands.schema import schema
+
+    return schema(table, as_json=as_json)
+
+
+@metrics_app.command("compact")
+def _compact(
+    metrics: Metrics = DEFAULT,
+    min_age: Annotated[
+        str, typer.Option(help="Leave runs alone that were heard of since (30m, 12h, 7d).", metavar="AGE")
+    ] = "1h",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> int:
+    """Fold the small files of runs that are over into larger ones; whoever reads meanwhile notices nothing."""
+    from mega_data_factory.cli.commands.upkeep import compact_store
+
+    return compact_store(metrics, min_age, dry_run=dry_run, as_json=as_json)
+
+
+@metrics_app.command("prune")
+def _prune(
+    context: typer.Context,
+    metrics: Metrics = DEFAULT,
+    max_age: Annotated[
+        str | None, typer.Option(help="Keep runs that are no older (12h, 30d, 26w).", metavar="AGE")
+    ] = None,
+    max_runs: Annotated[int | None, typer.Option(min=0, help="Keep the newest so many runs.", metavar="N")] = None,
+    max_bytes: Annotated[
+        str | None, typer.Option(help="Keep the newest runs whose files fit in so much (500MB, 2GB).", metavar="SIZE")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="Take the limits, and the folder where --metrics is absent, from executor.metrics of a pipeline.",
+            metavar="FILE",
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> int:
+    """Remove the metrics of old runs; never of one that goes on, never a file that is not ours."""
+    from mega_data_factory.cli.commands.upkeep import from_config, limits, prune_store
+
+    keep = limits(max_age, max_runs, max_bytes)
+    if config is not None:
+        folder, keep = from_config(config, keep)
+        given = context.get_parameter_source("metrics")
+        metrics = metrics if given is not None and given.name == "COMMANDLINE" else folder
+    return prune_store(metrics, keep, dry_run=dry_run, as_json=as_json)

@@ -1,0 +1,1 @@
+"""MLflow: parameters, metrics, history and the report of a run."""

@@ -1,0 +1,1 @@
+"""OpenTelemetry over OTLP/HTTP: metrics and traces of a run."""

@@ -1,0 +1,60 @@
+"""Gather output of batches into files of a target size."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from mega_data_factory.framework.batch import StagedBatch
+from mega_data_factory.framework.contracts import OutputFile
+
+
+@dataclass
+class Gatherer:
+    """Gathers staged batches until a file of the target size is full, or the oldest has waited long enough.
+
+    How large a file becomes is learnt from the files before it: bytes on disk for every byte in memory.
+
+    Attributes:
+        target_bytes: size that a file should have; 0 makes a file of every batch.
+        max_seconds: most seconds that a batch waits.
+        clock: monotonic seconds.
+    """
+
+    target_bytes: float
+    max_seconds: float = math.inf
+    clock: Callable[[], float] = time.monotonic
+    _waiting: list[StagedBatch] = field(default_factory=list)
+    _bytes: int = 0
+    _oldest: float = math.inf
+    _written_memory: int = 0
+    _written_disk: int = 0
+
+    def add(self, staged: StagedBatch) -> list[StagedBatch] | None:
+        """Take a batch; the batches of a full file, once there is one."""
+        if not self._waiting:
+            self._oldest = self.clock()
+        self._waiting.append(staged)
+        self._bytes += staged.bytes
+        return self.flush() if self._bytes * self._ratio >= self.target_bytes else None
+
+    def overdue(self) -> list[StagedBatch] | None:
+        """The batches that wait, where the oldest has waited for `max_seconds`."""
+        return self.flush() if self._waiting and self.clock() - self._oldest >= self.max_seconds else None
+
+    def flush(self) -> list[StagedBatch] | None:
+        """The batches that wait, if any, as the last file."""
+        group, self._waiting, self._bytes = self._waiting, [], 0
+        return sorted(group, key=lambda staged: staged.batch.id) or None
+
+    def learn(self, group: Iterable[StagedBatch], file: OutputFile | None) -> None:
+        """Remember how large the file of a group became."""
+        if file is not None:
+            self._written_memory += sum(staged.bytes for staged in group)
+            self._written_disk += file.bytes
+
+    @property
+    def _ratio(self) -> float:
+        return self._written_disk / self._written_memory if self._written_memory else 1.0

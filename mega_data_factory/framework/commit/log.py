@@ -1,0 +1,258 @@
+"""What is committed, on disk beside the output: the point that a run goes on from, whatever ended it.
+
+```
+{output}/_commits/{run_id}/plan.json                    what the run does, as digests, and how often it was resumed
+{output}/_commits/{run_id}/{file}.{session}.jsonl       the batches of one output file: a commit record on each line
+{output}/_commits/{run_id}/lock                         held while the driver or one of its writers lives
+```
+
+Whoever writes an output file writes its entry next, whole or not at all. A file without an entry is not committed, and
+is removed when the run goes on. When the run has completed, `plan.json` says so before anything is removed, and is
+removed last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from mega_data_factory import storage
+from mega_data_factory.errors import InputError
+from mega_data_factory.framework.batch import CommitRecord
+from mega_data_factory.framework.commit.earlier_output import PENDING
+from mega_data_factory.framework.contracts import OutputFile
+from mega_data_factory.redaction.loggers import logger
+
+COMMITS = "_commits"
+"""Folder of all commit logs, below the output folder."""
+
+_PLAN = "plan.json"
+_ENTRY = ".jsonl"
+
+log = logger("mega_data_factory")
+
+
+@dataclass(frozen=True)
+class LoggedPlan:
+    """What a run has to do, as far as another process must know it to go on.
+
+    Attributes:
+        started: when the run started, naive UTC, ISO 8601.
+        fingerprint: digest of every setting that decides what a batch is and what becomes of it, by dotted key.
+        session: 0 while the run has never been resumed; one more each time.
+        replaces: names of the output that the run replaces when it is complete, see `EarlierOutput`.
+        completed: whether the run has completed, so that nothing but the removal of its log is left to do.
+    """
+
+    started: str
+    fingerprint: Mapping[str, str]
+    session: int = 0
+    replaces: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    completed: bool = False
+
+
+@dataclass(frozen=True)
+class CommittedGroup:
+    """The batches of one output file.
+
+    Attributes:
+        name: of the file, without folder and ending; files of excluded records have the same.
+        session: which driver's.
+        records: a commit record for each batch.
+    """
+
+    name: str
+    session: int
+    records: tuple[CommitRecord, ...]
+
+
+@dataclass(frozen=True)
+class CommitLog:
+    """The commit log of one run.
+
+    Attributes:
+        path: its folder.
+    """
+
+    path: str
+
+    @classmethod
+    def of(cls, output_path: str, run_id: str) -> CommitLog:
+        """The log of a run that writes below `output_path`."""
+        return cls(storage.join(output_path, COMMITS, run_id))
+
+    def start(self, plan: LoggedPlan) -> None:
+        """Note what the run does, before its first commit or when it goes on.
+
+        Raises:
+            OutputError: the output cannot be written.
+        """
+        with storage.atomic_output(storage.join(self.path, _PLAN)) as sink:
+            sink.write(json.dumps(asdict(plan), indent=1).encode())
+
+    def plan(self) -> LoggedPlan | None:
+        """What the run does; None when there is no such log, or a damaged one."""
+        try:
+            return LoggedPlan(**json.loads(storage.read_bytes(storage.join(self.path, _PLAN))))
+        except InputError as error:
+            _only_if_absent(error)
+            return None
+        except (ValueError, TypeError):  # no JSON, or of another version
+            return None
+
+    def append(self, name: str, session: int, records: Sequence[CommitRecord]) -> None:
+        """Commit the batches of a file. The same call again changes nothing.
+
+        Raises:
+            OutputError: the output cannot be written.
+        """
+        lines = (json.dumps(_slim(record).to_json(), separators=(",", ":")) for record in records)
+        with storage.atomic_output(storage.join(self.path, f"{name}.{session}{_ENTRY}")) as sink:
+            sink.write("".join(f"{line}\n" for line in lines).encode())
+
+    def names(self, session: int) -> set[str]:
+        """The names of all files that this session has committed."""
+        return {name for name, of, _ in self._entries() if of == session}
+
+    def groups(self) -> Iterator[CommittedGroup]:
+        """Every committed group, each batch once.
+
+        A driver that was taken for dead may have committed batches that a later one had done again: then the later
+        one's count. An entry that cannot be read, or whose output file is gone, is as good as none: its batches are
+        done again.
+        """
+        seen: set[str] = set()
+        for name, session, file in sorted(self._entries(), key=lambda entry: (-entry[1], entry[0])):
+            path = storage.join(self.path, file)
+            group = _read(path, name, session, self._folders)
+            if group is None:
+                log.warning("%s cannot be counted on; its batches are done again", path)
+            elif seen.isdisjoint(ids := {record.batch.id for record in group.records}):
+                seen |= ids
+                yield group
+                continue
+            storage.remove(path)
+
+    @property
+    def _folders(self) -> tuple[str, str]:
+        """Where output files are now, wherever the output folder was when they were committed: it may have moved."""
+        output = _parent(_parent(self.path))
+        return output, storage.join(output, PENDING, self.path.rpartition("/")[2])
+
+    def _entries(self) -> Iterator[tuple[str, int, str]]:
+        """Name, session and file name of every entry."""
+        for file in storage.list_dir(self.path):
+            name, _, session = file.removesuffix(_ENTRY).rpartition(".")
+            if file.endswith(_ENTRY) and not file.startswith(".") and session.isdigit():
+                yield name, int(session), file
+
+    def complete(self) -> None:
+        """Note that the run has completed, before anything that a resumed run needs is removed.
+
+        Raises:
+            OutputError: the output cannot be written.
+        """
+        plan = self.plan()
+        if plan is not None and not plan.completed:
+            self.start(replace(plan, completed=True))
+
+    def remove(self) -> None:
+        """Remove the log of a completed run: the note that it has completed goes last.
+
+        Raises:
+            OutputError: it may not be removed.
+        """
+        storage.remove_all(storage.join(self.path, name) for name in storage.list_dir(self.path) if name != _PLAN)
+        storage.remove(storage.join(self.path, _PLAN))
+        remove_if_empty(self.path)
+        remove_if_empty(_parent(self.path))
+
+
+@dataclass
+class Done:
+    """What is committed of one split.
+
+    Attributes:
+        source: digest of the split, so that a source that has changed is noticed.
+        batches: numbers of the committed batches.
+        records: records in them.
+        expected: how many batches the split has; None while its last one is not committed.
+    """
+
+    source: str
+    batches: set[int] = field(default_factory=set)
+    records: int = 0
+    expected: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether every batch of the split is committed."""
+        return len(self.batches) == self.expected
+
+
+def done_by_split(records: Sequence[CommitRecord]) -> dict[int, Done]:
+    """What commit records say of each split."""
+    splits: dict[int, Done] = {}
+    for record in records:
+        batch = record.batch
+        done = splits.setdefault(batch.split, Done(batch.source))
+        done.batches.add(batch.number)
+        done.records += batch.records
+        if batch.split_end is not None:
+            done.expected = batch.split_end.batches
+    return splits
+
+
+def remove_if_empty(folder: str) -> None:
+    """Remove a local folder that holds nothing; on an object store there are no such folders."""
+    if storage.is_local(folder):
+        with contextlib.suppress(OSError):  # something is in it, or it is gone
+            storage.local_path(folder).rmdir()
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _slim(record: CommitRecord) -> CommitRecord:
+    """Without the contents of records that the sinks hold already; samples of rejected ones are written at the end."""
+    exclusions = tuple(e if e.kind == "rejected" else replace(e, content="") for e in record.batch.exclusions)
+    return replace(record, batch=replace(record.batch, exclusions=exclusions))
+
+
+def _read(path: str, name: str, session: int, folders: Sequence[str]) -> CommittedGroup | None:
+    """Read an entry; None where it is damaged, or an output file of it is in none of the folders as it was written."""
+    try:
+        lines: list[dict[str, Any]] = [json.loads(line) for line in storage.read_bytes(path).splitlines()]
+        records = tuple(CommitRecord.from_json(values) for values in lines)
+    except InputError as error:
+        _only_if_absent(error)
+        return None
+    except (ValueError, KeyError, TypeError):  # torn by a crash of the machine
+        return None
+    places = {file: _found(file, folders) for file in {record.output_file for record in records} if file is not None}
+    if not records or None in places.values():
+        return None
+    moved = (replace(record, output_file=places.get(record.output_file)) for record in records)  # type: ignore[arg-type]
+    return CommittedGroup(name, session, tuple(moved))
+
+
+def _found(file: OutputFile, folders: Sequence[str]) -> OutputFile | None:
+    """Return the file where it is now; None where it is in none of the folders with the size that it had."""
+    for folder in folders:
+        path = storage.join(folder, file.path.rpartition("/")[2])
+        try:
+            if storage.size(path) == file.bytes:
+                return replace(file, path=path)
+        except InputError as error:
+            _only_if_absent(error)
+    return None
+
+
+def _only_if_absent(error: InputError) -> None:
+    """Go on where a file is not there; a store that does not answer must not be taken for an empty one."""
+    if not isinstance(error.__cause__, FileNotFoundError):
+        raise error

@@ -1,0 +1,271 @@
+"""The configuration of a pipeline: YAML, checked once at the door, frozen from then on.
+
+Every key has a default and a sentence. An unknown key is an error that names the nearest known one.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
+
+from mega_data_factory.errors import ConfigError
+from mega_data_factory.framework.config.condition import Condition
+from mega_data_factory.framework.config.metrics import MetricsConfig as MetricsConfig
+from mega_data_factory.framework.config.mistakes import Place
+from mega_data_factory.framework.config.section import Count, Section, TimeLimit
+from mega_data_factory.framework.config.source import ConfigSource, explain
+from mega_data_factory.framework.registry import component_mistakes
+
+
+class LoaderConfig(Section):
+    """Where records come from."""
+
+    type: str
+    """A loader of the box (`mdf operators`) or your own `module:Class`."""
+    params: dict[str, Any] = Field(default={})
+    """Parameters of the loader."""
+    num_workers: Count = 1
+    """How many workers read at the same time."""
+
+
+class OperatorConfig(Section):
+    """One step of a stage."""
+
+    name: str
+    """An operator of the box in snake case (`text_length_filter`) or your own `module:Class`."""
+    params: dict[str, Any] = Field(default={})
+    """Parameters of the operator."""
+    when: str | None = None
+    """Which records the operator is given, as an SQL expression over columns (`language = 'en'`); others pass it."""
+    record_timeout: TimeLimit | None = None
+    """Seconds that one record may take in this operator; when absent, `executor.record_timeout`; 0 for no limit."""
+    enabled: bool = True
+    """Set to false to leave the operator out without deleting its lines."""
+
+    @field_validator("when")
+    @classmethod
+    def _parse_condition(cls, value: str | None) -> str | None:
+        if value is not None:
+            Condition(value)
+        return value
+
+
+class ResourcesConfig(Section):
+    """What one worker of the stage reserves."""
+
+    cpu: Annotated[float, Field(ge=0)] | None = None
+    """CPU cores, fractions allowed; when absent, an equal share of what there is, at most 1."""
+    gpu: Annotated[float, Field(ge=0)] = 0.0
+    """GPUs, fractions allowed."""
+    memory: Annotated[int, Field(ge=0)] = 0
+    """Bytes, or a text such as `2GB` or `512MiB`."""
+    custom: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
+    """Custom resources of the Ray cluster by name."""
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _parse_memory(cls, value: Any) -> Any:
+        return parse_bytes(value) if isinstance(value, str) else value
+
+
+class WorkerConfig(Section):
+    """The worker pool of a stage: a fixed size, or a range within which it grows and shrinks."""
+
+    num_replicas: Count | None = None
+    """A fixed number of workers (default 1)."""
+    min_replicas: Count | None = None
+    """The smallest size of an elastic pool."""
+    max_replicas: Count | None = None
+    """The largest size of an elastic pool."""
+    resources: ResourcesConfig = ResourcesConfig()
+    """What one worker reserves."""
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> WorkerConfig:
+        if self.num_replicas is not None and (self.min_replicas is not None or self.max_replicas is not None):
+            raise ValueError("give either num_replicas or min_replicas and max_replicas, not both")
+        if self.min_workers > self.max_workers:
+            raise ValueError(f"min_replicas {self.min_workers} is more than max_replicas {self.max_workers}")
+        return self
+
+    @property
+    def min_workers(self) -> int:
+        """The smallest size of the pool."""
+        return self.num_replicas or self.min_replicas or 1
+
+    @property
+    def max_workers(self) -> int:
+        """The largest size of the pool."""
+        return self.num_replicas or self.max_replicas or self.min_workers
+
+
+class StageConfig(Section):
+    """Operators that run one after another in the same worker."""
+
+    name: str
+    """Name of the stage, distinct in the pipeline."""
+    operators: Annotated[list[OperatorConfig], Field(min_length=1)]
+    """The operators, in order."""
+    worker: WorkerConfig = WorkerConfig()
+    """The worker pool of the stage."""
+
+
+class WriterConfig(Section):
+    """Where records go."""
+
+    type: str
+    """A writer of the box or your own `module:Class`."""
+    params: dict[str, Any] = Field(default={})
+    """Parameters of the writer: `output_path`, `target_file_mb`, `max_file_seconds`, `if_exists` and its own."""
+
+
+class RejectedSamplesConfig(Section):
+    """A few rejected records of every operator and reason, kept to look at."""
+
+    enabled: bool = False
+    """Whether to keep samples; the counts by reason are always kept."""
+    output_path: str = "./rejected"
+    """Folder or URI that the samples are written to."""
+    samples_per_reason: Count = 10
+    """How many to keep for every operator and reason: a uniform sample, the same whatever is retried."""
+
+
+class ExecutorConfig(Section):
+    """How the pipeline is run."""
+
+    engine: Literal["local", "ray"] = "local"
+    """`local`: worker processes on this machine; `ray`: Ray Data on a cluster."""
+    ray_address: str | None = None
+    """Address of a running Ray cluster; when absent, one is started in this process."""
+    batch_size: Count = 1000
+    """Records that travel together."""
+    max_samples: Count | None = None
+    """Read at most so many records, the first of the source."""
+    max_in_flight: Count | None = None
+    """Batches between loader and writer at any time; when absent, twice the number of workers."""
+    on_error: Literal["fail", "skip"] = "skip"
+    """What a record does that makes an operator raise: stop the run, or go to the error sink."""
+    max_errors: Annotated[float, Field(ge=0)] | None = None
+    """Stop the run when more records than this raised: a count, or a share of the records read (0.01)."""
+    max_attempts: Count = 3
+    """How often a batch may kill its worker before its poison records are found and dead-lettered."""
+    record_timeout: TimeLimit = 60.0
+    """Seconds that one record may take in an operator before it is set aside as an error; 0 for no limit."""
+    dedup_num_buckets: Count = 2
+    """Shards that hold the state of deduplicators."""
+    errors_path: str | None = None
+    """Folder for records that raised; when absent, `_errors` in the output folder."""
+    dead_letter_path: str | None = None
+    """Folder for records that killed their worker; when absent, `_dead_letter` in the output folder."""
+    rejected_samples: RejectedSamplesConfig = RejectedSamplesConfig()
+    """Samples of rejected records."""
+    metrics: MetricsConfig = MetricsConfig()
+    """Metrics of the run."""
+
+    @field_validator("max_errors")
+    @classmethod
+    def _count_or_share(cls, value: float | None) -> float | None:
+        if value is not None and value > 1 and not value.is_integer():
+            raise ValueError("a count of records is a whole number, a share is below 1")
+        return value
+
+
+class PipelineConfig(Section):
+    """A whole pipeline."""
+
+    name: str = "pipeline"
+    """Name of the pipeline; its runs are compared under it. The file's name when absent."""
+    data_loader: LoaderConfig
+    """Where records come from."""
+    stages: Annotated[list[StageConfig], Field(min_length=1)]
+    """What is done with them."""
+    data_writer: WriterConfig
+    """Where they go."""
+    executor: ExecutorConfig = ExecutorConfig()
+    """How the pipeline is run."""
+
+    _source: ConfigSource | None = PrivateAttr(default=None)
+
+    @classmethod
+    def from_yaml(
+        cls, path: str | Path, overrides: Sequence[str] = (), *, with_components: bool = False
+    ) -> PipelineConfig:
+        """Read and check a YAML file.
+
+        Args:
+            path: the file.
+            overrides: `key=value` with a dotted key, as `mdf run --set` takes them.
+            with_components: when the form is wrong, name the mistakes in loader, operators and writer as well, which
+                `make_plan` finds otherwise.
+
+        Raises:
+            ConfigError: the file cannot be read, or does not hold a valid pipeline; names file, line and key.
+        """
+        source = ConfigSource.read(Path(path))
+        return cls._checked(source, overrides, default_name=Path(path).stem, with_components=with_components)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], overrides: Sequence[str] = ()) -> PipelineConfig:
+        """Check a configuration made in Python; `${ENV}` values are filled in as in a file.
+
+        Raises:
+            ConfigError: it is not a valid pipeline.
+        """
+        return cls._checked(ConfigSource.of(values), overrides, default_name="pipeline")
+
+    @classmethod
+    def _checked(
+        cls, source: ConfigSource, overrides: Sequence[str], default_name: str, *, with_components: bool = False
+    ) -> PipelineConfig:
+        source = source.overridden(overrides)
+        values = {"name": default_name, **source.expanded()}
+        try:
+            config = cls.model_validate(values)
+        except ValidationError as error:
+            more = component_mistakes(values, source) if with_components else []
+            raise explain(error, source, cls, more) from None
+        config._source = source
+        return config
+
+    def as_written(self) -> dict[str, Any]:
+        """The configuration as it was written, environment variables not filled in: safe to store with a run."""
+        return self.model_dump(mode="json") if self._source is None else copy.deepcopy(self._source.values)
+
+    def place(self, *key: str | int) -> Place:
+        """Return where a key of this configuration stands, for messages."""
+        return Place(key, self._source)
+
+
+_UNITS = {"": 1, "B": 1}
+_UNITS |= {f"{p}B": 1000**n for n, p in enumerate("KMGT", 1)} | {p: 1000**n for n, p in enumerate("KMGT", 1)}
+_UNITS |= {f"{p}IB": 1024**n for n, p in enumerate("KMGT", 1)}
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes of a text such as `512MiB`, `2 GB` or `1000000`.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    stripped = text.strip().upper()
+    number = stripped.rstrip("KMGTIB ")
+    unit = stripped[len(number) :].strip()
+    try:
+        return int(float(number) * _UNITS[unit])
+    except (ValueError, KeyError, OverflowError):
+        raise ValueError(f"{text!r} is no size; write bytes or a text such as 512MiB or 2GB") from None
+
+
+def check_config(config: PipelineConfig | Mapping[str, Any] | str | Path) -> PipelineConfig:
+    """A checked configuration from whatever the caller has: a model, a mapping or the path of a YAML file."""
+    if isinstance(config, PipelineConfig):
+        return config
+    if isinstance(config, Mapping):
+        return PipelineConfig.from_dict(config)
+    if isinstance(config, (str, Path)):
+        return PipelineConfig.from_yaml(config)
+    raise ConfigError(f"a configuration is a mapping or the path of a YAML file, not {type(config).__name__}")

@@ -1,0 +1,1 @@
+"""Bookkeeping of the driver process: totals, progress, checks of the books, resuming."""

@@ -1,0 +1,119 @@
+"""How far a run is, and whether its errors have become too many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mega_data_factory.framework.batch import Exclusion
+
+
+@dataclass(frozen=True)
+class StageLoad:
+    """What a stage has on its hands.
+
+    Attributes:
+        workers: workers that it has now.
+        backlog: batches that wait for it or that its workers hold.
+    """
+
+    workers: int
+    backlog: int
+
+
+@dataclass(frozen=True)
+class StageProgress:
+    """How far a stage is, by the batches that have passed the last stage.
+
+    Attributes:
+        name: of the stage.
+        input_records: records offered to its first operator.
+        output_records: records that its last operator passed on.
+        rejected: records that its filters rejected.
+        errors: records that raised in it.
+        workers: workers that it has now.
+        backlog: batches that wait for it or that its workers hold; None where the engine does not know.
+    """
+
+    name: str
+    input_records: int = 0
+    output_records: int = 0
+    rejected: int = 0
+    errors: int = 0
+    workers: int = 0
+    backlog: int | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is; yielded by `Executor.execute`.
+
+    Attributes:
+        records_read: records that have passed all stages or left on the way.
+        records_passed: of these, records that are still in and wait for the writer, or are written.
+        records_written: records in finished files.
+        batches_committed: batches in the books.
+        records_rejected: records rejected by filters.
+        record_errors: records that raised, the loader's included.
+        dead_lettered: records set aside because they killed their worker.
+        elapsed: seconds since the start.
+        share: how much of the source has passed all stages, 0 to 1; None while that cannot be told.
+        share_unit: what that is a share of: `records`, `bytes` or `splits` of the source.
+        stages: how far every stage is, in plan order; empty where metrics are off.
+        reasons: records rejected so far, by reason; goes on counting.
+        last_error: the record that raised last; None where none has.
+    """
+
+    records_read: int = 0
+    records_passed: int = 0
+    records_written: int = 0
+    batches_committed: int = 0
+    records_rejected: int = 0
+    record_errors: int = 0
+    dead_lettered: int = 0
+    elapsed: float = 0.0
+    share: float | None = None
+    share_unit: str = "records"
+    stages: tuple[StageProgress, ...] = ()
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    last_error: Exclusion | None = None
+
+    @property
+    def records_waiting(self) -> int:
+        """Records that have passed all stages and are in no finished file yet."""
+        return max(0, self.records_passed - self.records_written)
+
+
+def _share(
+    settled: int, total: int, settled_records: int, open_splits: Mapping[int, int], weights: Sequence[int] | None
+) -> float | None:
+    """Return how much of the source is done; an open split counts by the usual number of records of its weight.
+
+    Args:
+        settled: weight of the splits that are done.
+        total: weight of all splits.
+        settled_records: records of the splits that are done.
+        open_splits: records so far of every other split that was begun.
+        weights: of each split; None where all weigh 1.
+    """
+    if not settled:
+        return None
+    done = float(settled)
+    for split, records in open_splits.items():
+        weight = 1 if weights is None else weights[split]
+        usual = max(1.0, settled_records * weight / settled)
+        done += weight * min(1.0, records / usual)
+    return min(1.0, done / total)
+
+
+@dataclass(frozen=True)
+class SourceShare:
+    """How much of the source has passed all stages.
+
+    Attributes:
+        value: 0 to 1.
+        unit: what it is a share of: `records`, `bytes` or `splits`.
+    """
+
+    value: float
+    unit: str

@@ -1,0 +1,316 @@
+"""The metrics of a run while it goes on: fed with what is committed, written live, closed with the books."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from mega_data_factory.clock import utc_now
+from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.batch import Batch, StagedBatch
+from mega_data_factory.framework.driver.books import Books
+from mega_data_factory.framework.driver.progress import SourceShare
+from mega_data_factory.framework.metrics import (
+    IntervalSampler,
+    MetricsCollector,
+    MetricsFlusher,
+    MetricsWriter,
+    NodeBuffer,
+    OperatorMetrics,
+)
+from mega_data_factory.framework.metrics.live.export_threads import Exports
+from mega_data_factory.framework.metrics.live.exporting import ExportHealth, ExportSnapshot, Flight
+from mega_data_factory.framework.metrics.models import unbalanced_records
+from mega_data_factory.framework.metrics.tracking.tracker import BatchEntry, RunTotals
+from mega_data_factory.framework.metrics.upkeep.retention import prune
+from mega_data_factory.framework.plan import Plan
+from mega_data_factory.framework.worker.reading import SourceSize
+from mega_data_factory.redaction import redacted, without_credentials
+from mega_data_factory.redaction.loggers import logger
+
+_log = logger("mega_data_factory")
+
+
+class Recorder:
+    """Records one run.
+
+    Args:
+        plan: what runs.
+        collector: takes the metrics.
+        books: the account of the run.
+        version: of this package.
+
+    Attributes:
+        finished: whether the run has come to its end, so that everything planned must be in the books.
+        failure: why the metrics of the end could not be written; None when they were.
+        nodes: takes samples of the nodes under the run; None when they are not wanted.
+        source: what is known of the size of the source.
+        backlogs: batches that wait for each stage or that its workers hold, as far as the engine knows.
+    """
+
+    def __init__(self, plan: Plan, collector: MetricsCollector, books: Books, version: str) -> None:
+        self.finished = False
+        self.failure: MdfError | None = None
+        self.nodes: NodeBuffer | None = None
+        self.backlogs: Mapping[str, int] = {}
+        self.source = SourceSize()
+        self._share: SourceShare | None = None
+        self._passed: dict[str, StagedBatch] = {}  # in no file yet, by id of the batch
+        self._passed_input = self._passed_output = 0
+        self._began: datetime | None = None
+        self._begins: dict[tuple[str, str], datetime] = {}
+        self._seconds = 0.0
+        self._pending: str | None = None
+        self._plan = plan
+        self._settings = plan.executor.metrics
+        self._collector = collector
+        self._books = books
+        self._version = version
+        self._totals: RunTotals | None = None
+        self._flusher: MetricsFlusher | None = None
+        self._samples: IntervalSampler | None = None
+        if self._settings.enabled and self._settings.write_on_completion:
+            self._samples = IntervalSampler(collector.run_id, self._settings.flush_interval)
+            writer = MetricsWriter(self._settings.output_path, replace=True)  # its earlier lives wrote it
+            interval = self._settings.flush_interval
+            if self._settings.node_interval:
+                self.nodes = NodeBuffer(collector.run_id, self._settings.node_interval)
+            self._flusher = MetricsFlusher(collector, self._samples, writer, self.nodes, interval=interval)
+        exporters = {name: component.build() for name, component in plan.exporters.items()}
+        self._exports = Exports(exporters, self._snapshot_to_export)
+
+    def holds_back(self, folder: str) -> None:
+        """Say that data files wait in a folder until the run is complete: it is where they are, if it does not."""
+        self._pending = without_credentials(folder)
+        self._note_paths()
+
+    def continues(self, began: datetime, seconds: float) -> None:
+        """Say that the run is continued, before `recording` is entered.
+
+        Args:
+            began: when it was started first, naive UTC.
+            seconds: how long it has been at work.
+        """
+        self._began, self._seconds = began, seconds
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Time the run and write its metrics, at once, as it goes on, and in the end, however it ends.
+
+        Batches that were committed before it is entered (of a run that is continued) are part of the first write.
+        """
+        try:
+            with self._collector.track_run(self._began, self._seconds) as totals:
+                self._collector.name_stages(stage.name for stage in self._plan.stages)  # their operators measure them
+                self._introduce(totals)
+                if self._flusher is not None:
+                    self._flusher.start()
+                self._exports.start()
+                try:
+                    yield
+                finally:
+                    _log.info("Collecting metrics from workers...")
+                    self._close_books(totals)
+        finally:
+            self._exports.end()  # they take the metrics of the end while these are written
+            if self._flusher is not None:
+                self._finish(self._flusher)
+                self._retain()
+            self._exports.finish()
+
+    def note_startup(self, seconds: float) -> None:
+        """Take how long it took until all workers were ready; of a resumed run, the last time."""
+        if self._totals is not None:
+            self._totals.set(startup_seconds=seconds)
+
+    def note_passed(self, staged: StagedBatch, share: SourceShare | None = None) -> None:
+        """Take the metrics of a batch that has passed all stages: they are kept apart until it is committed.
+
+        Args:
+            staged: the batch.
+            share: how much of the source has passed all stages with it, where that is known.
+        """
+        self._share = share
+        self._passed[staged.batch.id] = staged
+        self._passed_input += staged.batch.records
+        self._passed_output += staged.records
+        self._collector.enter_batch(BatchEntry((), self._uncommitted(), passed=staged.batch.metrics))
+
+    def commit(self, batch: Batch) -> None:
+        """Take the metrics of a committed batch."""
+        settled: Sequence[OperatorMetrics] = ()
+        if staged := self._passed.pop(batch.id, None):
+            self._passed_input -= staged.batch.records
+            self._passed_output -= staged.records
+            settled = staged.batch.metrics
+        self._collector.enter_batch(BatchEntry(batch.metrics, self._booked(), settled=settled))
+        self._note_begins(batch.metrics)
+        if self._samples is not None:
+            self._samples.add(batch.metrics)
+
+    def _note_begins(self, rows: Sequence[OperatorMetrics]) -> None:
+        """Keep when the first batch of every operator began.
+
+        The rows of a batch are stamped when its stage is done with it, so an operator began its own and all later
+        operators' busy time before that.
+        """
+        busy: dict[str, float] = {}
+        for row in reversed(rows):
+            busy[row.stage_name] = busy.get(row.stage_name, 0.0) + row.total_time
+            place, begin = (row.stage_name, row.operator_name), row.timestamp - timedelta(seconds=busy[row.stage_name])
+            if begin < self._begins.get(place, datetime.max):
+                self._begins[place] = begin
+
+    def write(self) -> None:
+        """Write the three levels as they are now.
+
+        Raises:
+            MdfError: they cannot be written.
+        """
+        _log.info("Writing metrics to Parquet...")
+        if (snapshot := self._collector.snapshot()) is not None:
+            writer = MetricsWriter(self._settings.output_path, replace=True)
+            writer.write_all(snapshot.run, snapshot.stages, snapshot.operators)
+        _log.info("Metrics written to: %s", self._settings.output_path)
+
+    def _finish(self, flusher: MetricsFlusher) -> None:
+        """Write the metrics of the end. Where that fails the run is what it was: its output is there."""
+        _log.info("Writing metrics to Parquet...")
+        self.failure = flusher.finish()
+        if self._totals is not None:
+            self._totals.set(flush_failures=flusher.failures)  # for who asks the executor: the stored row has it
+        if self.failure is None:
+            _log.info("Metrics written to: %s", self._settings.output_path)
+        else:
+            _log.error("%s; what is there shows an earlier state of this run", self.failure)
+
+    def _retain(self) -> None:
+        """Remove the runs that `metrics.retention` leaves no room for. Where that fails, the next run does it."""
+        limits = self._settings.retention.limits()
+        if not limits.limits:
+            return
+        try:
+            pruned = prune(self._settings.output_path, limits)
+        except MdfError as error:
+            _log.warning("metrics.retention could not be applied: %s", error)
+            return
+        if pruned.runs:
+            _log.info("Removed the metrics of %d runs: metrics.retention", len(pruned.runs))
+
+    # ── the run's row ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _introduce(self, totals: RunTotals) -> None:
+        """Say what is known before the first batch."""
+        self._totals = totals
+        totals.set(
+            pipeline=self._plan.config.name,
+            engine=self._plan.executor.engine,
+            mdf_version=self._version,
+            config=redacted(self._plan.config.as_written(), (*self._settings.redact, "headers")),
+            flush_interval=self._settings.flush_interval,
+            hostname=platform.node(),
+            pid=os.getpid(),
+        )
+        self._note_paths()
+        self._enter_totals()
+
+    def _note_paths(self) -> None:
+        """Say where everything is: the output in its folder, or as long as the run is not complete where it waits."""
+        if self._totals is not None:
+            paths = {name: without_credentials(path) for name, path in self._plan.paths().items()}
+            if self._pending is not None and not self.finished:
+                paths["output"] = self._pending
+            self._totals.set(paths=paths)
+
+    def _enter_totals(self) -> None:
+        self._collector.enter_batch(BatchEntry((), self._booked()))
+
+    def _booked(self) -> dict[str, Any]:
+        """Return what is in the books. Threads that write metrics must not read the books themselves: they change."""
+        books = self._books
+        self._collector.exporting_seconds = self._exports.seconds
+        return {
+            "total_input_records": books.read,
+            "total_output_records": books.written,
+            "planned_records": self._planned(),
+            "committed_records": books.written,
+            "processed_records": books.processed,
+            "dead_lettered_records": books.dead_lettered,
+            "loader_errors": books.loader_errors,
+            "writer_errors": books.writer_errors,
+            "batches": books.batches,
+            "retried_batches": books.retried_batches,
+            "output_files": len(books.output_files),
+            "output_bytes": books.output_bytes,
+            "loader_seconds": books.loader_seconds,
+            "writer_seconds": books.writer_seconds,
+            "export_failures": self._exports.failures,
+            **self._uncommitted(),
+        }
+
+    def _planned(self) -> int | None:
+        """Return the records that the source tells of; at the end of the run those that it gave."""
+        known = self.source.records
+        if self.finished or known is None:
+            return self._books.planned if self.finished else None
+        return max(known, self._books.planned)
+
+    def _uncommitted(self) -> dict[str, Any]:
+        return {
+            "source_share": self._share.value if self._share else None,
+            "source_unit": self._share.unit if self._share else None,
+            "uncommitted_input_records": self._passed_input,
+            "uncommitted_output_records": self._passed_output,
+        }
+
+    def _close_books(self, totals: RunTotals) -> None:
+        self._note_idle_operators()
+        self._note_paths()
+        self._enter_totals()
+        books = self._books
+        operators = self._collector.get_operator_metrics()
+        differences = books.differences(operators, finished=self.finished)
+        totals.set(
+            balanced=not differences if self.finished or differences else None,
+            unbalanced_records=unbalanced_records(operators, books.processed, books.left_stages),
+        )
+        for difference in differences:
+            _log.warning("the books do not balance: %s", difference)
+
+    def _note_idle_operators(self) -> None:
+        """Give every operator that no batch has reached a row of zeros: nothing came in is a finding, not a gap."""
+        for row in self._idle_operators(self._collector.get_operator_metrics()):
+            self._collector.add_operator_metrics(row)
+
+    def _idle_operators(self, rows: Sequence[OperatorMetrics]) -> Iterator[OperatorMetrics]:
+        """A row of zeros for every operator of the plan that has no row."""
+        seen = {(row.stage_name, row.operator_name) for row in rows}
+        for stage in self._plan.stages:
+            for operator in stage.operators:
+                if (stage.name, operator.name) not in seen:
+                    yield OperatorMetrics(
+                        run_id=self._collector.run_id,
+                        stage_name=stage.name,
+                        operator_name=operator.name,
+                        worker_id=f"{stage.name}-0",
+                        stage_index=stage.index,
+                        operator_index=operator.index,
+                    )
+
+    def _snapshot_to_export(self, health: Sequence[ExportHealth]) -> ExportSnapshot:
+        """The run as it is now, for exporters: counters that will grow are there from the start."""
+        snapshot = self._collector.snapshot()
+        assert snapshot is not None, "exporters work while a run is tracked, and after"
+        run, operators = snapshot.run, [*snapshot.operators, *self._idle_operators(snapshot.operators)]
+        run.heartbeat = utc_now()
+        run.flush_failures = 0 if self._flusher is None else self._flusher.failures
+        nodes = self.nodes.newest() if self.nodes else ()
+        flight = Flight(run.uncommitted_input_records or 0, self.backlogs)
+        path = None if self._flusher is None else self._settings.output_path
+        return ExportSnapshot(
+            run, snapshot.stages, operators, nodes, health, flight, dict(self._begins), metrics_path=path
+        )

@@ -1,0 +1,85 @@
+"""What an engine is told about a run, and what it tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mega_data_factory import storage
+from mega_data_factory.framework.batch import CommitRecord, StagedBatch
+from mega_data_factory.framework.commit.output import OutputFolder
+from mega_data_factory.framework.driver.progress import StageLoad
+from mega_data_factory.framework.metrics import NodeBuffer
+from mega_data_factory.framework.worker.reading import ReadTask
+from mega_data_factory.framework.worker.stage import StageSettings
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What an engine needs to know beside the plan.
+
+    Attributes:
+        stage: settings that every stage gets.
+        output: where the run writes.
+        lock: the open file of the run's lock, which processes hold that write its files; None where there is none.
+        nodes: takes samples of the nodes that the engine uses; None when they are not wanted.
+    """
+
+    stage: StageSettings
+    output: OutputFolder
+    lock: int | None = None
+    nodes: NodeBuffer | None = None
+
+    def folders(self, spool: Path) -> list[Path]:
+        """Where work of the run lies on a node: the folder for tables in between, and the output where it is local."""
+        return [spool, *([storage.local_path(self.output.path)] if storage.is_local(self.output.path) else [])]
+
+
+@dataclass(frozen=True)
+class SplitsListed:
+    """The loader has listed its last split."""
+
+
+@dataclass(frozen=True)
+class WorkersReady:
+    """All workers that the pools start with are set up.
+
+    Attributes:
+        seconds: from the start of the first worker's process; batches may have moved between those that were ready.
+    """
+
+    seconds: float
+
+
+Event = StagedBatch | CommitRecord | SplitsListed | WorkersReady
+
+
+class Engine(Protocol):
+    """Moves batches: nothing else. Both engines run the same stages and give the same events."""
+
+    def run(self, splits: Iterator[ReadTask]) -> Generator[Event, None, None]:
+        """Move every batch that is wanted of the splits through the stages and the writer.
+
+        Yields:
+            `StagedBatch` when a batch has passed the last stage, `CommitRecord` when it is committed, `SplitsListed`
+            once, and `WorkersReady` once where the engine starts workers itself. Ends when everything is committed;
+            closing the iterator ends all workers.
+
+        Raises:
+            MdfError: what ended the run.
+        """
+        ...
+
+    def loads(self) -> Mapping[str, StageLoad]:
+        """What every stage has on its hands, by name; without the stages of which the engine does not know."""
+        ...
+
+    def salvage(self) -> Iterator[CommitRecord]:
+        """After `run` was closed or has raised: commit what had passed the last stage."""
+        ...
+
+    def close(self) -> None:
+        """Give back everything the engine holds; the last call."""
+        ...

@@ -1,0 +1,1 @@
+"""Engine on worker processes of this machine."""

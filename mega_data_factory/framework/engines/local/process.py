@@ -1,0 +1,124 @@
+"""A worker process of the local engine: started, spoken to, and known to be dead when it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from mega_data_factory.framework.engines.local.main_guard import IN_WORKER
+from mega_data_factory.framework.worker import time_limit
+
+_MODULE = "mega_data_factory.framework.engines.local.worker"
+_THREAD_POOLS = (
+    "POLARS_MAX_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
+
+_LOOK_AFTER = 1.0
+"""Seconds of silence after which it is checked whether the worker still lives."""
+
+
+class WorkerProcess:
+    """A child process that runs `worker` and speaks JSON over a socket pair.
+
+    It is a fresh interpreter, not a fork: thread pools of Arrow and polars do not survive a fork, and the caller's
+    `__main__` is not run again. It ends by itself when this process ends, however that happens.
+
+    Args:
+        job: what the worker is: the first message it gets.
+        cpu: cores it may use; sets the size of thread pools.
+        holds: an open file that it holds as long as it lives: the lock of the run.
+    """
+
+    def __init__(self, job: Mapping[str, Any], cpu: float = 1.0, holds: int | None = None) -> None:
+        ours, theirs = socket.socketpair()
+        lifeline_read, lifeline_write = os.pipe()
+        environment = {name: str(max(1, int(cpu))) for name in _THREAD_POOLS}
+        environment[IN_WORKER] = "1"
+        environment["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", _MODULE, str(theirs.fileno()), str(lifeline_read)],
+                pass_fds=(theirs.fileno(), lifeline_read, *([] if holds is None else [holds])),
+                stdin=subprocess.DEVNULL,
+                stdout=sys.__stderr__.fileno() if sys.__stderr__ else subprocess.DEVNULL,
+                env=os.environ | environment,
+                start_new_session=True,  # Ctrl-C belongs to the driver, which decides what becomes of its workers
+            )
+        finally:
+            theirs.close()
+            os.close(lifeline_read)
+        self._lifeline = lifeline_write
+        self.connection: Connection = Connection(ours.detach())
+        self.send(job)
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message; a worker that is dead already does not hear it, and is found dead by `receive`."""
+        try:
+            self.connection.send_bytes(json.dumps(message).encode())
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+    def receive(self) -> dict[str, Any] | None:
+        """The next message, waiting for it; None when the worker is dead."""
+        try:
+            while not self.connection.poll(_LOOK_AFTER):
+                if self.is_gone():
+                    return None
+            message: dict[str, Any] = json.loads(self.connection.recv_bytes())
+        except (EOFError, OSError):  # nothing more comes, or half a message: it was killed while it sent one
+            return None
+        return message
+
+    def is_gone(self) -> bool:
+        """Whether the worker has ended without a last word: what it has forked may keep its connection open."""
+        return self._process.poll() is not None and not self.connection.poll(0)
+
+    def epitaph(self) -> str:
+        """How a dead worker ended, in words."""
+        code = self._process.wait()
+        if code < 0:
+            return f"worker killed by {signal.Signals(-code).name}"
+        return f"worker exited with code {code}"
+
+    def timed_out(self) -> bool:
+        """Return whether a dead worker ended since a record took too long."""
+        return self._process.wait() == -time_limit.SIGNAL
+
+    def stop(self, patience: float = 5.0) -> None:
+        """Let the worker close its operators and end; kill it when it takes longer than `patience` seconds."""
+        self.send({"stop": True})
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self.discard()
+
+    def kill(self) -> None:
+        """End the worker at once."""
+        self._process.kill()
+        self.discard()
+
+    def discard(self) -> None:
+        """Give back what belongs to a worker that has ended or is about to."""
+        self._process.wait()
+        self.connection.close()
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1

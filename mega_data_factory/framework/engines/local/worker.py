@@ -1,0 +1,49 @@
+"""A worker process of the local engine; started by `process.WorkerProcess`, not by hand.
+
+It imports what its role needs and no more: a deduplication shard starts in a sixth of the CPU of the other workers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from multiprocessing.connection import Connection
+
+
+def work(connection: Connection) -> None:
+    """Take the job, then do it until told to stop."""
+    job = json.loads(connection.recv_bytes())
+    if job["role"] == "claims":
+        from mega_data_factory.framework.engines.local.claim_server import serve
+
+        connection.send_bytes(json.dumps({"ready": True}).encode())
+        serve(job["address"], job["log"])
+    else:
+        from mega_data_factory.framework.engines.local.roles import run_role
+
+        run_role(job, connection)
+
+
+def _end_with_driver(lifeline: int) -> None:
+    """End this process when the driver's end of the pipe closes, which it does even when the driver is killed."""
+
+    def watch() -> None:
+        os.read(lifeline, 1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> None:
+    """Entry point: the file descriptors of the connection and of the lifeline are the arguments."""
+    _end_with_driver(int(sys.argv[2]))
+    try:
+        work(Connection(int(sys.argv[1])))
+    except (EOFError, ConnectionError):
+        return  # the driver is gone, and nobody is left to answer
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Text of records that are set aside and of their errors."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+from mega_data_factory.redaction import without_credentials
+
+
+def describe(error: BaseException) -> str:
+    """Return `ValueError: message` on one line, without credentials."""
+    text = without_credentials(" ".join(str(error).split()))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def record_json(row: pa.Table, max_chars: int | None = None) -> str:
+    """One record as JSON text; bytes as Latin-1 text, long texts cut to `max_chars` with an ellipsis."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, bytes):
+            value = value.decode("latin-1")
+        if isinstance(value, str) and max_chars is not None and len(value) > max_chars:
+            return value[:max_chars] + "…"
+        return value
+
+    record = {name: plain(_value(row.column(name)[0])) for name in row.column_names}
+    return json.dumps(record, default=str, ensure_ascii=False)
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError) as error:  # a date that Arrow can hold and Python cannot
+        return f"{scalar.type} that Python cannot show: {error}"

@@ -1,0 +1,1 @@
+"""Metrics of a run in progress: flushed, sampled and exported at intervals."""

@@ -1,0 +1,109 @@
+"""Hand the metrics of a run to other systems while it goes on: one protocol, and a thread for each exporter.
+
+What an exporter does to itself (fail, hang, refuse) it does to nobody else: not to the run, not to another exporter.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.redaction.loggers import logger
+
+if TYPE_CHECKING:
+    from mega_data_factory.framework.metrics.nodes import NodeMetrics
+
+_log = logger("mega_data_factory.metrics")
+
+
+@dataclass(frozen=True)
+class ExportHealth:
+    """How one exporter fares.
+
+    Attributes:
+        exporter: its name.
+        failures: exports that failed so far.
+        last_success: when one last succeeded, naive UTC; None before the first.
+    """
+
+    exporter: str
+    failures: int = 0
+    last_success: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Flight:
+    """What a run has on its way and not yet in its books.
+
+    Attributes:
+        records: records that have passed all stages, or were rejected on the way, and are not in a finished file yet.
+        backlogs: batches that wait for a stage or that its workers hold, by stage; empty where that is not known.
+    """
+
+    records: int = 0
+    backlogs: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ExportSnapshot:
+    """A run at one moment; every exporter gets the same. Nobody changes it, nor the rows in it.
+
+    Attributes:
+        run: the run; `heartbeat` is the moment.
+        stages: the stages, in plan order.
+        operators: a row for each operator and worker, with its histogram; also operators that no batch has reached.
+        nodes: the newest row of every node; empty where nodes are not measured.
+        exports: how the exporters fare.
+        flight: what is on its way.
+        begins: start of the first committed batch of every operator, by `(stage, operator)`, naive UTC.
+        metrics_path: folder or URI that the metrics of the run are written to; None where they are not written.
+    """
+
+    run: RunMetrics
+    stages: Sequence[StageMetrics]
+    operators: Sequence[OperatorMetrics]
+    nodes: Sequence[NodeMetrics] = ()
+    exports: Sequence[ExportHealth] = ()
+    flight: Flight = field(default_factory=Flight)
+    begins: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    metrics_path: str | None = None
+
+    @cached_property
+    def merged_operators(self) -> tuple[OperatorMetrics, ...]:
+        """A row for each operator over all its workers, in plan order."""
+        groups: dict[tuple[int, int, str, str], list[OperatorMetrics]] = {}
+        for row in self.operators:
+            place = row.stage_index, row.operator_index, row.stage_name, row.operator_name
+            groups.setdefault(place, []).append(row)
+        return tuple(OperatorMetrics.merged(groups[place]) for place in sorted(groups))
+
+
+class Exporter(ABC):
+    """Takes the metrics of one run to one other system.
+
+    The constructor's parameters are what a configuration gives; it must neither open nor connect, for a configuration
+    is checked by calling it. All methods are called on one thread, which belongs to this exporter alone.
+
+    Attributes:
+        interval: seconds from one export to the next.
+        patience: seconds that the end of a run waits at most for `close`.
+    """
+
+    interval: float = 5.0
+    patience: float = 5.0
+
+    @abstractmethod
+    def export(self, snapshot: ExportSnapshot) -> None:
+        """Take the metrics as they are now. Whatever is raised is a failure: reported, counted, tried again later."""
+
+    @abstractmethod
+    def close(self, snapshot: ExportSnapshot) -> None:
+        """Take the metrics of the end, and give back what is held.
+
+        Called once after the run has ended; again where it raised and there is time left.
+        """

@@ -1,0 +1,173 @@
+"""Write the metrics of a run while it goes on, on a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import pyarrow as pa
+
+from mega_data_factory.clock import utc_now
+from mega_data_factory.errors import MdfError, MetricsError
+from mega_data_factory.framework.metrics.collector import MetricsCollector, Snapshot
+from mega_data_factory.framework.metrics.live.intervals import IntervalSampler
+from mega_data_factory.framework.metrics.nodes import NodeBuffer
+from mega_data_factory.framework.metrics.store.segments import SegmentLog
+from mega_data_factory.framework.metrics.writer import MetricsWriter
+from mega_data_factory.redaction import in_words, without_credentials
+from mega_data_factory.redaction.loggers import logger
+
+_log = logger("mega_data_factory.metrics")
+
+_LAST_ATTEMPTS = 5
+_FIRST_PAUSE = 0.2
+"""Seconds between the first two attempts at the last write; each later pause is twice as long."""
+
+_LONGEST_PAUSE = 15.0
+"""Seconds between two attempts while a run goes on and its store fails, where the interval is not longer itself."""
+
+
+class MetricsFlusher:
+    """Writes a run at once, then every `interval` seconds, and once more when it has ended.
+
+    Each time the new samples, and those of the nodes, are written as a segment, and the tables of operators, stages and
+    run are written over, the run last: what its row says, the others say too. When the run is killed the files of the
+    last time stay.
+
+    A store that is slow or fails holds nothing up: the next attempt comes later, with all that was to be written.
+
+    Args:
+        collector: the metrics of the run.
+        samples: the samples of the run; nobody else takes from it.
+        writer: writes the files.
+        nodes: samples of the nodes under the run; nobody else takes from it.
+        interval: seconds from one flush to the next.
+        patience: seconds that `finish` waits at most.
+        now: the time of day, naive UTC.
+
+    Attributes:
+        failures: flushes that failed.
+    """
+
+    def __init__(
+        self,
+        collector: MetricsCollector,
+        samples: IntervalSampler,
+        writer: MetricsWriter,
+        nodes: NodeBuffer | None = None,
+        *,
+        interval: float,
+        patience: float = 30.0,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.failures = 0
+        self._collector = collector
+        self._samples = samples
+        self._nodes = nodes
+        self._writer = writer
+        self._interval = interval
+        self._patience = patience
+        self._now = now
+        self._sample_log: SegmentLog | None = None
+        self._node_log: SegmentLog | None = None
+        self._written: tuple[datetime, Snapshot] | None = None
+        self._streak = 0
+        self._loading_seconds = 0.0
+        self._error: Exception | None = None
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._go, name=f"metrics-of-{collector.run_id}", daemon=True)
+
+    def start(self) -> None:
+        """Begin. What the run did before it was started anew is in the collector and the samples by now."""
+        self._thread.start()
+
+    def finish(self) -> MdfError | None:
+        """Write for the last time, after the run has ended; the thread has ended then, or is given up.
+
+        Returns:
+            What went wrong, when the metrics of the end could not be written.
+        """
+        self._ending.set()
+        if self._thread.ident is not None:  # a run that failed before it began has written nothing
+            self._thread.join(self._patience)
+        where = without_credentials(str(self._writer.output_path))
+        if self._thread.is_alive():
+            return MetricsError(f"the metrics could not be written to {where} within {self._patience:g} s")
+        if self._error is None:
+            return None
+        hint = self._error.hint if isinstance(self._error, MdfError) else None
+        return MetricsError(f"the metrics could not be written to {where}: {in_words(self._error)}", hint=hint)
+
+    def _go(self) -> None:
+        pa.array([None])  # Arrow loads pandas with its first conversion: that is start-up, not the cost of measuring
+        self._loading_seconds = time.thread_time()
+        while not self._ending.is_set():
+            started = time.monotonic()
+            self._attempt(self._flush)
+            self._ending.wait(max(0.0, started + self._pause() - time.monotonic()))
+        for attempt in range(_LAST_ATTEMPTS):
+            if attempt:
+                time.sleep(_FIRST_PAUSE * 2 ** (attempt - 1))
+            if self._attempt(self._flush_last):
+                break
+
+    def _pause(self) -> float:
+        """Seconds to the next flush; after failures twice as long each time."""
+        return min(self._interval * 2.0**self._streak, max(self._interval, _LONGEST_PAUSE))
+
+    def _attempt(self, flush: Callable[[], None]) -> bool:
+        try:
+            flush()
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the store, the run goes on
+            self.failures += 1
+            self._error = error
+            if not self._streak:
+                _log.warning("the metrics cannot be written now, it is tried again: %s", in_words(error))
+            self._streak = min(self._streak + 1, 16)
+            return False
+        if self._streak:
+            _log.info("the metrics are written again")
+        self._streak = 0
+        self._error = None
+        return True
+
+    def _flush(self) -> None:
+        sampling = 0.0 if self._nodes is None else self._nodes.seconds
+        self._collector.writing_seconds = time.thread_time() - self._loading_seconds + sampling
+        snapshot = self._collector.snapshot()
+        if snapshot is None:
+            return
+        if self._sample_log is None:
+            self._writer.check_owner(self._collector.run_id)
+            self._sample_log = self._writer.sample_log(self._collector.run_id)
+        self._sample_log.append(self._samples.take())
+        self._write_nodes()
+        self._write(snapshot)
+
+    def _write_nodes(self) -> None:
+        if self._nodes is None:
+            return
+        if self._node_log is None:
+            self._node_log = self._writer.node_log(self._collector.run_id)
+        self._node_log.append(self._nodes.take())
+
+    def _write(self, snapshot: Snapshot) -> None:
+        run, last, now = snapshot.run, self._written, self._now()
+        run.heartbeat = now
+        run.flush_failures = self.failures
+        if last is not None and (last[1].stages, last[1].operators) == (snapshot.stages, snapshot.operators):
+            moment = last[0]
+            self._writer.write_snapshot(run, moment)
+        else:
+            moment = now
+            self._writer.write_snapshot(run, moment, snapshot.stages, snapshot.operators)
+        self._written = moment, snapshot
+
+    def _flush_last(self) -> None:
+        """The files of the end first, then the fold: a fold that fails leaves a run that is whole all the same."""
+        self._flush()
+        for log in (self._sample_log, self._node_log):
+            if log is not None:
+                log.finish()

@@ -1,0 +1,1 @@
+"""Rows of metrics, and the values they are made of."""

@@ -1,0 +1,80 @@
+"""What the fields of a row are made of: moments, rates, and values that are derived until somebody gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar, overload
+
+T = TypeVar("T")
+
+
+class Derived(Generic[T]):
+    """A field whose value follows from the others; one given in the constructor, or set later, is kept instead.
+
+    Use it as the field's default. None stands for "derive it". The computation runs on every reading, so a row that
+    is only counted and merged never pays for its percentiles. What was given is in the row's attribute `_given`.
+
+    Args:
+        compute: takes the row, gives the value.
+    """
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self._compute = compute
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, row: None, owner: type) -> None: ...
+
+    @overload
+    def __get__(self, row: object, owner: type) -> T: ...
+
+    def __get__(self, row: object | None, owner: type) -> T | None:
+        if row is None:
+            return None  # what `dataclass` takes as the default
+        given = self._given(row)
+        return self._compute(row) if given is None else given
+
+    def _given(self, row: Any) -> T | None:
+        given: Mapping[str, Any] | None = row._given
+        return given.get(self._name) if given else None
+
+    def __set__(self, row: Any, value: T | None) -> None:
+        # Replaced, never changed: copies of a row share it.
+        given: Mapping[str, Any] | None = getattr(row, "_given", None)
+        if value is not None:
+            row._given = {**(given or {}), self._name: value}
+        elif given is None or self._name in given:
+            row._given = {name: other for name, other in given.items() if name != self._name} if given else None
+
+
+def percent(part: int, whole: int) -> float | None:
+    """`part` of `whole` in percent; None when there is no whole."""
+    return 100.0 * part / whole if whole else None
+
+
+def per_second(count: int, seconds: float) -> float | None:
+    """`count` per second; None when there was nothing to count or no time was measured."""
+    return count / seconds if count and seconds > 0 else None
+
+
+def least(a: float | None, b: float | None) -> float | None:
+    """The lesser one; None stands for "no value yet"."""
+    return b if a is None else a if b is None else min(a, b)
+
+
+def most(a: float | None, b: float | None) -> float | None:
+    """The greater one; None stands for "no value yet"."""
+    return b if a is None else a if b is None else max(a, b)
+
+
+def add_numbers(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Numbers add; of other values (text, truth values, lists) the later wins."""
+    for name, value in more.items():
+        before = into.get(name)
+        into[name] = before + value if _is_number(before) and _is_number(value) else value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,209 @@
+"""How an operator row is kept: in slots, for a run has thousands of rows, and a kilobyte is what each may take."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import chain
+from operator import add, attrgetter
+from typing import Any, Generic, Self, TypeAlias, TypeVar, overload
+
+from mega_data_factory.framework.metrics.rows.fields import Derived, add_numbers
+from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
+
+T = TypeVar("T")
+
+Pairs: TypeAlias = tuple[Any, ...]
+"""A small dict as a tuple: key, value, key, value. It takes less than half, and copies may share it."""
+
+
+class Measured(Derived[T]):
+    """A derived field that is also state: it is measured where somebody measures, and kept in the slot `_name`."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._slot = f"_{name}"
+
+    def _given(self, row: Any) -> T | None:
+        given: T | None = getattr(row, self._slot)
+        return given
+
+    def __set__(self, row: object, value: T | None) -> None:
+        setattr(row, self._slot, value)
+
+
+class Packed(Generic[T]):
+    """A field that holds a small dict, kept as `Pairs` in the slot `_name`.
+
+    Reading makes a dict, which is the reader's own: to change the field, set it.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._slot = f"_{name}"
+
+    @overload
+    def __get__(self, row: None, owner: type) -> None: ...
+
+    @overload
+    def __get__(self, row: object, owner: type) -> dict[str, T]: ...
+
+    def __get__(self, row: object | None, owner: type) -> dict[str, T] | None:
+        return None if row is None else unpacked(getattr(row, self._slot))
+
+    def __set__(self, row: object, value: Mapping[str, T] | None) -> None:
+        setattr(row, self._slot, packed(value) if value else ())
+
+
+def packed(values: Mapping[str, Any]) -> Pairs:
+    """A dict as pairs."""
+    return tuple(chain.from_iterable(values.items()))
+
+
+def unpacked(pairs: Pairs) -> dict[str, Any]:
+    """Pairs as a dict."""
+    return dict(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def with_numbers(pairs: Pairs, more: Mapping[str, Any]) -> Pairs:
+    """The pairs with a dict added to them, as `add_numbers` does."""
+    if not pairs:
+        return packed(more)
+    values = unpacked(pairs)
+    add_numbers(values, more)
+    return packed(values)
+
+
+def with_counts(pairs: Pairs, more: Pairs) -> Pairs:
+    """Pairs of counts with others added to them."""
+    if pairs[::2] == more[::2]:  # as nearly always: the reasons of one operator
+        counts = list(pairs)
+        counts[1::2] = map(add, pairs[1::2], more[1::2])
+        return tuple(counts)
+    return with_numbers(pairs, unpacked(more)) if pairs else more
+
+
+class OperatorState:
+    """The storage of `OperatorMetrics`, below its fields.
+
+    Attributes:
+        _given: derived values that were given, and uncommitted numbers, both of which are rare; None without any.
+        _rejected_records, _min_latency, _max_latency: None until measured or given.
+    """
+
+    __slots__ = (
+        "_custom_metrics",
+        "_given",
+        "_max_latency",
+        "_min_latency",
+        "_rejected_reasons",
+        "_rejected_records",
+        "batches",
+        "error_count",
+        "input_bytes",
+        "input_records",
+        "latency_histogram",
+        "operator_index",
+        "operator_name",
+        "output_records",
+        "run_id",
+        "stage_index",
+        "stage_name",
+        "timestamp",
+        "total_time",
+        "unmatched_records",
+        "worker_id",
+    )
+    _custom_metrics: Pairs
+    _given: Mapping[str, Any] | None
+    _max_latency: float | None
+    _min_latency: float | None
+    _rejected_reasons: Pairs
+    _rejected_records: int | None
+    batches: int
+    error_count: int
+    input_bytes: int
+    input_records: int
+    latency_histogram: LatencyHistogram
+    operator_index: int
+    operator_name: str
+    output_records: int
+    run_id: str
+    stage_index: int
+    stage_name: str
+    timestamp: datetime
+    total_time: float
+    unmatched_records: int
+    worker_id: str
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What a row is of: (run, stage, operator, worker)."""
+        return self.run_id, self.stage_name, self.operator_name, self.worker_id
+
+    def _take_over(self, other: OperatorState) -> None:
+        """Become a copy of another row that shares nothing with it that can change."""
+        self.run_id = other.run_id
+        self.stage_name = other.stage_name
+        self.operator_name = other.operator_name
+        self.worker_id = other.worker_id
+        self.timestamp = other.timestamp
+        self.input_records = other.input_records
+        self.input_bytes = other.input_bytes
+        self.output_records = other.output_records
+        self.total_time = other.total_time
+        self.error_count = other.error_count
+        self.unmatched_records = other.unmatched_records
+        self.stage_index = other.stage_index
+        self.operator_index = other.operator_index
+        self.batches = other.batches
+        self.latency_histogram = other.latency_histogram.copy()
+        self._given = other._given
+        self._rejected_records = other._rejected_records
+        self._min_latency = other._min_latency
+        self._max_latency = other._max_latency
+        self._custom_metrics = other._custom_metrics
+        self._rejected_reasons = other._rejected_reasons
+
+    def to_wire(self) -> dict[str, Any]:
+        """The state in few bytes, JSON-able (as far as the custom metrics are), for travelling inside a batch."""
+        wire: dict[str, Any] = {"k": self.key, "t": self.timestamp.isoformat(), "s": self.total_time}
+        wire["c"] = _counts(self)
+        if self.input_bytes:
+            wire["b"] = self.input_bytes
+        if self.latency_histogram:
+            wire["h"] = self.latency_histogram.to_pairs()
+        given = {name: value for name, value in zip(_MEASURED, _measured(self), strict=True) if value is not None}
+        if given or self._given:
+            wire["g"] = {**given, **(self._given or {})}
+        if self._rejected_reasons:
+            wire["r"] = unpacked(self._rejected_reasons)
+        if self._custom_metrics:
+            wire["u"] = unpacked(self._custom_metrics)
+        if self.unmatched_records:
+            wire["n"] = self.unmatched_records
+        return wire
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
+        """The row that `to_wire` was called on."""
+        row = object.__new__(cls)
+        row.run_id, row.stage_name, row.operator_name, row.worker_id = map(sys.intern, wire["k"])  # all rows have these
+        row.timestamp = datetime.fromisoformat(wire["t"])
+        row.total_time = wire["s"]
+        row.input_records, row.output_records, row.error_count, row.batches, *place = wire["c"]
+        row.stage_index, row.operator_index = place
+        row.input_bytes = wire.get("b", 0)
+        row.latency_histogram = LatencyHistogram(dict(wire.get("h", ())))
+        given = dict(wire.get("g", ()))
+        row._min_latency, row._max_latency, row._rejected_records = (given.pop(name, None) for name in _MEASURED)
+        row._given = given or None
+        row._rejected_reasons = packed({sys.intern(name): count for name, count in wire.get("r", {}).items()})
+        row._custom_metrics = packed(wire.get("u", {}))
+        row.unmatched_records = wire.get("n", 0)
+        return row
+
+
+_COUNTS = ("input_records", "output_records", "error_count", "batches", "stage_index", "operator_index")
+_MEASURED = ("min_latency", "max_latency", "rejected_records")
+_counts = attrgetter(*_COUNTS)
+_measured = attrgetter(*(f"_{name}" for name in _MEASURED))

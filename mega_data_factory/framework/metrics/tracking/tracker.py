@@ -1,0 +1,212 @@
+"""Trackers of operators and of the run: what the `with` blocks of a collector give, to report counts and totals."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from types import TracebackType
+from typing import Any, TypeAlias
+
+from mega_data_factory.errors import did_you_mean
+from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics
+from mega_data_factory.framework.metrics.tracking.accounts import amount, check_sum, rejected_by_reason, whole
+from mega_data_factory.framework.metrics.tracking.in_process import InProcess
+
+_RUN_COLUMNS = {column.name: str(column.type) for column in fields(RunMetrics) if column.name != "run_id"}
+_WHOLE_COLUMNS = frozenset(name for name, kind in _RUN_COLUMNS.items() if kind.startswith("int"))
+_REAL_COLUMNS = frozenset(name for name, kind in _RUN_COLUMNS.items() if "float" in kind)
+
+BatchId: TypeAlias = str | int
+"""Name of a batch: the same for every attempt at it."""
+
+
+@dataclass(frozen=True)
+class BatchEntry:
+    """What one batch changes, entered on all levels at once.
+
+    Attributes:
+        rows: what its operators measured, where it is committed.
+        totals: columns of the run row, as they are with it.
+        passed: what its operators measured, where it has passed all stages and is in no file yet.
+        settled: what was entered as `passed` before and is so no more.
+    """
+
+    rows: Sequence[OperatorMetrics]
+    totals: Mapping[str, Any]
+    passed: Sequence[OperatorMetrics] = ()
+    settled: Sequence[OperatorMetrics] = ()
+
+
+class OperatorTracker(InProcess):
+    """One batch in one operator; what `MetricsCollector.track_operator` gives.
+
+    Leaving the block appends the tracker to a queue, which is all that happens in the hot path.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_clock",
+        "_custom",
+        "_errors",
+        "_input",
+        "_output",
+        "_place",
+        "_queue",
+        "_reasons",
+        "_rejected",
+        "_started",
+        "_unmatched",
+        "batch_id",
+        "key",
+        "seconds",
+    )
+
+    def __init__(
+        self,
+        key: tuple[str, str, str, str],
+        place: tuple[int, int],
+        queue: deque[Any],
+        clock: Callable[[], float],
+        batch_id: BatchId | None = None,
+    ) -> None:
+        self.key = key
+        self.batch_id = batch_id
+        self.seconds = 0.0
+        self._place = place
+        self._queue = queue
+        self._clock = clock
+        self._input: int | None = None
+        self._output = self._errors = self._unmatched = self._bytes = 0
+        self._rejected: int | None = None
+        self._reasons: Mapping[str, int] | None = None
+        self._custom: Mapping[str, Any] | None = None
+
+    def records(
+        self,
+        input: int,
+        output: int | None = None,
+        errors: int = 0,
+        *,
+        rejected: int | None = None,
+        reasons: Mapping[str, int] | None = None,
+        custom: Mapping[str, Any] | None = None,
+        unmatched: int = 0,
+        input_bytes: int = 0,
+    ) -> None:
+        """Report what became of the records; of several calls the last counts.
+
+        Counts are whole numbers, and `output + rejected + errors` is at most `input`.
+
+        Args:
+            input: records offered.
+            output: records passed on; by default all that were neither rejected nor set aside.
+            errors: records that raised and were set aside.
+            rejected: records rejected; by default the sum of `reasons`, or what is missing in the output without them.
+            reasons: records rejected, by reason.
+            custom: numbers to report; they add up over batches.
+            unmatched: of the output, records that passed untouched since they did not match a condition.
+            input_bytes: Bytes of the records offered; 0 where that is not known.
+
+        Raises:
+            ValueError: a number cannot be right; what was reported before stays.
+        """
+        input, errors = whole("input", input), whole("errors", errors)
+        if rejected is not None:
+            rejected = whole("rejected", rejected)
+        if reasons is not None:
+            reasons, rejected = rejected_by_reason(reasons, rejected)
+        if output is not None:
+            output = whole("output", output)
+        check_sum(input, output or 0, rejected or 0, errors)
+        if output is None:
+            output = input - errors - (rejected or 0)
+        if whole("unmatched", unmatched) > output:
+            raise ValueError(f"unmatched {unmatched} records are more than the output of {output}")
+        self._input = input
+        self._output = output
+        self._errors = errors
+        self._rejected = rejected
+        self._reasons = reasons
+        self._custom = custom
+        self._unmatched = unmatched
+        self._bytes = input_bytes
+
+    def __enter__(self) -> OperatorTracker:
+        self._started = self._clock()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.seconds = self._clock() - self._started
+        if isinstance(error, Exception):  # an interruption is nobody's error
+            lost = 1 if self._input is None else self._input
+            self.records(lost, 0, lost, rejected=0, custom=self._custom)
+        self._queue.append(self)
+
+    def to_row(self) -> OperatorMetrics:
+        """An empty row of the operator that was tracked."""
+        stage_index, operator_index = self._place
+        return OperatorMetrics(*self.key, stage_index=stage_index, operator_index=operator_index)
+
+    def count_into(self, row: OperatorMetrics) -> None:
+        """Add what was tracked to the row of its operator."""
+        row.observe(
+            self.seconds,
+            self._input or 0,
+            self._output,
+            self._errors,
+            rejected_records=self._rejected,
+            reasons=self._reasons,
+            custom=self._custom,
+            unmatched_records=self._unmatched,
+            input_bytes=self._bytes,
+        )
+
+
+class RunTotals(InProcess):
+    """Totals that the run knows and its operators do not; what `MetricsCollector.track_run` gives.
+
+    Any column of `RunMetrics` may be set, from any thread. Totals that are not set follow from the stages.
+
+    Attributes:
+        run_id: the run.
+        values: what was set.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.values: dict[str, Any] = {}
+        self._adding = threading.Lock()
+
+    def set(self, **values: Any) -> None:
+        """Set columns of the run row.
+
+        Raises:
+            TypeError: one is not a column of `RunMetrics`.
+            ValueError: a number is negative, not finite or not whole where it counts something.
+        """
+        self.values.update({name: _checked(name, value) for name, value in values.items()})
+
+    def add(self, **amounts: float) -> None:
+        """Add to columns of the run row, which count from 0.
+
+        Raises:
+            TypeError: one is not a column of `RunMetrics`.
+            ValueError: an amount is negative, not finite or not whole where it counts something.
+        """
+        checked = {name: _checked(name, more) for name, more in amounts.items()}
+        with self._adding:
+            self.values.update({name: self.values.get(name, 0) + more for name, more in checked.items()})
+
+
+def _checked(column: str, value: Any) -> Any:
+    if column not in _RUN_COLUMNS:
+        raise TypeError(f"{column!r} is not a column of RunMetrics; {did_you_mean(column, _RUN_COLUMNS)}")
+    if value is None:
+        return None
+    if column in _WHOLE_COLUMNS:
+        return whole(column, value)
+    return amount(column, value) if column in _REAL_COLUMNS else value

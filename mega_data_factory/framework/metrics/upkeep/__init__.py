@@ -1,0 +1,1 @@
+"""Upkeep of a metrics folder: compaction, retention."""

@@ -1,0 +1,298 @@
+"""Compact the small files of old runs into units: one larger file per table, zstd, sorted by start of the run.
+
+A unit is written whole, as pending files, that of the table `runs` last. Then, table by table, the files that it stands
+for go, unless they were written over since, and its own moves into their place. A plain glob of a table never counts a
+run twice; it misses the runs of a unit between the first removal and the move, 0.03 to 0.1 ms a file on a local disk.
+Killed at any moment, readers of this package see every run once, and the next compaction finishes the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mega_data_factory.clock import utc_now
+from mega_data_factory.framework.metrics import schema
+from mega_data_factory.framework.metrics.store.decoding import gathered, owners
+from mega_data_factory.framework.metrics.store.layout import SEGMENTED
+from mega_data_factory.framework.metrics.store.listing import list_table
+from mega_data_factory.framework.metrics.store.run_files import (
+    FileState,
+    file_sizes,
+    names_of_runs,
+    remove_segments,
+    remove_unchanged,
+    state_of,
+    states_of,
+)
+from mega_data_factory.framework.metrics.store.status import with_aborted
+from mega_data_factory.framework.metrics.store.stored_tables import StoredTables
+from mega_data_factory.framework.metrics.store.units import is_legacy, serving, sign_of_life
+from mega_data_factory.framework.metrics.upkeep.lock import upkeep_lock
+from mega_data_factory.framework.metrics.upkeep.recovery import finish_interrupted
+from mega_data_factory.framework.metrics.upkeep.set_aside import read_or_set_aside
+from mega_data_factory.framework.metrics.upkeep.shrinking import shrink_units
+from mega_data_factory.framework.metrics.upkeep.unit_files import (
+    discard_unit,
+    remove_leftovers,
+    swap,
+    unit_sizes,
+    write_unit,
+)
+from mega_data_factory.storage import Location, join
+
+UNIT_RUNS = 1000
+"""Runs in a unit at most."""
+
+UNIT_BYTES = 64 << 20
+"""Bytes of small files that go into one unit, about; it bounds the memory that compaction takes."""
+
+MIN_AGE = timedelta(hours=1)
+"""Runs that gave a sign of life since are left alone: somebody may look at them, or go on with them."""
+
+_Sources: TypeAlias = dict[str, dict[str, list[FileState]]]
+"""Small files by table and run."""
+
+_PLANNED_BY = ("run_id", "start_time", "end_time", "status", "heartbeat", "flush_interval")
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What a compaction did, or would do.
+
+    Attributes:
+        runs: runs whose own files went into units.
+        units: units written.
+        files_removed: small files that went, and files of units that are in larger ones now.
+    """
+
+    runs: int
+    units: int
+    files_removed: int
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A run that goes into a unit; `unit` is the smaller one it comes from, None when it has files of its own."""
+
+    start: datetime
+    run_id: str
+    unit: str | None = None
+    size: int = 0
+
+
+def compact(
+    path: Location,
+    *,
+    min_age: timedelta = MIN_AGE,
+    unit_runs: int = UNIT_RUNS,
+    now: Callable[[], datetime] = utc_now,
+    dry_run: bool = False,
+) -> Compaction:
+    """Compact the files of runs that are over into units, and small units into larger ones.
+
+    Any number of readers and writers may be at work. Other compactions and prunes wait (not in an object store).
+
+    Args:
+        path: the metrics folder, local or an fsspec URI.
+        min_age: leave runs alone that gave a sign of life since.
+        unit_runs: runs in a unit at most.
+        now: naive UTC.
+        dry_run: change nothing.
+
+    Raises:
+        MetricsError: a newer version of this package wrote a file.
+        OutputError: a file cannot be written or removed; readers still see everything.
+    """
+    store = StoredTables(path)
+    if dry_run:
+        fresh, merged = _plan(store, now(), min_age, unit_runs)
+        return Compaction(len(fresh), len(list(_groups(_members(fresh, merged), unit_runs))), 0)
+    with upkeep_lock(path):
+        finish_interrupted(store)
+        fresh, merged = _plan(store, now(), min_age, unit_runs)
+        removed = units = 0
+        for batch in _batches(list(_groups(_members(fresh, merged), unit_runs))):
+            written, gone = _replace(store, batch)
+            units, removed = units + written, removed + gone
+        remove_leftovers(path)
+    return Compaction(len(fresh), units, removed)
+
+
+def _plan(
+    store: StoredTables, now: datetime, min_age: timedelta, unit_runs: int
+) -> tuple[list[_Member], list[_Member]]:
+    """Return the runs with files of their own that are to be compacted, and those of units that are to be merged."""
+    fresh = store.consistently(lambda: _old_runs(store, now, min_age))
+    merged = store.consistently(lambda: _small_units(store, unit_runs))
+    if not fresh and len({member.unit for member in merged}) < 2 and not any(is_legacy(m.unit) for m in merged):
+        merged = []
+    own = {member.run_id for member in fresh}
+    return fresh, [member for member in merged if member.run_id not in own]
+
+
+def _members(fresh: Sequence[_Member], merged: Sequence[_Member]) -> list[_Member]:
+    return sorted([*fresh, *merged], key=lambda member: (member.start, member.run_id))
+
+
+def _old_runs(store: StoredTables, now: datetime, min_age: timedelta) -> list[_Member]:
+    """The runs with files of their own that are over, and were last heard of before `min_age`."""
+    paths = store.own_files("runs", list_table(store.path, "runs"))
+    runs = gathered((table for _, table in store.read_smalls("runs", paths, _PLANNED_BY)), "runs", _PLANNED_BY)
+    names = {kind: file_sizes(store.path, kind).own for kind in schema.TABLES}
+    found = []
+    for row in with_aborted(runs, now).to_pylist():
+        seen = sign_of_life(row["end_time"], row["heartbeat"], row["start_time"])
+        if row["status"] != "running" and seen <= now - min_age:
+            found.append(_Member(row["start_time"] or seen, row["run_id"]))
+    sizes = dict.fromkeys((member.run_id for member in found), 0)
+    for kind, files in names.items():
+        for run_id, own in names_of_runs(kind, sizes, files).items():
+            sizes[run_id] += sum(files[name] for name in own.all)
+    return [_Member(member.start, member.run_id, None, sizes[member.run_id]) for member in found]
+
+
+def _small_units(store: StoredTables, unit_runs: int) -> list[_Member]:
+    """The runs of units that are not half full, of those that share a run, and of those of earlier versions."""
+    units = store.units()
+    sizes = unit_sizes(store.path) if units else {}
+    served = serving(units)
+    members = []
+    for unit in units:
+        size = sizes.get(unit.name, 0)
+        small = 2 * len(unit.runs) < unit_runs and 2 * size < UNIT_BYTES
+        if small or is_legacy(unit.name) or len(served[unit.name]) < len(unit.runs):
+            share = size // len(unit.runs)
+            members += [_Member(unit.starts[run_id], run_id, unit.name, share) for run_id in served[unit.name]]
+    return members
+
+
+def _groups(members: Sequence[_Member], most: int) -> Iterator[list[_Member]]:
+    group: list[_Member] = []
+    size = 0
+    for member in members:
+        if group and (len(group) >= most or size + member.size > UNIT_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(member)
+        size += member.size
+    if group:
+        yield group
+
+
+def _batches(groups: Sequence[list[_Member]]) -> Iterator[list[list[_Member]]]:
+    """Put groups together that share a unit: it can go only when all of them are written."""
+    last = {member.unit: number for number, group in enumerate(groups) for member in group if member.unit is not None}
+    batch: list[list[_Member]] = []
+    until = 0
+    for number, group in enumerate(groups):
+        batch.append(group)
+        until = max([until, *(last[member.unit] for member in group if member.unit is not None)])
+        if number >= until:
+            yield batch
+            batch = []
+
+
+@dataclass
+class _Written:
+    """A unit that is written and not yet in its place.
+
+    Attributes:
+        name: its name.
+        sources: the files of single runs that it stands for, by table and run.
+        rows: the rows of its segmented tables.
+    """
+
+    name: str
+    sources: _Sources
+    rows: dict[str, pa.Table]
+
+
+def _replace(store: StoredTables, batch: Sequence[list[_Member]]) -> tuple[int, int]:
+    """Put units in the place of the files and smaller units that they stand for.
+
+    Returns:
+        How many units were written, and how many files went.
+    """
+    written = [unit for group in batch if (unit := _write_unchanged(store, group)) is not None]
+    kept: set[str] = set()
+
+    def remove_own(kind: str) -> int:
+        return sum(_remove_sources(store.path, kind, unit, kept) for unit in written)
+
+    old = {member.unit for group in batch for member in group if member.unit is not None}
+    removed = swap(store.path, new=[unit.name for unit in written], old=old, remove_own=remove_own)
+    if kept:  # written over at the last moment: their own files count
+        shrink_units(store, kept)
+    return len(written), removed
+
+
+def _write_unchanged(store: StoredTables, group: Sequence[_Member]) -> _Written | None:
+    """Write the unit of some runs, without those that are written over meanwhile; None when none is left."""
+    while group:
+        unit = _write_group(store, group)
+        changed = {
+            run_id
+            for runs in unit.sources.values()
+            for run_id, states in runs.items()
+            if list(states_of(state.path for state in states)) != states
+        }
+        if not changed:
+            return unit
+        discard_unit(store.path, unit.name)
+        group = [member for member in group if member.run_id not in changed]
+    return None
+
+
+def _write_group(store: StoredTables, group: Sequence[_Member]) -> _Written:
+    def attempt() -> tuple[dict[str, pa.Table], _Sources]:
+        parts = {kind: _part(store, kind, group) for kind in schema.TABLES}
+        return {kind: parts[kind][0] for kind in parts}, {kind: parts[kind][1] for kind in parts}
+
+    tables, sources = store.consistently(attempt)
+    return _Written(write_unit(store.path, tables), sources, {kind: tables[kind] for kind in SEGMENTED})
+
+
+def _remove_sources(path: Location, kind: str, unit: _Written, kept: set[str]) -> int:
+    """Remove the files of single runs in a table whose rows are in a unit; add runs whose files changed to `kept`."""
+    removed = 0
+    for run_id, states in unit.sources[kind].items():
+        if kind in SEGMENTED:
+            rows = unit.rows[kind]
+            mine = rows.filter(pc.field("run_id") == run_id) if len(states) > 1 else rows.slice(0, 0)
+            gone = remove_segments(path, kind, run_id, states, mine)
+        else:
+            gone = remove_unchanged(states)
+        if gone < len(states):
+            kept.add(run_id)
+        removed += gone
+    return removed
+
+
+def _part(store: StoredTables, kind: str, group: Sequence[_Member]) -> tuple[pa.Table, dict[str, list[FileState]]]:
+    """The rows of some runs in one table, by run in the order of the group; and the small files they come from."""
+    known = store.unit_names()
+    files = list_table(store.path, kind)
+    own = names_of_runs(kind, {member.run_id for member in group if member.unit is None}, files.own)
+    store.gaps.check(join(store.path, kind), own.values())
+    states = {run_id: [state_of(files.own[name]) for name in mine.all] for run_id, mine in own.items()}
+    tables, taken = [], set()
+    found = dict(store.read_smalls(kind, [files.own[name] for mine in own.values() for name in mine.names]))
+    for run_id, mine in own.items():
+        parts = [found.get(files.own[name]) for name in mine.names]
+        if all(table is not None and owners(table) <= {run_id} for table in parts):  # else it stays what it is
+            tables += parts
+            taken.add(run_id)
+    others = {member.run_id for member in group} - taken
+    for source in store.unit_sources(kind, files, store.units(known), taken):
+        if wanted := sorted(source.served & others):
+            table = read_or_set_aside(store, source, kind, pc.field("run_id").isin(wanted))
+            tables += [] if table is None else [table]
+    rows = gathered(tables, kind)
+    place = pc.index_in(rows["run_id"], pa.array([member.run_id for member in group], pa.string()))
+    return rows.take(pc.sort_indices(place)), {run_id: states[run_id] for run_id in sorted(taken)}

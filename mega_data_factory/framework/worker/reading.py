@@ -1,0 +1,313 @@
+"""From a loader to batches: the first `max_samples` records, cut the same way every time."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from array import array
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import xxhash
+
+from mega_data_factory.errors import InputError, ResumeError
+from mega_data_factory.framework.batch import Batch, Exclusion, SplitEnd
+from mega_data_factory.framework.commit.log import Done
+from mega_data_factory.framework.contracts import LOADER_STAGE, RECORD_ID, Loader, SkippedRecord, Split
+
+
+@dataclass(frozen=True)
+class ReadTask:
+    """A split that is to be read, or what is left of it.
+
+    Attributes:
+        index: number of the split.
+        split: what to read.
+        done: numbers of the batches that are committed already, in order.
+        last: number of the last batch that is wanted; None for all to the end.
+    """
+
+    index: int
+    split: Split
+    done: tuple[int, ...] = ()
+    last: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for messages between processes."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ReadTask:
+        """The task of which `values` were made."""
+        return cls(values["index"], Split(**values["split"]), tuple(values["done"]), values["last"])
+
+    def ends_with(self, batch: Batch) -> bool:
+        """Whether this is the last batch that reading the task gives."""
+        return batch.split_end is not None or batch.number == self.last
+
+
+class SourceSize:
+    """Size of the source, as far as its splits are listed. Any thread may read while one adds.
+
+    Attributes:
+        splits: splits listed.
+        complete: whether these are all.
+        num_bytes: bytes of each split; empty once one is listed of which that is not known.
+        total_bytes: their sum.
+    """
+
+    def __init__(self) -> None:
+        self.splits = 0
+        self.complete = False
+        self.num_bytes = array("q")
+        self.total_bytes = 0
+        self._records = self._with_records = 0
+
+    def add(self, split: Split) -> None:
+        """Add a split."""
+        if len(self.num_bytes) == self.splits and split.num_bytes is not None:
+            self.num_bytes.append(split.num_bytes)
+            self.total_bytes += split.num_bytes
+        else:
+            self.num_bytes, self.total_bytes = array("q"), 0
+        if split.num_records is not None:
+            self._records += split.num_records if split.limit is None else min(split.num_records, split.limit)
+            self._with_records += 1
+        self.splits += 1
+
+    @property
+    def records(self) -> int | None:
+        """Records of the source; None where that is not known without reading it."""
+        return self._records if self.complete and self._with_records == self.splits else None
+
+    @property
+    def unit(self) -> str:
+        """What the size is known in: `records`, `bytes` or `splits`."""
+        return "records" if self._with_records == self.splits else "bytes" if self.total_bytes else "splits"
+
+
+class SplitList:
+    """Lists the splits that are left to read.
+
+    Args:
+        loader: lists them.
+        batch_size: records of a batch.
+        max_samples: read the first so many records of the source; all, where it is None.
+        done: what is committed already, by number of the split.
+
+    Attributes:
+        size: what is known of the source so far, splits that are wholly committed included.
+    """
+
+    def __init__(
+        self, loader: Loader, batch_size: int, max_samples: int | None, done: Mapping[int, Done] | None = None
+    ) -> None:
+        self.size = SourceSize()
+        self._loader = loader
+        self._batch_size = batch_size
+        self._max_samples = max_samples
+        self._done = done or {}
+
+    def __iter__(self) -> Iterator[ReadTask]:
+        """The splits that are not wholly committed.
+
+        Raises:
+            InputError: the source cannot be listed.
+            ResumeError: the source is not what it was when the run was started.
+        """
+        for index, split in enumerate(self._planned()):
+            self.size.add(split)
+            done = self._done.get(index)
+            if done is None:
+                yield ReadTask(index, split)
+                continue
+            if done.source != split_digest(split):
+                raise _changed(f"split {index}, {dict(split.params)}, is not what it was")
+            if not done.whole:
+                yield _rest(index, split, done)
+        self.size.complete = True
+        if missing := [index for index in self._done if index >= self.count]:
+            raise _changed(f"it has {self.count} splits now, and had more than {max(missing)}")
+
+    @property
+    def count(self) -> int:
+        """Splits listed so far."""
+        return self.size.splits
+
+    def _planned(self) -> Iterator[Split]:
+        """The splits that together hold the first `max_samples` records of the source."""
+        left = self._max_samples
+        for index, split in enumerate(self._loader.splits(self._batch_size)):
+            if left is None:
+                yield split
+                continue
+            if left <= 0:
+                return
+            done = self._done.get(index)
+            # A split that is wholly committed has told how many records it has: it need not be read to count them.
+            count = min(done.records, left) if done and done.whole else self._loader.count(split, left)
+            yield replace(split, limit=left) if count >= left else split
+            left -= count
+
+
+class ListedAhead(Iterator[ReadTask]):
+    """Splits that a thread lists while the first are read, so that the size of the source is known early.
+
+    Args:
+        tasks: lists them; used by the thread alone from now on. What it raises is raised where the splits end.
+        most: splits that wait at most; listing waits then.
+    """
+
+    def __init__(self, tasks: Iterator[ReadTask], most: int = 100_000) -> None:
+        self._tasks = tasks
+        self._most = most
+        self._waiting: deque[ReadTask] = deque()
+        self._changed = threading.Condition()
+        self._ended = self._closed = False
+        self._error: BaseException | None = None
+        threading.Thread(target=self._list, name="split-listing", daemon=True).start()
+
+    def __next__(self) -> ReadTask:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._ended)
+            if self._waiting:
+                task = self._waiting.popleft()
+                self._changed.notify_all()
+                return task
+        if self._error is not None:
+            raise self._error
+        raise StopIteration
+
+    def close(self) -> None:
+        """Stop listing."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _list(self) -> None:
+        try:
+            for task in self._tasks:
+                with self._changed:
+                    self._changed.wait_for(lambda: len(self._waiting) < self._most or self._closed)
+                    if self._closed:
+                        break
+                    self._waiting.append(task)
+                    self._changed.notify_all()
+        except BaseException as error:  # noqa: BLE001 - raised again where the splits are used
+            self._error = error
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+def _rest(index: int, split: Split, done: Done) -> ReadTask:
+    last = None
+    if done.expected is not None:
+        last = max(number for number in range(done.expected) if number not in done.batches)
+    return ReadTask(index, split, tuple(sorted(done.batches)), last)
+
+
+def _changed(how: str) -> ResumeError:
+    return ResumeError(
+        f"the source has changed since the run was started: {how}",
+        hint="a run goes on over the source that it began with; start another run for another source",
+    )
+
+
+def split_digest(split: Split) -> str:
+    """What tells a split from another: 16 hexadecimal digits."""
+    text = json.dumps([dict(split.params), split.limit], sort_keys=True, default=str)
+    return xxhash.xxh3_64_hexdigest(text.encode("utf-8", "surrogatepass"))
+
+
+def read_batches(loader: Loader, task: ReadTask, batch_size: int, skip: int = 0) -> Iterator[Batch]:
+    """Read a split as batches; the last one carries the totals of the split.
+
+    A split without records gives one empty batch, so that every split is accounted for.
+
+    Args:
+        loader: reads.
+        task: what.
+        batch_size: most records of a batch.
+        skip: leave out so many batches at the start: a worker before this one has delivered them.
+    """
+    unwanted = frozenset(task.done)
+    source = split_digest(task.split)
+    waiting: Batch | None = None
+    number = records = 0
+    for table, skipped, seconds in _tables(loader, task.split, batch_size):
+        if waiting is not None and number > skip and number - 1 not in unwanted:
+            yield waiting
+        if task.last is not None and number > task.last:
+            return
+        size = table.num_rows + len(skipped)
+        waiting = Batch(
+            id=f"{task.index:06d}-{number:05d}",
+            split=task.index,
+            table=table,
+            records=size,
+            loader_errors=len(skipped),
+            exclusions=tuple(_skipped(record) for record in skipped),
+            loader_seconds=seconds,
+            source=source,
+        )
+        number += 1
+        records += size
+    assert waiting is not None
+    if number - 1 not in unwanted:
+        yield replace(waiting, split_end=SplitEnd(number, records))
+
+
+def _tables(loader: Loader, split: Split, batch_size: int) -> Iterator[tuple[pa.Table, list[SkippedRecord], float]]:
+    """Tables with the records skipped before them and the seconds they took; at least one, cut at the split's limit."""
+    left = split.limit
+    given = False
+    schema = pa.schema([(RECORD_ID, pa.string())])
+    started = time.perf_counter()
+    for table in loader.read(split, batch_size):
+        table = _with_plain_ids(table, loader)
+        schema = table.schema
+        for piece in _pieces(table, batch_size):
+            skipped = loader.take_skipped()
+            if left is not None:
+                skipped = skipped[:left]
+                piece = piece.slice(0, left - len(skipped))
+                left -= len(skipped) + piece.num_rows
+            given = True
+            yield piece, skipped, time.perf_counter() - started
+            started = time.perf_counter()
+            if left == 0:
+                return
+    skipped = loader.take_skipped()[:left]
+    if skipped or not given:
+        yield schema.empty_table(), skipped, time.perf_counter() - started
+
+
+def _with_plain_ids(table: pa.Table, loader: Loader) -> pa.Table:
+    """The table with its record ids as plain strings.
+
+    Raises:
+        InputError: it has none, or a record is without.
+    """
+    if RECORD_ID not in table.column_names:
+        raise InputError(f"{type(loader).__name__} read a table without the column {RECORD_ID}")
+    ids = table.column(RECORD_ID)
+    if ids.null_count:
+        raise InputError(f"{type(loader).__name__} read {ids.null_count} records without a {RECORD_ID}")
+    if ids.type == pa.string():
+        return table
+    return table.set_column(table.column_names.index(RECORD_ID), RECORD_ID, ids.cast(pa.string()))
+
+
+def _pieces(table: pa.Table, batch_size: int) -> Iterable[pa.Table]:
+    if table.num_rows <= batch_size:
+        return [table]
+    return (table.slice(start, batch_size) for start in range(0, table.num_rows, batch_size))
+
+
+def _skipped(record: SkippedRecord) -> Exclusion:
+    return Exclusion("error", record.record_id, LOADER_STAGE, "", record.message, content=record.content)

@@ -1,0 +1,8 @@
+"""History of node metrics: bounded in memory, compressed when sealed, thinned when old, durable when asked."""
+
+from mega_data_factory.history.drawing import thinned, with_gaps
+from mega_data_factory.history.metrics_history import MetricsHistory
+from mega_data_factory.history.retention import HistoryRetention, Tier
+from mega_data_factory.history.series import Series
+
+__all__ = ["HistoryRetention", "MetricsHistory", "Series", "Tier", "thinned", "with_gaps"]

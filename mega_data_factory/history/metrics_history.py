@@ -1,0 +1,301 @@
+"""All nodes' metrics over time: append points, read series."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import numpy as np
+
+from mega_data_factory.errors import HistoryError
+from mega_data_factory.history import alignment
+from mega_data_factory.history.checks import arrays
+from mega_data_factory.history.limits import make_room
+from mega_data_factory.history.node import NodeHistory
+from mega_data_factory.history.retention import MICROSECOND, HistoryRetention
+from mega_data_factory.history.series import Floats, Series, Times
+from mega_data_factory.history.storage import folder
+from mega_data_factory.history.storage.codec import Codec, Form
+from mega_data_factory.history.storage.records import NO_TIME, Records
+
+Location = str | os.PathLike[str]
+
+_NODES_A_SEAL = 32
+"""Nodes that are looked at, for each chunk sealed, whether they have fallen silent."""
+
+
+class MetricsHistory:
+    """Metrics of many nodes over time, in bounded memory.
+
+    New points go into a buffer for each node. A full buffer is sealed: sorted, compressed without loss, and thinned
+    as it ages, as the retention says. Points may come late and in any order. The last write of a timestamp wins,
+    metric by metric: what a later write does not have (or has as None) keeps its value. A point that is older than
+    what was thinned already is kept as a point, and joins its bucket when its chunk is thinned; there it counts as one
+    more point, as those that it could replace are no longer there.
+
+    One thread may append while others read.
+
+    Args:
+        retention: what is kept for how long, see `HistoryRetention`.
+        directory: local folder to live in. Chunks are files there, and new points go through a mapped file: a process
+            that is killed loses nothing that `append` has returned from. (A power failure can cost what the system has
+            not yet written back, usually some seconds.) A folder that holds a history is gone on with. One
+            history may own a folder at a time; `load` reads it meanwhile. It takes one open file for each live node.
+
+    Raises:
+        HistoryError: the directory cannot be used.
+    """
+
+    def __init__(self, retention: HistoryRetention | None = None, directory: Location | None = None) -> None:
+        self.retention = retention or HistoryRetention()
+        self.directory = None if directory is None else Path(directory)
+        self._nodes: dict[str, NodeHistory] = {}
+        self._hot: dict[str, Records] = {}
+        self._forms: dict[str, Form] = {}
+        self._seals = 0
+        self._lock: IO[bytes] | None = None
+        if self.directory is not None:
+            self._lock = folder.own(self.directory)
+            try:
+                self._restore(folder.read(self.directory, in_memory=False))
+            except BaseException:
+                self._lock.close()
+                raise
+
+    # Writing
+
+    def append(self, node_id: str, metrics: Mapping[str, float | None], timestamp: int) -> None:
+        """Add one point.
+
+        Args:
+            node_id: any text.
+            metrics: values by name; None or NaN: not measured. Names that come later, or are missing, are no matter.
+            timestamp: microseconds since 1970-01-01 UTC.
+
+        Raises:
+            HistoryError: a value is not a number, or the timestamp is not an integer: nothing was added. Or the disk is
+            full: points are taken until the buffer is, and refused until there is room again.
+        """
+        hot = self._hot.get(node_id)
+        if hot is None or hot.sparse or timestamp == NO_TIME or tuple(metrics) != hot.names:
+            hot = self._pack(node_id, metrics, timestamp)
+        else:  # the way of nearly every point: the same metrics as the last one, all of them measured
+            try:
+                hot.pack(hot.buffer, hot.offset, *metrics.values(), timestamp)
+                hot.offset += hot.width
+            except (struct.error, OverflowError):  # a value is None, or not a number at all
+                hot = self._pack(node_id, metrics, timestamp)
+        if hot.offset == hot.end:
+            self._sealed(node_id)
+
+    def _pack(self, node_id: str, metrics: Mapping[str, float | None], timestamp: int) -> Records:
+        hot = self._hot[node_id] = self._node(node_id).pack(metrics, timestamp)
+        return hot
+
+    def extend(self, node_id: str, timestamps: Times, columns: Mapping[str, Floats]) -> None:
+        """Add many points of one node.
+
+        Args:
+            node_id: any text.
+            timestamps: int64 (n,), microseconds since 1970-01-01 UTC, in any order.
+            columns: float64 (n,) for each metric; NaN: not measured.
+
+        Raises:
+            HistoryError: shapes or types do not fit; nothing was added.
+        """
+        times, values = arrays(node_id, timestamps, columns)
+        done = 0
+        while done < len(times):
+            hot = self._hot[node_id] = self._node(node_id).ready(values)
+            done += hot.extend(times[done:], {name: column[done:] for name, column in values.items()})
+            if hot.offset == hot.end:
+                self._sealed(node_id)
+
+    def _node(self, node_id: str) -> NodeHistory:
+        if self.directory is not None and self._lock is None:
+            raise HistoryError(f"the history in {self.directory} is closed", hint="open it again to add points")
+        if node_id not in self._nodes:
+            if not isinstance(node_id, str):
+                raise HistoryError(f"node {node_id!r} is not text", hint="str(node_id)")
+            place = folder.NodeFolder(self.directory, node_id) if self.directory is not None else None
+            node = NodeHistory(node_id, self.retention, Codec(self._forms), place)
+            self._nodes = {**self._nodes, node_id: node}
+        return self._nodes[node_id]
+
+    def _sealed(self, node_id: str) -> None:
+        """Seal a node's buffer, and keep to the retention."""
+        node = self._nodes[node_id]
+        node.seal()
+        if node.hot is not None:
+            self._hot[node_id] = node.hot
+        self._keep_to_retention(node)
+
+    # Keeping to the limits
+
+    def _keep_to_retention(self, node: NodeHistory) -> None:
+        node.grow_older()
+        self._seals += 1
+        newest = node.span()
+        if newest is not None and self._seals % (1 + len(self._nodes) // _NODES_A_SEAL) == 0:
+            self._rest_before(newest[1] - self.retention.tiers[0].keep // MICROSECOND)
+        make_room(self._nodes.values(), self.retention)
+        for name, one in list(self._nodes.items()):
+            if not len(one):
+                self._hot.pop(name, None)
+                one.rest()
+                self._nodes = {key: other for key, other in self._nodes.items() if key != name}
+
+    def _rest_before(self, moment: int) -> None:
+        """Give back the buffers of nodes that have been silent since a moment."""
+        for node_id in list(self._hot):
+            span = self._nodes[node_id].span()
+            if span is not None and span[1] < moment:
+                del self._hot[node_id]
+                self._nodes[node_id].rest()
+
+    # Reading
+
+    def nodes(self) -> list[str]:
+        """The nodes, sorted."""
+        return sorted(name for name, node in self._nodes.items() if len(node))
+
+    def metrics(self, node_id: str | None = None) -> list[str]:
+        """The metrics of a node, or of all nodes, in the order in which they appeared; none of an unknown node."""
+        return list(dict.fromkeys(name for node in self._some(node_id) for name in node.metrics()))
+
+    def span(self, node_id: str | None = None) -> tuple[int, int] | None:
+        """First and last timestamp of a node or of all, microseconds; None when there are no points."""
+        spans = [span for node in self._some(node_id) if (span := node.span()) is not None]
+        return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
+
+    def series(self, node_id: str, metric: str, start: int | None = None, end: int | None = None) -> Series:
+        """One metric of one node, points and older buckets together in order of time.
+
+        Args:
+            node_id: the node; of one that is unknown the series is empty.
+            metric: the metric; where a point does not have it, the value is NaN.
+            start, end: microseconds since 1970-01-01 UTC, both included.
+        """
+        for node in self._some(node_id):
+            return node.series(metric, start, end)
+        return Series.of_points(np.empty(0, np.int64), np.empty(0))
+
+    def thinned(
+        self, node_id: str, metric: str, points: int = 2000, start: int | None = None, end: int | None = None
+    ) -> Series:
+        """What `drawing.thinned(history.series(...), points)` gives, without decompressing long stretches.
+
+        The extremes of all rows are among the rows; an extreme that lies next to the edge of a bucket may be counted
+        to the bucket beside, and a point that was written again later may still show with the value before.
+        """
+        for node in self._some(node_id):
+            return node.thinned(metric, points, start, end)
+        return Series.of_points(np.empty(0, np.int64), np.empty(0))
+
+    def resampled(
+        self,
+        metric: str,
+        nodes: Sequence[str] | None = None,
+        *,
+        step: int | timedelta,
+        start: int | None = None,
+        end: int | None = None,
+        carry: int = 2,
+        statistic: alignment.Statistic = "mean",
+    ) -> tuple[Times, Floats]:
+        """One metric of several nodes on one grid of time, though their clocks tick at different moments.
+
+        Args:
+            metric: the metric.
+            nodes: rows of the result; by default all nodes, sorted as `nodes()`.
+            step: width of a cell: microseconds, or a timedelta.
+            start, end: first and last moment to cover; by default what there is of the nodes.
+            carry: cells without a row for which the last value goes on; then NaN.
+            statistic: mean, minimum or maximum of the rows in a cell.
+
+        Returns:
+            Beginnings of the cells, int64 (n,), multiples of `step`; and values, float64 (nodes, n).
+
+        Raises:
+            HistoryError: `step` is not positive, or so small that there would be over 10 million cells.
+        """
+        width = step // MICROSECOND if isinstance(step, timedelta) else int(step)
+        names = self.nodes() if nodes is None else list(nodes)
+        spans = [span for name in names if (span := self.span(name)) is not None]
+        first = min((begin for begin, _ in spans), default=0) if start is None else start
+        last = max((stop for _, stop in spans), default=first - 1) if end is None else end
+        times = alignment.grid(first, last, width)
+        if not len(times):
+            return times, np.empty((len(names), 0))
+        widest = max(tier.interval // MICROSECOND for tier in self.retention.tiers)
+        before = int(times[0]) - max(carry * width, widest)
+        rows = [self.series(name, metric, before, int(times[-1]) + width - 1) for name in names]
+        values = [alignment.aligned(row, times, width, carry, statistic) for row in rows]
+        return times, np.array(values).reshape(len(names), len(times))
+
+    def _some(self, node_id: str | None) -> list[NodeHistory]:
+        if node_id is None:
+            return list(self._nodes.values())
+        return [self._nodes[node_id]] if node_id in self._nodes else []
+
+    def __len__(self) -> int:
+        """Rows held: points, and buckets of older points."""
+        return sum(len(node) for node in self._nodes.values())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held: compressed chunks (in memory, or in the directory), outlines, and buffers of new points."""
+        chunks = sum(chunk.nbytes for node in self._nodes.values() for chunk in node.chunks)
+        return chunks + sum(node.hot.nbytes for node in self._nodes.values() if node.hot is not None)
+
+    # Keeping
+
+    def save(self, path: Location) -> None:
+        """Write all of it as a folder of Parquet files; see `storage.folder`. It appears when it is complete.
+
+        Raises:
+            HistoryError: the folder holds something that is not a history, or cannot be written.
+        """
+        folder.save(Path(path), ((name, node.files()) for name, node in self._nodes.items()))
+
+    @classmethod
+    def load(cls, path: Location, retention: HistoryRetention | None = None) -> Self:
+        """Read what `save` wrote, or the directory of another history, whether that one is alive, closed or killed.
+
+        The result lives in memory; what is appended to it does not go into the folder. It is as fine as what was
+        saved: the retention begins to act when new points are sealed.
+
+        Raises:
+            HistoryError: it is not a history, or damaged.
+        """
+        history = cls(retention)
+        history._restore(folder.read(Path(path), in_memory=True))
+        return history
+
+    def _restore(self, found: Mapping[str, folder.FoundNode]) -> None:
+        for node_id, content in found.items():
+            self._node(node_id).restore(content.chunks, content.unsealed)
+            for path in content.stale:
+                folder.remove(path)
+
+    def close(self) -> None:
+        """Seal all points, so that the directory holds nothing but Parquet, and let it go. Reading goes on to work."""
+        self._hot.clear()
+        for node in self._nodes.values():
+            node.rest()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

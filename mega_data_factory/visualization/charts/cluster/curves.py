@@ -1,0 +1,103 @@
+"""Conversion of a selection to what the charts of nodes draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mega_data_factory.history import Series
+from mega_data_factory.history.alignment import Statistic
+from mega_data_factory.history.drawing import thinned
+from mega_data_factory.visualization.charts.cluster.lines import Curve
+from mega_data_factory.visualization.charts.cluster.node_metrics import Anomaly, Marks, Period
+from mega_data_factory.visualization.charts.cluster.overview import ClusterGrid
+from mega_data_factory.visualization.nodes.clocks import (
+    Cells,
+    Matrix,
+    cell_width,
+    common_pause,
+    usual_pauses,
+)
+from mega_data_factory.visualization.nodes.findings import strange
+from mega_data_factory.visualization.nodes.metric_names import STATUS
+from mega_data_factory.visualization.nodes.selection import Selection
+
+_PAGE_POINTS = 100_000  # of all curves together: what a page of the usual size has room for
+_JUDGED = 15_000  # points of all curves together that detectors are shown when a plot is made: a tenth of a second
+_LEAST_JUDGED = 300  # points of a curve: with fewer a detector knows nothing
+_STATISTICS: tuple[Statistic, ...] = ("minimum", "mean", "maximum")
+_CELLS = 600  # of time, in views of a cluster
+_LEAST_CELLS = 100  # of time, of however many nodes
+_CLUSTER_CELLS = 50_000  # of all nodes together: what a page of the usual size has room for
+
+
+def curves(selection: Selection, labels: Mapping[str, str]) -> list[Curve]:
+    """Return a curve for every metric of every node except status, with as many points as a page has room for."""
+    pairs = [(node, key) for node in selection.nodes for key in selection.metrics_of(node) if key != STATUS]
+    share = max(4_000, _PAGE_POINTS // max(len(pairs), 1))
+    found = []
+    rows: dict[str, int] = {}  # all metrics of a node have the same rows
+    for node, metric in pairs:
+        series = selection.history.thinned(node, metric, share, selection.start, selection.end)
+        if len(series) >= share // 2 and node not in rows:
+            rows[node] = len(selection.series(node, metric))
+        found.append(Curve(node, metric, series, max(rows.get(node, 0), len(series)), labels[node]))
+    return [curve for curve in found if np.isfinite(curve.series.values).any()]
+
+
+def marks(selection: Selection, drawn: Sequence[Curve], sensitivity: float | None) -> Marks:
+    """Return anomalies of up to 50 curves, unless `sensitivity` is None, and the states of a single node."""
+    share = _JUDGED // max(len(drawn), 1)
+    anomalies: list[Anomaly] = []
+    if sensitivity is not None and share >= _LEAST_JUDGED:
+        anomalies = [found for curve in drawn for found in _anomalies(curve, sensitivity, share)]
+    node = selection.nodes[0]
+    periods = []
+    if len(selection.nodes) == 1 and STATUS in selection.metrics_of(node):
+        periods = states(node, selection.history.thinned(node, STATUS, 4_000, selection.start, selection.end))
+    return Marks(anomalies, periods)
+
+
+def _anomalies(curve: Curve, sensitivity: float, most: int) -> list[Anomaly]:
+    """Return what is strange among the points that are drawn: of a long curve, its extremes."""
+    series = thinned(curve.series, most)
+    whole = not curve.shortened and len(series) == len(curve.series)
+    return [
+        Anomaly(curve.node, curve.metric, row.timestamp, row.value, row.reason)
+        for row in strange(curve.shown, curve.metric, series, sensitivity, timed=whole)
+    ]
+
+
+def states(node: str, series: Series) -> list[Period]:
+    """Return stretches of equal status; each lasts until the next begins."""
+    known = series.known()
+    if not len(known):
+        return []
+    codes = np.ceil(known.maximum)
+    starts = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
+    ends = np.append(known.timestamps[starts[1:]], known.timestamps[-1] + known.interval[-1])
+    return [
+        Period(node, int(known.timestamps[at]), int(end), float(codes[at]))
+        for at, end in zip(starts, ends.tolist(), strict=True)
+    ]
+
+
+def cluster_grid(selection: Selection, labels: Mapping[str, str]) -> ClusterGrid:
+    """Return every metric of every node in cells of equal time: means and extremes, of status the worst."""
+    nodes = list(selection.nodes)
+    most = min(_CELLS, max(_LEAST_CELLS, _CLUSTER_CELLS // len(nodes)))
+    span, pauses = (selection.start, selection.end), usual_pauses(selection)
+    cells = Cells(span, cell_width(span, most, common_pause(pauses)))
+
+    values: dict[str, Matrix] = {}
+    extremes: dict[str, tuple[Matrix, Matrix]] = {}
+    for metric in selection.metrics:
+        found = [(selection.series(node, metric), pauses[node]) for node in nodes]
+        least, mean, greatest = (
+            np.array([cells.of(series, pause, statistic) for series, pause in found]) for statistic in _STATISTICS
+        )
+        values[metric] = greatest if metric == STATUS else mean
+        extremes[metric] = least, greatest
+    rows = sum(len(selection.series(node, selection.metrics_of(node)[0])) for node in nodes)
+    return ClusterGrid(nodes, [labels[node] for node in nodes], cells.times, cells.step, values, extremes, rows)

@@ -1,8 +1,0 @@
-"""History of node metrics: bounded in memory, compressed when sealed, thinned when old, durable when asked."""
-
-from mega_data_factory.visualization.history.drawing import thinned, with_gaps
-from mega_data_factory.visualization.history.history import MetricsHistory
-from mega_data_factory.visualization.history.retention import HistoryRetention, Tier
-from mega_data_factory.visualization.history.series import Series
-
-__all__ = ["HistoryRetention", "MetricsHistory", "Series", "Tier", "thinned", "with_gaps"]
