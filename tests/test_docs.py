@@ -273,3 +273,15 @@ def test_the_keys_of_the_json_answers_are_documented(capsys: pytest.CaptureFixtu
         assert main([*arguments, "--json"]) == 0
         for key in json.loads(capsys.readouterr().out):
             assert f"`{key}`" in page, (arguments[0], key)
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_the_pages_for_maintainers_name_what_exists(page: str) -> None:
+    """Every path that they name exists, below the project or below the package."""
+    code = re.sub(r"^```.*?^```", "", read(page), flags=re.MULTILINE | re.DOTALL)
+    paths = {
+        path for path in re.findall(r"`([\w./]+)`", code) if "/" in path or path.endswith((".py", ".toml", ".lock"))
+    }
+    assert len(paths) > 2
+    gone = {path for path in paths if not ((ROOT / path).exists() or (ROOT / "mega_data_factory" / path).exists())}
+    assert not gone - {"build/"}, "build/ is made by the slow tests"
