@@ -1,4 +1,4 @@
-"""What is in the box: short name → "module:Class", loaded only when asked for.
+"""Built-in components: short name → "module:Class", loaded only when needed.
 
 The short name is the class name in snake case, so `text_length_filter` is `TextLengthFilter`; both work in a
 configuration. A class of your own needs no entry here: name it as `"your.module:YourClass"`.
@@ -52,7 +52,7 @@ EXTRAS: dict[str, str] = {
     "google": "otlp",
     "mlflow": "mlflow",
 }
-"""Package that something in the box imports → the extra that brings it."""
+"""Package that a built-in component imports → the extra that installs it."""
 
 UNSPACED_RECORDS = "unspaced_records"
 """Custom metric of operators with `words: whitespace`: records offered to them in a script without spaces."""

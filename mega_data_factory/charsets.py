@@ -49,10 +49,10 @@ _SEVEN_BIT = frozenset({"hz", "iso2022_jp_ext", "iso2022_kr"})
 """Codecs of text that looks like ASCII."""
 
 _WINDOWS_OF_ISO = {"iso8859-7": "cp1253", "iso8859-13": "cp1257"}
-"""Encodings that are told apart from those of Windows by having control codes at 0x80 to 0x9F, which no text has."""
+"""Encodings that differ from those of Windows by having control codes at 0x80 to 0x9F, which no text has."""
 
 _LIKELIER = {"iso8859-8": "cp1255", "koi8-r": "koi8-u", "mac-cyrillic": "cp1251", "utf-8": None}
-"""What a detector says → what it is: the same letters and more, or what it is far more often."""
+"""Label of the detector → encoding to use: a superset, or the far more frequent one."""
 
 _CONTROL_CODES = re.compile(rb"[\x80-\x9f]")
 _HIGH_BYTES = bytes(range(0x80, 0x100))
@@ -77,7 +77,7 @@ _META = re.compile(rb"<meta[\s/][^>]*?charset\s*=\s*[\"']?\s*([^\s\"'/>;]+)", re
 _XML = re.compile(rb"\A\s*<\?xml\s[^>]*?encoding\s*=\s*[\"']\s*([^\s\"'>]+)")
 
 _TOLERATED = 20
-"""A declaration is believed when at most one in so many characters beyond ASCII does not fit it."""
+"""A declaration is believed when at most one in this many characters beyond ASCII does not fit it."""
 
 
 @dataclass(frozen=True)

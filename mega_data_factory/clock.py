@@ -11,5 +11,5 @@ def utc_now() -> datetime:
 
 
 def naive(moment: datetime) -> datetime:
-    """The moment as UTC without a time zone; one that has no time zone is taken to be UTC."""
+    """Return the moment as UTC without a time zone; one that has no time zone is taken to be UTC."""
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)

@@ -39,7 +39,7 @@ class MdfError(Exception):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, str | None]) -> MdfError:
-        """The error of which `values` were made, as its own class."""
+        """Return the error of which `values` were made, as its own class."""
         leaves = {leaf.slug: leaf for leaf in MdfError.kinds() if "slug" in vars(leaf)}
         return leaves.get(values["slug"] or "", MdfError)(values["message"] or "", hint=values["hint"])
 
@@ -112,7 +112,7 @@ class WorkerLostError(MdfError):
 
 
 class ResumeError(MdfError):
-    """A run cannot go on: it is complete, still at work, unknown, or not the run that the configuration describes."""
+    """A run cannot be resumed: it is complete, still running, unknown, or does not match the configuration."""
 
     slug = "resume-refused"
 
@@ -142,7 +142,7 @@ class VisualizationError(MdfError):
 
 
 class MetricsQueryError(MetricsError):
-    """What was asked of the metrics cannot be answered: no such folder or run, or no query that only reads."""
+    """A query of the metrics cannot be answered: no such folder or run, or a query that does not only read."""
 
     slug = "metrics-query"
 
@@ -154,7 +154,7 @@ class AnalysisError(MdfError):
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
-    """A sentence that names the nearest known word, or lists the known ones when none is near.
+    """Return a sentence that names the nearest known word, or lists the known ones when none is near.
 
     Args:
         wrong: the word that was not understood.

@@ -1,4 +1,4 @@
-"""How numbers are written for people: few digits, the unit beside them, and never a rounding that lies.
+"""Formats of numbers for people: few digits, with the unit, and no misleading rounding.
 
 The one place for plots, reports, the dashboard and the command line. Python formats text here; what a browser has to
 format by itself (axes, hover) gets a D3 format from `Unit`, so that both agree.
@@ -15,7 +15,7 @@ from typing import TypeGuard
 _JOINTS = re.compile(r"(?<=[_\-/.:])(?=\w)")
 
 NOTHING = "-"
-"""Where there is no value: never 0, which would be one."""
+"""Text for a missing value: never 0, which would be a value."""
 
 
 def _known(value: float | None) -> TypeGuard[float]:
@@ -78,7 +78,7 @@ def moment(value: datetime | None) -> str:
 
 
 def rate(value: float | None) -> str:
-    """Records per second: `8.12 /s`, `12,300 /s`, `4.5 M/s`."""
+    """Return records per second: `8.12 /s`, `12,300 /s`, `4.5 M/s`."""
     if not _known(value):
         return NOTHING
     if value >= 999_500:
@@ -104,7 +104,7 @@ def byte_rate(value: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """A value of which nothing is known, in three significant digits: `0.00123`, `42`, `12,345`, `1.23e+12`."""
+    """Return a value of which nothing is known, in three significant digits: `0.00123`, `42`, `12,345`, `1.23e+12`."""
     if not _known(value):
         return NOTHING
     if value == int(value) and abs(value) < 1e9:
@@ -144,7 +144,7 @@ class Unit:
     suffix: str = ""
 
     def hover(self, variable: str = "y") -> str:
-        """The value in a Plotly hover template: `%{y:.1f} %`."""
+        """Return the value in a Plotly hover template: `%{y:.1f} %`."""
         return f"%{{{variable}:{self.d3}}}{self.suffix}"
 
 

@@ -15,7 +15,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
-"""What HTTP lets names and values of headers be (RFC 9110, 5.6.2 and 5.5)."""
+"""Valid names and values of HTTP headers (RFC 9110, 5.6.2 and 5.5)."""
 
 
 def http_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -35,7 +35,7 @@ def http_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def http_url(url: str) -> str:
-    """An address that metrics are sent to, without a slash at its end.
+    """Return an address that metrics are sent to, without a slash at its end.
 
     Raises:
         ValueError: it is not of the form `http://host:port` or `https://host`.

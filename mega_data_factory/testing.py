@@ -20,7 +20,7 @@ from mega_data_factory.framework.worker.stage import Stage, StageSettings
 
 @dataclass
 class FakeClock:
-    """A clock that goes only when told to: pass it where a clock is asked for.
+    """A clock that is advanced by hand: pass it where a clock is expected.
 
     Attributes:
         seconds: what it shows.
@@ -29,11 +29,11 @@ class FakeClock:
     seconds: float = 0.0
 
     def __call__(self) -> float:
-        """What it shows."""
+        """Return the current time."""
         return self.seconds
 
     def now(self) -> datetime:
-        """The same as a time of day, naive UTC: noon of a January day, and the seconds that have passed."""
+        """Return the same as a time of day, naive UTC: noon of a January day, and the seconds that have passed."""
         return datetime(2026, 1, 24, 12, 0) + timedelta(seconds=self.seconds)
 
     def advance(self, seconds: float) -> None:
@@ -62,7 +62,7 @@ class MemoryClaims:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an operator did to some records.
+    """Result of an operator on some records.
 
     Attributes:
         table: the records it passed on.

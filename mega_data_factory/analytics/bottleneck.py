@@ -1,4 +1,4 @@
-"""Which part of a run limits it, and what more workers or a faster operator would bring.
+"""Bottleneck of a run, and the predicted gain of more workers or a faster operator.
 
 A pipeline is a row of stations: loader, stages, writer. A station of `w` workers that needs `D` seconds for each record
 of the run cannot pass more than `w / D` records per second, so the run cannot do more than the least of these, and the
@@ -82,7 +82,7 @@ class Remedy:
 
 @dataclass(frozen=True)
 class Bottleneck:
-    """What limits a run.
+    """Bottleneck of a run.
 
     Attributes:
         limit: the busiest station, or None where no part of the run was busy enough to limit it.
@@ -277,7 +277,7 @@ def _enough(stations: tuple[Station, ...], limit: Station) -> int:
 
 
 def _moves(stations: tuple[Station, ...], limit: Station, processors: float | None) -> list[Remedy]:
-    """The best worker to move: the gain is not worth less than a new one's by much, and it costs nothing."""
+    """Return the best worker to move: the gain is not worth less than a new one's by much, and it costs nothing."""
     givers = [s for s in stations if s.kind == "stage" and s is not limit and s.workers > 1]
     best: Remedy | None = None
     for giver in givers:

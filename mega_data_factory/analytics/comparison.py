@@ -1,4 +1,4 @@
-"""What differs between two runs, and whether it is more than noise.
+"""Comparison of two runs, with a test of whether differences exceed the noise.
 
 Speed: a run is a row of intervals that are not independent, so the interval of a ratio of rates comes from a moving
 block bootstrap (Künsch, "The jackknife and the bootstrap for general stationary observations", Annals of Statistics
@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 Verdict = Literal["faster", "slower", "same", "unclear"]
 
 LEAST_SPEED = 0.10
-"""A difference in speed below this share is not told from the noise between two runs of the same thing."""
+"""A difference in speed below this share cannot be distinguished from the noise between two equal runs."""
 
 LEAST_PASS_POINTS = 0.5
 """Least difference in pass rate, in percentage points, that is reported between runs of different records."""
@@ -178,7 +178,7 @@ def _throughput_ratio(before: Recording, after: Recording) -> Ratio | None:
 
 
 def _records_by_interval(recording: Recording) -> tuple[Floats, Floats]:
-    """Records that came in to the first operator, and seconds, of every interval but the first and the last."""
+    """Return input records of the first operator, and seconds, of every interval but the first and the last."""
     stages = recording.stages
     samples = recording.samples
     if not stages or not len(samples):
@@ -248,7 +248,7 @@ def _block_sums(values: Floats, length: int) -> Floats:
 
 
 def _judged(ratio: Ratio | None, least: float, *, more_is: Literal["faster", "slower"]) -> Verdict:
-    """A ratio in a word: more than noise where its interval leaves out 1 and it is beyond the least difference."""
+    """Return a word for a ratio: above the noise if its interval excludes 1 and it exceeds the least difference."""
     if ratio is None or ratio.low is None or ratio.high is None:
         return "unclear"
     edge = math.log1p(least)

@@ -1,4 +1,4 @@
-"""What differs between two configurations, key by key."""
+"""Differences between two configurations, key by key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ABSENT = "(not set)"
-"""What stands for a key that one of the two does not have."""
+"""Value of a key that one of the two configurations does not have."""
 
 _WHERE_THINGS_GO = (
     "data_writer.params.output_path",
@@ -36,7 +36,7 @@ class Change:
 
 
 def config_changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Change]:
-    """The keys that differ, in the order of the configurations."""
+    """Return the keys that differ, in the order of the configurations."""
     old, new = dict(_leaves(before or {})), dict(_leaves(after or {}))
     return [
         Change(key, old.get(key, ABSENT), new.get(key, ABSENT), not key.startswith(_WHERE_THINGS_GO))
@@ -57,7 +57,7 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _names(items: Sequence[Any]) -> list[str]:
-    """What the items of a list are called: their name, numbered where it comes again, or their place."""
+    """Return labels of the items of a list: their name, numbered where it repeats, or their index."""
     names: list[str] = []
     for place, item in enumerate(items):
         name = str(item.get("name", place)) if isinstance(item, Mapping) else str(place)

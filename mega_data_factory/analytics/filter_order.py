@@ -57,7 +57,7 @@ def expected_seconds(filters: Sequence[OperatorTotals], records: int) -> float:
 
 
 def better_orders(stages: Sequence[StageTotals]) -> list[BetterOrder]:
-    """Where another order of neighbouring filters would save 5 % or more of their time; the most seconds first."""
+    """Return orders of neighbouring filters that would save 5 % or more of their time, largest saving first."""
     found = []
     for stage in stages:
         for row in _rows_of_filters(stage):
@@ -82,7 +82,7 @@ def _rows_of_filters(stage: StageTotals) -> Iterator[list[OperatorTotals]]:
 
 
 def is_filter(name: str) -> bool:
-    """Whether an operator instance is a filter, told by what is in the box and, of others, by the last word of it."""
+    """Whether an operator instance is a filter, by the catalogue and, for others, by the last word of the name."""
     plain = re.sub(r"_\d+$", "", name)
     home = OPERATORS.get(plain)
     if home is not None:

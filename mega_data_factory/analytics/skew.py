@@ -19,7 +19,7 @@ _LEAST_SIGMAS = 4.0
 """Standard deviations by which the ranks of its batches must differ from those of the others."""
 
 MORE = 1.5
-"""A worker was busy so many times the median before the work is called uneven."""
+"""Factor of busy time over the median from which the work is called uneven."""
 
 _MORE_RECORDS = 1.25
 _LEAST_BATCHES = 5

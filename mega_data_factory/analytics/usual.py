@@ -1,4 +1,4 @@
-"""What is usual for a pipeline, from its earlier runs, and what is not."""
+"""Usual range of the numbers of a pipeline, from its earlier runs."""
 
 from __future__ import annotations
 
@@ -56,6 +56,6 @@ def usual_range(values: Sequence[float], *, least_width: float = 0.0) -> UsualRa
 
 
 def pass_rate_noise(percent: float, records: int) -> float:
-    """How far a pass rate strays by chance alone: 3 standard errors of a share, in percentage points."""
+    """Return how far a pass rate varies by chance: 3 standard errors of a share, in percentage points."""
     share = min(max(percent / 100, 0.0), 1.0)
     return 300 * math.sqrt(max(share * (1 - share), 1e-6) / records) if records else 100.0

@@ -147,7 +147,7 @@ def _dashboard(
         typer.Option("--name", help="A name it is called by, behind a proxy; may be repeated.", metavar="HOST"),
     ] = None,
 ) -> int:
-    """Show all runs in the browser, also while they go on, until Ctrl-C."""
+    """Show all runs in the browser, finished and in progress, until Ctrl-C."""
     from mega_data_factory.cli.commands.dashboard import dashboard
 
     return dashboard(metrics, host=host, port=port, token=token, names=names or [])
@@ -166,7 +166,7 @@ def _operators(
     name: Annotated[str | None, typer.Argument(help="A loader, operator or writer, or your own module:Class.")] = None,
     as_json: Json = False,
 ) -> int:
-    """List the loaders, operators and writers in the box; with NAME, the parameters of one."""
+    """List the built-in loaders, operators and writers; with NAME, the parameters of one."""
     from mega_data_factory.cli.commands.operators import operators
 
     return operators(name, as_json=as_json)
@@ -206,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         return _answered(arguments)
-    except BrokenPipeError:  # whoever read the answer has seen enough
+    except BrokenPipeError:  # the reader of the answer has closed
         streams.silence(sys.stdout)
         return failures.SUCCESS
     finally:

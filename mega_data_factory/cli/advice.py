@@ -1,4 +1,4 @@
-"""What stands out in a run, for the end of `mdf run` and `mdf runs show`: what is not told there already."""
+"""Findings for the end of `mdf run` and `mdf runs show`: what is not told there already."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST = 3
 
 
 def advice(reader: MetricsReader, run: str | Levels) -> tuple[Finding, ...]:
-    """The most pressing findings of a run by itself; what is unusual for its pipeline is left to its report.
+    """Return the most pressing findings of a run by itself; what is unusual for its pipeline is left to its report.
 
     The run is what it is, whether it can be thought about or not: a failure is logged, and nothing stands out.
 

@@ -1,4 +1,4 @@
-"""How a failure is told: one message, a hint, an exit code; a traceback only where the fault is ours."""
+"""Printing of failures: one message, a hint, an exit code; a traceback only for faults of this package."""
 
 from __future__ import annotations
 

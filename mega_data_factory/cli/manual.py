@@ -1,4 +1,4 @@
-"""What a loader, operator or writer says of itself: its summary, its description and its parameters.
+"""Manual of a loader, operator or writer: its summary, description and parameters.
 
 The signature gives names, types and defaults; the `Args:` section of the docstring gives the sentences.
 """
@@ -52,7 +52,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Entry:
-    """A class of the box, or one of the user's own.
+    """A built-in class, or one of the user's own.
 
     Attributes:
         name: short name, snake case.
@@ -72,14 +72,14 @@ class Entry:
 
 
 def whole_box() -> list[Entry]:
-    """Everything in the box, group by group, in the order of the catalogue."""
+    """Return all built-in components, group by group, in the order of the catalogue."""
     box = catalogue.LOADERS | catalogue.OPERATORS | catalogue.WRITERS
     entries = [describe(Component(name, target, {})) for name, target in box.items()]
     return sorted(entries, key=lambda entry: GROUPS.index(entry.group))
 
 
 def find(name: str) -> Entry:
-    """The entry of a short name, a class name or a `module:Class`.
+    """Return the entry of a short name, a class name or a `module:Class`.
 
     Raises:
         ConfigError: there is none.
@@ -114,7 +114,7 @@ def describe(component: Component) -> Entry:
 
 
 def _parameters(cls: type[Any]) -> Iterator[Parameter]:
-    """The parameters of a class; where it passes `**others` on, those of its base as well."""
+    """Yield the parameters of a class; where it passes `**others` on, those of its base as well."""
     texts: dict[str, str] = {}
     for base in reversed(cls.__mro__[:-1]):
         for doc in (base.__doc__, vars(base).get("__init__", base).__doc__):
@@ -139,7 +139,7 @@ def _parameter(parameter: inspect.Parameter, text: str) -> Parameter:
 
 
 def docstring_parts(doc: str) -> tuple[str, dict[str, str]]:
-    """The text of a docstring without its sections, and the entries of its `Args` or `Attributes` by name."""
+    """Return the text of a docstring without its sections, and the entries of its `Args` or `Attributes` by name."""
     text: list[str] = []
     entries: dict[str, str] = {}
     section, name = "", ""

@@ -102,7 +102,7 @@ def _compact(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> int:
-    """Fold the small files of runs that are over into larger ones; whoever reads meanwhile notices nothing."""
+    """Merge the small files of ended runs into larger ones; readers are not disturbed."""
     from mega_data_factory.cli.commands.upkeep import compact_store
 
     return compact_store(metrics, min_age, dry_run=dry_run, as_json=as_json)
@@ -131,7 +131,7 @@ def _prune(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> int:
-    """Remove the metrics of old runs; never of one that goes on, never a file that is not ours."""
+    """Remove the metrics of old runs; never of one in progress, never a file of another program."""
     from mega_data_factory.cli.commands.upkeep import from_config, limits, prune_store
 
     keep = limits(max_age, max_runs, max_bytes)

@@ -106,14 +106,14 @@ def _key(value: _Value) -> str:
 
 
 def _outputs(output: Any) -> Any:
-    """The outputs as a browser lists them: a list where the callback returns several."""
+    """Return the outputs as a browser lists them: a list where the callback returns several."""
     if isinstance(output, Sequence) and not isinstance(output, str):
         return [_outputs(part) for part in output]
     return {"id": output.component_id, "property": output.component_property}
 
 
 def _plain(outputs: Any) -> Any:
-    """Outputs without the mark that Dash adds where two callbacks write one property: `search@1f…`."""
+    """Return outputs without the mark that Dash adds where two callbacks write one property: `search@1f…`."""
     if isinstance(outputs, list):
         return [_plain(part) for part in outputs]
     if isinstance(outputs, Mapping) and isinstance(outputs.get("property"), str):

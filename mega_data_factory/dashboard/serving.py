@@ -22,7 +22,7 @@ _LAST_PORT = 65535
 
 @dataclass(frozen=True)
 class Address:
-    """Where a dashboard can be opened.
+    """Address of a dashboard.
 
     Attributes:
         url: without a token.
@@ -88,6 +88,6 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 def url_of(host: str, port: int) -> str:
-    """The address to open: of a server that listens everywhere, with the name of this machine."""
+    """Return the address to open: of a server that listens everywhere, with the name of this machine."""
     name = host if is_loopback(host) else socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104
     return f"http://{f'[{name}]' if ':' in name.strip('[]') and not name.startswith('[') else name}:{port}/"

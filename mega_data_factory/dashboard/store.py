@@ -1,4 +1,4 @@
-"""What the pages show, read from the metrics folder alone: the list of runs kept fresh, recent runs kept at hand."""
+"""Data of the pages, read from the metrics folder alone: an up-to-date list of runs and a cache of recent ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mega_data_factory.visualization.stored_run import from_store
 _log = logger("mega_data_factory.dashboard")
 
 REFRESH_SECONDS = 1.0
-"""How often the list of runs is looked at: what has not changed is not read again."""
+"""Interval at which the list of runs is read; unchanged files are not read again."""
 
 _LONGEST_RUN_ID = 200
 """Bytes of the id of a run."""
@@ -64,7 +64,7 @@ class RunList:
     unread: int = 0
 
     def followed_by(self, table: pa.Table, unread: int = 0) -> RunList:
-        """The list after another look at the folder."""
+        """Return the list after another look at the folder."""
         changed = not self.ready or self.error is not None or unread != self.unread or not table.equals(self.table)
         return RunList(table, self.version + changed, None, ready=True, unread=unread)
 
@@ -134,7 +134,7 @@ class RunStore:
         return [*known, *(run for run in run_ids if not started.get(run))]
 
     def recording(self, run_id: str) -> Recording:
-        """A run with everything that is told of it.
+        """Return a run with everything that its pages show.
 
         Raises:
             MdfError: there is no such run, or it cannot be read.
@@ -148,7 +148,7 @@ class RunStore:
         return replace(found, operators=reasons_without_paths(found.operators))
 
     def past(self, run_id: str) -> Past:
-        """The runs of the same pipeline before it.
+        """Return the runs of the same pipeline before it.
 
         Raises:
             MdfError: they cannot be read.
@@ -156,7 +156,7 @@ class RunStore:
         return self._remembered("past", run_id, lambda: Past.read(self.reader, self.recording(run_id)))
 
     def document(self, run_id: str) -> Document:
-        """What its report would show.
+        """Return the content of its report.
 
         Raises:
             MdfError: there is no such run, or it cannot be read.
@@ -164,7 +164,7 @@ class RunStore:
         return self._remembered("document", run_id, lambda: Document.of(self.recording(run_id), self.past(run_id)))
 
     def visualizer(self, run_id: str) -> MetricsVisualizer:
-        """The metrics of its nodes.
+        """Return the metrics of its nodes.
 
         Raises:
             MdfError: there is no such run, or nobody watched its nodes.
@@ -172,7 +172,7 @@ class RunStore:
         return self._remembered("visualizer", run_id, lambda: from_store(self.reader, run_id))
 
     def stamp(self, run_id: str) -> tuple[Any, ...]:
-        """Differs when a run is not what it was: it went on, ended, or was given up."""
+        """Return a value that differs when a run has progressed, ended, or become aborted."""
         row = self._row(run_id)
         return () if row is None else (row["status"], row["heartbeat"], row["end_time"])
 
@@ -185,7 +185,7 @@ class RunStore:
         return row
 
     def _remembered(self, what: str, run_id: str, read: Callable[[], T]) -> T:
-        """What was read of a run, read again when the run has changed; once for all who ask at the same time."""
+        """Return the rows of a run, read again when it has changed; concurrent callers share one read."""
         stamp = self.stamp(run_id)
         key = (what, run_id)
         with self._lock:
@@ -235,7 +235,7 @@ class RunStore:
             if before.error is None or str(before.error) != str(error):
                 _log.warning("%s cannot be read now: %s", self.path, error)
             self._list = replace(before, error=error, ready=True)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with the store, it is looked at again
+        except Exception as error:  # noqa: BLE001 - a failing store is read again
             if before.error is None:
                 _log.warning("%s cannot be read now", self.path, exc_info=error)
             reason = MetricsError("the metrics cannot be read now", hint="the log of the dashboard says why")

@@ -1,4 +1,4 @@
-"""What keeps the number of series bounded, whatever runs: who is admitted stays, who comes later is counted together.
+"""Bound on the number of series: names that are admitted stay, later ones are counted together.
 
 Admission is for good, so that a counter never falls: a "top ten" would move a series in and out.
 """
@@ -56,7 +56,7 @@ class Bounds:
         self._node_names: dict[str, str] = {}
 
     def operators(self, rows: Iterable[OperatorMetrics], *, by_worker: bool) -> list[OperatorMetrics]:
-        """The rows, those that are not admitted merged into rows named `other`.
+        """Return the rows, those that are not admitted merged into rows named `other`.
 
         Args:
             rows: of operators and workers, or of operators.
@@ -74,7 +74,7 @@ class Bounds:
         return list(bounded.values())
 
     def reasons(self, row: OperatorMetrics) -> Mapping[str, int]:
-        """Records rejected by reason, admitted ones first come first; all of them together are what was rejected."""
+        """Return rejects by reason, admitted reasons in order of arrival; their sum is all rejects."""
         admission = self._reasons[row.stage_name, row.operator_name]
         counts: dict[str, int] = {}
         by_count = sorted(row.rejected_reasons.items(), key=lambda item: (-item[1], item[0]))
@@ -87,7 +87,7 @@ class Bounds:
         return counts
 
     def node(self, row: NodeMetrics) -> str | None:
-        """What the node is called; None where it is not admitted.
+        """Return the label of the node; None if it is not admitted.
 
         The name of the machine, for Ray gives its nodes new ids in every cluster, and each would be a new series for
         ever; a second node of the machine has its id behind it.
@@ -113,7 +113,7 @@ def _joined(rest: OperatorMetrics | None, row: OperatorMetrics, key: tuple[str, 
 
 
 def label(text: str | None) -> str:
-    """The text as a label's value: not longer than 108 characters, and still distinct."""
+    """Return the text as a label's value: not longer than 108 characters, and still distinct."""
     text = text or ""
     if len(text) <= _LONGEST_LABEL:
         return text

@@ -86,7 +86,7 @@ class Families:
         self._bounds = bounds or Bounds()
 
     def of(self, snapshot: ExportSnapshot) -> list[Family]:
-        """The families of a snapshot; those without points are left out."""
+        """Return the families of a snapshot; those without points are left out."""
         base = {"pipeline": label(snapshot.run.pipeline)}
         if self._with_run:
             base["run_id"] = snapshot.run.run_id
@@ -137,7 +137,7 @@ class Families:
 
 
 def seconds_since_epoch(moment: datetime | None) -> float | None:
-    """A naive UTC time as Unix time; None for None."""
+    """Return a naive UTC time as Unix time; None for None."""
     return None if moment is None else moment.replace(tzinfo=UTC).timestamp()
 
 

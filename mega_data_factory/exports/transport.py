@@ -21,12 +21,12 @@ _SHOWN = 200
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would take the headers, which may be secret, to a place that nobody has named."""
+    """Refuse redirects: they would take the headers, which may be secret, to a host that the user did not name."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> None:
-        """None: whoever asked gets the redirect as an error."""
+        """Return None, so that the caller gets the redirect as an error."""
 
 
 class Sender:

@@ -46,7 +46,7 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class SplitEnd:
-    """What the last batch of a split says about the whole of it: the plan that the commits are checked against."""
+    """Totals of a split, in its last batch: the plan that the commits are checked against."""
 
     batches: int
     records: int
@@ -99,7 +99,7 @@ class Batch:
 
     @classmethod
     def from_header(cls, header: str, table: pa.Table) -> Batch:
-        """The batch of which `header` was made, with its table."""
+        """Return the batch of which `header` was made, with its table."""
         values: dict[str, Any] = json.loads(header)
         values["metrics"] = tuple(OperatorMetrics.from_wire(row) for row in values["metrics"])
         values["exclusions"] = tuple(Exclusion(**e) for e in values["exclusions"])
@@ -107,7 +107,7 @@ class Batch:
         return cls(table=table, **values)
 
     def without_table(self) -> Batch:
-        """The account alone."""
+        """Return the account alone."""
         return replace(self, table=self.table.slice(0, 0))
 
 
@@ -116,7 +116,7 @@ _PLAIN_FIELDS = ("id", "split", "records", "loader_errors", "dead_lettered", "at
 
 @dataclass(frozen=True)
 class CommitRecord:
-    """What a commit leaves behind: the metrics are made of these, and a run continues from them.
+    """Record of a commit: metrics are computed from these, and a run is resumed from them.
 
     Attributes:
         batch: the account of the batch; its table is empty.
@@ -144,7 +144,7 @@ class CommitRecord:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> CommitRecord:
-        """The record of which `values` were made."""
+        """Return the record of which `values` were made."""
         file = OutputFile(**values["output_file"]) if values["output_file"] else None
         batch = Batch.from_header(values["batch"], pa.table({}))
         return cls(batch, values["output_records"], file, values["writer_seconds"], values.get("writer_errors", 0))

@@ -1,4 +1,4 @@
-"""What travels through a pipeline, and what a loader, an operator and a writer must be.
+"""Contracts of a pipeline: records, loaders, operators and writers.
 
 Records travel as Arrow tables. Every table has the column `record_id`: a string that the source alone determines, so
 that a record keeps its name through every retry, on every machine. Operators keep the column as it is.
@@ -22,10 +22,10 @@ import xxhash
 RECORD_ID = "record_id"
 
 LOADER_STAGE = "data_loader"
-"""What stands for the stage of a record that the loader could not read."""
+"""Stage name for records that the loader could not read."""
 
 WRITER_STAGE = "data_writer"
-"""What stands for the stage of a record that the writer could not write."""
+"""Stage name for records that the writer could not write."""
 
 
 # ── the source ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -90,7 +90,7 @@ class Loader(ABC):
         """
 
     def count(self, split: Split, at_most: int) -> int:
-        """How many records `read` would account for (given or skipped), counted no further than `at_most`."""
+        """Return the number of records `read` would account for (given or skipped), counted up to `at_most`."""
         if split.num_records is not None:
             return min(split.num_records, at_most)
         total = 0
@@ -112,7 +112,7 @@ class Loader(ABC):
         self._skipped.append(SkippedRecord(record_id, message, content))
 
     def take_skipped(self) -> list[SkippedRecord]:
-        """The records skipped since the last call."""
+        """Return the records skipped since the last call."""
         taken, self._skipped = self._skipped, []
         return taken
 
@@ -134,7 +134,7 @@ class Claims(Protocol):
 
 @dataclass(frozen=True)
 class OperatorContext:
-    """Where an operator runs; handed to `Operator.setup` once per worker.
+    """Context in which an operator runs; handed to `Operator.setup` once per worker.
 
     Attributes:
         stage: name of the stage.
@@ -225,7 +225,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a filter decided, one entry per record of the table it was given.
+    """Decisions of a filter, one entry per record of its input table.
 
     Attributes:
         reason: string array; null means the record stays.
@@ -297,7 +297,7 @@ class Deduplicator(Filter):
 
     @abstractmethod
     def keys(self, table: pa.Table) -> Sequence[Sequence[bytes | None]]:
-        """The keys of every record, as bands: `keys[band][row]`; None where the record has no key in that band.
+        """Return the keys of every record, as bands: `keys[band][row]`; None where the record has no key in that band.
 
         Exact deduplication has one band. Keys may have any length.
         """
@@ -316,7 +316,7 @@ class Deduplicator(Filter):
 
 
 def owner_keys(table: pa.Table) -> list[bytes]:
-    """The 8-byte names under which the records of a table hold claims."""
+    """Return the 8-byte names under which the records of a table hold claims."""
     return [xxhash.xxh3_64_digest(record_id) for record_id in table.column(RECORD_ID).cast(pa.binary()).to_pylist()]
 
 

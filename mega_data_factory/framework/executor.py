@@ -109,7 +109,7 @@ class Executor:
 
     @property
     def resumable(self) -> bool:
-        """Whether the run has begun, has not completed, and another executor can go on with it."""
+        """Whether the run has begun, has not completed, and can be resumed by another executor."""
         if self._life is None:
             return False
         if self._given_up:  # its log is there, and will be read when the store answers again
@@ -350,7 +350,7 @@ class Executor:
 
 
 _UNFINISHED: weakref.WeakSet[Generator[Progress, None, None]] = weakref.WeakSet()
-"""Runs that a caller may hold on to without going on."""
+"""Runs that a caller may keep without iterating further."""
 
 
 @atexit.register

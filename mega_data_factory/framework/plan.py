@@ -1,4 +1,4 @@
-"""What will run: the configuration with every name resolved and every parameter checked. Pure and printable."""
+"""Plan of a run: the configuration with every name resolved and every parameter checked. Pure and printable."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class OperatorPlan:
 
 @dataclass(frozen=True)
 class Resources:
-    """What one worker of a stage reserves.
+    """Resources that one worker of a stage reserves.
 
     Attributes:
         cpu: cores; None for an equal share of what there is.

@@ -54,7 +54,7 @@ class Component:
     params: Mapping[str, Any]
 
     def load(self) -> type[Any]:
-        """The class."""
+        """Return the class."""
         module, _, name = self.target.partition(":")
         found: Any = importlib.import_module(module)
         for part in name.split("."):
@@ -64,7 +64,7 @@ class Component:
         return found
 
     def build(self) -> Any:
-        """A new object of the class with these parameters."""
+        """Return a new object of the class with these parameters."""
         return self.load()(**self.params)
 
 
@@ -133,7 +133,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _plain(params: Mapping[str, Any], where: Place) -> dict[str, Any]:
-    """The parameters as they reach a worker: through JSON, so that what is checked here is what arrives there."""
+    """Return the parameters as a worker receives them, through JSON, so that the check sees the same values."""
     try:
         plain: dict[str, Any] = json.loads(json.dumps(params))
     except (TypeError, ValueError, RecursionError) as error:
@@ -149,7 +149,7 @@ def snake_case(name: str) -> str:
 
 
 def parameters(cls: type[Any]) -> list[inspect.Parameter]:
-    """The parameters that a configuration may give to a class."""
+    """Return the parameters that a configuration may give to a class."""
     found = inspect.signature(cls).parameters.values()
     return [p for p in found if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
 
@@ -176,7 +176,7 @@ def _load(component: Component, kind: Kind, where: Place) -> type[Any]:
 
 
 def _missing_extra(error: BaseException) -> str | None:
-    """The extra that brings the package which an import has not found; None where it is another error."""
+    """Return the extra that brings the package which an import has not found; None where it is another error."""
     package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     return catalogue.EXTRAS.get(package)
 
@@ -219,7 +219,7 @@ def _refusals(cls: type[Any], params: Mapping[str, Any]) -> Iterator[tuple[Excep
     while True:
         try:
             cls(**left)
-        except Exception as error:  # noqa: BLE001 - whatever a constructor raises, it refuses its parameters
+        except Exception as error:  # noqa: BLE001 - any exception of a constructor means that it refuses its parameters
             begins = re.match(r"\w+", str(error))
             blamed = begins[0] if begins and begins[0] in left else None
             if blamed is not None or left == params:

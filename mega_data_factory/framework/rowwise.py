@@ -14,7 +14,7 @@ import pyarrow as pa
 from mega_data_factory.framework.contracts import RECORD_ID, Filter, Judgement, Refiner
 
 Verdict = str | tuple[str, float | None, float | None] | None
-"""Why a record is rejected: a reason, or (reason, score, threshold); None keeps it."""
+"""Decision on a record: a reason, or (reason, score, threshold), rejects it; None keeps it."""
 
 
 class RowRefiner(Refiner):
@@ -71,7 +71,7 @@ def _as_tuple(verdict: Verdict) -> tuple[str | None, float | None, float | None]
 
 
 def _column(values: list[Any], name: str, schema: pa.Schema) -> pa.Array:
-    """The values in the column's own type; in the type that they show where it is new or they no longer fit."""
+    """Return the values in the column's own type; in the type that they show where it is new or they no longer fit."""
     if name in schema.names:
         try:
             return pa.array(values, schema.field(name).type)

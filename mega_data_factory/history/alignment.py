@@ -17,7 +17,7 @@ _MOST_CELLS = 10_000_000
 
 
 def grid(start: int, end: int, step: int) -> Times:
-    """The multiples of `step` whose cells [t, t + step) cover `start` to `end`; microseconds. Empty if end < start.
+    """Return multiples of `step` whose cells [t, t + step) cover `start` to `end`, in µs. Empty if end < start.
 
     Raises:
         HistoryError: `step` is not positive, or there would be too many cells.

@@ -1,4 +1,4 @@
-"""What may become a point: one clear error for what may not."""
+"""Checks of new points: one clear error for an invalid one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mega_data_factory.history.storage.records import NO_TIME
 
 
 def number(node_id: str, name: str, value: object) -> float:
-    """The value as a float; None is not measured, NaN.
+    """Return the value as a float; None is not measured, NaN.
 
     Raises:
         HistoryError: it is not a number; text that looks like one is none.
@@ -23,14 +23,14 @@ def number(node_id: str, name: str, value: object) -> float:
         return math.nan
     if not isinstance(value, str | bytes | bytearray):
         try:
-            return float(value)  # type: ignore[arg-type]  # whatever can be a float; what cannot raises
+            return float(value)  # type: ignore[arg-type]  # anything that can be a float; the rest raises
         except (TypeError, ValueError, OverflowError):
             pass
     raise HistoryError(f"node {node_id!r}: {name} is {value!r}, which is not a number", hint="a number, or None")
 
 
 def moment(node_id: str, timestamp: object) -> int:
-    """The timestamp as an int.
+    """Return the timestamp as an int.
 
     Raises:
         HistoryError: it is not an integer, or does not fit 64 bits.

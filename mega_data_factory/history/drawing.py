@@ -57,7 +57,7 @@ def _extremes(least: Floats, greatest: Floats, cuts: list[int]) -> Rows:
 
 
 def with_gaps(series: Series, longer_than: int | None = None) -> Series:
-    """The series with an unmeasured row in every stretch without rows, so that a line drawn through it breaks there.
+    """Return the series with an unmeasured row in every gap, so that a line drawn through it breaks there.
 
     Args:
         series: in order of time.

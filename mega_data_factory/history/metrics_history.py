@@ -161,11 +161,11 @@ class MetricsHistory:
     # Reading
 
     def nodes(self) -> list[str]:
-        """The nodes, sorted."""
+        """Return the nodes, sorted."""
         return sorted(name for name, node in self._nodes.items() if len(node))
 
     def metrics(self, node_id: str | None = None) -> list[str]:
-        """The metrics of a node, or of all nodes, in the order in which they appeared; none of an unknown node."""
+        """Return the metrics of a node, or of all, in order of appearance; none for an unknown node."""
         return list(dict.fromkeys(name for node in self._some(node_id) for name in node.metrics()))
 
     def span(self, node_id: str | None = None) -> tuple[int, int] | None:
@@ -188,7 +188,7 @@ class MetricsHistory:
     def thinned(
         self, node_id: str, metric: str, points: int = 2000, start: int | None = None, end: int | None = None
     ) -> Series:
-        """What `drawing.thinned(history.series(...), points)` gives, without decompressing long stretches.
+        """Return the result of `drawing.thinned(history.series(...), points)`, without decompressing long stretches.
 
         The extremes of all rows are among the rows; an extreme that lies next to the edge of a bucket may be counted
         to the bucket beside, and a point that was written again later may still show with the value before.

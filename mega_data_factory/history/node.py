@@ -62,7 +62,7 @@ class NodeHistory:
     # Writing
 
     def ready(self, names: Iterable[str]) -> Records:
-        """A buffer with room for points of these metrics; its own metrics may be more.
+        """Return a buffer with room for points of these metrics, creating one if needed; it may have more metrics.
 
         Raises:
             HistoryError: the folder takes no more.
@@ -162,7 +162,7 @@ class NodeHistory:
                 self.thin(chunks, interval)
 
     def next_interval(self, chunk: Chunk) -> int | None:
-        """The interval to thin a chunk to when room is needed, microseconds; None when it can only be dropped."""
+        """Return the interval to thin a chunk to when space is needed, in µs; None if it can only be dropped."""
         return next((width for width in self._retention.coarser(chunk.interval) if _shrinks(chunk, width)), None)
 
     def thin_from(self, chunk: Chunk, interval: int) -> None:
@@ -215,7 +215,7 @@ class NodeHistory:
             return _merged(parts, new).between(start, end)
 
     def _reaching(self, start: int | None, end: int | None) -> list[Chunk]:
-        """The chunks that reach into the time."""
+        """Return the chunks that reach into the time."""
         low, high = -math.inf if start is None else start, math.inf if end is None else end
         return [chunk for chunk in self.chunks if chunk.end >= low and chunk.start <= high]
 

@@ -1,4 +1,4 @@
-"""How long which detail of a history is kept."""
+"""Retention of a history: how long each level of detail is kept."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DEFAULT_TIERS = (
 
 @dataclass(frozen=True, slots=True)
 class HistoryRetention:
-    """What is kept of a history: by age, and within a number of points and of bytes.
+    """Limits of a history: by age, and within a number of points and of bytes.
 
     Age is counted back from a node's newest point, not from the wall clock: the history of an old run stays, and a
     clock that is wrong on one node harms that node only. When there are too many points or bytes, the oldest of the
@@ -90,5 +90,5 @@ class HistoryRetention:
         return None
 
     def coarser(self, interval: int) -> list[int]:
-        """The intervals above this one, in microseconds, from fine to coarse."""
+        """Return the intervals above this one, in microseconds, from fine to coarse."""
         return [width for tier in self.tiers if (width := tier.interval // MICROSECOND) > interval]

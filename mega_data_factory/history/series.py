@@ -40,7 +40,7 @@ class Series:
 
     @classmethod
     def of_points(cls, timestamps: Times, values: Floats) -> Series:
-        """The series of measured points; takes no memory beyond the two arrays."""
+        """Return the series of measured points; takes no memory beyond the two arrays."""
         return cls(timestamps, values, values, values, np.broadcast_to(np.int64(0), timestamps.shape))
 
     @classmethod
@@ -58,7 +58,7 @@ class Series:
         return len(self.timestamps)
 
     def __getitem__(self, rows: slice | Rows | npt.NDArray[np.bool_]) -> Series:
-        """The series of some rows."""
+        """Return the series of some rows."""
         values = self.values[rows]
         same = self.minimum is self.values
         return Series(
@@ -75,7 +75,7 @@ class Series:
         return self[~np.isnan(self.values)]
 
     def between(self, start: int | None, end: int | None) -> Series:
-        """The rows from `start` to `end`, microseconds, both included; a bucket counts by where it begins.
+        """Return the rows from `start` to `end`, microseconds, both included; a bucket counts by where it begins.
 
         The series itself when nothing is cut off.
         """
@@ -85,7 +85,7 @@ class Series:
 
 
 def joined(parts: Sequence[Series]) -> Series:
-    """The rows of all parts, one part after the other, as they are."""
+    """Return the rows of all parts, one part after the other, as they are."""
     if len(parts) == 1:
         return parts[0]
     if not parts:
@@ -139,7 +139,7 @@ def combined(series: Series) -> Series:
 
 
 def bucketed(series: Series, interval: int) -> Series:
-    """The series thinned to buckets: mean by number of points, and the true minimum and maximum.
+    """Return the series thinned to buckets: mean by number of points, and the true minimum and maximum.
 
     Thinning twice, or thinning parts and combining them, gives the buckets of thinning once: counts and extremes
     exactly, means up to rounding.
@@ -157,7 +157,7 @@ def bucketed(series: Series, interval: int) -> Series:
 
 
 def _starts(keys: Times) -> Rows:
-    """Where each run of equal keys begins."""
+    """Return the start of each streak of equal keys."""
     return np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
 
 
@@ -171,5 +171,5 @@ def _reduced(series: Series, keys: Times) -> Series:
     with np.errstate(invalid="ignore", over="ignore"):
         total = np.add.reduceat(np.where(weights > 0, series.values * weights, 0.0), starts)
         mean = np.divide(total, points, out=np.full(len(starts), np.nan), where=points > 0)
-    mean = np.clip(mean, minimum, maximum)  # the mean of equal values is that value, whatever the sum was rounded to
+    mean = np.clip(mean, minimum, maximum)  # the mean of equal values is that value, despite the rounding of the sum
     return Series(keys[starts], mean, minimum, maximum, np.maximum.reduceat(series.interval, starts), points)

@@ -1,4 +1,4 @@
-"""What the loaders of files share: finding them, naming their records, cutting tables to size."""
+"""Shared code of the file loaders: finding files, naming records, cutting tables to size."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from mega_data_factory.errors import InputError, did_you_mean
 from mega_data_factory.framework.contracts import RECORD_ID
 
 PLACEHOLDERS = {"{site-packages}": "purelib", "{stdlib}": "stdlib"}
-"""What a path may begin with → the folder of the running Python that it stands for (a key of `sysconfig`)."""
+"""Prefix of a path → folder of the running Python (a key of `sysconfig`)."""
 
 BATCH_BYTES = 64 << 20
-"""A table is given when it holds about so many bytes, however few rows: Arrow strings end at 2 GiB a column."""
+"""Approximate size of a table in bytes, however few rows it has: Arrow strings end at 2 GiB a column."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +42,22 @@ class SourceFile:
 
     @property
     def path(self) -> str:
-        """Where to open it."""
+        """Path or URI to open."""
         return file_path(self.root, self.relative)
 
     @property
     def name(self) -> str:
-        """What its records are named after: the same wherever the root is, and of no other file of the source."""
+        """Base of its record ids: independent of the root, and unique in the source."""
         return file_name(self.label, self.relative)
 
 
 def file_path(root: str, relative: str) -> str:
-    """Where to open a file, on this machine."""
+    """Return the path of a file on this machine."""
     return storage.join(resolve(root), relative)
 
 
 def file_name(label: str, relative: str) -> str:
-    """The name of a file within its source; bytes that are not UTF-8 become escapes and a hash."""
+    """Return the name of a file within its source; bytes that are not UTF-8 become escapes and a hash."""
     name = f"{label}/{relative}" if label else relative
     try:
         name.encode()
@@ -68,7 +68,7 @@ def file_name(label: str, relative: str) -> str:
 
 
 def resolve(path: str) -> str:
-    """The path with a placeholder at its head replaced by the folder of the running Python."""
+    """Return the path with a placeholder at its head replaced by the folder of the running Python."""
     for placeholder, key in PLACEHOLDERS.items():
         if path == placeholder or path.startswith(placeholder + "/"):
             return _python_folder(key) + path[len(placeholder) :]
@@ -81,7 +81,7 @@ def _python_folder(key: str) -> str:
 
 
 def checked_paths(path: str | Sequence[str]) -> list[str]:
-    """The `path` parameter of a loader as a list.
+    """Return the `path` parameter of a loader as a list.
 
     Raises:
         ValueError: it is empty or not made of strings.
@@ -128,13 +128,13 @@ def would_find(
 
 @functools.cache
 def _portable(root: str, path: str) -> str:
-    """The root with the placeholder that the configured path begins with put back into it."""
+    """Return the root with the placeholder that the configured path begins with put back into it."""
     placeholder = next((one for one in PLACEHOLDERS if path.startswith(one)), None)
     return root if placeholder is None else placeholder + root[len(storage.absolute(resolve(placeholder))) :]
 
 
 def _labels(roots: Sequence[str]) -> dict[str, str]:
-    """A short distinct label for every root: the last part of its path, numbered from the second of that name on."""
+    """Return a short distinct label for every root: the last part of its path, numbered if it repeats."""
     if len(roots) == 1:
         return {roots[0]: ""}
     labels: dict[str, str] = {}
@@ -162,7 +162,7 @@ class RecordNames:
         self._seen: set[str] = set()
 
     def name(self, table: pa.Table, positions: Sequence[str]) -> pa.Table:
-        """The table with `record_id` as its first column; `positions` has one entry per row."""
+        """Return the table with `record_id` as its first column; `positions` has one entry per row."""
         ids: Sequence[str] = positions
         if self._id_column is not None and self._id_column in table.column_names:
             ids = self._from_column(table.column(self._id_column), positions)
@@ -211,6 +211,6 @@ def check_columns(wanted: Sequence[str], known: Sequence[str], where: str, param
 
 
 def slices(table: pa.Table, batch_size: int) -> Iterator[pa.Table]:
-    """The table in pieces of at most `batch_size` rows; none of an empty one."""
+    """Yield the table in pieces of at most `batch_size` rows; none of an empty one."""
     for start in range(0, table.num_rows, batch_size):
         yield table.slice(start, batch_size)

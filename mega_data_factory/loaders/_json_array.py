@@ -34,7 +34,7 @@ class Item:
 
 
 class Layout(enum.Enum):
-    """How the records of a JSON file are written."""
+    """Format of the records of a JSON file."""
 
     LINES = "one object per line"
     ARRAY = "one array of objects"

@@ -60,7 +60,7 @@ class JsonLines:
         return _patient(block, lines)
 
     def _fast(self, block: bytes) -> pa.Table | None:
-        """What Arrow's reader makes of the block, dates left as text; None when it cannot read it."""
+        """Return the block as Arrow's reader parses it, dates left as text; None if it cannot."""
         try:
             table = self._read(block)
             dates = {f.name: _without_dates(f.type) for f in table.schema if f.type != _without_dates(f.type)}
@@ -110,7 +110,7 @@ def _is_utf8(block: bytes) -> bool:
 
 
 def _without_dates(kind: pa.DataType) -> pa.DataType:
-    """The type with every date and time in it replaced by text."""
+    """Return the type with every date and time in it replaced by text."""
     if pa.types.is_temporal(kind):
         return pa.string()
     if pa.types.is_struct(kind):
@@ -218,7 +218,7 @@ def _beginning(line: bytes) -> str:
 
 
 def _whole_characters(value: Any) -> Any:
-    """The value with every half of a surrogate pair, which no UTF-8 can hold, replaced by U+FFFD."""
+    """Return the value with every half of a surrogate pair, which no UTF-8 can hold, replaced by U+FFFD."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Whole lines of a stream, in blocks; lines that are too long are passed over and told."""
+"""Whole lines of a stream, in blocks; lines that are too long are skipped and reported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 BLOCK_BYTES = 4 << 20
-"""Lines are given in blocks of about so many bytes."""
+"""Approximate size of a block of lines, in bytes."""
 
 _PIECE_BYTES = 64 << 10
 """Bytes asked for at once: so much at most is lost before the place where a compressed file is damaged."""

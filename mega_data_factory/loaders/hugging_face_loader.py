@@ -84,7 +84,7 @@ class HuggingFaceLoader(Loader):
             yield from slices(names.name(table, places).combine_chunks(), batch_size)
 
     def _rows(self) -> Any:
-        """The dataset, loaded once per loader, projected, giving Arrow tables."""
+        """Return the dataset, loaded once per loader, projected, giving Arrow tables."""
         if self._loaded is None:
             dataset = self._load()
             if self._id_column is not None:

@@ -117,7 +117,7 @@ class ParquetLoader(Loader):
     def _group(
         self, parquet: ParquetFile, group: int, columns: list[str] | None, batch_size: int, first_record: str
     ) -> Iterator[tuple[int, pa.Table]]:
-        """The tables of a row group, each with the number of its first row in the group."""
+        """Yield the tables of a row group, each with the number of its first row in the group."""
         row = 0
         try:
             for batch in parquet.iter_batches(batch_size, row_groups=[group], columns=columns, use_threads=False):

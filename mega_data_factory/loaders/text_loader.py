@@ -31,7 +31,7 @@ _Row: TypeAlias = tuple[str, str, str, int, int]
 
 
 class TextLoader(Loader):
-    """Reads text files, one record per file, in whatever encoding they are.
+    """Reads text files, one record per file, in any encoding.
 
     Columns: `record_id` (path relative to the searched folder; with several folders, that below the folder's name),
     `text`, `encoding` (the one it was decoded from, as Python names it), `replaced_characters` (how often U+FFFD stands

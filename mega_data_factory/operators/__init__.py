@@ -1,1 +1,1 @@
-"""What may be done with records: refine, filter, deduplicate; one class per file."""
+"""Built-in operators: refiners, filters, deduplicators; one class per file."""

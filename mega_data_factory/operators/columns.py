@@ -20,7 +20,7 @@ from mega_data_factory.errors import ColumnError, did_you_mean
 
 
 def column_of(table: pa.Table, name: str, parameter: str) -> pa.ChunkedArray:
-    """The column `name` of a table.
+    """Return the column `name` of a table.
 
     Args:
         table: the records.
@@ -40,7 +40,7 @@ def column_of(table: pa.Table, name: str, parameter: str) -> pa.ChunkedArray:
 
 
 def text_of(table: pa.Table, name: str, parameter: str = "text_column") -> pl.Series:
-    """The text column `name` as a polars String series, null where the value is null.
+    """Return the text column `name` as a polars String series, null where the value is null.
 
     Raises:
         ColumnError: there is no such column, or it does not hold text.
@@ -58,7 +58,7 @@ def text_of(table: pa.Table, name: str, parameter: str = "text_column") -> pl.Se
 
 
 def with_columns(table: pa.Table, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> pa.Table:
-    """The table with these columns appended, or replaced in place where the name exists."""
+    """Return the table with these columns appended, or replaced in place where the name exists."""
     for name, values in columns.items():
         index = table.schema.get_field_index(name)
         table = table.append_column(name, values) if index < 0 else table.set_column(index, name, values)
@@ -66,7 +66,7 @@ def with_columns(table: pa.Table, columns: Mapping[str, pa.Array | pa.ChunkedArr
 
 
 def to_strings(series: pl.Series) -> pa.Array:
-    """A polars String series as an Arrow `string` array (`large_string` where 2 GiB are not enough)."""
+    """Return a polars String series as an Arrow `string` array (`large_string` where 2 GiB are not enough)."""
     array = series.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     return array if array.nbytes > 2**31 - 1 else array.cast(pa.string())
 

@@ -6,26 +6,26 @@ from collections.abc import Collection, Sequence
 
 
 def check_name(parameter: str, value: object) -> str:
-    """A column name: text that is not empty."""
+    """Return a column name: text that is not empty."""
     if not isinstance(value, str) or not value:
         raise ValueError(f"{parameter} is {value!r}, not the name of a column")
     return value
 
 
 def check_count(parameter: str, value: object, *, least: int = 0) -> int:
-    """A whole number of at least `least`."""
+    """Return a whole number of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{parameter} is {value!r}, not a whole number of at least {least}")
     return value
 
 
 def check_optional_count(parameter: str, value: object, *, least: int = 0) -> int | None:
-    """A whole number of at least `least`, or None for no limit."""
+    """Return a whole number of at least `least`, or None for no limit."""
     return None if value is None else check_count(parameter, value, least=least)
 
 
 def check_number(parameter: str, value: object, *, least: float = 0.0, most: float = float("inf")) -> float:
-    """A number from `least` to `most`."""
+    """Return a number from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         wanted = f"of at least {least:g}" if most == float("inf") else f"from {least:g} to {most:g}"
         raise ValueError(f"{parameter} is {value!r}, not a number {wanted}")
@@ -35,17 +35,17 @@ def check_number(parameter: str, value: object, *, least: float = 0.0, most: flo
 def check_optional_number(
     parameter: str, value: object, *, least: float = 0.0, most: float = float("inf")
 ) -> float | None:
-    """A number from `least` to `most`, or None to turn the test off."""
+    """Return a number from `least` to `most`, or None to turn the test off."""
     return None if value is None else check_number(parameter, value, least=least, most=most)
 
 
 def check_optional_fraction(parameter: str, value: object) -> float | None:
-    """A fraction from 0 to 1, or None to turn the test off."""
+    """Return a fraction from 0 to 1, or None to turn the test off."""
     return check_optional_number(parameter, value, most=1.0)
 
 
 def check_flag(parameter: str, value: object) -> bool:
-    """True or false."""
+    """Check that a value is true or false, and return it."""
     if not isinstance(value, bool):
         raise ValueError(f"{parameter} is {value!r}, not true or false")
     return value
@@ -59,7 +59,7 @@ def check_choice(parameter: str, value: object, choices: Collection[str]) -> str
 
 
 def check_strings(parameter: str, value: object) -> tuple[str, ...]:
-    """A list of texts, none of them empty; a single text is taken for a mistake."""
+    """Return a list of texts, none of them empty; a single text is taken for a mistake."""
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise ValueError(f"{parameter} is {value!r}, not a list of texts")
     for item in value:
@@ -69,6 +69,6 @@ def check_strings(parameter: str, value: object) -> tuple[str, ...]:
 
 
 def check_order(low_name: str, low: float | None, high_name: str, high: float | None) -> None:
-    """The lower limit does not lie above the upper one; None is no limit."""
+    """Check that the lower limit is not above the upper one; None means no limit."""
     if low is not None and high is not None and low > high:
         raise ValueError(f"{low_name} is {low!r}, above {high_name} {high!r}; no record could pass")

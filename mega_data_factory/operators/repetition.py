@@ -1,4 +1,4 @@
-"""What a text repeats, lines and word n-grams, for a whole column at once.
+"""Repetition in texts, of lines and word n-grams, for a whole column at once.
 
 An n-gram can only occur twice where its first n - 1 words do. So the search starts with the words that occur twice in
 their text and grows only those, one word at a time; most of a column is gone after two or three words. Each step
@@ -36,14 +36,14 @@ class Repeats:
 
     @property
     def later_places(self) -> Integers:
-        """Where the second and every later occurrence of an n-gram begins."""
+        """Return where the second and every later occurrence of an n-gram begins."""
         later = np.ones(len(self.places), dtype=np.bool_)
         later[self.runs] = False
         return self.places[later]
 
 
 def repeats(words: Words, longest: int) -> Iterator[Repeats]:
-    """The repeated n-grams of every text for n = 1, 2, … `longest`."""
+    """Yield the repeated n-grams of every text for n = 1, 2, … `longest`."""
     total = len(words.starts)
     ids, order = dense_ids(words.hashes)
     ends = words.bounds[1:][words.owners]
@@ -61,7 +61,7 @@ def repeats(words: Words, longest: int) -> Iterator[Repeats]:
 
 
 def dense_ids(hashes: Hashes) -> tuple[Integers, Integers]:
-    """Number equal hashes alike, from 0; and the order that sorts by that number and then by place."""
+    """Return a number for each distinct hash, from 0, and the order that sorts by number and then by place."""
     total = len(hashes)
     bits = np.uint64(max(total, 1).bit_length())
     tagged = np.sort((hashes << bits) | np.arange(total, dtype=np.uint64))
@@ -78,7 +78,7 @@ def dense_ids(hashes: Hashes) -> tuple[Integers, Integers]:
 
 
 def sorted_order(major: Integers, minor: Integers, places: Integers, *, key_bits: int = 64) -> Integers:
-    """The order that sorts by `major`, then `minor`, then `places`; all of them numbers of at least 0.
+    """Return the order that sorts by `major`, then `minor`, then `places`; all of them numbers of at least 0.
 
     Args:
         major: first key.
@@ -100,7 +100,7 @@ def sorted_order(major: Integers, minor: Integers, places: Integers, *, key_bits
 def duplicate_fractions(
     owners: Integers, characters: Integers, hashes: Hashes, num_texts: int
 ) -> tuple[pl.Series, pl.Series]:
-    """What lines or paragraphs repeat: second and later occurrences in their text.
+    """Return the repeated lines or paragraphs: second and later occurrences in their text.
 
     Args:
         owners: for every line the number of its text.

@@ -39,7 +39,7 @@ class TextFilter(Filter):
 
     @abstractmethod
     def rules(self, text: pl.Series) -> Iterable[Rule]:
-        """The tests in the order in which they decide; `text` is a String series, null where there is none."""
+        """Return the tests in the order in which they decide; `text` is a String series, null where there is none."""
 
     def _all_rules(self, text: pl.Series) -> Iterator[Rule]:
         yield flagged("missing_text", text.is_null())
@@ -47,26 +47,26 @@ class TextFilter(Filter):
 
 
 def flagged(reason: str, failed: pl.Series) -> Rule:
-    """A rule that no number decides: the record fails where `failed` is True."""
+    """Return a rule that no number decides: the record fails where `failed` is True."""
     return Rule(reason, failed.rechunk().to_arrow())
 
 
 def below(reason: str, score: pl.Series, limit: float | None, *, inclusive: bool = False) -> Iterator[Rule]:
-    """The record fails where the score lies below the limit (or on it, when inclusive); no rule when that is None."""
+    """Yield the rule that fails scores below the limit (or equal, if inclusive); no rule for None."""
     if limit is not None:
         failed = score <= limit if inclusive else score < limit
         yield _limit_rule(reason, failed, score, limit)
 
 
 def above(reason: str, score: pl.Series, limit: float | None, *, inclusive: bool = False) -> Iterator[Rule]:
-    """The record fails where the score lies above the limit (or on it, when inclusive); no rule when that is None."""
+    """Yield the rule that fails scores above the limit (or equal, if inclusive); no rule for None."""
     if limit is not None:
         failed = score >= limit if inclusive else score > limit
         yield _limit_rule(reason, failed, score, limit)
 
 
 def words_pattern(words: Iterable[str], *, whole: bool = True) -> str:
-    """A regular expression for any of these words or phrases, without regard to case; empty where there are none.
+    """Return a regular expression for any of these words or phrases, ignoring case; empty if there are none.
 
     Args:
         words: taken literally.

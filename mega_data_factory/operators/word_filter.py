@@ -140,7 +140,7 @@ class LanguageLimits(WordFilter):
 
 
 def check_limits_by_language(limits: object, parameters: set[str]) -> dict[str, Mapping[str, Any]]:
-    """A mapping from languages to parameters of the filter.
+    """Return a mapping from languages to parameters of the filter.
 
     Args:
         limits: what was given; None for none.

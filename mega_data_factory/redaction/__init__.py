@@ -13,7 +13,7 @@ from mega_data_factory.redaction.names import names_secret
 from mega_data_factory.redaction.text import VARIABLE, without_secrets
 
 REDACTED = "***"
-"""What stands in place of a secret."""
+"""Replacement for a secret."""
 
 
 def redacted(config: Mapping[str, Any], more: Sequence[str] = ()) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def without_credentials(text: str) -> str:
 
 
 def in_words(error: Exception) -> str:
-    """What an error says, for a log or another error, without credentials."""
+    """Return the message of an error, for a log or another error, without credentials."""
     return without_credentials(error.message if isinstance(error, MdfError) else f"{type(error).__name__}: {error}")
 
 

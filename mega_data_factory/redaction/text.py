@@ -55,7 +55,7 @@ _SCHEME = re.compile(
 
 _QUERY_ONLY = frozenset({"sig", "key", "signature", "code"})
 _SECTIONS = ("data_loader.", "data_writer.", "executor.")
-"""What keys of a pipeline begin with: what follows their colon is a message."""
+"""First words of the keys of a pipeline: the text behind their colon is a message."""
 
 _FURTHEST = 10_000
 """Characters within which a bracket has to close."""

@@ -53,7 +53,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Examples:
-    """What was found of one sort.
+    """Examples of one kind.
 
     Attributes:
         found: the examples.
@@ -67,7 +67,7 @@ class Examples:
 
 
 def run_tag(run_id: str) -> str:
-    """The eight letters by which the names of output files, errors and dead letters tell their run."""
+    """Return the eight letters by which the names of output files, errors and dead letters tell their run."""
     return hashlib.sha256(run_id.encode()).hexdigest()[:8]
 
 
@@ -197,7 +197,7 @@ def _number(value: object) -> float | None:
 
 
 def _shown(record: object) -> str:
-    """A record as text: its text first, then what else it has."""
+    """Return a record as text: its text first, then what else it has."""
     if not isinstance(record, Mapping):
         return _shortened(str(record or ""), MOST_LETTERS)
     text = record.get("text")

@@ -21,7 +21,7 @@ Path = list[str | int]
 
 
 def two_looks(draw: Draw) -> dict[str, Any]:
-    """A figure in the light look, and what is different in it in the dark one.
+    """Return a figure in the light look, and what is different in it in the dark one.
 
     Returns:
         `data` and `layout` of Plotly without the template, and `dark`: `[path, value]` for all that differs.
@@ -31,7 +31,7 @@ def two_looks(draw: Draw) -> dict[str, Any]:
 
 
 def templates() -> dict[str, Any]:
-    """The Plotly templates of the two looks, by name."""
+    """Return the Plotly templates of the two looks, by name."""
     return {theme.name: theme.template().to_plotly_json() for theme in (LIGHT, DARK)}
 
 

@@ -43,7 +43,7 @@ class Report:
 
 
 def report_name(run_id: str) -> str:
-    """The file name of the report of a run: `report_{X}.html`, X being the id without a leading `run_`."""
+    """Return the file name of the report of a run: `report_{X}.html`, X being the id without a leading `run_`."""
     return f"report_{run_id.removeprefix('run_')}.html"
 
 
@@ -70,7 +70,7 @@ def write_report(reader: MetricsReader, run: str, output: Location | None = None
 
 
 def render(document: Document) -> str:
-    """The whole page as text: nothing in it refers to anything outside of it."""
+    """Return the whole page as text: nothing in it refers to anything outside of it."""
     figures = {name: two_looks(draw) for name, draw in document.charts.items()}
     script = _asset("report.js")
     library = plotly_script() if figures else ""
@@ -89,7 +89,7 @@ def render(document: Document) -> str:
 
 
 def _looks() -> str:
-    """The colours of both looks: the reader's choice, else what the system prefers; on paper always light."""
+    """Return the colours of both looks: the reader's choice, else what the system prefers; on paper always light."""
     chosen = DARK.css().replace(":root", ':root[data-theme="dark"]', 1)
     preferred = DARK.css().replace(":root", ":root:not([data-theme])", 1)
     return "\n".join(
@@ -107,7 +107,7 @@ def _asset(name: str) -> str:
 
 
 def _worded(text: str) -> Markup:
-    """A sentence with what stands between backticks as code."""
+    """Return a sentence with what stands between backticks as code."""
     parts = text.split("`")
     if len(parts) % 2 == 0:  # one of them is the sentence's own
         return escape(text)

@@ -100,7 +100,7 @@ def _local_files(
 
 
 def _flat_glob(pattern: str, endings: tuple[str, ...] | None, ignore: tuple[str, ...]) -> Iterator[FileInfo]:
-    """The files that a glob without `**` matches, and those below the folders that it matches."""
+    """Yield the files that a glob without `**` matches, and those below the folders that it matches."""
     root = fixed_folder(pattern)
     matches = sorted(glob.glob(pattern))  # noqa: PTH207 - takes an absolute pattern
     if not matches:
@@ -116,7 +116,7 @@ def _flat_glob(pattern: str, endings: tuple[str, ...] | None, ignore: tuple[str,
 
 
 def _deep_glob(pattern: str, ignore: tuple[str, ...]) -> Iterator[FileInfo]:
-    """The files that a glob with `**` matches. Python's own `glob` would follow links round and round."""
+    """Yield the files that a glob with `**` matches. Python's own `glob` would follow links round and round."""
     root = fixed_folder(pattern)
     matches = matcher(pattern[len(root.rstrip("/")) + 1 :])
     found = False
@@ -148,7 +148,7 @@ def _size(path: str) -> int | None:
 def _walk(
     folder: str, root: str, endings: tuple[str, ...] | None, ignore: tuple[str, ...], *, every_name: bool = False
 ) -> Iterator[FileInfo]:
-    """The files below a folder.
+    """Yield the files below a folder.
 
     Args:
         folder: where to begin.
@@ -213,7 +213,7 @@ def _remote_files(where: Location, ignore: tuple[str, ...]) -> Iterator[tuple[Fi
 
 
 def list_dir(uri: Location) -> list[str]:
-    """The names in a folder, sorted, hidden ones too; empty when there is no such folder.
+    """Return the names in a folder, sorted, hidden ones too; empty when there is no such folder.
 
     Raises:
         InputError: it is not a folder, or may not be listed.
@@ -229,7 +229,7 @@ def list_dir(uri: Location) -> list[str]:
 
 
 def list_stamps(uri: Location) -> dict[str, str]:
-    """The names in a folder with a stamp each that differs when the file has been written over; see `list_dir`.
+    """Return the names in a folder with a stamp each that differs when the file has been written over; see `list_dir`.
 
     Raises:
         InputError: it is not a folder, or may not be listed.
@@ -248,7 +248,7 @@ def _local_stamps(folder: Path) -> dict[str, str]:
         for entry in entries:
             try:
                 found = entry.stat()
-            except OSError:  # gone since it was listed, or a link to nothing or to itself
+            except OSError:  # removed since it was listed, or a link to nothing or to itself
                 continue
             stamps[entry.name] = f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
     return stamps
@@ -261,6 +261,6 @@ def _remote_stamps(uri: Location) -> dict[str, str]:
 
 
 def stamp_of(info: Mapping[str, Any]) -> str:
-    """The stamp of a file in a remote store, of what fsspec tells of it."""
+    """Return the stamp of a file in a remote store, of what fsspec tells of it."""
     marks = (info.get(key) for key in ("ETag", "etag", "generation", "created", "mtime", "size"))
     return "-".join(str(mark) for mark in marks if mark is not None)

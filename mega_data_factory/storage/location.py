@@ -1,4 +1,4 @@
-"""Where a file is: local paths and fsspec URIs, and how to speak of them when something fails."""
+"""Locations of files: local paths and fsspec URIs, and their wording in errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def is_local(uri: Location) -> bool:
 
 
 def local_path(uri: Location) -> Path:
-    """The local location as a path, with `~` expanded and `file://` undone.
+    """Return the local location as a path, with `~` expanded and `file://` undone.
 
     Raises:
         InputError: the location is not local.
@@ -55,19 +55,19 @@ def local_path(uri: Location) -> Path:
 
 
 def join(uri: Location, *parts: str) -> str:
-    """The location below `uri` that the relative `parts` name."""
+    """Return the location below `uri` that the relative `parts` name."""
     if is_local(uri):
         return str(local_path(uri).joinpath(*parts))
     return "/".join([os.fspath(uri).rstrip("/"), *(part.strip("/") for part in parts)])
 
 
 def absolute(uri: Location) -> str:
-    """The location in a form that does not depend on the working folder or on `~`."""
+    """Return the location in a form that does not depend on the working folder or on `~`."""
     return os.path.abspath(local_path(uri)) if is_local(uri) else os.fspath(uri)  # noqa: PTH100 - resolves no links
 
 
 def file_system(uri: Location, kind: type[MdfError] = InputError) -> tuple[AbstractFileSystem, str]:
-    """The fsspec file system of a remote location, and its path there.
+    """Return the fsspec file system of a remote location, and its path there.
 
     It keeps no listings: other processes and machines write at the same time, and a size that was true a moment ago
     reads as a damaged file.
@@ -109,7 +109,7 @@ def _package_hint(uri: str) -> str:
 
 
 def failure(kind: type[MdfError], uri: Location, error: BaseException, doing: str) -> MdfError:
-    """The error `kind` that says what could not be done to which location, and why; raise it `from error`."""
+    """Return the error `kind` that says what could not be done to which location, and why; raise it `from error`."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
     hints: dict[type[BaseException], str] = {
         FileNotFoundError: "check the spelling; relative paths start at the working folder",
@@ -125,7 +125,7 @@ def failure(kind: type[MdfError], uri: Location, error: BaseException, doing: st
 
 
 def is_store_error(error: BaseException) -> bool:
-    """Whether it says that a file system or an object store failed, in whatever class its package says so."""
+    """Whether it says that a file system or an object store failed, in any exception class of its package."""
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _STORE_CLIENTS
 
 
@@ -145,5 +145,5 @@ def explained(kind: type[MdfError], uri: Location, doing: str) -> Iterator[None]
 
 
 def printable(uri: Location) -> str:
-    """The location as text that can be encoded: bytes of a file name that are not UTF-8 appear as escapes."""
+    """Return the location as text that can be encoded: bytes of a file name that are not UTF-8 appear as escapes."""
     return os.fspath(uri).encode("utf-8", "backslashreplace").decode()

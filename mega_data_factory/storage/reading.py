@@ -64,7 +64,7 @@ def resume_behind_damage(file: BinaryIO, looks_right: Callable[[bytes], bool]) -
 
 
 def read_bytes(uri: Location) -> bytes:
-    """The content of a file, as it is stored.
+    """Return the content of a file, as it is stored.
 
     From an object store it comes in one request, so that it is of one version of the file.
 

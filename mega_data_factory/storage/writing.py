@@ -31,7 +31,7 @@ _PART_BYTES = 16 << 20
 """What is sent at once of a file to an object store; S3 takes 10,000 parts."""
 
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
-"""Reasons that a write fails for, whoever calls `write`."""
+"""Exceptions of a failed write, for all callers of `write`."""
 
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 """What file systems without hard links answer to one."""

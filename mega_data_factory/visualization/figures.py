@@ -59,7 +59,7 @@ def write_figure(
 
 
 def checked_suffix(path: storage.Location, known: Sequence[str]) -> str:
-    """The suffix of a path in small letters.
+    """Return the suffix of a path in small letters.
 
     Raises:
         VisualizationError: it is none of the known ones.
@@ -72,7 +72,7 @@ def checked_suffix(path: storage.Location, known: Sequence[str]) -> str:
 
 
 def image(figure: go.Figure, kind: str, width: int, scale: float = 2.0) -> bytes:
-    """The figure as an image, drawn by a Chromium on this machine, which fetches nothing.
+    """Return the figure as an image, drawn by a Chromium on this machine, which fetches nothing.
 
     Args:
         figure: to be drawn.
@@ -110,7 +110,7 @@ def _without_controls(figure: go.Figure) -> go.Figure:
 
 
 def browser(kind: str = "png") -> str:
-    """The Chromium of this machine: `BROWSER_PATH`, or the first of the usual names in `PATH`.
+    """Return the Chromium of this machine: `BROWSER_PATH`, or the first of the usual names in `PATH`.
 
     Raises:
         VisualizationError: there is none.

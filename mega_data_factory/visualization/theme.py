@@ -1,4 +1,4 @@
-"""How every picture of this package looks: colours, fonts, sizes, and the Plotly template that is made of them.
+"""Theme of all figures: colours, fonts, sizes, and the Plotly template made of them.
 
 The colours of series stay apart for people who do not see red, green or blue as others do. They were searched so that
 in OKLab (Ottosson 2020), as seen and through the simulation of Machado, Oliveira and Fernandes (2009) of protanopia,
@@ -73,16 +73,16 @@ class Theme:
         return self.palette[index % len(self.palette)]
 
     def faint(self, colour: str, opacity: float) -> str:
-        """A `#rrggbb` colour made transparent: `rgba(…)`."""
+        """Return a `#rrggbb` colour made transparent: `rgba(…)`."""
         red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
         return f"rgba({red},{green},{blue},{opacity:g})"
 
     def scale(self, colours: tuple[str, ...]) -> list[tuple[float, str]]:
-        """A Plotly colour scale of colours at equal distances."""
+        """Return a Plotly colour scale of colours at equal distances."""
         return [(index / (len(colours) - 1), colour) for index, colour in enumerate(colours)]
 
     def larger(self, factor: float) -> Theme:
-        """The same look with fonts and lines `factor` times as large, for slides or print."""
+        """Return the same look with fonts and lines `factor` times as large, for slides or print."""
         return replace(
             self,
             font_size=round(self.font_size * factor),
@@ -91,7 +91,7 @@ class Theme:
         )
 
     def css(self) -> str:
-        """The look as CSS custom properties of `:root`: `--text`, `--muted`, `--series-1` …, for pages around plots."""
+        """Return the theme as CSS custom properties of `:root`: `--text`, `--muted`, …, for pages around plots."""
         colours = ("background", "surface", "text", "muted", "grid", "border", "accent", "good", "warning", "bad")
         lines = [f"--{name}: {getattr(self, name)};" for name in colours]
         lines += [f"--series-{number}: {colour};" for number, colour in enumerate(self.palette, 1)]
@@ -99,7 +99,7 @@ class Theme:
         return f":root {{ color-scheme: {'dark' if self.dark else 'light'}; {' '.join(lines)} }}"
 
     def template(self) -> go.layout.Template:
-        """The Plotly template: `figure.update_layout(template=theme.template())`."""
+        """Return the Plotly template: `figure.update_layout(template=theme.template())`."""
         import plotly.graph_objects as go
 
         axis = self._axis()
@@ -135,7 +135,7 @@ class Theme:
         return template
 
     def _axis(self) -> dict[str, object]:
-        """What all axes share."""
+        """Return the properties that all axes share."""
         return {
             "gridcolor": self.grid,
             "linecolor": self.border,
@@ -188,7 +188,7 @@ THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
 
 
 def theme_named(theme: str | Theme) -> Theme:
-    """A theme, or the one of a name.
+    """Return a theme, or the one of a name.
 
     Raises:
         ConfigError: there is none of that name.

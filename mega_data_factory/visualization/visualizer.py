@@ -206,7 +206,7 @@ class MetricsVisualizer(NodeQuestions):
         theme: str | Theme | None = None,
         title: str | None = None,
     ) -> go.Figure:
-        """How the metrics of a node, or the means over several, move together."""
+        """Plot the correlation of the metrics of a node, or of the means over several."""
         part, hidden = prominent(self._chosen(output_path, node, None, time_range))
         names, values = findings.correlation_matrix(part)
         look = self._look(theme)
@@ -274,7 +274,7 @@ class MetricsVisualizer(NodeQuestions):
 
     @classmethod
     def load(cls, path: Location, retention: HistoryRetention | None = None, **options: Any) -> Self:
-        """A visualizer of what `save` wrote, or of another's live directory; `options` as for the constructor."""
+        """Return a visualizer of what `save` wrote, or of a live directory; `options` as for the constructor."""
         loaded = cls(retention, **options)
         loaded.history = MetricsHistory.load(str(path), retention)
         return loaded
@@ -301,7 +301,7 @@ class MetricsVisualizer(NodeQuestions):
         metrics: Names = None,
         time_range: TimeRange = None,
     ) -> Selection:
-        """What a plot shows; a path that cannot be written to is refused before any work is done."""
+        """Select what a plot shows; refuse a path that cannot be written before any work is done."""
         if output_path is not None:
             checked_suffix(output_path, SUFFIXES)
         return select(self.history, nodes, metrics, time_range)

@@ -103,7 +103,7 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def _converter(kind: pa.DataType) -> Callable[[Any], Any]:
-    """What turns the values of a type into values that JSON has."""
+    """Return the converter from values of a type to values that JSON has."""
     untouched = pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
     return (lambda value: value) if untouched else _jsonable
 

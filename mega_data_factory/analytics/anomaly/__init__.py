@@ -1,4 +1,4 @@
-"""Which points of a metric are strange, judged as they arrive.
+"""Anomaly detection of metrics, point by point.
 
 Names are loaded when they are asked for (PEP 562): the detector itself needs nothing but the standard library.
 """

@@ -81,7 +81,7 @@ class AnomalyDetector:
         self._reason: Reason | None = None
 
     def update(self, value: float | None, timestamp: float | None = None) -> float:
-        """The score of the next point: 0 is ordinary, an alarm is a score of `threshold` or more.
+        """Take the next point and return its score: 0 is ordinary, `threshold` or more is an alarm.
 
         Args:
             value: the measurement. None, NaN, infinities and amounts beyond 1e300 count as missing.
@@ -115,11 +115,11 @@ class AnomalyDetector:
         return self._score
 
     def reason(self) -> Reason | None:
-        """The evidence for the score of the last point; None where that was 0."""
+        """Return the evidence for the score of the last point; None where that was 0."""
         return self._reason
 
     def _judge_value(self, value: float) -> None:
-        """How new the value is, and the least, the greatest and the spread of the last ones with it."""
+        """Return the novelty of the value, and of the least, the greatest and the spread of the last values."""
         points = self.points
         least, greatest = self._extremes.push(value)
         own = score = _VALUE * self._value.learn(value, points)
@@ -149,7 +149,7 @@ class AnomalyDetector:
         self._raise(score, kind, direction, judged, bound, 1 if kind == "value" else _WINDOW)
 
     def _judge_run(self, value: float) -> None:
-        """How much longer than ever the metric has stood still."""
+        """Return how much longer than ever before the metric has been constant."""
         if value == self._last:
             self._run += 1
             longest = self._flat.longest
@@ -163,7 +163,7 @@ class AnomalyDetector:
         self._last = value
 
     def _judge_silence(self, silence: float, over: bool) -> None:
-        """How much longer than ever there was no value."""
+        """Return how much longer than ever before there was no value."""
         longest = self._missing.longest
         score = self._missing.score(silence)
         if over:
@@ -171,7 +171,7 @@ class AnomalyDetector:
         self._raise(score, "missing", "above", nan, longest, silence)
 
     def _raise(self, score: float, kind: Kind, direction: Direction, value: float, bound: float, run: float) -> None:
-        """Takes the score for that of this point, with its reason, if it is the greatest so far and all is warm."""
+        """Keep the score and reason for this point if it is the greatest so far and the detector is warm."""
         if score > self._score and self.points > self.warm_up:
             self._score = score
             self._reason = Reason(kind, direction, value, bound, run, self.points, self._since, self._now)

@@ -25,7 +25,7 @@ class HoldOff:
         self._recent: deque[tuple[int, float]] = deque()  # falling scores; the first is the greatest that still counts
 
     def let_pass(self, score: float, points: int) -> float:
-        """The score of the `points`-th point, or 0 while it is held off."""
+        """Return the score of the `points`-th point, or 0 while it is held off."""
         recent = self._recent
         if recent:
             expired = points - min(self.share * points, self.most)

@@ -1,4 +1,4 @@
-"""How strange a value is, in decades, after all values that its series has taken."""
+"""Novelty of a value, in decades, given all earlier values of its series."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Novelty:
         """The nearest value seen before the last value that scored."""
 
     def learn(self, value: float, points: int) -> float:
-        """The strangeness of `value`, the `points`-th of its series, in decades; 0 for one that stays as it was."""
+        """Learn `value`, the `points`-th of its series; return its novelty in decades, 0 if it is unchanged."""
         last, self._last = self._last, value
         if value == last:
             return 0.0

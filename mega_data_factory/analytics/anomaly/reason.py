@@ -1,4 +1,4 @@
-"""Why a point is an anomaly: the detector's own evidence, and the words for it."""
+"""Reason of an anomaly: the detector's evidence and its wording."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Reason:
     """The evidence of one alarm."""
 
     kind: Kind
-    """What was strange: the value; the least, greatest or spread of the last `run` values; a run of one or no value."""
+    """Kind of anomaly: a value; the least, greatest or spread of the last `run` values; a streak of one or no value."""
     direction: Direction
     """`above` or `below` everything seen before, or `between`: within the range, but far from every value seen."""
     value: float
     """The strange value, in the metric's unit; of a flat run its value; NaN when values are missing."""
     bound: float
-    """What it is measured by, the nearest of all seen before; of runs the longest before, in points or usual steps."""
+    """Reference: the nearest value seen before; for streaks the longest before, in points or usual steps."""
     run: float
     """Points (of missing values usual steps) that the evidence spans: 1 for a single value."""
     points: int
@@ -52,7 +52,7 @@ class Reason:
 
     @property
     def excess(self) -> float | None:
-        """How far the value lies beyond the bound, as a share of the bound's amount; None for `between` and bound 0."""
+        """Distance of the value beyond the bound, as a share of the bound's amount; None for `between` and bound 0."""
         if self.direction == "between" or not self.bound:
             return None
         value = self.run if self.kind in ("flat", "missing") else self.value
@@ -82,7 +82,7 @@ class Reason:
         return f"{metric}{f' on {node}' if node else ''} {sentence}"
 
     def _seen(self) -> str:
-        """How long, or for how many points, the series has been watched."""
+        """Return how long, or for how many points, the series has been observed."""
         if self.since is None or self.timestamp is None or self.timestamp <= self.since:
             return f"{self.points:,} points"
         span = self.timestamp - self.since

@@ -21,7 +21,7 @@ class RollingExtremes:
         self._falling: deque[tuple[int, float]] = deque()  # its first is the maximum
 
     def push(self, value: float) -> tuple[float, float]:
-        """Takes the next value; returns (minimum, maximum) of the last `window`, or of all while there are fewer."""
+        """Add the next value; return (minimum, maximum) of the last `window`, or of all while there are fewer."""
         now = self._points = self._points + 1
         expired = now - self.window
         rising, falling = self._rising, self._falling

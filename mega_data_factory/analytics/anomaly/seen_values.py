@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-_MOST = 2.5  # times 1 / resolution: so many values are held before those that came too close are thinned
+_MOST = 2.5  # times 1 / resolution: values that are held before those too close together are thinned
 
 
 class SeenValues:
@@ -27,7 +27,7 @@ class SeenValues:
         """The kept value nearest to the last one, before that was learnt."""
 
     def learn(self, value: float) -> float:
-        """The gap between `value` and the nearest value seen before (0 for the first); then keep it.
+        """Keep `value`; return the gap to the nearest value seen before (0 for the first).
 
         O(log n) plus the insertion into a short list.
         """
@@ -53,7 +53,7 @@ class SeenValues:
         return gap
 
     def _thin(self) -> None:
-        """Drops what lies within `resolution` of a kept neighbour since the range has grown; keeps the outermost."""
+        """Drop values within `resolution` of a kept neighbour after the range has grown; keep the outermost."""
         values = self.values
         nearest = self.resolution * (self.high - self.low)
         kept = [values[0]]

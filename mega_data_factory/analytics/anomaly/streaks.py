@@ -36,7 +36,7 @@ class RunLength:
         return 1.0 + 0.5 * doublings
 
     def ended(self, length: float) -> None:
-        """A run of `length` steps is over: the next is measured by it too."""
+        """Record the end of a streak of `length` steps: the next one is compared with it too."""
         if length > self.longest:
             self.longest = length
         self._due = 0.0
@@ -59,7 +59,7 @@ class Silence:
         self._valued: float | None = None  # time of the last point with a value
 
     def steps(self, timestamp: float | None, missing: bool) -> float:
-        """How many usual steps there has been no value, up to this point; 0 where values follow each other."""
+        """Return the number of usual steps without a value, up to this point; 0 if there is no gap."""
         self._missing = missed = self._missing + 1 if missing else 0
         if timestamp is None:
             return missed

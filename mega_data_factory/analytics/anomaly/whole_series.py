@@ -18,7 +18,7 @@ Times = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Anomalies:
-    """What the detector said of each point of a series of n points."""
+    """Verdict of the detector on each point of a series of n points."""
 
     scores: npt.NDArray[np.float64]
     """Shape (n,): 0 is ordinary; `threshold` or more is an alarm."""
@@ -74,7 +74,7 @@ def detect(
 def node_anomaly_rate(
     alarms: Sequence[npt.ArrayLike], moments: npt.ArrayLike, window: int = 60_000_000
 ) -> npt.NDArray[np.float64]:
-    """The share of a node's metrics that raised an alarm shortly before each moment.
+    """Return the share of a node's metrics that raised an alarm shortly before each moment.
 
     One metric that alarms is a curiosity, half of a node's metrics within a minute are an incident: page on this.
 

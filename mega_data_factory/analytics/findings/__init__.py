@@ -1,4 +1,4 @@
-"""What a senior engineer would say of a run, first things first, in plain words with numbers."""
+"""Findings about a run, the most severe first, in plain words with numbers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RULES: tuple[Rule, ...] = (
     outcome.retries,
     speed.instrumentation,
 )
-"""What is looked at. Findings of equal severity are told in this order."""
+"""Rules. Findings of equal severity keep this order."""
 
 
 def find(recording: Recording, past: Past | None = None) -> list[Finding]:

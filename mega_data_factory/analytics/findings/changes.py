@@ -1,4 +1,4 @@
-"""Whether a run was slower or faster than the runs before it."""
+"""Findings about throughput compared with earlier runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mega_data_factory.analytics.usual import UsualRange, usual_range
 from mega_data_factory.formats import percent, rate
 
 _LEAST_SHARE = 0.25
-"""Throughput strays from run to run with the machine's other work; less than this share below is not told."""
+"""Throughput varies from run to run with the other load of the machine; a smaller loss is not reported."""
 
 
 def throughput(recording: Recording, past: Past) -> Iterator[Finding]:

@@ -33,7 +33,7 @@ class Finding:
     suggestion: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for JSON."""
+        """Return the same for JSON."""
         return {
             "severity": self.severity,
             "kind": self.kind,

@@ -1,4 +1,4 @@
-"""How a run ended, and whether its numbers can be relied on."""
+"""Findings about how a run ended and whether its numbers are reliable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MANY_ERRORS = 0.01
 
 
 def ending(recording: Recording, _: Past) -> Iterator[Finding]:
-    """A run that did not complete, or has not yet."""
+    """Find a run that did not complete, or has not yet."""
     run, status = recording.run, recording.run.get("status")
     written = run.get("committed_records") or run.get("total_output_records") or 0
     so_far = f"{plural(written, 'record')} had been committed after {seconds(recording.seconds)}"
@@ -74,7 +74,7 @@ def _accounts(run: Any) -> str:
 
 
 def nothing(recording: Recording, _: Past) -> Iterator[Finding]:
-    """A run that read or kept nothing."""
+    """Find a run that read or kept nothing."""
     run, flow = recording.run, flow_of(recording)
     read, written = flow.read, flow.written
     if run.get("status") == "running" or run.get("uncommitted_input_records"):
@@ -108,7 +108,7 @@ def nothing(recording: Recording, _: Past) -> Iterator[Finding]:
 
 
 def dead_letters(recording: Recording, _: Past) -> Iterator[Finding]:
-    """Records that killed their workers."""
+    """Find records that killed their workers."""
     dead = recording.run.get("dead_lettered_records") or 0
     if dead:
         killed = "record killed its worker and was" if dead == 1 else "records killed their workers and were"
@@ -123,7 +123,7 @@ def dead_letters(recording: Recording, _: Past) -> Iterator[Finding]:
 
 
 def errors(recording: Recording, _: Past) -> Iterator[Finding]:
-    """Records that raised."""
+    """Find records that raised an error."""
     run = recording.run
     total, read = run.get("total_errors") or 0, run.get("total_input_records") or 0
     if not total:

@@ -1,4 +1,4 @@
-"""What was kept and what was thrown away, and whether that is usual."""
+"""Findings about pass rates and rejects, and their usual range."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mega_data_factory.analytics.usual import UsualRange, pass_rate_noise, usual
 from mega_data_factory.formats import count, percent
 
 _LEAST_POINTS = 1.0
-"""A pass rate that is off by less than so many percentage points is not reported."""
+"""A pass rate that is off by fewer percentage points is not reported."""
 
 _ENOUGH_RECORDS = 100
 
@@ -21,7 +21,7 @@ _LARGE_SHARE = 0.5
 
 
 def unusual_pass_rates(recording: Recording, past: Past) -> Iterator[Finding]:
-    """The pass rate of the run, or of operators, off the range of the earlier runs."""
+    """Find the pass rate of the run, or of operators, off the range of the earlier runs."""
     run = recording.run
     read, rate = run.get("total_input_records") or 0, run.get("overall_pass_rate")
     if run.get("status") != "completed" or read < _ENOUGH_RECORDS or rate is None:
@@ -63,7 +63,7 @@ def unusual_pass_rates(recording: Recording, past: Past) -> Iterator[Finding]:
 
 
 def _usual(values: list[float], now: float, records: int) -> UsualRange | None:
-    """The usual range of a pass rate, cut to what a percentage can be."""
+    """Return the usual range of a pass rate, cut to what a percentage can be."""
     found = usual_range(values, least_width=_LEAST_POINTS + pass_rate_noise(now, records))
     if found is None:
         return None
@@ -76,7 +76,7 @@ def _passed(operator: OperatorTotals) -> float:
 
 
 def main_reason(recording: Recording, past: Past) -> Iterator[Finding]:
-    """The one reason for which half of all records go, where that is not usual for the pipeline."""
+    """Find the one reason for which half of all records go, where that is not usual for the pipeline."""
     rejected = sum(o.rejected for stage in recording.stages for o in stage.operators)
     reasons = [
         (number, reason, operator)

@@ -35,7 +35,7 @@ class _Unspaced:
 
 
 def unspaced_scripts(recording: Recording, _: Past) -> Iterator[Finding]:
-    """Records without spaces between words, judged or compared by such words."""
+    """Find records without spaces between words that were judged or compared by such words."""
     found = [
         each for each in _noticed(recording) if each.is_most_of_rejects or each.records >= _MANY * each.operator.input
     ]

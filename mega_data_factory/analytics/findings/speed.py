@@ -1,4 +1,4 @@
-"""Where the time went, and what would make the run faster."""
+"""Findings about time: the bottleneck, idle workers, stragglers, the order of filters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LEAST_INTERVALS = 4
 
 
 def bottleneck(recording: Recording, _: Past) -> Iterator[Finding]:
-    """What limits the run, and what would help."""
+    """Return the bottleneck of the run, and what would help."""
     found = find_bottleneck(recording) if recording.working_seconds >= _LEAST_SECONDS else None
     if found is None or not recording.stages:
         return
@@ -190,7 +190,7 @@ def uneven_stages(recording: Recording, _: Past) -> Iterator[Finding]:
 
 
 def filter_order(recording: Recording, _: Past) -> Iterator[Finding]:
-    """Filters that would cost less in another order."""
+    """Find filters that would cost less in another order."""
     for order in better_orders(recording.stages)[:2]:
         yield Finding(
             "advice",
@@ -219,7 +219,7 @@ def tails(recording: Recording, _: Past) -> Iterator[Finding]:
 
 
 def late_start(recording: Recording, _: Past) -> Iterator[Finding]:
-    """A run that took long to get going."""
+    """Find a run that took long to get going."""
     if not len(recording.samples) or recording.run.get("status") == "running":
         return
     begin, _end = recording.span
@@ -255,7 +255,7 @@ def idle_workers(recording: Recording, _: Past) -> Iterator[Finding]:
 
 
 def instrumentation(recording: Recording, _: Past) -> Iterator[Finding]:
-    """What measuring itself cost."""
+    """Return the cost of the metrics themselves."""
     cost = recording.run.get("instrumentation_seconds")
     work = sum(stage.busy for stage in recording.stages)
     work += (recording.run.get("loader_seconds") or 0.0) + (recording.run.get("writer_seconds") or 0.0)

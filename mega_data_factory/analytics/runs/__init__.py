@@ -1,1 +1,1 @@
-"""What a run left behind, read and added up: the values that thinking about runs and drawing them start from."""
+"""Recordings of runs: their metrics, read and added up, as the input of findings and charts."""

@@ -1,4 +1,4 @@
-"""Where the records of a run went: from the source through every operator to the output, nothing left out."""
+"""Flow of the records of a run: from the source through every operator to the output, without gaps."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Flow:
 
 
 def flow_of(recording: Recording) -> Flow:
-    """The way of the records of a run."""
+    """Return the way of the records of a run."""
     run = recording.run
     operators = tuple(operator for stage in recording.stages for operator in stage.operators)
     exits = [
@@ -98,12 +98,12 @@ class Step:
 
     @property
     def errors(self) -> int:
-        """Records that raised."""
+        """Find records that raised an error."""
         return sum(operator.errors for operator in self.operators)
 
 
 def steps_of(flow: Flow, most: int) -> list[Step]:
-    """The way as steps: the operators where they are `most` or fewer, else the stages."""
+    """Return the way as steps: the operators where they are `most` or fewer, else the stages."""
     exits: dict[tuple[str, str], list[Exit]] = {}
     for exit in flow.exits:
         if exit.operator is not None:
@@ -129,7 +129,7 @@ def _hand_made(run: Mapping[str, Any]) -> bool:
 
 
 def _reasons(operator: OperatorTotals) -> Mapping[str, int]:
-    """Records rejected by reason; what an old file, or a hand-made row, gives no reason for is named so."""
+    """Return rejects by reason; those without a reason (old files, hand-made rows) are labelled so."""
     known = sum(operator.reasons.values())
     missing = max(operator.rejected, _gone(operator)) - known
     return {**operator.reasons, NO_REASON: missing} if missing > 0 else operator.reasons

@@ -1,4 +1,4 @@
-"""How the time of records is spread: curves of the latency histograms, and whether the slow end takes the time."""
+"""Distribution of latency: curves of the histograms, and the share of time in the slow tail."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.framework.metrics.reader import MetricsReader
 
 MOST_RUNS = 20
-"""So many earlier runs say what is usual; older ones were of another time."""
+"""Earlier runs that define the usual range; older ones are ignored."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Past:
         return cls(tuple(rows), rates, Recording.read(reader, rows[0]["run_id"]) if rows else None)
 
     def values(self, column: str) -> list[float]:
-        """A column of the earlier runs, where it is known."""
+        """Return a column of the earlier runs, where it is known."""
         return [float(row[column]) for row in self.runs if row.get(column) is not None]
 
 

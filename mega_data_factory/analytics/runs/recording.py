@@ -1,4 +1,4 @@
-"""What a run left behind, as one value: everything that thinks about a run, or draws it, starts from this."""
+"""Recording of a run as one value: the input of all findings and charts."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Recording:
 
     @property
     def seconds(self) -> float:
-        """How long it took; of a run without an end, until it was last heard of; 0 where nothing says."""
+        """Duration; of a run without an end, until its last heartbeat; 0 if unknown."""
         if self.run.get("end_time") is None and self.run.get("heartbeat") is not None:
             return max(0.0, float((self.run["heartbeat"] - self.run["start_time"]).total_seconds()))
         return float(self.run.get("duration") or 0.0)
@@ -111,7 +111,7 @@ def interval_of(samples: pa.Table) -> timedelta:
 
 
 def over_workers(samples: pa.Table) -> pa.Table:
-    """Samples added up over workers: one row for each operator instance and interval, by time."""
+    """Return samples added up over workers: one row for each operator instance and interval, by time."""
     keys = [*_PLACE, "interval", "stage_index", "operator_index"]
     added = samples.group_by(keys, use_threads=False).aggregate([(name, "sum") for name in SAMPLED])
     added = added.rename_columns([name.removesuffix("_sum") for name in added.column_names])
@@ -131,5 +131,5 @@ def planned_workers(config: Mapping[str, Any] | None) -> dict[str, int]:
 
 
 def _whole(value: object, otherwise: int) -> int:
-    """A number of workers; a variable that was not filled in (`${N}`) says nothing."""
+    """Return a number of workers; a variable that was not filled in (`${N}`) says nothing."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else otherwise

@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Series:
-    """What a stage or an operator did over time.
+    """Series of a stage or an operator over time.
 
     Attributes:
         starts: start of each step, `datetime64[us]`, naive UTC, shape (n,); equal steps without gaps.

@@ -9,7 +9,7 @@ from mega_data_factory.framework.metrics.upkeep import retention
 
 
 def parse_age(option: str, text: str) -> timedelta:
-    """A length of time: a number and s, m, h, d or w.
+    """Return a length of time: a number and s, m, h, d or w.
 
     Args:
         option: what it was given for, to say so.
@@ -25,7 +25,7 @@ def parse_age(option: str, text: str) -> timedelta:
 
 
 def parse_since(text: str, now: datetime | None = None) -> datetime:
-    """A point in time: an age before now, or an ISO 8601 date or time.
+    """Return a point in time: an age before now, or an ISO 8601 date or time.
 
     Args:
         text: what the user wrote; a time without a zone is in UTC.

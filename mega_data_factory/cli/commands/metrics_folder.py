@@ -8,7 +8,7 @@ from mega_data_factory.framework.metrics import MetricsReader
 
 
 def open_store(metrics: str) -> MetricsReader:
-    """The reader of a metrics folder that is there.
+    """Return the reader of a metrics folder that is there.
 
     Raises:
         MetricsQueryError: there is nothing at the path.
@@ -20,5 +20,5 @@ def open_store(metrics: str) -> MetricsReader:
 
 
 def how_to_fill() -> str:
-    """What to do where there are no metrics."""
+    """Return a hint for a folder without metrics."""
     return "`mdf run --config FILE` writes metrics; --metrics or MDF_METRICS says where they are"

@@ -31,7 +31,7 @@ _REFRESH = 1.0
 """Seconds from one look at the store to the next ..."""
 
 _SHARE = 0.1
-"""... or so many that looking takes at most this share of the time."""
+"""... or longer, so that reading takes at most this share of the time."""
 
 _ID_SHOWN = 8
 """Letters of a node's id that are shown."""
@@ -55,7 +55,7 @@ class NodesView:
 
     @classmethod
     def of(cls, reader: MetricsReader, run_id: str) -> NodesView:
-        """The nodes of a run as they are stored now.
+        """Return the nodes of a run as they are stored now.
 
         Raises:
             MetricsError: there is no such run any more.
@@ -66,7 +66,7 @@ class NodesView:
 
     @property
     def running(self) -> bool:
-        """Whether the run goes on."""
+        """Whether the run is in progress."""
         return bool(self.run["status"] == "running")
 
     def age(self, row: Row) -> float:
@@ -80,7 +80,7 @@ class NodesView:
         return {"run_id": self.run["run_id"], "status": self.run["status"], "nodes": rows}
 
     def screen(self, width: int) -> RenderableType:
-        """The table, with a line for every node that is not well."""
+        """Return the table, with a line for every node that is not well."""
         if not self.rows:
             hint = "metrics.node_interval says how often nodes are sampled; 0 switches it off"
             return Text(f"{self.run['run_id']} {self.run['status']}: no node was sampled\n  hint: {hint}")
@@ -129,7 +129,7 @@ def _status(row: Row) -> str:
 
 
 def _name(row: Row) -> str:
-    """The machine, and the beginning of Ray's id where that is another name."""
+    """Return the machine, and the beginning of Ray's id where that is another name."""
     host = row["hostname"]
     return row["node_id"] if host in (None, row["node_id"]) else f"{host} {row['node_id'][:_ID_SHOWN]}"
 
@@ -160,7 +160,7 @@ _COLUMNS = (
 
 
 def newest_rows(nodes: pa.Table) -> pa.Table:
-    """The last row of every node of a table that is sorted by time."""
+    """Return the last row of every node of a table that is sorted by time."""
     places = nodes.select(["node_id"]).append_column("place", pa.array(range(len(nodes)), pa.int64()))
     last = places.group_by("node_id").aggregate([("place", "max")])
     return nodes.take(last["place_max"])

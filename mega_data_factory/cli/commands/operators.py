@@ -1,4 +1,4 @@
-"""`mdf operators`: what is in the box, and the parameters of each."""
+"""`mdf operators`: the built-in loaders, operators and writers, and their parameters."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _print_entry(entry: manual.Entry, console: Console) -> None:
 
 
 def _readable(console: Console) -> int:
-    """The width of the screen, but no more than a line is read with ease."""
+    """Return the width of the screen, but no more than a line is read with ease."""
     return min(console.width, 100)
 
 

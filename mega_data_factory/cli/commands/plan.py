@@ -70,7 +70,7 @@ def plan(config: Path, overrides: Sequence[str], *, as_json: bool) -> int:
 
 
 def describe_plan(made: Plan) -> dict[str, Any]:
-    """A plan as JSON values: names, parameters (secrets hidden), pools, resources, limits, and whether it fits."""
+    """Return a plan as JSON: names, parameters (secrets hidden), pools, resources, limits, and whether it fits."""
     executor = made.executor
     described = {
         "pipeline": made.config.name,

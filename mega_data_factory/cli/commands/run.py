@@ -53,7 +53,7 @@ def _terminated_like_interrupted() -> Iterator[None]:
 def run(
     config: Path, overrides: Sequence[str], *, run_id: str | None, resume: str | None, quiet: bool, as_json: bool
 ) -> int:
-    """Run a pipeline, or go on with a run of it.
+    """Run a pipeline, or resume a run of it.
 
     JSON: the keys of `RunReport.as_json`, or `progress` where metrics are off; for a run that failed, `error`
     (`slug`, `message`, `hint`) as well.
@@ -109,7 +109,7 @@ def run(
 
 
 def _written_report(executor: Executor) -> str | None:
-    """Where the HTML report of the run was written, if it was wanted and could be."""
+    """Write the HTML report of the run if configured; return its path, or None."""
     metrics = executor.plan.executor.metrics
     if not (metrics.generate_report and metrics.write_on_completion):
         return None

@@ -33,12 +33,12 @@ from mega_data_factory.framework.metrics.schema import to_rows
 from mega_data_factory.storage import join
 
 STATUSES = {"completed": "green", "failed": "bold red", "interrupted": "yellow", "aborted": "red", "running": "cyan"}
-"""What may have become of a run, and the colour of it."""
+"""Statuses of a run, with their colours."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which runs to list.
+    """Filter of the runs to list.
 
     Attributes:
         pipeline: pattern of the pipeline's name; any where None.
@@ -52,7 +52,7 @@ class Wanted:
 
     @classmethod
     def of(cls, *, pipeline: str | None, statuses: Iterable[str], since: str | None) -> Wanted:
-        """The same from the words of the command line.
+        """Return the same from the words of the command line.
 
         Raises:
             UsageError: a status or a time is not one.
@@ -222,7 +222,7 @@ def stored_report(reader: MetricsReader, levels: Levels) -> RunReport:
 
 
 def _known(row: Row, kind: type[RunMetrics | StageMetrics | OperatorMetrics]) -> dict[str, Any]:
-    """What a row says of the fields of its class; what an older version did not write is left to the class."""
+    """Return the values of a row for the fields of its class; missing ones of older versions keep their defaults."""
     names = {field.name for field in fields(kind)}
     return {name: value for name, value in row.items() if name in names and value is not None}
 

@@ -54,7 +54,7 @@ def columns_of(table: pa.Schema) -> list[dict[str, Any]]:
 
 
 def type_name(kind: pa.DataType) -> str:
-    """An Arrow type in few words."""
+    """Return an Arrow type in few words."""
     if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
         return f"list of ({', '.join(field.name for field in kind.value_type)})"
     return str(kind)

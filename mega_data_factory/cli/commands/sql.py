@@ -97,7 +97,7 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: times as ISO 8601, durations as seconds, null for NaN and infinities."""
+    """Return a value as JSON has it: times as ISO 8601, durations as seconds, null for NaN and infinities."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime | date | time):
@@ -120,7 +120,7 @@ def _csv_cell(value: Any) -> Any:
 
 
 def print_answer(answer: pa.Table, console: Console) -> None:
-    """A table; where the screen is too narrow for one, every row as a block of lines, name and value on each."""
+    """Print a table; if the terminal is too narrow, print every row as a block of lines with name and value."""
     shown = answer.slice(0, MOST_ROWS)
     table = plain_table()
     for field in answer.schema:

@@ -53,7 +53,7 @@ def compact_store(metrics: str, min_age: str, *, dry_run: bool, as_json: bool) -
 
 
 def limits(max_age: str | None, max_runs: int | None, max_bytes: str | None) -> Retention:
-    """What to keep, from the words of the command line.
+    """Return the limits from the options of the command line.
 
     Raises:
         UsageError: one is not an age or a size.
@@ -66,7 +66,7 @@ def limits(max_age: str | None, max_runs: int | None, max_bytes: str | None) -> 
 
 
 def from_config(path: Path, keep: Retention) -> tuple[str, Retention]:
-    """The metrics folder of a pipeline, and what to keep there.
+    """Return the metrics folder of a pipeline, and what to keep there.
 
     Args:
         path: the pipeline.

@@ -1,1 +1,1 @@
-"""What the commands print on a terminal: tables, summaries, live progress."""
+"""Terminal output of the commands: tables, summaries, live progress."""

@@ -16,7 +16,7 @@ class FittingColumn(Protocol):
 
     @property
     def heading(self) -> str:
-        """What stands above it."""
+        """Header of the column."""
 
     @property
     def goes(self) -> int:
@@ -27,14 +27,14 @@ Column = TypeVar("Column", bound=FittingColumn)
 
 
 def plain_table() -> Table:
-    """An empty table with a rule below its head and nothing around it."""
+    """Return an empty table with a rule below its head and nothing around it."""
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
 
 
 def fitted(
     columns: Sequence[Column], build: Callable[[Sequence[Column]], Table], width: int
 ) -> tuple[Table, list[str]]:
-    """The table with as many of its columns as there is room for.
+    """Return the table with as many of its columns as there is room for.
 
     Args:
         columns: all columns, in order.
@@ -61,7 +61,7 @@ def fitted(
 
 
 def left_out_note(headings: Sequence[str]) -> list[str]:
-    """The line that says what `fitted` left out; none where that is nothing."""
+    """Return the line that says what `fitted` left out; none where that is nothing."""
     return [f"hidden (terminal too narrow): {', '.join(headings)} (wider terminal, or --json)"] if headings else []
 
 
@@ -85,7 +85,7 @@ _KEPT = "\N{NULL}"
 
 
 def width_of(table: Table) -> int:
-    """The columns of the screen that a table fills where nothing wraps it."""
+    """Return the columns of the screen that a table fills where nothing wraps it."""
     unlimited = Console(width=100_000)
     return unlimited.measure(table).maximum
 

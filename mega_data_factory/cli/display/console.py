@@ -1,4 +1,4 @@
-"""Where the command line prints: a terminal as wide as it is, and elsewhere plain lines that nothing wraps."""
+"""Consoles of the command line: a terminal of any width, and plain unwrapped lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ UNWRAPPED = 200
 
 
 def stdout() -> Console:
-    """The console for results."""
+    """Return the console for results."""
     return _console(stderr=False)
 
 
 def stderr() -> Console:
-    """The console for progress and warnings."""
+    """Return the console for progress and warnings."""
     return _console(stderr=True)
 
 
 class _Console(Console):
-    """Falls silent where the reader of a pipe has gone; Rich would end the process."""
+    """Falls silent where the reader of a pipe has closed; Rich would end the process."""
 
     def on_broken_pipe(self) -> None:
         """Send what is still to come nowhere: a run does not end because `| head` has seen enough."""

@@ -1,4 +1,4 @@
-"""The screen of a run that goes on: a row for every stage, and below it what was rejected and what raised."""
+"""Live screen of a run: a row for every stage, and below it rejects and errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Rates:
             self._seen.popleft()
 
     def of(self, name: str, now: float) -> float | None:
-        """Records per second up to now; None before there is a second to look back on."""
+        """Return records per second up to now; None during the first second."""
         if not self._seen or now - self._seen[0][0] < 1.0:
             return None
         then, counts = self._seen[0]
@@ -81,7 +81,7 @@ class LiveScreen:
         return self._now.elapsed * (1 - self._done) / self._done if self._done > 0.01 else None
 
     def screen(self, width: int) -> RenderableType:
-        """The screen, as wide as `width` columns."""
+        """Return the screen, as wide as `width` columns."""
         now = self._clock()
         if not self._now.records_read:
             return Text(f"starting, {now - self._started:.0f} s", style="dim")
@@ -157,7 +157,7 @@ def share_of(progress: Progress) -> str:
 
 
 def top_reasons(progress: Progress) -> str:
-    """The reasons that most rejects carry: `too_short 367, duplicate 103, 2 other reasons 12`."""
+    """Return the reasons that most rejects carry: `too_short 367, duplicate 103, 2 other reasons 12`."""
     by_number = sorted(progress.reasons.items(), key=lambda item: (-item[1], item[0]))
     parts = [f"{reason} {count(number)}" for reason, number in by_number[:_REASONS]]
     if rest := by_number[_REASONS:]:
@@ -166,7 +166,7 @@ def top_reasons(progress: Progress) -> str:
 
 
 def error_line(progress: Progress) -> str:
-    """How many records raised, and what the last of them said."""
+    """Return the number of failed records, and the last message."""
     last = progress.last_error
     text = f"errors {count(progress.record_errors)}"
     if last is None:

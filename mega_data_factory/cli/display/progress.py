@@ -105,7 +105,7 @@ class ProgressView:
         return self._stages.screen(self._screen.width)
 
     def line(self, record: logging.LogRecord, text: str) -> None:
-        """Print a log line: what is told, plainly on stdout; warnings, as such, on stderr."""
+        """Print a log line: information plainly on stdout; warnings, as such, on stderr."""
         if record.levelno >= logging.WARNING:
             self._screen.print(f"{record.levelname.lower()}: {text}", markup=False, soft_wrap=True)
         else:

@@ -111,7 +111,7 @@ def _table(report: RunReport, columns: Sequence[_Column], reason: int | None = N
 
 
 def top_reason(row: OperatorMetrics) -> str:
-    """The reason that most rejects carry, and how many of all: `too_short 1,203 of 1,500`."""
+    """Return the reason that most rejects carry, and how many of all: `too_short 1,203 of 1,500`."""
     if not row.rejected_reasons:
         return NOTHING if row.rejected_records else ""
     reason, number = max(row.rejected_reasons.items(), key=lambda item: (item[1], item[0]))
@@ -119,7 +119,7 @@ def top_reason(row: OperatorMetrics) -> str:
 
 
 def summary(report: RunReport) -> Iterator[Text]:
-    """The lines below the table: what came of it, the books, what measuring cost, where everything is."""
+    """Yield the lines below the table: what came of it, the books, what measuring cost, where everything is."""
     run = report.run
     yield Text(
         f"{run.run_id} {run.status} in {seconds(run.duration)}: {count(run.total_input_records)} records read, "
@@ -162,7 +162,7 @@ def _custom(report: RunReport) -> Iterator[Text]:
 
 
 _SHARES = 5
-"""Of what took time, so many are named."""
+"""Number of the most expensive parts that are named."""
 
 _LOOK = {
     "output": "the records",
@@ -186,7 +186,7 @@ def standing_out(report: RunReport, width: int) -> Iterator[Text]:
 
 
 def where_to_look(report: RunReport) -> Iterator[Text]:
-    """Yield where output, metrics and whatever was set aside lie: each on a line that can be copied."""
+    """Yield the paths of output, metrics and records set aside: each on a line that can be copied."""
     for key, path in report.paths.items():
         yield Text.assemble(f"{_LOOK[key]}: ", (path, "cyan"))
     if "metrics" in report.paths and "report" not in report.paths:
@@ -195,7 +195,7 @@ def where_to_look(report: RunReport) -> Iterator[Text]:
 
 
 def print_report(report: RunReport, console: Console) -> None:
-    """The whole report."""
+    """Print the whole report."""
     if report.stages:
         console.print()
         console.print(report_table(report, console.width))

@@ -58,7 +58,7 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 
 
 def silence(stream: TextIO) -> None:
-    """Send everything that is still to come on a stream nowhere: its reader has gone (`| head -1`)."""
+    """Discard everything still to be written to a stream: its reader has closed (`| head -1`)."""
     with contextlib.suppress(OSError, ValueError):
         sink = os.open(os.devnull, os.O_WRONLY)
         os.dup2(sink, stream.fileno())

@@ -1,4 +1,4 @@
-"""What a run came to, as one value: the screen and the JSON answer are two views of it."""
+"""Summary of a run as one value; the terminal and the JSON output are two views of it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class RunReport:
         return False if self.differences else self.run.balanced
 
     def books(self) -> str:
-        """The accounting check in words."""
+        """Return the accounting check in words."""
         run = self.run
         if run.committed_records is None and not self.differences:
             return "records were not counted against a plan"
@@ -121,7 +121,7 @@ class RunReport:
         return f"the books do NOT balance: {known}"
 
     def busy_shares(self) -> list[tuple[str, float]]:
-        """Where the time went: `reading`, `writing` and every operator with its share of all busy seconds, most first.
+        """Return the time spent on `reading`, `writing` and every operator, as shares of all busy seconds.
 
         An operator is named with its stage where another stage has one of its name.
         """
@@ -134,11 +134,11 @@ class RunReport:
         return sorted(((name, s / total) for name, s in spent if s), key=lambda item: -item[1]) if total else []
 
     def operators_of(self, stage: str) -> list[OperatorMetrics]:
-        """The operators of a stage, in order."""
+        """Return the operators of a stage, in order."""
         return [row for row in self.operators if row.stage_name == stage]
 
     def as_json(self) -> dict[str, Any]:
-        """The answer of `mdf run --json`: `run`, `stages` with their `operators`, `books`, `paths`, `findings`.
+        """Return the answer of `mdf run --json`: `run`, `stages` with their `operators`, `books`, `paths`, `findings`.
 
         Rows have the names and units of the metrics files; the operators' rows are over all workers.
         """

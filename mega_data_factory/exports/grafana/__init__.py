@@ -1,4 +1,4 @@
-"""What goes into Grafana and Prometheus for the metrics of runs: a dashboard, and rules for alerts.
+"""Grafana dashboard and Prometheus alert rules for the metrics of runs.
 
 The dashboard is generated (`docs/grafana_dashboard.py`), the rules are written by hand; both are files of the package.
 """
@@ -9,12 +9,12 @@ from importlib import resources
 
 
 def dashboard() -> str:
-    """The dashboard, as JSON for Grafana's import."""
+    """Return the dashboard, as JSON for Grafana's import."""
     return _read("dashboard.json")
 
 
 def rules() -> str:
-    """Recording and alerting rules, as YAML for Prometheus' `rule_files`."""
+    """Return recording and alerting rules, as YAML for Prometheus' `rule_files`."""
     return _read("rules.yml")
 
 

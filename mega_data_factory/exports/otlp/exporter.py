@@ -119,7 +119,7 @@ def _check_taken(rejected: int, reason: str, what: str) -> None:
 
 
 def _parsed(message: Response, answer: bytes) -> Response:
-    """The answer, as far as it is one: a success without a body, or with a page of a proxy, is a success."""
+    """Return the answer, as far as it is one: a success without a body, or with a page of a proxy, is a success."""
     try:
         message.ParseFromString(answer)
     except DecodeError:

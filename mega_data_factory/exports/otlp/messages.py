@@ -67,7 +67,7 @@ def resource_of(run: RunMetrics, attributes: Mapping[str, str]) -> Resource:
 def metrics_request(
     families: Iterable[Family], snapshot: ExportSnapshot, resource: Resource
 ) -> ExportMetricsServiceRequest:
-    """The families as cumulative sums, gauges and exponential histograms.
+    """Return the families as cumulative sums, gauges and exponential histograms.
 
     Args:
         families: of the snapshot.

@@ -24,7 +24,7 @@ _DEFAULT_TIMEOUT = 5.0
 
 @dataclass(frozen=True)
 class Target:
-    """Where and how one signal is sent.
+    """Target of one signal: URL, headers, compression.
 
     Attributes:
         url: full address of the request, path included.

@@ -27,7 +27,7 @@ PATH = "/metrics"
 
 
 class PrometheusExporter(Exporter):
-    """Serves the newest snapshot to whoever scrapes it, in Prometheus' text format or in OpenMetrics.
+    """Serves the newest snapshot to scrapers, in Prometheus' text format or in OpenMetrics.
 
     Nothing but `/metrics` is served, and nothing can be changed through it. The target is there from the start of the
     run to its end.
@@ -61,7 +61,7 @@ class PrometheusExporter(Exporter):
 
     @property
     def url(self) -> str | None:
-        """Where the metrics are; None while nothing is served."""
+        """Address of the metrics; None while nothing is served."""
         return None if self._server is None else self._server.url
 
     def export(self, snapshot: ExportSnapshot) -> None:
@@ -98,7 +98,7 @@ class _Page:
 
     def turn(self, families: Sequence[Family]) -> None:
         self._rendered = functools.lru_cache(maxsize=4)(functools.partial(exposed, families))
-        self.read = threading.Event()  # whoever is reading the page before sets the event of that page
+        self.read = threading.Event()  # a thread that reads the previous page sets the event of that page
 
     def render(self, accept: str | None) -> tuple[bytes, str, threading.Event]:
         read = self.read  # first: the event may be older than the families, never newer
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         read.set()
 
     def log_message(self, format: str, *args: object) -> None:
-        """A scrape every few seconds is no news."""
+        """Log nothing: there is a scrape every few seconds."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -153,7 +153,7 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away in the middle is no fault of ours."""
+        """Ignore clients that disconnect."""
         _log.debug("a scrape of %s was broken off: %s", client_address, request, exc_info=True)
 
     def stop(self) -> None:

@@ -30,12 +30,12 @@ _UNITS = {
 
 
 def prometheus_name(family: Family) -> str:
-    """The name in Prometheus, without the `_total` of counters that the formats add."""
+    """Return the name in Prometheus, without the `_total` of counters that the formats add."""
     return family.name.replace(".", "_") + _UNITS.get(family.unit, "")
 
 
 def exposed(families: Sequence[Family], accept: str | None = None) -> tuple[bytes, str]:
-    """The families as text.
+    """Return the families as text.
 
     Args:
         families: what there is.

@@ -88,7 +88,7 @@ class PushgatewayExporter(Exporter):
 
 
 def _segment(name: str, value: str) -> str:
-    """A label of the grouping key as a part of the path; values that a path cannot hold go as base64.
+    """Return a label of the grouping key as a part of the path; values that a path cannot hold go as base64.
 
     Source: Pushgateway, README, section "URL".
     """
@@ -98,7 +98,7 @@ def _segment(name: str, value: str) -> str:
 
 
 def _basic_authentication(url: str) -> tuple[str, Mapping[str, str]]:
-    """The URL without user and password, and the header that says them (RFC 7617)."""
+    """Return the URL without user and password, and the header that says them (RFC 7617)."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     if not at:

@@ -31,7 +31,7 @@ _EPOCH = (2026, 1, 1, 0, 0, 0)
 
 
 def identity(kind: str, name: str) -> str:
-    """The UUID of a database, dataset, chart or dashboard."""
+    """Return the UUID of a database, dataset, chart or dashboard."""
     return str(uuid.uuid5(_NAMESPACE, f"{kind}/{name}"))
 
 
@@ -52,7 +52,7 @@ def write_bundle(output: Location, uri: str) -> None:
 
 
 def documents(uri: str) -> dict[str, dict[str, Any]]:
-    """The YAML documents of the bundle by path."""
+    """Return the YAML documents of the bundle by path."""
     columns = columns_of(each.name for each in DATASETS)
     folder = _file_name(DATABASE)
     return {

@@ -42,12 +42,12 @@ CHOICES: tuple[Choice, ...] = (
 
 
 def filter_id(key: str) -> str:
-    """The id of a native filter: `time`, or the key of a choice."""
+    """Return the id of a native filter: `time`, or the key of a choice."""
     return f"NATIVE_FILTER-{key}"
 
 
 def layout(uuids: Mapping[str, str]) -> dict[str, Any]:
-    """Where everything stands, as Superset's `position`.
+    """Return the layout of the dashboard as Superset's `position`.
 
     Args:
         uuids: of every chart, by title.
@@ -98,7 +98,7 @@ def _components(sections: Sequence[Section], uuids: Mapping[str, str]) -> Iterat
 
 
 def metadata(uuids: Mapping[str, str], columns: Mapping[str, Collection[str]]) -> dict[str, Any]:
-    """Filters, colours and what clicking on a chart narrows.
+    """Return filters, colours and the cross-filtering of charts.
 
     Args:
         uuids: of every dataset, by name.

@@ -78,7 +78,7 @@ class Dataset:
     metrics: tuple[Metric, ...]
 
     def metric(self, name: str) -> Metric:
-        """The metric of this name."""
+        """Return the metric of this name."""
         return next(metric for metric in self.metrics if metric.name == name)
 
 

@@ -1,4 +1,4 @@
-"""What an installation of Superset needs beside the bundle: what to install, its configuration, its environment."""
+"""Set-up files of Superset beside the bundle: packages to install, configuration, environment."""
 
 from __future__ import annotations
 

@@ -41,11 +41,11 @@ class Gatherer:
         return self.flush() if self._bytes * self._ratio >= self.target_bytes else None
 
     def overdue(self) -> list[StagedBatch] | None:
-        """The batches that wait, where the oldest has waited for `max_seconds`."""
+        """Return the batches that wait, where the oldest has waited for `max_seconds`."""
         return self.flush() if self._waiting and self.clock() - self._oldest >= self.max_seconds else None
 
     def flush(self) -> list[StagedBatch] | None:
-        """The batches that wait, if any, as the last file."""
+        """Return the batches that wait, if any, as the last file."""
         group, self._waiting, self._bytes = self._waiting, [], 0
         return sorted(group, key=lambda staged: staged.batch.id) or None
 

@@ -52,7 +52,7 @@ class RunLock:
 
     @property
     def is_certain(self) -> bool:
-        """Whether holding the lock proves that nobody else is at work.
+        """Whether holding the lock proves that no other process is running the run.
 
         It does not on an object store, nor where the holder before was another machine, as not every shared file system
         shares its locks.
@@ -192,7 +192,7 @@ def _holder(descriptor: int) -> dict[str, Any]:
 
 
 def _lives(holder: dict[str, Any]) -> bool:
-    """Whether the driver itself is there; on another machine nobody can tell but the lock."""
+    """Whether the driver is alive; for another machine only the lock says."""
     return holder.get("hostname") == socket.gethostname() and psutil.pid_exists(int(holder.get("pid", 0)))
 
 

@@ -1,4 +1,4 @@
-"""What is committed, on disk beside the output: the point that a run goes on from, whatever ended it.
+"""Commit log of a run, on disk beside the output: the point from which an ended run is resumed.
 
 ```
 {output}/_commits/{run_id}/plan.json                    what the run does, as digests, and how often it was resumed
@@ -37,7 +37,7 @@ log = logger("mega_data_factory")
 
 @dataclass(frozen=True)
 class LoggedPlan:
-    """What a run has to do, as far as another process must know it to go on.
+    """Plan of a run, as far as another process needs it to resume the run.
 
     Attributes:
         started: when the run started, naive UTC, ISO 8601.
@@ -81,11 +81,11 @@ class CommitLog:
 
     @classmethod
     def of(cls, output_path: str, run_id: str) -> CommitLog:
-        """The log of a run that writes below `output_path`."""
+        """Return the log of a run that writes below `output_path`."""
         return cls(storage.join(output_path, COMMITS, run_id))
 
     def start(self, plan: LoggedPlan) -> None:
-        """Note what the run does, before its first commit or when it goes on.
+        """Write the plan of the run, before its first commit or when it is resumed.
 
         Raises:
             OutputError: the output cannot be written.
@@ -94,7 +94,7 @@ class CommitLog:
             sink.write(json.dumps(asdict(plan), indent=1).encode())
 
     def plan(self) -> LoggedPlan | None:
-        """What the run does; None when there is no such log, or a damaged one."""
+        """Return the plan of the run; None if there is no log, or a damaged one."""
         try:
             return LoggedPlan(**json.loads(storage.read_bytes(storage.join(self.path, _PLAN))))
         except InputError as error:
@@ -114,7 +114,7 @@ class CommitLog:
             sink.write("".join(f"{line}\n" for line in lines).encode())
 
     def names(self, session: int) -> set[str]:
-        """The names of all files that this session has committed."""
+        """Return the names of all files that this session has committed."""
         return {name for name, of, _ in self._entries() if of == session}
 
     def groups(self) -> Iterator[CommittedGroup]:
@@ -173,7 +173,7 @@ class CommitLog:
 
 @dataclass
 class Done:
-    """What is committed of one split.
+    """Committed work of one split.
 
     Attributes:
         source: digest of the split, so that a source that has changed is noticed.
@@ -194,7 +194,7 @@ class Done:
 
 
 def done_by_split(records: Sequence[CommitRecord]) -> dict[int, Done]:
-    """What commit records say of each split."""
+    """Return the committed work of each split, from commit records."""
     splits: dict[int, Done] = {}
     for record in records:
         batch = record.batch
@@ -209,7 +209,7 @@ def done_by_split(records: Sequence[CommitRecord]) -> dict[int, Done]:
 def remove_if_empty(folder: str) -> None:
     """Remove a local folder that holds nothing; on an object store there are no such folders."""
     if storage.is_local(folder):
-        with contextlib.suppress(OSError):  # something is in it, or it is gone
+        with contextlib.suppress(OSError):  # it is not empty, or already removed
             storage.local_path(folder).rmdir()
 
 
@@ -253,6 +253,6 @@ def _found(file: OutputFile, folders: Sequence[str]) -> OutputFile | None:
 
 
 def _only_if_absent(error: InputError) -> None:
-    """Go on where a file is not there; a store that does not answer must not be taken for an empty one."""
+    """Ignore a missing file; a store that does not answer must not be mistaken for an empty one."""
     if not isinstance(error.__cause__, FileNotFoundError):
         raise error

@@ -29,7 +29,7 @@ _STATE = "_state"
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """Where a run writes.
+    """Output folder of a run.
 
     Attributes:
         path: folder or URI of the data files.
@@ -52,7 +52,7 @@ class OutputFolder:
 
     @classmethod
     def of(cls, plan: Plan, run_id: str) -> OutputFolder:
-        """The output folder of a plan."""
+        """Return the output folder of a plan."""
         paths = plan.paths()
         return cls(
             path=paths["output"],
@@ -79,7 +79,7 @@ class OutputFolder:
 
     @property
     def log(self) -> CommitLog:
-        """What this run has committed."""
+        """Commit log of this run."""
         return CommitLog.of(self.path, self.run_id)
 
     @property
@@ -106,7 +106,7 @@ class OutputFolder:
             )
 
     def _or_resume(self) -> str:
-        """The rest of a hint: how to go on with the newest run that left its output here without having completed."""
+        """Return the rest of a hint: how to resume the newest run that left its output here and has not completed."""
         logs = {
             name: CommitLog.of(self.path, name).plan() for name in storage.list_dir(storage.join(self.path, COMMITS))
         }
@@ -285,7 +285,7 @@ def _unwritable(writer: Writer, table: pa.Table, first: int) -> Iterator[tuple[i
     try:
         if table.num_rows:
             writer.write(table, io.BytesIO())
-    except Exception as error:  # noqa: BLE001 - whatever a writer raises is of the record that it raises for
+    except Exception as error:  # noqa: BLE001 - any exception of a writer belongs to its record
         if table.num_rows == 1:
             yield first, error
             return

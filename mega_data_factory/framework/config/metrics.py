@@ -1,4 +1,4 @@
-"""What is measured, and where it goes: the sections below `executor.metrics`."""
+"""Configuration of metrics and exporters: the sections below `executor.metrics`."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class WantedExporter(NamedTuple):
 
 
 class RetentionConfig(Section):
-    """Which runs stay in the metrics folder; the others are removed after each run. Without limits all stay."""
+    """Limits of the metrics folder; runs beyond them are removed after each run. Without limits all stay."""
 
     max_age: str | None = None
     """Remove runs that were last heard of longer ago: a number and `s`, `m`, `h`, `d` or `w`, such as `90d`."""
     max_runs: Annotated[int, Field(ge=1)] | None = None
-    """Keep the newest so many runs."""
+    """Number of newest runs to keep."""
     max_bytes: int | str | None = None
     """Keep the newest runs whose files are so large together: bytes, or text such as `2GB`."""
 
@@ -56,7 +56,7 @@ class RetentionConfig(Section):
         return self
 
     def limits(self) -> Retention:
-        """The limits as numbers; ValueError where one is not an age or a size."""
+        """Return the limits as numbers; ValueError where one is not an age or a size."""
         return Retention.parse(self.max_age, self.max_runs, self.max_bytes)
 
 
@@ -97,7 +97,7 @@ class PrometheusConfig(Section):
         return self
 
     def exporter(self) -> WantedExporter:
-        """The exporter that is asked for."""
+        """Return the exporter that is asked for."""
         served, pushed = {"host", "port"}, {"pushgateway", "job", "instance"}
         params = self.model_dump(mode="json", exclude=pushed if self.pushgateway is None else served)
         if self.interval is None:
@@ -176,7 +176,7 @@ class ExporterConfig(Section):
 
 @dataclass(frozen=True)
 class MetricsConfig:
-    """What is measured, and where it is written.
+    """Metrics of a run: what is measured, and where it is written.
 
     Attributes:
         enabled: Enable metrics.
@@ -213,7 +213,7 @@ class MetricsConfig:
     exporters: tuple[ExporterConfig, ...] = ()
 
     def wanted_exporters(self) -> list[WantedExporter]:
-        """The exporters that are asked for; none where nothing is measured."""
+        """Return the exporters that are asked for; none where nothing is measured."""
         if not self.enabled:
             return []
         found = [section.exporter() for section in (self.prometheus, self.otlp, self.mlflow) if section]

@@ -22,14 +22,14 @@ from mega_data_factory.framework.registry import component_mistakes
 
 
 class LoaderConfig(Section):
-    """Where records come from."""
+    """Source of the records."""
 
     type: str
     """A loader of the box (`mdf operators`) or your own `module:Class`."""
     params: dict[str, Any] = Field(default={})
     """Parameters of the loader."""
     num_workers: Count = 1
-    """How many workers read at the same time."""
+    """Number of workers that read at the same time."""
 
 
 class OperatorConfig(Section):
@@ -55,7 +55,7 @@ class OperatorConfig(Section):
 
 
 class ResourcesConfig(Section):
-    """What one worker of the stage reserves."""
+    """Resources that one worker of the stage reserves."""
 
     cpu: Annotated[float, Field(ge=0)] | None = None
     """CPU cores, fractions allowed; when absent, an equal share of what there is, at most 1."""
@@ -82,7 +82,7 @@ class WorkerConfig(Section):
     max_replicas: Count | None = None
     """The largest size of an elastic pool."""
     resources: ResourcesConfig = ResourcesConfig()
-    """What one worker reserves."""
+    """Resources that one worker reserves."""
 
     @model_validator(mode="after")
     def _one_way_to_say_it(self) -> WorkerConfig:
@@ -115,7 +115,7 @@ class StageConfig(Section):
 
 
 class WriterConfig(Section):
-    """Where records go."""
+    """Destination of the records."""
 
     type: str
     """A writer of the box or your own `module:Class`."""
@@ -131,11 +131,11 @@ class RejectedSamplesConfig(Section):
     output_path: str = "./rejected"
     """Folder or URI that the samples are written to."""
     samples_per_reason: Count = 10
-    """How many to keep for every operator and reason: a uniform sample, the same whatever is retried."""
+    """Number of samples per operator and reason: a uniform sample, the same whatever is retried."""
 
 
 class ExecutorConfig(Section):
-    """How the pipeline is run."""
+    """Execution of the pipeline."""
 
     engine: Literal["local", "ray"] = "local"
     """`local`: worker processes on this machine; `ray`: Ray Data on a cluster."""
@@ -144,15 +144,15 @@ class ExecutorConfig(Section):
     batch_size: Count = 1000
     """Records that travel together."""
     max_samples: Count | None = None
-    """Read at most so many records, the first of the source."""
+    """Read at most N records, the first of the source."""
     max_in_flight: Count | None = None
     """Batches between loader and writer at any time; when absent, twice the number of workers."""
     on_error: Literal["fail", "skip"] = "skip"
-    """What a record does that makes an operator raise: stop the run, or go to the error sink."""
+    """When an operator raises on a record: `fail` stops the run, `skip` sends the record to the error sink."""
     max_errors: Annotated[float, Field(ge=0)] | None = None
     """Stop the run when more records than this raised: a count, or a share of the records read (0.01)."""
     max_attempts: Count = 3
-    """How often a batch may kill its worker before its poison records are found and dead-lettered."""
+    """Times that a batch may kill its worker before its poison records are isolated and dead-lettered."""
     record_timeout: TimeLimit = 60.0
     """Seconds that one record may take in an operator before it is set aside as an error; 0 for no limit."""
     dedup_num_buckets: Count = 2
@@ -180,13 +180,13 @@ class PipelineConfig(Section):
     name: str = "pipeline"
     """Name of the pipeline; its runs are compared under it. The file's name when absent."""
     data_loader: LoaderConfig
-    """Where records come from."""
+    """Source of the records."""
     stages: Annotated[list[StageConfig], Field(min_length=1)]
-    """What is done with them."""
+    """Stages that process the records."""
     data_writer: WriterConfig
-    """Where they go."""
+    """Destination of the records."""
     executor: ExecutorConfig = ExecutorConfig()
-    """How the pipeline is run."""
+    """Execution of the pipeline."""
 
     _source: ConfigSource | None = PrivateAttr(default=None)
 
@@ -232,7 +232,7 @@ class PipelineConfig(Section):
         return config
 
     def as_written(self) -> dict[str, Any]:
-        """The configuration as it was written, environment variables not filled in: safe to store with a run."""
+        """Return the configuration as it was written, environment variables not filled in: safe to store with a run."""
         return self.model_dump(mode="json") if self._source is None else copy.deepcopy(self._source.values)
 
     def place(self, *key: str | int) -> Place:
@@ -261,7 +261,7 @@ def parse_bytes(text: str) -> int:
 
 
 def check_config(config: PipelineConfig | Mapping[str, Any] | str | Path) -> PipelineConfig:
-    """A checked configuration from whatever the caller has: a model, a mapping or the path of a YAML file."""
+    """Return a checked configuration from a model, a mapping or the path of a YAML file."""
     if isinstance(config, PipelineConfig):
         return config
     if isinstance(config, Mapping):

@@ -1,4 +1,4 @@
-"""What every section of a configuration is: frozen, without unknown keys, its docstrings the manual."""
+"""Base of the sections of a configuration: frozen, without unknown keys, documented by docstrings."""
 
 from __future__ import annotations
 

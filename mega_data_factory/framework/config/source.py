@@ -1,4 +1,4 @@
-"""A configuration as it was written: its values, the lines they stand on, and how a mistake in them is told."""
+"""Source of a configuration: its values, their lines, and the wording of mistakes in them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class ConfigSource:
         return key in self.lines or key in self.overridden_keys
 
     def overridden(self, overrides: Sequence[str]) -> ConfigSource:
-        """A copy with `dotted.key=value` texts applied; values are read as YAML, list items go by number or `name`."""
+        """Return a copy with `dotted.key=value` applied; values are YAML, list items are named by number or `name`."""
         if not overrides:
             return self
         values = copy.deepcopy(self.values)

@@ -11,7 +11,7 @@ from mega_data_factory.framework.metrics.models import OperatorMetrics
 
 @dataclass
 class _SplitAccount:
-    """What is known of one split: batches seen at the end of the pipeline, and its totals once the last came."""
+    """Account of one split: batches seen at the end of the pipeline, and its totals once the last has arrived."""
 
     batches: int = 0
     records: int = 0
@@ -130,7 +130,7 @@ class Books:
 
 
 def _flow_differences(operators: Sequence[OperatorMetrics], given: int, taken: int) -> list[str]:
-    """Where an operator loses or makes records, or is offered other than what the one before it passed on."""
+    """Return operators that lose or create records, or whose input differs from the output of the one before."""
     found = []
     flow, where = given, "the loader gave"
     for index in sorted({(row.stage_index, row.operator_index) for row in operators}):

@@ -16,7 +16,7 @@ _SHARE_MEANS_SOMETHING_FROM = 1000
 
 @dataclass(frozen=True)
 class ErrorPolicy:
-    """What `executor.on_error` and `executor.max_errors` ask for.
+    """Policy of `executor.on_error` and `executor.max_errors`.
 
     Attributes:
         settings: the `executor` section.

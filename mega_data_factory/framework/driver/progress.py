@@ -1,4 +1,4 @@
-"""How far a run is, and whether its errors have become too many."""
+"""Progress of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mega_data_factory.framework.batch import Exclusion
 
 @dataclass(frozen=True)
 class StageLoad:
-    """What a stage has on its hands.
+    """Load of a stage: its workers and batches.
 
     Attributes:
         workers: workers that it has now.
@@ -23,7 +23,7 @@ class StageLoad:
 
 @dataclass(frozen=True)
 class StageProgress:
-    """How far a stage is, by the batches that have passed the last stage.
+    """Progress of a stage, by the batches that have passed the last stage.
 
     Attributes:
         name: of the stage.
@@ -46,7 +46,7 @@ class StageProgress:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is; yielded by `Executor.execute`.
+    """Progress of a run; yielded by `Executor.execute`.
 
     Attributes:
         records_read: records that have passed all stages or left on the way.

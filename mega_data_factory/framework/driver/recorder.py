@@ -1,4 +1,4 @@
-"""The metrics of a run while it goes on: fed with what is committed, written live, closed with the books."""
+"""Recorder of the metrics of a run: fed with commits, written live, finished with the check of the books."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Recorder:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Time the run and write its metrics, at once, as it goes on, and in the end, however it ends.
+        """Time the run and write its metrics: at the start, during the run, and at its end, however it ends.
 
         Batches that were committed before it is entered (of a run that is continued) are part of the first write.
         """
@@ -287,7 +287,7 @@ class Recorder:
             self._collector.add_operator_metrics(row)
 
     def _idle_operators(self, rows: Sequence[OperatorMetrics]) -> Iterator[OperatorMetrics]:
-        """A row of zeros for every operator of the plan that has no row."""
+        """Yield a row of zeros for every operator of the plan that has no row."""
         seen = {(row.stage_name, row.operator_name) for row in rows}
         for stage in self._plan.stages:
             for operator in stage.operators:
@@ -302,7 +302,7 @@ class Recorder:
                     )
 
     def _snapshot_to_export(self, health: Sequence[ExportHealth]) -> ExportSnapshot:
-        """The run as it is now, for exporters: counters that will grow are there from the start."""
+        """Return the run as it is now, for exporters: counters that will grow are there from the start."""
         snapshot = self._collector.snapshot()
         assert snapshot is not None, "exporters work while a run is tracked, and after"
         run, operators = snapshot.run, [*snapshot.operators, *self._idle_operators(snapshot.operators)]

@@ -1,4 +1,4 @@
-"""Whether the smallest worker pools of a plan fit, before anything is started: so that nothing waits for ever."""
+"""Check that the smallest worker pools of a plan fit, before anything starts and waits for ever."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPARE_CPU = 1.0
 
 @dataclass(frozen=True)
 class Machine:
-    """What a machine or node offers.
+    """Resources of a machine or node.
 
     Attributes:
         cpu: cores.
@@ -35,7 +35,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Need:
-    """What one worker reserves, and for whom."""
+    """Resources that one worker reserves, and its stage."""
 
     who: str
     cpu: float
@@ -64,7 +64,7 @@ def cpu_share(plan: Plan, cpus: float) -> float:
 
 
 def minimal_needs(plan: Plan, share: float) -> list[Need]:
-    """The workers of the smallest pools."""
+    """Return the workers of the smallest pools."""
     needs = [Need("data_loader", share)] * plan.loader_workers
     for stage in plan.stages:
         wanted = stage.resources
@@ -99,7 +99,7 @@ def check_fit(plan: Plan, machines: Machine | Sequence[Machine]) -> None:
 
 @dataclass
 class _Free:
-    """What is left of a node."""
+    """Remaining resources of a node."""
 
     cores: float
     cpu: float

@@ -1,4 +1,4 @@
-"""Go on with a run that ended before its time: which one, whether it may, and what it has done already."""
+"""Resume a run that ended early: which one, whether it can be resumed, and what it has done already."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mega_data_factory.framework.registry import Component
 
 
 def find_run(plan: Plan, wanted: str) -> str:
-    """The id of the run to go on with.
+    """Return the id of the run to resume.
 
     Args:
         plan: whose output folder holds the run.
@@ -59,7 +59,7 @@ def _unknown(plan: Plan, wanted: str, output: str, runs: Mapping[str, str]) -> R
 
 
 def fingerprint(plan: Plan, run_id: str) -> dict[str, str]:
-    """A digest of every setting that decides what a batch is and what becomes of it, by dotted key.
+    """Return a digest of every setting that decides what a batch is and what becomes of it, by dotted key.
 
     Digests, since parameters may be secret; salted with the run's name. Settings that only say how the work is done
     (workers, resources, sizes of files, the engine) are not in it.
@@ -98,7 +98,7 @@ def _digest(salt: str, value: Any) -> str:
 
 @dataclass(frozen=True)
 class Life:
-    """One life of a run: its first, or the one that goes on where the one before ended.
+    """One session of a run: its first, or one that continues where the previous one ended.
 
     Attributes:
         output: where it writes.
@@ -141,7 +141,7 @@ class Life:
 
     @classmethod
     def next(cls, plan: Plan, output: OutputFolder) -> Life:
-        """Go on with a run: wait for what is left of its last life, and remove what that did not commit.
+        """Resume a run: wait for what is left of its last session, and remove what that did not commit.
 
         Raises:
             ResumeError: it is at work, or not the run that the plan describes.
@@ -177,7 +177,7 @@ class Life:
 
     @property
     def done(self) -> dict[int, Done]:
-        """What is committed, by number of the split."""
+        """Committed work by number of the split."""
         return done_by_split(self.committed)
 
     def tidy(self) -> None:
@@ -235,7 +235,7 @@ def _refuse_newcomers(output: OutputFolder, earlier: EarlierOutput) -> None:
 
 
 def refuse_second_start(output: OutputFolder) -> None:
-    """Refuse to start a run whose name belongs to one that is at work or could go on.
+    """Refuse to start a run whose name belongs to one that is running or can be resumed.
 
     Raises:
         ResumeError: there is one.
@@ -251,7 +251,7 @@ def refuse_second_start(output: OutputFolder) -> None:
 
 
 def check_resumable(plan: Plan, run_id: str) -> None:
-    """Refuse to go on with a run that the configuration does not describe, or whose state is lost.
+    """Refuse to resume a run that the configuration does not describe, or whose state is lost.
 
     Raises:
         ResumeError: says what differs.

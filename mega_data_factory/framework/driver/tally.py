@@ -136,7 +136,7 @@ class Tally:
         return max((found for found in (by_limit, by_size) if found), key=lambda found: found.value, default=None)
 
     def stage_progress(self, name: str, load: StageLoad | None) -> StageProgress:
-        """How far a stage is.
+        """Return the progress of a stage.
 
         Args:
             name: of the stage.

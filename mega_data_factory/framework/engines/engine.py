@@ -1,4 +1,4 @@
-"""What an engine is told about a run, and what it tells of it."""
+"""Protocol between the executor and an engine: settings of a run, events, and the engine itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mega_data_factory.framework.worker.stage import StageSettings
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What an engine needs to know beside the plan.
+    """Settings of an engine beside the plan.
 
     Attributes:
         stage: settings that every stage gets.
@@ -33,7 +33,7 @@ class RunSettings:
     nodes: NodeBuffer | None = None
 
     def folders(self, spool: Path) -> list[Path]:
-        """Where work of the run lies on a node: the folder for tables in between, and the output where it is local."""
+        """Return the folders of the run on a node: the spool, and the output if it is local."""
         return [spool, *([storage.local_path(self.output.path)] if storage.is_local(self.output.path) else [])]
 
 
@@ -73,7 +73,7 @@ class Engine(Protocol):
         ...
 
     def loads(self) -> Mapping[str, StageLoad]:
-        """What every stage has on its hands, by name; without the stages of which the engine does not know."""
+        """Return the load of every stage, by name, without stages whose load the engine does not know."""
         ...
 
     def salvage(self) -> Iterator[CommitRecord]:

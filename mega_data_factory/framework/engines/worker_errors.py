@@ -1,4 +1,4 @@
-"""An exception in a worker, as the user shall see it."""
+"""Exceptions in workers, as shown to the user."""
 
 from __future__ import annotations
 

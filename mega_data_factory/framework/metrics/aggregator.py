@@ -54,7 +54,7 @@ class MetricsAggregator:
         for i, worker in enumerate(workers):
             try:
                 rows += self._rows_of(answers.get(i, TimeoutError(f"no answer within {timeout:g} s")))
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with a worker, the others' metrics are kept
+            except Exception as error:  # noqa: BLE001 - a failing worker must not cost the metrics of the others
                 self.unreachable.append(str(worker))
                 _log.warning("metrics of worker %s are missing: %s: %s", worker, type(error).__name__, error)
         return rows
@@ -84,7 +84,7 @@ def _is_actor(worker: Any) -> bool:
 
 
 def _ask_actors(actors: Mapping[int, Any], deadline: float) -> _Answers:
-    """What the actors answer until the deadline, or the error that they answer with."""
+    """Return the answers of the actors until the deadline, or the errors that they raise."""
     import ray
 
     answers: _Answers = {}
@@ -92,7 +92,7 @@ def _ask_actors(actors: Mapping[int, Any], deadline: float) -> _Answers:
     for i, actor in actors.items():
         try:
             refs[actor.get_operator_metrics.remote()] = i
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a worker, the others' metrics are kept
+        except Exception as error:  # noqa: BLE001 - a failing worker must not cost the metrics of the others
             answers[i] = error
     wait = max(0.0, deadline - time.monotonic())
     ready, _ = ray.wait(list(refs), num_returns=len(refs), timeout=wait) if refs else ([], [])

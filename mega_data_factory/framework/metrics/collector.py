@@ -23,7 +23,7 @@ from mega_data_factory.redaction import without_credentials
 
 
 def new_run_id(now: datetime | None = None) -> str:
-    """A new name for a run: `run_{YYYYmmdd_HHMMSS}_{8 hex}`, in UTC."""
+    """Return a new name for a run: `run_{YYYYmmdd_HHMMSS}_{8 hex}`, in UTC."""
     return f"run_{now or utc_now():%Y%m%d_%H%M%S}_{uuid.uuid4().hex[:8]}"
 
 
@@ -215,7 +215,7 @@ class MetricsCollector(InProcess):
         return stages
 
     def get_run_metrics(self) -> RunMetrics | None:
-        """The run: None before it started, `running` with the duration so far while it runs."""
+        """Return the run: None before it started, `running` with the duration so far while it runs."""
         return None if (snapshot := self.snapshot()) is None else snapshot.run
 
     def snapshot(self) -> Snapshot | None:

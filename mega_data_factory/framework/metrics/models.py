@@ -1,4 +1,4 @@
-"""What is known of a run, on three levels: the run, its stages, the operators of a stage on a worker.
+"""Metrics of a run on three levels: the run, its stages, the operators of a stage on a worker.
 
 Counts, seconds and histogram buckets are state; rates, means and percentiles are derived from them when they are
 read. State merges, so a thread, a worker, a node and a run are one rule, and `sum` is the aggregator.
@@ -115,14 +115,14 @@ def _by(rows: Sequence[OperatorMetrics], attribute: str) -> dict[str, list[Opera
 
 
 def _input_of_first(rows: Sequence[OperatorMetrics]) -> int:
-    """What came in to the first of the operators, whose rows come first."""
+    """Return the input of the first operator, whose rows come first."""
     return sum(row.input_records for row in rows if row.operator_name == rows[0].operator_name)
 
 
 def unbalanced_records(
     rows: Iterable[OperatorMetrics], records_in: int | None = None, records_out: int | None = None
 ) -> int:
-    """How many records the operators' books do not account for; 0 when the books balance.
+    """Return the number of records that the operators' books do not account for; 0 when the books balance.
 
     Checked on every operator: input = output + rejected + errors. Between neighbours in plan order: what the one put
     out came in to the next. At both ends: against what was handed to the first and taken from the last. Amounts are

@@ -101,7 +101,7 @@ class MetricsReader:
         newest_first: bool = False,
         limit: int | None = None,
     ) -> list[str]:
-        """The ids of all runs, the oldest first.
+        """Return the ids of all runs, the oldest first.
 
         Args:
             status, pipeline, since, until: as for `runs`.
@@ -162,13 +162,13 @@ class MetricsReader:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> pa.Table:
-        """Samples of the nodes of one run, or of all, by time; of one node where wanted."""
+        """Return samples of the nodes of one run, or of all, by time; optionally of one node."""
         return self._level("nodes", run_id, {"node_id": node}, since, until).sort_by(
             [("timestamp", "ascending"), ("node_id", "ascending")]
         )
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """The row of one run, with `config` parsed.
+        """Return the row of one run, with `config` parsed.
 
         Args:
             run_id: its id, the beginning of it where only one run has that, or `latest`.
@@ -204,7 +204,7 @@ class MetricsReader:
         return Levels(rows[0], tables["stages"], tables["operators"])
 
     def resolve(self, run_id: str) -> str:
-        """The whole id that `run_id` stands for: as for `run`, which also says what it raises."""
+        """Return the whole id that `run_id` stands for: as for `run`, which also says what it raises."""
         known = self.list_runs()
         if not known:
             raise MetricsQueryError(f"there are no runs in {self.path}", hint="`mdf run --config FILE` writes metrics")

@@ -1,4 +1,4 @@
-"""What a row is in Parquet: one literal per table, a comment per column, and a version.
+"""Parquet schema of the metrics: one literal per table, a comment per column, and a version.
 
 The columns of the published layout come first, in its order and types; the extension follows. Files carry the version;
 the comments stay here, for they would be half of a small file.
@@ -26,7 +26,7 @@ HISTORY: dict[int, str] = {
     "in operators the bytes that came in, and the records that a condition let pass; on three levels what has passed "
     "all stages and is in no file yet; in runs the time that its workers took to start",
 }
-"""What each version of the files brought."""
+"""Changes of each version of the files."""
 
 SCHEMA_VERSION = max(HISTORY)
 """The version of files written now. A reader reads all before it; what they lack is null."""
@@ -246,7 +246,7 @@ def _cell(row: object, column: str) -> object:
 
 
 def to_rows(table: pa.Table) -> list[dict[str, Any]]:
-    """A table as dicts, one per row, with the JSON columns parsed."""
+    """Return a table as dicts, one per row, with the JSON columns parsed."""
     rows: list[dict[str, Any]] = table.to_pylist()
     for row in rows:
         for column in JSON_COLUMNS & row.keys():

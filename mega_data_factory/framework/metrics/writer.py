@@ -117,7 +117,7 @@ class MetricsWriter:
         stage_metrics: Iterable[StageMetrics] | None = None,
         operator_metrics: Iterable[OperatorMetrics] | None = None,
     ) -> None:
-        """Write whatever is given, the run row last: a run that is listed is complete.
+        """Write the given rows, the run row last: a run that is listed is complete.
 
         Raises:
             MetricsError: it is not all of one run, or as `write_operator_metrics`.
@@ -139,7 +139,7 @@ class MetricsWriter:
                 self.write_run_metrics(run_metrics)
 
     def sample_log(self, run_id: str) -> SegmentLog:
-        """What writes the samples of a run that goes on, piece by piece.
+        """Return the writer of the samples of a run in progress, piece by piece.
 
         Raises:
             MdfError: the folder cannot be listed.
@@ -148,7 +148,7 @@ class MetricsWriter:
         return SegmentLog(self.output_path, "samples", run_id, self._write_tables)
 
     def node_log(self, run_id: str) -> SegmentLog:
-        """What writes the nodes of a run that goes on, piece by piece, after those of its earlier lives.
+        """Return the writer of the nodes of a run in progress, piece by piece, after those of its earlier sessions.
 
         Raises:
             MdfError: the folder cannot be listed, or what is there of the run cannot be read.
@@ -167,7 +167,7 @@ class MetricsWriter:
             self._check_owner(join(self.output_path, file_of(kind, run_id)), run_id)
 
     def read_operator_metrics(self, run_id: str) -> list[dict[str, Any]]:
-        """The operator rows of a run; none when there is no such run.
+        """Return the operator rows of a run; none when there is no such run.
 
         `custom_metrics` and `rejected_reasons` are dicts again, `latency_histogram` is a list of bucket and count.
         `OperatorMetrics.from_dict` makes rows of them.
@@ -175,15 +175,15 @@ class MetricsWriter:
         return self._reader.rows("operators", run_id)
 
     def read_stage_metrics(self, run_id: str) -> list[dict[str, Any]]:
-        """The stage rows of a run; none when there is no such run."""
+        """Return the stage rows of a run; none when there is no such run."""
         return self._reader.rows("stages", run_id)
 
     def read_run_metrics(self, run_id: str) -> dict[str, Any] | None:
-        """The row of a run, or None; `config` is a dict again."""
+        """Return the row of a run, or None; `config` is a dict again."""
         return next(iter(self._reader.rows("runs", run_id)), None)
 
     def list_runs(self) -> list[str]:
-        """The ids of all runs, the oldest first."""
+        """Return the ids of all runs, the oldest first."""
         return self._reader.list_runs()
 
     def _write(self, kind: str, rows: Iterable[Row], run_id: str, moment: datetime | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Which record came first with a key: sharded, idempotent, and able to survive the loss of a shard.
+"""Deduplication claims: which record came first with a key; sharded, idempotent, and safe against the loss of a shard.
 
 A claim is `key → owner` and is won by the owner that asks first. Asking again gives the same answer, so a batch that is
 retried after a kill keeps the keys it had won: a plain "have I seen this key" set would call its records duplicates of

@@ -42,7 +42,7 @@ class ReadTask:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ReadTask:
-        """The task of which `values` were made."""
+        """Return the task of which `values` were made."""
         return cls(values["index"], Split(**values["split"]), tuple(values["done"]), values["last"])
 
     def ends_with(self, batch: Batch) -> bool:
@@ -113,7 +113,7 @@ class SplitList:
         self._done = done or {}
 
     def __iter__(self) -> Iterator[ReadTask]:
-        """The splits that are not wholly committed.
+        """Yield the splits that are not wholly committed.
 
         Raises:
             InputError: the source cannot be listed.
@@ -139,7 +139,7 @@ class SplitList:
         return self.size.splits
 
     def _planned(self) -> Iterator[Split]:
-        """The splits that together hold the first `max_samples` records of the source."""
+        """Yield the splits that together hold the first `max_samples` records of the source."""
         left = self._max_samples
         for index, split in enumerate(self._loader.splits(self._batch_size)):
             if left is None:
@@ -148,7 +148,7 @@ class SplitList:
             if left <= 0:
                 return
             done = self._done.get(index)
-            # A split that is wholly committed has told how many records it has: it need not be read to count them.
+            # The number of records of a fully committed split is known: it need not be read to count them.
             count = min(done.records, left) if done and done.whole else self._loader.count(split, left)
             yield replace(split, limit=left) if count >= left else split
             left -= count
@@ -219,7 +219,7 @@ def _changed(how: str) -> ResumeError:
 
 
 def split_digest(split: Split) -> str:
-    """What tells a split from another: 16 hexadecimal digits."""
+    """Return a digest that identifies a split: 16 hexadecimal digits."""
     text = json.dumps([dict(split.params), split.limit], sort_keys=True, default=str)
     return xxhash.xxh3_64_hexdigest(text.encode("utf-8", "surrogatepass"))
 
@@ -288,7 +288,7 @@ def _tables(loader: Loader, split: Split, batch_size: int) -> Iterator[tuple[pa.
 
 
 def _with_plain_ids(table: pa.Table, loader: Loader) -> pa.Table:
-    """The table with its record ids as plain strings.
+    """Return the table with its record ids as plain strings.
 
     Raises:
         InputError: it has none, or a record is without.

@@ -76,10 +76,10 @@ class SampleBook:
                 del kept[max(kept)]
 
     def samples(self) -> list[Exclusion]:
-        """The sample, ordered by stage, operator, reason and record."""
+        """Return the sample, ordered by stage, operator, reason and record."""
         return [kept[value] for _, kept in sorted(self._kept.items()) for value in sorted(kept)]
 
 
 def sample_hash(record_id: str) -> int:
-    """The number by which a record is sampled: uniform over 64 bits."""
+    """Return the number by which a record is sampled: uniform over 64 bits."""
     return xxhash.xxh3_64_intdigest(record_id.encode())

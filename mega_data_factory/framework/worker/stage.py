@@ -23,7 +23,7 @@ from mega_data_factory.framework.worker.time_limit import RecordTimeout
 
 @dataclass(frozen=True)
 class StageSettings:
-    """What a stage needs to know of the run.
+    """Settings of a stage.
 
     Attributes:
         run_id: id of the run.

@@ -1,1 +1,1 @@
-"""How points are kept: packed records, compressed chunks, and the folder they lie in."""
+"""Storage of points: packed records, compressed chunks, and their folder."""

@@ -53,7 +53,7 @@ class Chunk:
         return list(self.facts["columns"])
 
     def content(self) -> bytes:
-        """The Parquet file.
+        """Return the Parquet file.
 
         Raises:
             HistoryError: it is gone, or cannot be read.
@@ -84,7 +84,7 @@ class Chunk:
         return block.columns[metric] if metric in block.columns else Series.unknown(block.timestamps, self.interval)
 
     def outline(self, metric: str) -> Series:
-        """The rows with the least and the greatest value of every `OUTLINE_ROWS` rows: enough to draw from afar."""
+        """Return the rows with the least and greatest value of every `OUTLINE_ROWS` rows: enough for an overview."""
         if metric not in self._outlines:
             self._keep(metric, _outline(self.series(metric)))
         return self._outlines[metric]
@@ -106,7 +106,7 @@ def _outline(series: Series) -> Series:
 
 
 def _first_unknown(series: Series) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """The first unmeasured row of each group of rows, so that an outline shows a gap where there is one."""
+    """Return the first unmeasured row of each group of rows, so that an outline shows a gap where there is one."""
     rows = np.flatnonzero(np.isnan(series.values))
     return rows[np.unique(rows // OUTLINE_ROWS, return_index=True)[1]]
 

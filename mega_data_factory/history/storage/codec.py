@@ -44,7 +44,7 @@ _DECIMAL_ENCODINGS = ("DELTA_BINARY_PACKED", "PLAIN", "DICTIONARY")
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How one column is written.
+    """Encoding of one column.
 
     Attributes:
         encoding: Parquet encoding, or DICTIONARY.
@@ -71,7 +71,7 @@ class Codec:
         self._ages: dict[str, int] = {}
 
     def encode(self, block: Block, facts: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
-        """The block as a Parquet file.
+        """Return the block as a Parquet file.
 
         Args:
             block: settled rows.
@@ -106,7 +106,7 @@ class Codec:
 
 
 def _smallest(values: Floats) -> tuple[pa.Array, Form]:
-    """The form of least size, found by trial."""
+    """Return the form of least size, found by trial."""
     trials = [(_as(form, values), form) for form in _candidates(values)]
     sizes = [
         len(_written({"c": array}, {"c": form}, {})) if array is not None else float("inf") for array, form in trials
@@ -126,7 +126,7 @@ def _candidates(values: Floats) -> Iterator[Form]:
 
 
 def _decimals(values: Floats) -> int | None:
-    """The least number of decimals that all values have; None when they were not rounded."""
+    """Return the least number of decimals that all values have; None when they were not rounded."""
     some = values[:: max(1, len(values) // 64)]
     for decimals in range(_MOST_DECIMALS + 1):
         if _integers(some, decimals) is not None and _integers(values, decimals) is not None:
@@ -150,7 +150,7 @@ def _integers(values: Floats, decimals: int) -> npt.NDArray[np.int64] | None:
 
 
 def _as(form: Form, values: Floats) -> pa.Array | None:
-    """The column in this form, NaN as null; None when the form does not hold it exactly."""
+    """Return the column in this form, NaN as null; None when the form does not hold it exactly."""
     missing = np.isnan(values)
     if form.decimals is None:
         return pa.array(values, mask=missing if missing.any() else None)
@@ -171,7 +171,7 @@ def _parts(series: Series, interval: int) -> tuple[Floats, ...]:
 
 
 def _column_names(block: Block) -> dict[str, list[str]]:
-    """The names of each metric's columns in the file: its own, and of buckets `_min`, `_max` and `_points`.
+    """Return the names of each metric's columns in the file: its own, and of buckets `_min`, `_max` and `_points`.
 
     A name that is taken already (a metric may be called `timestamp`) gets underscores until it is free.
     """
@@ -211,7 +211,7 @@ def _written(arrays: Mapping[str, pa.Array], forms: Mapping[str, Form], metadata
 
 
 def facts_of(payload: bytes, where: str) -> dict[str, Any]:
-    """What the file's metadata say about the chunk.
+    """Return the facts about the chunk in the file's metadata.
 
     Raises:
         HistoryError: it is not a chunk of a history, or of a newer version.
@@ -232,7 +232,7 @@ def facts_of(payload: bytes, where: str) -> dict[str, Any]:
 
 
 def decode(payload: bytes, facts: Mapping[str, Any], metrics: Iterable[str] | None = None) -> Block:
-    """The block that was encoded, or some of its metrics (those that it has)."""
+    """Return the block that was encoded, or some of its metrics (those that it has)."""
     names: dict[str, list[str]] = facts["columns"]
     wanted = {name: names[name] for name in (names if metrics is None else metrics) if name in names}
     columns = ["timestamp", *(part for parts in wanted.values() for part in parts)]

@@ -40,7 +40,7 @@ _UNITS = (("d", 86_400_000_000), ("h", 3_600_000_000), ("min", 60_000_000), ("s"
 
 
 class NodeFolder:
-    """Where the files of one node are.
+    """Return the folder of the files of one node.
 
     Args:
         root: folder of the history.
@@ -54,11 +54,11 @@ class NodeFolder:
         self.path = root / f"node_id={name}"
 
     def records(self, sequence: int) -> Path:
-        """The file of a buffer of new points."""
+        """Return the file of a buffer of new points."""
         return self.path / f"_{sequence:012d}.records"
 
     def new_records(self, sequence: int) -> Path:
-        """The same, in a folder that exists.
+        """Return the same, in a folder that exists.
 
         Raises:
             HistoryError: it cannot be made.
@@ -115,7 +115,7 @@ def remove(path: Path) -> None:
 
 @dataclass
 class FoundNode:
-    """What a folder holds of one node: chunks, and by sequence number the points of buffers that are in none."""
+    """Contents of a folder for one node: chunks, and by sequence number the points of buffers that are in none."""
 
     chunks: list[Chunk] = field(default_factory=list)
     unsealed: dict[int, Block] = field(default_factory=dict)

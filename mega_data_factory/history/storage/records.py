@@ -108,7 +108,7 @@ class Records:
         return taken
 
     def block(self) -> Block:
-        """The points so far as a settled block, copied: later points do not show in it."""
+        """Return the points so far as a settled block, copied: later points do not show in it."""
         return _block(self.names, self._table())
 
     def series(self, metric: str) -> Series:
@@ -129,7 +129,7 @@ class Records:
 
 
 def read_records(path: Path) -> tuple[str, Block]:
-    """The node and the points that were packed into a file, whether its process still lives or not.
+    """Return the node and the points that were packed into a file, whether its process still lives or not.
 
     Raises:
         HistoryError: it is not a file of records.
@@ -160,7 +160,7 @@ def _block(names: Sequence[str], table: npt.NDArray[np.void]) -> Block:
 
 
 def _mapped(path: Path, about: Mapping[str, Any], capacity: int) -> tuple[mmap.mmap, int]:
-    """A new file of unwritten records and where the first goes; the file takes its name when it is whole."""
+    """Return a new file of unwritten records and where the first goes; the file takes its name when it is whole."""
     head = json.dumps(about).encode()
     first = -(-(_HEAD.size + len(head)) // 8) * 8
     blank = np.zeros(capacity, _record_type(len(about["metrics"])))

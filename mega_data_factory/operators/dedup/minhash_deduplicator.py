@@ -108,14 +108,14 @@ class MinhashDeduplicator(Deduplicator):
         return of_characters(text, self.ngram_size)
 
     def _signatures(self, shingles: Shingles) -> npt.NDArray[np.uint32]:
-        """The MinHash signatures, (texts, num_perm), in little-endian order."""
+        """Return the MinHash signatures, (texts, num_perm), in little-endian order."""
         offsets = shingles.bounds.astype(np.uint64)
         matrix = RMinHash.digest_matrix_from_flat_token_hashes(shingles.hashes, offsets, self.num_perm, self.seed)
         return np.array(matrix.to_rows(), dtype="<u4")
 
 
 def bands_and_rows(threshold: float, num_perm: int) -> tuple[int, int]:
-    """The bands and rows that make the errors at a threshold smallest.
+    """Return the bands and rows that make the errors at a threshold smallest.
 
     The error is the area under the probability to meet below the threshold (false positives) plus the area above it
     up to 1 beyond the threshold (false negatives), both weighed alike.

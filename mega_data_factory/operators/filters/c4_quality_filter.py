@@ -109,7 +109,7 @@ class C4QualityFilter(WordFilter):
         return pl.Series(totals, dtype=pl.Float64)
 
     def _counted(self, lines: pl.Series) -> pl.Series:
-        """Which lines count; each test looks only at what the ones before it have left."""
+        """Return a mask of the lines that count; each test sees only the lines that the tests before it have kept."""
         left = pl.Series(np.arange(len(lines)))
         for pattern, wanted in self._line_tests():
             left = left.filter(lines.gather(left).str.contains(pattern) == wanted)

@@ -103,7 +103,7 @@ class UrlFilter(Filter):
 
 
 def _plain_host(host: str) -> str:
-    """The host in lower case, without the root's dot, in the ASCII form where it has one."""
+    """Return the host in lower case, without the root's dot, in the ASCII form where it has one."""
     host = host.strip().lower().strip(".")
     if host.isascii():
         return host

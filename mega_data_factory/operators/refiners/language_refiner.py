@@ -86,7 +86,7 @@ class LanguageRefiner(Refiner):
 
 @cache
 def _identifier(languages: tuple[str, ...] | None) -> Any:
-    """The model, once per process and choice of languages: it takes most of a second to read."""
+    """Return the model, once per process and choice of languages: it takes most of a second to read."""
     # imported here, so that a process which only checks a configuration does not pay for it
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 

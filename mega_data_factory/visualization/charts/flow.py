@@ -1,4 +1,4 @@
-"""Where the records went: bars of every operator, and a Sankey diagram with the reasons."""
+"""Charts of the flow of records: bars of every operator, and a Sankey diagram with the reasons."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_STEPS = 12
 
 
 def funnel(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
-    """What every operator got, and what of that it passed on, rejected, or set aside with an error.
+    """Draw the input of every operator, split into passed, rejected and failed records.
 
     Of a run of more than 30 operators the bars are its stages; of more stages than that those that lose most.
     """
@@ -90,7 +90,7 @@ class _Sankey:
 
 
 def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
-    """Records from the source to the output, and where which of them left, and why.
+    """Draw the records from the source to the output, and where and why records left.
 
     Steps that lose nothing are passed without a stop. Where more than 12 operators lose something the steps are the
     stages; of more stages than that the least are passed without a stop too, and what leaves there is drawn at the end.
@@ -124,7 +124,7 @@ def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
 
 
 def _stops(flow: Flow) -> tuple[list[Step], list[Step]]:
-    """Steps that lose something, in order, at most 12; and those that are too many and lose least."""
+    """Return steps that lose records, in order, at most 12; and the others, which lose least."""
     losing = [step for step in steps_of(flow, len(flow.operators)) if step.exits]
     if len(losing) > MOST_STEPS:
         losing = [step for step in steps_of(flow, 0) if step.exits]

@@ -1,4 +1,4 @@
-"""What all charts of runs have in common: size, margins, and small arrays."""
+"""Common frame of the charts of runs: size, margins, and small arrays."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def framed(figure: go.Figure, theme: Theme, height: int, **layout: Any) -> go.Fi
 
 
 def nothing(theme: Theme, why: str) -> go.Figure:
-    """A figure that says why there is nothing to see."""
+    """Return a figure that says why there is nothing to see."""
     figure = go.Figure()
     figure.add_annotation(text=why, x=0.5, y=0.5, xref="paper", yref="paper", font={"color": theme.muted})
     figure.update_xaxes(visible=False)
@@ -42,7 +42,7 @@ def nothing(theme: Theme, why: str) -> go.Figure:
 
 
 def milliseconds(times: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
-    """Times as Plotly takes them on a date axis: a third of the bytes of a text each."""
+    """Return times as Plotly takes them on a date axis: a third of the bytes of text."""
     return times.astype("datetime64[ms]").astype(np.float64)
 
 
@@ -72,7 +72,7 @@ def compact(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
 
 
 def log_seconds(low: float, high: float) -> dict[str, Any]:
-    """A logarithmic axis of seconds that is a decade long at least, so that it has ticks and noise looks like noise.
+    """Return a logarithmic axis of seconds of at least a decade, so that it has ticks and noise looks small.
 
     Args:
         low, high: least and greatest value, above 0.

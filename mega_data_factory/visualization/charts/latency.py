@@ -1,4 +1,4 @@
-"""How long records took: the whole distribution of each operator, not five numbers of it."""
+"""Charts of latency: the whole distribution of each operator."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OVERLAP = 1.35  # a curve may rise into the row above it
 
 
 def latency_ridges(operators: Sequence[OperatorTotals], theme: Theme = LIGHT) -> go.Figure:
-    """The share of records by seconds per record: a ridge for each operator over one log axis, with percentiles.
+    """Return the share of records by seconds per record: a ridge for each operator over one log axis, with percentiles.
 
     Args:
         operators: in plan order; of more than 14 those that take most time.

@@ -1,4 +1,4 @@
-"""What stages and operators did over the time of a run."""
+"""Charts of stages and operators over the time of a run."""
 
 from __future__ import annotations
 
@@ -112,6 +112,6 @@ def _style(index: int, theme: Theme) -> dict[str, object]:
 
 
 def _busiest(series: Mapping[Key, Series], most: int = MOST_LINES) -> Sequence[tuple[Key, Series]]:
-    """The entries that worked most, in their own order."""
+    """Return the entries that worked most, in their own order."""
     ranked = sorted(series, key=lambda key: -float(series[key].columns["busy_time"].sum()))[:most]
     return [(key, series[key]) for key in series if key in ranked]

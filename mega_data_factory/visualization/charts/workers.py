@@ -1,4 +1,4 @@
-"""Whether the workers of a stage are alike, and how busy the parts of a run were."""
+"""Charts of workers compared within a stage, and of how busy the parts of a run were."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_DOTS = 2000
 
 
 def worker_spread(stages: Sequence[StageTotals], theme: Theme = LIGHT) -> go.Figure:
-    """A dot for each worker: its speed and its busy time, each in percent of the median of its stage.
+    """Return a dot for each worker: its speed and its busy time, each in percent of the median of its stage.
 
     Stages of a single worker have nothing to be compared with and are left out; of very many workers every n-th is
     shown, and the slowest and the busiest in any case.
@@ -71,7 +71,7 @@ def _dots(figure: go.Figure, stage: StageTotals, row: int, theme: Theme, every: 
 
 
 def utilisation(found: Bottleneck, theme: Theme = LIGHT) -> go.Figure:
-    """How busy each part of the run was, in percent of the time of its workers; what limits the run stands out."""
+    """Draw how busy each part of the run was, in percent of its workers' time; the bottleneck is highlighted."""
     stations = found.stations
     limit = found.limit.name if found.limit else None
     shares = [min(100.0, 100 * station.utilisation) for station in stations]

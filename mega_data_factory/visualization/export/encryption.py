@@ -18,7 +18,7 @@ _LENGTHS = (16, 24, 32)
 
 
 def encryption_properties(key: str | bytes) -> Any:
-    """What `pyarrow.parquet.write_table` takes as `encryption_properties`.
+    """Return the `encryption_properties` of `pyarrow.parquet.write_table`.
 
     Args:
         key: 16, 24 or 32 bytes; text is taken as UTF-8.

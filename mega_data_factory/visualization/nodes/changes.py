@@ -27,7 +27,7 @@ SELDOM_CHANCE = 3.0
 """Score beyond which a change is seldom chance."""
 
 NODE_SILENT, SILENT = "node silent", "silent"
-"""What `change` says of a node without a value, and of a metric without one."""
+"""Value of `change` for a node without a value, and for a metric without one."""
 
 _WINDOW_CELLS = 64
 _BASELINE = 16  # windows before the incident, where no baseline is given

@@ -52,7 +52,7 @@ class Strange(NamedTuple):
 
 
 def anomalies(selection: Selection, sensitivity: float) -> pd.DataFrame:
-    """The strange points, in order of time: `node_id, metric, timestamp, value, score, reason`."""
+    """Return the strange points, in order of time: `node_id, metric, timestamp, value, score, reason`."""
     rows = [
         (node, metric, np.datetime64(found.timestamp, "us"), found.value, found.score, found.reason)
         for node in selection.nodes
@@ -66,7 +66,7 @@ def anomalies(selection: Selection, sensitivity: float) -> pd.DataFrame:
 
 
 def strange(node: str, metric: str, series: Series, sensitivity: float, *, timed: bool = True) -> Iterator[Strange]:
-    """The alarms of a detector that is shown a series point by point.
+    """Yield the alarms of a detector that is shown a series point by point.
 
     Args:
         node: for the words.
@@ -86,7 +86,7 @@ def strange(node: str, metric: str, series: Series, sensitivity: float, *, timed
 
 
 def anomaly_rate(selection: Selection, sensitivity: float, window: int) -> pd.DataFrame:
-    """The share of a node's metrics that were strange shortly before each of its points: `node_id, timestamp, rate`.
+    """Return the share of a node's metrics that were anomalous shortly before each point: `node_id, timestamp, rate`.
 
     Args:
         selection: nodes and metrics.
@@ -114,7 +114,7 @@ def anomaly_rate(selection: Selection, sensitivity: float, window: int) -> pd.Da
 
 
 def moving_with(selection: Selection, target: Pair | str, max_lag: int) -> pd.DataFrame:
-    """Which series move with one: `node_id, metric, correlation, lag, significant`, strongest first.
+    """Return the series that correlate with one: `node_id, metric, correlation, lag, significant`, strongest first.
 
     Args:
         selection: nodes and metrics to compare, that of the target among them.
@@ -187,7 +187,7 @@ def _moving_alike(
 
 
 def _compared_points(target: Matrix, others: Matrix, lags: npt.NDArray[np.intp]) -> list[int]:
-    """How many points of each series stood against one of the target at its lag, where both have the one before."""
+    """Return the number of points of each series paired with the target at its lag, where both have the one before."""
     there = np.isfinite(correlation.innovations(target[None]))[0]
     length, counts = len(there), []
     for row, lag in zip(np.isfinite(correlation.innovations(others)), lags.tolist(), strict=True):

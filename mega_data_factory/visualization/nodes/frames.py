@@ -62,7 +62,7 @@ def _by_node(frame: pd.DataFrame, node_id: str | None) -> dict[str, npt.NDArray[
 
 
 def _numbers(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
-    """The column as float64, NaN where a value is missing; words of `status` as codes."""
+    """Return the column as float64, NaN where a value is missing; words of `status` as codes."""
     if column.name == STATUS and not pd.api.types.is_numeric_dtype(column.dtype):
         codes = {word: status_code("a row", word) for word in column.dropna().unique()}
         column = column.map(codes)
@@ -86,7 +86,7 @@ def _is_number(value: object) -> bool:
 
 
 def frame_of(selection: Selection) -> pd.DataFrame:
-    """What is selected as a frame: `node_id`, `timestamp` (naive UTC), and a column for each metric.
+    """Return a selection as a frame: `node_id`, `timestamp` (naive UTC), and a column for each metric.
 
     Rows are in order of node and time; what was not measured is NaN, `status` is words. Where the history has thinned
     old points already, a row stands for `interval` seconds with the mean in the metric's column, and its extremes

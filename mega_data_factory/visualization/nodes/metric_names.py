@@ -10,7 +10,7 @@ from mega_data_factory.formats import Unit
 
 STATUS = "status"
 STATUS_CODES = {"active": 0.0, "degraded": 1.0, "unhealthy": 2.0}
-"""How the words of `status` are kept in a series of numbers; a larger one is worse."""
+"""Numbers for the words of `status` in a series; a larger one is worse."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ KNOWN = {name.key: name for name in _KNOWN}
 
 
 def metric_name(key: str) -> MetricName:
-    """How a metric is shown; one that is not known gets its key as title and a row of its own."""
+    """Return how a metric is shown; an unknown one gets its key as title and a row of its own."""
     return KNOWN.get(key) or MetricName(key, key, formats.PLAIN, key)
 
 

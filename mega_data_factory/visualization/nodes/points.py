@@ -19,7 +19,7 @@ _TAKEN = ("node_id", "timestamp", "interval")
 
 
 def checked(node_id: object, metrics: object) -> dict[str, float | None]:
-    """The metrics of one point as numbers: words of `status` become codes, None and NaN are a missing value.
+    """Return the metrics of one point as numbers: words of `status` become codes, None and NaN are a missing value.
 
     Raises:
         VisualizationError: the node id or a key is no text or empty, or a value is no number.
@@ -32,7 +32,7 @@ def checked(node_id: object, metrics: object) -> dict[str, float | None]:
 
 
 def check_metric(what: str, name: object) -> str:
-    """The name of a metric.
+    """Return the name of a metric.
 
     Raises:
         VisualizationError: it is no text, there is none in it, or a column of frames is called so.
@@ -44,7 +44,7 @@ def check_metric(what: str, name: object) -> str:
 
 
 def check_name(what: str, name: object) -> str:
-    """The name of a node or a metric.
+    """Return the name of a node or a metric.
 
     Raises:
         VisualizationError: it is no text, there is none in it, or it has letters that no file can hold.
@@ -60,7 +60,7 @@ def check_name(what: str, name: object) -> str:
 
 
 def status_code(node_id: object, status: object) -> float | None:
-    """The number of a status.
+    """Return the number of a status.
 
     Raises:
         VisualizationError: there is no such status.

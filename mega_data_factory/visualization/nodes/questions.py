@@ -1,4 +1,4 @@
-"""What can be asked of the metrics of nodes: rows, numbers, what is strange, what moves together, what changed."""
+"""Queries over the metrics of nodes: rows, statistics, anomalies, correlations, changes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NodeQuestions:
         self.sensitivity = sensitivity
 
     def to_frame(self, nodes: Names = None, metrics: Names = None, time_range: TimeRange = None) -> pd.DataFrame:
-        """A row for each node and time: `node_id`, `timestamp` (naive UTC), and the metrics.
+        """Return a row for each node and time: `node_id`, `timestamp` (naive UTC), and the metrics.
 
         Rows that old points were thinned to have their length in seconds in `interval`, means in the metric's column,
         and extremes in `<metric>_min` and `<metric>_max`; the extra columns are there only if such rows are.
@@ -62,7 +62,7 @@ class NodeQuestions:
         window: timedelta | float | str = "1m",
         sensitivity: float | None = None,
     ) -> pd.DataFrame:
-        """How much of a node is strange at once: one metric is a curiosity, half of them are an incident to page on.
+        """Return the share of a node's metrics that are anomalous at once: one is a curiosity, half are an incident.
 
         Args:
             node: one, several, or all.
@@ -85,7 +85,7 @@ class NodeQuestions:
         max_lag: timedelta | float | str = 0.0,
         time_range: TimeRange = None,
     ) -> pd.DataFrame:
-        """Which series of which nodes move with one, before or after it.
+        """Return the series of nodes that correlate with one, before or after it.
 
         Args:
             metric: what they are compared with.
@@ -103,7 +103,7 @@ class NodeQuestions:
         return findings.moving_with(part, target, lag_microseconds(max_lag))
 
     def changed(self, window: TimeRange, baseline: TimeRange = None) -> pd.DataFrame:
-        """Which metrics on which nodes are different in a window, such as the time of an incident.
+        """Rank the metrics of nodes that differ in a window, such as the time of an incident.
 
         Args:
             window: the incident.

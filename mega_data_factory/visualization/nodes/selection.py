@@ -1,4 +1,4 @@
-"""Which nodes, metrics and stretch of time are meant, or one clear error why there is nothing to show."""
+"""Selection of nodes, metrics and a time range, or one clear error why there is nothing to show."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Selection:
 def select(
     history: MetricsHistory, nodes: Names = None, metrics: Names = None, time_range: TimeRange = None
 ) -> Selection:
-    """The part of a history that is asked for.
+    """Return the part of a history that is asked for.
 
     Raises:
         VisualizationError: the history is empty, a node or a metric is unknown, or no point lies in the time range.

@@ -1,4 +1,4 @@
-"""What a history says in a few numbers."""
+"""Summary of a history in a few numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mega_data_factory.visualization.nodes.times import text
 
 
 def summary(selection: Selection) -> dict[str, Any]:
-    """What is selected in numbers that JSON knows.
+    """Return a selection in numbers that JSON knows.
 
     Returns:
         `start`, `end` (UTC text), `seconds`, `nodes` (how many), `points`, `metrics`: of each metric `mean`, `min`,

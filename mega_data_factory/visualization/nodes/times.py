@@ -32,7 +32,7 @@ _RIGHT = "a datetime, seconds since 1970, or text such as 2026-11-22T18:30:00Z"
 
 
 def microseconds(time: Timestamp) -> int:
-    """A time as microseconds since 1970-01-01 UTC; what is finer is cut off.
+    """Return a time as microseconds since 1970-01-01 UTC; what is finer is cut off.
 
     Raises:
         VisualizationError: it is no time, or not one between the years 1 and 9999.
@@ -59,7 +59,7 @@ def microseconds(time: Timestamp) -> int:
 
 
 def column_microseconds(column: pd.Series[Any]) -> npt.NDArray[np.int64]:
-    """The times of a column, shape (n,): datetimes with or without zone, seconds since 1970, or ISO 8601 text.
+    """Return the times of a column, shape (n,): datetimes with or without zone, seconds since 1970, or ISO 8601 text.
 
     Raises:
         VisualizationError: one of them is missing or no time; the message says which row.
@@ -123,7 +123,7 @@ def _age(age: str) -> timedelta:
 
 
 def lag_microseconds(lag: timedelta | float | str) -> int:
-    """A length of time in microseconds: seconds, a `timedelta`, or `30s`, `5m`.
+    """Return a length of time in microseconds: seconds, a `timedelta`, or `30s`, `5m`.
 
     Raises:
         VisualizationError: it is none, or negative.

@@ -35,7 +35,7 @@ _PAGE = """<!DOCTYPE html>
 def html_document(
     title: str, body: str, theme: Theme, *, style: str, scripts: Sequence[str], data: Mapping[str, object]
 ) -> str:
-    """The text of an HTML file that stands alone.
+    """Return the text of an HTML file that stands alone.
 
     Its Content-Security-Policy names the digest of each script: script that came in with some text does not run even
     if it got past all escaping, and no request leaves the page.
@@ -68,7 +68,7 @@ def html_document(
 
 @cache
 def plotly_script() -> str:
-    """The plotly.js that the installed plotly brings, 4.8 MB."""
+    """Return the plotly.js that the installed plotly brings, 4.8 MB."""
     script: str = plotly.offline.get_plotlyjs()
     return script
 
@@ -82,7 +82,7 @@ def script_json(value: object) -> str:
 
 
 def script_sources(scripts: Iterable[str]) -> str:
-    """The digests of scripts, as a Content-Security-Policy names what may run."""
+    """Return the digests of scripts, as a Content-Security-Policy names what may run."""
     return " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
 
 

@@ -33,7 +33,7 @@ _ROOM = 64_000  # for the figure itself, styles and controls
 def figure_page(
     figure: go.Figure, theme: Theme = LIGHT, *, curves: Sequence[Curve] = (), max_bytes: int = MAX_BYTES
 ) -> str:
-    """The text of an HTML file that shows the figure.
+    """Return the text of an HTML file that shows the figure.
 
     Args:
         figure: traces whose `meta` has a `curve` are drawn from that one, in the resolution that the zoom asks for;
@@ -53,7 +53,7 @@ def figure_page(
 
 
 def _stripped(content: dict[str, Any]) -> dict[str, Any]:
-    """The figure without what the page has itself: title, buttons, note, and the points of curves."""
+    """Return the figure without what the page has itself: title, buttons, note, and the points of curves."""
     layout = content["layout"]
     for name in ("title", "meta"):
         layout.pop(name, None)
@@ -110,7 +110,7 @@ def _choices(traces: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _facts(figure: go.Figure) -> dict[str, Any]:
-    """What the figure says of itself: its rows, its span, its note."""
+    """Return the caption of the figure: its rows, its span, its note."""
     meta = figure.layout.meta or {}
     rows, span = meta.get("rows", []), meta.get("span")
     return {"rows": rows, "head": meta.get("head", 0), "span": span, "timed": bool(span), "note": meta.get("note", "")}

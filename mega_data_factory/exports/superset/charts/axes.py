@@ -26,7 +26,7 @@ _EVERY = {
     "rich_tooltip": True,
     **_AXES,
 }
-"""What lines and bars have in common."""
+"""Parameters that lines and bars share."""
 
 _LINES = {
     **_EVERY,
@@ -168,7 +168,7 @@ def bars(
     horizontal: bool = False,
     description: str = "",
 ) -> Chart:
-    """A bar of each metric for every value of a column, in the order of the first metric, the largest first.
+    """Return a bar of each metric for every value of a column, in the order of the first metric, the largest first.
 
     Args:
         title: of the chart.

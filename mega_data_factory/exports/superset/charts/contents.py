@@ -1,4 +1,4 @@
-"""What is on the dashboard: its charts, row by row."""
+"""Contents of the dashboard: its charts, row by row."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def groups(title: str, dataset: str, time: str, by: list[str], metrics: list[str
 
 
 def rows(title: str, dataset: str, time: str, columns: dict[str, str | None], *, description: str) -> Chart:
-    """A table of rows as they are, the newest first.
+    """Return a table of rows as they are, the newest first.
 
     Args:
         title: of the chart.

@@ -1,4 +1,4 @@
-"""What charts read beside the tables themselves: views that put the run beside its rows, or rows into a better form.
+"""Views for charts beside the tables themselves: rows joined with their run or reshaped.
 
 Filters of a dashboard go by the name of a column. So every view below has `run_id`, `pipeline` and `run_start`, and
 those of stages and operators `stage_name` and `operator_name`: one choice narrows every chart that it can narrow.

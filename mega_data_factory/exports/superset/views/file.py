@@ -36,7 +36,7 @@ STORAGE_VERSION = "v1.0.0"
 
 
 def write_views(metrics: Location, file: Location) -> Path:
-    """Write the views file of a metrics folder; who has it open goes on with the old one.
+    """Write the views file of a metrics folder; programs that have it open keep the old one.
 
     The folder also gets a file without rows for each table, in its hidden folder of pending files. Damaged files, which
     fail DuckDB, are moved to its hidden folder `.set_aside`, with a warning.
@@ -70,7 +70,7 @@ def write_views(metrics: Location, file: Location) -> Path:
 
 
 def uri_of(file: Path) -> str:
-    """The SQLAlchemy URI under which Superset opens a views file: read-only, for any number of processes."""
+    """Return the SQLAlchemy URI under which Superset opens a views file: read-only, for any number of processes."""
     return f"duckdb:///{quote(str(file))}?access_mode=READ_ONLY"
 
 
@@ -106,7 +106,7 @@ def _write_placeholder(path: Path, columns: pa.Schema) -> None:
 
 
 def _built(folder: Path, root: Path) -> Path:
-    """A new views file in a folder: making a view opens the files behind it, and one of these may just be going."""
+    """Return a new views file: creating a view opens the files behind it, one of which may just be removed."""
     for left in reversed(range(_ATTEMPTS)):
         file = folder / f"{left}.duckdb"
         try:

@@ -71,7 +71,7 @@ def store_views(root: str) -> Iterator[str]:
 
 
 def quoted(text: str) -> str:
-    """A text as a literal of SQL."""
+    """Return a text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -89,7 +89,7 @@ def _columns(kind: str, *, cast: bool = False) -> str:
 
 
 def _glob(root: str, kind: str) -> str:
-    """The files of a table, pending ones and those of earlier versions too, as a pattern.
+    """Return the files of a table, pending ones and those of earlier versions too, as a pattern.
 
     In the part before `**` every letter means only itself.
     """
@@ -98,12 +98,12 @@ def _glob(root: str, kind: str) -> str:
 
 
 def _names(root: str, kind: str) -> str:
-    """The files of a table as a query: `file`, its `name` below the metrics folder, `own` or `unit`."""
+    """Return the files of a table as a query: `file`, its `name` below the metrics folder, `own` or `unit`."""
     return _classified(root, kind, f"SELECT file FROM glob({_glob(root, kind)})", "file", "file")
 
 
 def _rows(root: str, kind: str) -> str:
-    """The rows of all files of a table as a query, with `filename`, `own` and `unit`; missing columns are null."""
+    """Return a query for all rows of a table, with `filename`, `own` and `unit`; missing columns are null."""
     files = f"read_parquet({_glob(root, kind)}, union_by_name = true, filename = true, hive_partitioning = false)"
     return _classified(
         root,
@@ -172,7 +172,7 @@ def _runs(root: str) -> str:
 
 
 def _level(root: str, kind: str) -> str:
-    """The rows of a table other than `runs`."""
+    """Return the rows of a table other than `runs`."""
     whose = rf"regexp_extract(own, '^{kind}_(.+?)(\.\d{{6,}}(-\d{{6,}})?)?$', 1)"
     source = "found SEMI JOIN counted USING (filename)" if kind in SEGMENTED else "found"
     return f"""
@@ -206,12 +206,12 @@ def _level(root: str, kind: str) -> str:
 
 
 def _stem(run_id: str) -> str:
-    """What the names of a run's files have of its id."""
+    """Return the part of a run's id that is in the names of its files."""
     return f"regexp_replace({run_id}, '^run_', '')"
 
 
 def _counted(kind: str) -> str:
-    """The files whose rows count: the finished one of a run, else of its segments those that no wider one spans.
+    """Return the files whose rows count: the finished one of a run, else of its segments those that no wider one spans.
 
     Their names are listed before their rows: a file that holds no row still supersedes others.
     """

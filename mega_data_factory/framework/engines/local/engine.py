@@ -31,7 +31,7 @@ _NO_TABLE = pa.table({})
 
 @dataclass
 class _Flow:
-    """How much is on its way: credits given to loaders, and batches between loader and writer."""
+    """Work in flight: credits given to loaders, and batches between loader and writer."""
 
     limit: int
     in_flight: int = 0
@@ -145,7 +145,7 @@ class LocalEngine:
 
     def salvage(self) -> Iterator[CommitRecord]:
         """Write what had passed the last stage when the run was stopped, here and now."""
-        yield from [event for event in self._events if isinstance(event, CommitRecord)]  # written, and not yet told
+        yield from [event for event in self._events if isinstance(event, CommitRecord)]  # written, not yet reported
         groups = [task.staged for task in (*self._writers.lost, *self._writers.queue)]
         if last := self._gatherer.flush():
             groups.append(last)
@@ -197,7 +197,7 @@ class LocalEngine:
             self._writers.hand_out()
 
     def _next_split(self, room: bool) -> Task | None:
-        """The next split to read; without room, one that has its credit already, since its reader died with it."""
+        """Take the next split to read; without room, one that has its credit already because its reader died."""
         for task in self._readers.queue:
             if room or task.has_credit:
                 self._readers.queue.remove(task)
@@ -239,7 +239,7 @@ class LocalEngine:
             self._starting = None
 
     def _bury(self, pool: Pool, worker: Worker) -> None:
-        """A worker died: start another in its place, and give its work to whoever is free."""
+        """Replace a dead worker, and put its task back at the head of the queue."""
         task, epitaph = pool.replace(worker)
         if task is None:
             return

@@ -38,14 +38,14 @@ class Task:
     staged: list[StagedBatch] = field(default_factory=list)
 
     def to_send(self) -> Mapping[str, Any]:
-        """The message of this attempt."""
+        """Return the message of this attempt."""
         if self.quarantine_after is None:
             return self.message
         quarantine = self.timed_out or self.attempt > self.quarantine_after
         return {**self.message, "attempt": self.attempt, "quarantine": quarantine, "timed_out": self.timed_out}
 
     def describe(self) -> str:
-        """What the work was, for an error."""
+        """Return a description of the work, for an error."""
         if "read" in self.message:
             return f"reading {dict(self.message['read']['split']['params'])} from batch {self.message['skip']}"
         if self.staged:
@@ -73,7 +73,7 @@ class Worker:
 
     @property
     def connection(self) -> Connection:
-        """Where it is heard."""
+        """Connection to the worker."""
         return self.process.connection
 
     @property
@@ -91,14 +91,14 @@ class Worker:
         self.process.send(task.to_send())
 
     def go_on(self, message: Mapping[str, Any]) -> None:
-        """Let it go on with its task."""
+        """Let it continue its task."""
         assert self.task is not None
         self.wants_more = False
         self.task.has_credit = True
         self.process.send(message)
 
     def take_task(self) -> Task:
-        """The task it has finished."""
+        """Return the task it has finished."""
         assert self.task is not None
         task, self.task = self.task, None
         return task
@@ -159,11 +159,11 @@ class Pool:
                 worker.give(self.queue.popleft())
 
     def done(self) -> bool:
-        """Whether nothing waits and nobody works."""
+        """Whether no task waits and no worker is busy."""
         return not self.queue and all(worker.task is None for worker in self.workers)
 
     def load(self) -> StageLoad:
-        """How many workers there are, and how many tasks wait or are worked on."""
+        """Return the number of workers, and of tasks that wait or run."""
         busy = sum(worker.task is not None for worker in self.workers)
         return StageLoad(len(self.workers), len(self.queue) + busy)
 

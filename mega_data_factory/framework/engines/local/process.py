@@ -76,7 +76,7 @@ class WorkerProcess:
             return
 
     def receive(self) -> dict[str, Any] | None:
-        """The next message, waiting for it; None when the worker is dead."""
+        """Return the next message, waiting for it; None when the worker is dead."""
         try:
             while not self.connection.poll(_LOOK_AFTER):
                 if self.is_gone():
@@ -91,7 +91,7 @@ class WorkerProcess:
         return self._process.poll() is not None and not self.connection.poll(0)
 
     def epitaph(self) -> str:
-        """How a dead worker ended, in words."""
+        """Return how a dead worker ended, in words."""
         code = self._process.wait()
         if code < 0:
             return f"worker killed by {signal.Signals(-code).name}"

@@ -1,4 +1,4 @@
-"""What the workers of the local engine do: read, run a stage, write."""
+"""Roles of the workers of the local engine: read, run a stage, write."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ _ROLES: dict[str, Callable[[Job], _Role]] = {"read": _Reader, "stage": _StageRol
 
 
 def stage_plan(values: Job) -> StagePlan:
-    """The stage of which `stage_job` made plain values."""
+    """Return the stage of which `stage_job` made plain values."""
     return StagePlan(values["name"], values["index"], tuple(map(_operator_plan, values["operators"])), 1, 1)
 
 
@@ -155,7 +155,7 @@ def _operator_plan(values: Job) -> OperatorPlan:
 
 
 def run_role(job: Job, connection: Connection) -> None:
-    """Be what the job says: answer messages one by one until told to stop."""
+    """Run the role named in the job: answer messages one by one until the driver asks to stop."""
 
     def send(message: Job) -> None:
         connection.send_bytes(json.dumps(message).encode())
@@ -168,5 +168,5 @@ def run_role(job: Job, connection: Connection) -> None:
         while "stop" not in (message := json.loads(connection.recv_bytes())):
             send(role.handle(message))
         role.close()
-    except Exception as error:  # noqa: BLE001 - whatever goes wrong is told to the driver, which ends the run with it
+    except Exception as error:  # noqa: BLE001 - every failure is reported to the driver, which ends the run with it
         send({"failed": as_mdf_error(error, job["doing"]).as_dict()})

@@ -1,4 +1,4 @@
-"""Tables between one worker and the next, as Arrow files: written once, mapped instead of read, gone when used."""
+"""Spool of tables between workers, as Arrow files: written once, mapped instead of read, removed after use."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SpoolFolder:
 
 
 def _sweep(parent: Path, prefix: str) -> None:
-    """Remove spool folders whose owner is gone: the lock of a process that has ended, however it ended, is free."""
+    """Remove spool folders whose owner has ended: the lock of an ended process is free."""
     for lock in parent.glob(f"{prefix}*/{_LOCK}"):
         with contextlib.suppress(OSError):  # another user's folder, or one that is being swept by another run
             descriptor = os.open(lock, os.O_RDWR)

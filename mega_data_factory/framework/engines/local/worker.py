@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 
 
 def work(connection: Connection) -> None:
-    """Take the job, then do it until told to stop."""
+    """Receive the job, then run it until asked to stop."""
     job = json.loads(connection.recv_bytes())
     if job["role"] == "claims":
         from mega_data_factory.framework.engines.local.claim_server import serve
@@ -42,7 +42,7 @@ def main() -> None:
     try:
         work(Connection(int(sys.argv[1])))
     except (EOFError, ConnectionError):
-        return  # the driver is gone, and nobody is left to answer
+        return  # the driver has ended, so there is no one to answer
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What runs inside the workers of the Ray engine."""
+"""Actors and tasks of the Ray engine."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class AttemptLedger:
         self._attempts: dict[str, int] = {}
 
     def attempt(self, work: str) -> int:
-        """How often this work was asked for, this time included."""
+        """Return the number of attempts of this work, including this one."""
         self._attempts[work] = count = self._attempts.get(work, 0) + 1
         return count
 
@@ -92,7 +92,7 @@ class ClaimShardActor(ClaimShard):
 
 @dataclass(frozen=True)
 class StageJob:
-    """What a stage worker is.
+    """Job of a stage worker.
 
     Attributes:
         plan: the stage.
@@ -114,7 +114,7 @@ class StageJob:
 
 
 class _RayWorker:
-    """What reading and stage workers share: they count attempts, and answer with a row whatever happens."""
+    """Base of reading and stage workers: they count attempts and always answer with a row."""
 
     def __init__(self, ledger: Any) -> None:
         pa.set_cpu_count(1)
@@ -124,7 +124,7 @@ class _RayWorker:
         self._restarted: bool = ray.get_runtime_context().was_current_actor_reconstructed
 
     def _deaths(self, work: str) -> int:
-        """How often work was met by restarted workers: at most once more than workers died over it."""
+        """Return how often restarted workers met this work: at most once more than workers died over it."""
         return int(ray.get(self._ledger.attempt.remote(work))) if self._restarted else 0
 
 
@@ -240,7 +240,7 @@ class Sandbox:
 
 
 def read_staged(path: str | None) -> pa.Table:
-    """A staged table; an empty one for None."""
+    """Return a staged table; an empty one for None."""
     if path is None:
         return pa.table({})
     if storage.is_local(path):

@@ -1,4 +1,4 @@
-"""What the stage workers of one node hold, told without a message: each has a file of one byte that others can read.
+"""Batches that the stage workers of one node hold, shared without messages: each has a file of one byte.
 
 Other processes of the run have a file without a byte, so that their CPU time is known for that of the run. A process
 that is killed leaves its file behind; it counts for nothing, for the file is named after the process.
@@ -27,7 +27,7 @@ _LEFTOVER_AGE = 3600.0
 
 
 def board_of(run: str, node_id: str) -> Path:
-    """The folder of one run on one node, on that node.
+    """Return the folder of one run on one node, on that node.
 
     Args:
         run: names the run, and the time that it was started, of several.
@@ -62,7 +62,7 @@ class Mark:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """A batch is held as long as the context lasts; takes less than a microsecond."""
+        """Mark a batch as held while the context lasts; takes less than a microsecond."""
         self._byte[0] = 1
         try:
             yield
@@ -83,7 +83,7 @@ class BatchBoard:
         self._marks: dict[str, mmap.mmap] = {}
 
     def read(self) -> HeldBatches:
-        """What the living workers of the node hold."""
+        """Return the batches that the living workers of the node hold."""
         with os.scandir(self._board) as entries:
             names = [entry.name for entry in entries if entry.name not in self._marks]
         for name in names:

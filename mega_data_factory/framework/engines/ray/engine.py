@@ -147,7 +147,7 @@ class RayEngine:
 
     def salvage(self) -> Iterator[CommitRecord]:
         """Write what had passed the last stage when the run was stopped, here and now."""
-        yield from self._commits  # written, and not yet told
+        yield from self._commits  # written, not yet reported
         groups = list(self._writing.values())
         if last := self._gatherer.flush():
             groups.append(last)
@@ -207,7 +207,7 @@ class RayEngine:
         return dataset
 
     def _reader(self) -> Any:
-        """What reading workers get: a loader that holds blocks of this cluster as it is, any other to be built anew."""
+        """Return the loader for reading workers: one with blocks of this cluster as it is, any other as its plan."""
         return self._loader if isinstance(self._loader, RayDatasetLoader) else self._plan.loader
 
     # ── the cluster ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -281,7 +281,7 @@ def _own_signals() -> Iterator[None]:
 
 @contextmanager
 def _context() -> Iterator[None]:
-    """Settings of the dataset that is made inside; the user's own datasets keep theirs."""
+    """Set the options of the dataset that is created inside; the user's own datasets keep theirs."""
     context = ray.data.DataContext.get_current()
     wanted = {
         "enable_progress_bars": False,

@@ -1,4 +1,4 @@
-"""What samples one node of a Ray cluster. It imports little: its process stands on every node beside the workers."""
+"""Actor that samples one node of a Ray cluster. It imports little, since it runs on every node beside the workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mega_data_factory.framework.metrics.nodes.sampler import NodeSampler
 from mega_data_factory.framework.metrics.nodes.ticker import Ticker
 
 _KEPT = 600
-"""Samples that an actor keeps at most while nobody asks."""
+"""Samples that an actor keeps at most while they are not fetched."""
 
 
 class NodeActor:
@@ -46,7 +46,7 @@ class NodeActor:
         self._ticker.start()
 
     def rows_after(self, number: int) -> list[tuple[int, NodeMetrics]]:
-        """Samples that the driver does not have yet, numbered from 1.
+        """Return samples that the driver does not have yet, numbered from 1.
 
         Args:
             number: of the last one that it has.

@@ -49,7 +49,7 @@ _LEFT = 4
 
 @dataclass
 class _Node:
-    """What the driver knows of a node."""
+    """State of a node in the driver."""
 
     id: str
     hostname: str
@@ -65,7 +65,7 @@ class _Node:
     left: bool = False
 
     def take(self, rows: list[tuple[int, NodeMetrics]], now: float) -> list[NodeMetrics]:
-        """The rows that are new, and remember them."""
+        """Return the rows that are new, and remember them."""
         new = [row for number, row in rows if number > self.number]
         if new:
             self.number, self.heard = rows[-1][0], now
@@ -140,7 +140,7 @@ class RayNodes:
         self._buffer.seconds += time.thread_time() - started
 
     def _look_around(self) -> None:
-        """See who has come and who has gone, and give every living node an actor."""
+        """Detect nodes that joined or left, and give every living node an actor."""
         now = self._clock()
         for seen in ray.nodes():  # type: ignore[no-untyped-call]
             node = self._nodes.get(seen["NodeID"])
@@ -172,7 +172,7 @@ class RayNodes:
     def _take(self, node: _Node, answer: Any) -> None:
         try:
             rows = node.take(ray.get(answer), self._clock())
-        except RayError:  # the actor is gone; whether the node is, Ray says elsewhere
+        except RayError:  # the actor has died; whether the node has, Ray says elsewhere
             node.actor = None
             return
         for row in rows:
@@ -191,7 +191,7 @@ class RayNodes:
         return now - node.heard
 
     def _of_silence(self, node: _Node) -> NodeMetrics | None:
-        """What stands for the sample of a node that gives none: nothing measured, and why."""
+        """Return a placeholder for the sample of a silent node: nothing measured, and why."""
         now = self._clock()
         if node.left:
             return None

@@ -1,4 +1,4 @@
-"""Read a `ray.data` dataset: whatever Ray Data can read or compute can be curated."""
+"""Loader of a `ray.data` dataset: anything that Ray Data can read or compute can be curated."""
 
 from __future__ import annotations
 

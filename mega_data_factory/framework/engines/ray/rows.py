@@ -24,7 +24,7 @@ _SCHEMA = pa.schema(
 
 
 def pack_table(table: pa.Table) -> pa.Buffer:
-    """The table as an Arrow IPC stream."""
+    """Return the table as an Arrow IPC stream."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -32,12 +32,12 @@ def pack_table(table: pa.Table) -> pa.Buffer:
 
 
 def unpack_table(data: pa.Buffer) -> pa.Table:
-    """The table of an Arrow IPC stream, without a copy."""
+    """Return the table of an Arrow IPC stream, without a copy."""
     return pa.ipc.open_stream(data).read_all()
 
 
 def batch_row(batch: Batch) -> pa.Table:
-    """A row that carries a batch with its table."""
+    """Return a row that carries a batch with its table."""
     data = pack_table(batch.table)
     offsets = pa.array([0, data.size], pa.int64()).buffers()[1]
     column = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, data])
@@ -45,31 +45,31 @@ def batch_row(batch: Batch) -> pa.Table:
 
 
 def staged_row(batch: Batch, path: str | None) -> pa.Table:
-    """A row that carries the account of a batch whose table lies at `path`."""
+    """Return a row that carries the account of a batch whose table lies at `path`."""
     return _row(batch.header(), pa.nulls(1, pa.large_binary()), path, batch.table.num_rows, batch.table.nbytes)
 
 
 def failure_row(error: MdfError) -> pa.Table:
-    """A row that ends the run with an error."""
+    """Return a row that ends the run with an error."""
     values = [pa.nulls(1, field.type) for field in _SCHEMA]
     values[-1] = pa.array([json.dumps(error.as_dict())])
     return pa.Table.from_arrays(values, schema=_SCHEMA)
 
 
 def failed(row: pa.Table) -> MdfError | None:
-    """The error that a row carries, if it carries one."""
+    """Return the error that a row carries, if it carries one."""
     text = row.column("failed")[0].as_py()
     return None if text is None else MdfError.from_dict(json.loads(text))
 
 
 def batch_of(row: pa.Table) -> Batch:
-    """The batch that a row carries."""
+    """Return the batch that a row carries."""
     table = unpack_table(row.column("table")[0].as_buffer())
     return Batch.from_header(row.column("header")[0].as_py(), table)
 
 
 def staged_of(row: pa.Table) -> StagedBatch:
-    """The staged batch that a row tells of."""
+    """Return the staged batch that a row tells of."""
     batch = Batch.from_header(row.column("header")[0].as_py(), _NO_TABLE)
     path = row.column("staged")[0].as_py()
     return StagedBatch(batch, row.column("records")[0].as_py(), row.column("bytes")[0].as_py(), path)

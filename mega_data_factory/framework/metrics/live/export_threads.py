@@ -81,7 +81,7 @@ class _Driver:
     def _attempt(self, call: Callable[[], None], good_news: str = "metrics are exported again") -> bool:
         try:
             call()
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with an exporter, the run goes on
+        except Exception as error:  # noqa: BLE001 - a failing exporter must not fail the run
             self._note_failure()
             if not self._streak:
                 _log.warning("%s: metrics cannot be exported now, it is tried again: %s", self._name, in_words(error))
@@ -137,12 +137,12 @@ class Exports:
             driver.end()
 
     def finish(self) -> None:
-        """Wait until all have ended, each at most its `patience` since `end`; who has not by then is given up."""
+        """Wait until all have stopped, at most `patience` after `end`; exporters still running are abandoned."""
         for driver in self._drivers if self._started else ():
             driver.finish()
 
     def health(self) -> tuple[ExportHealth, ...]:
-        """How every exporter fares, in their order."""
+        """Return the health of every exporter, in their order."""
         return tuple(driver.health for driver in self._drivers)
 
     @property

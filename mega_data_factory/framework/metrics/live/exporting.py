@@ -1,4 +1,4 @@
-"""Hand the metrics of a run to other systems while it goes on: one protocol, and a thread for each exporter.
+"""Export of the metrics of a run in progress to other systems: one protocol, and a thread for each exporter.
 
 What an exporter does to itself (fail, hang, refuse) it does to nobody else: not to the run, not to another exporter.
 """
@@ -23,7 +23,7 @@ _log = logger("mega_data_factory.metrics")
 
 @dataclass(frozen=True)
 class ExportHealth:
-    """How one exporter fares.
+    """Health of one exporter.
 
     Attributes:
         exporter: its name.
@@ -38,7 +38,7 @@ class ExportHealth:
 
 @dataclass(frozen=True)
 class Flight:
-    """What a run has on its way and not yet in its books.
+    """Records and batches of a run that are in flight and not yet in its books.
 
     Attributes:
         records: records that have passed all stages, or were rejected on the way, and are not in a finished file yet.
@@ -99,11 +99,11 @@ class Exporter(ABC):
 
     @abstractmethod
     def export(self, snapshot: ExportSnapshot) -> None:
-        """Take the metrics as they are now. Whatever is raised is a failure: reported, counted, tried again later."""
+        """Export the metrics as they are now. Any exception is a failure: reported, counted, retried later."""
 
     @abstractmethod
     def close(self, snapshot: ExportSnapshot) -> None:
-        """Take the metrics of the end, and give back what is held.
+        """Export the final metrics and release all resources.
 
         Called once after the run has ended; again where it raised and there is time left.
         """

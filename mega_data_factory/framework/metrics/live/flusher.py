@@ -1,4 +1,4 @@
-"""Write the metrics of a run while it goes on, on a thread of its own."""
+"""Write the metrics of a run in progress on a thread of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FIRST_PAUSE = 0.2
 """Seconds between the first two attempts at the last write; each later pause is twice as long."""
 
 _LONGEST_PAUSE = 15.0
-"""Seconds between two attempts while a run goes on and its store fails, where the interval is not longer itself."""
+"""Seconds between two attempts during a run while its store fails, where the interval is not longer itself."""
 
 
 class MetricsFlusher:
@@ -84,7 +84,7 @@ class MetricsFlusher:
         self._thread.start()
 
     def finish(self) -> MdfError | None:
-        """Write for the last time, after the run has ended; the thread has ended then, or is given up.
+        """Write for the last time, after the run has ended; the thread has ended then, or is abandoned.
 
         Returns:
             What went wrong, when the metrics of the end could not be written.
@@ -120,7 +120,7 @@ class MetricsFlusher:
     def _attempt(self, flush: Callable[[], None]) -> bool:
         try:
             flush()
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with the store, the run goes on
+        except Exception as error:  # noqa: BLE001 - a failing store must not fail the run
             self.failures += 1
             self._error = error
             if not self._streak:
@@ -166,7 +166,7 @@ class MetricsFlusher:
         self._written = moment, snapshot
 
     def _flush_last(self) -> None:
-        """The files of the end first, then the fold: a fold that fails leaves a run that is whole all the same."""
+        """Write the final files first, then fold: a run is complete even if the fold fails."""
         self._flush()
         for log in (self._sample_log, self._node_log):
             if log is not None:

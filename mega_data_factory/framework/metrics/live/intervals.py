@@ -1,4 +1,4 @@
-"""What a run did over time: the rows of committed batches, added up in intervals."""
+"""Interval samples of a run: the rows of committed batches, added up per interval."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 _EPOCH = datetime(1970, 1, 1)
 
 _FOLD_AT = 1024
-"""So many rows wait at most before they are added up, whether anybody takes samples or not."""
+"""Rows that wait at most before they are added up, also when no samples are taken."""
 
 
 class IntervalSampler:
-    """Adds up the rows of committed batches in intervals until somebody takes them.
+    """Adds up the rows of committed batches in intervals until they are taken.
 
     One thread may add while another takes; who adds never waits.
 
@@ -47,7 +47,7 @@ class IntervalSampler:
                 self._folding.release()
 
     def take(self) -> list[SampleMetrics]:
-        """The samples of everything added since the last call, by place in the plan, worker and time."""
+        """Return the samples of everything added since the last call, by place in the plan, worker and time."""
         with self._folding:
             self._fold()
             samples, self._samples = self._samples, {}

@@ -1,4 +1,4 @@
-"""Rows of nodes between whoever samples and whoever writes."""
+"""Buffer of node rows between the sampler and the writer."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class NodeBuffer:
                     self._newest[row.node_id] = row
 
     def take(self) -> list[NodeMetrics]:
-        """The rows that were added since the last call, as they came."""
+        """Return and clear the rows that were added since the last call."""
         with self._lock:
             rows = list(self._rows)
             self._rows.clear()
         return rows
 
     def newest(self) -> list[NodeMetrics]:
-        """The newest row of every node, by node."""
+        """Return the newest row of every node, by node."""
         with self._lock:
             newest = dict(self._newest)
         return [newest[node] for node in sorted(newest)]

@@ -1,4 +1,4 @@
-"""What a container may use: the CPU and memory limits of control groups, version 2 and version 1.
+"""CPU and memory limits of a container: control groups, version 2 and version 1.
 
 Sources: https://docs.kernel.org/admin-guide/cgroup-v2.html ("cpu.max", "cpu.stat", "memory.max", "memory.current") and
 https://docs.kernel.org/admin-guide/cgroup-v1/memory.html, with the scheduler's `cpu.cfs_quota_us` and `cpuacct.usage`.
@@ -67,7 +67,7 @@ class MemoryLimit:
 
 
 def cpu_limit(root: Path = Path("/")) -> CpuLimit | None:
-    """The tightest limit on CPU time of this process's control groups; None where there is none.
+    """Return the tightest limit on CPU time of this process's control groups; None where there is none.
 
     Args:
         root: what stands for `/`.
@@ -77,7 +77,7 @@ def cpu_limit(root: Path = Path("/")) -> CpuLimit | None:
 
 
 def memory_limit(root: Path = Path("/")) -> MemoryLimit | None:
-    """The tightest limit on memory of this process's control groups; None where there is none.
+    """Return the tightest limit on memory of this process's control groups; None where there is none.
 
     Args:
         root: what stands for `/`.
@@ -100,7 +100,7 @@ def _cpu_limit(folder: Path, root: Path) -> CpuLimit | None:
 
 
 def _accounting_of(folder: Path, root: Path) -> Path:
-    """Where version 1 accounts the CPU time of a group: beside the quota, or below a mount of its own."""
+    """Return the file of a group's CPU time in version 1: beside the quota, or below a mount of its own."""
     if (folder / "cpuacct.usage").exists():
         return folder
     mount = root / "sys/fs/cgroup"
@@ -120,7 +120,7 @@ def _memory_limit(folder: Path) -> MemoryLimit | None:
 
 
 def _folders(root: Path, controller: str) -> list[Path]:
-    """The groups of this process, its own first, up to the root of the hierarchy: a limit may be set on any of them.
+    """Return the groups of this process, its own first, up to the root: a limit may be set on any of them.
 
     Inside a container the path that `/proc/self/cgroup` names may be one of the host, which is not mounted here: then
     the mount itself is the container's group.
@@ -145,7 +145,7 @@ def _folders(root: Path, controller: str) -> list[Path]:
 def _text(file: Path) -> str | None:
     try:
         return file.read_text(encoding="ascii").strip()
-    except OSError:  # another version of control groups, none at all, or the group has gone
+    except OSError:  # another version of control groups, none at all, or the group was removed
         return None
 
 

@@ -45,7 +45,7 @@ class Gpus:
 
     @classmethod
     def find(cls) -> Gpus:
-        """The GPUs that NVML finds; none where the extra `gpu`, the driver or a device is missing."""
+        """Return the GPUs that NVML finds; none where the extra `gpu`, the driver or a device is missing."""
         try:
             library = importlib.import_module("pynvml")
         except ImportError:
@@ -54,7 +54,7 @@ class Gpus:
 
     @classmethod
     def of(cls, library: Any) -> Gpus:
-        """The GPUs that a library finds.
+        """Return the GPUs that a library finds.
 
         Args:
             library: the functions of NVML under their names, and `NVMLError`, which they raise.
@@ -69,7 +69,7 @@ class Gpus:
         return cls(library, handles)
 
     def read(self) -> GpuReading | None:
-        """The GPUs now; None when there is none, or none that answers."""
+        """Return the GPUs now; None when there is none, or none that answers."""
         usages: list[float] = []
         memories: list[tuple[int, int]] = []
         answered = 0
@@ -90,7 +90,7 @@ class Gpus:
     def _usage(self, handle: Any) -> float | None:
         try:
             return float(self._library.nvmlDeviceGetUtilizationRates(handle).gpu)
-        except self._library.NVMLError:  # not told for a GPU that is divided (MIG), or that was lost
+        except self._library.NVMLError:  # unknown for a GPU that is divided (MIG) or lost
             return None
 
     def _memory(self, handle: Any) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""How well a node is: active, degraded or unhealthy, and why."""
+"""Health of a node: active, degraded or unhealthy, with the reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STATUSES = (ACTIVE, DEGRADED, UNHEALTHY)
 
 @dataclass(frozen=True)
 class Threshold:
-    """Where a measurement makes a node ill.
+    """Limits from which a measurement makes a node degraded or unhealthy.
 
     Attributes:
         metric: a column of the table `nodes`, in percent.
@@ -74,7 +74,7 @@ class Health:
 
 
 def missed_heartbeats(silence: float, interval: float) -> int:
-    """How many heartbeats a silent node has missed.
+    """Return the number of heartbeats that a silent node has missed.
 
     Args:
         silence: seconds since it was last heard of.

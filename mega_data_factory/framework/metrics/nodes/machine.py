@@ -58,10 +58,10 @@ class Reading:
 
 
 class Probe(Protocol):
-    """Whatever can be asked how a machine is."""
+    """Source of a machine's counters."""
 
     def read(self) -> Reading:
-        """The machine now."""
+        """Return the machine now."""
         ...
 
 
@@ -97,7 +97,7 @@ class MachineProbe:
         self._physical: dict[str, bool] = {}
 
     def read(self) -> Reading:
-        """The machine now; takes about 0.2 ms without GPUs, and about 0.05 ms for each process of the run."""
+        """Return the machine now; takes about 0.2 ms without GPUs, and about 0.05 ms for each process of the run."""
         clock = self._clock()
         busy, capacity, cores = self._cpu(clock)
         memory_used, memory_total = self._memory()
@@ -143,7 +143,7 @@ class MachineProbe:
         for folder in self._folders:
             try:
                 usage = psutil.disk_usage(str(folder))
-            except OSError:  # removed meanwhile, or its server is gone
+            except OSError:  # removed meanwhile, or its server does not answer
                 continue
             found.append((float(usage.percent), int(usage.total)))
         return max(found, default=(None, None))
@@ -173,7 +173,7 @@ class MachineProbe:
 
 
 def _chosen(counters: Mapping[str, Any], is_physical: Callable[[str], bool]) -> Mapping[str, Any]:
-    """The counters of physical things; all of them where no thing is known to be one."""
+    """Return the counters of physical things; all of them where no thing is known to be one."""
     return {name: counted for name, counted in counters.items() if is_physical(name)} or counters
 
 

@@ -1,4 +1,4 @@
-"""What is known of a node at one moment: a row of the table `nodes`."""
+"""Metrics of a node at one moment: a row of the table `nodes`."""
 
 from __future__ import annotations
 

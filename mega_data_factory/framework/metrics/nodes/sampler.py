@@ -13,7 +13,7 @@ from mega_data_factory.framework.metrics.nodes.models import NodeMetrics
 
 
 class HeldBatches(NamedTuple):
-    """What the stage workers of a node hold.
+    """Batches that the stage workers of a node hold.
 
     Attributes:
         batches: batches that they work on.
@@ -56,7 +56,7 @@ class NodeSampler:
         self._last: Reading | None = None
 
     def sample(self) -> NodeMetrics:
-        """The node now. Rates and `cpu_usage` are over the time since the last call: None in the first one.
+        """Sample the node. Rates and `cpu_usage` are over the time since the last call: None in the first one.
 
         A counter that is lower than before (the machine was started anew, a counter has wrapped, an interface went)
         gives no rate this time.
@@ -97,7 +97,7 @@ class NodeSampler:
 
 
 def _growth(new: float | None, old: float | None) -> float | None:
-    """How far a counter has grown; None when it is not known, or has jumped back."""
+    """Return the growth of a counter; None if it is unknown, or has jumped back."""
     return None if new is None or old is None or new < old else new - old
 
 

@@ -64,7 +64,7 @@ class Ticker:
         try:
             self._beat()
             self._fails = False
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with measuring, the run goes on
+        except Exception as error:  # noqa: BLE001 - a failure to measure must not fail the run
             if not self._fails:
                 _log.warning("%s: %s: %s", threading.current_thread().name, type(error).__name__, error)
             self._fails = True

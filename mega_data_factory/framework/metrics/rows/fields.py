@@ -1,4 +1,4 @@
-"""What the fields of a row are made of: moments, rates, and values that are derived until somebody gives them."""
+"""Parts of the fields of a row: moments, rates, and values that are derived unless they are given."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def per_second(count: int, seconds: float) -> float | None:
 
 
 def least(a: float | None, b: float | None) -> float | None:
-    """The lesser one; None stands for "no value yet"."""
+    """Return the lesser one; None stands for "no value yet"."""
     return b if a is None else a if b is None else min(a, b)
 
 
 def most(a: float | None, b: float | None) -> float | None:
-    """The greater one; None stands for "no value yet"."""
+    """Return the greater one; None stands for "no value yet"."""
     return b if a is None else a if b is None else max(a, b)
 
 

@@ -18,7 +18,7 @@ RELATIVE_ERROR = (_BASE - 1) / (_BASE + 1)
 """Largest relative error of a quantile: 0.00542, that is 0.54 %."""
 
 ZERO_BUCKET = -(2**31)
-"""Bucket of 0, of negative values and of values too small to be told from 0. It sorts below every other bucket, and
+"""Bucket of 0, of negative values and of values too close to 0. It sorts below every other bucket, and
 `power(2, bucket / 64.0)` is 0 for it, so SQL over the buckets needs no special case."""
 
 _COUNT_BITS = 47
@@ -31,7 +31,7 @@ _SMALLEST = 2.0**-1022  # the smallest normal float64; below it a logarithm lose
 
 
 def bucket_of(value: float) -> int:
-    """The bucket that `value` falls into.
+    """Return the bucket that `value` falls into.
 
     Raises:
         ValueError: the value is NaN or infinite.
@@ -47,7 +47,7 @@ def bucket_of(value: float) -> int:
 
 
 def middle_of(bucket: int) -> float:
-    """The value that stands for all values of a bucket: the one whose largest relative error is smallest."""
+    """Return the value that stands for all values of a bucket: the one whose largest relative error is smallest."""
     if bucket == ZERO_BUCKET:
         return 0.0
     upper: float = 2.0 ** ((bucket + 1) / BUCKETS_PER_DOUBLING)
@@ -169,11 +169,11 @@ class LatencyHistogram:
 
     @property
     def total(self) -> int:
-        """How many values were counted."""
+        """Number of values counted."""
         return sum(word & _COUNT_MASK for word in self._words)
 
     def quantile(self, q: float) -> float | None:
-        """The value below or at which a share `q` of the counted values lies; None when nothing was counted.
+        """Return the value below or at which a share `q` of the counted values lies; None when nothing was counted.
 
         Args:
             q: between 0 and 1.
@@ -197,14 +197,14 @@ class LatencyHistogram:
 
     @classmethod
     def from_pairs(cls, pairs: Iterable[tuple[int, int]]) -> LatencyHistogram:
-        """The histogram that `to_pairs` was called on; a bucket that comes twice is added up."""
+        """Return the histogram that `to_pairs` was called on; a bucket that comes twice is added up."""
         counts: dict[int, int] = {}
         for bucket, count in pairs:
             counts[bucket] = counts.get(bucket, 0) + count
         return cls({bucket: count for bucket, count in counts.items() if count})
 
     def copy(self) -> LatencyHistogram:
-        """An equal histogram that shares nothing with this one."""
+        """Return an equal histogram that shares nothing with this one."""
         result = LatencyHistogram()
         result._words = self._words[:]
         return result

@@ -11,7 +11,7 @@ from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 
 @dataclass
 class SampleMetrics:
-    """What one operator instance did on one worker in one interval; all of it adds.
+    """Metrics of one operator instance on one worker in one interval; all of them add.
 
     Attributes:
         run_id: the run.

@@ -113,7 +113,7 @@ class OperatorMetrics(OperatorState):
         return self.input_records - self.output_records - self.rejected_records - self.error_count
 
     def weighed_histogram(self) -> LatencyHistogram:
-        """The histogram; for a row made by hand without one, all its records at `avg_latency`."""
+        """Return the histogram; for a row made by hand without one, all its records at `avg_latency`."""
         if self.latency_histogram or not self.input_records:
             return self.latency_histogram
         histogram = LatencyHistogram()
@@ -240,13 +240,13 @@ class OperatorMetrics(OperatorState):
         return result
 
     def copy(self) -> OperatorMetrics:
-        """An equal row that shares nothing with this one; what was given stays given."""
+        """Return an equal row that shares nothing with this one; what was given stays given."""
         result = object.__new__(type(self))
         result._take_over(self)
         return result
 
     def without_records(self, count: int) -> OperatorMetrics:
-        """This row with `count` fewer records in input, output and histogram, as if they had never come in.
+        """Return this row with `count` fewer records in input, output and histogram, as if they had never come in.
 
         It takes records that a later operator lost out of the accounts of the operators they had passed. Counts only:
         the time was spent, and the extremes were seen. On the row of a single batch, whose records all have one
@@ -270,7 +270,7 @@ class OperatorMetrics(OperatorState):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> OperatorMetrics:
-        """A row from a dict of columns, such as `MetricsWriter.read_operator_metrics` gives.
+        """Return a row from a dict of columns, such as `MetricsWriter.read_operator_metrics` gives.
 
         Raises:
             TypeError: a key is not a column, or a name that is required is missing.

@@ -1,4 +1,4 @@
-"""How an operator row is kept: in slots, for a run has thousands of rows, and a kilobyte is what each may take."""
+"""State of an operator row, in slots: a run has thousands of rows, and each may take a kilobyte."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Pairs: TypeAlias = tuple[Any, ...]
 
 
 class Measured(Derived[T]):
-    """A derived field that is also state: it is measured where somebody measures, and kept in the slot `_name`."""
+    """A derived field that is also state: where it is measured, it is kept in the slot `_name`."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._slot = f"_{name}"
@@ -55,7 +55,7 @@ class Packed(Generic[T]):
 
 
 def packed(values: Mapping[str, Any]) -> Pairs:
-    """A dict as pairs."""
+    """Return a dict as pairs."""
     return tuple(chain.from_iterable(values.items()))
 
 
@@ -65,7 +65,7 @@ def unpacked(pairs: Pairs) -> dict[str, Any]:
 
 
 def with_numbers(pairs: Pairs, more: Mapping[str, Any]) -> Pairs:
-    """The pairs with a dict added to them, as `add_numbers` does."""
+    """Return the pairs with a dict added to them, as `add_numbers` does."""
     if not pairs:
         return packed(more)
     values = unpacked(pairs)
@@ -137,7 +137,7 @@ class OperatorState:
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What a row is of: (run, stage, operator, worker)."""
+        """Key of the row: (run, stage, operator, worker)."""
         return self.run_id, self.stage_name, self.operator_name, self.worker_id
 
     def _take_over(self, other: OperatorState) -> None:
@@ -165,7 +165,7 @@ class OperatorState:
         self._rejected_reasons = other._rejected_reasons
 
     def to_wire(self) -> dict[str, Any]:
-        """The state in few bytes, JSON-able (as far as the custom metrics are), for travelling inside a batch."""
+        """Return the state in few bytes, ready for JSON (as far as the custom metrics are), to travel in a batch."""
         wire: dict[str, Any] = {"k": self.key, "t": self.timestamp.isoformat(), "s": self.total_time}
         wire["c"] = _counts(self)
         if self.input_bytes:
@@ -185,7 +185,7 @@ class OperatorState:
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Self:
-        """The row that `to_wire` was called on."""
+        """Return the row that `to_wire` was called on."""
         row = object.__new__(cls)
         row.run_id, row.stage_name, row.operator_name, row.worker_id = map(sys.intern, wire["k"])  # all rows have these
         row.timestamp = datetime.fromisoformat(wire["t"])

@@ -48,7 +48,7 @@ class RememberedFiles:
         stamps: Mapping[str, str],
         read: Callable[[list[str]], Iterable[tuple[str, pa.Table]]],
     ) -> tuple[pa.Table, set[str]]:
-        """The rows of the files that are there now.
+        """Return the rows of the files that are there now.
 
         Args:
             stamps: path of every file → what differs when it has been written over.
@@ -109,7 +109,7 @@ class RememberedRows:
     def read(
         self, stamps: Mapping[str, str], columns: Sequence[str] | None = None, most: int | None = None
     ) -> tuple[pa.Table, set[str], int]:
-        """What the files hold now.
+        """Return the current rows of the files.
 
         Args:
             stamps: path of every file, by name → what differs when it has been written over.

@@ -37,7 +37,7 @@ class NotOurs(Exception):
 
 
 class Vanished(Exception):
-    """A file that was listed is gone: it was folded, compacted or pruned meanwhile, so list again."""
+    """A file that was listed is missing: it was folded, compacted or pruned meanwhile, so list again."""
 
 
 def is_damage(reason: NotOurs) -> bool:
@@ -98,7 +98,7 @@ def _is_link(path: Location) -> bool:
 def read_large(
     path: Location, kind: str, columns: Sequence[str] | None = None, only: pc.Expression | None = None
 ) -> pa.Table:
-    """The rows of a compacted file that pass a condition; row groups that cannot hold any are not read.
+    """Return the rows of a compacted file that pass a condition; row groups that cannot hold any are not read.
 
     Args:
         path: the file.
@@ -168,7 +168,7 @@ def _check_it_is_a_file(path: Location) -> None:
 
 
 def check_version(columns: pa.Schema, kind: str, path: Location) -> dict[bytes, bytes]:
-    """The metadata of a file of ours.
+    """Return the metadata of a file of ours.
 
     A file that says no version is of version 0 when it has all columns of the published layout.
 
@@ -194,7 +194,7 @@ def check_version(columns: pa.Schema, kind: str, path: Location) -> dict[bytes, 
 
 
 def published_columns(kind: str) -> list[str]:
-    """The columns of the published layout: what a file of version 0 has. None for a table that came later."""
+    """Return the columns of the published layout: what a file of version 0 has. None for a table that came later."""
     if kind not in _PUBLISHED:
         return []
     columns, last = _PUBLISHED[kind]
@@ -216,7 +216,7 @@ def stored_names(kind: str, names: Sequence[str], content: pa.Schema) -> list[st
 
 
 def conform(table: pa.Table, kind: str, names: Sequence[str] | None = None) -> pa.Table:
-    """The known columns in the order and types of the schema; null where the table has none.
+    """Return the known columns in the order and types of the schema; null where the table has none.
 
     Raises:
         pa.ArrowInvalid: a value does not fit its type.
@@ -236,7 +236,7 @@ def conform(table: pa.Table, kind: str, names: Sequence[str] | None = None) -> p
 
 
 def owners(table: pa.Table) -> set[str]:
-    """The runs that a table of `read_small` is of: what its file says, or, in version 0, what its rows say."""
+    """Return the runs that a table of `read_small` is of: what its file says, or, in version 0, what its rows say."""
     metadata = table.schema.metadata or {}
     if schema.RUN_ID_KEY in metadata:
         return {metadata[schema.RUN_ID_KEY].decode()}
@@ -244,7 +244,7 @@ def owners(table: pa.Table) -> set[str]:
 
 
 def run_ids(table: pa.Table) -> set[str]:
-    """The distinct ids in the column `run_id`."""
+    """Return the distinct ids in the column `run_id`."""
     return set(table.column("run_id").unique().to_pylist())
 
 

@@ -86,7 +86,7 @@ def encode(
 
 
 def _integer_columns(columns: pa.Schema) -> dict[str, str]:
-    """The columns of whole numbers, as Parquet names them, with the encoding they get."""
+    """Return the columns of whole numbers, as Parquet names them, with the encoding they get."""
     names = [field.name for field in columns if pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type)]
     if "latency_histogram" in columns.names:
         names += ["latency_histogram.list.element.bucket", "latency_histogram.list.element.count"]

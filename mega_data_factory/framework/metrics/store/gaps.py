@@ -1,4 +1,4 @@
-"""Gaps between the segments of a run: of a fold that goes on, or left for ever by who was killed while removing."""
+"""Gaps between the segments of a run: of a fold in progress, or left behind by a killed process."""
 
 from __future__ import annotations
 

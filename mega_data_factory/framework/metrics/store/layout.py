@@ -21,7 +21,7 @@ PENDING = ".pending"
 """Folder below the metrics folder with files that are about to replace others, and files that are being written."""
 
 SEGMENTED = frozenset({"samples", "nodes"})
-"""Tables that are written as segments while a run goes on."""
+"""Tables that are written as segments during a run."""
 
 UNIT_FILE = re.compile(r"(?P<stem>compacted_.+_[0-9a-f]{16})\.parquet")
 """Names of the files of compacted units."""
@@ -49,7 +49,7 @@ def check_run_id(run_id: str) -> None:
 
 
 def file_of(kind: str, run_id: str) -> str:
-    """Where a table of a run is.
+    """Return the path of a table of a run.
 
     Args:
         kind: a table of the schema.
@@ -73,17 +73,17 @@ class Segment:
 
     @property
     def count(self) -> int:
-        """How many segments it stands for."""
+        """Number of segments that it stands for."""
         return self.last - self.first + 1
 
     def file_of(self, kind: str, run_id: str) -> str:
-        """Where it is, below the metrics folder."""
+        """Its path below the metrics folder."""
         span = f"{self.first:06d}" if self.first == self.last else f"{self.first:06d}-{self.last:06d}"
         return f"{file_of(kind, run_id).removesuffix('.parquet')}.{span}.parquet"
 
     @classmethod
     def parse(cls, name: str) -> tuple[str, Segment] | None:
-        """The run (without a leading `run_`) and the segment that a file name stands for; None for other names."""
+        """Return the run (without a leading `run_`) and the segment of a file name; None for other names."""
         match = _SEGMENT.fullmatch(name)
         if match is None:
             return None
@@ -107,7 +107,7 @@ class SegmentFiles:
 
 
 def segment_files(kind: str, names: Iterable[str]) -> dict[str, SegmentFiles]:
-    """Which files hold the rows of every run, by run id without a leading `run_`.
+    """Return the files that hold the rows of every run, by run id without a leading `run_`.
 
     Args:
         kind: a segmented table.

@@ -1,4 +1,4 @@
-"""What upkeep needs to know of the files of the store: their sizes, whose they are, whether they have changed."""
+"""Files of the store as upkeep sees them: sizes, runs, and whether they have changed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FileState:
 
 
 def state_of(path: str) -> FileState:
-    """A file as it is now.
+    """Return a file as it is now.
 
     Raises:
         Vanished: there is no such file.
@@ -61,14 +61,14 @@ def state_of(path: str) -> FileState:
 
 
 def states_of(paths: Iterable[str]) -> Iterator[FileState]:
-    """Files as they are now; those that are gone are left out."""
+    """Return the files as they are now, without those that were removed."""
     for path in paths:
         with contextlib.suppress(Vanished):
             yield state_of(path)
 
 
 def remove_unchanged(states: Iterable[FileState]) -> int:
-    """Remove files that are as they were: what somebody has written over meanwhile stays.
+    """Remove files that have not changed; files that were overwritten meanwhile stay.
 
     Returns:
         How many were removed.
@@ -167,7 +167,7 @@ def _sizes(folder: str) -> dict[str, int]:
         return {}
     try:
         return {info.name: info.size for info in list_files(folder, [".parquet"]) if "/" not in info.name}
-    except InputError:  # the folder of an object store is gone with its last file
+    except InputError:  # the folder of an object store vanishes with its last file
         return {}
 
 
@@ -192,7 +192,7 @@ class RunFiles:
 
 
 def names_of_runs(kind: str, run_ids: Iterable[str], names: Iterable[str]) -> dict[str, RunFiles]:
-    """Which of the names in the folder of a table are whose; runs without any are left out."""
+    """Return the names in the folder of a table by run; runs without any are left out."""
     known = set(names)
     if kind in SEGMENTED:
         files = segment_files(kind, known)

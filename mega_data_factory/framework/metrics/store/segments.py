@@ -15,10 +15,10 @@ from mega_data_factory.framework.metrics.store.run_files import publish
 from mega_data_factory.storage import Location, join, read_parquet, remove
 
 FOLD_AT = 64
-"""So many segments of one size become one. Every row is then rewritten log64(segments) times: 3 in a week of 5 s."""
+"""Segments of one size that become one. Every row is then rewritten log64(segments) times: 3 in a week of 5 s."""
 
 _ROWS_AT_ONCE = 200_000
-"""About so many rows are in memory while files are folded, however long the run was."""
+"""Rows in memory at most, approximately, while files are folded; independent of the length of the run."""
 
 _ORDERS = {
     "samples": ("stage_index", "operator_index", "worker_id", "timestamp"),
@@ -109,7 +109,7 @@ class SegmentLog:
             self._forget(folded)
 
     def _next(self) -> Segment:
-        """The first segment spans all numbers of an earlier attempt, so that it stands for all of its segments."""
+        """Return a first segment that spans all numbers of an earlier attempt and so replaces its segments."""
         if not self._segments:
             return Segment(0, self._earlier_last)
         number = self._segments[-1].last + 1
@@ -124,7 +124,7 @@ class SegmentLog:
             self._forget(newest)
 
     def _folded(self, segments: Sequence[Segment]) -> Iterator[pa.Table]:
-        """What segments hold, in few tables, each ordered by place and time."""
+        """Return the rows of segments in few tables, each ordered by place and time."""
         gathered: list[pa.Table] = []
         for segment in segments:
             gathered.append(self._read(segment))
@@ -159,7 +159,7 @@ class SegmentLog:
         return to_table(rows, TABLES[self._kind], self._run_id)
 
     def _marked(self, table: pa.Table) -> pa.Table:
-        """The same rows, said to be of this run."""
+        """Return the same rows, said to be of this run."""
         return table.replace_schema_metadata(self._table(()).schema.metadata)
 
     def _read(self, segment: Segment) -> pa.Table:

@@ -29,7 +29,7 @@ _LOCKED = (
 """A query sees the views and nothing else: no files, no network, no variables of the process."""
 
 _READING = frozenset({"SELECT", "EXPLAIN", "MULTI"})
-"""What DuckDB calls statements that only read; `MULTI` is what PIVOT becomes."""
+"""DuckDB's types of statements that only read; PIVOT becomes `MULTI`."""
 
 
 class _Damaged(Exception):

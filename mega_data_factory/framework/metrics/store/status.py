@@ -1,4 +1,4 @@
-"""Whether a run goes on, told by its heartbeat."""
+"""Status of a run by its heartbeat: running or aborted."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 MISSED_BEATS = 3
-"""So many heartbeats of a running run may be missing before it counts as dead ..."""
+"""Heartbeats of a running run that may be missing before it counts as dead ..."""
 
 LEAST_SILENCE = 15.0
-"""... and so many seconds at least, for a machine that is busy, or a clock that is a little off."""
+"""... and seconds at least, for a busy machine or a clock that is slightly off."""
 
 _CLOCK_TICK = 1.0
-"""Seconds that the start of a process may be told too late: the kernel counts it from the start of the machine."""
+"""Seconds by which the reported start of a process may be late: the kernel counts it from boot."""
 
 STATUS_COLUMNS = ("status", "heartbeat", "flush_interval", "hostname", "pid")
 
 
 def with_aborted(runs: pa.Table, now: datetime) -> pa.Table:
-    """Runs with the status `aborted` where they say `running` and their heartbeat is older than a living run's.
+    """Return runs, as `aborted` if they say `running` and their heartbeat is too old for a living run.
 
     A run that says `running` without a heartbeat (written by hand, or by a version that had none) is left as it is.
 
@@ -40,7 +40,7 @@ def with_aborted(runs: pa.Table, now: datetime) -> pa.Table:
 
 
 def with_deaths(runs: pa.Table, now: datetime) -> pa.Table:
-    """The same, and `aborted` at once where the driver was a process of this machine that is not there any more.
+    """Return the same, and `aborted` at once where the driver was a process of this machine that is not there any more.
 
     For who looks. Who removes files waits for the heartbeat: two containers may share a name and not their processes.
 

@@ -157,7 +157,7 @@ class StoredTables:
         return self.consistently(attempt)
 
     def consistently(self, attempt: Callable[[], T]) -> T:
-        """The result of `attempt`, which is made again when a file that it listed is gone.
+        """Return the result of `attempt`, which is made again when a file that it listed is gone.
 
         Raises:
             MetricsError: that happened too often.
@@ -297,7 +297,7 @@ class StoredTables:
     def unit_sources(
         self, kind: str, files: TableFiles, units: Sequence[Unit], taken: set[str], run_id: str | None = None
     ) -> Iterator[Source]:
-        """The files of units that hold what counts.
+        """Yield the files of units that hold what counts.
 
         Args:
             kind: the table.
@@ -338,7 +338,7 @@ class StoredTables:
         *,
         strict: bool = False,
     ) -> pa.Table | None:
-        """The rows of a unit that pass the condition; None when its file is damaged.
+        """Return the rows of a unit that pass the condition; None when its file is damaged.
 
         Args:
             source: the file.

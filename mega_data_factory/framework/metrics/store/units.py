@@ -23,7 +23,7 @@ LEGACY_FOLDER = "compacted"
 _LEGACY_NAME = re.compile(r"(?P<stem>[^.].*_[0-9a-f]{16})\.parquet")
 
 INDEX_COLUMNS = ("run_id", "start_time", "end_time", "heartbeat")
-"""What is kept in memory of every compacted run."""
+"""Columns that are kept in memory for every compacted run."""
 
 _LONGEST_ID_IN_NAME = 80
 """Letters of a run id in the name of a unit: two ids of full length would not fit a file name."""
@@ -58,13 +58,13 @@ def is_legacy(unit: str | None) -> bool:
 
 
 def sign_of_life(end: datetime | None, heartbeat: datetime | None, start: datetime | None) -> datetime:
-    """When a run was last heard of, naive UTC."""
+    """Time of the last sign of life of a run, naive UTC."""
     return max((moment for moment in (end, heartbeat, start) if moment is not None), default=datetime.min)
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What is known of a unit without reading its tables.
+    """Facts about a unit that need no reading of its tables.
 
     Attributes:
         name: its name.
@@ -78,14 +78,14 @@ class Unit:
 
     @classmethod
     def from_index(cls, name: str, index: pa.Table) -> Unit:
-        """The unit of which `INDEX_COLUMNS` are given."""
+        """Return the unit of which `INDEX_COLUMNS` are given."""
         rows = index.to_pylist()
         seen = {row["run_id"]: sign_of_life(row["end_time"], row["heartbeat"], row["start_time"]) for row in rows}
         return cls(name, seen, {row["run_id"]: row["start_time"] or seen[row["run_id"]] for row in rows})
 
 
 def serving(units: Sequence[Unit]) -> dict[str, set[str]]:
-    """Which unit serves which runs, by the unit's name: every run once, from the unit that knows it latest."""
+    """Return the runs of each unit, by the unit's name: every run once, from the unit with its latest rows."""
     best: dict[str, tuple[datetime, str]] = {}
     for unit in units:
         for run_id, seen in unit.runs.items():

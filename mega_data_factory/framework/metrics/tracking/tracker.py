@@ -141,13 +141,13 @@ class OperatorTracker(InProcess):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.seconds = self._clock() - self._started
-        if isinstance(error, Exception):  # an interruption is nobody's error
+        if isinstance(error, Exception):  # an interruption is not an error of a record
             lost = 1 if self._input is None else self._input
             self.records(lost, 0, lost, rejected=0, custom=self._custom)
         self._queue.append(self)
 
     def to_row(self) -> OperatorMetrics:
-        """An empty row of the operator that was tracked."""
+        """Return an empty row of the operator that was tracked."""
         stage_index, operator_index = self._place
         return OperatorMetrics(*self.key, stage_index=stage_index, operator_index=operator_index)
 

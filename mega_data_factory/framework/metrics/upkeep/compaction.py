@@ -53,7 +53,7 @@ UNIT_BYTES = 64 << 20
 """Bytes of small files that go into one unit, about; it bounds the memory that compaction takes."""
 
 MIN_AGE = timedelta(hours=1)
-"""Runs that gave a sign of life since are left alone: somebody may look at them, or go on with them."""
+"""Runs with a more recent heartbeat are left alone: they may be viewed or resumed."""
 
 _Sources: TypeAlias = dict[str, dict[str, list[FileState]]]
 """Small files by table and run."""
@@ -63,7 +63,7 @@ _PLANNED_BY = ("run_id", "start_time", "end_time", "status", "heartbeat", "flush
 
 @dataclass(frozen=True)
 class Compaction:
-    """What a compaction did, or would do.
+    """Result of a compaction, or its plan.
 
     Attributes:
         runs: runs whose own files went into units.
@@ -141,7 +141,7 @@ def _members(fresh: Sequence[_Member], merged: Sequence[_Member]) -> list[_Membe
 
 
 def _old_runs(store: StoredTables, now: datetime, min_age: timedelta) -> list[_Member]:
-    """The runs with files of their own that are over, and were last heard of before `min_age`."""
+    """Return the runs with files of their own that are over, and were last heard of before `min_age`."""
     paths = store.own_files("runs", list_table(store.path, "runs"))
     runs = gathered((table for _, table in store.read_smalls("runs", paths, _PLANNED_BY)), "runs", _PLANNED_BY)
     names = {kind: file_sizes(store.path, kind).own for kind in schema.TABLES}
@@ -158,7 +158,7 @@ def _old_runs(store: StoredTables, now: datetime, min_age: timedelta) -> list[_M
 
 
 def _small_units(store: StoredTables, unit_runs: int) -> list[_Member]:
-    """The runs of units that are not half full, of those that share a run, and of those of earlier versions."""
+    """Return the runs of units that are not half full, of those that share a run, and of those of earlier versions."""
     units = store.units()
     sizes = unit_sizes(store.path) if units else {}
     served = serving(units)
@@ -275,7 +275,7 @@ def _remove_sources(path: Location, kind: str, unit: _Written, kept: set[str]) -
 
 
 def _part(store: StoredTables, kind: str, group: Sequence[_Member]) -> tuple[pa.Table, dict[str, list[FileState]]]:
-    """The rows of some runs in one table, by run in the order of the group; and the small files they come from."""
+    """Return the rows of some runs in one table, in the order of the group, and the small files they come from."""
     known = store.unit_names()
     files = list_table(store.path, kind)
     own = names_of_runs(kind, {member.run_id for member in group if member.unit is None}, files.own)

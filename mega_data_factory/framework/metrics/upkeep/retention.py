@@ -72,7 +72,7 @@ def parse_size(text: str) -> int:
 
 @dataclass(frozen=True)
 class Retention:
-    """What to keep; a limit that is None does not limit.
+    """Limits of a metrics folder; None means no limit.
 
     Attributes:
         max_age: runs that were heard of since.
@@ -102,7 +102,7 @@ class Retention:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was removed, or would be.
+    """Runs that were removed, or would be.
 
     Attributes:
         runs: ids of the runs, the newest first.
@@ -199,7 +199,7 @@ def _expired(
 
 
 def _small_states(path: Location, run_ids: set[str]) -> dict[str, dict[str, list[FileState]]]:
-    """The files of single runs as they are now, by table and run."""
+    """Return the files of single runs as they are now, by table and run."""
     tables = {kind: list_table(path, kind).own for kind in schema.TABLES}
     return {
         kind: {

@@ -46,7 +46,7 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """What is drawn of a curve.
+    """Drawn points of a curve.
 
     Attributes:
         x: float64 (n,), milliseconds since 1970: Plotly hands floats on as bytes and reads them as dates.
@@ -62,12 +62,12 @@ class Line:
 
     @property
     def note(self) -> str:
-        """What was thinned, in words; empty when nothing was."""
+        """Return a note on what was thinned; empty when nothing was."""
         return f"{count(self.points)} points drawn as {count(len(self.x))} min/max" if self.shortened else ""
 
 
 def line(curve: Curve, points: int = POINTS) -> Line:
-    """The line of a curve in about `points` points: every peak at its height and its time, and gaps stay gaps."""
+    """Return the line of a curve in about `points` points: true peaks at their times, and gaps stay gaps."""
     rows = thinned(curve.series, points)
     return Line(*coordinates(with_gaps(rows)), curve.points, curve.shortened or len(rows) < len(curve.series))
 

@@ -58,7 +58,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Marks:
-    """What is marked on the curves.
+    """Marks on the curves.
 
     Attributes:
         anomalies: strange points.
@@ -82,7 +82,7 @@ def node_metrics(
     points: int = POINTS,
     hidden: str = "",
 ) -> go.Figure:
-    """The curves of one node, in rows of one unit each; of several nodes, in a row for each metric.
+    """Return the curves of one node, in rows of one unit each; of several nodes, in a row for each metric.
 
     Args:
         curves: at least one.
@@ -110,7 +110,7 @@ def node_metrics(
 
 
 def _rows(curves: Sequence[Curve], nodes: int) -> list[Row]:
-    """The rows of a plot, from top to bottom."""
+    """Return the rows of a plot, from top to bottom."""
     rows: dict[str, Row] = {}
     for curve in curves:
         name = metric_name(curve.metric)

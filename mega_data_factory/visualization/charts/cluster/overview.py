@@ -81,7 +81,7 @@ def cluster_overview(grid: ClusterGrid, theme: Theme = LIGHT, *, title: str, spa
 
 
 def _averages(grid: ClusterGrid, metric: str, row: Row, theme: Theme) -> list[go.Scatter]:
-    """The mean of the nodes, on the band that they fill."""
+    """Return the mean of the nodes, on the band that they fill."""
     mean = over_nodes(grid.values[metric])[1]
     least, greatest = grid.extremes[metric]
     low, high = over_nodes(least)[0], over_nodes(greatest)[2]
@@ -117,7 +117,7 @@ def _band(x: Grid, low: Grid, high: Grid) -> tuple[Grid, npt.NDArray[np.float32]
 
 
 def _by_node(grid: ClusterGrid, metric: str, row: Row, theme: Theme) -> list[go.Scatter]:
-    """A line for each node; of many nodes faint ones, and their mean."""
+    """Return a line for each node; of many nodes faint ones, and their mean."""
     many = row.crowded
     unit = metric_name(metric).unit
     clock = {"x0": float(grid.x[0]), "dx": grid.step / 1e3} if many else {"x": grid.x}  # of many a third of the page
@@ -166,7 +166,7 @@ def _status_row(grid: ClusterGrid) -> Row:
 
 
 def _status(grid: ClusterGrid, metric: str, _row: Row, theme: Theme) -> list[go.Heatmap]:
-    """A strip for each node, in three colours; empty where it was silent."""
+    """Return a strip for each node, in three colours; empty where it was silent."""
     steps = (theme.faint(theme.good, 0.45), theme.warning, theme.bad)  # calm where nothing is to be done
     scale = [(edge, colour) for at, colour in enumerate(steps) for edge in (at / 3, (at + 1) / 3)]
     words = ", ".join(f"{code:.0f} {word}" for word, code in STATUS_CODES.items())

@@ -61,7 +61,7 @@ def legend_name(number: int, rows: int) -> str:
 
 
 def stacked(rows: Sequence[Row], theme: Theme, *, title: str, span: tuple[int, int]) -> go.Figure:
-    """An empty figure of rows; one axis of time for all, so that a label at one moment tells of every row.
+    """Return an empty figure of rows; one axis of time for all, so that a label at one moment tells of every row.
 
     Args:
         rows: from top to bottom.
