@@ -150,7 +150,11 @@ def test_decoding_never_fails(data: bytes, codec: str) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(text=st.text(st.characters(codec="utf-8", exclude_characters="\ufffd")), codec=st.sampled_from(CODECS))
+@given(
+    # escape and shift characters switch the alphabet in ISO-2022 encodings: they are not text there
+    text=st.text(st.characters(codec="utf-8", exclude_characters="\ufffd\x0e\x0f\x1b")),
+    codec=st.sampled_from(CODECS),
+)
 def test_text_survives_its_own_encoding(text: str, codec: str) -> None:
     """What can be written in an encoding is read from it, apart from characters that the standard maps otherwise."""
     data = text.encode(codec, "ignore")
