@@ -12,8 +12,8 @@ from mega_data_factory.testing import FakeClock
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what is in its background so; tests press Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The same examples in every run, so that a change is judged by what it changed; HYPOTHESIS_PROFILE=explore looks further.
-settings.register_profile("same", derandomize=True)
+# The same examples in every run: a change is judged by what it changed. HYPOTHESIS_PROFILE=explore looks further.
+settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
