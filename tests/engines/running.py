@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import tempfile
 import time
@@ -215,9 +216,22 @@ def assert_nothing_left(output: Path) -> None:
     """No spool, socket, staged table or half-written file of a run that has ended."""
     temporary = Path(tempfile.gettempdir())
     left = [path for path in temporary.glob("mdf-*") if not path.name.startswith("mdf-ray-")]  # that lives as we do
+    left = [path for path in left if not _is_in_use(path)]
     if output.exists():
         left += [path for path in output.rglob("*") if path.name.endswith(".tmp") or "_staging" in path.parts]
     assert not left
+
+
+def _is_in_use(folder: Path) -> bool:
+    """Return whether a living process holds the lock of a temporary folder: that of another run on this machine."""
+    try:
+        with (folder / "lock").open("r+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return not folder.exists()
+    return False
 
 
 def _children() -> set[int]:
