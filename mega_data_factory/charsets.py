@@ -38,7 +38,7 @@ _WEB_CODECS = {
     "shift_jis": "cp932",
     "tis-620": "cp874",
 }
-"""Python's codec of a name → its codec of what the web means by the name."""
+"""Python's codec of a name → the codec that the web uses under that name."""
 
 _NO_CHARSETS = frozenset(
     {"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}

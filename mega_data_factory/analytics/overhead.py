@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LEAST_WORK = 1.0
-"""Seconds: of less work no share is told, for a few milliseconds of start-up are any share of it."""
+"""Seconds of work from which a share is shown; below it a few milliseconds of start-up distort the share."""
 
 
 def overhead_share(cost: float | None, work: float) -> float | None:

@@ -147,3 +147,16 @@ def receiving() -> Iterator[Receiver]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def complete_snapshot() -> ExportSnapshot:
+    """A run that has a value for every metric there is."""
+    return snapshot(
+        planned_records=1,
+        committed_records=1,
+        source_share=0.5,
+        source_unit="bytes",
+        balanced=True,
+        unbalanced_records=0,
+        end_time=NOW,
+    )

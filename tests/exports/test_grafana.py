@@ -18,7 +18,7 @@ from mega_data_factory.cli import main
 from mega_data_factory.exports import grafana
 from mega_data_factory.exports.families import Families
 from mega_data_factory.exports.prometheus.exposition import exposed
-from tests.exports.snapshots import NOW, snapshot
+from tests.exports.snapshots import complete_snapshot
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,16 +37,7 @@ def all_rules() -> list[dict[str, Any]]:
 
 def exported_names() -> set[str]:
     """Every name that a scrape may hold."""
-    everything = snapshot(
-        planned_records=1,
-        committed_records=1,
-        source_share=0.5,
-        source_unit="bytes",
-        balanced=True,
-        unbalanced_records=0,
-        end_time=NOW,
-    )
-    text, _ = exposed(Families().of(everything))
+    text, _ = exposed(Families().of(complete_snapshot()))
     return set(re.findall(r"^(mdf_\w+)[{ ]", text.decode(), flags=re.MULTILINE))
 
 

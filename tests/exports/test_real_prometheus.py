@@ -24,7 +24,7 @@ from mega_data_factory.exports.prometheus.exposition import exposed
 from mega_data_factory.framework.metrics import MetricsReader
 from tests.engines.running import Pipeline, Result, fake, jsonl, stage
 from tests.exports.servers import Found, Prometheus, fetch, prometheus, pushgateway
-from tests.exports.snapshots import NOW, snapshot
+from tests.exports.snapshots import complete_snapshot, snapshot
 from tests.exports.test_grafana import all_rules, panel_queries
 from tests.exports.test_runs import free_port, series, stored
 
@@ -141,16 +141,7 @@ def test_no_alert_fires_after_a_run_that_went_well(scraped: tuple[Prometheus, Re
 
 def test_promtool_finds_nothing_to_complain_about() -> None:
     """`promtool check metrics` accepts a scrape that holds every metric there is."""
-    everything = snapshot(
-        planned_records=1,
-        committed_records=1,
-        source_share=0.5,
-        source_unit="bytes",
-        balanced=True,
-        unbalanced_records=0,
-        end_time=NOW,
-    )
-    text, _ = exposed(Families(("run_id", "worker_id")).of(everything))
+    text, _ = exposed(Families(("run_id", "worker_id")).of(complete_snapshot()))
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 

@@ -36,6 +36,16 @@ STEPS = st.lists(
 )
 
 
+def answered_like(held, shard, verb, what):
+    """Make a claim or a release, which must answer as the dict of holders does; return the holders after it."""
+    if verb == "claim":
+        answer = shard.claim(b"".join(key(k) + owner(o) for k, o in what))
+        assert list(answer) == [held.setdefault(k, o) == o for k, o in what]
+        return held
+    shard.release(b"".join(owner(o) for o in what))
+    return {k: o for k, o in held.items() if o not in what}
+
+
 @MANY
 @given(STEPS)
 def test_a_shard_behaves_like_a_dict_whenever_it_is_killed(tmp_path_factory, steps):
@@ -43,12 +53,8 @@ def test_a_shard_behaves_like_a_dict_whenever_it_is_killed(tmp_path_factory, ste
     log = tmp_path_factory.mktemp("shard") / "log"
     shard, held = ClaimShard(log), {}
     for verb, what in steps:
-        if verb == "claim":
-            answer = shard.claim(b"".join(key(k) + owner(o) for k, o in what))
-            assert list(answer) == [held.setdefault(k, o) == o for k, o in what]
-        elif verb == "release":
-            shard.release(b"".join(owner(o) for o in what))
-            held = {k: o for k, o in held.items() if o not in what}
+        if verb in ("claim", "release"):
+            held = answered_like(held, shard, verb, what)
         else:
             shard.close()
             with log.open("ab") as torn:
@@ -131,12 +137,8 @@ def test_a_shard_in_an_object_store_behaves_like_a_dict(steps):
         patch.setattr(claim_log, "MERGE_FROM", 3)
         shard, held = ClaimShard(log), {}
         for verb, what in steps:
-            if verb == "claim":
-                answer = shard.claim(b"".join(key(k) + owner(o) for k, o in what))
-                assert list(answer) == [held.setdefault(k, o) == o for k, o in what]
-            elif verb == "release":
-                shard.release(b"".join(owner(o) for o in what))
-                held = {k: o for k, o in held.items() if o not in what}
+            if verb in ("claim", "release"):
+                held = answered_like(held, shard, verb, what)
             else:
                 shard = ClaimShard(log)
         assert ClaimShard(log)._owners == {key(k): owner(o) for k, o in held.items()}
