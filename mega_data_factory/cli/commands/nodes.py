@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,11 +13,10 @@ import pyarrow as pa
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from mega_data_factory.cli.commands.metrics_folder import open_store
-from mega_data_factory.cli.display.columns import fitted, left_out_note, plain_table
+from mega_data_factory.cli.display.columns import Row, RowColumn, fitted, left_out_note, row_table
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import SUCCESS, print_json
 from mega_data_factory.clock import utc_now
@@ -35,8 +34,6 @@ _SHARE = 0.1
 
 _ID_SHOWN = 8
 """Letters of a node's id that are shown."""
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ class NodesView:
         if not self.rows:
             hint = "metrics.node_interval says how often nodes are sampled; 0 switches it off"
             return Text(f"{self.run['run_id']} {self.run['status']}: no node was sampled\n  hint: {hint}")
-        made, left_out = fitted(self._columns(), self._table, width)
+        made, left_out = fitted(self._columns(), lambda columns: row_table(self.rows, columns), width)
         ill = [row for row in self.rows if row["status_reason"]]
         lines = [Text(f"{_name(row)}: {row['status_reason']}", style=_COLOURS.get(row["status"], "")) for row in ill]
         notes = [Text(note, style="dim") for note in left_out_note(left_out)]
@@ -97,30 +94,13 @@ class NodesView:
             (self.run["run_id"], "bold"), f" {self.run['status']}: {plural(len(self.rows), 'node')}, {found}"
         )
 
-    def _columns(self) -> list[_Column]:
+    def _columns(self) -> list[RowColumn]:
         """Those of which there is anything to show: without a GPU nothing is said of GPUs."""
-        age = _Column("age" if self.running else "before end", lambda row: whole_seconds(self.age(row)))
+        age = RowColumn("age" if self.running else "before end", lambda row: whole_seconds(self.age(row)))
         return [column for column in _COLUMNS if column.always or self._any(column)] + [age]
 
-    def _any(self, column: _Column) -> bool:
+    def _any(self, column: RowColumn) -> bool:
         return any(column.cell(row) != NOTHING for row in self.rows)
-
-    def _table(self, columns: Sequence[_Column]) -> Table:
-        table = plain_table()
-        for column in columns:
-            table.add_column(column.heading, justify="right" if column.right else "left", no_wrap=True)
-        for row in self.rows:
-            table.add_row(*(column.cell(row) for column in columns))
-        return table
-
-
-@dataclass(frozen=True)
-class _Column:
-    heading: str
-    cell: Callable[[Row], str]
-    goes: int = 0
-    right: bool = True
-    always: bool = True
 
 
 def _status(row: Row) -> str:
@@ -141,21 +121,21 @@ def _operations(value: float | None) -> str:
 
 
 _COLUMNS = (
-    _Column("node", lambda row: escape(_name(row)), right=False),
-    _Column("status", _status, right=False),
-    _Column("CPU", lambda row: percent(row["cpu_usage"])),
-    _Column("cores", lambda row: NOTHING if row["cpu_count"] is None else f"{row['cpu_count']:g}", goes=1),
-    _Column("memory", lambda row: percent(row["memory_usage"])),
-    _Column("of", lambda row: size(row["memory_total"]), goes=2),
-    _Column("disk", lambda row: percent(row["disk_usage"])),
-    _Column("network", lambda row: byte_rate(row["network_io"]), goes=6),
-    _Column("disk I/O", lambda row: byte_rate(row["disk_io"]), goes=5),
-    _Column("operations", lambda row: _operations(row["iops"]), goes=3),
-    _Column("objects", lambda row: size(row["object_store_memory"]), goes=4, always=False),
-    _Column("GPU", lambda row: percent(row["gpu_usage"]), always=False),
-    _Column("GPU memory", lambda row: percent(row["gpu_memory_usage"]), goes=7, always=False),
-    _Column("workers", lambda row: count(row["num_workers"]), goes=8),
-    _Column("batches", lambda row: count(row["partition_count"])),
+    RowColumn("node", lambda row: escape(_name(row)), right=False),
+    RowColumn("status", _status, right=False),
+    RowColumn("CPU", lambda row: percent(row["cpu_usage"])),
+    RowColumn("cores", lambda row: NOTHING if row["cpu_count"] is None else f"{row['cpu_count']:g}", goes=1),
+    RowColumn("memory", lambda row: percent(row["memory_usage"])),
+    RowColumn("of", lambda row: size(row["memory_total"]), goes=2),
+    RowColumn("disk", lambda row: percent(row["disk_usage"])),
+    RowColumn("network", lambda row: byte_rate(row["network_io"]), goes=6),
+    RowColumn("disk I/O", lambda row: byte_rate(row["disk_io"]), goes=5),
+    RowColumn("operations", lambda row: _operations(row["iops"]), goes=3),
+    RowColumn("objects", lambda row: size(row["object_store_memory"]), goes=4, always=False),
+    RowColumn("GPU", lambda row: percent(row["gpu_usage"]), always=False),
+    RowColumn("GPU memory", lambda row: percent(row["gpu_memory_usage"]), goes=7, always=False),
+    RowColumn("workers", lambda row: count(row["num_workers"]), goes=8),
+    RowColumn("batches", lambda row: count(row["partition_count"])),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -12,14 +12,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE, uncommitted_cell
 from mega_data_factory.cli.advice import advice
 from mega_data_factory.cli.commands.ages import parse_since
 from mega_data_factory.cli.commands.metrics_folder import how_to_fill, open_store
-from mega_data_factory.cli.display.columns import fitted, left_out_note, plain_table
+from mega_data_factory.cli.display.columns import Row, RowColumn, fitted, left_out_note, row_table
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.display.run_table import print_report
 from mega_data_factory.cli.display.summary import RunReport
@@ -107,10 +106,10 @@ def list_runs(metrics: str, wanted: Wanted, *, limit: int, as_json: bool) -> int
     if not len(matching):
         console.print(f"no matching run ({count(len(runs))} in {escape(metrics)})")
         return SUCCESS
-    columns: Sequence[_Column] = _COLUMNS
+    columns: Sequence[RowColumn] = _COLUMNS
     if any(row["uncommitted_input_records"] for row in shown):
         columns = (*_COLUMNS[:_COUNTED], _UNCOMMITTED, *_COLUMNS[_COUNTED:])
-    made, left_out = fitted(columns, lambda columns: _table(shown, columns), console.width)
+    made, left_out = fitted(columns, lambda columns: row_table(shown, columns), console.width)
     console.print(made)
     for row in shown:
         if row["error"]:
@@ -123,34 +122,23 @@ def list_runs(metrics: str, wanted: Wanted, *, limit: int, as_json: bool) -> int
     return SUCCESS
 
 
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class _Column:
-    heading: str
-    cell: Callable[[Row], str]
-    goes: int = 0
-    right: bool = True
-
-
 _COLUMNS = (
-    _Column("run", lambda row: escape(row["run_id"]), right=False),
-    _Column("pipeline", lambda row: escape(row["pipeline"] or ""), goes=5, right=False),
-    _Column("status", lambda row: _status(row["status"]), right=False),
-    _Column("started (UTC)", lambda row: moment(row["start_time"]), goes=6, right=False),
-    _Column("took", lambda row: seconds(_duration(row)), goes=7),
-    _Column("in", lambda row: count(row["total_input_records"])),
-    _Column("out", lambda row: count(row["total_output_records"])),
-    _Column("pass", lambda row: percent(row["overall_pass_rate"]), goes=4),
-    _Column("rate", lambda row: rate(row["avg_throughput"]), goes=3),
-    _Column("errors", lambda row: count(row["total_errors"]), goes=2),
-    _Column("engine", lambda row: escape(row["engine"] or ""), goes=1, right=False),
+    RowColumn("run", lambda row: escape(row["run_id"]), right=False),
+    RowColumn("pipeline", lambda row: escape(row["pipeline"] or ""), goes=5, right=False),
+    RowColumn("status", lambda row: _status(row["status"]), right=False),
+    RowColumn("started (UTC)", lambda row: moment(row["start_time"]), goes=6, right=False),
+    RowColumn("took", lambda row: seconds(_duration(row)), goes=7),
+    RowColumn("in", lambda row: count(row["total_input_records"])),
+    RowColumn("out", lambda row: count(row["total_output_records"])),
+    RowColumn("pass", lambda row: percent(row["overall_pass_rate"]), goes=4),
+    RowColumn("rate", lambda row: rate(row["avg_throughput"]), goes=3),
+    RowColumn("errors", lambda row: count(row["total_errors"]), goes=2),
+    RowColumn("engine", lambda row: escape(row["engine"] or ""), goes=1, right=False),
 )
 _COUNTED = 7
 """The columns up to the counts of records."""
 
-_UNCOMMITTED = _Column(
+_UNCOMMITTED = RowColumn(
     COLUMN, lambda row: uncommitted_cell(row["uncommitted_input_records"], row["uncommitted_output_records"])
 )
 
@@ -164,15 +152,6 @@ def _duration(row: Row) -> float | None:
     if row["end_time"] is None and row.get("heartbeat") is not None:
         return float((row["heartbeat"] - row["start_time"]).total_seconds())
     return None if row["duration"] is None else float(row["duration"])
-
-
-def _table(rows: Sequence[Row], columns: Sequence[_Column]) -> Table:
-    table = plain_table()
-    for column in columns:
-        table.add_column(column.heading, justify="right" if column.right else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(column.cell(row) for column in columns))
-    return table
 
 
 # ── show ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

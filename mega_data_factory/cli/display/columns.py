@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from rich import box
 from rich.console import Console
@@ -24,6 +25,38 @@ class FittingColumn(Protocol):
 
 
 Column = TypeVar("Column", bound=FittingColumn)
+
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RowColumn:
+    """A column of a table of rows.
+
+    Attributes:
+        heading: header of the column.
+        cell: Returns the text of a row, as Rich markup.
+        goes: see `FittingColumn`.
+        right: whether it is aligned to the right.
+        always: whether it is shown even if no row has a value.
+    """
+
+    heading: str
+    cell: Callable[[Row], str]
+    goes: int = 0
+    right: bool = True
+    always: bool = True
+
+
+def row_table(rows: Sequence[Row], columns: Sequence[RowColumn]) -> Table:
+    """Return a table with a line for every row."""
+    table = plain_table()
+    for column in columns:
+        table.add_column(column.heading, justify="right" if column.right else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(column.cell(row) for column in columns))
+    return table
 
 
 def plain_table() -> Table:
