@@ -21,7 +21,7 @@ tables of this page.
 | `runs` | `runs/{{run_id}}.parquet` |
 | `stages` | `stages/stages_X.parquet` |
 | `operators` | `operators/operators_X.parquet` |
-| `samples` | `samples/samples_X.parquet`; while the run goes on, segments `samples/samples_X.000000.parquet` and up |
+| `samples` | `samples/samples_X.parquet`; during the run, segments `samples/samples_X.000000.parquet` and up |
 | `nodes` | `nodes/nodes_X.parquet`, with segments like those of `samples` |
 
 `{{table}}/*.parquet` holds every run once, for any program that reads Parquet: before and after compaction, beside runs

@@ -2,7 +2,7 @@
 
 Sources: WHATWG Encoding Standard (labels and mappings); WHATWG HTML, section 13.2.3.2, "Determining the character
 encoding" (the order of byte order mark, HTTP header and `<meta>`). Differences, each because a corpus is not a browser:
-bytes that are valid UTF-8 are UTF-8 whatever is declared; a declaration that most of the text contradicts is not
+bytes that are valid UTF-8 are UTF-8 despite any declaration; a declaration that most of the text contradicts is not
 believed; HZ and ISO-2022-KR, which browsers refuse for security, are decoded.
 """
 

@@ -87,7 +87,7 @@ class Bottleneck:
     Attributes:
         limit: the busiest station, or None where no part of the run was busy enough to limit it.
         stations: all of them, in order.
-        processors: share of the nodes' CPU that was used, 0 to 1; None where nobody watched.
+        processors: share of the nodes' CPU that was used, 0 to 1; None where it was not sampled.
         heaviest: the operator that takes most of the limiting stage.
         heaviest_share: its share of the stage's busy seconds, 0 to 1.
         remedies: what would help, the most first; only what brings 3 % or more.

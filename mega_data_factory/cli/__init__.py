@@ -67,13 +67,17 @@ def _root(
 def _run(
     config: Config,
     engine: Annotated[str | None, typer.Option(help="local or ray; overrides executor.engine.")] = None,
-    max_samples: Annotated[int | None, typer.Option(help="Read at most so many records.", metavar="N")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Records that travel together.", metavar="N")] = None,
+    max_samples: Annotated[
+        int | None, typer.Option(help="Read at most N records, the first of the source.", metavar="N")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Records per batch.", metavar="N")] = None,
     overrides: Set = None,
-    run_id: Annotated[str | None, typer.Option(help="Name of the run; made from time and chance when absent.")] = None,
+    run_id: Annotated[
+        str | None, typer.Option(help="Name of the run; generated (timestamp and random suffix) if omitted.")
+    ] = None,
     resume: Annotated[
         str | None,
-        typer.Option(help="Go on with a run that was killed or failed: its id, a prefix, or latest.", metavar="RUN"),
+        typer.Option(help="Resume a killed or failed run: its id, a prefix, or latest.", metavar="RUN"),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")] = False,
     as_json: Json = False,
@@ -103,7 +107,7 @@ def _nodes(
     watch: Annotated[
         bool | None,
         typer.Option(
-            "--watch/--once", help="Go on until the run has ended, or show once; on a terminal it goes on by itself."
+            "--watch/--once", help="Update until the run has ended, or show once; a terminal updates by default."
         ),
     ] = None,
     as_json: Json = False,
@@ -217,7 +221,7 @@ def command() -> NoReturn:
     """Run the command line of this process, and end the process.
 
     It ends after the functions that were registered for its end, but without the interpreter being taken down: threads
-    of Arrow and Ray may still be at work then, and one that meets an interpreter that is gone aborts the process, which
+    of Arrow and Ray may still be running then, and one that meets an ended interpreter aborts the process, which
     would turn a completed run into exit code 134.
     """
     code = main()

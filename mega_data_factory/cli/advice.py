@@ -1,4 +1,4 @@
-"""Findings for the end of `mdf run` and `mdf runs show`: what is not told there already."""
+"""Findings for the end of `mdf run` and `mdf runs show`, without what is shown there already."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ def advice(reader: MetricsReader, run: str | Levels) -> tuple[Finding, ...]:
         found = find(Recording.of_levels(reader, levels))
     except Exception as error:  # noqa: BLE001 - nothing that goes wrong here may fail a run that went well
         reason = error.message if isinstance(error, MdfError) else f"{type(error).__name__}: {error}"
-        _log.warning("what stands out in the run cannot be told: %s", reason)
+        _log.warning("the findings of the run are not available: %s", reason)
         return ()
     return tuple([finding for finding in found if finding.severity != "good" and finding.kind not in _TOLD][:_MOST])

@@ -87,7 +87,7 @@ def find(name: str) -> Entry:
     box = catalogue.LOADERS | catalogue.OPERATORS | catalogue.WRITERS
     target = box.get(name) or box.get(snake_case(name)) or (name if ":" in name else None)
     if target is None:
-        raise ConfigError(f"there is no `{name}` in the box", hint=did_you_mean(name, box))
+        raise ConfigError(f"there is no built-in `{name}`", hint=did_you_mean(name, box))
     component = Component(snake_case(target.rpartition(":")[2].rpartition(".")[2]), target, {})
     try:
         return describe(component)
@@ -157,7 +157,7 @@ def docstring_parts(doc: str) -> tuple[str, dict[str, str]]:
 
 
 def _enter(line: str, name: str, entries: dict[str, str]) -> str:
-    """Add a line of a section to its entry; returns the name of the entry that the next line may go on with."""
+    """Add a line of a section to its entry; return the name of the entry that the next line may continue."""
     started = _ENTRY.match(line[4:]) if line.startswith("    ") and not line.startswith("     ") else None
     if started:
         entries[started["name"]] = started["text"]

@@ -37,7 +37,7 @@ def _list(
             metavar="AGE|TIME",
         ),
     ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many runs; 0 for all of them.", metavar="N")] = 20,
+    limit: Annotated[int, typer.Option(min=0, help="Show at most N runs; 0 for all.", metavar="N")] = 20,
     as_json: Json = False,
 ) -> int:
     """List runs, the newest first."""
@@ -115,7 +115,7 @@ def _prune(
     max_age: Annotated[
         str | None, typer.Option(help="Keep runs that are no older (12h, 30d, 26w).", metavar="AGE")
     ] = None,
-    max_runs: Annotated[int | None, typer.Option(min=0, help="Keep the newest so many runs.", metavar="N")] = None,
+    max_runs: Annotated[int | None, typer.Option(min=0, help="Keep the newest N runs.", metavar="N")] = None,
     max_bytes: Annotated[
         str | None, typer.Option(help="Keep the newest runs whose files fit in so much (500MB, 2GB).", metavar="SIZE")
     ] = None,

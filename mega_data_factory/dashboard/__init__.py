@@ -1,6 +1,6 @@
 """The web application over a metrics folder: runs, one run, its stages, operators and nodes, comparisons.
 
-It reads the folder and nothing else, so it shows finished runs and those that go on alike. Needs the extra `dashboard`.
+It reads only the folder, so it shows finished runs and runs in progress alike. Needs the extra `dashboard`.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def serve(
         port: port to listen on; 0 for any that is free.
         token: what browsers have to show.
         hosts: names that it is called by, where it is behind a proxy.
-        ready: told the address once it is listened to.
+        ready: called with the address once the server listens.
 
     Raises:
         ConfigError: there is no token though other machines reach the address, or it cannot be listened on.

@@ -167,7 +167,7 @@ class RunStore:
         """Return the metrics of its nodes.
 
         Raises:
-            MdfError: there is no such run, or nobody watched its nodes.
+            MdfError: there is no such run, or its nodes were not sampled.
         """
         return self._remembered("visualizer", run_id, lambda: from_store(self.reader, run_id))
 

@@ -1,6 +1,6 @@
 """The unit that travels: an id, an Arrow table, and everything that is known of the records so far.
 
-Whatever is counted rides inside the batch it was counted on. A retried batch carries only what the attempt that counts
+Counts travel inside the batch that they were counted on. A retried batch carries only what the attempt that counts
 has measured, so killing a worker cannot change a number.
 """
 
@@ -68,7 +68,7 @@ class Batch:
         split_end: on the last batch of a split, the totals of the split.
         attempts: most attempts that any stage needed.
         loader_seconds: time spent reading.
-        source: digest of the split that it was read from; a run that goes on sees by it that the source has changed.
+        source: digest of the split that it was read from; a resumed run detects by it that the source has changed.
     """
 
     id: str

@@ -39,7 +39,7 @@ class Split:
         params: what the loader needs to read the piece again; JSON values only.
         num_records: how many records it holds, where that is known without reading it.
         num_bytes: size of the piece in the source, where that is known.
-        limit: read at most so many records; set by the plan for `executor.max_samples`, obeyed by the engine.
+        limit: records to read at most; set by the plan for `executor.max_samples`, obeyed by the engine.
     """
 
     params: Mapping[str, Any]
@@ -86,7 +86,7 @@ class Loader(ABC):
         """Read one split as tables of at most `batch_size` rows with a `record_id` column.
 
         The same split gives the same tables in the same order, every time. A record that cannot be read is handed to
-        `skip` and left out; it is never fatal and never silently gone.
+        `skip` and left out; it is never fatal and never silently lost.
         """
 
     def count(self, split: Split, at_most: int) -> int:
@@ -329,7 +329,7 @@ class WriterOptions:
 
     Attributes:
         output_path: folder or fsspec URI that the files go to.
-        target_file_mb: batches are gathered until a file holds about so many megabytes; 0 writes a file per batch.
+        target_file_mb: batches are gathered until a file holds about N megabytes; 0 writes one file per batch.
         if_exists: what to do when the folder already holds output: `error`, `overwrite` (replace that output when the
             run completes; files of other origin stay), or `append`.
         max_file_seconds: a batch waits at most so long for its file to fill; so little is lost when a run is killed.

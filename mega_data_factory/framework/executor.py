@@ -50,7 +50,7 @@ class Executor:
     Args:
         config: a checked configuration, a mapping, or the path of a YAML file.
         run_id: name of the run; made up when not given.
-        resume: the run to go on with: its id, the beginning of it where only one run has that, or `latest`.
+        resume: the run to resume: its id, a unique prefix of it, or `latest`.
         loader: a `RayDatasetLoader` over a dataset made in Python, instead of the one that `data_loader` describes.
 
     Attributes:

@@ -89,7 +89,7 @@ class Plan:
         writer: what writes.
         writer_options: where to, and how files are gathered.
         needs_claims: whether any operator deduplicates.
-        exporters: where metrics go while the run goes on, by a distinct name.
+        exporters: where metrics go during the run, by a distinct name.
     """
 
     config: PipelineConfig

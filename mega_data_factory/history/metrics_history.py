@@ -44,7 +44,7 @@ class MetricsHistory:
         retention: what is kept for how long, see `HistoryRetention`.
         directory: local folder to live in. Chunks are files there, and new points go through a mapped file: a process
             that is killed loses nothing that `append` has returned from. (A power failure can cost what the system has
-            not yet written back, usually some seconds.) A folder that holds a history is gone on with. One
+            not yet written back, usually some seconds.) A folder that holds a history is continued. One
             history may own a folder at a time; `load` reads it meanwhile. It takes one open file for each live node.
 
     Raises:
@@ -215,7 +215,7 @@ class MetricsHistory:
             nodes: rows of the result; by default all nodes, sorted as `nodes()`.
             step: width of a cell: microseconds, or a timedelta.
             start, end: first and last moment to cover; by default what there is of the nodes.
-            carry: cells without a row for which the last value goes on; then NaN.
+            carry: cells without a row that repeat the last value; then NaN.
             statistic: mean, minimum or maximum of the rows in a cell.
 
         Returns:
@@ -284,7 +284,7 @@ class MetricsHistory:
                 folder.remove(path)
 
     def close(self) -> None:
-        """Seal all points, so that the directory holds nothing but Parquet, and let it go. Reading goes on to work."""
+        """Seal all points, so that the directory holds nothing but Parquet, and release it. Reading still works."""
         self._hot.clear()
         for node in self._nodes.values():
             node.rest()

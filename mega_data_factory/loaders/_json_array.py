@@ -55,7 +55,7 @@ def layout_of(file: BinaryIO) -> Layout:
 
 
 def items_of(file: BinaryIO, layout: Layout, most_bytes: int) -> Iterator[Item]:
-    """Read the values of a file; what follows the end of an array is told as a problem, and so is a missing end.
+    """Read the values of a file; what follows the end of an array is reported as a problem, and so is a missing end.
 
     Args:
         file: positioned at its start.

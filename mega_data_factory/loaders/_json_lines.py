@@ -98,7 +98,7 @@ def _lines(block: bytes) -> list[tuple[int, int]]:
 
 
 def _is_utf8(block: bytes) -> bool:
-    """Return whether a block is valid UTF-8; Arrow's JSON reader passes on whatever bytes a text holds."""
+    """Return whether a block is valid UTF-8; Arrow's JSON reader passes on invalid bytes."""
     if block.isascii():
         return True
     offsets = pa.py_buffer(np.array([0, len(block)], np.int64))

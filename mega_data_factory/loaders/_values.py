@@ -28,7 +28,7 @@ def checked_limit(max_record_mb: float) -> int:
 def plain_types(table: pa.Table) -> pa.Table:
     """Return the table with types that every operator and writer knows.
 
-    Text comes as `string`, whatever layout (large, view, dictionary) it has; UUIDs as text (RFC 9562), JSON as text;
+    Text becomes `string`, from any layout (large, view, dictionary); UUIDs as text (RFC 9562), JSON as text;
     other extension types as what they are stored as.
     """
     for at, field in enumerate(table.schema):

@@ -54,7 +54,7 @@ class JsonlLoader(Loader):
         path: file, folder (searched to its depths), glob (`**` too), or a list of them; any fsspec URI.
         id_column: key whose values name the records, cast to strings. A null is replaced by `path@offset`, a value that
             repeats within the split gets it added; values should be unique in the whole source.
-        split_mb: plain files are read in pieces of so many MB of 2^20 bytes; compressed files are read whole.
+        split_mb: plain files are read in pieces of this size, in MB of 2^20 bytes; compressed files are read whole.
         suffixes: endings of the files to take from folders and globs.
         max_record_mb: skip longer lines, in MB of 2^20 bytes.
     """

@@ -1,7 +1,7 @@
 """Repetition in texts, of lines and word n-grams, for a whole column at once.
 
 An n-gram can only occur twice where its first n - 1 words do. So the search starts with the words that occur twice in
-their text and grows only those, one word at a time; most of a column is gone after two or three words. Each step
+their text and grows only those, one word at a time; most of a column is decided after two or three words. Each step
 sorts 64-bit numbers that hold the shorter n-gram, the next word and the place, from high bits to low: equal n-grams
 come to lie together, in the order of the text. Sorting plain integers is what numpy does fastest.
 """

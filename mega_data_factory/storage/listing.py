@@ -32,7 +32,7 @@ class FileInfo:
 
     Attributes:
         path: where it is, absolute.
-        size: in bytes, as it is stored; 0 where that cannot be told (a dangling link, say).
+        size: in bytes, as it is stored; 0 where that is unknown (a dangling link, for example).
         name: its path below the root of the search, with `/` between the parts.
     """
 

@@ -20,7 +20,7 @@ _PARQUET = (".parquet", ".pq")
 
 
 def open_input(uri: Location, *, decompress: bool = True) -> BinaryIO:
-    """Open a file for reading; `.gz`, `.zst` and `.zstd` are decompressed on the way unless told otherwise.
+    """Open a file for reading; `.gz`, `.zst` and `.zstd` are decompressed unless `decompress` says otherwise.
 
     While it is read, a damaged or truncated compressed file raises `OSError`, never just ends. A local Parquet file is
     opened by Arrow itself, see `storage.parquet`.

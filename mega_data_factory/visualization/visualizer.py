@@ -189,7 +189,9 @@ class MetricsVisualizer(NodeQuestions):
         """Load as colour: the mean of every metric of every node, and one of them over time (`cpu_usage`)."""
         part = self._chosen(output_path, nodes, None, time_range)
         if part.metrics == [STATUS]:
-            raise VisualizationError(f"{part.named} told no load, only a status", hint="plot_cluster_overview draws it")
+            raise VisualizationError(
+                f"{part.named} has no load metrics, only a status", hint="plot_cluster_overview draws it"
+            )
         shown = select(self.history, part.nodes, metric).metrics[0]
         part, hidden = prominent(part, keep=shown)
         look, grid = self._look(theme), drawn.cluster_grid(part, node_labels(part.nodes, self.hosts))
@@ -262,7 +264,7 @@ class MetricsVisualizer(NodeQuestions):
         Args:
             output_path: where to; the suffix says as what.
             nodes, metrics, time_range: which; all by default.
-            key: encrypts a Parquet file (AES-GCM, 16, 24 or 32 bytes); without the key nobody reads it.
+            key: encrypts a Parquet file (AES-GCM, 16, 24 or 32 bytes); it cannot be read without the key.
         """
         export_frame(lambda: self.to_frame(nodes, metrics, time_range), output_path, key=key, theme=self.theme)
 

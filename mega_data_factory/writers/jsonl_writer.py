@@ -31,7 +31,7 @@ class JsonlWriter(Writer):
     Args:
         output_path: folder or fsspec URI that the files go to.
         compression: `none`, `gzip` or `zstd`; the files end in `.jsonl`, `.jsonl.gz` or `.jsonl.zst`.
-        target_file_mb: gather batches until a file holds about so many MB; 0 writes a file per batch.
+        target_file_mb: gather batches until a file holds about N MB; 0 writes one file per batch.
         max_file_seconds: a batch waits at most so long for its file to fill, so that a killed run loses little.
         if_exists: `error`, `overwrite` or `append` when the folder already holds output.
     """

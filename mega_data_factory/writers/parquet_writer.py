@@ -20,7 +20,7 @@ class ParquetWriter(Writer):
         compression: `zstd`, `snappy`, `gzip`, `lz4`, `brotli` or `none`.
         compression_level: the codec's level; its own default when left out.
         row_group_size: rows per row group, the unit in which readers split the file.
-        target_file_mb: gather batches until a file holds about so many MB; 0 writes a file per batch.
+        target_file_mb: gather batches until a file holds about N MB; 0 writes one file per batch.
         max_file_seconds: a batch waits at most so long for its file to fill, so that a killed run loses little.
         if_exists: `error`, `overwrite` or `append` when the folder already holds output.
     """

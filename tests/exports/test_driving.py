@@ -102,7 +102,7 @@ def test_a_failure_is_reported_once_counted_and_gone_when_it_works_again(caplog:
     exports = run({"keeping": keeping}, lambda: len(keeping.taken) >= 3)
     assert exports.failures == 3
     assert [record.message for record in caplog.records] == [
-        "keeping: metrics cannot be exported now, it is tried again: http://***@host is not there",
+        "keeping: metrics cannot be exported now, will retry: http://***@host is not there",
         "keeping: metrics are exported again",
     ]
 
@@ -141,7 +141,7 @@ def test_an_exporter_that_hangs_is_given_up(caplog: pytest.LogCaptureFixture) ->
     assert time.monotonic() - started < 5
     assert exports.failures == 1
     assert keeping.closed
-    assert "hanging: did not end within 0.05 s and is given up" in caplog.messages
+    assert "hanging: did not stop within 0.05 s, abandoned" in caplog.messages
     hanging.over.set()
 
 

@@ -36,7 +36,7 @@ class AnomalyDetector:
     >>> detector.reason().text("cpu_usage", "node-2", "%")
     'cpu_usage on node-2 reached 98 %, 75 % above anything seen in 501 points'
 
-    Instances can be pickled between two points and go on as if nothing had happened.
+    Instances can be pickled between two points and continue unchanged.
 
     Args:
         sensitivity: in (0, 1). It moves the threshold and nothing else: 0.5 is calibrated on the Numenta Anomaly

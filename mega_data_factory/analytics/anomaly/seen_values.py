@@ -12,7 +12,7 @@ class SeenValues:
 
     Args:
         resolution: the share of the range within which two values count as the same. Memory is at most
-            2.5 / resolution values, whatever the length of the series.
+            2.5 / resolution values, for any length of the series.
     """
 
     __slots__ = ("high", "low", "most", "nearest", "resolution", "values")

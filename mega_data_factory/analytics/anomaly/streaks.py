@@ -12,7 +12,7 @@ class RunLength:
 
     Args:
         least: a run of fewer steps is never strange.
-        factor: so many times the longest run before is a strange one.
+        factor: a streak this many times as long as the longest before is an anomaly.
     """
 
     __slots__ = ("_due", "factor", "least", "longest")

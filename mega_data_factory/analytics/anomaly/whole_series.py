@@ -45,7 +45,7 @@ def detect(
         values: shape (n,); NaN where missing.
         timestamps: shape (n,), rising: int64 microseconds since the epoch, or datetime64.
         sensitivity: of a new detector, in (0, 1).
-        detector: one that has seen what came before, and goes on; then its own sensitivity holds.
+        detector: one that has seen the earlier points and continues; then its own sensitivity holds.
 
     Raises:
         AnalysisError: the shapes do not match, or values are not numbers.

@@ -40,7 +40,7 @@ class Flow:
         operators: operator instances in plan order.
         exits: where records left, by place and size.
         written: records that reached the output.
-        open: records that neither came out nor are told of: still on their way, or lost where the books do not balance.
+        open: records that are unaccounted for: in flight, or lost where the books do not balance.
     """
 
     read: int

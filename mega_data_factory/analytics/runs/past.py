@@ -36,7 +36,7 @@ class Past:
         Args:
             reader: the metrics.
             recording: the run.
-            limit: at most so many earlier runs.
+            limit: earlier runs to return at most.
 
         Raises:
             MetricsError: as the methods of the reader.

@@ -30,7 +30,7 @@ class Recording:
         run: its row, `config` parsed.
         operators: operator rows, one for each worker.
         samples: interval samples, added up over workers: `_SAMPLE_COLUMNS`, by time.
-        nodes: rows of the nodes; empty where nobody watched them.
+        nodes: rows of the nodes; empty where they were not sampled.
     """
 
     run: Mapping[str, Any]

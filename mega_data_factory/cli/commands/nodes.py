@@ -152,7 +152,7 @@ def show_nodes(metrics: str, run: str, *, watch: bool | None, as_json: bool) -> 
     Args:
         metrics: the metrics folder.
         run: id, unique beginning of one, or `latest`.
-        watch: go on until the run has ended; when None, on a terminal.
+        watch: repeat until the run has ended; if None, only on a terminal.
         as_json: print one JSON document: `run_id`, `status`, `nodes` with the columns of the table and `age`.
 
     Raises:

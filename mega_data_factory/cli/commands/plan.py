@@ -171,7 +171,7 @@ def _limits(described: Mapping[str, Any]) -> list[str]:
     lines = [
         f"[bold]records[/bold]  {'all of the source' if most is None else f'at most {count(most)}'}",
         f"[bold]memory[/bold]  at most {count(described['max_records_in_memory'])} records between loader and writer, "
-        f"whatever the size of the input: {batches} in flight",
+        f"for any size of the input: {batches} in flight",
     ]
     if described["dedup_num_buckets"]:
         lines.append(f"[bold]deduplication[/bold]  state in {plural(described['dedup_num_buckets'], 'shard')}")

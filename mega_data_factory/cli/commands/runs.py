@@ -89,7 +89,7 @@ def list_runs(metrics: str, wanted: Wanted, *, limit: int, as_json: bool) -> int
     Args:
         metrics: the metrics folder.
         wanted: which runs.
-        limit: at most so many; 0 for all.
+        limit: runs to show at most; 0 for all.
         as_json: print JSON instead of a table.
     """
     runs = open_store(metrics).runs().drop_columns(["config"])

@@ -1,4 +1,4 @@
-"""The standard streams of the command: open, able to take every letter, and silent once nobody reads them."""
+"""The standard streams of the command: open, able to encode every character, silent once the reader closes."""
 
 # ruff: noqa: RUF001 - letters that look like ASCII are what the table is for
 from __future__ import annotations
@@ -66,7 +66,7 @@ def silence(stream: TextIO) -> None:
 
 
 def flush() -> None:
-    """Write what is buffered; a reader that has gone is no failure of the command."""
+    """Write what is buffered; a closed reader is not a failure of the command."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -87,7 +87,7 @@ class PrometheusExporter(Exporter):
 
 
 class _Page:
-    """What is served: families, rendered when somebody asks, and once for all who ask in the same format.
+    """Page that is served: families, rendered on request, once per snapshot and format.
 
     Attributes:
         read: set when a reader has got the newest families whole.

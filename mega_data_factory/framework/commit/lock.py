@@ -25,7 +25,7 @@ class RunLock:
     """An advisory lock (`flock`) on a file beside the commit log.
 
     The kernel frees it when the last process that has the file open ends, however it ends. The driver's writers and
-    deduplication shards get the open file too: so a lock that is free means that nobody is left who could still
+    deduplication shards get the open file too: so a free lock means that no process is left that could still
     finish a file of the run.
 
     Args:
@@ -69,7 +69,7 @@ class RunLock:
         """Take the lock; wait a little for the workers of a driver that was killed.
 
         Raises:
-            ResumeError: the run is at work.
+            ResumeError: the run is still running.
             OutputError: the folder cannot be made.
         """
         if self._path is None:
@@ -85,8 +85,8 @@ class RunLock:
             if self._clock() > deadline or _lives(holder):
                 os.close(descriptor)
                 raise ResumeError(
-                    f"{self._run_id} is at work: {_described(holder)}",
-                    hint="wait for it to end, or end it; a run that is at work cannot be resumed",
+                    f"{self._run_id} is still running: {_described(holder)}",
+                    hint="stop it or wait; a run in progress cannot be resumed",
                 )
             self._sleep(0.05)
         self._holder_before = _holder(descriptor)

@@ -6,8 +6,8 @@
 {output}/_commits/{run_id}/lock                         held while the driver or one of its writers lives
 ```
 
-Whoever writes an output file writes its entry next, whole or not at all. A file without an entry is not committed, and
-is removed when the run goes on. When the run has completed, `plan.json` says so before anything is removed, and is
+The writer of an output file writes its entry next, whole or not at all. A file without an entry is not committed, and
+is removed when the run is resumed. When the run has completed, `plan.json` says so before anything is removed, and is
 removed last.
 """
 
@@ -121,7 +121,7 @@ class CommitLog:
         """Every committed group, each batch once.
 
         A driver that was taken for dead may have committed batches that a later one had done again: then the later
-        one's count. An entry that cannot be read, or whose output file is gone, is as good as none: its batches are
+        one's count. An entry that cannot be read, or whose output file is missing, is ignored: its batches are
         done again.
         """
         seen: set[str] = set()

@@ -114,7 +114,7 @@ class OutputFolder:
         if not begun:
             return ""
         newest = max(begun, key=lambda name: begun[name])
-        return f"; or go on with {newest}, which has not completed (--resume {newest})"
+        return f"; or resume {newest}, which has not completed (--resume {newest})"
 
     def earlier(self) -> EarlierOutput:
         """List the output of other runs, and what they need to be resumed; files of other origin are not in it.

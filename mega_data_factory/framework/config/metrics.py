@@ -182,7 +182,7 @@ class MetricsConfig:
         enabled: Enable metrics.
         output_path: Folder that the metrics are written to.
         collect_custom_metrics: Keep what operators report with `Operator.report` in the `custom_metrics` column.
-        write_on_completion: Write the metrics, while the run goes on and when it ends; when false, only
+        write_on_completion: Write the metrics during the run and when it ends; when false, only
             `Executor.write_metrics` writes them, without samples over time.
         flush_interval: Seconds from one write to the next, and length of the intervals of samples: what a kill costs.
         node_interval: Seconds from one sample of every node (CPU, memory, disk …) to the next; 0 or null takes none.
@@ -190,7 +190,7 @@ class MetricsConfig:
             `*`.
         retention: Which runs stay in the folder.
         generate_report: Write the HTML report of the run beside its metrics, in `reports/`, when `mdf run` has ended.
-        prometheus: Metrics for Prometheus while the run goes on.
+        prometheus: Metrics for Prometheus during the run.
         otlp: Metrics and a trace for an OpenTelemetry receiver.
         mlflow: The run as a run of MLflow.
         exporters: Exporters of your own.

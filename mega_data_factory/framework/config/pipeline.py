@@ -25,7 +25,7 @@ class LoaderConfig(Section):
     """Source of the records."""
 
     type: str
-    """A loader of the box (`mdf operators`) or your own `module:Class`."""
+    """A built-in loader (`mdf operators`) or your own `module:Class`."""
     params: dict[str, Any] = Field(default={})
     """Parameters of the loader."""
     num_workers: Count = 1
@@ -36,7 +36,7 @@ class OperatorConfig(Section):
     """One step of a stage."""
 
     name: str
-    """An operator of the box in snake case (`text_length_filter`) or your own `module:Class`."""
+    """A built-in operator in snake case (`text_length_filter`) or your own `module:Class`."""
     params: dict[str, Any] = Field(default={})
     """Parameters of the operator."""
     when: str | None = None
@@ -118,7 +118,7 @@ class WriterConfig(Section):
     """Destination of the records."""
 
     type: str
-    """A writer of the box or your own `module:Class`."""
+    """A built-in writer or your own `module:Class`."""
     params: dict[str, Any] = Field(default={})
     """Parameters of the writer: `output_path`, `target_file_mb`, `max_file_seconds`, `if_exists` and its own."""
 
@@ -131,7 +131,7 @@ class RejectedSamplesConfig(Section):
     output_path: str = "./rejected"
     """Folder or URI that the samples are written to."""
     samples_per_reason: Count = 10
-    """Number of samples per operator and reason: a uniform sample, the same whatever is retried."""
+    """Number of samples per operator and reason: a uniform sample that retries do not change."""
 
 
 class ExecutorConfig(Section):

@@ -11,7 +11,7 @@ from mega_data_factory.framework.contracts import LOADER_STAGE, WRITER_STAGE
 from mega_data_factory.framework.driver.tally import Tally
 
 _SHARE_MEANS_SOMETHING_FROM = 1000
-"""Records to have seen before a share of errors may stop the run; at the end it is checked whatever their number."""
+"""Records to have seen before a share of errors may stop the run; at the end it is checked for any number."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ErrorPolicy:
             skipped = next(e for e in staged.batch.exclusions if e.stage == LOADER_STAGE)
             raise InputError(
                 f"data_loader, record `{skipped.record_id}`: {skipped.reason}",
-                hint="executor.on_error: skip sets such records aside and goes on",
+                hint="executor.on_error: skip sets such records aside and continues",
             )
 
     def check_commit(self, record: CommitRecord) -> None:

@@ -60,7 +60,7 @@ class Progress:
         share: how much of the source has passed all stages, 0 to 1; None while that cannot be told.
         share_unit: what that is a share of: `records`, `bytes` or `splits` of the source.
         stages: how far every stage is, in plan order; empty where metrics are off.
-        reasons: records rejected so far, by reason; goes on counting.
+        reasons: records rejected so far, by reason; updated in place.
         last_error: the record that raised last; None where none has.
     """
 

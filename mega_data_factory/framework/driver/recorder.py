@@ -93,7 +93,7 @@ class Recorder:
 
         Args:
             began: when it was started first, naive UTC.
-            seconds: how long it has been at work.
+            seconds: how long it has run.
         """
         self._began, self._seconds = began, seconds
 

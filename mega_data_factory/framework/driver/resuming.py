@@ -31,7 +31,7 @@ def find_run(plan: Plan, wanted: str) -> str:
         wanted: its id, the beginning of it where only one run has that, or `latest`.
 
     Raises:
-        ResumeError: there is no such run that could go on, or there are several.
+        ResumeError: there is no such run that can be resumed, or there are several.
     """
     output = storage.absolute(plan.writer_options.output_path)
     runs = {
@@ -106,7 +106,7 @@ class Life:
         committed: what earlier lives have committed.
         names: of the files that hold it.
         began: when the first life began, naive UTC.
-        seconds: how long earlier lives were at work, as far as their metrics tell.
+        seconds: how long earlier sessions ran, according to their metrics.
         earlier: the output of earlier runs, which this one replaces when it is complete.
         over: the run had completed before: nothing is left to do but the end of its clean-up.
     """
@@ -126,7 +126,7 @@ class Life:
 
         Raises:
             ConfigError: the run would replace what it reads.
-            ResumeError: a run of this name is at work.
+            ResumeError: a run of this name is still running.
             OutputError: the output cannot be written.
         """
         earlier = _to_replace(plan, output)
@@ -144,7 +144,7 @@ class Life:
         """Resume a run: wait for what is left of its last session, and remove what that did not commit.
 
         Raises:
-            ResumeError: it is at work, or not the run that the plan describes.
+            ResumeError: it is still running, or not the run that the plan describes.
             OutputError: the output cannot be written.
         """
         lock = _lock(output)
@@ -160,7 +160,9 @@ class Life:
             output = replace(output, session=logged.session + 1)
             groups = list(output.log.groups())
             if groups and plan.needs_claims and not storage.list_dir(output.state):
-                raise ResumeError(f"{output.run_id} deduplicates, and the logs of its claims are gone: {output.state}")
+                raise ResumeError(
+                    f"{output.run_id} deduplicates, and its deduplication logs are missing: {output.state}"
+                )
             earlier = EarlierOutput.from_json(logged.replaces) if groups else _to_replace(plan, output)
             output = replace(output, holds_back=bool(earlier.data))
             if output.holds_back:
@@ -246,7 +248,7 @@ def refuse_second_start(output: OutputFolder) -> None:
     elif plan is not None:
         raise ResumeError(
             f"{output.run_id} has been started before, and has not completed",
-            hint=f"go on with it (--resume {output.run_id}), or give this run another id",
+            hint=f"resume it (--resume {output.run_id}), or give this run another id",
         )
 
 
@@ -269,7 +271,7 @@ def _checked(plan: Plan, output: OutputFolder) -> LoggedPlan:
     if differing := sorted(_differing(logged.fingerprint, now)):
         raise ResumeError(
             f"{output.run_id} was started with other settings: {', '.join(differing)}",
-            hint="go on with the configuration that it was started with; workers and sizes of files may change",
+            hint="resume it with the configuration that it was started with; workers and file sizes may change",
         )
     if plan.loader.name == "ray_dataset_loader":
         raise ResumeError(
@@ -288,7 +290,7 @@ def _row_of(plan: Plan, run_id: str) -> dict[str, Any]:
 
 def _perhaps_alive(run_id: str) -> ResumeError:
     return ResumeError(
-        f"{run_id} is at work, or was a moment ago: its metrics say `running`",
+        f"{run_id} is running, or was a moment ago: its metrics say `running`",
         hint="without a lock a driver counts as dead when its heartbeat is overdue; try again in a minute",
     )
 

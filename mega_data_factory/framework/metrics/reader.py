@@ -80,10 +80,10 @@ class MetricsReader:
     def newest_runs(self, most: int) -> tuple[pa.Table, int]:
         """As `runs`, but only the last by name of those that are not compacted: a first look at very many runs.
 
-        Ids begin with the time unless somebody chose them. What was read is not read again by `runs`.
+        Ids begin with the time unless the user chose them. What was read is not read again by `runs`.
 
         Args:
-            most: so many files of single runs are read.
+            most: files of single runs to read at most.
 
         Returns:
             The runs, the oldest first, and how many that are not compacted were left out.
@@ -106,7 +106,7 @@ class MetricsReader:
         Args:
             status, pipeline, since, until: as for `runs`.
             newest_first: the other way round.
-            limit: at most so many, the first of the order.
+            limit: rows to return at most, the first of the order.
         """
         only = _between("start_time", since, until)
         found = self._chosen(self._tables.read("runs", columns=_LISTED, only=only), status, pipeline)

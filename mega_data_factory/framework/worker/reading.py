@@ -96,7 +96,7 @@ class SplitList:
     Args:
         loader: lists them.
         batch_size: records of a batch.
-        max_samples: read the first so many records of the source; all, where it is None.
+        max_samples: number of records to read, the first of the source; all if None.
         done: what is committed already, by number of the split.
 
     Attributes:
@@ -214,7 +214,7 @@ def _rest(index: int, split: Split, done: Done) -> ReadTask:
 def _changed(how: str) -> ResumeError:
     return ResumeError(
         f"the source has changed since the run was started: {how}",
-        hint="a run goes on over the source that it began with; start another run for another source",
+        hint="a run can only be resumed over the source that it began with; start a new run for another source",
     )
 
 
@@ -233,7 +233,7 @@ def read_batches(loader: Loader, task: ReadTask, batch_size: int, skip: int = 0)
         loader: reads.
         task: what.
         batch_size: most records of a batch.
-        skip: leave out so many batches at the start: a worker before this one has delivered them.
+        skip: batches to leave out at the start: an earlier worker has delivered them.
     """
     unwanted = frozenset(task.done)
     source = split_digest(task.split)

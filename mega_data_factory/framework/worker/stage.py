@@ -180,7 +180,7 @@ class Stage:
             record_id = row.column(RECORD_ID)[0].as_py()
             raise OperatorError(
                 f"{self._place(step.plan)}, record `{record_id}`: {describe(failure)}",
-                hint="executor.on_error: skip sets such records aside and goes on",
+                hint="executor.on_error: skip sets such records aside and continues",
             ) from failure
         return Outcome(row, row.slice(0, 0), error=failure)
 

@@ -56,7 +56,7 @@ class Chunk:
         """Return the Parquet file.
 
         Raises:
-            HistoryError: it is gone, or cannot be read.
+            HistoryError: it is missing, or cannot be read.
         """
         if isinstance(self.payload, bytes):
             return self.payload
@@ -69,7 +69,7 @@ class Chunk:
         """All rows, of all metrics or of some.
 
         Raises:
-            HistoryError: the file is gone or damaged.
+            HistoryError: the file is missing or damaged.
         """
         content = self.content()
         try:

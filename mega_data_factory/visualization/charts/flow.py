@@ -118,7 +118,7 @@ def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
         if records:
             end = drawn.node(label, colour)
             drawn.link(here, end, records, theme.faint(colour, 0.4), words)
-            # Plotly puts labels of the last column left of it, over those of the one before: nobody sees this one
+            # Plotly puts labels of the last column left of it, over those of the one before: this one stays hidden
             drawn.link(end, drawn.node("", _UNSEEN), records, _UNSEEN, words)
     return _drawn(drawn, theme, len(steps))
 

@@ -20,7 +20,7 @@ ROW_LETTERS = 30
 
 
 def framed(figure: go.Figure, theme: Theme, height: int, **layout: Any) -> go.Figure:
-    """Give a figure the theme, a height in pixels and whatever else it wants of the layout; returns the figure."""
+    """Give a figure the theme, a height in pixels and further layout options; return the figure."""
     figure.update_layout(
         template=theme.template(),
         height=height,

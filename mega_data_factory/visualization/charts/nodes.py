@@ -1,4 +1,4 @@
-"""Nodes and operators over one time axis: which machine was under load, and what was at work then."""
+"""Nodes and operators over one time axis: which machine was under load, and which operators were running then."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def operator_cost_over_time(
     Args:
         operators: `(stage, operator)` → what it did.
         theme: the look.
-        lines: so many operators at most.
+        lines: operators to draw at most.
     """
     busiest = _busiest(operators, lines)
     if not busiest:

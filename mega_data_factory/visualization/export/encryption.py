@@ -1,6 +1,6 @@
 """Parquet modular encryption with one key: every column and the footer, with AES-GCM.
 
-The key is in no file, and without it not even the names of the columns can be read. Whoever has it reads the file with
+The key is in no file, and without it not even the names of the columns can be read. With the key, the file is read with
 pyarrow (`pyarrow.parquet.encryption.create_decryption_properties`) or DuckDB (`PRAGMA add_parquet_key`). A key is for
 few files, not for millions: AES-GCM wants a fresh one long before 2^32 pages are encrypted.
 Format: https://github.com/apache/parquet-format/blob/master/Encryption.md

@@ -73,7 +73,7 @@ def strange(node: str, metric: str, series: Series, sensitivity: float, *, timed
         metric: the same.
         series: in order of time.
         sensitivity: of the detector.
-        timed: whether the detector is told the times; not of a series that was thinned, whose pauses mean nothing.
+        timed: whether the detector gets the times; not of a series that was thinned, whose pauses mean nothing.
     """
     detector = AnomalyDetector(sensitivity)
     unit = metric_name(metric).unit.suffix.strip()
@@ -123,7 +123,7 @@ def moving_with(selection: Selection, target: Pair | str, max_lag: int) -> pd.Da
 
     Returns:
         `correlation` is signed, -1 to 1; `lag` in seconds, positive where the series follows the target;
-        `significant` says whether it is more than chance brings among so many series and lags.
+        `significant` says whether it is more than chance brings among that many series and lags.
 
     Raises:
         VisualizationError: the target has no value in the time range.

@@ -60,9 +60,9 @@ class Worker:
     Attributes:
         slot: its number in the pool; its replacement gets the same.
         process: the process.
-        ready: whether it has told that it is set up.
+        ready: whether it has reported that it is set up.
         task: what it works on.
-        wants_more: a reader that waits to be told to read the next batch of its split.
+        wants_more: whether a reader waits for the request of the next batch of its split.
     """
 
     slot: int

@@ -101,7 +101,7 @@ class StageJob:
         ledger: the attempt ledger.
         max_attempts: deaths before a batch goes to quarantine.
         staging: on the last stage, the folder that its tables are staged in.
-        board: names the run on the boards where workers mark that they hold a batch; None where nobody looks.
+        board: names the run on the boards where workers mark that they hold a batch; None where they are not read.
     """
 
     plan: StagePlan

@@ -264,7 +264,7 @@ def _pool(stage: StagePlan, share: float) -> dict[str, Any]:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Keep the handler of SIGTERM: Ray puts in its own, which ends the process in the middle of whatever it does."""
+    """Keep the handler of SIGTERM: Ray puts in its own, which ends the process at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -58,7 +58,7 @@ class _Driver:
         self._thread.join(max(0.0, self._deadline - time.monotonic()))
         if self._thread.is_alive():
             self._note_failure()
-            _log.warning("%s: did not end within %g s and is given up", self._name, self._exporter.patience)
+            _log.warning("%s: did not stop within %g s, abandoned", self._name, self._exporter.patience)
 
     def _go(self) -> None:
         while not self._ending.is_set():
@@ -68,7 +68,7 @@ class _Driver:
         pause = _FIRST_PAUSE
         while not self._attempt(lambda: self._exporter.close(self._source(True)), _ENDED):
             if time.monotonic() + pause >= self._deadline:
-                _log.warning("%s: the metrics of the end did not get there", self._name)
+                _log.warning("%s: final metrics were not delivered", self._name)
                 break
             time.sleep(pause)
             pause *= 2
@@ -84,7 +84,7 @@ class _Driver:
         except Exception as error:  # noqa: BLE001 - a failing exporter must not fail the run
             self._note_failure()
             if not self._streak:
-                _log.warning("%s: metrics cannot be exported now, it is tried again: %s", self._name, in_words(error))
+                _log.warning("%s: metrics cannot be exported now, will retry: %s", self._name, in_words(error))
             self._streak = min(self._streak + 1, 16)
             return False
         finally:

@@ -1,6 +1,6 @@
 """Export of the metrics of a run in progress to other systems: one protocol, and a thread for each exporter.
 
-What an exporter does to itself (fail, hang, refuse) it does to nobody else: not to the run, not to another exporter.
+An exporter that fails, hangs or refuses affects neither the run nor another exporter.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Flight:
 
 @dataclass(frozen=True)
 class ExportSnapshot:
-    """A run at one moment; every exporter gets the same. Nobody changes it, nor the rows in it.
+    """A run at one moment; every exporter gets the same. It is never changed, nor are the rows in it.
 
     Attributes:
         run: the run; `heartbeat` is the moment.

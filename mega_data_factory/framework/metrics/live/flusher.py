@@ -40,9 +40,9 @@ class MetricsFlusher:
 
     Args:
         collector: the metrics of the run.
-        samples: the samples of the run; nobody else takes from it.
+        samples: the samples of the run; only the flusher takes from it.
         writer: writes the files.
-        nodes: samples of the nodes under the run; nobody else takes from it.
+        nodes: samples of the nodes of the run; only the flusher takes from it.
         interval: seconds from one flush to the next.
         patience: seconds that `finish` waits at most.
         now: the time of day, naive UTC.

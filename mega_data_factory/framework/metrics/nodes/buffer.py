@@ -17,10 +17,10 @@ class NodeBuffer:
 
     Args:
         run_id: the run.
-        interval: seconds from one sample of a node to the next, for whoever samples.
+        interval: seconds from one sample of a node to the next.
 
     Attributes:
-        seconds: CPU time that sampling, or gathering samples, took the driver; whoever does it adds to it.
+        seconds: CPU time that the driver spent on sampling or gathering samples; the sampler adds to it.
     """
 
     def __init__(self, run_id: str, interval: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 _UNLIMITED = 1 << 60
-"""Version 1 writes the largest number of pages where there is no limit; no machine has so many bytes."""
+"""Version 1 writes the largest number of pages where there is no limit; no machine has that many bytes."""
 
 
 class CpuLimit:

@@ -69,7 +69,7 @@ class MachineProbe:
     """Asks the operating system about the machine, or the container, that this process runs on.
 
     CPU and memory are those of the container where control groups limit them, and of the cores that this process may
-    run on. Network is that of the physical interfaces, or, where none can be told (in a container), of all but the
+    run on. Network is that of the physical interfaces, or, where they are unknown (in a container), of all but the
     loopback; disks are the physical ones, so that partitions, loops and mappings do not count twice.
 
     Args:

@@ -72,7 +72,7 @@ class LatencyHistogram:
 
     With `base = 2 ** (2 ** -6) = 2 ** (1/64)`, bucket `i` counts the values of the interval `(base**i, base**(i+1)]`.
     A quantile is answered with `2 · base**(i+1) / (base + 1)` of the bucket that holds the wanted rank. That value is
-    off by at most `(base - 1) / (base + 1) = 0.54 %` of the true value, whatever the distribution. The quantile is the
+    off by at most `(base - 1) / (base + 1) = 0.54 %` of the true value, for any distribution. The quantile is the
     value of the rank `ceil(q · total)` (the "inverted CDF"), so it belongs to a value that was seen.
 
     Buckets are fixed beforehand, so histograms add without loss: adding is associative and commutative, and splitting
@@ -148,7 +148,7 @@ class LatencyHistogram:
         """Take `weight` values away, from the fullest buckets first.
 
         Raises:
-            ValueError: there are not so many, or the weight is negative.
+            ValueError: there are fewer, or the weight is negative.
         """
         if not 0 <= weight <= self.total:
             raise ValueError(f"cannot take {weight} values from {self.total}")

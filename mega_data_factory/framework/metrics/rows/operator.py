@@ -168,7 +168,7 @@ class OperatorMetrics(OperatorState):
             self._custom_metrics = with_numbers(self._custom_metrics, custom)
 
     def include(self, other: OperatorMetrics) -> None:
-        """Add the state of another row to this one, in place, whatever worker it is of; `+` checks the key."""
+        """Add the state of another row to this one, in place, of any worker; `+` checks the key."""
         extremes = other.min_latency, other.max_latency
         self._prepare_to_merge()
         self.latency_histogram.include(other.weighed_histogram())
@@ -253,7 +253,7 @@ class OperatorMetrics(OperatorState):
         latency, the histogram is exact; of several batches the fullest buckets give up the records.
 
         Raises:
-            ValueError: the row did not pass on so many records.
+            ValueError: the row passed on fewer records.
         """
         if not 0 <= count <= min(self.input_records, self.output_records):
             raise ValueError(f"cannot take {count} records out of {self.output_records} that {self.key} passed on")

@@ -114,7 +114,7 @@ class RememberedRows:
         Args:
             stamps: path of every file, by name → what differs when it has been written over.
             columns: only these; all by default.
-            most: only so many files, the last ones by name.
+            most: files to read at most, the last ones by name.
 
         Returns:
             The rows, the runs that the files are of, and how many files were left out.

@@ -98,7 +98,7 @@ class SegmentFiles:
     Attributes:
         names: the file names to read: every row is in exactly one of them.
         superseded: names of files whose rows another file holds; what a fold has yet to remove.
-        whole: False when a segment is missing: the listing was made while a fold went on, and is to be made again.
+        whole: False when a segment is missing: the listing was made during a fold and has to be repeated.
     """
 
     names: tuple[str, ...]

@@ -96,7 +96,7 @@ def remove_segments(path: Location, kind: str, run_id: str, states: Sequence[Fil
         kind: the table.
         run_id: the run.
         states: its files, all of them.
-        rows: what readers shall see of the run until its last file has gone.
+        rows: what readers must see of the run until its last file is removed.
 
     Returns:
         How many of these files were removed.

@@ -29,8 +29,8 @@ _ORDERS = {
 class SegmentLog:
     """Writes one segmented table of one run.
 
-    What is there of an earlier attempt at the same run counts until the first `append`, which replaces it: whoever
-    continues a run hands in all samples of it anew. Of nodes nobody has the rows of an earlier life but this folder:
+    What is there of an earlier attempt at the same run counts until the first `append`, which replaces it: a
+    process that resumes a run hands in all its samples anew. Node rows of an earlier session are in this folder only:
     there they are handed in as `earlier`.
 
     Args:

@@ -91,7 +91,7 @@ def _check_files(tables: StoredTables, files: Mapping[str, str], damaged: set[st
         damaged: takes those that are damaged.
 
     Raises:
-        Vanished: one is gone.
+        Vanished: one is missing.
         _Damaged: one is damaged.
     """
     before = len(damaged)

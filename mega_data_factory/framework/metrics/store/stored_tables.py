@@ -157,7 +157,7 @@ class StoredTables:
         return self.consistently(attempt)
 
     def consistently(self, attempt: Callable[[], T]) -> T:
-        """Return the result of `attempt`, which is made again when a file that it listed is gone.
+        """Return the result of `attempt`, which is repeated when a file that it listed is missing.
 
         Raises:
             MetricsError: that happened too often.
@@ -238,7 +238,7 @@ class StoredTables:
             missing_ok: leave out files that are not there.
 
         Raises:
-            Vanished: one is gone.
+            Vanished: one is missing.
             MetricsError: one is of a newer version.
         """
 
@@ -347,7 +347,7 @@ class StoredTables:
             strict: raise an error for a file that cannot be read, because the unit is removed afterwards.
 
         Raises:
-            Vanished: the unit is gone.
+            Vanished: the unit is missing.
             DamagedUnit: it cannot be read, and `strict`.
             MetricsError: a newer version of this package wrote it.
         """

@@ -76,7 +76,7 @@ class Retention:
 
     Attributes:
         max_age: runs that were heard of since.
-        max_runs: the newest so many; running ones count.
+        max_runs: number of newest runs to keep; running ones count.
         max_bytes: the newest runs whose files are so large together; running ones count.
     """
 

@@ -36,7 +36,7 @@ def read_or_set_aside(store: StoredTables, source: Source, kind: str, only: pc.E
         The rows; None when the file is damaged.
 
     Raises:
-        Vanished: the unit is gone.
+        Vanished: the unit is missing.
         MetricsError: the file may not be read, or is of a newer version.
         OutputError: the damaged file cannot be moved.
     """

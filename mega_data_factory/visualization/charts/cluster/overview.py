@@ -17,7 +17,7 @@ from mega_data_factory.visualization.nodes.metric_names import STATUS, STATUS_CO
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
 MOST_LINES = 8
-"""Nodes that have lines of their own; of more, the one with most and the mean are told by the band."""
+"""Nodes that have lines of their own; of more, a band shows the greatest and the mean."""
 
 Grid = npt.NDArray[np.float64]
 
