@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from mega_data_factory.analytics.findings import Finding
+from mega_data_factory.analytics.findings import Finding, Topic
 from mega_data_factory.dashboard.private_paths import without_paths
 from mega_data_factory.formats import count, joints, plural
 from mega_data_factory.reports.excluded import Examples
@@ -100,11 +100,16 @@ def tiles(shown: Iterable[Tile]) -> Component:
     )
 
 
-def findings(found: Sequence[Finding]) -> Component:
-    """Return the findings of a run, the most severe first; checks that passed are folded up."""
+def findings(found: Sequence[Finding], topics: Collection[Topic]) -> Component:
+    """Return the findings of a run, the most severe first; checks that passed are folded up.
+
+    Args:
+        found: The findings.
+        topics: Topics that have a section on the page, under their own name as its id; findings link to them.
+    """
     pressing = [finding for finding in found if finding.severity != "good"]
     well = [finding for finding in found if finding.severity == "good"]
-    parts: list[Component] = [html.Ol([_finding(finding) for finding in pressing], className="findings")]
+    parts: list[Component] = [html.Ol([_finding(finding, topics) for finding in pressing], className="findings")]
     if not pressing:
         parts = [html.P("Nothing needs your attention.", className="calm")]
     if well:
@@ -119,12 +124,14 @@ def findings(found: Sequence[Finding]) -> Component:
     return html.Div(parts)
 
 
-def _finding(finding: Finding) -> Component:
+def _finding(finding: Finding, topics: Collection[Topic]) -> Component:
     parts: list[Component] = [html.H3(without_paths(finding.title))]
     if finding.detail:
         parts.append(html.P(_sentence(finding.detail)))
     if finding.suggestion:
         parts.append(html.P(_sentence(finding.suggestion), className="suggestion"))
+    if finding.see in topics:
+        parts.append(html.P(html.A(f"See {finding.see}", href=f"#{finding.see}"), className="see"))
     return html.Li(parts, className=f"finding {_SEVERITY[finding.severity]}")
 
 
@@ -146,12 +153,20 @@ def natural(name: str) -> list[tuple[int, str]]:
     return [(int(digits or -1), text) for digits, text in re.findall(r"(\d+)|(\D+)", name)]
 
 
-def section(title: str, *children: Component | str | None, note: str = "") -> Component:
-    """Return a part of a page with its heading."""
+def section(title: str, *children: Component | str | None, note: str = "", topic: Topic | None = None) -> Component:
+    """Return a part of a page with its heading.
+
+    Args:
+        title: Heading.
+        children: Content; None is left out.
+        note: A sentence under the heading.
+        topic: Topic of findings that it shows; its id on the page, so that findings can link to it.
+    """
     head: list[Component] = [html.H2(title)]
     if note:
         head.append(html.P(note, className="note"))
-    return html.Section([*head, *(child for child in children if child is not None)])
+    identity: dict[str, Any] = {} if topic is None else {"id": topic}
+    return html.Section([*head, *(child for child in children if child is not None)], **identity)
 
 
 def graph(name: str, figure: go.Figure, label: str, revision: str = "") -> Component:

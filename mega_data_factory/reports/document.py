@@ -11,7 +11,7 @@ import yaml
 
 from mega_data_factory.analytics.bottleneck import find_bottleneck
 from mega_data_factory.analytics.comparison import Comparison, compare
-from mega_data_factory.analytics.findings import Finding, find
+from mega_data_factory.analytics.findings import Finding, Topic, find
 from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE
 from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.past import Past
@@ -80,6 +80,17 @@ class Document:
             Samples(excluded.rejected(recording), excluded.kept(recording)) if samples else None,
         )
 
+    @property
+    def topics(self) -> frozenset[Topic]:
+        """Return the topics of findings that the document shows, each in a section of its own."""
+        shown: dict[Topic, bool] = {
+            "workers": "workers" in self.charts,
+            "nodes": "nodes" in self.charts,
+            "errors": self.errors is not None,
+            "comparison": self.comparison is not None or "trends" in self.charts,
+        }
+        return frozenset([topic for topic, is_shown in shown.items() if is_shown])
+
     def context(self) -> dict[str, Any]:
         """Return the variables of the template."""
         recording, comparison = self.recording, self.comparison
@@ -93,6 +104,7 @@ class Document:
             "checked": [finding for finding in self.findings if finding.severity == "good"],
             "tiles": tables.tiles(recording),
             "charts": self.charts,
+            "sections": self.topics,
             "operator_columns": columns,
             "operators": rows,
             "uncommitted": NOTE if COLUMN in columns else "",

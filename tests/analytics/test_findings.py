@@ -280,3 +280,17 @@ def test_a_few_texts_without_spaces_are_not_reported(tmp_path):
     """Less than a tenth of the records, and less than half of the rejects, is nothing to warn of."""
     pool = Pool("a", [unspaced(99, 99, 0.3), Op("other")], workers=1)
     assert "unspaced-scripts" not in kinds(recorded(tmp_path, [pool], records=1000))
+
+
+def test_findings_name_no_place_of_a_view(tmp_path):
+    """What to look at next is `see`, for each view to link; the texts speak of no section and of nothing below."""
+    pools = [
+        Pool("a", [Op("x", 0.01, {"short": 0.7}, errors=0.05)], slow=4.0),
+        Pool("b", [Op("y", 0.001)], share=0.8),
+    ]
+    recording, past = with_past(tmp_path, pools, nodes=[99.0], config={"changed": True})
+    found = find(recording, past)
+    assert {"errors", "comparison", "workers"} <= {finding.see for finding in found}
+    for finding in found:
+        said = f"{finding.title} {finding.detail} {finding.suggestion}".split()
+        assert not {"below", "below.", "above", "section", "sections", "page", "chart"} & set(said), finding

@@ -101,6 +101,14 @@ def test_a_run_shows_what_its_report_shows(visitor: Visitor) -> None:
     assert "/run/run_2/stage/judge/operator/quality" in [link["href"] for link in found(content, "Link")]
 
 
+def test_findings_lead_to_sections_of_the_page(visitor: Visitor) -> None:
+    """A finding links the section that it rests on, by its id."""
+    content = visitor.page("/run/run_2")["content"]["children"]
+    links = [link["href"][1:] for link in found(content, "A") if link["href"].startswith("#")]
+    assert "errors" in links
+    assert set(links) <= {section.get("id") for section in found(content, "Section")}
+
+
 def test_a_stage_and_an_operator_go_down_to_the_worker(visitor: Visitor) -> None:
     """Every worker has a row; the slow one is seen."""
     stage = texts(visitor.page("/run/run_2/stage/judge")["content"]["children"])

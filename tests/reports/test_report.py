@@ -113,6 +113,18 @@ def test_the_finished_run_of_the_test_tools_has_a_report(tmp_path):
     assert "text_length_filter" in written(tmp_path)
 
 
+@pytest.mark.parametrize("options", [{"nodes": [50.0, 99.0]}, {"samples": False}], ids=["nodes", "no-samples"])
+def test_findings_link_to_sections_that_are_there(tmp_path, options):
+    """A finding leads to the section that it rests on, on pages that have it."""
+    pools = [Pool("a", [Op("x", 0.01, errors=0.05)], slow=4.0), Pool("b", [Op("y", 0.001)])]
+    make_run(tmp_path, pools, "run_0", start=START - timedelta(days=1))
+    make_run(tmp_path, pools, **options)
+    page = written(tmp_path)
+    assert '<p class="see"><a href="#errors">See errors</a></p>' in page
+    links = {link[1:] for link in Texts(page).links if link.startswith("#")}
+    assert links <= set(re.findall(r'id="([^"]+)"', page))
+
+
 def test_a_large_run_stays_a_mail_attachment(tmp_path):
     """8 stages of 12 operators and 400 intervals with long names: below 6 MB, and lines of at most 600 points."""
     pools = [
@@ -318,7 +330,7 @@ def test_json_is_for_machines(tmp_path, capsys):
     assert main(["report", "--metrics", str(tmp_path), "-o", str(tmp_path / "r.html"), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["bytes"] == (tmp_path / "r.html").stat().st_size
-    assert {"severity", "kind", "title", "detail", "evidence", "suggestion"} == answer["findings"][0].keys()
+    assert {"severity", "kind", "title", "detail", "evidence", "suggestion", "see"} == answer["findings"][0].keys()
 
 
 def test_an_unknown_run_leaves_nothing(tmp_path):

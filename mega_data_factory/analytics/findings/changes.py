@@ -33,7 +33,8 @@ def throughput(recording: Recording, past: Past) -> Iterator[Finding]:
             f"{slower} slower than usual: {rate(now)}, where {rate(usual.middle)} is usual for this pipeline",
             f"Expected {rate(max(usual.low, 0.0))} or more from its last {usual.runs} runs.{causes}",
             {"throughput": now, "usual": usual.middle, "low": usual.low, "runs": usual.runs},
-            "The comparison below lists the operators and the changes of the configuration.",
+            "Check which operators changed, and what was changed in the configuration.",
+            "comparison",
         )
     elif comparison is not None and comparison.speed in ("slower", "faster"):
         yield _difference(comparison)
@@ -53,7 +54,8 @@ def _difference(comparison: Comparison) -> Finding:
         f"{percent(100 * abs(ratio.value - 1))} {comparison.speed} than the run before ({comparison.before.run_id})",
         f"{_interval(comparison)} Of the operators: {_causes(comparison)}",
         {"ratio": ratio.value, "low": ratio.low, "high": ratio.high},
-        "" if same else "The configuration was changed; see the comparison below.",
+        "" if same else "The configuration was changed.",
+        "comparison",
     )
 
 

@@ -11,6 +11,9 @@ Severity = Literal["critical", "warning", "advice", "good"]
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
+Topic = Literal["workers", "nodes", "comparison", "errors"]
+"""What a finding rests on. A view that shows it somewhere leads there; findings themselves know no view."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -23,6 +26,7 @@ class Finding:
         detail: the reasoning, with numbers.
         evidence: the numbers by name, for machines.
         suggestion: what to do; empty where nothing is to be done.
+        see: what to look at next; None where the finding says it all.
     """
 
     severity: Severity
@@ -31,6 +35,7 @@ class Finding:
     detail: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     suggestion: str = ""
+    see: Topic | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same for JSON."""
@@ -41,4 +46,5 @@ class Finding:
             "detail": self.detail,
             "evidence": dict(self.evidence),
             "suggestion": self.suggestion,
+            "see": self.see,
         }

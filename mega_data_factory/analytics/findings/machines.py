@@ -54,6 +54,7 @@ def pressure(recording: Recording, _: Past) -> Iterator[Finding]:
             f"nodes. {_COST[column]}",
             {"nodes": names, "most": most, "samples": len(full)},
             _CURE[column],
+            "nodes",
         )
     yield from _unwell(recording)
 
@@ -73,5 +74,6 @@ def _unwell(recording: Recording) -> Iterator[Finding]:
             f"{plural(len(names), 'node')} {'was' if len(names) == 1 else 'were'} reported unhealthy",
             f"{', '.join(names[:5])}: in {percent(100 * len(bad) / len(nodes))} of all samples of the nodes.",
             {"nodes": names, "samples": len(bad)},
-            "The section on nodes shows when, and which operators were running.",
+            "Find out when, and which operators were running.",
+            "nodes",
         )

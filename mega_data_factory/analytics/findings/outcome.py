@@ -119,6 +119,7 @@ def dead_letters(recording: Recording, _: Past) -> Iterator[Finding]:
             "Each was found by halving its batch until it stood alone, and was retried before it was set aside.",
             {"dead_lettered_records": dead},
             "They are in the dead letter folder. Usual causes: a crash of native code, or too little memory.",
+            "errors",
         )
 
 
@@ -143,7 +144,8 @@ def errors(recording: Recording, _: Past) -> Iterator[Finding]:
         f"{plural(total, 'record')} failed{of_read}",
         f"They were set aside; the rest of each batch was processed.{where}",
         {"total_errors": total, "share": share, "by_place": by_place},
-        "Read the messages in the section on errors: the same one many times is a bug, many different ones are data.",
+        "Read their messages: the same one many times is a bug, many different ones are data.",
+        "errors",
     )
 
 

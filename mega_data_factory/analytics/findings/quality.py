@@ -46,7 +46,8 @@ def unusual_pass_rates(recording: Recording, past: Past) -> Iterator[Finding]:
             f"Expected {percent(overall.low)} to {percent(overall.high)} from its last {overall.runs} runs. "
             f"{f'The difference comes from: {names}.' if names else ''}".strip(),
             {"pass_rate": rate, "usual": overall.middle, "low": overall.low, "high": overall.high},
-            "Other data or another threshold? The comparison below shows what was changed in the configuration.",
+            "Other data or another threshold? Check what was changed in the configuration.",
+            "comparison",
         )
         return
     hidden = " The overall pass rate is within its usual range and hides it." if overall else ""

@@ -169,7 +169,8 @@ def slow_workers(recording: Recording, _: Past) -> Iterator[Finding]:
                 "batches": worst.batches,
                 "sigmas": worst.sigmas,
             },
-            "A slower machine, a slower disk, or busy neighbours: the sections on workers and nodes tell which.",
+            "Usual causes: a slower machine, a slower disk, or busy neighbours.",
+            "workers",
         )
 
 
@@ -186,6 +187,7 @@ def uneven_stages(recording: Recording, _: Past) -> Iterator[Finding]:
             f"{percent(100 * uneven.fair)}.",
             {"stage": uneven.stage, "worker": uneven.worker, "busy": uneven.busy, "median": uneven.median},
             "Smaller batches spread work more evenly.",
+            "workers",
         )
 
 

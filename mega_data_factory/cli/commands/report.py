@@ -23,7 +23,7 @@ _MOST_FINDINGS = 5
 def report(metrics: str, run: str, output: str | None, *, samples: bool, as_json: bool) -> int:
     """Write the report of a run and say what stands out in it.
 
-    JSON: `{run_id, report, bytes, findings: [{severity, kind, title, detail, evidence, suggestion}]}`.
+    JSON: `{run_id, report, bytes, findings: [{severity, kind, title, detail, evidence, suggestion, see}]}`.
 
     Raises:
         MetricsError: there is no such run, or several.

@@ -175,7 +175,7 @@ _LOOK = {
 
 
 def standing_out(report: RunReport, width: int) -> Iterator[Text]:
-    """Yield what stands out, and what to do about it, in lines of at most `width` columns."""
+    """Yield what stands out, what to do about it and where to see it, in lines of at most `width` columns."""
     if report.findings:
         yield Text("\nwhat stands out")
     for finding in report.findings:
@@ -183,6 +183,8 @@ def standing_out(report: RunReport, width: int) -> Iterator[Text]:
             yield Text(f"{'  ' if at else '- '}{line}")
         for line in wrapped(finding.suggestion or "", width - 2):
             yield Text(f"  {line}", style="dim")
+        if finding.see:
+            yield Text(f"  see {finding.see} in the report (mdf report)", style="dim")
 
 
 def where_to_look(report: RunReport) -> Iterator[Text]:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from dash import html
 from dash.development.base_component import Component
 
+from mega_data_factory.analytics.findings import Topic
 from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE
 from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.recording import Recording
@@ -73,19 +74,24 @@ def _words(document: Document) -> Iterator[Component]:
     if error:
         yield html.Pre(without_paths(error), className="error")
     yield parts.tiles(tables.tiles(recording))
-    yield parts.section("What stands out", parts.findings(document.findings))
+    topics = document.topics if document.comparison else document.topics - {"comparison"}  # trends are not on the page
+    yield parts.section("What stands out", parts.findings(document.findings, topics))
 
 
 def _figures(view: View, document: Document) -> Iterator[Component]:
     for name, title, charts in _CHARTS:
         drawn = [_figure(view, document, chart, label) for chart, label in charts if chart in document.charts]
         if drawn:
-            yield parts.section(title, *drawn) if title else html.Section(drawn, className=name)
+            topic: Topic | None = "workers" if name == "workers" else None
+            yield parts.section(title, *drawn, topic=topic) if title else html.Section(drawn, className=name)
     if "nodes" in document.charts:
         address = parts.run_path(document.recording.run_id, "nodes")
         more = html.P(parts.link("All metrics of the nodes", address))
         yield parts.section(
-            "Nodes", _figure(view, document, "nodes", "CPU of the nodes, and busy workers of the operators"), more
+            "Nodes",
+            _figure(view, document, "nodes", "CPU of the nodes, and busy workers of the operators"),
+            more,
+            topic="nodes",
         )
 
 
@@ -99,11 +105,7 @@ def _tables(recording: Recording, document: Document) -> Iterator[Component]:
         links = [address for stage in recording.stages for address in _addresses(recording.run_id, stage)]
         note = "Select a name to see its workers." + (f" {NOTE}." if COLUMN in columns else "")
         shown = parts.stage_table("Stages and operators", columns, rows, links)
-        yield parts.section(
-            "Stages and operators",
-            shown,
-            note=note,
-        )
+        yield parts.section("Stages and operators", shown, note=note)
     reasons = tables.reason_rows(flow_of(recording))
     if reasons:
         headings = ("reason", "records", "of all that left")
@@ -116,14 +118,14 @@ def _tables(recording: Recording, document: Document) -> Iterator[Component]:
         shown = parts.table("Custom metrics", headings, custom, first="operator", words=headings[:1])
         yield parts.section("Custom metrics", shown)
     if document.errors is not None:
-        yield parts.section("Errors", parts.error_table(document.errors))
+        yield parts.section("Errors", parts.error_table(document.errors), topic="errors")
     if document.comparison is not None:
         words = [html.P(text) for text in tables.comparison_words(document.comparison)]
         before = document.comparison.before.run_id
         more = html.P(
             parts.link("Full comparison", f"/compare?{urlencode([('run', before), ('run', recording.run_id)])}")
         )
-        yield parts.section("Compared with the previous run", *words, more)
+        yield parts.section("Compared with the previous run", *words, more, topic="comparison")
 
 
 def _addresses(run_id: str, stage: StageTotals) -> list[str]:
