@@ -207,7 +207,7 @@ def test_a_run_that_cannot_be_thought_about_went_well(
 
     monkeypatch.setattr("mega_data_factory.cli.advice.find", fails)
     assert main(["run", "--config", pipeline(folder)]) == 0
-    assert "what stands out in the run cannot be told: ZeroDivisionError: division by zero" in caplog.text
+    assert "the findings of the run are not available: ZeroDivisionError: division by zero" in caplog.text
 
 
 def test_run_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,7 +82,7 @@ def test_exact_over_many_kills(tmp_path: Path, engine: str) -> None:
     killer = ShardKiller(engine, every=10_000)
     stages = [
         stage("first", fake("Dedup"), fake("KillOnce", folder=str(tmp_path / "kills-1"), every=3000), num_replicas=2),
-        stage("second", fake("KillOnce", folder=str(tmp_path / "kills-2"), every=5000)),
+        stage("second", fake("KillOnce", folder=str(tmp_path / "kills-2"), every=2500)),
     ]
     pipeline = Pipeline(
         tmp_path / "run",

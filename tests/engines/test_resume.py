@@ -246,7 +246,7 @@ def test_a_run_at_work_cannot_be_resumed(interrupted: Pipeline) -> None:
     """While a run is at work nobody can go on with it, nor start another of its name."""
     with closing(Executor(interrupted.config(), resume=RUN).execute()) as progress:
         next(progress)
-        with pytest.raises(ResumeError, match="is at work: process"):
+        with pytest.raises(ResumeError, match="is still running: process"):
             next(Executor(interrupted.config(), resume=RUN).execute())
         with pytest.raises(ResumeError, match="has been started before"):
             next(Executor(interrupted.config(), run_id=RUN).execute())
@@ -255,7 +255,7 @@ def test_a_run_at_work_cannot_be_resumed(interrupted: Pipeline) -> None:
 def test_claims_that_are_gone_are_noticed(interrupted: Pipeline) -> None:
     """A deduplicating run whose claims were removed does not go on: it would pass duplicates."""
     shutil.rmtree(interrupted.output / "_state")
-    with pytest.raises(ResumeError, match="logs of its claims are gone"):
+    with pytest.raises(ResumeError, match="deduplication logs are missing"):
         next(Executor(interrupted.config(), resume=RUN).execute())
 
 

@@ -114,7 +114,7 @@ def test_a_refusal_tells_of_the_run_that_could_go_on(tmp_path):
         folder(tmp_path, run_id).log.start(LoggedPlan(started, {}))
     with pytest.raises(OutputError) as refused:
         folder(tmp_path, "run-3").check("error")
-    assert "or go on with run-1, which has not completed (--resume run-1)" in (refused.value.hint or "")
+    assert "or resume run-1, which has not completed (--resume run-1)" in (refused.value.hint or "")
 
 
 def test_what_killed_writers_left_is_tidied(tmp_path):
