@@ -17,8 +17,8 @@ from pathlib import Path
 
 import psutil
 
-from mega_data_factory.framework.engines.ray.batch_board import BatchBoard, Mark
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, NodeMetrics
+from mega_data_factory.framework.metrics.nodes.batch_board import BatchBoard, Mark
 from mega_data_factory.framework.metrics.nodes.machine import MachineProbe
 from mega_data_factory.framework.metrics.nodes.sampler import HeldBatches, NodeSampler
 
@@ -93,8 +93,8 @@ def on_ray(seconds: int) -> None:
 
     from mega_data_factory.framework.commit.output import OutputFolder
     from mega_data_factory.framework.engines.engine import RunSettings
-    from mega_data_factory.framework.engines.ray.nodes import RayNodes
     from mega_data_factory.framework.metrics import NodeBuffer
+    from mega_data_factory.framework.metrics.nodes.ray_cluster import RayNodes
     from mega_data_factory.framework.worker.stage import StageSettings
 
     cluster = Cluster()
@@ -109,7 +109,7 @@ def on_ray(seconds: int) -> None:
             ray.get([actor.__ray_ready__.remote() for actor in idle])
             time.sleep(5)
             alone = driver_share(seconds)
-            nodes = RayNodes(RunSettings(StageSettings("run_bench"), output), buffer, "bench")
+            nodes = RayNodes(RunSettings(StageSettings("run_bench"), output).folders, buffer, "bench")
             nodes.start()
             time.sleep(15)  # the actors start
             buffer.take()

@@ -19,8 +19,14 @@ import pytest
 
 from mega_data_factory.analytics.findings import find
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.framework.engines.ray.batch_board import BatchBoard, Mark, board_of, enter_process, sweep_boards
 from mega_data_factory.framework.executor import Executor, Progress
+from mega_data_factory.framework.metrics.nodes.batch_board import (
+    BatchBoard,
+    Mark,
+    board_of,
+    enter_process,
+    sweep_boards,
+)
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from tests.engines.conftest import OLD_RAY, import_ray
 from tests.engines.running import Pipeline, Result, fake, jsonl, stage

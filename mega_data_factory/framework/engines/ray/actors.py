@@ -20,7 +20,6 @@ from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.contracts import Loader
-from mega_data_factory.framework.engines.ray.batch_board import Mark, board_of, enter_process
 from mega_data_factory.framework.engines.ray.rows import (
     batch_of,
     batch_row,
@@ -31,6 +30,7 @@ from mega_data_factory.framework.engines.ray.rows import (
     unpack_table,
 )
 from mega_data_factory.framework.engines.worker_errors import as_mdf_error
+from mega_data_factory.framework.metrics.nodes.batch_board import Mark, board_of, enter_process
 from mega_data_factory.framework.plan import StagePlan
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.worker.claims import ClaimShard, Send, ShardedClaims

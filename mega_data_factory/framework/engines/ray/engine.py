@@ -42,9 +42,9 @@ from mega_data_factory.framework.engines.ray.actors import (
     write_group,
 )
 from mega_data_factory.framework.engines.ray.cluster import connect, first_line, machines
-from mega_data_factory.framework.engines.ray.nodes import RayNodes
 from mega_data_factory.framework.engines.ray.ray_dataset_loader import RayDatasetLoader
 from mega_data_factory.framework.engines.ray.rows import failed, staged_of
+from mega_data_factory.framework.metrics.nodes.ray_cluster import RayNodes
 from mega_data_factory.framework.plan import Plan, StagePlan
 from mega_data_factory.framework.worker.reading import ReadTask
 from mega_data_factory.redaction.loggers import logger
@@ -77,7 +77,7 @@ class RayEngine:
         self._actors: list[Any] = []
         self._connected = False
         self._life = uuid.uuid4().hex[:8]
-        self._nodes = None if settings.nodes is None else RayNodes(settings, settings.nodes, self._life)
+        self._nodes = None if settings.nodes is None else RayNodes(settings.folders, settings.nodes, self._life)
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

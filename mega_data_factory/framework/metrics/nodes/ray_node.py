@@ -8,8 +8,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from mega_data_factory.framework.engines.ray.batch_board import BatchBoard, board_of, sweep_boards
 from mega_data_factory.framework.metrics.nodes import NodeMetrics
+from mega_data_factory.framework.metrics.nodes.batch_board import BatchBoard, board_of, sweep_boards
 from mega_data_factory.framework.metrics.nodes.machine import MachineProbe
 from mega_data_factory.framework.metrics.nodes.processes import RunProcesses
 from mega_data_factory.framework.metrics.nodes.sampler import NodeSampler

@@ -19,8 +19,6 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mega_data_factory.clock import utc_now
-from mega_data_factory.framework.engines.engine import RunSettings
-from mega_data_factory.framework.engines.ray.node_actor import NodeActor
 from mega_data_factory.framework.metrics.nodes import NodeBuffer, NodeMetrics
 from mega_data_factory.framework.metrics.nodes.health import (
     DEGRADED_AT_MISSED,
@@ -28,6 +26,7 @@ from mega_data_factory.framework.metrics.nodes.health import (
     missed_heartbeats,
     of_silence,
 )
+from mega_data_factory.framework.metrics.nodes.ray_node import NodeActor
 from mega_data_factory.framework.metrics.nodes.ticker import Ticker
 
 _CALLS_PER_SECOND = 1.0
@@ -76,7 +75,7 @@ class RayNodes:
     """Samples every node of the cluster, those that join later too, until it is closed.
 
     Args:
-        settings: of the run.
+        folders: returns where work of the run lies on a node, given the session folder of Ray there.
         buffer: takes the samples, and says how often.
         life: distinct for every start of a run.
         clock: seconds, monotonic.
@@ -87,14 +86,14 @@ class RayNodes:
 
     def __init__(
         self,
-        settings: RunSettings,
+        folders: Callable[[Path], list[Path]],
         buffer: NodeBuffer,
         life: str,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.board = f"{buffer.run_id}-{life}"
-        self._settings = settings
+        self._folders = folders
         self._buffer = buffer
         self._clock = clock
         self._nodes: dict[str, _Node] = {}
@@ -159,8 +158,7 @@ class RayNodes:
     def _met(self, seen: dict[str, Any], now: float) -> _Node:
         session = Path(seen["RayletSocketName"]).parents[1]  # there Ray spills to
         store = int(seen["Resources"].get("object_store_memory", 0))
-        folders = self._settings.folders(session)
-        return _Node(seen["NodeID"], seen["NodeManagerHostname"], folders, store, now)
+        return _Node(seen["NodeID"], seen["NodeManagerHostname"], self._folders(session), store, now)
 
     def _start_actor(self, node: _Node) -> Any:
         pinned = NodeAffinitySchedulingStrategy(node.id, soft=False)
