@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         StageMetrics,
     )
     from mega_data_factory.framework.plan import Plan, make_plan
+    from mega_data_factory.observe.run import observe
 
 __all__ = [
     "ConfigError",
@@ -98,10 +99,13 @@ __all__ = [
     "Writer",
     "__version__",
     "make_plan",
+    "observe",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "observe":  # a package that can be called
+        return importlib.import_module("mega_data_factory.observe")
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,243 @@
+"""Account of a step: what became of the records of one call, one task, or one process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mega_data_factory.framework.metrics.rows.histogram import bucket_of
+
+
+@dataclass(slots=True)
+class SetAside:
+    """A record that a step could not process, kept to be looked at.
+
+    Attributes:
+        reason: the error, `ValueError: message`, without credentials; or the reason of the rejection.
+        content: the record as JSON text.
+        kind: `error`, or `rejected`.
+        record_id: name of the record; empty where it has none.
+        score: the number that decided, where one did.
+        threshold: what it was compared with.
+    """
+
+    reason: str
+    content: str
+    kind: str = "error"
+    record_id: str = ""
+    score: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(slots=True)
+class Account:
+    """Counts of one step, for the piece of work that `key` names.
+
+    `input_records + created_records = output_records + rejected_records + error_count` always holds.
+
+    Attributes:
+        step: id of the step within its run.
+        worker: name of the worker, which becomes `worker_id` of the row.
+        key: what the account is of. Of all accounts of one step with the same key the last one counts. None: the
+            account adds to the others, and is never replaced.
+        attempt: who delivered it; differs between two attempts at the same piece of work.
+        engine: name of the engine in whose task it was made.
+        at: when the work was done, seconds since 1970.
+        final: False while the work is in progress: the account is shown, and a later one with the same key replaces it.
+        input_records: records offered to the step.
+        output_records: records that it passed on.
+        created_records: records made beside those that came in.
+        rejected_records: records that it rejected.
+        error_count: records that raised.
+        calls: calls, or batches of an iterator.
+        seconds: time spent in the step, without time spent waiting for its input.
+        input_bytes: bytes of the text column of the records offered; 0 where none is named.
+        output_bytes: likewise of the records passed on.
+        reasons: rejected records by reason; their sum may be less than `rejected_records`.
+        custom: custom numbers, which add.
+        histogram: bucket of the seconds per record → records (see `LatencyHistogram`).
+        least, most: least and most seconds per record of any call; None before the first record.
+        set_aside: records that were set aside.
+        unknown: calls whose values were of a form that cannot be counted.
+    """
+
+    step: str
+    worker: str = ""
+    key: str | None = None
+    attempt: str = ""
+    engine: str = ""
+    at: float = 0.0
+    final: bool = True
+    input_records: int = 0
+    output_records: int = 0
+    created_records: int = 0
+    rejected_records: int = 0
+    error_count: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+    input_bytes: int = 0
+    output_bytes: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    custom: dict[str, float] = field(default_factory=dict)
+    histogram: dict[int, int] = field(default_factory=dict)
+    least: float | None = None
+    most: float | None = None
+    set_aside: list[SetAside] = field(default_factory=list)
+    unknown: int = 0
+
+    def add_call(
+        self,
+        seconds: float,
+        records_in: int,
+        records_out: int,
+        *,
+        errors: int = 0,
+        reasons: Mapping[str, int] | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Count one call; its records took `seconds / records_in` each.
+
+        Args:
+            seconds: time spent in the step.
+            records_in: records offered.
+            records_out: records passed on.
+            errors: records that raised and were left out.
+            reasons: rejected records by reason.
+            reason: the reason of missing records that `reasons` does not explain; None for no reason.
+        """
+        self.add_flow(records_in, records_out, errors=errors, reasons=reasons, reason=reason)
+        self.calls += 1
+        self.seconds += seconds
+        records = records_in or records_out
+        if records:
+            self.add_latency(seconds / records, records)
+
+    def add_flow(
+        self,
+        records_in: int,
+        records_out: int,
+        *,
+        errors: int = 0,
+        reasons: Mapping[str, int] | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Count what became of records.
+
+        Records that are missing in the output are rejected; records that are there beside those that came in are
+        created. If more records were rejected by name than are missing, others were created.
+        """
+        named = sum(reasons.values()) if reasons else 0
+        missing = records_in - records_out - errors
+        rejected = max(missing, named)
+        self.input_records += records_in
+        self.output_records += records_out
+        self.error_count += errors
+        self.rejected_records += rejected
+        self.created_records += rejected - missing
+        if reasons:
+            add_counts(self.reasons, reasons)
+        if reason is not None and rejected > named:
+            self.reasons[reason] = self.reasons.get(reason, 0) + rejected - named
+
+    def add_latency(self, latency: float, records: int) -> None:
+        """Enter `records` records that took `latency` seconds each in the histogram."""
+        bucket = bucket_of(latency)
+        self.histogram[bucket] = self.histogram.get(bucket, 0) + records
+        if self.least is None or latency < self.least:
+            self.least = latency
+        if self.most is None or latency > self.most:
+            self.most = latency
+
+    def named_alike(self) -> Account:
+        """Return an empty account of the same work."""
+        return Account(self.step, self.worker, self.key, self.attempt, self.engine, self.at, self.final)
+
+    def include(self, other: Account) -> None:
+        """Add the numbers of another account to this one; names, key and set-aside records stay this one's."""
+        self.input_records += other.input_records
+        self.output_records += other.output_records
+        self.created_records += other.created_records
+        self.rejected_records += other.rejected_records
+        self.error_count += other.error_count
+        self.calls += other.calls
+        self.seconds += other.seconds
+        self.input_bytes += other.input_bytes
+        self.output_bytes += other.output_bytes
+        self.unknown += other.unknown
+        self.at = max(self.at, other.at)
+        if other.reasons:
+            add_counts(self.reasons, other.reasons)
+        if other.custom:
+            add_counts(self.custom, other.custom)
+        add_counts(self.histogram, other.histogram)
+        if other.least is not None and (self.least is None or other.least < self.least):
+            self.least = other.least
+        if other.most is not None and (self.most is None or other.most > self.most):
+            self.most = other.most
+
+    def to_bytes(self) -> bytes:
+        """Return the account as one line of JSON, without the line's end; only ASCII, so that no line breaks in it."""
+        values = [
+            [self.step, self.worker, self.key, self.attempt, self.engine, self.at, self.final],
+            [getattr(self, name) for name in _NUMBERS],
+            [self.least, self.most],
+            self.reasons,
+            self.custom,
+            list(self.histogram.items()),
+        ]
+        if self.set_aside:
+            values.append([[s.reason, s.content, s.kind, s.record_id, s.score, s.threshold] for s in self.set_aside])
+        return json.dumps(values, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, line: bytes | str) -> Account:
+        """Return the account that `to_bytes` was called on.
+
+        Raises:
+            ValueError: the line is not a whole account.
+        """
+        try:
+            names, numbers, extremes, reasons, custom, histogram, *rest = json.loads(line)
+            account = cls(*names)
+            for name, number in zip(_NUMBERS, numbers, strict=True):
+                setattr(account, name, number)
+            account.least, account.most = extremes
+            account.reasons, account.custom, account.histogram = reasons, custom, dict(histogram)
+            account.set_aside = [SetAside(*values) for values in rest[0]] if rest else []
+        except (TypeError, KeyError, IndexError) as error:
+            raise ValueError(f"not an account: {error}") from None
+        return account
+
+
+_NUMBERS = (
+    "input_records",
+    "output_records",
+    "created_records",
+    "rejected_records",
+    "error_count",
+    "calls",
+    "seconds",
+    "input_bytes",
+    "output_bytes",
+    "unknown",
+)
+
+
+def add_counts(into: dict[Any, Any], more: Mapping[Any, Any]) -> None:
+    """Add the numbers of one mapping to another, in place."""
+    for name, number in more.items():
+        into[name] = into.get(name, 0) + number
+
+
+def merged(accounts: Iterable[Account]) -> dict[tuple[str, str], Account]:
+    """Return the sums of accounts by step and worker."""
+    sums: dict[tuple[str, str], Account] = {}
+    for account in accounts:
+        place = account.step, account.worker
+        total = sums.get(place)
+        if total is None:
+            total = sums[place] = Account(account.step, account.worker)
+        total.include(account)
+    return sums

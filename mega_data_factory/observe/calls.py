@@ -1,0 +1,76 @@
+"""The call of a step that the current code runs in: what it rejects and reports."""
+
+from __future__ import annotations
+
+import numbers
+from contextvars import ContextVar
+from typing import Any
+
+from mega_data_factory.observe.account import SetAside, add_counts
+
+
+class Call:
+    """What the user's function says during one call.
+
+    Attributes:
+        reasons: records rejected, by reason.
+        custom: custom numbers.
+        samples: rejected records.
+    """
+
+    __slots__ = ("custom", "reasons", "samples")
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, int] = {}
+        self.custom: dict[str, float] = {}
+        self.samples: list[SetAside] = []
+
+    def include(self, other: Call) -> None:
+        """Add what another call has said."""
+        add_counts(self.reasons, other.reasons)
+        add_counts(self.custom, other.custom)
+        self.samples += other.samples
+
+
+current: ContextVar[Call | None] = ContextVar("mdf_observed_call", default=None)
+
+
+def reject(record: Any, reason: str, *, score: float | None = None, threshold: float | None = None) -> None:
+    """Say why a record, or every record of a batch, is left out of the result of the step that runs.
+
+    Outside of a step nothing happens, so that a function can be tested by itself.
+
+    Args:
+        record: the record, or a batch of them.
+        reason: short stable name, snake case.
+        score: the number that decided.
+        threshold: what it was compared with.
+
+    Raises:
+        TypeError: the reason is not text.
+    """
+    if not isinstance(reason, str):
+        raise TypeError(f"a reason must be text, not {reason!r}")
+    call = current.get()
+    if call is None:
+        return
+    from mega_data_factory.observe.forms import count_records
+
+    call.reasons[reason] = call.reasons.get(reason, 0) + count_records(record, unknown=1)
+    del score, threshold
+
+
+def report(metric: str, value: float) -> None:
+    """Add `value` to a custom number of the step that runs; sums add up over calls and workers.
+
+    Report what adds (tokens, cache hits): of a mean, report numerator and denominator. Outside of a step nothing
+    happens.
+
+    Args:
+        metric: name of the number.
+        value: what to add.
+    """
+    call = current.get()
+    if call is not None:
+        number = int(value) if isinstance(value, numbers.Integral) else float(value)
+        call.custom[metric] = call.custom.get(metric, 0) + number

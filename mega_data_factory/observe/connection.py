@@ -1,0 +1,110 @@
+"""Connection of a process to a run: in the driver to its ledger, in a worker to the engine that delivers."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.delivery import ledgers
+from mega_data_factory.observe.engines import loaded_engines
+from mega_data_factory.observe.engines.engine import FINGERPRINT, Engine, Task
+from mega_data_factory.observe.engines.plain import PlainPython
+
+_TASKS_REMEMBERED = 4096
+"""Attempts whose calls are numbered at the same time, at most; the oldest is forgotten."""
+
+Addresses = Mapping[str, Any]
+"""Name of an engine → what its workers need to deliver."""
+
+
+class Connection:
+    """Names and delivers the accounts of one run in one process.
+
+    Args:
+        run_id: the run.
+        take: takes accounts in the driver's process; None in a worker.
+        addresses: of the engines, in a worker.
+    """
+
+    def __init__(self, run_id: str, take: Callable[[Account], None] | None, addresses: Addresses) -> None:
+        self.run_id = run_id
+        self._take = take
+        self._addresses = addresses
+        self._engines: dict[type[Engine], Engine] = {}
+        self._plain = self._engine(PlainPython)
+        self._numbers: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def _engine(self, kind: type[Engine]) -> Engine:
+        engine = self._engines.get(kind)
+        if engine is None:
+            engine = self._engines[kind] = kind(address=self._addresses.get(kind.name))
+        return engine
+
+    def current(self) -> tuple[Engine, Task]:
+        """Return the engine that the current thread works for, and its task."""
+        for kind in loaded_engines():
+            engine = self._engine(kind)
+            if (self._take is not None or kind.name in self._addresses) and (task := engine.task()) is not None:
+                return engine, task
+        task = self._plain.task()
+        assert task is not None
+        return self._plain, task
+
+    def account(self, step: str, engine: Engine, task: Task, fingerprint: Callable[[], str | None]) -> Account:
+        """Return an empty account for a call, named by what it accounts for.
+
+        Args:
+            step: id of the step.
+            engine: the engine of the call.
+            task: the task of the call.
+            fingerprint: computes the fingerprint of the input; None where it has none.
+        """
+        key = task.key
+        if key == FINGERPRINT:
+            key = fingerprint()
+        elif key is not None:
+            key = f"{key}/{self._number(step, task.attempt)}"
+        return Account(step, task.worker, key, task.attempt, engine.name, time.time())
+
+    def _number(self, step: str, attempt: str) -> int:
+        with self._lock:
+            number = self._numbers.pop((step, attempt), 0)
+            self._numbers[step, attempt] = number + 1
+            if len(self._numbers) > _TASKS_REMEMBERED:
+                self._numbers.popitem(last=False)
+        return number
+
+    def deliver(self, engine: Engine, account: Account, result: Any = None) -> Any:
+        """Deliver an account; return the result, as the engine wants it."""
+        if self._take is not None:
+            self._take(account)
+            return result
+        return engine.deliver(account, result)
+
+
+_connections: dict[tuple[str, int], Connection] = {}
+
+
+def register(run_id: str, take: Callable[[Account], None]) -> None:
+    """Make this process the driver of a run."""
+    _connections[run_id, os.getpid()] = Connection(run_id, take, {})
+    ledgers[run_id, os.getpid()] = take
+
+
+def connect(run_id: str, addresses: Callable[[], Addresses]) -> Connection:
+    """Return the connection of this process to a run.
+
+    Args:
+        run_id: the run.
+        addresses: gives the addresses of its engines, when a worker asks for the first time.
+    """
+    connection = _connections.get((run_id, os.getpid()))  # a forked child is not the driver
+    if connection is None:
+        connection = _connections.setdefault((run_id, os.getpid()), Connection(run_id, None, addresses()))
+    return connection

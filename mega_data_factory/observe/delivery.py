@@ -1,0 +1,128 @@
+"""Delivery of accounts from a worker to the driver."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from mega_data_factory.observe.account import Account
+from mega_data_factory.redaction.loggers import logger
+
+_log = logger("mega_data_factory.observe")
+
+SUFFIX = ".accounts"
+"""Ending of a file of accounts."""
+
+
+ledgers: dict[tuple[str, int], Callable[[Account], None]] = {}
+"""What takes the accounts of a run in the driver, by the id of the run and that of the driver's process."""
+
+
+class Delivery(Protocol):
+    """A way from a worker to the driver."""
+
+    def deliver(self, account: Account) -> None:
+        """Hand over an account; return once it would survive the death of this process.
+
+        Steps call this before they return their result to the engine. It must not raise: a worker that cannot
+        deliver must not fail the user's work. Any thread may call it.
+        """
+        ...
+
+
+class CallableDelivery:
+    """Hands accounts to a function: in the driver's own process, or to the handle of a remote actor.
+
+    Args:
+        take: takes an account.
+    """
+
+    def __init__(self, take: Callable[[Account], None]) -> None:
+        self.deliver = take
+
+
+class FileDelivery:
+    """Appends accounts to a file of this process: one line and one write each.
+
+    A process that is killed leaves at most its last line cut, which readers drop; what was written before is in the
+    page cache of the operating system, and survives the process. It is for workers on this machine, or with a shared
+    file system. A forked child opens a file of its own.
+
+    Args:
+        folder: where the files of a run are; made when missing.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._folder = Path(folder)
+        self._lock = threading.Lock()
+        self._pid = -1
+        self._file = -1
+        self._failed = False
+
+    def deliver(self, account: Account) -> None:
+        """Append the account; an error is logged once, and the account is lost."""
+        line = account.to_bytes() + b"\n"
+        try:
+            with self._lock:
+                if self._pid != os.getpid():
+                    self._open()
+                os.write(self._file, line)  # one write on O_APPEND: lines of two threads do not mix
+        except OSError as error:
+            if not self._failed:
+                _log.warning("metrics of this worker are lost: %s: %s", self._folder, error)
+            self._failed = True
+
+    def _open(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = f"{os.getpid()}-{secrets.token_hex(6)}{SUFFIX}"  # a process id is not unique over machines
+        self._file = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._pid = os.getpid()
+
+
+class AccountFiles:
+    """Reader of a folder of account files, on the driver; every call reads what is new.
+
+    Args:
+        folder: as given to `FileDelivery`.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self._read: dict[str, int] = {}  # file → bytes read
+
+    def read_new(self) -> Iterator[Account]:
+        """Yield the accounts since the last call, file by file in the order of their names.
+
+        A line without an end is left for the next call: its writer may still be writing, or was killed.
+        """
+        try:
+            files = sorted(self.folder.glob(f"*{SUFFIX}"))
+        except FileNotFoundError:
+            return
+        for file in files:
+            yield from self._read_file(file.name)
+
+    def _read_file(self, name: str) -> Iterator[Account]:
+        with (self.folder / name).open("rb") as file:
+            file.seek(self._read.get(name, 0))
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._read[name] = self._read.get(name, 0) + len(line)
+                try:
+                    yield Account.from_bytes(line)
+                except ValueError as error:
+                    _log.warning("a line of %s is damaged and left out: %s", name, error)
+
+    def remove(self) -> None:
+        """Delete the files that were read, and the folder if nothing else is in it."""
+        for name in self._read:
+            (self.folder / name).unlink(missing_ok=True)
+        try:
+            self.folder.rmdir()
+        except OSError:  # it is not there, or holds what is not ours
+            return

@@ -1,0 +1,33 @@
+"""Engines that `observe` knows; each is imported only where the user's own module is loaded.
+
+To add one: a file here with a subclass of `Engine`, a line in `ENGINES`, its tests in `tests/observe/`, its page in
+`docs/observe/`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from mega_data_factory.observe.engines.engine import Engine
+
+ENGINES: dict[str, str] = {
+    # "ray.data": "mega_data_factory.observe.engines.ray_data:RayData",
+}
+"""Module of the user → engine, `module:Class`. They are asked in this order for the task of a call: a more special
+engine comes first."""
+
+_imported: dict[str, type[Engine]] = {}
+
+
+def loaded_engines() -> list[type[Engine]]:
+    """Return the engines whose modules are loaded in this process, in the order of `ENGINES`, without plain Python."""
+    return [_engine(target) for module, target in ENGINES.items() if module in sys.modules]
+
+
+def _engine(target: str) -> type[Engine]:
+    found = _imported.get(target)
+    if found is None:
+        module, _, name = target.partition(":")
+        found = _imported[target] = getattr(importlib.import_module(module), name)
+    return found

@@ -1,0 +1,119 @@
+"""Plain Python: loops, threads, asyncio, `multiprocessing`, `concurrent.futures`, joblib; also pandas and polars.
+
+In the driver's process accounts go straight to the ledger. In a process of a pool they travel with the result: when
+the pool itself has called the step, the step returns its result together with its accounts, and what unpickles them in
+the driver enters the accounts and gives the pool the bare result. So an account counts exactly when its result has
+arrived. A step that user code calls inside a worker delivers through a file: each execution counts.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any, ClassVar
+
+from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.delivery import ledgers
+from mega_data_factory.observe.engines.engine import Engine, Task, this_worker
+
+_POOLS = frozenset(
+    {
+        "multiprocessing.pool",
+        "multiprocess.pool",
+        "concurrent.futures.process",
+        "joblib.parallel",
+        "joblib.externals.loky.process_executor",
+        "loky.process_executor",
+    }
+)
+"""Modules that call a function in a worker process and pickle what it returns."""
+
+
+class PlainPython(Engine):
+    """The engine of code that runs on none of the others."""
+
+    name: ClassVar[str] = "python"
+    guarantees: ClassVar[Mapping[str, str]] = {
+        "worker kill": "exact for a step that is given to a pool; a step inside the function of a pool counts every "
+        "execution, unless run.task wraps the function",
+        "driver kill": "what was counted up to the last flush stays, and the run is shown as aborted",
+        "speculative attempt": "there are none",
+        "re-execution": "counts again: the work was done again",
+    }
+
+    @classmethod
+    def version(cls) -> str:
+        """Return the version of Python."""
+        return platform.python_version()
+
+    def task(self) -> Task:
+        """Return a task whose accounts add up."""
+        worker = this_worker()
+        return Task(None, worker, worker)
+
+    def deliver(self, account: Account, result: Any) -> Any:
+        """Send the account with the result where a pool returns it, through a file where it does not."""
+        parcel = _parcel.get()
+        if parcel is not None:
+            parcel.append(account)
+            return result
+        if _called_by_pool():
+            return Reply(self._run_id, [account], result)
+        return super().deliver(account, result)
+
+    @property
+    def _run_id(self) -> str:
+        return str(self._address["run_id"])
+
+    def address(self) -> dict[str, str]:
+        """Return the folder of account files, and the run that replies are for."""
+        assert self.place is not None
+        return {"folder": super().address(), "run_id": self.place.run_id}
+
+    def delivery(self, address: Any) -> Any:
+        """Return the way through files."""
+        return super().delivery(address["folder"])
+
+
+_parcel: ContextVar[list[Account] | None] = ContextVar("parcel", default=None)
+"""Accounts of the steps inside the function that a pool has called, where it was wrapped by `run.task`."""
+
+
+class Reply:
+    """A result on its way from a worker process, with the accounts of the work; unpickled it is the bare result.
+
+    Args:
+        run_id: the run.
+        accounts: of the work.
+        result: of the user's function.
+    """
+
+    def __init__(self, run_id: str, accounts: list[Account], result: Any) -> None:
+        self._run_id = run_id
+        self._accounts = accounts
+        self._result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _receive, (self._run_id, [account.to_bytes() for account in self._accounts], self._result)
+
+
+def _receive(run_id: str, accounts: list[bytes], result: Any) -> Any:
+    """Enter the accounts in the ledger of the run, where this is the process of the run, and return the result."""
+    take = ledgers.get((run_id, os.getpid()))
+    if take is not None:
+        for account in accounts:
+            take(Account.from_bytes(account))
+    return result
+
+
+def _called_by_pool() -> bool:
+    """Return whether the first caller outside of this package is a pool, which pickles what it is given."""
+    frame = sys._getframe(1)
+    while frame.f_globals.get("__name__", "").startswith("mega_data_factory.observe"):
+        if frame.f_back is None:
+            return False
+        frame = frame.f_back
+    return frame.f_globals.get("__name__") in _POOLS

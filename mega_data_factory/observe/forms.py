@@ -1,0 +1,516 @@
+"""Forms in which engines hand over records: how many there are, parts of them, a column's bytes, a fingerprint.
+
+No library of data frames is imported here: a value can only be of a form whose library is loaded.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import xxhash
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Operations on values of one form.
+
+    Attributes:
+        name: of the form.
+        count: number of records.
+        cut: records `start` to `stop`, in the same form.
+        join: values of this form one after the other; None where it cannot be done.
+        column: a column by its name: something with a length.
+        keep: the records where a mask (sequence of bool) is true, in the same form.
+        digest: enters the content into a hash.
+        records: the records, one by one: dicts by column, or plain values.
+    """
+
+    name: str
+    count: Callable[[Any], int]
+    cut: Callable[[Any, int, int], Any]
+    join: Callable[[Sequence[Any]], Any]
+    column: Callable[[Any, str], Any]
+    keep: Callable[[Any, Sequence[bool]], Any]
+    digest: Callable[[Any, Any], None]
+    records: Callable[[Any], Iterable[Any]]
+
+
+def form_of(value: object) -> Form | None:
+    """Return the form of a value that holds any number of records; None for everything else: a single record, say."""
+    kind = type(value)
+    known = _BY_TYPE.get(kind)
+    if known is not None:
+        return known
+    if kind in (list, tuple):
+        return _list_form(value)  # type: ignore[arg-type]
+    if isinstance(value, Mapping):
+        return _mapping_form(value)
+    for module, names in _LIBRARIES.items():
+        library = sys.modules.get(module)
+        if library is None:
+            continue
+        for name, form in names.items():
+            base = getattr(library, name, None)  # a library that is just being imported has none yet
+            if base is not None and isinstance(value, base):
+                _BY_TYPE[kind] = form
+                return form
+    return None
+
+
+def count_records(value: object, *, unknown: int = 1) -> int:
+    """Return the number of records in a value.
+
+    Args:
+        value: a batch of records, or a record.
+        unknown: what a value of no known form counts as: one record, by default.
+    """
+    form = form_of(value)
+    return unknown if form is None else form.count(value)
+
+
+def none_of(like: object, rejected: object) -> object:
+    """Return the mask of a filter that rejects every record.
+
+    Args:
+        like: a mask of the type that is wanted.
+        rejected: the records, or a mask with an entry for each.
+    """
+    form, records = form_of(like), count_records(rejected)
+    assert form is not None, "a mask is a sequence"
+    if form is _LIST:
+        return [False] * records
+    if form is _NUMPY:
+        return sys.modules["numpy"].zeros(records, dtype=bool)
+    if form is _ARROW_ARRAY:
+        return sys.modules["pyarrow"].array([False] * records)
+    if form is _POLARS_SERIES:
+        return sys.modules["polars"].Series([False] * records, dtype=sys.modules["polars"].Boolean)
+    return sys.modules["pandas"].Series([False] * records, index=getattr(rejected, "index", None))
+
+
+def is_lazy(value: object) -> bool:
+    """Return whether a value is a plan that is computed later, so that its records cannot be counted."""
+    polars = sys.modules.get("polars")
+    return polars is not None and isinstance(value, polars.LazyFrame | polars.Expr)
+
+
+def mask_of(value: object, records: int) -> int | None:
+    """Return the number of true entries in the mask of a filter; None for what is not a mask.
+
+    Args:
+        value: what a step returned.
+        records: records that it was given; a mask has as many entries.
+    """
+    kind = type(value)
+    if kind is list:
+        entries: list[object] = value  # type: ignore[assignment]
+        if len(entries) != records or not all(
+            e is True or e is False or e is None or _is_numpy_bool(e) for e in entries
+        ):
+            return None
+        return sum(map(bool, entries))
+    module = kind.__module__.partition(".")[0]
+    if module == "numpy" and getattr(value, "ndim", None) == 1 and value.dtype == bool:  # type: ignore[attr-defined]
+        return int(value.sum()) if len(value) == records else None  # type: ignore[attr-defined,arg-type]
+    if module == "pyarrow":
+        pa = sys.modules["pyarrow"]
+        if isinstance(value, pa.BooleanArray):
+            return int(value.true_count) if len(value) == records else None
+        if isinstance(value, pa.ChunkedArray) and pa.types.is_boolean(value.type):
+            return sum(chunk.true_count for chunk in value.chunks) if len(value) == records else None
+    is_series = module in ("pandas", "polars") and kind.__name__ == "Series"
+    if is_series and str(value.dtype) in _TRUTH_VALUES:  # type: ignore[attr-defined]
+        return int(value.sum() or 0) if len(value) == records else None  # type: ignore[attr-defined,arg-type]
+    return None
+
+
+_TRUTH_VALUES = frozenset({"bool", "boolean", "Boolean", "bool[pyarrow]"})
+"""Names of the types of truth values in pandas and polars."""
+
+
+def decision_of(value: object) -> bool | None:
+    """Return the decision of a filter on one record; None for what is not a truth value."""
+    if value is True or value is False:
+        return value
+    return bool(value) if _is_numpy_bool(value) else None
+
+
+def text_bytes(value: object, column: str) -> int:
+    """Return the bytes of the UTF-8 text in a column of a batch or a record; 0 where there is no such column."""
+    form = form_of(value)
+    try:
+        if form is None:
+            return _bytes_of(_field(value, column))
+        return _column_bytes(form.column(value, column))
+    except (KeyError, IndexError, TypeError, AttributeError):
+        return 0
+
+
+def fingerprint(value: object) -> str | None:
+    """Return 32 hex digits that values of equal content share; None where the content cannot be read.
+
+    xxh3 with 128 bits over the values' bytes: two of a billion batches collide with a probability below 1e-20.
+    """
+    digest = xxhash.xxh3_128()
+    form = form_of(value)
+    try:
+        if form is None:
+            _digest_object(value, digest)
+        else:
+            digest.update(f"{form.name}:{form.count(value)}".encode())
+            form.digest(value, digest)
+    except Exception:  # noqa: BLE001 - pickle raises anything; what has no fingerprint is counted every time
+        return None
+    return digest.hexdigest()
+
+
+# ── columns and fields ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _field(record: Any, name: str) -> object:
+    return record[name] if isinstance(record, Mapping) else getattr(record, name)
+
+
+def _bytes_of(text: object) -> int:
+    if isinstance(text, str):
+        return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    return len(text) if isinstance(text, bytes | bytearray | memoryview) else 0
+
+
+def _column_bytes(column: Any) -> int:
+    module = type(column).__module__.partition(".")[0]
+    if module == "pyarrow":
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        return pc.sum(pc.binary_length(column)).as_py() or 0
+    if module == "polars":
+        return int(column.str.len_bytes().sum() or 0)
+    return sum(map(_bytes_of, column))
+
+
+# ── Arrow ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _arrow_join(parts: Sequence[Any]) -> Any:
+    import pyarrow as pa
+
+    kind = type(parts[0])
+    table = pa.concat_tables(
+        [p if isinstance(p, pa.Table) else pa.Table.from_batches([p]) for p in parts], promote_options="permissive"
+    )
+    if kind is not pa.RecordBatch:
+        return table
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else parts[0].slice(0, 0)
+
+
+def _arrow_keep(value: Any, mask: Sequence[bool]) -> Any:
+    import pyarrow as pa
+
+    return value.filter(pa.array(mask, pa.bool_()))
+
+
+def _arrow_digest(value: Any, digest: Any) -> None:
+    import pyarrow as pa
+
+    batches = value.to_batches() if isinstance(value, pa.Table) else [value]
+    sink = _HashSink(digest)
+    with pa.ipc.new_stream(pa.PythonFile(sink, "w"), value.schema.remove_metadata()) as stream:
+        for batch in batches:
+            stream.write_batch(batch.replace_schema_metadata(None))
+
+
+class _HashSink:
+    """A file that hashes what is written to it."""
+
+    def __init__(self, digest: Any) -> None:
+        self._digest = digest
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        self._digest.update(data)
+        return len(data)
+
+    def flush(self) -> None:
+        return
+
+    def close(self) -> None:
+        self.closed = True
+
+
+_ARROW = Form(
+    "arrow",
+    count=lambda v: v.num_rows,
+    cut=lambda v, start, stop: v.slice(start, stop - start),
+    join=_arrow_join,
+    column=lambda v, name: v.column(name),
+    keep=_arrow_keep,
+    digest=_arrow_digest,
+    records=lambda v: v.to_pylist(),
+)
+
+
+def _array_join(parts: Sequence[Any]) -> Any:
+    import pyarrow as pa
+
+    return pa.chunked_array([chunk for p in parts for chunk in (p.chunks if hasattr(p, "chunks") else [p])])
+
+
+def _array_digest(value: Any, digest: Any) -> None:
+    import pyarrow as pa
+
+    chunks = value.chunks if isinstance(value, pa.ChunkedArray) else [value]
+    for chunk in chunks:
+        _arrow_digest(pa.RecordBatch.from_arrays([chunk], names=["values"]), digest)
+
+
+_ARROW_ARRAY = Form(
+    "arrow-array",
+    count=len,
+    cut=lambda v, start, stop: v.slice(start, stop - start),
+    join=_array_join,
+    column=lambda v, _: v,
+    keep=_arrow_keep,
+    digest=_array_digest,
+    records=lambda v: v.to_pylist(),
+)
+
+
+# ── pandas and polars ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _pandas_join(parts: Sequence[Any]) -> Any:
+    import pandas as pd
+
+    return pd.concat(parts)
+
+
+def _pandas_digest(value: Any, digest: Any) -> None:
+    import pandas as pd
+
+    digest.update(repr(list(getattr(value, "columns", ()))).encode())
+    try:
+        digest.update(pd.util.hash_pandas_object(value, index=True).to_numpy())
+    except TypeError:  # lists or dicts in cells
+        digest.update(pickle.dumps(value, protocol=5))
+
+
+def _pandas_keep(value: Any, mask: Sequence[bool]) -> Any:
+    import numpy as np
+
+    return value[np.asarray(mask, dtype=bool)]
+
+
+_PANDAS = Form(
+    "pandas",
+    count=len,
+    cut=lambda v, start, stop: v.iloc[start:stop],
+    join=_pandas_join,
+    column=lambda v, name: v[name],
+    keep=_pandas_keep,
+    digest=_pandas_digest,
+    records=lambda v: v.to_dict("records"),
+)
+_PANDAS_SERIES = Form(
+    "pandas-series",
+    count=len,
+    cut=lambda v, start, stop: v.iloc[start:stop],
+    join=_pandas_join,
+    column=lambda v, _: v,
+    keep=_pandas_keep,
+    digest=_pandas_digest,
+    records=lambda v: v.tolist(),
+)
+
+
+def _polars_join(parts: Sequence[Any]) -> Any:
+    import polars as pl
+
+    return pl.concat(parts, how="vertical_relaxed" if isinstance(parts[0], pl.DataFrame) else "vertical")
+
+
+def _polars_keep(value: Any, mask: Sequence[bool]) -> Any:
+    import polars as pl
+
+    return value.filter(pl.Series(mask, dtype=pl.Boolean))
+
+
+_POLARS = Form(
+    "polars",
+    count=len,
+    cut=lambda v, start, stop: v.slice(start, stop - start),
+    join=_polars_join,
+    column=lambda v, name: v[name],
+    keep=_polars_keep,
+    digest=lambda v, digest: _arrow_digest(v.to_arrow(), digest),
+    records=lambda v: v.to_dicts(),
+)
+_POLARS_SERIES = Form(
+    "polars-series",
+    count=len,
+    cut=lambda v, start, stop: v.slice(start, stop - start),
+    join=_polars_join,
+    column=lambda v, _: v,
+    keep=_polars_keep,
+    digest=lambda v, digest: _array_digest(v.to_arrow(), digest),
+    records=lambda v: v.to_list(),
+)
+
+
+# ── NumPy, dicts and lists ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _numpy_join(parts: Sequence[Any]) -> Any:
+    import numpy as np
+
+    return np.concatenate(parts)
+
+
+def _numpy_keep(value: Any, mask: Sequence[bool]) -> Any:
+    import numpy as np
+
+    return value[np.asarray(mask, dtype=bool)]
+
+
+def _numpy_digest(value: Any, digest: Any) -> None:
+    digest.update(f"{value.dtype}{value.shape}".encode())
+    digest.update(pickle.dumps(value, protocol=5) if value.dtype.hasobject else value.tobytes())
+
+
+_NUMPY = Form(
+    "numpy",
+    count=lambda v: len(v) if v.ndim else 1,
+    cut=lambda v, start, stop: v[start:stop],
+    join=_numpy_join,
+    column=lambda v, _: v,
+    keep=_numpy_keep,
+    digest=_numpy_digest,
+    records=lambda v: v.tolist(),
+)
+
+
+def _column_form(column: Any) -> Form:
+    form = form_of(column)
+    assert form is not None, "a column of a batch has a form"
+    return form
+
+
+def _columns_join(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: _column_form(parts[0][name]).join([part[name] for part in parts]) for name in parts[0]}
+
+
+def _columns_digest(value: Mapping[str, Any], digest: Any) -> None:
+    for name, column in value.items():
+        digest.update(f"{name}:".encode())
+        _column_form(column).digest(column, digest)
+
+
+def _columns_records(value: Mapping[str, Any]) -> list[dict[str, Any]]:
+    columns = [_column_form(column).records(column) for column in value.values()]
+    return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+COLUMNS = Form(
+    "columns",
+    count=lambda v: len(next(iter(v.values()))) if v else 0,
+    cut=lambda v, start, stop: {name: _column_form(column).cut(column, start, stop) for name, column in v.items()},
+    join=_columns_join,
+    column=lambda v, name: v[name],
+    keep=lambda v, mask: {name: _column_form(column).keep(column, mask) for name, column in v.items()},
+    digest=_columns_digest,
+    records=_columns_records,
+)
+
+
+def _list_digest(value: Sequence[Any], digest: Any) -> None:
+    for record in value:
+        _digest_object(record, digest)
+
+
+def _list_join(parts: Sequence[Any]) -> Any:
+    joined = [record for part in parts for record in part]
+    return tuple(joined) if isinstance(parts[0], tuple) else joined
+
+
+def _list_keep(value: Sequence[Any], mask: Iterable[bool]) -> Any:
+    kept = [record for record, keep in zip(value, mask, strict=True) if keep]
+    return tuple(kept) if isinstance(value, tuple) else kept
+
+
+_LIST = Form(
+    "list",
+    count=len,
+    cut=lambda v, start, stop: v[start:stop],
+    join=_list_join,
+    column=lambda v, name: [_text_of(record, name) for record in v],
+    keep=_list_keep,
+    digest=_list_digest,
+    records=lambda v: v,
+)
+
+
+def _text_of(record: object, name: str) -> object:
+    return record if isinstance(record, str | bytes) else _field(record, name)
+
+
+def _list_form(value: Sequence[Any]) -> Form | None:
+    return None if isinstance(value, tuple) and hasattr(value, "_fields") else _LIST
+
+
+def _mapping_form(value: Mapping[Any, Any]) -> Form | None:
+    """Return the form of columns for a mapping of columns of equal length, None for a record.
+
+    Arrays are columns. Lists alone could be either: they are columns where all values are lists of one length, and
+    there are at least two.
+    """
+    lengths = set()
+    lists = 0
+    for column in value.values():
+        kind = type(column)
+        if kind is list:
+            lists += 1
+        elif kind.__module__.partition(".")[0] not in _COLUMN_LIBRARIES or form_of(column) is None:
+            return None
+        lengths.add(len(column))
+        if len(lengths) > 1:
+            return None
+    if not value or (lists == len(value) and lists < 2):
+        return None
+    return COLUMNS
+
+
+_COLUMN_LIBRARIES = frozenset({"numpy", "pyarrow", "pandas", "polars"})
+
+
+def _digest_object(value: object, digest: Any) -> None:
+    if isinstance(value, str):
+        digest.update(b"s%d:" % len(value))
+        digest.update(value.encode("utf-8", "surrogatepass"))
+    else:
+        content = io.BytesIO()
+        pickler = pickle.Pickler(content, protocol=5)
+        pickler.fast = True  # without memo: equal values have equal bytes, whichever of their parts are one object
+        pickler.dump(value)
+        digest.update(content.getbuffer())
+
+
+def _is_numpy_bool(value: object) -> bool:
+    kind = type(value)
+    return kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
+
+
+_LIBRARIES: dict[str, dict[str, Form]] = {
+    "pyarrow": {"Table": _ARROW, "RecordBatch": _ARROW, "ChunkedArray": _ARROW_ARRAY, "Array": _ARROW_ARRAY},
+    "pandas": {"DataFrame": _PANDAS, "Series": _PANDAS_SERIES},
+    "polars": {"DataFrame": _POLARS, "Series": _POLARS_SERIES},
+    "numpy": {"ndarray": _NUMPY},
+}
+_BY_TYPE: dict[type, Form] = {}

@@ -1,0 +1,57 @@
+"""The machine of the driver, sampled while an observed run lasts."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mega_data_factory.framework.metrics.nodes import NodeBuffer
+from mega_data_factory.framework.metrics.nodes.sampler import HeldBatches, NodeSampler
+from mega_data_factory.framework.metrics.nodes.ticker import Ticker
+from mega_data_factory.observe.settings import ObserveSettings
+from mega_data_factory.storage import is_local, local_path
+
+
+@contextmanager
+def sampled_machine(buffer: NodeBuffer | None, settings: ObserveSettings) -> Iterator[None]:
+    """Sample this machine as long as the context lasts; do nothing without a buffer.
+
+    Args:
+        buffer: takes the samples.
+        settings: of the run.
+    """
+    if buffer is None:
+        yield
+        return
+    ticker = Ticker(f"node-of-{buffer.run_id}", buffer.interval, _Samples(buffer, settings))
+    ticker.start()
+    try:
+        yield
+    finally:
+        ticker.end()
+
+
+class _Samples:
+    """Takes one sample with each call. The first loads what it needs: on its thread it does not hold up the run."""
+
+    def __init__(self, buffer: NodeBuffer, settings: ObserveSettings) -> None:
+        self._buffer = buffer
+        self._settings = settings
+        self._sampler: NodeSampler | None = None
+
+    def __call__(self) -> None:
+        if self._sampler is None:
+            from mega_data_factory.framework.metrics.nodes.machine import MachineProbe
+            from mega_data_factory.framework.metrics.nodes.processes import RunProcesses
+
+            driver = os.getpid()
+            folders = [local_path(self._settings.metrics)] if is_local(self._settings.metrics) else []
+            probe = MachineProbe(folders, processes=RunProcesses(lambda: [driver]))
+            name = platform.node()
+            self._sampler = NodeSampler(self._buffer.run_id, name, probe, lambda: HeldBatches(0, 0), hostname=name)
+        started = time.thread_time()
+        self._buffer.add([self._sampler.sample()])
+        self._buffer.seconds += time.thread_time() - started

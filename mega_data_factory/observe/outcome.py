@@ -1,0 +1,107 @@
+"""What became of the records of a call, by what the user's function returned."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mega_data_factory.observe import forms
+
+if TYPE_CHECKING:
+    from mega_data_factory.observe.step import Work
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Result of a call.
+
+    Attributes:
+        result: what the step returns.
+        records_out: records passed on.
+        errors: records that raised and were left out.
+        text_bytes: bytes of the text column of the records passed on.
+        decided: whether the result is the decision of a filter: a truth value, or a mask.
+    """
+
+    result: Any
+    records_out: int
+    errors: int = 0
+    text_bytes: int = 0
+    decided: bool = False
+
+    def exemplar(self) -> Any:
+        """Return something small of the kind of the result: a decision, a mask of one entry, an empty list; or None."""
+        form = forms.form_of(self.result)
+        if self.decided:
+            return self.result if form is None else form.cut(self.result, 0, 1)
+        return [] if isinstance(self.result, list) else None
+
+
+def outcome_of(work: Work, result: Any) -> Outcome:
+    """Return the outcome of a call whose function returned `result`.
+
+    Args:
+        work: the call.
+        result: what the function returned; a `Judgement` is turned into the records that stay.
+    """
+    contracts = sys.modules.get("mega_data_factory.framework.contracts")
+    if contracts is not None and isinstance(result, contracts.Judgement):
+        from mega_data_factory.observe.judging import apply_judgement
+
+        result = apply_judgement(work, result)
+    spec = work.spec
+    kept = _kept_by_decision(work, result)
+    if kept is not None:
+        return Outcome(result, kept, text_bytes=_kept_bytes(work, result, kept), decided=True)
+    records_out = _records_out(work, result)
+    text_bytes = forms.text_bytes(result, spec.text) if spec.text is not None and records_out else 0
+    return Outcome(result, records_out, text_bytes=text_bytes)
+
+
+def _kept_by_decision(work: Work, result: Any) -> int | None:
+    """Return how many records a decision keeps; None where the result is none."""
+    if work.spec.filters is False:
+        return None
+    if work.form is None:
+        decision = forms.decision_of(result)
+        return None if decision is None else int(decision) * work.records_in
+    if type(result) is list and work.records_in == 0:
+        return None
+    return forms.mask_of(result, work.records_in)
+
+
+def _kept_bytes(work: Work, result: Any, kept: int) -> int:
+    if work.spec.text is None or not kept:
+        return 0
+    if kept == work.records_in or work.form is None:
+        return work.account.input_bytes
+    mask = result.to_pylist() if hasattr(result, "to_pylist") else list(result)
+    return forms.text_bytes(work.form.keep(work.value, [bool(entry) for entry in mask]), work.spec.text)
+
+
+def _records_out(work: Work, result: Any) -> int:
+    if result is None:  # a function without a result has not rejected anything, unless the step is there to reject
+        return 0 if work.spec.reason is not None or work.call.reasons else work.records_in
+    if work.form is None and not _is_many(work, result):
+        return 1
+    form = work.form_of(result)
+    if form is not None:
+        return form.count(result)
+    if work.form is None:
+        return work.count(result, None)
+    known = work.engine.records(result)
+    if known is not None:
+        return known
+    if forms.is_lazy(result):
+        work.account.unknown += 1
+    return work.records_in if work.spec.count is None else work.spec.count(result)
+
+
+def _is_many(work: Work, result: Any) -> bool:
+    """Return whether what came out for one record is any number of records."""
+    if work.spec.flat is not None:
+        return work.spec.flat
+    if type(result) not in (list, tuple) or hasattr(result, "_fields"):
+        return work.engine.records(result) is not None
+    return not result or type(result[0]) is type(work.value)

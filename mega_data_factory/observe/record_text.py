@@ -1,0 +1,48 @@
+"""Text of records that are set aside, and of their errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mega_data_factory.redaction import without_credentials
+
+_LONGEST_TEXT = 10_000
+"""Characters of one text in a record that is set aside; the rest is cut."""
+
+
+def describe(error: BaseException) -> str:
+    """Return `ValueError: message` on one line, without credentials."""
+    text = without_credentials(" ".join(str(error).split()))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def record_text(record: Any) -> str:
+    """Return a record as JSON text: bytes as Latin-1 text, long texts cut, what JSON cannot hold as Python shows it."""
+    if not isinstance(record, Mapping | str | bytes | int | float | bool | list | tuple | None):
+        record = getattr(record, "__dict__", None) or repr(record)
+    return json.dumps(_plain(record), default=str, ensure_ascii=False)
+
+
+def record_name(record: Any) -> str:
+    """Return the name of a record: its field `record_id`, or `id`; empty where it has neither."""
+    for field in ("record_id", "id"):
+        value = record.get(field) if isinstance(record, Mapping) else getattr(record, field, None)
+        if isinstance(value, str | int):
+            return str(value)
+    return ""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST_TEXT else value[:_LONGEST_TEXT] + "…"
+    if hasattr(value, "tolist"):  # NumPy
+        return _plain(value.tolist())
+    return value

@@ -1,0 +1,205 @@
+"""Recording of an observed run, on the driver: accounts in, metrics files out, while it runs and at its end."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from mega_data_factory._version import __version__
+from mega_data_factory.framework.metrics.collector import MetricsCollector, Snapshot
+from mega_data_factory.framework.metrics.live.flusher import MetricsFlusher
+from mega_data_factory.framework.metrics.live.intervals import IntervalSampler
+from mega_data_factory.framework.metrics.nodes import NodeBuffer
+from mega_data_factory.framework.metrics.tracking.tracker import RunTotals
+from mega_data_factory.framework.metrics.writer import MetricsWriter
+from mega_data_factory.observe.account import Account, merged
+from mega_data_factory.observe.connection import Addresses
+from mega_data_factory.observe.engines import loaded_engines
+from mega_data_factory.observe.engines.engine import Engine, RunPlace
+from mega_data_factory.observe.engines.plain import PlainPython
+from mega_data_factory.observe.ledger import Ledger, to_rows
+from mega_data_factory.observe.node import sampled_machine
+from mega_data_factory.observe.settings import ObserveSettings
+from mega_data_factory.observe.steps import DefinedSteps
+from mega_data_factory.redaction import redacted
+from mega_data_factory.redaction.loggers import logger
+
+_log = logger("mega_data_factory.observe")
+
+
+class Recording:
+    """Records one run.
+
+    Args:
+        settings: of the run.
+        run_id: name of the run; generated when None.
+
+    Attributes:
+        ledger: takes accounts.
+        steps: of the run.
+        collector: holds the metrics.
+
+    Raises:
+        ValueError: the run id cannot be the name of a file.
+    """
+
+    def __init__(self, settings: ObserveSettings, run_id: str | None) -> None:
+        self.ledger = Ledger()
+        self.steps = DefinedSteps()
+        self.collector = _ObservedCollector(self, run_id)
+        self.run_id = self.collector.run_id
+        self._settings = settings
+        self._place = RunPlace(self.run_id, settings.account_folder(self.run_id))
+        self._samples = IntervalSampler(self.run_id, settings.flush_interval)
+        self._nodes = NodeBuffer(self.run_id, settings.node_interval) if settings.node_interval else None
+        self._flusher = MetricsFlusher(
+            self.collector,
+            self._samples,
+            MetricsWriter(settings.metrics, replace=True),
+            self._nodes,
+            interval=settings.flush_interval,
+        )
+        self._totals: RunTotals | None = None
+        self._engines: dict[str, Engine] = {}
+        self._gathering = threading.Lock()
+        self._notes: list[str] = []
+
+    # ── engines ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def engines(self) -> list[Engine]:
+        """Return the driver's half of every engine whose module is loaded by now, plain Python last."""
+        kinds: list[type[Engine]] = [*loaded_engines(), PlainPython]
+        for kind in kinds:
+            if kind.name not in self._engines:
+                self._engines[kind.name] = kind(self._place)
+        return [self._engines[kind.name] for kind in kinds]
+
+    def addresses(self) -> Addresses:
+        """Return what workers need to deliver, by engine; an engine that is not in use has none."""
+        found = {engine.name: engine.address() for engine in self.engines()}
+        return {name: address for name, address in found.items() if address is not None}
+
+    # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Write the metrics of the run at once, while it runs, and at its end, however it ends."""
+        try:
+            with self.collector.track_run() as totals, self._sampled_nodes():
+                self._totals = totals
+                self._introduce()
+                self._flusher.start()
+                try:
+                    yield
+                finally:
+                    self._close_books()
+        finally:
+            failure = self._flusher.finish()
+            if failure is not None:
+                _log.error("%s; what is there shows an earlier state of this run", failure)
+            for engine in self._engines.values():
+                engine.stop()
+
+    def introduce_steps(self) -> None:
+        """Enter the steps that are defined by now in the run row."""
+        if self._totals is not None:
+            self._totals.set(config=self._config())
+
+    def gather(self) -> None:
+        """Take the accounts that have arrived, and enter what they add up to in the metrics."""
+        with self._gathering:
+            for engine in list(self._engines.values()):
+                engine.collect(self.ledger.take)
+            new = self.ledger.settle()
+            places = self.steps.places()
+            self._samples.add(to_rows(self._by_interval(new), self.run_id, places))
+            for row in to_rows(self.ledger.totals(), self.run_id, places):
+                self.collector.add_operator_metrics(row, batch_id=row.worker_id)  # the last one counts
+            if self._totals is not None:
+                self._totals.set(engine=self._engine_text(), retried_batches=self.ledger.repeated)
+
+    def _by_interval(self, accounts: list[Account]) -> list[Account]:
+        """Return accounts summed up by step, worker, and interval of samples."""
+        intervals: dict[int, list[Account]] = {}
+        for account in accounts:
+            intervals.setdefault(int(account.at // self._settings.flush_interval), []).append(account)
+        return [total for group in intervals.values() for total in merged(group).values()]
+
+    def _sampled_nodes(self) -> AbstractContextManager[object]:
+        return sampled_machine(self._nodes, self._settings)
+
+    def _introduce(self) -> None:
+        assert self._totals is not None
+        self.engines()
+        self._totals.set(
+            pipeline=self._settings.name,
+            engine=self._engine_text(),
+            mdf_version=__version__,
+            config=self._config(),
+            flush_interval=self._settings.flush_interval,
+            hostname=platform.node(),
+            pid=os.getpid(),
+        )
+
+    def _engine_text(self) -> str:
+        """Return the engines that have delivered, with their versions; all that are loaded before the first has."""
+        used = [self._engines[name] for name in self.ledger.engines if name in self._engines]
+        return ", ".join(f"{engine.name} {engine.version()}".strip() for engine in used or self.engines()[:1])
+
+    def _config(self) -> dict[str, Any]:
+        config: dict[str, Any] = {"observed": {"steps": self.steps.as_config()}}
+        used = [self._engines[name] for name in self.ledger.engines if name in self._engines]
+        if used:
+            config["observed"]["guarantees"] = {engine.name: dict(engine.guarantees) for engine in used}
+        if self._notes:
+            config["observed"]["notes"] = self._notes
+        if self._settings.config:
+            config["config"] = dict(self._settings.config)
+        return redacted(config, self._settings.redact)
+
+    def _close_books(self) -> None:
+        assert self._totals is not None
+        self.gather()
+        rows = self.collector.get_operator_metrics()
+        differences = sum(abs(row.unbalanced_records) for row in rows)
+        for engine in self._engines.values():
+            if engine.name in self.ledger.engines:
+                self._notes += engine.notes()
+        if self.ledger.repeated:
+            self._notes.append(
+                f"{self.ledger.repeated:,} batches were processed more than once (retried, or computed again by the "
+                "engine); each counts once, as its last execution counted it"
+            )
+        if self.ledger.unknown:
+            self._notes.append(f"{self.ledger.unknown:,} calls had lazy values, whose records could not be counted")
+        self._totals.set(
+            balanced=differences == 0,
+            unbalanced_records=differences,
+            batches=sum(row.batches for row in rows),
+            config=self._config(),
+        )
+
+
+class _ObservedCollector(MetricsCollector):
+    """A collector that takes in what has arrived before every snapshot.
+
+    Args:
+        recording: of the run.
+        run_id: name of the run; generated when None.
+    """
+
+    def __init__(self, recording: Recording, run_id: str | None) -> None:
+        super().__init__(run_id)
+        self._recording = recording
+
+    def snapshot(self) -> Snapshot | None:
+        """All three levels, with all accounts that have arrived."""
+        started = time.thread_time()
+        self._recording.gather()
+        self.exporting_seconds += time.thread_time() - started
+        return super().snapshot()

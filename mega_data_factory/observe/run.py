@@ -1,0 +1,211 @@
+"""The handle of an observed run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from mega_data_factory.observe import calls, connection
+from mega_data_factory.observe.defining import Decorating, make_step, name_of
+from mega_data_factory.observe.recording import Recording
+from mega_data_factory.observe.settings import ObserveSettings
+from mega_data_factory.observe.step import RunRef, StepSpec
+from mega_data_factory.observe.steps import text_of
+from mega_data_factory.storage import Location
+
+
+class ObservedRun:
+    """A run of a pipeline that another engine executes; made by `observe`.
+
+    It is a context manager. Where a `with` block does not fit, as over the cells of a notebook, `start` and `end` do
+    the same.
+
+    A copy in another process (the user's function may hold the run) only knows `reject` and `report`.
+
+    Attributes:
+        run_id: name of the run.
+    """
+
+    def __init__(self, settings: ObserveSettings, run_id: str | None = None) -> None:
+        self._settings = settings
+        self._recording = Recording(settings, run_id)
+        self.run_id = self._recording.run_id
+        self._ref = RunRef(self.run_id, self._recording.addresses)
+        self._stack: ExitStack | None = None
+
+    def __repr__(self) -> str:
+        return f"<observed run {self.run_id} of {self._settings.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunInWorker, (self.run_id,)
+
+    # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> Self:
+        """Start the run: from now on its metrics are written.
+
+        Raises:
+            RuntimeError: it has been started before.
+        """
+        if self._stack is not None:
+            raise RuntimeError(f"{self.run_id} has been started before; call observe again for another run")
+        connection.register(self.run_id, self._recording.ledger.take)
+        self._stack = ExitStack()
+        self._stack.enter_context(self._recording.recording())
+        return self
+
+    def end(self) -> None:
+        """End the run as completed, and write its last metrics; nothing happens when it has ended."""
+        self.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        stack, self._stack = self._stack, ExitStack()
+        if stack is not None:
+            stack.__exit__(kind, error, traceback)
+
+    # ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def step(
+        self,
+        function: Any = None,
+        *,
+        name: str | None = None,
+        stage: str | None = None,
+        reason: str | None = None,
+        text: str | None = None,
+        on_error: str = "raise",
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        filters: bool | None = None,
+        flat: bool | None = None,
+        batched: bool | None = None,
+        count: Callable[[Any], int] | None = None,
+    ) -> Any:
+        """Return `function` observed: it is called like the original, and its records are counted.
+
+        Args:
+            function: a function, a coroutine function, a generator function, an object or class with `__call__`, an
+                iterable, or one of our operators. A class is built by the engine, or, where `args` or `kwargs` are
+                given, once per worker process. Without it, the result is a decorator; with a text in its place, which
+                is the name, a context manager for a block of code.
+            name: operator name in the metrics; by default that of the function.
+            stage: stage name in the metrics; by default the name of the step.
+            reason: reason of the records that the step leaves out, where it does not say itself.
+            text: column whose bytes of text are counted on the way in and out.
+            on_error: `raise` lets an exception pass, with all records of its batch counted as errors. `skip` halves the
+                batch until the records that raise stand alone, sets these aside, and keeps the rest.
+            args, kwargs: arguments of the constructor, where `function` is a class.
+            filters: whether a result of truth values is the decision of a filter (True), never (False), or, by default,
+                where it fits: a truth value for a record, or a mask with an entry for each record of a batch.
+            flat: whether a list returned for one record is many records (True) or one (False); by default many where
+                its items are of the type of the record.
+            batched: whether a mapping is a batch of columns (True) or a record (False); by default a batch where its
+                values are arrays of one length, or at least two lists of one length.
+            count: counts the records in a value of a form that is not known; one record by default.
+
+        Raises:
+            TypeError: `function` is none of these.
+            ValueError: `on_error` is neither `raise` nor `skip`.
+        """
+        if on_error not in ("raise", "skip"):
+            raise ValueError(f"on_error must be 'raise' or 'skip', not {on_error!r}")
+        options: dict[str, Any] = {"reason": reason, "text": text, "on_error": on_error, "filters": filters}
+        options |= {"flat": flat, "batched": batched, "count": count}
+        if function is None:
+            return Decorating(self.step, {"name": name, "stage": stage, "args": args, "kwargs": kwargs, **options})
+        operator = name or name_of(function)
+        shown: dict[str, Any] = {}
+        for option, value in options.items():
+            if value is not None and (option, value) != ("on_error", "raise"):
+                shown[option] = value if isinstance(value, str | bool) else text_of(value)
+        if args or kwargs:
+            shown |= {"args": [_shown(a) for a in args], "kwargs": {k: _shown(v) for k, v in (kwargs or {}).items()}}
+        defined = self._recording.steps.define(operator, stage or operator, text_of(function), shown)
+        self._recording.introduce_steps()
+        spec = StepSpec(self._ref, defined.id, defined.name, defined.stage, **options)
+        return make_step(spec, function, args, kwargs)
+
+    reject = staticmethod(calls.reject)
+    report = staticmethod(calls.report)
+
+
+class RunInWorker:
+    """What a run is in another process: its functions reject and report there, but steps are defined on the driver.
+
+    Args:
+        run_id: name of the run.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+
+    reject = staticmethod(calls.reject)
+    report = staticmethod(calls.report)
+
+    def step(self, *_: object, **__: object) -> Any:
+        """Refuse: a step is defined on the driver.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError(
+            f"a step of {self.run_id} cannot be defined in a worker (process {os.getpid()}): define it where the run "
+            "was started, and use it here"
+        )
+
+
+def _shown(value: Any) -> Any:
+    """Return an argument as the configuration in the run row shows it."""
+    if isinstance(value, str | bool | int | float | None):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): _shown(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset) and len(value) <= 100:
+        return [_shown(item) for item in value]
+    return f"<{type(value).__module__}.{type(value).__qualname__}>"
+
+
+def observe(
+    name: str,
+    *,
+    metrics: Location = "./metrics",
+    run_id: str | None = None,
+    flush_interval: float = 5.0,
+    node_interval: float = 1.0,
+    config: Mapping[str, Any] | None = None,
+    redact: Sequence[str] = (),
+    accounts: str | None = None,
+) -> ObservedRun:
+    """Observe a pipeline that another engine executes: count what its steps do, and write metrics as a run.
+
+        with mdf.observe("nightly_clean", metrics="./metrics") as run:
+            ds = ds.map_batches(run.step(normalise, stage="clean"), batch_format="pyarrow")
+            ds = ds.filter(run.step(is_english, stage="judge", reason="not_english"))
+            ds.write_parquet(target)
+
+    Args:
+        name: of the pipeline; runs of one name are compared.
+        metrics: folder that the metrics are written to, local or an fsspec URI.
+        run_id: name of the run; generated by default.
+        flush_interval: seconds from one write to the next.
+        node_interval: seconds from one sample of CPU, memory, disk and network to the next; 0 takes none.
+        config: further settings of the run, to be shown with it and compared; secrets are kept out.
+        redact: keys in it and in arguments of steps whose values are kept out of the metrics, beside those that look
+            secret; patterns with `*`.
+        accounts: folder for accounts of worker processes, where the one beside the metrics is not reached by all.
+
+    Raises:
+        ValueError: the run id cannot be the name of a file.
+    """
+    settings = ObserveSettings(
+        name, str(metrics), flush_interval, node_interval, dict(config or {}), tuple(redact), accounts
+    )
+    return ObservedRun(settings, run_id)

@@ -1,0 +1,44 @@
+"""Settings of an observed run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mega_data_factory.storage import is_local, join, local_path
+
+
+@dataclass(frozen=True)
+class ObserveSettings:
+    """Settings of an observed run.
+
+    Attributes:
+        name: of the pipeline; runs of one name are compared.
+        metrics: folder that the metrics are written to, local or an fsspec URI.
+        flush_interval: seconds from one write to the next, and length of the intervals of samples.
+        node_interval: seconds from one sample of the machine to the next; 0 takes none.
+        config: what else is known of the run: it is shown with it, and compared with that of other runs.
+        redact: keys of `config` and of step arguments whose values are kept out of the metrics, beside those that look
+            secret.
+        accounts: folder for the accounts of worker processes, which all workers must reach; None for one beside the
+            metrics where these are local, else one for temporary files.
+    """
+
+    name: str
+    metrics: str = "./metrics"
+    flush_interval: float = 5.0
+    node_interval: float = 1.0
+    config: Mapping[str, Any] = field(default_factory=dict)
+    redact: Sequence[str] = ()
+    accounts: str | None = None
+
+    def account_folder(self, run_id: str) -> Path:
+        """Return the folder for the accounts of a run."""
+        if self.accounts is not None:
+            return Path(self.accounts) / run_id
+        if is_local(self.metrics):
+            return Path(local_path(join(self.metrics, ".accounts"))) / run_id
+        return Path(tempfile.gettempdir()) / f"mdf-accounts-{run_id}"

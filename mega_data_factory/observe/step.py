@@ -1,0 +1,324 @@
+"""A step: the user's function, observed. It counts what goes in and what comes out, and changes nothing."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import importlib
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mega_data_factory.observe import calls, forms
+from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.calls import Call
+from mega_data_factory.observe.connection import Addresses, Connection, connect
+from mega_data_factory.observe.engines.engine import Engine
+from mega_data_factory.observe.outcome import Outcome, outcome_of
+from mega_data_factory.observe.streams import Stream, is_stream, observed_items
+
+
+class RunRef:
+    """What a step knows of its run: enough to deliver accounts from any process.
+
+    Args:
+        run_id: the run.
+        addresses: of the engines; on the driver a function that gives them as they are now.
+    """
+
+    def __init__(self, run_id: str, addresses: Addresses | Callable[[], Addresses]) -> None:
+        self.run_id = run_id
+        self._addresses = addresses
+
+    def connect(self) -> Connection:
+        """Return the connection of this process to the run."""
+        return connect(self.run_id, self.addresses)
+
+    def addresses(self) -> Addresses:
+        """Return the addresses of the engines."""
+        return self._addresses() if callable(self._addresses) else self._addresses
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunRef, (self.run_id, dict(self.addresses()))
+
+
+@dataclass(frozen=True)
+class StepSpec:
+    """Everything of a step but its function.
+
+    Attributes:
+        run: the run.
+        id: of the step, distinct within the run.
+        name: operator name in the metrics, distinct within the stage.
+        stage: stage name in the metrics.
+        reason: reason of records that are missing in the output and were not rejected by name; None for no reason.
+        text: column whose UTF-8 bytes are counted on the way in and out; None for none.
+        on_error: `raise`, or `skip` to set the records aside that raise.
+        filters: True: what the function returns is a decision, one for each record. False: it is never one. None: it
+            is one where it is a truth value, or a mask of truth values with an entry for each record.
+        flat: True: a list returned for one record is many records. False: it is one. None: it is many where its items
+            are of the type of the record.
+        batched: True: a mapping is a batch of columns. False: it is a record. None: it is a batch where all its values
+            are arrays of one length, or lists of one length and at least two.
+        count: counts the records of a value that is of no known form; None for one record.
+    """
+
+    run: RunRef
+    id: str
+    name: str
+    stage: str
+    reason: str | None = None
+    text: str | None = None
+    on_error: str = "raise"
+    filters: bool | None = None
+    flat: bool | None = None
+    batched: bool | None = None
+    count: Callable[[Any], int] | None = None
+
+    def identity(self) -> tuple[Any, ...]:
+        """Return what the result of the step depends on beside its function: without the run, and without names.
+
+        A cache keyed by the pickled function (Hugging Face datasets) must not depend on the run.
+        """
+        return self.on_error, self.filters, self.flat, self.batched
+
+
+class Step:
+    """A function, observed; called like the function.
+
+    Attributes:
+        spec: what is counted, and how.
+        function: the user's function.
+    """
+
+    def __init__(self, spec: StepSpec, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function, updated=())
+        if not hasattr(self, "__name__"):
+            self.__name__ = spec.name
+        self.spec = spec
+        self.function = function
+        self._like_before: Any = None  # of the last call, to know what is returned for no record
+
+    def __repr__(self) -> str:
+        return f"<step {self.spec.stage}/{self.spec.name} of {self.spec.run.run_id}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.spec, *_reference(self))
+
+    def __get__(self, instance: object, owner: type | None = None) -> Step:
+        """Bind the step to an object, as a function in a class is bound."""
+        if instance is None:
+            return self
+        return type(self)(self.spec, self.function.__get__(instance, owner))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function, count, deliver the account, and return what the function returned."""
+        work = self._begin(args, kwargs)
+        if is_stream(work.value):
+            return self._over_stream(work, args, kwargs)
+        try:
+            result = work.run(self.function, args, kwargs)
+        except Exception as error:
+            if self.spec.on_error != "skip":
+                work.fail()
+                raise
+            from mega_data_factory.observe.skipping import skip_failed
+
+            return work.finish(skip_failed(work, self.function, args, kwargs, error, self._like_before))
+        if is_stream(result):
+            return self._drained(work, result)
+        return self._finish(work, result)
+
+    def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work:
+        value = args[0] if args else next(iter(kwargs.values()), None)
+        return Work(self.spec, value)
+
+    def _finish(self, work: Work, result: Any) -> Any:
+        outcome = work.outcome(result)
+        if self.spec.on_error == "skip":
+            self._like_before = outcome.exemplar()
+        return work.finish(outcome)
+
+    def _over_stream(self, work: Work, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Call a function that takes an iterator: its input is counted as it is read."""
+        stream = Stream(work, self.spec)
+        source = stream.source(work.value)
+        args, kwargs = ((source, *args[1:]), kwargs) if args else (args, {**kwargs, next(iter(kwargs)): source})
+        result = stream.run(lambda: self.function(*args, **kwargs))
+        if not is_stream(result) and not hasattr(result, "__iter__"):
+            return stream.finish_with(result)
+        return stream.output(iter(result))
+
+    def _drained(self, work: Work, result: Iterator[Any]) -> Iterator[Any]:
+        """Count what a generator yields for one batch or record."""
+        return Stream(work, self.spec, records_in=work.records_in).output(result)
+
+
+class Work:
+    """One call of a step while it runs.
+
+    Args:
+        spec: of the step.
+        value: the batch, record or iterator that the step was given.
+
+    Attributes:
+        records_in: records in the value; 0 for an iterator.
+        call: what the user's function says.
+        account: of the call.
+    """
+
+    __slots__ = ("account", "call", "connection", "engine", "form", "records_in", "seconds", "spec", "value")
+
+    def __init__(self, spec: StepSpec, value: Any) -> None:
+        self.spec = spec
+        self.value = value
+        self.connection = spec.run.connect()
+        self.engine: Engine
+        self.engine, task = self.connection.current()
+        self.account: Account = self.connection.account(spec.id, self.engine, task, lambda: forms.fingerprint(value))
+        self.call = Call()
+        self.seconds = 0.0
+        self.form = None if is_stream(value) else self.form_of(value)
+        self.records_in = 0 if is_stream(value) else self.count(value, self.form)
+        if spec.text is not None and self.records_in:
+            self.account.input_bytes = forms.text_bytes(value, spec.text)
+
+    def form_of(self, value: Any) -> forms.Form | None:
+        """Return the form of a value, as the step understands mappings."""
+        if self.spec.batched is not None and isinstance(value, Mapping):
+            return forms.COLUMNS if self.spec.batched else None
+        return forms.form_of(value)
+
+    def count(self, value: Any, form: forms.Form | None) -> int:
+        """Return the number of records in a value of a form."""
+        if form is not None:
+            return form.count(value)
+        known = self.engine.records(value)
+        if known is not None:
+            return known
+        if self.spec.count is not None:
+            return self.spec.count(value)
+        if forms.is_lazy(value):
+            self.account.unknown += 1
+            return 0
+        return 1
+
+    def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Call the function within this call, and time it."""
+        token = calls.current.set(self.call)
+        started = time.perf_counter()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self.seconds += time.perf_counter() - started
+            calls.current.reset(token)
+
+    async def timed(self, awaitable: Awaitable[Any]) -> Any:
+        """Await within this call, and time it."""
+        started = time.perf_counter()
+        try:
+            return await awaitable
+        finally:
+            self.seconds += time.perf_counter() - started
+
+    def part(self, value: Any, records: int) -> Work:
+        """Return a call on some of the records, which shares the account."""
+        part = copy.copy(self)
+        part.value, part.records_in, part.call, part.seconds = value, records, Call(), 0.0
+        return part
+
+    def outcome(self, result: Any) -> Outcome:
+        """Return what became of the records, by what the function returned."""
+        return outcome_of(self, result)
+
+    def finish(self, outcome: Outcome) -> Any:
+        """Count, deliver, and return the result as the engine wants it."""
+        account, call = self.account, self.call
+        account.add_call(
+            self.seconds,
+            self.records_in,
+            outcome.records_out,
+            errors=outcome.errors,
+            reasons=call.reasons,
+            reason=self.spec.reason,
+        )
+        account.output_bytes = outcome.text_bytes
+        account.custom = call.custom
+        account.set_aside += call.samples
+        return self.connection.deliver(self.engine, account, outcome.result)
+
+    def fail(self) -> None:
+        """Count all records as errors: the function has raised, and the engine is about to see it."""
+        self.account.add_call(self.seconds, self.records_in, 0, errors=self.records_in)
+        self.connection.deliver(self.engine, self.account)
+
+
+class AsyncStep(Step):
+    """A coroutine function, observed; its seconds are those from call to result."""
+
+    _is_coroutine = getattr(importlib.import_module("asyncio.coroutines"), "_is_coroutine", None)
+
+    def __init__(self, spec: StepSpec, function: Callable[..., Any]) -> None:
+        super().__init__(spec, function)
+        if hasattr(inspect, "markcoroutinefunction"):  # Python 3.12
+            inspect.markcoroutinefunction(self)
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Await the function, count, deliver, and return what it returned."""
+        work = self._begin(args, kwargs)
+        token = calls.current.set(work.call)
+        try:
+            result = await work.timed(self.function(*args, **kwargs))
+        except Exception as error:
+            if self.spec.on_error != "skip":
+                work.fail()
+                raise
+            from mega_data_factory.observe.skipping import skip_failed_async
+
+            return work.finish(await skip_failed_async(work, self.function, args, kwargs, error, self._like_before))
+        finally:
+            calls.current.reset(token)
+        return self._finish(work, result)
+
+
+class ObservedIterable:
+    """An iterable, observed: every item that it gives is a record, or a batch of records, that the step passed on.
+
+    Args:
+        spec: of the step.
+        items: the iterable.
+    """
+
+    def __init__(self, spec: StepSpec, items: Any) -> None:
+        self.spec = spec
+        self.items = items
+
+    def __iter__(self) -> Iterator[Any]:
+        items = iter(self.items)
+        return observed_items(Work(self.spec, items), self.spec, items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def _reference(step: Step) -> tuple[Any, ...]:
+    """Return the function of a step, or where to find it: a decorated function's name leads to the step itself."""
+    function = step.function
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+    if module and "<locals>" not in name:
+        try:
+            found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+        except (ImportError, AttributeError):
+            return (function,)
+        if isinstance(found, Step) and found.function is function:
+            return None, module, name
+    return (function,)
+
+
+def _restored(kind: type[Step], spec: StepSpec, function: Any, module: str = "", name: str = "") -> Step:
+    if function is None:
+        found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+        function = found.function if isinstance(found, Step) else found
+    return kind(spec, function)

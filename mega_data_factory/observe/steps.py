@@ -1,0 +1,92 @@
+"""Steps of a run, on the driver: their names, and their order in stages."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class DefinedStep:
+    """A step as it was defined.
+
+    Attributes:
+        id: distinct within the run.
+        name: operator name, distinct within the stage.
+        stage: stage name.
+        stage_index: place of the stage in the order of definition.
+        operator_index: place of the step in its stage.
+        function: the user's function, as text.
+        options: what the step was given beside the function, without what was left out.
+        cell: where a cell of a notebook has defined it; None outside of notebooks.
+    """
+
+    id: str
+    name: str
+    stage: str
+    stage_index: int
+    operator_index: int
+    function: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    cell: tuple[str, int, int] | None = None
+
+    def as_config(self) -> dict[str, Any]:
+        """Return the step for the configuration in the run row."""
+        return {"stage": self.stage, "name": self.name, "function": self.function, **self.options}
+
+
+class DefinedSteps:
+    """The steps of a run in the order of their definition. Any thread may define one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._steps: dict[str, DefinedStep] = {}
+        self._stages: dict[str, list[str]] = {}
+        self._defined = 0
+
+    def define(self, name: str, stage: str, function: str, options: Mapping[str, Any]) -> DefinedStep:
+        """Enter a step; one with the name of another of its stage is a second instance, `name_2`.
+
+        Args:
+            name: operator name.
+            stage: stage name.
+            function: the user's function, as text.
+            options: of the step.
+        """
+        with self._lock:
+            used = self._stages.setdefault(stage, [])
+            distinct, number = name, 1
+            while distinct in used:
+                number += 1
+                distinct = f"{name}_{number}"
+            used.append(distinct)
+            step = DefinedStep(
+                str(self._defined),
+                distinct,
+                stage,
+                list(self._stages).index(stage),
+                len(used) - 1,
+                function,
+                options,
+            )
+            self._defined += 1
+            self._steps[step.id] = step
+        return step
+
+    def places(self) -> dict[str, DefinedStep]:
+        """Return the steps by their ids."""
+        with self._lock:
+            return dict(self._steps)
+
+    def as_config(self) -> list[dict[str, Any]]:
+        """Return the steps for the configuration in the run row."""
+        return [step.as_config() for step in self.places().values()]
+
+
+def text_of(function: Callable[..., Any] | object) -> str:
+    """Return `module.name` of a function, class or object, as its reader would look for it."""
+    module = getattr(function, "__module__", None) or type(function).__module__
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return f"{module}.{name}"

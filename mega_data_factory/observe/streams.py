@@ -1,0 +1,155 @@
+"""Steps over iterators: records are counted as they pass, and the account is delivered before the end is seen."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from mega_data_factory.observe import calls, forms
+
+if TYPE_CHECKING:
+    from mega_data_factory.observe.step import StepSpec, Work
+
+_PROGRESS_SECONDS = 1.0
+"""Seconds from one delivery of an unfinished account to the next."""
+
+
+def is_stream(value: object) -> bool:
+    """Return whether a value is an iterator: its items come one after the other, once."""
+    return hasattr(value, "__next__")
+
+
+class Stream:
+    """A call of a step whose records come or go one after the other.
+
+    Its account names the whole stream. It is delivered about every second while records flow, each time with all
+    counts so far, and a last time before the consumer sees the end.
+
+    Args:
+        work: the call.
+        spec: of the step.
+        records_in: records of the batch or record that the call was given; 0 where its input is an iterator.
+    """
+
+    def __init__(self, work: Work, spec: StepSpec, records_in: int = 0) -> None:
+        self._work = work
+        self._spec = spec
+        self._in = self._unsettled = records_in
+        self._out = 0
+        self._calls = 0
+        self._busy = self._unsettled_busy = work.seconds
+        self._waited = 0.0
+        self._reported = time.monotonic()
+        self._ended = False
+        if work.account.key is None:  # later accounts of the stream replace earlier ones
+            work.account.key = f"{work.account.worker}/{secrets.token_hex(8)}"
+
+    def source(self, items: Iterator[Any]) -> Iterator[Any]:
+        """Yield the items of the input, counted; the time that they take is not the step's."""
+        account, text = self._work.account, self._spec.text
+        while True:
+            started = time.perf_counter()
+            token = calls.current.set(None)  # what is upstream runs in its own call
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            finally:
+                calls.current.reset(token)
+                self._waited += time.perf_counter() - started
+            records = self._work.count(item, self._work.form_of(item))
+            self._in += records
+            self._unsettled += records
+            self._calls += 1
+            if text is not None:
+                account.input_bytes += forms.text_bytes(item, text)
+            yield item
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        """Call a function within the call of the step, and time it without its waiting for input.
+
+        What it raises passes through; records that it has read since the last output are counted as errors.
+        """
+        token = calls.current.set(self._work.call)
+        waited, started = self._waited, time.perf_counter()
+        failed = True
+        try:
+            result = function()
+            failed = False
+        except StopIteration:
+            failed = False
+            raise
+        finally:
+            busy = time.perf_counter() - started - (self._waited - waited)
+            self._busy += busy
+            self._unsettled_busy += busy
+            calls.current.reset(token)
+            if failed:
+                self._deliver(errors=self._unsettled)
+        return result
+
+    def output(self, items: Iterator[Any]) -> Iterator[Any]:
+        """Yield the items of the output, counted; deliver the account at the end, or when the consumer stops."""
+        try:
+            while True:
+                try:
+                    item = self.run(lambda: next(items))
+                except StopIteration:
+                    break
+                self._out += self._work.count(item, self._work.form_of(item))
+                self._settle()
+                if self._spec.text is not None:
+                    self._work.account.output_bytes += forms.text_bytes(item, self._spec.text)
+                if time.monotonic() - self._reported >= _PROGRESS_SECONDS:
+                    self._deliver(final=False)
+                yield item
+        finally:
+            if not self._ended:  # at its end, or closed by the consumer; what raised has been counted
+                close = getattr(items, "close", None)
+                if close is not None:
+                    close()
+                self._deliver()
+
+    def finish_with(self, result: Any) -> Any:
+        """Return what a function made of all its input at once: one record, or as many as its form has."""
+        self._out = 0 if result is None else self._work.count(result, self._work.form_of(result))
+        return self._deliver(result=result)
+
+    def _settle(self) -> None:
+        """Enter the latency of the records that were read since the last output."""
+        if self._unsettled and self._unsettled_busy >= 0:
+            self._work.account.add_latency(self._unsettled_busy / self._unsettled, self._unsettled)
+            self._unsettled, self._unsettled_busy = 0, 0.0
+
+    def _deliver(self, *, errors: int = 0, final: bool = True, result: Any = None) -> Any:
+        work, call = self._work, self._work.call
+        self._settle()
+        account = work.account.named_alike()
+        account.include(work.account)
+        account.final, account.at = final, time.time()
+        account.add_flow(self._in, self._out, errors=errors, reasons=call.reasons, reason=self._spec.reason)
+        account.calls, account.seconds = max(1, self._calls), self._busy
+        account.custom = dict(call.custom)
+        account.set_aside = work.account.set_aside + call.samples if final else []
+        self._ended = final
+        self._reported = time.monotonic()
+        return work.connection.deliver(work.engine, account, result)
+
+
+def observed_items(work: Work, spec: StepSpec, items: Iterator[Any]) -> Iterator[Any]:
+    """Return the items of an iterable, each counted as it comes in and passed on; the time is that of making them."""
+    stream = _Source(work, spec)
+    return stream.output(items)
+
+
+class _Source(Stream):
+    """A stream whose output is its input: nothing came before it."""
+
+    def _settle(self) -> None:
+        made = self._out - self._in
+        self._in = self._out
+        self._unsettled += made
+        self._calls += made > 0
+        super()._settle()
