@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from make_corpus import Corpus, ensure_corpus
@@ -34,16 +35,23 @@ def variants(corpus: Corpus) -> list[Variant]:
     ]
 
 
-def main() -> None:
-    """Compare and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def compare(variants: Callable[[Corpus], list[Variant]], base: str, target: float, description: str | None) -> None:
+    """Run the variants in turn on a corpus, and print their costs relative to the base.
+
+    Args:
+        variants: Variants to compare on a corpus.
+        base: Name of the variant that the others are compared with.
+        target: Ratio of CPU time that is allowed.
+        description: Text of `--help`.
+    """
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--megabytes", type=int, default=1000, help="size of the corpus")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     corpus = ensure_corpus(bench_folder(), arguments.megabytes)
-    print(f"{corpus.documents:,} documents, {corpus.text_bytes / 1e6:,.0f} MB of text; target {TARGET}")
-    print_table(interleaved(variants(corpus), arguments.rounds), "polars by hand")
+    print(f"{corpus.documents:,} documents, {corpus.text_bytes / 1e6:,.0f} MB of text; target {target}")
+    print_table(interleaved(variants(corpus), arguments.rounds), base)
 
 
 if __name__ == "__main__":
-    main()
+    compare(variants, "polars by hand", TARGET, __doc__)

@@ -6,13 +6,12 @@ What an empty run costs (cluster, workers, imports) is measured as well, so that
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
-from local_engine import BASELINES
-from make_corpus import Corpus, ensure_corpus
-from metering import Variant, bench_folder, interleaved, print_table, python
+from local_engine import BASELINES, compare
+from make_corpus import Corpus
+from metering import Variant, python
 from pipeline import BATCH_SIZE, CLEAN, JUDGE, SameOutput, mdf_command
 
 TARGET = 1.05
@@ -34,16 +33,5 @@ def variants(corpus: Corpus) -> list[Variant]:
     ]
 
 
-def main() -> None:
-    """Compare and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--megabytes", type=int, default=1000, help="size of the corpus")
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
-    corpus = ensure_corpus(bench_folder(), arguments.megabytes)
-    print(f"{corpus.documents:,} documents, {corpus.text_bytes / 1e6:,.0f} MB of text; target {TARGET}")
-    print_table(interleaved(variants(corpus), arguments.rounds), "Ray Data script")
-
-
 if __name__ == "__main__":
-    main()
+    compare(variants, "Ray Data script", TARGET, __doc__)

@@ -1,4 +1,4 @@
-"""Formats of numbers for people: few digits, with the unit, and no misleading rounding.
+"""Formats of numbers for people, written and read: few digits, with the unit, and no misleading rounding.
 
 The one place for plots, reports, the dashboard and the command line. Python formats text here; what a browser has to
 format by itself (axes, hover) gets a D3 format from `Unit`, so that both agree.
@@ -9,8 +9,16 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeGuard
+
+_AGE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)\s*", re.IGNORECASE)
+_AGE_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+_SIZE = re.compile(r"\s*((?:\d+\.?\d*|\.\d+)(?:e\d+)?)\s*([kmgt]i?)?b?\s*", re.IGNORECASE)
+_SIZE_UNITS = (
+    {"": 1} | {p: 1000**n for n, p in enumerate("kmgt", 1)} | {f"{p}i": 1024**n for n, p in enumerate("kmgt", 1)}
+)
 
 _JOINTS = re.compile(r"(?<=[_\-/.:])(?=\w)")
 
@@ -117,6 +125,32 @@ def three_digits(value: float) -> str:
     if value >= 99.95:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def parse_age(text: str) -> timedelta:
+    """Return the length of time of a text such as `90s`, `30m`, `12h`, `30d` or `8w`.
+
+    Raises:
+        ValueError: The text is not an age.
+        OverflowError: The age is longer than a `timedelta` can be.
+    """
+    match = _AGE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not an age; write a number and s, m, h, d or w, such as 30d")
+    return timedelta(seconds=float(match[1]) * _AGE_UNITS[match[2].lower()])
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of a text such as `512MiB`, `2 GB` or `1000000`; units without an `i` are powers of 1000.
+
+    Raises:
+        ValueError: The text is not a size.
+    """
+    match = _SIZE.fullmatch(text)
+    number = math.inf if match is None else float(match[1])
+    if match is None or math.isinf(number):
+        raise ValueError(f"{text!r} is not a size; write bytes, or a number with a unit, such as 512MiB or 2GB")
+    return int(number * _SIZE_UNITS[(match[2] or "").lower()])
 
 
 def joints(name: str) -> list[str]:

@@ -14,6 +14,7 @@ import waitress
 from mega_data_factory.dashboard.access import checked_token, is_loopback
 from mega_data_factory.dashboard.app import create_app
 from mega_data_factory.errors import ConfigError
+from mega_data_factory.host import host_name
 from mega_data_factory.storage import Location
 
 _THREADS = 8
@@ -89,5 +90,5 @@ def _listening(host: str, port: int) -> socket.socket:
 
 def url_of(host: str, port: int) -> str:
     """Return the address to open: of a server that listens everywhere, with the name of this machine."""
-    name = host if is_loopback(host) else socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104
+    name = host if is_loopback(host) else host_name() if host in ("0.0.0.0", "::") else host  # noqa: S104
     return f"http://{f'[{name}]' if ':' in name.strip('[]') and not name.startswith('[') else name}:{port}/"

@@ -14,15 +14,19 @@ MAX_RECORD_MB = 64.0
 _CONTENT_CHARACTERS = 2000
 
 
-def checked_limit(max_record_mb: float) -> int:
-    """Return the limit of a record in bytes.
+def checked_limit(limit_mb: float, name: str = "max_record_mb") -> int:
+    """Return a limit in bytes.
+
+    Args:
+        limit_mb: The limit in MB of 2^20 bytes.
+        name: Name of the parameter, for the message.
 
     Raises:
-        ValueError: it is not between 0 and 1024 MB.
+        ValueError: The limit is not between 0 and 1024 MB.
     """
-    if not 0 < max_record_mb <= 1024:
-        raise ValueError(f"max_record_mb is {max_record_mb}, not between 0 and 1024")
-    return max(1, int(max_record_mb * (1 << 20)))
+    if not 0 < limit_mb <= 1024:
+        raise ValueError(f"{name} is {limit_mb}, not between 0 and 1024")
+    return max(1, int(limit_mb * (1 << 20)))
 
 
 def plain_types(table: pa.Table) -> pa.Table:

@@ -13,6 +13,7 @@ from mega_data_factory.charsets import Decoded, codec_of, decode, decode_text, m
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
 from mega_data_factory.loaders._files import BATCH_BYTES, checked_paths, file_name, file_path, find_files, would_find
+from mega_data_factory.loaders._values import checked_limit
 
 SCHEMA = pa.schema(
     [
@@ -62,14 +63,12 @@ class TextLoader(Loader):
         encoding: str | None = None,
     ) -> None:
         super().__init__()
-        if not 0 < max_file_mb <= 1024:
-            raise ValueError(f"max_file_mb is {max_file_mb}, not between 0 and 1024")
         if isinstance(suffixes, str):
             raise ValueError(f"suffixes is {suffixes!r}; give a list, such as ['.txt']")
         self._paths = checked_paths(path)
         self._suffixes = tuple(suffixes)
         self._codec = None if encoding is None else _checked_codec(encoding)
-        self._max_bytes = int(max_file_mb * (1 << 20))
+        self._max_bytes = checked_limit(max_file_mb, "max_file_mb")
 
     def reads(self, path: str) -> bool:
         """Return whether a file of this name would be part of the source."""

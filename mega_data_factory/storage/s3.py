@@ -15,6 +15,7 @@ from fsspec.asyn import sync_wrapper
 from s3fs import S3FileSystem
 from s3fs.errors import translate_boto_error
 
+from mega_data_factory.backoff import Backoff
 from mega_data_factory.storage.location import StoreSilent
 
 _BYTES_PER_SECOND = 256 << 10
@@ -110,6 +111,7 @@ class PatientS3(S3FileSystem):  # type: ignore[misc]  # s3fs has no types
         silent = time.monotonic() < self._silent_until
         attempts = 1 if silent else self._patience.attempts
         seconds = min(_SECONDS_WHEN_SILENT, self._patience.timeout) if silent else self._patience.timeout
+        backoff = Backoff(min(1.0, seconds), seconds)
         for attempt in range(1, attempts + 1):
             try:
                 answer = await asyncio.wait_for(call(), seconds + extra)
@@ -120,7 +122,8 @@ class PatientS3(S3FileSystem):  # type: ignore[misc]  # s3fs has no types
                     self._silent_until = time.monotonic() + _SILENT_FOR
                     times = "" if attempts == 1 else f", asked {attempts} times"
                     raise StoreSilent(f"{_reason(error, seconds)}{times}") from error
-                pause = min(2.0 ** (attempt - 1), seconds)
+                pause = backoff.pause
+                backoff.failed()
                 log.warning(
                     "%s: %s; asking again in %.3g s (%d of %d)",
                     what,

@@ -374,7 +374,7 @@ def test_prune_by_age_and_size(store: str, capsys: pytest.CaptureFixture[str]) -
     [
         ([], "no limit was given"),
         (["--max-age", "old"], "--max-age old: not an age"),
-        (["--max-bytes", "much"], "--max-bytes: 'much' is no size"),
+        (["--max-bytes", "much"], "--max-bytes: 'much' is not a size"),
         (["--max-runs", "-1"], "--max-runs"),
     ],
 )

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from tests.exports.test_runs import free_port
+from tests.processes import end
 
 Found = list[dict[str, Any]]
 
@@ -44,12 +45,7 @@ def started(command: Sequence[str], ready: str) -> Iterator[None]:
                 time.sleep(0.05)
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
         process.stderr.close()
 
 

@@ -20,6 +20,7 @@ from mega_data_factory.exports.otlp.exporter import OtlpExporter
 from tests.exports.snapshots import NOW, START, Receiver, receiving, snapshot
 from tests.exports.test_otlp import decoded, texts
 from tests.exports.test_runs import free_port
+from tests.processes import end
 
 pytestmark = pytest.mark.slow
 
@@ -45,12 +46,7 @@ def collector(folder: Path, onward: str) -> Iterator[str]:
         _wait_for_port(process, int(address.rpartition(":")[2]), folder / "log")
         yield f"http://{address}"
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
 
 
 def _wait_for_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from mega_data_factory.errors import ConfigError
+from mega_data_factory.formats import parse_size
 from mega_data_factory.framework.config import pipeline as config_module
-from mega_data_factory.framework.config.pipeline import MetricsConfig, PipelineConfig, check_config, parse_bytes
+from mega_data_factory.framework.config.pipeline import MetricsConfig, PipelineConfig, check_config
 from tests.framework.making import pipeline
 
 GOOD = """\
@@ -76,8 +77,8 @@ def test_a_good_file(write):
         ("batch_size: 100", "engine: rey", 19, "executor.engine: Input should be 'local' or 'ray' (got 'rey')"),
         ("batch_size: 100", "max_errors: 1.5", 19, "a count of records is a whole number"),
         ("batch_size: 100", "max_errors: .inf", 19, "a count of records is a whole number"),
-        ("num_replicas: 2", "resources: {memory: 2 parsecs}", 12, "'2 parsecs' is no size"),
-        ("num_replicas: 2", "resources: {memory: inf}", 12, "'inf' is no size"),
+        ("num_replicas: 2", "resources: {memory: 2 parsecs}", 12, "'2 parsecs' is not a size"),
+        ("num_replicas: 2", "resources: {memory: inf}", 12, "'inf' is not a size"),
         ("num_replicas: 2", "resources: {memory: -1}", 12, "stages[0].worker.resources.memory"),
         ("num_replicas: 2", "{num_replicas: 1, max_replicas: 2}", 11, "stages[0].worker: give either num_replicas or"),
         ("num_replicas: 2", "{min_replicas: 3, max_replicas: 2}", 11, "min_replicas 3 is more than max_replicas 2"),
@@ -241,14 +242,14 @@ def test_models_are_frozen():
 )
 def test_sizes(text, expected):
     """Sizes are read with decimal and binary units, in any case."""
-    assert parse_bytes(text) == expected
+    assert parse_size(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "GB", "1 light year", "1e400", "nan", "1GiBB", "--1"])
 def test_no_sizes(text):
     """What is no size is refused with an example of one."""
     with pytest.raises(ValueError, match="512MiB"):
-        parse_bytes(text)
+        parse_size(text)
 
 
 def test_check_config_takes_all_forms(write):

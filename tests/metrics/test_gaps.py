@@ -7,7 +7,7 @@ import pytest
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.framework.metrics.store.decoding import Vanished
 from mega_data_factory.framework.metrics.store.gaps import Gaps
-from mega_data_factory.framework.metrics.store.layout import Segment, SegmentFiles
+from mega_data_factory.framework.metrics.store.layout import RunFiles, Segment
 from tests.metrics.test_compacting import NOW, fold, small_files, write, write_segments
 
 
@@ -43,5 +43,5 @@ def test_a_gap_that_closes_is_never_read():
     gaps = Gaps()
     for number in range(50):
         with pytest.raises(Vanished):
-            gaps.check("samples", [SegmentFiles((f"samples_a.{number:06d}.parquet",), whole=False)])
-    gaps.check("samples", [SegmentFiles(("samples_a.parquet",))])
+            gaps.check("samples", [RunFiles((f"samples_a.{number:06d}.parquet",), whole=False)])
+    gaps.check("samples", [RunFiles(("samples_a.parquet",))])

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from mega_data_factory.errors import ConfigError, MetricsError
+from mega_data_factory.formats import parse_age, parse_size
 from mega_data_factory.framework.executor import Executor
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.framework.metrics.upkeep import retention, shrinking
-from mega_data_factory.framework.metrics.upkeep.retention import Retention, parse_age, parse_size, prune
+from mega_data_factory.framework.metrics.upkeep.retention import Retention, prune
 from tests.metrics.test_compacting import (
     NOW,
     START,

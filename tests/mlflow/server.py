@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import time
 import urllib.error
@@ -16,6 +15,7 @@ from typing import Any
 
 from tests.environments import made
 from tests.exports.test_runs import free_port
+from tests.processes import end
 
 _CONSTRAINTS = Path(__file__).parent / "constraints.txt"
 
@@ -43,12 +43,7 @@ def mlflow_server(folder: Path) -> Iterator[str]:
         _wait(process, url, folder / "server.log")
         yield url
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        end(process, with_children=True)
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

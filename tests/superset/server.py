@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -17,6 +16,7 @@ import requests
 import mega_data_factory.exports.superset
 from mega_data_factory.cli import main
 from tests.environments import made
+from tests.processes import end
 
 ADMIN = {"username": "admin", "password": "admin"}
 _SECONDS = 90
@@ -104,12 +104,7 @@ def serving(folder: Path, metrics: Path) -> Iterator[Superset]:
         try:
             yield Superset(f"http://127.0.0.1:{port}", metrics, bundle, _logged_in(f"http://127.0.0.1:{port}", server))
         finally:
-            os.killpg(server.pid, signal.SIGTERM)
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(server.pid, signal.SIGKILL)
-                server.wait()
+            end(server, with_children=True)
 
 
 def _logged_in(url: str, server: subprocess.Popen[bytes]) -> requests.Session:

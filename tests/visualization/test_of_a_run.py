@@ -61,7 +61,7 @@ def test_every_kind_of_plot_is_written(
         (["nod", "-o", "x.html"], 2, "did you mean `node`"),
         (["node", "-o", "x.htm"], 1, "did you mean `.html`"),
         (["node", "-o", "x.html", "--node", "nobody"], 1, "no node `nobody`"),
-        (["node", "-o", "x.html", "--last", "soon"], 1, "`soon` is no age"),
+        (["node", "-o", "x.html", "--last", "soon"], 1, "`soon` is not an age"),
         (["node", "-o", "x.html", "--run", "run_blind"], 1, "no node metrics were recorded"),
         (["node", "-o", "x.html", "--metrics", "nowhere"], 2, "no metrics folder nowhere"),
     ],

@@ -215,7 +215,7 @@ def test_an_empty_history_says_so(call: Any, message: str, tmp_path: Path, monke
         (lambda some: some.plot_node_metrics(None, []), "no node is chosen"),
         (lambda some: some.plot_node_metrics(None, "node-1", metrics="status"), "no value to draw"),
         (lambda some: some.plot_heatmap(metric="heat"), "no metric `heat`"),
-        (lambda some: some.to_frame(time_range="soon"), "`soon` is no age"),
+        (lambda some: some.to_frame(time_range="soon"), "`soon` is not an age"),
         (lambda some: some.to_frame(time_range=(START + 9, START)), "ends before it starts"),
         (lambda some: some.to_frame(time_range=("2027-01-01", None)), "there is no point of"),
         (lambda some: some.to_frame(time_range=("2027-01-01", "2027-01-02")), "there is no point of"),

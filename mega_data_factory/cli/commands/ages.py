@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from mega_data_factory import formats
 from mega_data_factory.cli.failures import UsageError
-from mega_data_factory.framework.metrics.upkeep import retention
 
 
 def parse_age(option: str, text: str) -> timedelta:
@@ -51,7 +51,7 @@ def parse_since(text: str, now: datetime | None = None) -> datetime:
 
 def _age(text: str) -> timedelta | None:
     try:
-        return retention.parse_age(text)
+        return formats.parse_age(text)
     except OverflowError:
         return timedelta.max
     except ValueError:

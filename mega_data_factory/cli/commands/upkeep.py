@@ -11,10 +11,10 @@ from mega_data_factory.cli.commands.ages import parse_age
 from mega_data_factory.cli.commands.metrics_folder import open_store
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
-from mega_data_factory.formats import plural, size
+from mega_data_factory.formats import parse_size, plural, size
 from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.metrics.upkeep.compaction import compact
-from mega_data_factory.framework.metrics.upkeep.retention import Retention, parse_size, prune
+from mega_data_factory.framework.metrics.upkeep.retention import Retention, prune
 
 _SUCH_AS = "such as --max-age 90d, --max-runs 500, --max-bytes 2GB, or --config FILE; --dry-run to look first"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mega_data_factory.exports.cardinality import Bounds
 from mega_data_factory.framework.metrics.live.exporting import ExportSnapshot
-from mega_data_factory.framework.metrics.models import OperatorMetrics
+from mega_data_factory.framework.metrics.models import OperatorMetrics, StageMetrics
 
 _LONGEST_NAME = 250
 _LONGEST_VALUE = 6000
@@ -32,13 +32,7 @@ def metrics_of(snapshot: ExportSnapshot, bounds: Bounds) -> dict[str, float]:
     found = dict(_of_run(snapshot))
     for stage in snapshot.stages:
         place = f"stage/{stage.stage_name}"
-        found |= {
-            f"{place}/records_in": stage.input_records,
-            f"{place}/records_out": stage.output_records,
-            f"{place}/records_rejected": stage.rejected_records,
-            f"{place}/errors": stage.error_count,
-            f"{place}/bottleneck_seconds": stage.total_time,
-        }
+        found |= {f"{place}/{name}": value for name, value in _of_stage(stage)}
     for row in bounds.operators(snapshot.merged_operators, by_worker=False):
         place = f"operator/{row.stage_name}/{row.operator_name}"
         found |= {f"{place}/{name}": value for name, value in _of_operator(row, bounds)}
@@ -47,10 +41,7 @@ def metrics_of(snapshot: ExportSnapshot, bounds: Bounds) -> dict[str, float]:
 
 def _of_run(snapshot: ExportSnapshot) -> Iterator[tuple[str, float | None]]:
     run = snapshot.run
-    yield "records_in", run.total_input_records
-    yield "records_out", run.total_output_records
-    yield "records_rejected", run.rejected_records
-    yield "errors", run.total_errors
+    yield from _records(run.total_input_records, run.total_output_records, run.rejected_records, run.total_errors)
     yield "pass_rate", run.overall_pass_rate
     yield "throughput", run.avg_throughput
     yield "duration_seconds", run.duration
@@ -58,11 +49,13 @@ def _of_run(snapshot: ExportSnapshot) -> Iterator[tuple[str, float | None]]:
     yield "records_in_flight", snapshot.flight.records
 
 
+def _of_stage(row: StageMetrics) -> Iterator[tuple[str, float | None]]:
+    yield from _records(row.input_records, row.output_records, row.rejected_records, row.error_count)
+    yield "bottleneck_seconds", row.total_time
+
+
 def _of_operator(row: OperatorMetrics, bounds: Bounds) -> Iterator[tuple[str, float | None]]:
-    yield "records_in", row.input_records
-    yield "records_out", row.output_records
-    yield "records_rejected", row.rejected_records
-    yield "errors", row.error_count
+    yield from _records(row.input_records, row.output_records, row.rejected_records, row.error_count)
     yield "pass_rate", row.pass_rate
     yield "busy_seconds", row.total_time
     yield "latency_p50_seconds", row.p50_latency
@@ -72,6 +65,14 @@ def _of_operator(row: OperatorMetrics, bounds: Bounds) -> Iterator[tuple[str, fl
     for name, value in row.custom_metrics.items():
         if isinstance(value, int | float) and not isinstance(value, bool):
             yield f"custom/{name}", value
+
+
+def _records(entered: int, left: int, rejected: int, errors: int) -> Iterator[tuple[str, float | None]]:
+    """Yield the counts of records that every level has."""
+    yield "records_in", entered
+    yield "records_out", left
+    yield "records_rejected", rejected
+    yield "errors", errors
 
 
 def parameters_of(config: Mapping[str, Any] | None) -> dict[str, str]:

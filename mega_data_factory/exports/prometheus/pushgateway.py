@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -13,6 +12,7 @@ from mega_data_factory.exports.families import ExtraLabel, Families
 from mega_data_factory.exports.prometheus.exposition import exposed
 from mega_data_factory.exports.transport import Sender
 from mega_data_factory.framework.metrics.live.exporting import Exporter, ExportSnapshot
+from mega_data_factory.host import host_name
 from mega_data_factory.http import http_url
 
 
@@ -54,7 +54,7 @@ class PushgatewayExporter(Exporter):
         self._linger = linger
         bare, headers = _basic_authentication(http_url(url))
         self._sender = Sender(bare, headers, timeout)
-        self._group = {"job": job, "instance": instance or socket.gethostname()}
+        self._group = {"job": job, "instance": instance or host_name()}
         self._with_run = "run_id" in labels
         self._families = Families(labels, bounds)
         self._pushed_last = False

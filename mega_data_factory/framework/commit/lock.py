@@ -6,16 +6,14 @@ import contextlib
 import fcntl
 import json
 import os
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from mega_data_factory import storage
 from mega_data_factory.errors import OutputError, ResumeError
+from mega_data_factory.host import host_name, is_driver_alive
 
 PATIENCE = 10.0
 """Seconds in which the workers of a driver that was killed have ended."""
@@ -57,8 +55,8 @@ class RunLock:
         It does not on an object store, nor where the holder before was another machine, as not every shared file system
         shares its locks.
         """
-        before = self._holder_before.get("hostname", socket.gethostname())
-        return self._descriptor is not None and before == socket.gethostname()
+        before = self._holder_before.get("hostname", host_name())
+        return self._descriptor is not None and before == host_name()
 
     @property
     def descriptor(self) -> int | None:
@@ -172,7 +170,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _own_name() -> bytes:
-    return json.dumps({"hostname": socket.gethostname(), "pid": os.getpid()}).encode()
+    return json.dumps({"hostname": host_name(), "pid": os.getpid(), "time": time.time()}).encode()
 
 
 def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
@@ -193,7 +191,9 @@ def _holder(descriptor: int) -> dict[str, Any]:
 
 def _lives(holder: dict[str, Any]) -> bool:
     """Whether the driver is alive; for another machine only the lock says."""
-    return holder.get("hostname") == socket.gethostname() and psutil.pid_exists(int(holder.get("pid", 0)))
+    if holder.get("hostname") != host_name():
+        return False
+    return is_driver_alive(int(holder.get("pid", 0)), float(holder.get("time", 0.0)))
 
 
 def _described(holder: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from mega_data_factory.errors import ConfigError
+from mega_data_factory.formats import parse_size
 from mega_data_factory.framework.config.condition import Condition
 from mega_data_factory.framework.config.metrics import MetricsConfig as MetricsConfig
 from mega_data_factory.framework.config.mistakes import Place
@@ -69,7 +70,7 @@ class ResourcesConfig(Section):
     @field_validator("memory", mode="before")
     @classmethod
     def _parse_memory(cls, value: Any) -> Any:
-        return parse_bytes(value) if isinstance(value, str) else value
+        return parse_size(value) if isinstance(value, str) else value
 
 
 class WorkerConfig(Section):
@@ -238,26 +239,6 @@ class PipelineConfig(Section):
     def place(self, *key: str | int) -> Place:
         """Return where a key of this configuration stands, for messages."""
         return Place(key, self._source)
-
-
-_UNITS = {"": 1, "B": 1}
-_UNITS |= {f"{p}B": 1000**n for n, p in enumerate("KMGT", 1)} | {p: 1000**n for n, p in enumerate("KMGT", 1)}
-_UNITS |= {f"{p}IB": 1024**n for n, p in enumerate("KMGT", 1)}
-
-
-def parse_bytes(text: str) -> int:
-    """Bytes of a text such as `512MiB`, `2 GB` or `1000000`.
-
-    Raises:
-        ValueError: it is no such text.
-    """
-    stripped = text.strip().upper()
-    number = stripped.rstrip("KMGTIB ")
-    unit = stripped[len(number) :].strip()
-    try:
-        return int(float(number) * _UNITS[unit])
-    except (ValueError, KeyError, OverflowError):
-        raise ValueError(f"{text!r} is no size; write bytes or a text such as 512MiB or 2GB") from None
 
 
 def check_config(config: PipelineConfig | Mapping[str, Any] | str | Path) -> PipelineConfig:

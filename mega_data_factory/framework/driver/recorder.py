@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -29,6 +28,7 @@ from mega_data_factory.framework.metrics.tracking.tracker import BatchEntry, Run
 from mega_data_factory.framework.metrics.upkeep.retention import prune
 from mega_data_factory.framework.plan import Plan
 from mega_data_factory.framework.worker.reading import SourceSize
+from mega_data_factory.host import host_name
 from mega_data_factory.redaction import redacted, without_credentials
 from mega_data_factory.redaction.loggers import logger
 
@@ -212,7 +212,7 @@ class Recorder:
             mdf_version=self._version,
             config=redacted(self._plan.config.as_written(), (*self._settings.redact, "headers")),
             flush_interval=self._settings.flush_interval,
-            hostname=platform.node(),
+            hostname=host_name(),
             pid=os.getpid(),
         )
         self._note_paths()

@@ -19,6 +19,7 @@ from mega_data_factory.framework.commit.lock import RunLock
 from mega_data_factory.framework.commit.log import COMMITS, CommitLog, Done, LoggedPlan, done_by_split
 from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.framework.metrics.run_ids import match_run
 from mega_data_factory.framework.plan import Plan
 from mega_data_factory.framework.registry import Component
 
@@ -39,13 +40,9 @@ def find_run(plan: Plan, wanted: str) -> str:
         for name in storage.list_dir(storage.join(output, COMMITS))
         if (logged := CommitLog.of(output, name).plan()) is not None
     }
-    if wanted == "latest" and runs:
-        return max(runs, key=lambda name: (runs[name], name))
-    matches = [wanted] if wanted in runs else [name for name in runs if name.startswith(wanted)]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        raise ResumeError(f"{len(matches)} runs begin with {wanted}", hint=f"such as {', '.join(sorted(matches)[:3])}")
+    oldest_first = sorted(runs, key=lambda name: (runs[name], name))
+    if (found := match_run(wanted, oldest_first, ResumeError)) is not None:
+        return found
     raise _unknown(plan, wanted, output, runs)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from mega_data_factory.clock import utc_now
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics.run_ids import new_run_id
 from mega_data_factory.framework.metrics.store.layout import check_run_id
 from mega_data_factory.framework.metrics.tracking.in_process import InProcess
 from mega_data_factory.framework.metrics.tracking.operator_rows import AddedRow, OperatorRows
@@ -20,11 +20,6 @@ from mega_data_factory.framework.metrics.tracking.row_checks import check_row
 from mega_data_factory.framework.metrics.tracking.stage_tracker import StageTimes, StageTracker
 from mega_data_factory.framework.metrics.tracking.tracker import BatchEntry, BatchId, OperatorTracker, RunTotals
 from mega_data_factory.redaction import without_credentials
-
-
-def new_run_id(now: datetime | None = None) -> str:
-    """Return a new name for a run: `run_{YYYYmmdd_HHMMSS}_{8 hex}`, in UTC."""
-    return f"run_{now or utc_now():%Y%m%d_%H%M%S}_{uuid.uuid4().hex[:8]}"
 
 
 @dataclass(frozen=True)

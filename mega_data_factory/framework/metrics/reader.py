@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from mega_data_factory.clock import naive, utc_now
 from mega_data_factory.errors import MetricsQueryError, did_you_mean
 from mega_data_factory.framework.metrics import schema
+from mega_data_factory.framework.metrics.run_ids import match_run
 from mega_data_factory.framework.metrics.store.status import STATUS_COLUMNS, with_deaths
 from mega_data_factory.framework.metrics.store.stored_tables import StoredTables
 from mega_data_factory.storage import Location
@@ -208,15 +209,8 @@ class MetricsReader:
         known = self.list_runs()
         if not known:
             raise MetricsQueryError(f"there are no runs in {self.path}", hint="`mdf run --config FILE` writes metrics")
-        if run_id == "latest":
-            return known[-1]
-        matches = [run_id] if run_id in known else [other for other in known if other.startswith(run_id)]
-        if len(matches) == 1:
-            return matches[0]
-        if matches:
-            raise MetricsQueryError(
-                f"{len(matches)} runs begin with {run_id}", hint=f"such as {', '.join(matches[:3])}"
-            )
+        if (found := match_run(run_id, known, MetricsQueryError)) is not None:
+            return found
         raise MetricsQueryError(f"there is no run {run_id} in {self.path}", hint=did_you_mean(run_id, known))
 
     def rows(self, kind: str, run_id: str) -> list[dict[str, Any]]:

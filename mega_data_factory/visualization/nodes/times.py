@@ -6,7 +6,6 @@ A time without a zone is UTC: everywhere, so that a plot does not depend on wher
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeAlias
@@ -16,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mega_data_factory.errors import VisualizationError
+from mega_data_factory.formats import parse_age
 
 Timestamp: TypeAlias = datetime | date | float | str | np.datetime64
 """A time: a `datetime` (also pandas'), a date, seconds since 1970 as `time.time()` gives them, or ISO 8601 text."""
@@ -26,8 +26,6 @@ TimeRange: TypeAlias = timedelta | str | tuple[Timestamp | None, Timestamp | Non
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LATEST_SECONDS = 253_402_300_800.0  # the year 10000, where datetime ends
-_AGE = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>s|m|min|h|d|w)\s*")
-_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _RIGHT = "a datetime, seconds since 1970, or text such as 2026-11-22T18:30:00Z"
 
 
@@ -116,10 +114,11 @@ def bounds(time_range: TimeRange, span: tuple[int, int]) -> tuple[int, int]:
 
 
 def _age(age: str) -> timedelta:
-    match = _AGE.fullmatch(age)
-    if not match:
-        raise VisualizationError(f"the time range `{age}` is no age", hint="such as 30s, 5m, 1h, 7d or 2w")
-    return timedelta(seconds=float(match["number"]) * _SECONDS[match["unit"]])
+    try:
+        return parse_age(age)
+    except (ValueError, OverflowError):
+        hint = "such as 30s, 5m, 1h, 7d or 2w"
+        raise VisualizationError(f"the time range `{age}` is not an age", hint=hint) from None
 
 
 def lag_microseconds(lag: timedelta | float | str) -> int:

@@ -75,15 +75,7 @@ def dots(
         bounds: of the y axis.
         description: what it shows.
     """
-    params = {
-        **_LINES,
-        **_y_axis(y_title, number_format, bounds),
-        "x_axis": time,
-        "metrics": [metric],
-        "groupby": list(by),
-        "markerEnabled": True,
-        "markerSize": 8,
-    }
+    params = {**_LINES, **_y_axis(y_title, number_format, bounds), **_series(time, metric, by, marker=8)}
     return Chart(
         title, dataset, time, "echarts_timeseries_scatter", params, _series_query(time, metric, by), description
     )
@@ -121,15 +113,16 @@ def line(
     params = {
         **_LINES,
         **_y_axis(y_title, number_format, bounds),
-        "x_axis": x,
-        "metrics": [metric],
-        "groupby": [by],
-        "markerEnabled": True,  # a run of a second is a single point
-        "markerSize": 3,
+        **_series(x, metric, [by], marker=3),  # a run of a second is a single point
         "x_axis_title": x_title,
         "x_axis_title_margin": 30,
     }
     return Chart(title, dataset, time, "echarts_timeseries_line", params, _series_query(x, metric, [by]), description)
+
+
+def _series(x: str, metric: str, by: Sequence[str], *, marker: int) -> dict[str, Any]:
+    """Return the parameters of a series for every combination of values of `by`, with dots `marker` pixels wide."""
+    return {"x_axis": x, "metrics": [metric], "groupby": list(by), "markerEnabled": True, "markerSize": marker}
 
 
 def _y_axis(title: str, number_format: str, bounds: tuple[float | None, float | None]) -> dict[str, Any]:

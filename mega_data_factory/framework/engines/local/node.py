@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from mega_data_factory.framework.engines.local.pool import Pool
 from mega_data_factory.framework.metrics.nodes import NodeBuffer
 from mega_data_factory.framework.metrics.nodes.sampler import HeldBatches, NodeSampler
 from mega_data_factory.framework.metrics.nodes.ticker import Ticker
+from mega_data_factory.host import host_name
 
 
 @contextmanager
@@ -54,7 +54,7 @@ class _Samples:
 
             driver = os.getpid()  # it has started all the others
             probe = MachineProbe(self._folders, processes=RunProcesses(lambda: [driver]))
-            name = platform.node()
+            name = host_name()
             self._sampler = NodeSampler(self._buffer.run_id, name, probe, self._held, hostname=name)
         started = time.thread_time()
         self._buffer.add([self._sampler.sample()])

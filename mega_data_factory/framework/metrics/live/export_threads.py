@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mega_data_factory.backoff import Backoff
 from mega_data_factory.clock import utc_now
 from mega_data_factory.redaction import in_words
 
@@ -41,7 +42,7 @@ class _Driver:
         self._name = name
         self._exporter = exporter
         self._source = source
-        self._streak = 0
+        self._backoff = Backoff(exporter.interval, _LONGEST_PAUSE)
         self._ending = threading.Event()
         self._deadline = float("inf")
         self._thread = threading.Thread(target=self._go, name=f"export-to-{name}", daemon=True)
@@ -64,34 +65,29 @@ class _Driver:
         while not self._ending.is_set():
             started = time.monotonic()
             self._attempt(lambda: self._exporter.export(self._source(False)))
-            self._ending.wait(max(0.0, started + self._pause() - time.monotonic()))
-        pause = _FIRST_PAUSE
+            self._ending.wait(max(0.0, started + self._backoff.pause - time.monotonic()))
+        final = Backoff(_FIRST_PAUSE)
         while not self._attempt(lambda: self._exporter.close(self._source(True)), _ENDED):
-            if time.monotonic() + pause >= self._deadline:
+            if time.monotonic() + final.pause >= self._deadline:
                 _log.warning("%s: final metrics were not delivered", self._name)
                 break
-            time.sleep(pause)
-            pause *= 2
-
-    def _pause(self) -> float:
-        """Seconds to the next export; after failures twice as long each time."""
-        interval = self._exporter.interval
-        return min(interval * 2.0**self._streak, max(interval, _LONGEST_PAUSE))
+            time.sleep(final.pause)
+            final.failed()
 
     def _attempt(self, call: Callable[[], None], good_news: str = "metrics are exported again") -> bool:
         try:
             call()
         except Exception as error:  # noqa: BLE001 - a failing exporter must not fail the run
             self._note_failure()
-            if not self._streak:
+            if not self._backoff.is_failing:
                 _log.warning("%s: metrics cannot be exported now, will retry: %s", self._name, in_words(error))
-            self._streak = min(self._streak + 1, 16)
+            self._backoff.failed()
             return False
         finally:
             self.seconds = time.thread_time()
-        if self._streak:
+        if self._backoff.is_failing:
             _log.info("%s: %s", self._name, good_news)
-        self._streak = 0
+        self._backoff.succeeded()
         self.health = ExportHealth(self._name, self.health.failures, utc_now())
         return True
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from mega_data_factory.backoff import Backoff
 from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MdfError, MetricsError
 from mega_data_factory.framework.metrics.collector import MetricsCollector, Snapshot
@@ -67,13 +68,12 @@ class MetricsFlusher:
         self._samples = samples
         self._nodes = nodes
         self._writer = writer
-        self._interval = interval
         self._patience = patience
         self._now = now
         self._sample_log: SegmentLog | None = None
         self._node_log: SegmentLog | None = None
         self._written: tuple[datetime, Snapshot] | None = None
-        self._streak = 0
+        self._backoff = Backoff(interval, _LONGEST_PAUSE)
         self._loading_seconds = 0.0
         self._error: Exception | None = None
         self._ending = threading.Event()
@@ -106,16 +106,14 @@ class MetricsFlusher:
         while not self._ending.is_set():
             started = time.monotonic()
             self._attempt(self._flush)
-            self._ending.wait(max(0.0, started + self._pause() - time.monotonic()))
+            self._ending.wait(max(0.0, started + self._backoff.pause - time.monotonic()))
+        final = Backoff(_FIRST_PAUSE)
         for attempt in range(_LAST_ATTEMPTS):
             if attempt:
-                time.sleep(_FIRST_PAUSE * 2 ** (attempt - 1))
+                time.sleep(final.pause)
+                final.failed()
             if self._attempt(self._flush_last):
                 break
-
-    def _pause(self) -> float:
-        """Seconds to the next flush; after failures twice as long each time."""
-        return min(self._interval * 2.0**self._streak, max(self._interval, _LONGEST_PAUSE))
 
     def _attempt(self, flush: Callable[[], None]) -> bool:
         try:
@@ -123,13 +121,13 @@ class MetricsFlusher:
         except Exception as error:  # noqa: BLE001 - a failing store must not fail the run
             self.failures += 1
             self._error = error
-            if not self._streak:
+            if not self._backoff.is_failing:
                 _log.warning("the metrics cannot be written now, it is tried again: %s", in_words(error))
-            self._streak = min(self._streak + 1, 16)
+            self._backoff.failed()
             return False
-        if self._streak:
+        if self._backoff.is_failing:
             _log.info("the metrics are written again")
-        self._streak = 0
+        self._backoff.succeeded()
         self._error = None
         return True
 

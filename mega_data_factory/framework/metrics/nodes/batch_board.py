@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from mega_data_factory.framework.metrics.nodes.sampler import HeldBatches
+from mega_data_factory.host import is_driver_alive
 
 _PREFIX = "mdf-board-"
 _OTHER = "other-"
@@ -123,7 +124,7 @@ def sweep_boards() -> None:
     for board in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
             old = time.time() - board.stat().st_mtime > _LEFTOVER_AGE
-            if old and not any(psutil.pid_exists(_pid(mark.name)) for mark in board.iterdir()):
+            if old and not any(is_driver_alive(_pid(mark.name), mark.stat().st_mtime) for mark in board.iterdir()):
                 shutil.rmtree(board, ignore_errors=True)
         except (OSError, ValueError):  # another user's, removed meanwhile, or none of ours
             continue

@@ -7,7 +7,6 @@ it looks at the answers that have come, and asks again.
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from mega_data_factory.framework.metrics.nodes.health import (
 )
 from mega_data_factory.framework.metrics.nodes.ray_node import NodeActor
 from mega_data_factory.framework.metrics.nodes.ticker import Ticker
+from mega_data_factory.host import host_name
 
 _CALLS_PER_SECOND = 1.0
 """Questions to nodes that the driver asks at most: each costs it about a millisecond of CPU time. So where there are
@@ -163,7 +163,7 @@ class RayNodes:
     def _start_actor(self, node: _Node) -> Any:
         pinned = NodeAffinitySchedulingStrategy(node.id, soft=False)
         actor = ray.remote(NodeActor).options(num_cpus=0, max_restarts=0, scheduling_strategy=pinned)
-        here = node.id == ray.get_runtime_context().get_node_id() and node.hostname == platform.node()
+        here = node.id == ray.get_runtime_context().get_node_id() and node.hostname == host_name()
         driver = os.getpid() if here else None
         return actor.remote(self._buffer.run_id, node.id, self._buffer.interval, node.folders, self.board, driver)
 

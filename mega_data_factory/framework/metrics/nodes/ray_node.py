@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from mega_data_factory.framework.metrics.nodes.machine import MachineProbe
 from mega_data_factory.framework.metrics.nodes.processes import RunProcesses
 from mega_data_factory.framework.metrics.nodes.sampler import NodeSampler
 from mega_data_factory.framework.metrics.nodes.ticker import Ticker
+from mega_data_factory.host import host_name
 
 _KEPT = 600
 """Samples that an actor keeps at most while they are not fetched."""
@@ -38,7 +38,7 @@ class NodeActor:
         self._board = BatchBoard(board_of(board, node_id))
         self._others = [os.getpid(), *([] if driver is None else [driver])]
         probe = MachineProbe(folders, processes=RunProcesses(self._processes))
-        self._sampler = NodeSampler(run_id, node_id, probe, self._board.read, hostname=platform.node())
+        self._sampler = NodeSampler(run_id, node_id, probe, self._board.read, hostname=host_name())
         self._lock = threading.Lock()
         self._rows: list[tuple[int, NodeMetrics]] = []
         self._count = 0

@@ -92,11 +92,11 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class SegmentFiles:
-    """The files of one run in the folder of a segmented table, as one listing showed them.
+class RunFiles:
+    """Names of the files of one run in the folder of one table, as one listing showed them.
 
     Attributes:
-        names: the file names to read: every row is in exactly one of them.
+        names: names of the files to read: every row is in exactly one of them.
         superseded: names of files whose rows another file holds; what a fold has yet to remove.
         whole: False when a segment is missing: the listing was made during a fold and has to be repeated.
     """
@@ -105,8 +105,13 @@ class SegmentFiles:
     superseded: tuple[str, ...] = ()
     whole: bool = True
 
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Names of both kinds."""
+        return self.names + self.superseded
 
-def segment_files(kind: str, names: Iterable[str]) -> dict[str, SegmentFiles]:
+
+def segment_files(kind: str, names: Iterable[str]) -> dict[str, RunFiles]:
     """Return the files that hold the rows of every run, by run id without a leading `run_`.
 
     Args:
@@ -125,11 +130,11 @@ def segment_files(kind: str, names: Iterable[str]) -> dict[str, SegmentFiles]:
             finished[name.removeprefix(prefix).removesuffix(".parquet")] = name
     found = {run: _newest(parts) for run, parts in segments.items() if run not in finished}
     for run, name in finished.items():
-        found[run] = SegmentFiles((name,), tuple(part for _, part in segments.get(run, ())))
+        found[run] = RunFiles((name,), tuple(part for _, part in segments.get(run, ())))
     return found
 
 
-def _newest(parts: Sequence[tuple[Segment, str]]) -> SegmentFiles:
+def _newest(parts: Sequence[tuple[Segment, str]]) -> RunFiles:
     """Of segments that overlap the widest counts; of equally wide there is one."""
     chosen: list[str] = []
     superseded: list[str] = []
@@ -142,4 +147,4 @@ def _newest(parts: Sequence[tuple[Segment, str]]) -> SegmentFiles:
         whole &= segment.first == following
         chosen.append(name)
         following = segment.last + 1
-    return SegmentFiles(tuple(chosen), tuple(superseded), whole)
+    return RunFiles(tuple(chosen), tuple(superseded), whole)

@@ -12,7 +12,14 @@ from mega_data_factory.errors import InputError, OutputError
 from mega_data_factory.framework.metrics.schema import TABLES, to_table
 from mega_data_factory.framework.metrics.store.decoding import NotOurs, Vanished, is_missing, owners, read_small
 from mega_data_factory.framework.metrics.store.encoding import write_tables
-from mega_data_factory.framework.metrics.store.layout import PENDING, SEGMENTED, Segment, file_of, segment_files
+from mega_data_factory.framework.metrics.store.layout import (
+    PENDING,
+    SEGMENTED,
+    RunFiles,
+    Segment,
+    file_of,
+    segment_files,
+)
 from mega_data_factory.framework.metrics.store.listing import is_ours, pending_path
 from mega_data_factory.framework.metrics.store.units import LEGACY_FOLDER, legacy_unit_of, unit_of
 from mega_data_factory.storage import (
@@ -171,34 +178,13 @@ def _sizes(folder: str) -> dict[str, int]:
         return {}
 
 
-@dataclass(frozen=True)
-class RunFiles:
-    """The names of the files of one run in the folder of one table.
-
-    Attributes:
-        names: those to read.
-        superseded: those whose rows others hold.
-        whole: False when the folder was listed while segments were being folded.
-    """
-
-    names: tuple[str, ...]
-    superseded: tuple[str, ...] = ()
-    whole: bool = True
-
-    @property
-    def all(self) -> tuple[str, ...]:
-        """Both."""
-        return self.names + self.superseded
-
-
 def names_of_runs(kind: str, run_ids: Iterable[str], names: Iterable[str]) -> dict[str, RunFiles]:
     """Return the names in the folder of a table by run; runs without any are left out."""
     known = set(names)
     if kind in SEGMENTED:
         files = segment_files(kind, known)
         stems = {run_id: run_id.removeprefix("run_") for run_id in run_ids}
-        found = {run_id: files[stem] for run_id, stem in stems.items() if stem in files}
-        return {run_id: RunFiles(own.names, own.superseded, own.whole) for run_id, own in found.items()}
+        return {run_id: files[stem] for run_id, stem in stems.items() if stem in files}
     own_names = {run_id: file_of(kind, run_id).rpartition("/")[2] for run_id in run_ids}
     return {run_id: RunFiles((name,)) for run_id, name in own_names.items() if name in known}
 

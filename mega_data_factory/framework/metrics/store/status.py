@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import platform
 from datetime import UTC, datetime
 
-import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from mega_data_factory.host import host_name, is_driver_alive
 
 MISSED_BEATS = 3
 """Heartbeats of a running run that may be missing before it counts as dead ..."""
 
 LEAST_SILENCE = 15.0
 """... and seconds at least, for a busy machine or a clock that is slightly off."""
-
-_CLOCK_TICK = 1.0
-"""Seconds by which the reported start of a process may be late: the kernel counts it from boot."""
 
 STATUS_COLUMNS = ("status", "heartbeat", "flush_interval", "hostname", "pid")
 
@@ -49,10 +46,10 @@ def with_deaths(runs: pa.Table, now: datetime) -> pa.Table:
         now: naive UTC, by a clock that goes like those of the drivers.
     """
     runs = with_aborted(runs, now)
-    here = pc.and_(pc.equal(runs["status"], "running"), pc.equal(runs["hostname"], platform.node()))
+    here = pc.and_(pc.equal(runs["status"], "running"), pc.equal(runs["hostname"], host_name()))
     places = [place for place, local in enumerate(here.to_pylist()) if local]
     drivers = runs.select(["pid", "heartbeat"]).take(pa.array(places, pa.int64())).to_pylist()
-    dead = [place for place, driver in zip(places, drivers, strict=True) if not _lives(**driver)]
+    dead = [place for place, driver in zip(places, drivers, strict=True) if not _may_live(**driver)]
     if not dead:
         return runs
     status = runs["status"].to_pylist()
@@ -62,15 +59,8 @@ def with_deaths(runs: pa.Table, now: datetime) -> pa.Table:
     return runs.set_column(index, runs.schema.field(index), pa.array(status, pa.string()))
 
 
-def _lives(pid: int | None, heartbeat: datetime | None) -> bool:
-    """Whether the process that gave a heartbeat may still be there; a later one may have got its number."""
+def _may_live(pid: int | None, heartbeat: datetime | None) -> bool:
+    """Whether the driver that gave a heartbeat may still be there; where nothing is known the heartbeat tells."""
     if pid is None or heartbeat is None:
         return True
-    if not psutil.pid_exists(pid):
-        return False
-    try:
-        process = psutil.Process(pid)
-        beat = heartbeat.replace(tzinfo=UTC).timestamp()
-        return process.create_time() <= beat + _CLOCK_TICK and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:  # it ended just now, or is another user's and hidden: the heartbeat tells
-        return True
+    return is_driver_alive(pid, heartbeat.replace(tzinfo=UTC).timestamp())

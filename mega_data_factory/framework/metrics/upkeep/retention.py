@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 
 from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MetricsError
+from mega_data_factory.formats import parse_age, parse_size
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.store.layout import SEGMENTED
 from mega_data_factory.framework.metrics.store.listing import list_table
@@ -31,43 +31,6 @@ from mega_data_factory.framework.metrics.upkeep.recovery import finish_interrupt
 from mega_data_factory.framework.metrics.upkeep.shrinking import shrink_units
 from mega_data_factory.framework.metrics.upkeep.unit_files import unit_sizes
 from mega_data_factory.storage import Location
-
-_AGE_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_SIZE_UNITS = {
-    "": 1,
-    "k": 10**3,
-    "m": 10**6,
-    "g": 10**9,
-    "t": 10**12,
-    "ki": 2**10,
-    "mi": 2**20,
-    "gi": 2**30,
-    "ti": 2**40,
-}
-
-
-def parse_age(text: str) -> timedelta:
-    """`90s`, `30m`, `12h`, `30d`, `8w` as a length of time.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", text.lower())
-    if match is None:
-        raise ValueError(f"{text!r} is no age; write a number and s, m, h, d or w, such as 30d")
-    return timedelta(seconds=float(match[1]) * _AGE_UNITS[match[2]])
-
-
-def parse_size(text: str) -> int:
-    """`500MB`, `2 GB`, `1GiB` or a plain number as bytes; without an `i` units are powers of 1000.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", text.lower())
-    if match is None:
-        raise ValueError(f"{text!r} is no size; write a number and kB, MB, GB or TB, such as 500MB")
-    return int(float(match[1]) * _SIZE_UNITS[match[2] or ""])
 
 
 @dataclass(frozen=True)

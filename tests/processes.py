@@ -1,0 +1,29 @@
+"""Programs that tests start."""
+
+import os
+import signal
+import subprocess
+
+_PATIENCE = 20.0
+
+
+def end(process: subprocess.Popen, *, with_children: bool = False) -> None:
+    """Ask a process to end, and kill it if it has not ended after 20 seconds.
+
+    Args:
+        process: the process.
+        with_children: signal its whole process group; it was started with `start_new_session`.
+    """
+
+    def signalled(number: int) -> None:
+        if with_children:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+
+    signalled(signal.SIGTERM)
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        signalled(signal.SIGKILL)
+        process.wait()
