@@ -23,13 +23,13 @@ class RunSettings:
     Attributes:
         stage: settings that every stage gets.
         output: where the run writes.
-        lock: the open file of the run's lock, which processes hold that write its files; None where there is none.
+        lock_fd: file descriptor of the run's lock, which processes hold that write its files; None where there is none.
         nodes: takes samples of the nodes that the engine uses; None when they are not wanted.
     """
 
     stage: StageSettings
     output: OutputFolder
-    lock: int | None = None
+    lock_fd: int | None = None
     nodes: NodeBuffer | None = None
 
     def folders(self, spool: Path) -> list[Path]:

@@ -9,12 +9,12 @@ from mega_data_factory.errors import InternalError, MdfError
 from mega_data_factory.framework.exclusion_text import describe
 
 
-def as_mdf_error(error: Exception, doing: str) -> MdfError:
-    """Ours as it is; any other with what the worker was doing and the line that raised it.
+def as_mdf_error(error: Exception, role: str) -> MdfError:
+    """Return an error for the user: an `MdfError` as it is, any other with the worker's role and the line that raised.
 
     Args:
         error: what was raised.
-        doing: what the worker does, for the message.
+        role: of the worker, for the message, such as "stage `judge`".
     """
     if os.environ.get("MDF_DEBUG"):
         traceback.print_exception(error)
@@ -22,6 +22,6 @@ def as_mdf_error(error: Exception, doing: str) -> MdfError:
         return error
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return InternalError(
-        f"{doing}: {describe(error)} ({frame.filename}:{frame.lineno})",
+        f"{role}: {describe(error)} ({frame.filename}:{frame.lineno})",
         hint="set MDF_DEBUG=1 to see the traceback",
     )

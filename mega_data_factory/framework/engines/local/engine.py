@@ -7,8 +7,9 @@ Tables stay in the spool; messages carry the accounts.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -16,13 +17,15 @@ import pyarrow as pa
 
 from mega_data_factory.errors import MdfError, WorkerLostError
 from mega_data_factory.framework.batch import Batch, CommitRecord, StagedBatch
-from mega_data_factory.framework.commit.gatherer import Gatherer
-from mega_data_factory.framework.contracts import Writer
 from mega_data_factory.framework.driver.progress import StageLoad
+from mega_data_factory.framework.engines.commits import CommitLoop, FileGroup
 from mega_data_factory.framework.engines.engine import Event, RunSettings, SplitsListed, WorkersReady
+from mega_data_factory.framework.engines.local.jobs import read_job, stage_job, write_job
+from mega_data_factory.framework.engines.local.messages import Answer, BatchRead, ClaimsJob, Job, StageDone
 from mega_data_factory.framework.engines.local.node import sampled
-from mega_data_factory.framework.engines.local.pool import Pool, Task, Worker
+from mega_data_factory.framework.engines.local.pool import Pool, Worker
 from mega_data_factory.framework.engines.local.spool import Spool, SpoolFolder, short_folder
+from mega_data_factory.framework.engines.local.tasks import ReadSplit, RunStage, Task, WriteFile
 from mega_data_factory.framework.plan import Plan, StagePlan
 from mega_data_factory.framework.worker.reading import ReadTask
 
@@ -30,13 +33,13 @@ _NO_TABLE = pa.table({})
 
 
 @dataclass
-class _Flow:
-    """Work in flight: credits given to loaders, and batches between loader and writer."""
+class _Credits:
+    """Batches in flight between loader and writer, and how many there may be."""
 
     limit: int
     in_flight: int = 0
 
-    def room(self) -> bool:
+    def left(self) -> bool:
         return self.in_flight < self.limit
 
 
@@ -54,63 +57,43 @@ class LocalEngine:
         self._spool_folder = SpoolFolder()
         self._folder = self._spool_folder.path
         self._socket_folder = short_folder(self._spool_folder) if plan.needs_claims else self._spool_folder
-        self._flow = _Flow(plan.max_in_flight)
-        options = plan.writer_options
-        self._gatherer = Gatherer(options.target_file_mb * 1e6, options.max_file_seconds)
+        self._credits = _Credits(plan.max_in_flight)
+        self._commits = CommitLoop(plan, settings.output, Spool(self._folder), self._queue_file)
         self._readers = self._reader_pool()
         self._stages = [self._stage_pool(stage) for stage in plan.stages]
-        self._writers = Pool("data_writer", 1, 1, lambda _: self._writer_job(), holds=settings.lock)
+        self._writers = self._writer_pool()
         self._claim_pool = self._claims_pool()
         self._splits_left = True
         self._starting: float | None = None  # when the first process was started, until all are ready
-        self._events: list[Event] = []
+        self._events: deque[Event] = deque()
 
-    # ── jobs ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── pools ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _reader_pool(self) -> Pool:
-        job = {
-            "role": "read",
-            "loader": asdict(self._plan.loader),
-            "batch_size": self._plan.executor.batch_size,
-            "spool": str(self._folder),
-            "doing": f"data_loader `{self._plan.loader.name}`",
-        }
+    def _reader_pool(self) -> Pool[ReadSplit]:
         size = self._plan.loader_workers
-        return Pool("data_loader", size, size, lambda _: job)
+        return Pool("data_loader", size, size, lambda _: read_job(self._plan, self._folder))
 
-    def _stage_pool(self, stage: StagePlan) -> Pool:
-        values = {"name": stage.name, "index": stage.index, "operators": [asdict(op) for op in stage.operators]}
+    def _stage_pool(self, stage: StagePlan) -> Pool[RunStage]:
+        claims = self._claim_addresses()
 
-        def job(slot: int) -> Mapping[str, Any]:
-            return {
-                "role": "stage",
-                "stage": values,
-                "worker_id": f"{stage.name}-{slot}",
-                "settings": asdict(self._settings.stage),
-                "claims": self._claim_addresses(),
-                "spool": str(self._folder),
-                "max_attempts": self._plan.executor.max_attempts,
-                "cpu": stage.resources.cpu,
-                "doing": f"stage `{stage.name}`",
-            }
+        def job(slot: int) -> Job:
+            return stage_job(self._plan, stage, self._settings.stage, slot, claims, self._folder)
 
         return Pool(f"stage `{stage.name}`", stage.min_workers, stage.max_workers, job, stage.resources.cpu or 1.0)
 
-    def _writer_job(self) -> Mapping[str, Any]:
-        return {
-            "role": "write",
-            "writer": asdict(self._plan.writer),
-            "output": asdict(self._settings.output),
-            "doing": f"data_writer `{self._plan.writer.name}`",
-        }
+    def _writer_pool(self) -> Pool[WriteFile]:
+        def job(_: int) -> Job:
+            return write_job(self._plan, self._settings.output)
 
-    def _claims_pool(self) -> Pool:
+        return Pool("data_writer", 1, 1, job, lock_fd=self._settings.lock_fd)
+
+    def _claims_pool(self) -> Pool[Task]:
         addresses = self._claim_addresses()
 
-        def job(slot: int) -> Mapping[str, Any]:
+        def job(slot: int) -> ClaimsJob:
             return {"role": "claims", "address": addresses[slot], "log": self._settings.output.claim_log(slot)}
 
-        return Pool("deduplication", len(addresses), len(addresses), job, holds=self._settings.lock)
+        return Pool("deduplication", len(addresses), len(addresses), job, lock_fd=self._settings.lock_fd)
 
     def _claim_addresses(self) -> list[str]:
         shards = self._plan.executor.dedup_num_buckets if self._plan.needs_claims else 0
@@ -128,7 +111,7 @@ class LocalEngine:
             with sampled(self._settings, self._stages, self._folder):
                 while True:
                     self._offer_splits(splits)
-                    yield from self._take_events()
+                    yield from self._report()
                     self._hand_out()
                     if self._finished():
                         break
@@ -145,14 +128,7 @@ class LocalEngine:
 
     def salvage(self) -> Iterator[CommitRecord]:
         """Write what had passed the last stage when the run was stopped, here and now."""
-        yield from [event for event in self._events if isinstance(event, CommitRecord)]  # written, not yet reported
-        groups = [task.staged for task in (*self._writers.lost, *self._writers.queue)]
-        if last := self._gatherer.flush():
-            groups.append(last)
-        writer: Writer = self._plan.writer.build()
-        for group in groups:
-            tables = [(staged.batch, Spool.take(staged.path) if staged.path else _NO_TABLE) for staged in group]
-            yield from self._settings.output.write(writer, tables)
+        return self._commits.salvage()
 
     def close(self) -> None:
         """Remove the spool."""
@@ -160,13 +136,14 @@ class LocalEngine:
         if self._socket_folder is not self._spool_folder:
             self._socket_folder.remove()
 
-    def _working_pools(self) -> list[Pool]:
+    def _working_pools(self) -> list[Pool[Any]]:
         return [self._readers, *self._stages, self._writers]
 
-    def _take_events(self) -> Iterator[Event]:
-        """One by one: the caller may stop at any of them, and the commits that are left go to `salvage`."""
+    def _report(self) -> Iterator[Event]:
+        """Yield events one by one: the caller may stop at any of them; `salvage` reports the commits that are left."""
         while self._events:
-            yield self._events.pop(0)
+            yield self._events.popleft()
+        yield from self._commits.report()
 
     def _offer_splits(self, splits: Iterator[ReadTask]) -> None:
         """Keep one split waiting for every reader, so that listing a long source does not hold up reading it."""
@@ -176,27 +153,33 @@ class LocalEngine:
                 self._splits_left = False
                 self._events.append(SplitsListed())
             else:
-                self._readers.queue.append(Task({"read": task.to_json(), "skip": 0}))
+                self._readers.queue.append(ReadSplit(task))
 
     def _hand_out(self) -> None:
         """Give every idle worker something to do, as far as there is room for more batches."""
-        for pool in (self._writers, *reversed(self._stages)):
+        pools: list[Pool[Any]] = [self._writers, *reversed(self._stages)]
+        for pool in pools:
             pool.grow()
             pool.hand_out()
+        self._hand_out_reading()
+        if self._upstream_done():
+            self._commits.write_rest()
+        else:
+            self._commits.write_overdue()
+        self._writers.hand_out()
+
+    def _hand_out_reading(self) -> None:
         for worker in self._readers.workers:
-            room = self._flow.room() and len(self._writers.queue) <= 1
+            room = self._credits.left() and len(self._writers.queue) <= 1
             if worker.wants_more and room:
-                self._flow.in_flight += 1
-                worker.go_on({"next": True})
+                self._credits.in_flight += 1
+                worker.request_batch()
             elif worker.idle and (task := self._next_split(room)):
-                self._flow.in_flight += not task.has_credit
+                self._credits.in_flight += not task.has_credit
                 task.has_credit = True
                 worker.give(task)
-        if group := self._gatherer.flush() if self._upstream_done() else self._gatherer.overdue():
-            self._write(group)
-            self._writers.hand_out()
 
-    def _next_split(self, room: bool) -> Task | None:
+    def _next_split(self, room: bool) -> ReadSplit | None:
         """Take the next split to read; without room, one that has its credit already because its reader died."""
         for task in self._readers.queue:
             if room or task.has_credit:
@@ -217,20 +200,49 @@ class LocalEngine:
         if not ready:
             for pool, worker in by_connection.values():
                 if worker.process.is_gone():
-                    self._bury(pool, worker)
+                    self._replace_dead_worker(pool, worker)
         for connection in ready:
             assert isinstance(connection, Connection)
             pool, worker = by_connection[connection]
-            message = worker.receive()
-            if message is None:
-                self._bury(pool, worker)
-            elif "failed" in message:
-                raise MdfError.from_dict(message["failed"])
-            elif "ready" in message:
-                worker.ready = True
-                self._note_ready()
+            answer = worker.receive()
+            if answer is None:
+                self._replace_dead_worker(pool, worker)
             else:
-                self._take_answer(pool, worker, message)
+                self._take_answer(pool, worker, answer)
+
+    def _replace_dead_worker(self, pool: Pool[Any], worker: Worker[Any]) -> None:
+        """Start another worker in its place, and put its task back at the head of the queue.
+
+        Raises:
+            WorkerLostError: too many workers have died over the task.
+        """
+        task, reason = pool.replace(worker)
+        if task is None:
+            return
+        task.attempt += 1
+        allowed = self._plan.executor.max_attempts * (2 if pool in self._stages else 1)
+        if task.attempt > allowed:
+            if isinstance(task, WriteFile):
+                self._commits.give_up(task.group)
+            raise WorkerLostError(
+                f"{pool.name}: {task.attempt - 1} workers died over the same work ({reason}); {task.describe()}",
+                hint="look at the records it names; executor.max_attempts allows more deaths",
+            )
+        pool.queue.appendleft(task)
+
+    def _take_answer(self, pool: Pool[Any], worker: Worker[Any], answer: Answer) -> None:
+        if answer["kind"] == "failed":
+            raise MdfError.from_dict(answer["error"])
+        if answer["kind"] == "ready":
+            worker.ready = True
+            self._note_ready()
+        elif answer["kind"] == "batch_read":
+            self._take_read(worker, answer)
+        elif answer["kind"] == "stage_done":
+            Spool.remove(worker.take_task().path)
+            self._pass_on(self._stages.index(pool), answer)
+        else:
+            self._commits.written(worker.take_task().group, answer["commits"])
 
     def _note_ready(self) -> None:
         pools = (*self._working_pools(), self._claim_pool)
@@ -238,69 +250,35 @@ class LocalEngine:
             self._events.append(WorkersReady(time.monotonic() - self._starting))
             self._starting = None
 
-    def _bury(self, pool: Pool, worker: Worker) -> None:
-        """Replace a dead worker, and put its task back at the head of the queue."""
-        task, epitaph = pool.replace(worker)
-        if task is None:
-            return
-        task.attempt += 1
-        allowed = self._plan.executor.max_attempts * (2 if pool in self._stages else 1)
-        if task.attempt > allowed:
-            raise WorkerLostError(
-                f"{pool.name}: {task.attempt - 1} workers died over the same work ({epitaph}); {task.describe()}",
-                hint="look at the records it names; executor.max_attempts allows more deaths",
-            )
-        pool.queue.appendleft(task)
-
-    def _take_answer(self, pool: Pool, worker: Worker, message: Mapping[str, Any]) -> None:
-        if pool is self._readers:
-            self._take_read(worker, message)
-        elif pool is self._writers:
-            self._take_commits(worker.take_task(), message)
-        else:
-            task = worker.take_task()
-            Spool.remove(task.message["path"])
-            self._pass_on(self._stages.index(pool) + 1, message)
-
-    def _take_read(self, worker: Worker, message: Mapping[str, Any]) -> None:
+    def _take_read(self, worker: Worker[ReadSplit], answer: BatchRead) -> None:
         assert worker.task is not None
-        if message["end"]:
+        if answer["end"]:
             worker.take_task()
         else:
-            batch = Batch.from_header(message["batch"], _NO_TABLE)
-            worker.task.message = {**worker.task.message, "skip": batch.number + 1}
-            worker.task.attempt = 1
-            worker.task.has_credit = False
+            worker.task.note_batch(Batch.from_header(answer["batch"], _NO_TABLE).number)
             worker.wants_more = True
-        self._pass_on(0, message)
+        self._queue_batch(0, answer["batch"], answer["path"])
 
-    def _pass_on(self, stage: int, message: Mapping[str, Any]) -> None:
-        """Queue a batch for a stage, or for the writer behind the last one."""
-        if stage < len(self._stages):
-            work = {"batch": message["batch"], "path": message["path"]}
-            self._stages[stage].queue.append(Task(work, self._plan.executor.max_attempts))
+    def _pass_on(self, stage: int, answer: StageDone) -> None:
+        """Queue a batch that has passed a stage for the next one, or behind the last one for the writer."""
+        path = answer["path"]
+        if stage + 1 < len(self._stages):
+            self._queue_batch(stage + 1, answer["batch"], path)
             return
-        self._flow.in_flight -= 1
-        path = message["path"]
-        if not message["records"]:
+        self._credits.in_flight -= 1
+        batch = Batch.from_header(answer["batch"], _NO_TABLE)
+        staged = StagedBatch(batch, answer["records"], answer["bytes"], path)
+        if not staged.records:
             Spool.remove(path)
-            path = None
-        batch = Batch.from_header(message["batch"], _NO_TABLE)
-        staged = StagedBatch(batch, message["records"], message["bytes"] if path else 0, path)
+            staged = StagedBatch(batch, 0, 0)
         self._events.append(staged)
-        if group := self._gatherer.add(staged):
-            self._write(group)
+        self._commits.add(staged)
 
-    def _write(self, group: list[StagedBatch]) -> None:
-        members = [(staged.batch.header(), staged.path) for staged in group]
-        self._writers.queue.append(Task({"group": members}, staged=group))
+    def _queue_batch(self, stage: int, header: str, path: str) -> None:
+        self._stages[stage].queue.append(RunStage(header, path, self._plan.executor.max_attempts))
 
-    def _take_commits(self, task: Task, message: Mapping[str, Any]) -> None:
-        commits = [CommitRecord.from_json(values) for values in message["commits"]]
-        self._gatherer.learn(task.staged, next((c.output_file for c in commits if c.output_file), None))
-        for staged in task.staged:
-            Spool.remove(staged.path)
-        self._events.extend(commits)
+    def _queue_file(self, group: FileGroup) -> None:
+        self._writers.queue.append(WriteFile(group))
 
     def _stop_all(self) -> None:
         """Let every worker close its operators; together they get a few seconds."""

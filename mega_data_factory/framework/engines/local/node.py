@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mega_data_factory.framework.engines.engine import RunSettings
 from mega_data_factory.framework.engines.local.pool import Pool
+from mega_data_factory.framework.engines.local.tasks import RunStage
 from mega_data_factory.framework.metrics.nodes import NodeBuffer
 from mega_data_factory.framework.metrics.nodes.sampler import HeldBatches, NodeSampler
 from mega_data_factory.framework.metrics.nodes.ticker import Ticker
@@ -17,7 +18,7 @@ from mega_data_factory.host import host_name
 
 
 @contextmanager
-def sampled(settings: RunSettings, stages: Sequence[Pool], spool: Path) -> Iterator[None]:
+def sampled(settings: RunSettings, stages: Sequence[Pool[RunStage]], spool: Path) -> Iterator[None]:
     """Sample this machine as long as the context lasts, where that is wanted: at once, at intervals and in the end.
 
     Args:
@@ -41,7 +42,7 @@ def sampled(settings: RunSettings, stages: Sequence[Pool], spool: Path) -> Itera
 class _Samples:
     """Takes one sample with each call. The first loads what it needs: on its thread it does not hold up the run."""
 
-    def __init__(self, buffer: NodeBuffer, stages: Sequence[Pool], folders: Sequence[Path]) -> None:
+    def __init__(self, buffer: NodeBuffer, stages: Sequence[Pool[RunStage]], folders: Sequence[Path]) -> None:
         self._buffer = buffer
         self._stages = stages
         self._folders = folders

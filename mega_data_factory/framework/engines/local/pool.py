@@ -4,57 +4,25 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Generic, TypeVar
 
 from mega_data_factory.errors import WorkerLostError
-from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.driver.progress import StageLoad
+from mega_data_factory.framework.engines.local.messages import Answer, Job
 from mega_data_factory.framework.engines.local.process import WorkerProcess
+from mega_data_factory.framework.engines.local.tasks import ReadSplit, Task
 
-_STILLBORN_ALLOWED = 3
+_MAX_FAILED_STARTS = 3
+"""Workers of a pool that may die in a row before they are ready."""
 
-
-@dataclass
-class Task:
-    """A piece of work for a worker.
-
-    Attributes:
-        message: what is sent.
-        quarantine_after: attempts after which a stage looks for poison records; None where nothing can be set aside.
-        attempt: 1 for the first.
-        timed_out: Whether a worker ended over it since a record took too long; a stage looks for the record at once.
-        has_credit: of a split: whether its next batch is counted as on its way already.
-        staged: of a file: the batches in it.
-    """
-
-    message: Mapping[str, Any]
-    quarantine_after: int | None = None
-    attempt: int = 1
-    timed_out: bool = False
-    has_credit: bool = False
-    staged: list[StagedBatch] = field(default_factory=list)
-
-    def to_send(self) -> Mapping[str, Any]:
-        """Return the message of this attempt."""
-        if self.quarantine_after is None:
-            return self.message
-        quarantine = self.timed_out or self.attempt > self.quarantine_after
-        return {**self.message, "attempt": self.attempt, "quarantine": quarantine, "timed_out": self.timed_out}
-
-    def describe(self) -> str:
-        """Return a description of the work, for an error."""
-        if "read" in self.message:
-            return f"reading {dict(self.message['read']['split']['params'])} from batch {self.message['skip']}"
-        if self.staged:
-            return f"writing batches {self.staged[0].batch.id} to {self.staged[-1].batch.id}"
-        return "running a batch"
+TaskT = TypeVar("TaskT", bound=Task)
 
 
 @dataclass
-class Worker:
+class Worker(Generic[TaskT]):
     """A worker and what it is doing.
 
     Attributes:
@@ -68,7 +36,7 @@ class Worker:
     slot: int
     process: WorkerProcess
     ready: bool = False
-    task: Task | None = None
+    task: TaskT | None = None
     wants_more: bool = False
 
     @property
@@ -81,30 +49,30 @@ class Worker:
         """Whether it can take a task."""
         return self.ready and self.task is None
 
-    def receive(self) -> dict[str, Any] | None:
-        """Its next message; None when it is dead."""
+    def receive(self) -> Answer | None:
+        """Return its next message; None when it is dead."""
         return self.process.receive()
 
-    def give(self, task: Task) -> None:
+    def give(self, task: TaskT) -> None:
         """Give it a task."""
         self.task = task
-        self.process.send(task.to_send())
+        self.process.send(task.message())
 
-    def go_on(self, message: Mapping[str, Any]) -> None:
-        """Let it continue its task."""
-        assert self.task is not None
+    def request_batch(self) -> None:
+        """Ask a reader for the next batch of its split."""
+        assert isinstance(self.task, ReadSplit)
         self.wants_more = False
         self.task.has_credit = True
-        self.process.send(message)
+        self.process.send({"kind": "next"})
 
-    def take_task(self) -> Task:
-        """Return the task it has finished."""
+    def take_task(self) -> TaskT:
+        """Return the task that it has finished; it is idle then."""
         assert self.task is not None
         task, self.task = self.task, None
         return task
 
 
-class Pool:
+class Pool(Generic[TaskT]):
     """Workers that do the same.
 
     Args:
@@ -113,7 +81,11 @@ class Pool:
         max_size: workers to grow to while work piles up.
         job: the first message of the worker in a slot.
         cpu: cores that a worker may use.
-        holds: an open file that every worker holds as long as it lives.
+        lock_fd: file descriptor of the run's lock, which every worker holds as long as it lives.
+
+    Attributes:
+        queue: tasks that wait for a worker.
+        workers: the workers.
     """
 
     def __init__(
@@ -121,34 +93,33 @@ class Pool:
         name: str,
         min_size: int,
         max_size: int,
-        job: Callable[[int], Mapping[str, Any]],
+        job: Callable[[int], Job],
         cpu: float = 1.0,
-        holds: int | None = None,
+        lock_fd: int | None = None,
     ) -> None:
         self.name = name
         self.max_size = max_size
-        self.queue: deque[Task] = deque()
-        self.workers: list[Worker] = []
-        self.lost: list[Task] = []
+        self.queue: deque[TaskT] = deque()
+        self.workers: list[Worker[TaskT]] = []
         self._min_size = min_size
         self._job = job
         self._cpu = cpu
-        self._holds = holds
-        self._stillborn = 0
+        self._lock_fd = lock_fd
+        self._failed_starts = 0
 
     def start(self) -> None:
         """Start the smallest pool."""
         while len(self.workers) < self._min_size:
-            self._add(len(self.workers))
+            self._start_worker(len(self.workers))
 
-    def _add(self, slot: int) -> None:
-        self.workers.append(Worker(slot, WorkerProcess(self._job(slot), self._cpu, self._holds)))
+    def _start_worker(self, slot: int) -> None:
+        self.workers.append(Worker(slot, WorkerProcess(self._job(slot), self._cpu, self._lock_fd)))
 
     def grow(self) -> None:
         """Add a worker when more work waits than there are workers, all of them busy, and the pool may grow."""
         piled_up = len(self.queue) > len(self.workers) and all(worker.task is not None for worker in self.workers)
         if piled_up and len(self.workers) < self.max_size:
-            self._add(len(self.workers))
+            self._start_worker(len(self.workers))
 
     def hand_out(self) -> None:
         """Give waiting tasks to idle workers."""
@@ -159,7 +130,7 @@ class Pool:
                 worker.give(self.queue.popleft())
 
     def done(self) -> bool:
-        """Whether no task waits and no worker is busy."""
+        """Return whether no task waits and no worker is busy."""
         return not self.queue and all(worker.task is None for worker in self.workers)
 
     def load(self) -> StageLoad:
@@ -167,7 +138,7 @@ class Pool:
         busy = sum(worker.task is not None for worker in self.workers)
         return StageLoad(len(self.workers), len(self.queue) + busy)
 
-    def replace(self, dead: Worker) -> tuple[Task | None, str]:
+    def replace(self, dead: Worker[TaskT]) -> tuple[TaskT | None, str]:
         """Start another worker in the slot of a dead one.
 
         Returns:
@@ -176,30 +147,29 @@ class Pool:
         Raises:
             WorkerLostError: workers of this pool die before they are ready, again and again.
         """
-        epitaph = dead.process.epitaph()
+        reason = dead.process.exit_reason()
         if dead.task is not None:
             dead.task.timed_out |= dead.process.timed_out()
         dead.process.discard()
         self.workers.remove(dead)
-        self._stillborn = 0 if dead.ready else self._stillborn + 1
-        if self._stillborn >= _STILLBORN_ALLOWED:
+        self._failed_starts = 0 if dead.ready else self._failed_starts + 1
+        if self._failed_starts >= _MAX_FAILED_STARTS:
             raise WorkerLostError(
-                f"{self.name}: {self._stillborn} workers in a row died while they started ({epitaph})"
+                f"{self.name}: {self._failed_starts} workers in a row died while they started ({reason})"
             )
-        self._add(dead.slot)
-        return dead.task, epitaph
+        self._start_worker(dead.slot)
+        return dead.task, reason
 
     def stop(self, deadline: float) -> None:
         """Let the workers end by themselves until the deadline (monotonic seconds), then kill them."""
         for worker in self.workers:
-            worker.process.send({"stop": True})
+            worker.process.send({"kind": "stop"})
         for worker in self.workers:
             worker.process.stop(max(0.1, deadline - time.monotonic()))
         self.workers = []
 
     def kill(self) -> None:
-        """End the workers at once; what they were doing is in `lost`."""
+        """End the workers at once."""
         for worker in self.workers:
             worker.process.kill()
-        self.lost += [worker.task for worker in self.workers if worker.task is not None]
         self.workers = []

@@ -8,12 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from mega_data_factory.framework.engines.local.main_guard import IN_WORKER
+from mega_data_factory.framework.engines.local.messages import Answer, Job, Work
 from mega_data_factory.framework.worker import time_limit
 
 _MODULE = "mega_data_factory.framework.engines.local.worker"
@@ -36,12 +35,12 @@ class WorkerProcess:
     `__main__` is not run again. It ends by itself when this process ends, however that happens.
 
     Args:
-        job: what the worker is: the first message it gets.
+        job: the first message: what the worker is for.
         cpu: cores it may use; sets the size of thread pools.
-        holds: an open file that it holds as long as it lives: the lock of the run.
+        lock_fd: file descriptor of the run's lock, which it holds as long as it lives.
     """
 
-    def __init__(self, job: Mapping[str, Any], cpu: float = 1.0, holds: int | None = None) -> None:
+    def __init__(self, job: Job, cpu: float = 1.0, lock_fd: int | None = None) -> None:
         ours, theirs = socket.socketpair()
         lifeline_read, lifeline_write = os.pipe()
         environment = {name: str(max(1, int(cpu))) for name in _THREAD_POOLS}
@@ -50,7 +49,7 @@ class WorkerProcess:
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", _MODULE, str(theirs.fileno()), str(lifeline_read)],
-                pass_fds=(theirs.fileno(), lifeline_read, *([] if holds is None else [holds])),
+                pass_fds=(theirs.fileno(), lifeline_read, *([] if lock_fd is None else [lock_fd])),
                 stdin=subprocess.DEVNULL,
                 stdout=sys.__stderr__.fileno() if sys.__stderr__ else subprocess.DEVNULL,
                 env=os.environ | environment,
@@ -68,20 +67,20 @@ class WorkerProcess:
         """Process id."""
         return self._process.pid
 
-    def send(self, message: Mapping[str, Any]) -> None:
+    def send(self, message: Job | Work) -> None:
         """Send a message; a worker that is dead already does not hear it, and is found dead by `receive`."""
         try:
             self.connection.send_bytes(json.dumps(message).encode())
         except (BrokenPipeError, ConnectionResetError):
             return
 
-    def receive(self) -> dict[str, Any] | None:
+    def receive(self) -> Answer | None:
         """Return the next message, waiting for it; None when the worker is dead."""
         try:
             while not self.connection.poll(_LOOK_AFTER):
                 if self.is_gone():
                     return None
-            message: dict[str, Any] = json.loads(self.connection.recv_bytes())
+            message: Answer = json.loads(self.connection.recv_bytes())
         except (EOFError, OSError):  # nothing more comes, or half a message: it was killed while it sent one
             return None
         return message
@@ -90,7 +89,7 @@ class WorkerProcess:
         """Whether the worker has ended without a last word: what it has forked may keep its connection open."""
         return self._process.poll() is not None and not self.connection.poll(0)
 
-    def epitaph(self) -> str:
+    def exit_reason(self) -> str:
         """Return how a dead worker ended, in words."""
         code = self._process.wait()
         if code < 0:
@@ -103,7 +102,7 @@ class WorkerProcess:
 
     def stop(self, patience: float = 5.0) -> None:
         """Let the worker close its operators and end; kill it when it takes longer than `patience` seconds."""
-        self.send({"stop": True})
+        self.send({"kind": "stop"})
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:

@@ -92,10 +92,10 @@ class Spool:
         self._folder = Path(folder)
 
     def put(self, name: str, table: pa.Table) -> str:
-        """Write a table; returns the path to take it from. A second table of the same name takes the first's place.
+        """Write a table and return its path. A second table of the same name replaces the first.
 
         Raises:
-            OutputError: the disk takes no more.
+            OutputError: the disk is full.
         """
         path = self._folder / f"{name}.arrow"
         temporary = path.with_suffix(".tmp")
@@ -106,18 +106,17 @@ class Spool:
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise OutputError(
-                f"cannot write {path}, a batch on its way: {reason}",
+                f"cannot write {path}, a batch in flight: {reason}",
                 hint="free some space there, or let TMPDIR name another folder for temporary files",
             ) from error
         return str(path)
 
     @staticmethod
-    def take(path: str) -> pa.Table:
+    def read(path: str) -> pa.Table:
         """Map a table into memory; it stays valid when the file is removed."""
         return pa.ipc.open_file(pa.memory_map(path)).read_all()
 
     @staticmethod
-    def remove(path: str | None) -> None:
+    def remove(path: str) -> None:
         """Remove a table that is no longer needed."""
-        if path is not None:
-            Path(path).unlink(missing_ok=True)
+        Path(path).unlink(missing_ok=True)

@@ -11,14 +11,16 @@ import sys
 import threading
 from multiprocessing.connection import Connection
 
+from mega_data_factory.framework.engines.local.messages import Job
+
 
 def work(connection: Connection) -> None:
     """Receive the job, then run it until asked to stop."""
-    job = json.loads(connection.recv_bytes())
+    job: Job = json.loads(connection.recv_bytes())
     if job["role"] == "claims":
         from mega_data_factory.framework.engines.local.claim_server import serve
 
-        connection.send_bytes(json.dumps({"ready": True}).encode())
+        connection.send_bytes(json.dumps({"kind": "ready"}).encode())
         serve(job["address"], job["log"])
     else:
         from mega_data_factory.framework.engines.local.roles import run_role

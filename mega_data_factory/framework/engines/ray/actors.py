@@ -15,11 +15,11 @@ import pyarrow as pa
 import ray
 from ray.exceptions import RayActorError
 
-from mega_data_factory import storage
 from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.contracts import Loader
+from mega_data_factory.framework.engines.commits import GroupMember, write_members
 from mega_data_factory.framework.engines.ray.rows import (
     batch_of,
     batch_row,
@@ -29,6 +29,7 @@ from mega_data_factory.framework.engines.ray.rows import (
     staged_row,
     unpack_table,
 )
+from mega_data_factory.framework.engines.ray.staging import StagingFolder
 from mega_data_factory.framework.engines.worker_errors import as_mdf_error
 from mega_data_factory.framework.metrics.nodes.batch_board import Mark, board_of, enter_process
 from mega_data_factory.framework.plan import StagePlan
@@ -217,10 +218,7 @@ class StageActor(_RayWorker):
             return batch_row(batch)
         if not batch.table.num_rows:
             return staged_row(batch, None)
-        path = storage.join(self._job.staging, f"{batch.id}.arrow")
-        with storage.atomic_output(path) as sink, pa.ipc.new_file(sink, batch.table.schema) as writer:
-            writer.write_table(batch.table)
-        return staged_row(batch, path)
+        return staged_row(batch, StagingFolder(self._job.staging).put(batch))
 
 
 class Sandbox:
@@ -239,24 +237,15 @@ class Sandbox:
         return result.header(), pack_table(result.table).to_pybytes()
 
 
-def read_staged(path: str | None) -> pa.Table:
-    """Return a staged table; an empty one for None."""
-    if path is None:
-        return pa.table({})
-    if storage.is_local(path):
-        return pa.ipc.open_file(pa.memory_map(str(storage.local_path(path)))).read_all()
-    return pa.ipc.open_file(pa.py_buffer(storage.read_bytes(path))).read_all()
-
-
 def write_group(
-    writer: Component, output: OutputFolder, group: Sequence[tuple[str, str | None]], board: str | None = None
+    writer: Component, output: OutputFolder, members: Sequence[GroupMember], board: str | None = None
 ) -> dict[str, Any]:
     """Write staged batches as one file.
 
     Args:
         writer: encodes.
         output: where to.
-        group: header and staged path of every batch, ordered by id.
+        members: the batches, ordered by id.
         board: Names the run on the boards; None where nodes are not watched.
 
     Returns:
@@ -264,10 +253,6 @@ def write_group(
     """
     enter_on_board(board)
     try:
-        batches = []
-        for header, path in group:
-            table = read_staged(path)
-            batches.append((Batch.from_header(header, table.slice(0, 0)), table))
-        return {"commits": [record.to_json() for record in output.write(writer.build(), batches)]}
+        return {"commits": write_members(writer.build(), output, members, StagingFolder.read)}
     except Exception as error:  # noqa: BLE001 - the driver ends the run with it
         return {"failed": as_mdf_error(error, f"data_writer `{writer.name}`").as_dict()}

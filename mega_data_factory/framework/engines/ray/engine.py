@@ -23,13 +23,12 @@ import ray
 import ray.data
 from ray.exceptions import RayError
 
-from mega_data_factory import storage
 from mega_data_factory.errors import ConfigError, MdfError, WorkerLostError
-from mega_data_factory.framework.batch import CommitRecord, StagedBatch
-from mega_data_factory.framework.commit.gatherer import Gatherer
-from mega_data_factory.framework.contracts import Loader, Writer
+from mega_data_factory.framework.batch import CommitRecord
+from mega_data_factory.framework.contracts import Loader
 from mega_data_factory.framework.driver.progress import StageLoad
 from mega_data_factory.framework.driver.resources import check_fit, cpu_share, this_machine
+from mega_data_factory.framework.engines.commits import CommitLoop, FileGroup
 from mega_data_factory.framework.engines.engine import Event, RunSettings, SplitsListed
 from mega_data_factory.framework.engines.ray.actors import (
     ALWAYS_BACK,
@@ -38,12 +37,12 @@ from mega_data_factory.framework.engines.ray.actors import (
     ReadStage,
     StageActor,
     StageJob,
-    read_staged,
     write_group,
 )
 from mega_data_factory.framework.engines.ray.cluster import connect, first_line, machines
 from mega_data_factory.framework.engines.ray.ray_dataset_loader import RayDatasetLoader
 from mega_data_factory.framework.engines.ray.rows import failed, staged_of
+from mega_data_factory.framework.engines.ray.staging import StagingFolder
 from mega_data_factory.framework.metrics.nodes.ray_cluster import RayNodes
 from mega_data_factory.framework.plan import Plan, StagePlan
 from mega_data_factory.framework.worker.reading import ReadTask
@@ -70,10 +69,8 @@ class RayEngine:
         self._settings = settings
         self._loader = loader
         self._staging = settings.output.staged
-        options = plan.writer_options
-        self._gatherer = Gatherer(options.target_file_mb * 1e6, options.max_file_seconds)
-        self._writing: dict[Any, list[StagedBatch]] = {}
-        self._commits: list[CommitRecord] = []
+        self._commits = CommitLoop(plan, settings.output, StagingFolder(self._staging), self._start_write)
+        self._writing: dict[Any, FileGroup] = {}  # by the reference of the task that writes it
         self._actors: list[Any] = []
         self._connected = False
         self._life = uuid.uuid4().hex[:8]
@@ -97,8 +94,7 @@ class RayEngine:
             for block in blocks:
                 for start in range(block.num_rows):
                     yield from self._take(block.slice(start, 1))
-            if group := self._gatherer.flush():
-                self._write(group)
+            self._commits.write_rest()
             while self._writing:
                 yield from self._finished_files(wait=True)
         except RayError as error:
@@ -111,17 +107,16 @@ class RayEngine:
         try:
             yield staged
         finally:  # the caller may stop here: then the batch is among those that `salvage` writes
-            if group := self._gatherer.add(staged) or self._gatherer.overdue():
-                self._write(group)
+            self._commits.add(staged)
+            self._commits.write_overdue()
         yield from self._finished_files(wait=len(self._writing) >= _FILES_AT_ONCE)
 
-    def _write(self, group: list[StagedBatch]) -> None:
-        members = [(staged.batch.header(), staged.path) for staged in group]
+    def _start_write(self, group: FileGroup) -> None:
         task = ray.remote(write_group).options(
             num_cpus=0, max_retries=self._plan.executor.max_attempts, scheduling_strategy="SPREAD"
         )
         board = None if self._nodes is None else self._nodes.board
-        self._writing[task.remote(self._plan.writer, self._settings.output, members, board)] = group
+        self._writing[task.remote(self._plan.writer, self._settings.output, group.members(), board)] = group
 
     def _finished_files(self, *, wait: bool) -> Iterator[CommitRecord]:
         if not self._writing:
@@ -131,15 +126,8 @@ class RayEngine:
             answer = ray.get(reference)
             if "failed" in answer:
                 raise MdfError.from_dict(answer["failed"])
-            group = self._writing.pop(reference)
-            commits = [CommitRecord.from_json(values) for values in answer["commits"]]
-            self._gatherer.learn(group, next((c.output_file for c in commits if c.output_file), None))
-            for staged in group:
-                if staged.path is not None:
-                    storage.remove(staged.path)
-            self._commits += commits
-        while self._commits:
-            yield self._commits.pop(0)
+            self._commits.written(self._writing.pop(reference), answer["commits"])
+        yield from self._commits.report()
 
     def loads(self) -> Mapping[str, StageLoad]:
         """Nothing: Ray Data moves the batches, and asking it costs a call to the cluster."""
@@ -147,13 +135,7 @@ class RayEngine:
 
     def salvage(self) -> Iterator[CommitRecord]:
         """Write what had passed the last stage when the run was stopped, here and now."""
-        yield from self._commits  # written, not yet reported
-        groups = list(self._writing.values())
-        if last := self._gatherer.flush():
-            groups.append(last)
-        writer: Writer = self._plan.writer.build()
-        for group in groups:
-            yield from self._settings.output.write(writer, [(s.batch, read_staged(s.path)) for s in group])
+        return self._commits.salvage()
 
     def close(self) -> None:
         """End what this run started on the cluster, and remove the staging folder."""
