@@ -46,14 +46,6 @@ EXPORTERS: dict[str, str] = {
     "pushgateway_exporter": "mega_data_factory.exports.prometheus.pushgateway:PushgatewayExporter",
 }
 
-EXTRAS: dict[str, str] = {
-    "prometheus_client": "prometheus",
-    "opentelemetry": "otlp",
-    "google": "otlp",
-    "mlflow": "mlflow",
-}
-"""Package that a built-in component imports → the extra that installs it."""
-
 UNSPACED_RECORDS = "unspaced_records"
 """Custom metric of operators with `words: whitespace`: records offered to them in a script without spaces."""
 

@@ -69,6 +69,12 @@ class ColumnError(ConfigError):
         self.column = column
 
 
+class MissingPackageError(ConfigError, ImportError):
+    """Something was asked for that needs a package of an extra which is not installed; the hint installs it."""
+
+    slug = "package-missing"
+
+
 class ResourceError(MdfError):
     """The smallest worker pools that the configuration asks for do not fit the machine or cluster."""
 

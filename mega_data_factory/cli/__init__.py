@@ -19,6 +19,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import mega_data_factory
+from mega_data_factory import extras
 from mega_data_factory.cli import failures
 from mega_data_factory.cli.commands.export import export_app
 from mega_data_factory.cli.display import streams
@@ -237,7 +238,8 @@ def _answered(arguments: list[str]) -> int:
     if here not in sys.path:
         sys.path.append(here)  # so that `module:Class` finds the user's own modules; last, so that it shadows nothing
     try:
-        code: int | None = app(arguments, prog_name="mdf", standalone_mode=False)
+        with extras.needed_by("this command"):
+            code: int | None = app(arguments, prog_name="mdf", standalone_mode=False)
     except MdfError as error:
         return failures.tell(error, as_json=as_json)
     except typer.TyperException as error:

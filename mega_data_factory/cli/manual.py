@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mega_data_factory import catalogue
-from mega_data_factory.errors import ConfigError, did_you_mean
+from mega_data_factory import catalogue, extras
+from mega_data_factory.errors import ConfigError, MissingPackageError, did_you_mean
 from mega_data_factory.framework.contracts import Deduplicator, Filter, Loader, Refiner, Writer
 from mega_data_factory.framework.registry import Component, parameters, snake_case
 
@@ -61,6 +61,8 @@ class Entry:
         summary: one line.
         text: the whole description without its sections, paragraphs separated by an empty line.
         parameters: of the constructor, in order.
+        install: command that installs the package which the class needs, where that is missing: then there is no
+            description.
     """
 
     name: str
@@ -69,19 +71,30 @@ class Entry:
     summary: str
     text: str
     parameters: tuple[Parameter, ...]
+    install: str | None = None
 
 
 def whole_box() -> list[Entry]:
     """Return all built-in components, group by group, in the order of the catalogue."""
     box = catalogue.LOADERS | catalogue.OPERATORS | catalogue.WRITERS
-    entries = [describe(Component(name, target, {})) for name, target in box.items()]
+    entries = [_of_box(Component(name, target, {})) for name, target in box.items()]
     return sorted(entries, key=lambda entry: GROUPS.index(entry.group))
+
+
+def _of_box(component: Component) -> Entry:
+    try:
+        with extras.needed_by(component.name):
+            return describe(component)
+    except MissingPackageError as error:
+        group = next(group for group in GROUPS if component.name.endswith(group.removesuffix("s")))
+        return Entry(component.name, component.target, group, f"needs {error.name}: {error.hint}", "", (), error.hint)
 
 
 def find(name: str) -> Entry:
     """Return the entry of a short name, a class name or a `module:Class`.
 
     Raises:
+        MissingPackageError: the package that it needs is not installed.
         ConfigError: there is none.
     """
     box = catalogue.LOADERS | catalogue.OPERATORS | catalogue.WRITERS
@@ -90,7 +103,10 @@ def find(name: str) -> Entry:
         raise ConfigError(f"there is no built-in `{name}`", hint=did_you_mean(name, box))
     component = Component(snake_case(target.rpartition(":")[2].rpartition(".")[2]), target, {})
     try:
-        return describe(component)
+        with extras.needed_by(component.name):
+            return describe(component)
+    except MissingPackageError:
+        raise
     except (ImportError, AttributeError, AssertionError) as error:
         raise ConfigError(f"cannot load `{target}`: {error}") from error
 

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from mega_data_factory import extras
+
+extras.require("dashboard", "the dashboard")
+
 __all__ = ["create_app", "serve"]
 
 _HOMES = {"create_app": "app", "serve": "serving"}

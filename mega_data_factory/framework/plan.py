@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mega_data_factory import storage
+from mega_data_factory import extras, storage
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.config.mistakes import Mistakes, Place
 from mega_data_factory.framework.contracts import LOADER_STAGE, WriterOptions
@@ -147,6 +147,7 @@ def make_plan(config: PipelineConfig) -> Plan:
         options = writer.build().options
         _check_shared(config.place("data_writer", "params", "output_path"), options.output_path)
     exporters = _plan_exporters(config, mistakes)
+    _check_installed(config, mistakes)
     mistakes.raise_all()
     assert loader is not None, "a loader that cannot be made is a mistake"
     assert writer is not None, "so is a writer"
@@ -160,6 +161,16 @@ def make_plan(config: PipelineConfig) -> Plan:
         needs_claims=any(is_deduplicator(op.component) for stage in stages for op in stage.operators),
         exporters=exporters,
     )
+
+
+def _check_installed(config: PipelineConfig, mistakes: Mistakes) -> None:
+    """Find settings of the executor for which a package is missing; components check theirs themselves."""
+    if config.executor.engine == "ray":
+        with mistakes.gathered():
+            extras.require("ray", f"{config.place('executor', 'engine')}: the engine `ray`")
+    if config.executor.metrics.generate_report:
+        with mistakes.gathered():
+            extras.require("report", f"{config.place('executor', 'metrics', 'generate_report')}: a report")
 
 
 def _check_names(config: PipelineConfig, mistakes: Mistakes) -> None:

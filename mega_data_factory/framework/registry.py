@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from mega_data_factory import catalogue
+from mega_data_factory import catalogue, extras
 from mega_data_factory.errors import ConfigError, MdfError, did_you_mean
 from mega_data_factory.framework.config.mistakes import Key, Mistakes, Place
 from mega_data_factory.framework.contracts import Deduplicator, Filter, Loader, Refiner, Writer
@@ -158,11 +158,8 @@ def _load(component: Component, kind: Kind, where: Place) -> type[Any]:
     try:
         cls = component.load()
     except (Exception, SystemExit) as error:  # a module of the user's may raise anything while it is imported
-        if (extra := _missing_extra(error)) is not None:
-            raise ConfigError(
-                f"{where}: {component.name} needs a package that is not installed: {error}",
-                hint=f"pip install 'mega-data-factory[{extra}]'",
-            ) from error
+        if (absent := extras.missing(error, f"{where}: {component.name}")) is not None:
+            raise absent from error
         raise ConfigError(
             f"{where}: cannot load `{component.target}`: {type(error).__name__}: {error}",
             hint="`module:Class` must be importable from the folder that mdf is started in",
@@ -173,12 +170,6 @@ def _load(component: Component, kind: Kind, where: Place) -> type[Any]:
         detail = f"it lacks {missing}" if missing else f"it must subclass {bases}"
         raise ConfigError(f"{where}: `{component.target}` is not {_A[kind]}: {detail}")
     return cls
-
-
-def _missing_extra(error: BaseException) -> str | None:
-    """Return the extra that brings the package which an import has not found; None where it is another error."""
-    package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-    return catalogue.EXTRAS.get(package)
 
 
 def _check_params(cls: type[Any], component: Component, where: Place) -> None:
@@ -200,7 +191,7 @@ def _check_params(cls: type[Any], component: Component, where: Place) -> None:
     mistakes.raise_all()
     for error, blamed in _refusals(cls, component.params):
         if isinstance(error, MdfError):
-            raise error
+            raise extras.missing(error, f"{where}: {component.name}") or error
         at = where.below("params") if blamed is None else where.below("params", blamed)
         said = str(error)
         if blamed is not None and names_secret(blamed):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mega_data_factory import storage
+from mega_data_factory import extras, storage
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import Loader, Split
 from mega_data_factory.loaders._files import RecordNames, check_columns, slices
@@ -51,6 +51,7 @@ class HuggingFaceLoader(Loader):
         max_record_mb: float = MAX_RECORD_MB,
     ) -> None:
         super().__init__()
+        extras.require("huggingface", "hugging_face_loader")
         if not dataset or not split:
             raise ValueError("dataset and split must not be empty")
         if isinstance(columns, str) or (columns is not None and not columns):
@@ -97,13 +98,8 @@ class HuggingFaceLoader(Loader):
         return self._loaded
 
     def _load(self) -> Any:
-        try:
-            import datasets
-        except ImportError as error:
-            raise InputError(
-                "hugging_face_loader needs the package `datasets`, which is not installed",
-                hint="pip install 'mega-data-factory[huggingface]'",
-            ) from error
+        import datasets
+
         try:
             if storage.exists(storage.join(self._dataset, "state.json")):
                 return datasets.load_from_disk(self._dataset)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from mega_data_factory.errors import InputError, MdfError, StoreSilentError
+from mega_data_factory.extras import install
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -45,7 +44,10 @@ def local_path(uri: Location) -> Path:
     """
     text = os.fspath(uri)
     if text.startswith("file://"):
-        return Path(urllib.request.url2pathname(urllib.parse.urlsplit(text).path))
+        from urllib.parse import urlsplit
+        from urllib.request import url2pathname  # loads http, email and ssl, which a worker rarely needs
+
+        return Path(url2pathname(urlsplit(text).path))
     if "://" in text:
         raise InputError(f"{text} is not on this machine", hint="give a local path here")
     try:
@@ -79,7 +81,8 @@ def file_system(uri: Location, kind: type[MdfError] = InputError) -> tuple[Abstr
     try:
         fs, path = _patient_s3(text, kind) if text.startswith(("s3://", "s3a://")) else _of_fsspec(text)
     except (ImportError, ValueError) as error:
-        raise kind(f"{uri}: {error}", hint=_package_hint(text)) from error
+        problem = f"the package {error.name} is not installed" if isinstance(error, ModuleNotFoundError) else error
+        raise kind(f"{uri}: {problem}", hint=_package_hint(text)) from error
     return fs, path
 
 
@@ -105,7 +108,7 @@ def _package_hint(uri: str) -> str:
     extra = _EXTRAS.get(uri.partition("://")[0].lower())
     if extra is None:
         return "check the spelling, or install the fsspec package of this protocol"
-    return f"pip install 'mega-data-factory[{extra}]'"
+    return install(extra)
 
 
 def failure(kind: type[MdfError], uri: Location, error: BaseException, doing: str) -> MdfError:

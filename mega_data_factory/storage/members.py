@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from isal import isal_zlib
+from mega_data_factory import extras
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -32,11 +32,15 @@ class Codec:
 
 
 def _gunzip() -> Any:
+    with extras.needed_by("a .gz file"):
+        from isal import isal_zlib
+
     return isal_zlib.decompressobj(31)
 
 
 def _unzstd() -> Any:
-    import zstandard
+    with extras.needed_by("a .zst file"):
+        import zstandard
 
     return zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from mega_data_factory import extras
+
+extras.require("report", "drawing")
+
 _HOME_OF = {
     "AnomalyDetector": "mega_data_factory.analytics.anomaly",
     "DARK": "mega_data_factory.visualization.theme",

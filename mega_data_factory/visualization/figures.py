@@ -11,7 +11,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from mega_data_factory import storage
+from mega_data_factory import extras, storage
 from mega_data_factory.errors import VisualizationError, did_you_mean
 from mega_data_factory.visualization.charts.cluster.lines import Curve
 from mega_data_factory.visualization.page import figure_page
@@ -81,13 +81,11 @@ def image(figure: go.Figure, kind: str, width: int, scale: float = 2.0) -> bytes
         scale: pixels of the image per pixel of the figure.
 
     Raises:
-        VisualizationError: kaleido is not installed, there is no Chromium, or it does not start.
+        MissingPackageError: kaleido is not installed.
+        VisualizationError: there is no Chromium, or it does not start.
     """
-    try:
+    with extras.needed_by(f"a .{kind} file"):
         import kaleido
-    except ImportError:
-        hint = "pip install 'mega-data-factory[images]'"
-        raise VisualizationError(f"a .{kind} needs the package kaleido", hint=hint) from None
     figure = _without_controls(figure)
     height = figure.layout.height or 450
     options: dict[str, Any] = {"format": kind, "width": width, "height": height, "scale": scale}

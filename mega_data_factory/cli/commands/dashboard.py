@@ -8,24 +8,17 @@ from collections.abc import Sequence
 
 from mega_data_factory.cli.display.console import stderr, stdout
 from mega_data_factory.cli.failures import SUCCESS
-from mega_data_factory.errors import ConfigError
-
-_EXTRA = "pip install 'mega-data-factory[dashboard]'"
 
 
 def dashboard(metrics: str, *, host: str, port: int, token: str | None, names: Sequence[str]) -> int:
     """Serve until Ctrl-C or SIGTERM.
 
     Raises:
-        ConfigError: Dash is not installed, the address cannot be listened on, or it needs a token.
+        MissingPackageError: Dash is not installed.
+        ConfigError: the address cannot be listened on, or it needs a token.
     """
-    try:
-        from mega_data_factory.dashboard.access import TOKEN_VARIABLE
-        from mega_data_factory.dashboard.serving import Address, serve
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in ("dash", "flask", "waitress"):
-            raise
-        raise ConfigError(f"the dashboard needs {error.name}, which is not installed", hint=_EXTRA) from error
+    from mega_data_factory.dashboard.access import TOKEN_VARIABLE
+    from mega_data_factory.dashboard.serving import Address, serve
 
     def ready(address: Address) -> None:
         stdout().print(f"{metrics} is shown at {address.opening} (Ctrl-C ends it)", markup=False, soft_wrap=True)

@@ -5,7 +5,6 @@ MLflow's client is loaded on the exporter's thread, at the first export: it take
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import tempfile
 import threading
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mega_data_factory import extras
 from mega_data_factory.exports.cardinality import Bounds
 from mega_data_factory.exports.mlflow.names import metrics_of, parameters_of
 from mega_data_factory.framework.metrics import MetricsReader
@@ -21,9 +21,6 @@ from mega_data_factory.framework.metrics.live.exporting import Exporter, ExportS
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
-
-if importlib.util.find_spec("mlflow") is None:
-    raise ModuleNotFoundError("No module named 'mlflow'", name="mlflow")
 
 _MOST_PARAMETERS = 100
 _MOST_METRICS = 1000
@@ -57,6 +54,9 @@ class MlflowExporter(Exporter):
         report: bool = True,
         tags: Mapping[str, str] | None = None,
     ) -> None:
+        extras.require("mlflow", "mlflow_exporter")
+        if report:
+            extras.require("report", "mlflow_exporter, with its `report`,")
         self.interval = interval
         self.patience = 60.0 if report else 10.0
         self._uri = tracking_uri

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mega_data_factory import extras
 from mega_data_factory.errors import ColumnError, did_you_mean
 
 if TYPE_CHECKING:  # 60 MB that only pipelines with a condition need
@@ -74,10 +75,12 @@ class Condition:
         columns: Names of the columns that it reads.
 
     Raises:
+        MissingPackageError: DuckDB is not installed.
         ConditionError: It is not one expression, its value is not a truth value, or it uses what is not allowed.
     """
 
     def __init__(self, text: str, at: str = "when") -> None:
+        extras.require("sql", "a condition (`when`)")
         self._at = at
         parts = list(_parts(_parse(text)))
         _check_parts(parts)

@@ -230,6 +230,7 @@ class MetricsReader:
         grouping)` gives percentiles over any grouping.
 
         Raises:
+            MissingPackageError: DuckDB is not installed.
             MetricsQueryError: the query is not valid, or would change something.
         """
         from mega_data_factory.framework.metrics.store.sql import query as answer

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
+from mega_data_factory import extras
 from mega_data_factory.errors import VisualizationError
 
 _MOST_ROWS = 1_048_576  # of a sheet, its heading included
@@ -16,14 +17,12 @@ def write_excel(frame: pd.DataFrame, sink: BinaryIO) -> None:
     """Write a frame; text stays text, also where it begins with `=`.
 
     Raises:
-        VisualizationError: openpyxl is not installed, or there are more rows than a sheet holds.
+        MissingPackageError: openpyxl is not installed.
+        VisualizationError: there are more rows than a sheet holds.
     """
-    try:
+    with extras.needed_by("a .xlsx file"):
         import openpyxl
         from openpyxl.cell import WriteOnlyCell
-    except ImportError:
-        hint = "pip install 'mega-data-factory[excel]'"
-        raise VisualizationError("a .xlsx needs the package openpyxl", hint=hint) from None
     if len(frame) >= _MOST_ROWS:
         message = f"{len(frame):,} rows are more than an Excel sheet holds"
         raise VisualizationError(message, hint="choose a time range or nodes, or write .csv or .parquet")

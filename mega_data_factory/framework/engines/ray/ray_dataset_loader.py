@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mega_data_factory import extras
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
 from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit, plain_types, split_off
@@ -30,6 +31,7 @@ class RayDatasetLoader(Loader):
         self, *, dataset: Any = None, id_column: str | None = None, max_record_mb: float = MAX_RECORD_MB
     ) -> None:
         super().__init__()
+        extras.require("ray", "ray_dataset_loader")
         if isinstance(dataset, str) and ":" not in dataset:
             raise ValueError(f"dataset is {dataset!r}, not `module:function`")
         self._dataset = dataset

@@ -3,10 +3,12 @@
 # ruff: noqa: S608 - the macro is made of constants
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import polars as pl
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mega_data_factory.framework.metrics.rows.histogram import BUCKETS_PER_DOUBLING, RELATIVE_ERROR, ZERO_BUCKET
 
@@ -54,7 +56,7 @@ def latency_percentiles(rows: pa.Table, by: Sequence[str] = (), quantiles: Seque
         quantiles: between 0 and 1.
 
     Returns:
-        A row per group that has a histogram, ordered by group: the columns `by`, `records`, and a column
+        A row per group that has a histogram, ordered by group, nulls last: the columns `by`, `records`, and a column
         `p{{100 · q}}_latency` for each quantile, in seconds.
 
     Raises:
@@ -62,35 +64,56 @@ def latency_percentiles(rows: pa.Table, by: Sequence[str] = (), quantiles: Seque
     """
     if wrong := [q for q in quantiles if not 0 <= q <= 1]:
         raise ValueError(f"quantile {wrong[0]} is not between 0 and 1")
+    buckets = _buckets(rows, by)
     names = [f"p{100 * q:g}_latency" for q in quantiles]
-    keys = list(by) or ["_all"]
-    frame = pl.DataFrame(pl.from_arrow(rows.select([*by, "latency_histogram"])))
-    if not by:
-        frame = frame.with_columns(pl.lit(0).alias("_all"))
-    buckets = (
-        frame.explode("latency_histogram")
-        .with_columns(
-            pl.col("latency_histogram").struct.field("bucket").alias("_bucket"),
-            pl.col("latency_histogram").struct.field("count").alias("_count"),
-        )
-        .drop_nulls("_count")
-        .group_by([*keys, "_bucket"])
-        .agg(pl.col("_count").sum())
-        .sort("_bucket")
+    if not buckets.num_rows:
+        return _answer(rows, by, buckets.select(list(by)), np.zeros(0, np.int64), {name: np.zeros(0) for name in names})
+    starts = _starts(buckets, by)
+    counts = buckets.column("_count").to_numpy()
+    seen = counts.cumsum()
+    before = seen[starts] - counts[starts]
+    totals = np.add.reduceat(counts, starts)
+    bucket = buckets.column("_bucket").to_numpy()
+    latency = np.where(
+        bucket == ZERO_BUCKET, 0.0, 2.0 ** ((bucket.astype(float) + 1) / BUCKETS_PER_DOUBLING) * (1 - RELATIVE_ERROR)
     )
-    exponent = (pl.col("_bucket").cast(pl.Float64) + 1) / BUCKETS_PER_DOUBLING
-    latency = pl.when(pl.col("_bucket") == ZERO_BUCKET).then(0.0).otherwise(2.0**exponent * (1 - RELATIVE_ERROR))
-    seen, total = pl.col("_count").cum_sum(), pl.col("_count").sum()
-    answers = [
-        latency.filter(seen >= (q * total - 1e-9).ceil()).first().alias(name)
-        for q, name in zip(quantiles, names, strict=True)
-    ]
-    result = buckets.group_by(keys, maintain_order=True).agg(total.alias("records"), *answers).sort(keys)
-    columns = pa.schema(
-        [
-            *(rows.schema.field(name).remove_metadata() for name in by),
-            ("records", pa.int64()),
-            *((name, pa.float64()) for name in names),
-        ]
-    )
-    return result.select([*by, "records", *names]).to_arrow().cast(columns)
+    ranks = {name: np.maximum(np.ceil(q * totals - 1e-9), 1) for name, q in zip(names, quantiles, strict=True)}
+    answers = {name: latency[np.searchsorted(seen, before + rank)] for name, rank in ranks.items()}
+    return _answer(rows, by, buckets.select(list(by)).take(starts), totals, answers)
+
+
+def _buckets(rows: pa.Table, by: Sequence[str]) -> pa.Table:
+    """Return records by group and bucket, `_count`, ordered by group and `_bucket`."""
+    histograms = rows.column("latency_histogram").combine_chunks()
+    entries = pc.list_flatten(histograms)
+    row = pc.list_parent_indices(histograms)
+    groups = {name: rows.column(name).take(row) for name in by}
+    counts = {"_bucket": pc.struct_field(entries, "bucket"), "_count": pc.struct_field(entries, "count")}
+    summed = pa.table(groups | counts).group_by([*by, "_bucket"]).aggregate([("_count", "sum")])
+    summed = summed.select([*by, "_bucket", "_count_sum"]).rename_columns([*by, "_bucket", "_count"])
+    return summed.sort_by([(name, "ascending") for name in [*by, "_bucket"]])
+
+
+def _starts(ordered: pa.Table, by: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the first row of each group."""
+    changed = np.zeros(ordered.num_rows, dtype=bool)
+    changed[0] = True
+    for name in by:
+        column = ordered.column(name)
+        left, right = column.slice(0, len(column) - 1), column.slice(1)
+        other = pc.fill_null(pc.not_equal(left, right), False).to_numpy()
+        changed[1:] |= other | (left.is_null().to_numpy() != right.is_null().to_numpy())
+    return np.flatnonzero(changed)
+
+
+def _answer(
+    rows: pa.Table,
+    by: Sequence[str],
+    groups: pa.Table,
+    records: npt.NDArray[np.int64],
+    latencies: Mapping[str, npt.NDArray[np.float64]],
+) -> pa.Table:
+    columns = {name: groups.column(name) for name in by} | {"records": records, **latencies}
+    fields = [rows.schema.field(name).remove_metadata() for name in by]
+    fields += [pa.field("records", pa.int64()), *(pa.field(name, pa.float64()) for name in latencies)]
+    return pa.table(columns, schema=pa.schema(fields))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from mega_data_factory import extras
 from mega_data_factory.errors import MetricsQueryError
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.store.decoding import NotOurs, gathered, open_large, owners, read_large
@@ -48,9 +49,11 @@ def query(tables: StoredTables, sql: str, now: Callable[[], datetime]) -> pa.Tab
         now: naive UTC, to tell running from aborted runs.
 
     Raises:
+        MissingPackageError: DuckDB is not installed.
         MetricsQueryError: DuckDB refuses the query, or it would change something.
         MetricsError: as `StoredTables.read`.
     """
+    extras.require("sql", "SQL over metrics")
     damaged: set[str] = set()
     while True:
         try:
