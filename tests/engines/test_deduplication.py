@@ -81,7 +81,7 @@ def test_exact_over_many_kills(tmp_path: Path, engine: str) -> None:
     texts = [f"key {(n * 7919) % KEYS}" for n in range(ROWS)]
     killer = ShardKiller(engine, every=10_000)
     stages = [
-        stage("first", fake("Dedup"), fake("KillOnce", folder=str(tmp_path / "kills-1"), every=3000), num_replicas=2),
+        stage("first", fake("Dedup"), fake("KillOnce", folder=str(tmp_path / "kills-1"), every=2000), num_replicas=2),
         stage("second", fake("KillOnce", folder=str(tmp_path / "kills-2"), every=2500)),
     ]
     pipeline = Pipeline(
@@ -98,4 +98,4 @@ def test_exact_over_many_kills(tmp_path: Path, engine: str) -> None:
     assert len(result.texts) == KEYS
     assert result.count("first/dedup", "rejected_records") == ROWS - KEYS
     assert killer.kills >= 2
-    assert sum(1 for folder in ("kills-1", "kills-2") for _ in (tmp_path / folder).iterdir()) >= 3
+    assert len(list(tmp_path.glob("kills-*/*"))) >= 3  # 13 on average: which records are kept, workers decide
