@@ -27,7 +27,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel, whatever draws it.
+    """A panel of any type.
 
     Attributes:
         title: what it shows.
@@ -99,7 +99,7 @@ STATE = [
     ),
     Panel(
         "Records unaccounted for",
-        "Absent while a run goes on; 0 when its books balance.",
+        "Absent during a run; 0 when its books balance.",
         [Query(f"max(mdf_run_unbalanced_records{{{RUN}}})")],
         width=3,
         steps=((None, GREEN), (1, RED)),
@@ -156,7 +156,7 @@ WORK = [
     ),
     Panel(
         "Busy workers",
-        "Seconds busy per second: how many workers each operator keeps at work. The largest limits.",
+        "Seconds busy per second: how many workers each operator keeps busy. The largest limits.",
         [
             per_second("mdf_operator_busy_seconds_total", OPERATOR, "{{operator}}"),
             per_second("mdf_run_loader_busy_seconds_total", "pipeline", "loader", RUN),
@@ -210,7 +210,7 @@ NODES = [
 
 OPERATORS = Panel(
     "Operators",
-    "Since the start of the run, or of what Prometheus has seen of it.",
+    "Since the start of the run, or of the part that Prometheus has seen.",
     [
         Query(f'sum by ({OPERATOR}) (mdf_operator_records_total{{{STAGE}, direction="in"}})', "in"),
         Query(f'sum by ({OPERATOR}) (mdf_operator_records_total{{{STAGE}, direction="out"}})', "out"),

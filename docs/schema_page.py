@@ -41,7 +41,7 @@ _PERCENTILES = """## Percentiles
 
 `latency_histogram` adds. In SQL, the table macro `latency_percentiles(source, grouping)` gives `grouping`, `records`,
 `p50_latency`, `p95_latency` and `p99_latency` (seconds per record, relative error at most 0.54 %) for every value of an
-expression over the columns of `source`: the text of what stands behind FROM, such as the name of a view or of a common
+expression over the columns of `source`: the text behind FROM, such as the name of a view or of a common
 table expression, also with a condition.
 
 ```sql

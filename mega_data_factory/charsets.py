@@ -1,4 +1,4 @@
-"""Character encodings of web pages and text files: labels, decoding with a count of what was lost, detection.
+"""Character encodings of web pages and text files: labels, decoding with a count of replaced characters, detection.
 
 Sources: WHATWG Encoding Standard (labels and mappings); WHATWG HTML, section 13.2.3.2, "Determining the character
 encoding" (the order of byte order mark, HTTP header and `<meta>`). Differences, each because a corpus is not a browser:
@@ -63,7 +63,7 @@ _OLD_GB18030 = (0xE5E5, *range(0xE78D, 0xE797), 0xE7C7, 0xE81E, 0xE826, 0xE82B, 
 
 _AFTERWARDS: dict[str, dict[int, int]] = {
     "big5hkscs": str.maketrans("•､‾∼♁☉¥¢£", "‧﹑¯～⊕⊙￥￠￡"),
-    "cp932": dict.fromkeys(range(0xF8F0, 0xF8F4), 0xFFFD),  # of bytes that stand for nothing
+    "cp932": dict.fromkeys(range(0xF8F0, 0xF8F4), 0xFFFD),  # of bytes without a character
     "euc_jp": _JAPANESE,
     "gb18030": dict(zip(_OLD_GB18030, map(ord, "\u3000︐︒︑︓︔︕︖︗︘︙ḿ龴龵龶龷龸龹龺龻"), strict=True)),
     "iso2022_jp_ext": _JAPANESE,
@@ -87,7 +87,7 @@ class Decoded:
     Attributes:
         text: holds no half of a surrogate pair.
         encoding: name of Python's codec.
-        replaced: places where bytes stand for nothing and U+FFFD was put.
+        replaced: places where bytes could not be decoded and U+FFFD was put.
     """
 
     text: str

@@ -170,7 +170,7 @@ class Unit:
     Attributes:
         name: what an axis says: `percent`, `bytes/s`; empty for plain numbers.
         d3: D3 format of a value (https://d3js.org/d3-format); `~s` puts SI prefixes.
-        suffix: stands behind a value, with the blank before it where one belongs there.
+        suffix: follows a value, with the blank before it where one belongs there.
     """
 
     name: str
@@ -193,6 +193,6 @@ PLAIN = Unit("", ".4~g")
 
 
 def in_unit(value: float | None, unit: Unit) -> str:
-    """Write a value in its unit, in three significant digits: `87.3 %`, `1.23 MB/s`; `-` where there is none."""
+    """Write a value in its unit, in three significant digits: `87.3 %`, `1.23 MB/s`; `-` if there is none."""
     write = {PERCENT: percent, BYTES: size, BYTES_PER_SECOND: byte_rate, OPERATIONS_PER_SECOND: rate, SECONDS: seconds}
     return write.get(unit, number)(value)

@@ -43,7 +43,7 @@ def http_url(url: str) -> str:
     parts = urlsplit(url)
     try:
         wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment
-        _ = parts.port  # which raises where it is no number
+        _ = parts.port  # which raises if it is not a number
     except ValueError:
         wrong = True
     if wrong or any(character.isspace() for character in url):

@@ -1,4 +1,4 @@
-"""Tools for tests of your own operators and of what reads metrics: no processes, no waiting."""
+"""Tools for tests of your own operators and of code that reads metrics: no processes, no waiting."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Change:
 
     Attributes:
         key: dotted; items of lists go by their name where they have one.
-        before, after: the values as text; `ABSENT` where it is not there.
+        before, after: the values as text; `ABSENT` for a missing key.
         matters: whether it can change what the run did or how fast; paths of outputs cannot.
     """
 

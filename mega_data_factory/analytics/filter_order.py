@@ -1,8 +1,8 @@
-"""The cheapest order of filters that stand next to each other.
+"""The cheapest order of adjacent filters.
 
 Filters that decide on each record by itself commute: in any order the same records pass. Their order decides
 what that costs. With cost `c` (seconds per record) and pass share `p`, the expected cost of a row of independent
-filters is least when they stand by increasing rank `c / (1 - p)`: cheap and strict first. Source: Hellerstein and
+filters is least when they are ordered by increasing rank `c / (1 - p)`: cheap and strict first. Source: Hellerstein and
 Stonebraker, "Predicate migration: optimizing queries with expensive predicates", SIGMOD 1993. Deduplicators and
 refiners are never moved, nor is anything moved across them: what they do depends on what came before.
 """

@@ -21,7 +21,7 @@ metrics_app = typer.Typer(
 def _list(
     metrics: Metrics = DEFAULT,
     pipeline: Annotated[
-        str | None, typer.Option(help="Only runs of this pipeline; * and ? stand for any letters.", metavar="NAME")
+        str | None, typer.Option(help="Only runs of this pipeline; with the wildcards * and ?.", metavar="NAME")
     ] = None,
     status: Annotated[
         list[str] | None,
@@ -72,7 +72,7 @@ def _sql(
     """Ask the metrics of all runs in SQL, which DuckDB answers; queries only read.
 
     Percentiles over any grouping: FROM latency_percentiles('operators', operator_name) gives p50, p95 and p99 of
-    seconds per record for every operator. Its first argument is what stands behind FROM, as text, also with WHERE; its
+    seconds per record for every operator. Its first argument is the text behind FROM, also with WHERE; its
     second an expression, or a struct of several: {operator: operator_name, week: date_trunc('week', timestamp)}.
     """
     from mega_data_factory.cli.commands.sql import sql

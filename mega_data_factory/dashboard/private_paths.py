@@ -38,8 +38,8 @@ def values_without_paths(value: Any) -> Any:
 def reasons_without_paths(operators: pa.Table) -> pa.Table:
     """Return rows of operators without paths in their reasons; reasons that become equal are added up."""
     at = operators.column_names.index("rejected_reasons")
-    told = [_reasons(text) for text in operators.column(at).to_pylist()]
-    return operators.set_column(at, operators.schema.field(at), pa.array(told, operators.schema.field(at).type))
+    masked = [_reasons(text) for text in operators.column(at).to_pylist()]
+    return operators.set_column(at, operators.schema.field(at), pa.array(masked, operators.schema.field(at).type))
 
 
 def _reasons(text: str | None) -> str | None:

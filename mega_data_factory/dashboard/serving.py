@@ -55,7 +55,7 @@ def serve(
         host: address to listen on; one that other machines reach needs a token.
         port: port to listen on; 0 for any that is free.
         token: what browsers have to show.
-        hosts: names that it is called by, where it is behind a proxy.
+        hosts: host names of the dashboard behind a proxy.
         ready: called with the address once the server listens.
 
     Raises:

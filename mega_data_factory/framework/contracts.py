@@ -66,7 +66,7 @@ class SkippedRecord:
 class Loader(ABC):
     """Reads a source as splits: `splits` lists them, `read` reads one, both the same way every time.
 
-    Parameters of the constructor are the `data_loader.params` of the configuration. A loader is built anew in every
+    Parameters of the constructor are the `data_loader.params` of the configuration. A loader is built in every
     worker from the same parameters, so it must not depend on anything else.
     """
 
@@ -380,7 +380,7 @@ class OutputFile:
     """A file that a writer has finished and renamed into place.
 
     Attributes:
-        path: where it is, as the user would name it.
+        path: its path, as the user would write it.
         records: rows in it.
         bytes: its size.
     """

@@ -54,7 +54,7 @@ class Resources:
     """Resources that one worker of a stage reserves.
 
     Attributes:
-        cpu: cores; None for an equal share of what there is.
+        cpu: cores; None for an equal share of the machine.
         gpu: GPUs.
         memory: bytes.
         custom: custom resources of a Ray cluster by name.

@@ -105,7 +105,7 @@ def component_mistakes(values: Mapping[str, Any], source: ConfigSource) -> list[
 
     Args:
         values: the configuration, unchecked; what is not of the form of a component is passed over.
-        source: where it stands.
+        source: its place in the configuration.
     """
     mistakes = Mistakes()
     for kind, name, component, key in _components(values):

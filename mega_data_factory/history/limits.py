@@ -9,7 +9,7 @@ from mega_data_factory.history.retention import HistoryRetention
 from mega_data_factory.history.storage.chunk import Chunk
 
 _ROOM = 0.9
-"""Share of a limit that is left filled once it was exceeded, so that room is not made anew at every chunk."""
+"""Share of a limit that is left filled once it was exceeded, so that room is not made at every chunk again."""
 
 
 def make_room(nodes: Collection[NodeHistory], retention: HistoryRetention) -> None:

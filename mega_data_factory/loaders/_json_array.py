@@ -156,7 +156,7 @@ class _Reader:
         return Item(start, beginning, f"{passed:,} bytes up to the end of the file, more than max_record_mb")
 
     def _pull(self) -> bool:
-        piece = self._file.read(max(_PIECE_BYTES, len(self._buffer)))  # growing: a long string is searched anew
+        piece = self._file.read(max(_PIECE_BYTES, len(self._buffer)))  # growing: a long string is searched again
         self._buffer += piece
         return bool(piece)
 

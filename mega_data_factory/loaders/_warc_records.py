@@ -29,10 +29,10 @@ class Found:
     """A record.
 
     Attributes:
-        place: where it is: the offset of its member or of the record itself, and `+n` for the n-th of a member.
+        place: the offset of its member or of the record itself, and `+n` for the n-th of a member.
         fields: header fields, names in lower case.
         length: bytes of its content, as its header says.
-        content: its content; None where it is larger than what is asked for.
+        content: its content; None if it is larger than requested.
     """
 
     place: str
@@ -127,7 +127,7 @@ class _Records:
     """The records of one stream.
 
     Attributes:
-        told_damage: whether the damage of the stream was part of what was given.
+        told_damage: whether the damage of the stream has been yielded.
     """
 
     def __init__(self, stream: _Stream, start: int, most_bytes: int, *, plain: bool) -> None:

@@ -35,7 +35,7 @@ class TextLoader(Loader):
     """Reads text files, one record per file, in any encoding.
 
     Columns: `record_id` (path relative to the searched folder; with several folders, that below the folder's name),
-    `text`, `encoding` (the one it was decoded from, as Python names it), `replaced_characters` (how often U+FFFD stands
+    `text`, `encoding` (the one it was decoded from, as Python names it), `replaced_characters` (how often U+FFFD is
     for bytes that could not be decoded), `size_bytes` (of the file, decompressed).
 
     A byte order mark decides the encoding; else the parameter `encoding`; without it UTF-8, if the file is valid in it;
@@ -132,7 +132,7 @@ def _checked_codec(encoding: str) -> str:
 
 
 def _decoded(data: bytes, codec: str | None) -> Decoded | None:
-    """Return the text that the bytes stand for; None where no encoding is named and they look binary."""
+    """Return the decoded text; None where no encoding is named and they look binary."""
     if marked_encoding(data):
         return decode_text(data)
     if codec is not None:

@@ -39,7 +39,7 @@ class TextFilter(Filter):
 
     @abstractmethod
     def rules(self, text: pl.Series) -> Iterable[Rule]:
-        """Return the tests in the order in which they decide; `text` is a String series, null where there is none."""
+        """Return the tests in the order in which they decide; `text` is a String series, null for a missing text."""
 
     def _all_rules(self, text: pl.Series) -> Iterator[Rule]:
         yield flagged("missing_text", text.is_null())

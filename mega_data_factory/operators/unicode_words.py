@@ -82,7 +82,7 @@ class UnicodeWords(Words):
         return np.bincount(found // max(len(hashes), 1), minlength=len(self.counts))
 
     def lowercased(self, text: pl.Series) -> UnicodeWords:
-        """Return the words of the same texts in lower case, cut anew only where that changes the size of a letter.
+        """Return the words of the same texts in lower case, cut again only where that changes the size of a letter.
 
         Args:
             text: the texts that these words are of.

@@ -1,4 +1,4 @@
-"""Keep secrets out of what is stored with a run: its configuration and its error."""
+"""Keep secrets out of the stored configuration and error of a run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _value(key: str, value: Any, beside: Mapping[str, Any], patterns: Sequence[s
 
 
 def _is_secret_by_its_neighbours(key: str, value: Any, beside: Mapping[str, Any]) -> bool:
-    """Return whether what stands beside a value says that it is secret.
+    """Return whether the context of a value says that it is secret.
 
     That is: `key` beside `secret` (an access key of fsspec), `value` beside a `name` that says so, the private parts of
     a JSON web key (RFC 7518) beside `kty`, and the data of a Secret of Kubernetes beside its `kind`.

@@ -1,4 +1,4 @@
-"""Forms of tokens that their issuers have published: secret wherever they stand."""
+"""Forms of tokens that their issuers have published: secret in any place."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from mega_data_factory.redaction import without_credentials
 
 
 def logger(name: str) -> logging.Logger:
-    """Return the logger of a name, with credentials taken out of what is logged to it."""
+    """Return the logger of a name, whose messages are redacted."""
     found = logging.getLogger(name)
     if not any(isinstance(each, _WithoutCredentials) for each in found.filters):
         found.addFilter(_WithoutCredentials())

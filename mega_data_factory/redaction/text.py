@@ -62,7 +62,7 @@ _FURTHEST = 10_000
 
 
 def without_secrets(text: str, mark: str) -> str:
-    """Return a text with `mark` in place of what is secret in it, by its form or by what it stands behind."""
+    """Return a text with `mark` in place of secrets, which are known by their form or by the key before them."""
     text = _without_logins(text, mark)
     text = _replaced(text, _spans(text), mark)
     text = _LOGIN.sub(rf"\g<head>{mark}", text)
@@ -91,7 +91,7 @@ def _without_logins(text: str, mark: str) -> str:
             parts += [text[done:start], mark]
             done = start + len(user)
     text = "".join([*parts, text[done:]])
-    for user in found:  # error messages repeat parts of what they are about
+    for user in found:  # error messages repeat parts of the text
         text = text.replace(f"{user}@", f"{mark}@")
     return _ORACLE.sub(rf"\g<head>{mark}", text)
 

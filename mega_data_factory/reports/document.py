@@ -45,7 +45,7 @@ class Document:
         past: its earlier runs.
         findings: what to say, the most pressing first.
         charts: name → the chart, wanting only its look. A name that is missing has nothing to show.
-        comparison: with the run before; None where there is none.
+        comparison: with the run before; None if there is none.
         errors: examples of records that raised; None where none did.
         samples: None unless wanted.
     """

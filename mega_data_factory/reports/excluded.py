@@ -57,7 +57,7 @@ class Examples:
 
     Attributes:
         found: the examples.
-        where: the folder or file they are in, in the words of the configuration; None where there is none.
+        where: the folder or file they are in, in the words of the configuration; None if there is none.
         problem: why there is nothing to show; None where there is, or where nothing was to be expected.
     """
 

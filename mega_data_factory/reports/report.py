@@ -107,7 +107,7 @@ def _asset(name: str) -> str:
 
 
 def _worded(text: str) -> Markup:
-    """Return a sentence with what stands between backticks as code."""
+    """Return a sentence with text between backticks as code."""
     parts = text.split("`")
     if len(parts) % 2 == 0:  # one of them is the sentence's own
         return escape(text)

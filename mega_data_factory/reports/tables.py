@@ -139,7 +139,7 @@ CUSTOM_COLUMNS = ("metric", "sum", "per record")
 
 
 def custom_rows(recording: Recording) -> list[tuple[str, str, str, str]]:
-    """Return operator, name, sum and value per record of each custom metric; other values stand as they are."""
+    """Return operator, name, sum and value per record of each custom metric; other values are not changed."""
     return [
         (f"{m.stage} / {m.operator}", m.name, m.text or number(m.total), number(m.per_record))
         for m in custom_metrics(recording.operators)

@@ -31,7 +31,7 @@ class FileInfo:
     """A file that was found.
 
     Attributes:
-        path: where it is, absolute.
+        path: its absolute path.
         size: in bytes, as it is stored; 0 where that is unknown (a dangling link, for example).
         name: its path below the root of the search, with `/` between the parts.
     """
@@ -53,7 +53,7 @@ def list_files(
 
     Links are followed. A folder that several paths lead to is searched once; for a glob with `**`, which may name such
     a path, under every path that does not lead through it twice. A file that is named outright is found
-    whatever its name; one that is reached through a folder or a glob must pass `suffixes` and `ignore`. Pipes, sockets
+    under any name; one that is reached through a folder or a glob must pass `suffixes` and `ignore`. Pipes, sockets
     and devices are not files: folders and globs pass over them, and to name one is an error.
 
     Args:
@@ -137,7 +137,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _size(path: str) -> int | None:
-    """Size of a file, 0 of a dangling link, None of what is not a file: a pipe, a socket, a device."""
+    """Size of a file, 0 of a dangling link, None of anything else: a pipe, a socket, a device."""
     try:
         status = os.stat(path)  # noqa: PTH116
     except OSError:  # the reader tells the user when it opens the file
@@ -261,6 +261,6 @@ def _remote_stamps(uri: Location) -> dict[str, str]:
 
 
 def stamp_of(info: Mapping[str, Any]) -> str:
-    """Return the stamp of a file in a remote store, of what fsspec tells of it."""
+    """Return the stamp of a file in a remote store, from fsspec's details."""
     marks = (info.get(key) for key in ("ETag", "etag", "generation", "created", "mtime", "size"))
     return "-".join(str(mark) for mark in marks if mark is not None)

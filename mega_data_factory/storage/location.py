@@ -52,7 +52,7 @@ def local_path(uri: Location) -> Path:
         raise InputError(f"{text} is not on this machine", hint="give a local path here")
     try:
         return Path(text).expanduser()
-    except RuntimeError as error:  # `~nobody`
+    except RuntimeError as error:  # `~name` of an unknown user
         raise InputError(f"{text}: {error}", hint="give the folder by its whole path") from error
 
 

@@ -103,7 +103,7 @@ class Member:
 
 
 def next_member(file: BinaryIO, after: int, codec: Codec, looks_right: Callable[[bytes], bool]) -> int | None:
-    """Return the offset of the first member at or behind `after` that begins as it should; None where there is none.
+    """Return the offset of the first member at or behind `after` that begins as it should; None if there is none.
 
     Args:
         file: seekable.
@@ -167,7 +167,7 @@ class Decompressed(io.RawIOBase):
         return count
 
     def skip_damage(self, looks_right: Callable[[bytes], bool]) -> int | None:
-        """Go to the next member behind damage; return its offset in the compressed file, None where there is none.
+        """Go to the next member behind damage; return its offset in the compressed file, None if there is none.
 
         Args:
             looks_right: see `next_member`.

@@ -57,7 +57,7 @@ def resume_behind_damage(file: BinaryIO, looks_right: Callable[[bytes], bool]) -
         looks_right: whether bytes are the first ones of a record: members that begin otherwise are passed over.
 
     Returns:
-        Offset of the next member in the compressed file; None where there is none.
+        Offset of the next member in the compressed file; None if there is none.
     """
     stream = getattr(file, "raw", None)  # the buffer before it is empty: it asked for more when the stream raised
     return stream.skip_damage(looks_right) if isinstance(stream, Decompressed) else None

@@ -1,4 +1,4 @@
-"""S3 with an end to waiting: a store that does not answer is asked again, with a warning each time, then given up."""
+"""S3 with an end to waiting: a store that does not answer is asked again, with a warning each time, then abandoned."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BYTES_PER_SECOND = 256 << 10
 """How fast a request's body is sent at least: a slower one counts as not answered."""
 
 _SECONDS_WHEN_SILENT = 5.0
-"""How long a store that has just been given up is waited for, once, so that a run that fails for it ends soon."""
+"""How long a store that has just been abandoned is waited for, once, so that a run that fails for it ends soon."""
 
 _SILENT_FOR = 120.0
 """Seconds after which it is given the usual time again."""

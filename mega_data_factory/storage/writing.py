@@ -184,7 +184,7 @@ def remove_all(uris: Iterable[Location]) -> None:
     """Remove files, in an object store many with one request; it is no error when one is missing.
 
     Raises:
-        OutputError: one may not be removed; some others may be gone by then.
+        OutputError: one may not be removed; others may have been removed by then.
     """
     uris = list(uris)
     if not uris or is_local(uris[0]) or len(uris) == 1:
@@ -201,7 +201,7 @@ def remove_all(uris: Iterable[Location]) -> None:
 
 
 def move(source: Location, target: Location) -> None:
-    """Give a file another name in the same store, in place of what has that name.
+    """Rename a file in the same store, replacing a file of the new name.
 
     Local: in one step. In an object store: the file appears under its new name, then goes from its old one.
 

@@ -26,7 +26,7 @@ class Theme:
 
     Attributes:
         name: for messages and the `data-theme` attribute of pages.
-        dark: whether light stands on dark; pages tell the browser, for its scroll bars and form controls.
+        dark: whether text is light on dark; pages tell the browser, for its scroll bars and form controls.
         background: of the page and of the paper of a figure.
         surface: of panels, buttons, and cards that lie on the background.
         text: of titles and values.

@@ -19,7 +19,7 @@ _LEVEL = 0.6 / _ALARM_DECADES  # a new least or greatest of the last values weig
 _SPREAD = 0.8 / _ALARM_DECADES  # and so does a new spread
 _WINDOW = 48  # points
 _LARGEST = 1e300  # beyond it a difference could be infinite
-_LEAST_MOVES = 20  # a metric that has moved less often may stand still as long as it likes
+_LEAST_MOVES = 20  # a metric that has moved less often may stay constant for any time
 
 
 class AnomalyDetector:
@@ -27,7 +27,7 @@ class AnomalyDetector:
 
     A value is strange when it lies far from every value seen before; so are the least, the greatest and the spread of
     the last 48 values; a frozen metric and missing values are strange by the length of their run. A score counts only
-    where it stands out from the last ones: one incident, one alarm.
+    where it exceeds the last ones: one incident, one alarm.
 
     >>> detector = AnomalyDetector()
     >>> scores = [detector.update(50 + second % 7) for second in range(500)]
@@ -41,7 +41,7 @@ class AnomalyDetector:
     Args:
         sensitivity: in (0, 1). It moves the threshold and nothing else: 0.5 is calibrated on the Numenta Anomaly
             Benchmark; towards 1 more is an alarm, towards 0 less.
-        warm_up: values at the start that score 0, for want of anything to compare with.
+        warm_up: values at the start that score 0, since there is nothing to compare with yet.
 
     Raises:
         AnalysisError: `sensitivity` is not between 0 and 1.

@@ -1,4 +1,4 @@
-"""One alarm for one incident: a score counts only when it stands out from those shortly before it."""
+"""One alarm for one incident: a score counts only when it exceeds those shortly before it."""
 
 from __future__ import annotations
 

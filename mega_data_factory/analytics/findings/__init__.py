@@ -43,7 +43,7 @@ def find(recording: Recording, past: Past | None = None) -> list[Finding]:
 
     Args:
         recording: the run, however far it came.
-        past: its earlier runs; without them nothing is said of what is usual.
+        past: its earlier runs; without them nothing is compared with the usual values.
     """
     found = [finding for rule in RULES for finding in rule(recording, past or Past())]
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))

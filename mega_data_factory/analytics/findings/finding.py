@@ -21,8 +21,8 @@ class Finding:
 
     Attributes:
         severity: how pressing it is.
-        kind: stable name of what was found: `bottleneck`, `books`, …
-        title: a sentence that stands alone.
+        kind: stable name of the finding: `bottleneck`, `books`, …
+        title: a sentence that needs no context.
         detail: the reasoning, with numbers.
         evidence: the numbers by name, for machines.
         suggestion: what to do; empty where nothing is to be done.

@@ -12,7 +12,7 @@ NOTE = "not in a file: records in → out of batches that passed all stages and 
 
 
 def uncommitted_words(run: Mapping[str, Any]) -> str:
-    """Return how many records passed all stages and are in no file yet; an empty text where there are none.
+    """Return how many records passed all stages and are in no file yet; an empty text if there are none.
 
     Args:
         run: columns of a run row.

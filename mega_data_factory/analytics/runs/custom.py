@@ -20,7 +20,7 @@ class CustomMetric:
         name: Name of the metric.
         total: Sum over all workers; None where a worker reported something that is not a finite number.
         per_record: The sum divided by the records that came in; None where there is no sum or no record.
-        text: The value of the last worker where it is not a number; empty otherwise.
+        text: The value of the last worker if it is not a number; empty otherwise.
     """
 
     stage: str

@@ -40,7 +40,7 @@ class Tail:
 
 
 def seconds_of(operator: OperatorTotals) -> Floats:
-    """Seconds per record that stand for the buckets of an operator's histogram, shape (b,); off by 0.54 % at most."""
+    """Seconds per record of the buckets of an operator's histogram, shape (b,); off by 0.54 % at most."""
     return np.array([middle_of(int(bucket)) for bucket in operator.buckets], np.float64)
 
 

@@ -22,7 +22,7 @@ class Past:
     Attributes:
         runs: their rows, the newest first, without configurations.
         pass_rates: `(stage, operator)` → percent in each of them that has the operator.
-        previous: the newest of them, whole; None where there is none.
+        previous: the newest of them, whole; None if there is none.
     """
 
     runs: tuple[Mapping[str, Any], ...] = ()
@@ -54,7 +54,7 @@ class Past:
         return cls(tuple(rows), rates, Recording.read(reader, rows[0]["run_id"]) if rows else None)
 
     def values(self, column: str) -> list[float]:
-        """Return a column of the earlier runs, where it is known."""
+        """Return the known values of a column of the earlier runs."""
         return [float(row[column]) for row in self.runs if row.get(column) is not None]
 
 

@@ -120,7 +120,7 @@ class StageTotals:
         name, index: which, and its place in the plan.
         operators: in order.
         workers: those that reported, by id.
-        pool: size of its pool: as configured where it is fixed, else the workers that were seen.
+        pool: size of its pool: as configured if fixed, else the workers that were seen.
     """
 
     name: str

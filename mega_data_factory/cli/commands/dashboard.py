@@ -1,4 +1,4 @@
-"""`mdf dashboard`: serve the web application and say where it is."""
+"""`mdf dashboard`: serve the web application and print its address."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Wanted:
 
     Attributes:
         pipeline: pattern of the pipeline's name; any where None.
-        statuses: which statuses; all where there are none.
+        statuses: which statuses; all if empty.
         since: when they started at the earliest, naive UTC.
     """
 

@@ -1,4 +1,4 @@
-"""Tables that fit the screen: where it is narrow, the columns that matter least go, and a note says which."""
+"""Tables that fit the screen: on a narrow one the least important columns are dropped, and a note says which."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def left_out_note(headings: Sequence[str]) -> list[str]:
 def wrapped(text: str, width: int) -> list[str]:
     """Return the lines of a text, broken between words only.
 
-    What stands between backticks is one word, so that a command can be copied: a word longer than `width` has a line of
+    Text between backticks is one word, so that a command can be copied: a word longer than `width` has a line of
     its own, which the terminal breaks without putting an end of line into it.
     """
     words = [word.replace(" ", _KEPT) if at % 2 else word for at, word in enumerate(text.split("`"))]

@@ -152,7 +152,7 @@ class LiveScreen:
 
 
 def share_of(progress: Progress) -> str:
-    """Return ` of its bytes`, or whatever else the share of the source is a share of; nothing for records."""
+    """Return ` of its bytes`, or the other unit that the share of the source is in; nothing for records."""
     return "" if progress.share_unit == "records" else f" of its {progress.share_unit}"
 
 

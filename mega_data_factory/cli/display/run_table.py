@@ -59,7 +59,7 @@ _EXPLAINED = {
     "busy": "busy: seconds over all workers, of a stage its busiest worker",
     "p99": "p50 to p99: time per record",
 }
-"""Heading → what the column holds; a note below the table where it is shown."""
+"""Heading → meaning of the column; a note below a table that shows it."""
 
 _REASON = "top reason"
 _LEAST_NAME = 16

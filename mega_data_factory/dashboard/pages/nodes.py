@@ -229,5 +229,5 @@ VIEWS: dict[str, tuple[str, _Body]] = {
 
 
 def search_of(view: str, nodes: Any, metrics: Any, period: Any) -> str:
-    """Return the query of the address that the controls stand for."""
+    """Return the query string of the address for the values of the controls."""
     return address(view if view in VIEWS else "cluster", nodes or None, metrics or None, period or None)

@@ -1,4 +1,4 @@
-"""The dashboard as Superset keeps it: where every chart stands, and the native filters above them."""
+"""The dashboard as Superset stores it: the place of every chart, and the native filters above them."""
 
 from __future__ import annotations
 

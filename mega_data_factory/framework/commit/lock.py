@@ -117,7 +117,7 @@ class FolderLock:
         self._made_folder = False
 
     def acquire(self) -> None:
-        """Take the lock, and make the folder where it is missing.
+        """Take the lock; create the folder if it is missing.
 
         Raises:
             OutputError: another run holds it, or the folder cannot be written.

@@ -84,7 +84,7 @@ class OutputFolder:
 
     @property
     def state(self) -> str:
-        """Folder of what else a resumed run needs: the logs of deduplication claims."""
+        """Folder of the other state that a resumed run needs: the logs of deduplication claims."""
         return storage.join(self.path, _STATE, self.run_id)
 
     def claim_log(self, shard: int) -> str:

@@ -132,7 +132,7 @@ class Condition:
         return pc.fill_null(answer.cast(pa.bool_()), False).combine_chunks()
 
     def _try_without_types(self) -> None:
-        """Ask of no record, with columns of no type: what is wrong whatever the columns hold is found by it."""
+        """Evaluate without records and with untyped columns: finds mistakes that do not depend on the data."""
         import duckdb
 
         try:
@@ -152,7 +152,7 @@ def _database() -> duckdb.DuckDBPyConnection:
     """Return the database of this process: empty, in memory, with no access to anything outside."""
     import duckdb
 
-    atexit.register(_database.cache_clear)  # DuckDB complains of what is left when Python ends
+    atexit.register(_database.cache_clear)  # DuckDB warns of open connections when Python ends
     return duckdb.connect(config=_SETTINGS)
 
 

@@ -70,9 +70,9 @@ class PrometheusConfig(Section):
     pushgateway: str | None = None
     """Address of a Pushgateway, `http://host:9091`, in place of a scrape target; may hold `user:password@`."""
     job: str = "mdf"
-    """Label `job` of what is pushed."""
+    """Label `job` of the pushed metrics."""
     instance: str | None = None
-    """Label `instance` of what is pushed; the name of the machine when absent."""
+    """Label `instance` of the pushed metrics; the name of the machine when absent."""
     interval: Seconds | None = None
     """Seconds from one snapshot to the next; 5, and 15 with a Pushgateway, when absent."""
     linger: Annotated[float, Field(ge=0, le=600)] = 0.0
@@ -176,7 +176,7 @@ class ExporterConfig(Section):
 
 @dataclass(frozen=True)
 class MetricsConfig:
-    """Metrics of a run: what is measured, and where it is written.
+    """Metrics of a run: what is measured, and where it is stored.
 
     Attributes:
         enabled: Enable metrics.

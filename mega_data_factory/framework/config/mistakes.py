@@ -29,7 +29,7 @@ class Place:
 
     Attributes:
         key: the key.
-        source: the configuration as it was written; None where there is none.
+        source: the configuration as it was written; None if there is none.
     """
 
     key: Key

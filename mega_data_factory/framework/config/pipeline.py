@@ -59,7 +59,7 @@ class ResourcesConfig(Section):
     """Resources that one worker of the stage reserves."""
 
     cpu: Annotated[float, Field(ge=0)] | None = None
-    """CPU cores, fractions allowed; when absent, an equal share of what there is, at most 1."""
+    """CPU cores, fractions allowed; when absent, an equal share of the machine, at most 1."""
     gpu: Annotated[float, Field(ge=0)] = 0.0
     """GPUs, fractions allowed."""
     memory: Annotated[int, Field(ge=0)] = 0
@@ -237,7 +237,7 @@ class PipelineConfig(Section):
         return self.model_dump(mode="json") if self._source is None else copy.deepcopy(self._source.values)
 
     def place(self, *key: str | int) -> Place:
-        """Return where a key of this configuration stands, for messages."""
+        """Return the place of a key of this configuration, for messages."""
         return Place(key, self._source)
 
 

@@ -53,7 +53,7 @@ class ConfigSource:
         """
         try:
             text = path.expanduser().read_text(encoding="utf-8")
-        except RuntimeError as error:  # `~nobody`
+        except RuntimeError as error:  # `~name` of an unknown user
             raise ConfigError(f"cannot read {path}: {error}", hint="give the path of a YAML file") from error
         except OSError as error:
             raise ConfigError(f"cannot read {path}: {error.strerror}", hint="give the path of a YAML file") from error
@@ -71,7 +71,7 @@ class ConfigSource:
         return cls(values, path, lines)
 
     def where(self, key: Key) -> str:
-        """`file:line` of the nearest key that stands in the file, `--set` for one that does not, or an empty text."""
+        """`file:line` of the nearest key in the file, `--set` for one that does not, or an empty text."""
         if any(key[:length] in self.overridden_keys for length in range(1, len(key) + 1)):
             return "--set "
         while key and key not in self.lines:
@@ -174,7 +174,7 @@ def explain(
 
     Args:
         error: what is wrong with the form.
-        source: where it stands.
+        source: its place in the configuration.
         model: what the configuration should be.
         more: lines for what else is wrong.
     """
@@ -222,7 +222,9 @@ def _lines(node: yaml.Node, key: Key, path: Path) -> Iterable[tuple[Key, int]]:
         for name, value in node.value:
             line = name.start_mark.line + 1
             if name.value in seen:
-                raise ConfigError(f"{path}:{line}: {dotted((*key, name.value))} stands twice", hint="keep one of them")
+                raise ConfigError(
+                    f"{path}:{line}: {dotted((*key, name.value))} is written twice", hint="keep one of them"
+                )
             seen.add(name.value)
             yield (*key, name.value), line
             yield from _lines(value, (*key, name.value), path)
@@ -239,7 +241,7 @@ def _assign(values: Any, parts: Sequence[str], value: Any) -> Key:
     if isinstance(values, list):
         place = int(head) if head.isdigit() else _index_by_name(values, head)
     elif not isinstance(values, dict):
-        raise TypeError(f"{head} stands below a plain value")
+        raise TypeError(f"{head} is nested under a plain value")
     if not rest:
         values[place] = value
         return (place,)

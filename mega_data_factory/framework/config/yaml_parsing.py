@@ -14,7 +14,7 @@ MOST_LEVELS = 100
 
 
 class _Loader(yaml.SafeLoader):
-    """Tells where a value stands that has the form of a number or a date and is none."""
+    """Finds values that have the form of a number or a date and are none."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -57,7 +57,7 @@ def parse(text: str, name: str = "") -> tuple[Any, yaml.Node | None]:
 
 
 def _check_size(root: yaml.Node) -> None:
-    """Refuse documents in which aliases of aliases stand for more values than anybody means."""
+    """Refuse documents whose nested aliases expand to an absurd number of values."""
     sizes: dict[int, int] = {}
 
     def size_of(node: yaml.Node, above: frozenset[int]) -> int:

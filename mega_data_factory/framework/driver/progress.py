@@ -57,7 +57,7 @@ class Progress:
         record_errors: records that raised, the loader's included.
         dead_lettered: records set aside because they killed their worker.
         elapsed: seconds since the start.
-        share: how much of the source has passed all stages, 0 to 1; None while that cannot be told.
+        share: how much of the source has passed all stages, 0 to 1; None while that is unknown.
         share_unit: what that is a share of: `records`, `bytes` or `splits` of the source.
         stages: how far every stage is, in plan order; empty where metrics are off.
         reasons: records rejected so far, by reason; updated in place.

@@ -47,7 +47,7 @@ class SourceTally:
             self.open[batch.split] = records
 
     def share(self, size: SourceSize) -> float | None:
-        """Return how much of the source is done, 0 to 1; None where that cannot be told yet.
+        """Return how much of the source is done, 0 to 1; None where that is not known yet.
 
         Where the source knows its records, these are counted. Else splits count by their bytes, or alike, and one that
         is open by the mean number of records of those that are done.
@@ -124,7 +124,7 @@ class Tally:
             self.last_error = record.batch.exclusions[-1]
 
     def share(self, size: SourceSize, wanted: int | None) -> SourceShare | None:
-        """Return how much of the source has passed all stages; None while that cannot be told.
+        """Return how much of the source has passed all stages; None while that is unknown.
 
         Args:
             size: of the source.

@@ -23,7 +23,7 @@ class RunSettings:
     Attributes:
         stage: settings that every stage gets.
         output: where the run writes.
-        lock_fd: file descriptor of the run's lock, which processes hold that write its files; None where there is none.
+        lock_fd: file descriptor of the run's lock, which processes hold that write its files; None if there is none.
         nodes: takes samples of the nodes that the engine uses; None when they are not wanted.
     """
 

@@ -75,7 +75,7 @@ class MetricsCollector(InProcess):
 
         Args:
             began: when a run that is continued was started first, naive UTC.
-            seconds: how long it had been at work before; they are added to the duration.
+            seconds: how long it had run before; they are added to the duration.
 
         Raises:
             RuntimeError: the run is tracked already, or was: one collector tracks one run once.
@@ -160,7 +160,7 @@ class MetricsCollector(InProcess):
         """Add a row to this run; it is merged with what there is of the same stage, operator and worker.
 
         With a batch id the row is that of the batch in its operator: of several attempts at a batch, whichever worker
-        made them, the last one counts. So a row must hold the whole batch, and a retry must report all operators anew.
+        made them, the last one counts. So a row must hold the whole batch, and a retry must report all operators again.
         A row is kept for every batch and operator, about 1 KB each, until `drain_operator_metrics`.
 
         Args:

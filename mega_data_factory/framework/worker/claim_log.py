@@ -31,7 +31,7 @@ class ClaimLog(Protocol):
 
 
 def open_log(path: str | Path, entry_bytes: int) -> ClaimLog:
-    """Open the log of a shard, and make it where there is none.
+    """Open the log of a shard; create it if it is missing.
 
     Args:
         path: file, or folder of objects in an object store.

@@ -65,7 +65,7 @@ class ClaimShard:
                 answer.append(holder == owner)
             try:
                 self._log.append(new)
-            except Exception:  # nobody has an answer yet, and a claim that is not in the log is none
+            except Exception:  # no caller has an answer yet, and a claim that is not in the log is none
                 for start in range(0, len(new), _ENTRY_BYTES):
                     del self._owners[bytes(new[start : start + KEY_BYTES])]
                 raise

@@ -51,7 +51,7 @@ def isolate_poison(
 ) -> Batch:
     """Run a stage on a batch that keeps killing its workers, without the records that do.
 
-    The batch is halved until each poison record stands alone; a record alone is dead-lettered after `max_attempts`
+    The batch is halved until each poison record is isolated; a record alone is dead-lettered after `max_attempts`
     deaths. What was dead-lettered is taken out of the accounts of the operators it had passed before, and gives up its
     deduplication claims, as if it had never been read: so the output of each stage still is the input of the next.
     A record that takes too long in an operator is an error of that operator.

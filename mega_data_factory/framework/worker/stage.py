@@ -153,7 +153,7 @@ class Stage:
         return [self._failed(step, table.slice(row, 1), error) for row in range(table.num_rows)]
 
     def _attempt(self, step: Step, table: pa.Table) -> Iterator[Outcome]:
-        """Run the operator; where it raises, run it on halves until the records that raise stand alone."""
+        """Run the operator; where it raises, run it on halves until the records that raise are isolated."""
         try:
             outcome = self._apply_to_any(step, table)
             reported = step.operator.take_reported(only_noticed=not self._settings.custom_metrics)

@@ -2,7 +2,7 @@
 
 A metric that was rounded to decimals (57.9 percent, whole bytes) is stored as Parquet DECIMAL, whose integers compress
 far better than the bits of doubles; a metric that is not, as DOUBLE. Which physical form and encoding is the smallest
-is tried out for each column, and tried anew now and then, as data change.
+is tried out for each column, and again now and then, as data change.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ METADATA_KEY = b"mega_data_factory.history"
 COMPRESSION_LEVEL = 3
 
 _TRY_AGAIN = 32
-"""Chunks after which the choice of encodings is made anew."""
+"""Chunks after which encodings are chosen again."""
 
 _ENOUGH_TO_CHOOSE = 1024
 """Rows from which on what was the smallest here is taken to be the smallest in the next chunk too."""

@@ -1,4 +1,4 @@
-"""Names that users gave, made fit to stand in a figure."""
+"""Names that users gave, made safe for a figure."""
 
 from __future__ import annotations
 

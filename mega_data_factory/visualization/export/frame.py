@@ -90,14 +90,14 @@ def _table(frame: pd.DataFrame) -> pa.Table:
 
 def _html(frame: pd.DataFrame, sink: BinaryIO, *, theme: Theme = LIGHT) -> None:
     shown = frame.head(MOST_HTML_ROWS)
-    told = f"{count(len(frame))} rows, times in UTC"
+    caption = f"{count(len(frame))} rows, times in UTC"
     if len(shown) < len(frame):
-        told = f"the first {count(len(shown))} of {told}; .csv and .parquet have all of them"
+        caption = f"the first {count(len(shown))} of {caption}; .csv and .parquet have all of them"
     head = "".join(f"<th>{html.escape(str(name))}</th>" for name in frame.columns)
     body = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in shown.itertuples(index=False))
     table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
     page = html_document(
-        "Metrics", f"<h1>Metrics</h1>\n<p>{told}</p>\n{table}", theme, style=_TABLE_STYLE, scripts=[], data={}
+        "Metrics", f"<h1>Metrics</h1>\n<p>{caption}</p>\n{table}", theme, style=_TABLE_STYLE, scripts=[], data={}
     )
     sink.write(page.encode())
 

@@ -92,7 +92,7 @@ def holders(selection: Selection, metric: str) -> Sequence[str]:
 
 
 def mean_of_known(values: Matrix) -> Matrix:
-    """Return the mean of what is known of each row, (rows,); NaN where nothing is."""
+    """Return the mean of the known values of each row, (rows,); NaN where nothing is."""
     known = np.isfinite(values)
     count = known.sum(axis=1)
     mean = (np.where(known, values, 0.0) / np.maximum(count, 1)[:, None]).sum(axis=1)  # the sum may be too large

@@ -22,7 +22,7 @@ def checked(node_id: object, metrics: object) -> dict[str, float | None]:
     """Return the metrics of one point as numbers: words of `status` become codes, None and NaN are a missing value.
 
     Raises:
-        VisualizationError: the node id or a key is no text or empty, or a value is no number.
+        VisualizationError: the node id or a key is empty or not text, or a value is not a number.
     """
     check_name("node id", node_id)
     if not isinstance(metrics, Mapping):
@@ -35,7 +35,7 @@ def check_metric(what: str, name: object) -> str:
     """Return the name of a metric.
 
     Raises:
-        VisualizationError: it is no text, there is none in it, or a column of frames is called so.
+        VisualizationError: it is not text, is empty, or is the name of a column of frames.
     """
     if name in _TAKEN:
         hint = f"another name: {', '.join(_TAKEN)} are columns of frames and exports"
@@ -47,7 +47,7 @@ def check_name(what: str, name: object) -> str:
     """Return the name of a node or a metric.
 
     Raises:
-        VisualizationError: it is no text, there is none in it, or it has letters that no file can hold.
+        VisualizationError: it is not text, is empty, or has characters that no file can hold.
     """
     if not isinstance(name, str) or not name.strip():
         raise VisualizationError(f"a {what} is {name!r}", hint="a text that is not empty")

@@ -57,7 +57,7 @@ def _node(selection: Selection, node: str) -> dict[str, Any]:
 
 
 def _numbers(known: Series) -> dict[str, float]:
-    """Of what is finite: JSON knows no infinity."""
+    """Keep finite numbers only: JSON has no infinity."""
     finite = np.isfinite(known.values) & np.isfinite(known.minimum) & np.isfinite(known.maximum)
     if not finite.any():
         return {}

@@ -1,6 +1,6 @@
 """Timestamps and time ranges as people give them, as microseconds since 1970-01-01 UTC.
 
-A time without a zone is UTC: everywhere, so that a plot does not depend on where it is drawn.
+A time without a zone is UTC: everywhere, so that a plot does not depend on the machine that draws it.
 """
 
 from __future__ import annotations

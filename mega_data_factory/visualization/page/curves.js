@@ -1,6 +1,6 @@
 // Curves: all points that the page holds of a series, and the few of them that a screen can show.
 //
-// A curve keeps the time of every point, so that a peak stands where it was at every zoom. What is drawn of a stretch
+// A curve keeps the time of every point, so that a peak keeps its place at every zoom. What is drawn of a stretch
 // are the least and the greatest point of each bucket of time; zooming in gives smaller buckets, down to every
 // point that is in the page.
 

@@ -35,7 +35,7 @@ _PAGE = """<!DOCTYPE html>
 def html_document(
     title: str, body: str, theme: Theme, *, style: str, scripts: Sequence[str], data: Mapping[str, object]
 ) -> str:
-    """Return the text of an HTML file that stands alone.
+    """Return the text of a self-contained HTML file.
 
     Its Content-Security-Policy names the digest of each script: script that came in with some text does not run even
     if it got past all escaping, and no request leaves the page.
@@ -74,7 +74,7 @@ def plotly_script() -> str:
 
 
 def script_json(value: object) -> str:
-    """JSON that may stand in a `<script>` element: nothing in it can end the element or begin a comment."""
+    """JSON that is safe in a `<script>` element: nothing in it can end the element or begin a comment."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")

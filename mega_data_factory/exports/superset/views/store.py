@@ -10,7 +10,7 @@ They say in SQL what `framework.metrics.store` says in Python, for programs that
 
 DuckDB lists the folders of a query one after the other, from the first common table expression to the last, and reads
 each of them once: names, rows, names again. When a file went between the two lists of names, or a unit came, the query
-fails; so it does when a file which was listed is gone when it is opened. Asking again answers it.
+fails; so it does when a listed file was removed before it is opened. Repeating the query answers it.
 """
 
 # ruff: noqa: S608 - SQL is what this module makes; all that goes into it is quoted

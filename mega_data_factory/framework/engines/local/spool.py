@@ -23,7 +23,7 @@ class SpoolFolder:
     """A temporary folder that is locked while its owner lives, and swept by the next owner when it was killed.
 
     Args:
-        parent: where it is made; the folder for temporary files by default.
+        parent: folder to make it in; the folder for temporary files by default.
         prefix: of its name, by which later owners know what they may sweep.
 
     Attributes:

@@ -68,7 +68,7 @@ def main() -> None:
         connect(sys.argv[1])
         answer: dict[str, Any] = {"machines": [asdict(machine) for machine in machines()]}
         ray.shutdown()
-    except Exception as error:  # noqa: BLE001 - whatever keeps it from the cluster is the answer
+    except Exception as error:  # noqa: BLE001 - any failure to reach the cluster is the answer
         answer = {"problem": first_line(error)}
     sys.stdout.write(json.dumps(answer) + "\n")
 

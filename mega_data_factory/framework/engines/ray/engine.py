@@ -1,7 +1,7 @@
 """The Ray engine: Ray Data over batches.
 
 A row of the dataset is one batch: its account and its table as Arrow IPC bytes. Ray Data does scheduling,
-back-pressure, elastic pools, spilling, placement and recovery. A retried task makes its row anew, and the row carries
+back-pressure, elastic pools, spilling, placement and recovery. A retried task makes its row again, and the row carries
 its account, so a killed worker or node changes no count. The last stage stages its table beside the output; the driver
 gathers staged batches, of which it sees only the accounts, and Ray tasks write them as files of the target size.
 """

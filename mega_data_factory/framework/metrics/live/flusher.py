@@ -80,7 +80,7 @@ class MetricsFlusher:
         self._thread = threading.Thread(target=self._go, name=f"metrics-of-{collector.run_id}", daemon=True)
 
     def start(self) -> None:
-        """Begin. What the run did before it was started anew is in the collector and the samples by now."""
+        """Begin. What the run did before it was resumed is in the collector and the samples by now."""
         self._thread.start()
 
     def finish(self) -> MdfError | None:

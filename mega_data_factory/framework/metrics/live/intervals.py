@@ -19,7 +19,7 @@ _FOLD_AT = 1024
 class IntervalSampler:
     """Adds up the rows of committed batches in intervals until they are taken.
 
-    One thread may add while another takes; who adds never waits.
+    One thread may add while another takes; `add` never blocks.
 
     Args:
         run_id: the run.

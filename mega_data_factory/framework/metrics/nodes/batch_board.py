@@ -126,5 +126,5 @@ def sweep_boards() -> None:
             old = time.time() - board.stat().st_mtime > _LEFTOVER_AGE
             if old and not any(is_driver_alive(_pid(mark.name), mark.stat().st_mtime) for mark in board.iterdir()):
                 shutil.rmtree(board, ignore_errors=True)
-        except (OSError, ValueError):  # another user's, removed meanwhile, or none of ours
+        except (OSError, ValueError):  # another user's, removed meanwhile, or not a board
             continue

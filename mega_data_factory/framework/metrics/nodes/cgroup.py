@@ -67,7 +67,7 @@ class MemoryLimit:
 
 
 def cpu_limit(root: Path = Path("/")) -> CpuLimit | None:
-    """Return the tightest limit on CPU time of this process's control groups; None where there is none.
+    """Return the tightest limit on CPU time of this process's control groups; None if there is none.
 
     Args:
         root: what stands for `/`.
@@ -77,7 +77,7 @@ def cpu_limit(root: Path = Path("/")) -> CpuLimit | None:
 
 
 def memory_limit(root: Path = Path("/")) -> MemoryLimit | None:
-    """Return the tightest limit on memory of this process's control groups; None where there is none.
+    """Return the tightest limit on memory of this process's control groups; None if there is none.
 
     Args:
         root: what stands for `/`.

@@ -35,7 +35,7 @@ class Gpus:
     """The GPUs of this machine.
 
     Args:
-        library: NVML as `pynvml` gives it, initialised; None where there is none.
+        library: NVML as `pynvml` gives it, initialised; None if there is none.
         handles: the devices.
     """
 

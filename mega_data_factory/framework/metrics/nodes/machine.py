@@ -161,15 +161,15 @@ class MachineProbe:
         return sum(d.read_bytes + d.write_bytes for d in disks), sum(d.read_count + d.write_count for d in disks)
 
     def _is_physical(self, kind: str) -> Callable[[str], bool]:
-        """Whether Linux knows hardware behind an interface or disk; remembered, for it never changes."""
+        """Return a test for hardware behind an interface or disk, as Linux knows it; cached, since it never changes."""
 
-        def told(name: str) -> bool:
+        def is_physical(name: str) -> bool:
             key = f"{kind}/{name}"
             if key not in self._physical:
                 self._physical[key] = (_SYS / key / "device").exists()
             return self._physical[key]
 
-        return told
+        return is_physical
 
 
 def _chosen(counters: Mapping[str, Any], is_physical: Callable[[str], bool]) -> Mapping[str, Any]:

@@ -25,7 +25,7 @@ class HeldBatches(NamedTuple):
 
 
 class NodeSampler:
-    """Makes rows of what a probe reads.
+    """Turns readings of a probe into rows.
 
     Args:
         run_id: the run.
@@ -58,7 +58,7 @@ class NodeSampler:
     def sample(self) -> NodeMetrics:
         """Sample the node. Rates and `cpu_usage` are over the time since the last call: None in the first one.
 
-        A counter that is lower than before (the machine was started anew, a counter has wrapped, an interface went)
+        A counter that is lower than before (the machine was restarted, a counter has wrapped, an interface went)
         gives no rate this time.
         """
         new, old = self._probe.read(), self._last

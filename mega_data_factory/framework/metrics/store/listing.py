@@ -33,7 +33,7 @@ class TableFiles:
 def list_table(path: Location, kind: str, *, stamps: bool = False) -> TableFiles:
     """List the files of a table while others write, fold, compact or prune.
 
-    A file that replaces others is pending before they go, and moves when they are gone. So nothing is missed where the
+    A file that replaces others is pending before they are removed, and moves afterwards. So nothing is missed where the
     pending files are listed between two listings of the folder, of which the second lacks no name of the first.
 
     Args:

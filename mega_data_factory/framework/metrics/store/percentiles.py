@@ -34,7 +34,7 @@ FROM ranked GROUP BY grouping_key
 """
 """A DuckDB table macro: `latency_percentiles(source, grouping)`.
 
-- `source`: what stands behind FROM, with a column `latency_histogram`, as text: the name of a view or of a common table
+- `source`: the text behind FROM, with a column `latency_histogram`: the name of a view or of a common table
   expression, `'operators WHERE stage_name = ''clean'''`, or a query in parentheses.
 - `grouping`: an expression over its columns; several as a struct, `{{operator: operator_name, week: date_trunc('week',
   timestamp)}}`, of which `SELECT grouping.*` makes columns again; `true` for everything as one.

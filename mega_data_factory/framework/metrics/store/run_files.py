@@ -41,7 +41,7 @@ class FileState:
     """A file as it was at one moment.
 
     Attributes:
-        path: where it is.
+        path: its path.
         stamp: differs when it has been written over since.
     """
 

@@ -30,7 +30,7 @@ class SegmentLog:
     """Writes one segmented table of one run.
 
     What is there of an earlier attempt at the same run counts until the first `append`, which replaces it: a
-    process that resumes a run hands in all its samples anew. Node rows of an earlier session are in this folder only:
+    process that resumes a run hands in all its samples again. Node rows of an earlier session are in this folder only:
     there they are handed in as `earlier`.
 
     Args:
@@ -69,7 +69,7 @@ class SegmentLog:
             for name in sorted(found, key=lambda name: Segment.parse(name) is not None)
             for place in (join(path, kind, name), pending_path(path, kind, name))
         ]
-        self._unpublished: list[str] = []  # pending files that wait until those that they replace are gone
+        self._unpublished: list[str] = []  # pending files that wait until those that they replace are removed
         self._earlier_last = max((parsed[1].last for name in found if (parsed := Segment.parse(name))), default=0)
         self._replaces = bool(found)
 
@@ -144,7 +144,7 @@ class SegmentLog:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove the files that others stand for, then publish these; what fails now is tried again."""
+        """Remove the files that others replace, then publish these; what fails now is tried again."""
         living = {self._path_of(segment) for segment in self._segments}
         living |= {pending_path(self._path, self._kind, name) for name in self._unpublished}
         while self._garbage:

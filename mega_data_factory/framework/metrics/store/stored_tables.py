@@ -1,9 +1,9 @@
-"""The tables of a metrics folder, every run exactly once, whoever writes, folds, compacts or prunes meanwhile.
+"""The tables of a metrics folder, every run exactly once, also during writes, folds, compaction and pruning.
 
-A unit exists before the files that it stands for go: so a run is in its own files or in a unit, and where it is in
-both, its own files count. The names of units are listed first, then the files of a table, then the index of the units.
-When a unit ceased to exist meanwhile (it was merged, or runs were taken out of it), or when a file is gone that is to
-be read (it was folded, compacted or pruned), everything is listed again.
+A unit exists before the files that it replaces are removed: a run is in its own files, in a unit, or in both, and then
+its own files count. The names of units are listed first, then the files of a table, then the index of the units.
+When a unit was removed meanwhile (it was merged, or runs were taken out of it), or when a file to be read is
+missing (it was folded, compacted or pruned), everything is listed again.
 """
 
 from __future__ import annotations
@@ -272,7 +272,7 @@ class StoredTables:
         """All units, by name.
 
         Args:
-            known: names of units that existed before what they stand for was listed.
+            known: names of units that existed before the files that they replace were listed.
 
         Raises:
             Vanished: one of these does not exist any more, or one went while it was read.

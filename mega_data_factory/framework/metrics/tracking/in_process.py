@@ -6,7 +6,7 @@ from typing import NoReturn
 
 
 class InProcess:
-    """Base of what must not be pickled or copied: the counts of the copy would be lost."""
+    """Base of objects that must not be pickled or copied: the counts of the copy would be lost."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Trackers of stages: when a stage was at work, how long, and what became of its records."""
+"""Trackers of stages: when a stage ran, how long, and what became of its records."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def compact(
 ) -> Compaction:
     """Compact the files of runs that are over into units, and small units into larger ones.
 
-    Any number of readers and writers may be at work. Other compactions and prunes wait (not in an object store).
+    Readers and writers may run at the same time. Other compactions and prunes wait (not in an object store).
 
     Args:
         path: the metrics folder, local or an fsspec URI.
@@ -186,7 +186,7 @@ def _groups(members: Sequence[_Member], most: int) -> Iterator[list[_Member]]:
 
 
 def _batches(groups: Sequence[list[_Member]]) -> Iterator[list[list[_Member]]]:
-    """Put groups together that share a unit: it can go only when all of them are written."""
+    """Put groups together that share a unit: a unit can be removed only after all of them are written."""
     last = {member.unit: number for number, group in enumerate(groups) for member in group if member.unit is not None}
     batch: list[list[_Member]] = []
     until = 0
@@ -214,7 +214,7 @@ class _Written:
 
 
 def _replace(store: StoredTables, batch: Sequence[list[_Member]]) -> tuple[int, int]:
-    """Put units in the place of the files and smaller units that they stand for.
+    """Put units in the place of the files and smaller units that they replace.
 
     Returns:
         How many units were written, and how many files went.

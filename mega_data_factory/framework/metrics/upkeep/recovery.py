@@ -38,7 +38,7 @@ def finish_interrupted(store: StoredTables) -> None:
     """
     units = {unit.name: unit for unit in store.consistently(store.units)}
     unpublished = _pending_units(list_table(store.path, "runs"), units)
-    if unpublished and _has_all(store, unpublished, units):  # none of what they stand for went: start anew
+    if unpublished and _has_all(store, unpublished, units):  # none of what they replace was removed: start again
         for name in unpublished:
             discard_unit(store.path, name)
             del units[name]
@@ -60,7 +60,7 @@ def _has_all(store: StoredTables, unpublished: Sequence[str], units: Mapping[str
 
 
 def _finish_units(store: StoredTables, units: Mapping[str, Unit], unpublished: Sequence[str]) -> None:
-    """Put units that exist in their place, table by table, and remove what they stand for."""
+    """Put units that exist in their place, table by table, and remove the files that they replace."""
     covered = {run_id for name in unpublished for run_id in units[name].runs}
     old = [name for name, unit in units.items() if name not in unpublished and unit.runs.keys() <= covered]
     existing = store.unit_names()  # damaged ones too

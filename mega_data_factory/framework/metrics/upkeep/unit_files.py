@@ -1,4 +1,4 @@
-"""Write and remove the files of compacted units, and put them in the place of what they stand for."""
+"""Write and remove the files of compacted units, and put them in the place of the files that they replace."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def swap(
         path: the metrics folder.
         new: units that were written.
         old: units that go, whose runs are in the new ones or in `names`.
-        remove_own: removes the files of single runs in a table that the new units stand for, and counts them.
+        remove_own: removes the files of single runs in a table that the new units replace, and counts them.
         names: pending files of single runs by table, which the old units stood for.
         kinds: only these tables.
 
@@ -145,7 +145,7 @@ def remove_leftovers(path: Location) -> int:
 
 
 def _age(path: str) -> float:
-    """Seconds since a file was written; 0 where the file system cannot say, or it is gone."""
+    """Seconds since a file was written; 0 where the file system cannot say, or the file was removed."""
     try:
         if is_local(path):
             return time.time() - local_path(path).stat().st_mtime

@@ -1,5 +1,5 @@
 """Charts of nodes: pure functions from series to Plotly figures.
 
 Every figure says what it thinned. Its `layout.meta` tells a page around it of its rows, and the `meta` of a trace tells
-of which node and metric it is; without such a page, in a notebook or an image, the figure is complete as it stands.
+of which node and metric it is; without such a page, in a notebook or an image, the figure is complete by itself.
 """

@@ -1,4 +1,4 @@
-"""Charts of metrics that move together, and of what changed in an incident."""
+"""Charts of correlated metrics, and of the changes in an incident."""
 
 from __future__ import annotations
 

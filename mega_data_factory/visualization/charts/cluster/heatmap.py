@@ -15,7 +15,7 @@ from mega_data_factory.visualization.nodes.metric_names import STATUS, metric_na
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
 _NODES = 20  # that a row of normal height has room for
-_LETTERS = 16  # of a metric's name below its column, where it may have to stand aslant
+_LETTERS = 16  # of a metric's name below its column, where it may have to be slanted
 
 
 def load_heatmap(

@@ -1,4 +1,4 @@
-"""A series as the line that is drawn of it: whole where it is short, least and greatest of every bucket where not."""
+"""The line of a series: all points if it is short, else least and greatest of every bucket."""
 
 from __future__ import annotations
 

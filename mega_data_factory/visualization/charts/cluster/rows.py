@@ -32,9 +32,9 @@ class Row:
     """A row of a figure.
 
     Attributes:
-        title: stands above it.
+        title: title above it.
         unit: of its values.
-        metrics: keys of what is drawn in it.
+        metrics: keys of the metrics drawn in it.
         weight: of its height.
         layout: of its y axis, on top of what the unit asks for.
         scalable: whether a logarithm makes sense of it.

@@ -1,0 +1,49 @@
+"""Language of the project: phrases that readers stumbled over stay out of the package, the manual and the README."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+WRITTEN = {".py", ".md", ".j2", ".js", ".yaml", ".yml"}
+
+PHRASES = {
+    r"(goes|go|going|went) on( with)?": "continue, resume, keep running, during the run",
+    r"(nobody|somebody|whoever)": "name the thing of the program: the caller, the reader, another process",
+    r"so many": "N, or name the number",
+    r"(is|are|be|been|was) told": "report, print, known",
+    r"(is|are|be|been|was) given up": "abandon, stop retrying",
+    r"of the box": "built-in",
+    r"(dear|dearest|dearer)": "expensive",
+    r"at work": "running, busy",
+    r"(is|are|be|has|have) gone": "was removed, is missing, has ended",
+    r"anew": "again",
+    r"shall": "must, will, or the present tense",
+    r"where there (is|are) none": "if there is none",
+    r"want of": "lack of",
+    r"books? (close|closes|closed)\b(?!`)": "the books balance",
+    r"is no (number|file|folder|name|run|text)\b(?! )": "is not a ...",
+    r"who \w+ (never|passes|reads|writes|looks|asks)": "a sentence whose subject is a thing of the program",
+}
+
+
+def written() -> list[Path]:
+    """Files with text that users or maintainers read."""
+    folders = [ROOT / "mega_data_factory", ROOT / "docs", ROOT / "examples", ROOT / "configs"]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in WRITTEN]
+    return sorted([*files, *ROOT.glob("*.md")])
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_plain_english(phrase: str) -> None:
+    """No file says it; the message of a failure names the places and what to write instead."""
+    found = []
+    pattern = re.compile(rf"\b{phrase}", re.IGNORECASE)
+    for path in written():
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if pattern.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
+    assert not found, f"write {PHRASES[phrase]!r} instead:\n" + "\n".join(found)
