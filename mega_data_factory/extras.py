@@ -1,6 +1,6 @@
 """Packages that only some installations have, and the extra of this package that brings each.
 
-`pip install mega-data-factory` brings what a step on somebody's worker and the command line need. Everything else is
+`pip install mega-data-factory` brings what a step on a user's worker and the command line need. Everything else is
 an extra. Code that needs one says so here, and the user reads which package is missing and how to install it.
 """
 
@@ -94,7 +94,7 @@ def needed_by(name: str) -> Iterator[None]:
 
 
 def missing(error: BaseException, needed_by: str) -> MissingPackageError | None:
-    """Return the error for the user if something failed for want of a package of `EXTRA_OF`; None otherwise.
+    """Return the error for the user if something failed because of a missing package of `EXTRA_OF`; None otherwise.
 
     Args:
         error: any exception; a `MissingPackageError` gets `needed_by` as its subject.

@@ -26,7 +26,7 @@ def http_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no name of a header; write one such as x-api-key")
+            raise ValueError(f"{name!r} is not the name of a header; write one such as x-api-key")
         if value.endswith(("\r", "\n")):
             raise ValueError(f"the value of {name} ends in a line break; take it away, also from a variable it is from")
         if not _HEADER_VALUE.fullmatch(value):

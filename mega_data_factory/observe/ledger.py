@@ -97,7 +97,7 @@ class Ledger:
         total.include(account)
 
     def _rebuild(self, step: str) -> None:
-        """Sum a step up anew: an account that was in the sum has been replaced."""
+        """Sum a step up again: an account that was in the sum has been replaced."""
         sums: dict[str, dict[str, Account]] = {step: {}}
         for account in self._plain.get(step, {}).values():
             self._add(sums, account)

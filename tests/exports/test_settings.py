@@ -95,7 +95,7 @@ def test_without_sections_and_without_metrics_there_are_none() -> None:
         ({"otlp": {"endpoint": "http://h:x"}}, "this is no address; write http://host:port"),
         (
             {"otlp": {"endpoint": "http://h", "headers": {"x key": "a"}}},
-            "otlp.headers: 'x key' is no name of a header; write one such as x-api-key",
+            "otlp.headers: 'x key' is not the name of a header; write one such as x-api-key",
         ),
         ({"exporters": [{"name": "no.such:Thing"}]}, "executor.metrics.exporters[0]: cannot load `no.such:Thing`"),
         ({"exporters": [{"name": OWN}]}, "own_exporter needs `place`"),

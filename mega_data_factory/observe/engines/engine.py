@@ -17,7 +17,7 @@ The life of an account:
    survive the death of the worker.
 4. On the driver `collect(take)` is called before every write of the metrics (every five seconds, by default), and a
    last time when the run ends. It hands every new account to `take`: the ledger. Of accounts of one step with the same
-   key the last one counts; how many were replaced by another attempt is told with the run.
+   key the last one counts; how many were replaced by another attempt is reported with the run.
 
 A step over an iterator (Spark's `mapInArrow`) is one call: its account names the whole stream. It is delivered about
 every second with all counts so far (`Account.final` is False), and a last time before the engine sees the end.
@@ -55,7 +55,7 @@ class Task:
             `key/number` is the key of the account. `FINGERPRINT` where the engine has no such name: the input itself
             names the account. None where nothing is ever retried: accounts add.
         attempt: a name that differs between two attempts at the task (and between two executions of the same plan).
-            The numbering of calls begins anew with every attempt.
+            The numbering of calls restarts with every attempt.
         worker: name of the worker; becomes `worker_id` of the metrics.
     """
 
