@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from mega_data_factory import Executor, MetricsReader
-from mega_data_factory.analytics.bottleneck import Bottleneck, Remedy, find_bottleneck
 from mega_data_factory.analytics.comparison import compare
+from mega_data_factory.analytics.performance.bottleneck import Bottleneck, Remedy, find_bottleneck
 from mega_data_factory.analytics.runs.recording import Recording
 
 RECORDS = 1500

@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mega_data_factory.analytics.changed import LIMITS, ChangeLimits, changed_scores
-from mega_data_factory.analytics.correlation import by_chance, lagged_correlations
+from mega_data_factory.analytics.series.changed import LIMITS, ChangeLimits, changed_scores
+from mega_data_factory.analytics.series.correlation import by_chance, lagged_correlations
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _KINDS = ("shift", "spread", "trend", "drop")

@@ -25,8 +25,8 @@ from typing import Any
 
 from mega_data_factory import Executor, MetricsReader
 from mega_data_factory.analytics.findings import find
+from mega_data_factory.analytics.performance.skew import SLOW, stragglers
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.analytics.skew import SLOW, stragglers
 
 LIMITS = (1.15, 1.25, 1.5, 2.0)
 WARNINGS = ("straggler", "skew", "main-reason", "late-start", "latency-tail", "filter-order")

@@ -19,7 +19,7 @@ import psutil
 
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, NodeMetrics
 from mega_data_factory.framework.metrics.nodes.batch_board import BatchBoard, Mark
-from mega_data_factory.framework.metrics.nodes.machine import MachineProbe
+from mega_data_factory.framework.metrics.nodes.probes.machine import MachineProbe
 from mega_data_factory.framework.metrics.nodes.sampler import HeldBatches, NodeSampler
 
 TARGET = 0.002

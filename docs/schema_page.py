@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.framework.metrics.store.decoding import published_columns
+from mega_data_factory.framework.metrics.store.files.decoding import published_columns
 
 _INTRODUCTION = f"""# Metrics tables
 

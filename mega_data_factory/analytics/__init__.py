@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mega_data_factory.analytics.anomaly import Anomalies, AnomalyDetector, Reason, detect, node_anomaly_rate
-    from mega_data_factory.analytics.bottleneck import Bottleneck, find_bottleneck
-    from mega_data_factory.analytics.changed import changed_scores
     from mega_data_factory.analytics.comparison import Comparison, compare
-    from mega_data_factory.analytics.correlation import correlation_matrix, lagged_correlations
     from mega_data_factory.analytics.findings import Finding
+    from mega_data_factory.analytics.performance.bottleneck import Bottleneck, find_bottleneck
     from mega_data_factory.analytics.runs.recording import Recording
+    from mega_data_factory.analytics.series.changed import changed_scores
+    from mega_data_factory.analytics.series.correlation import correlation_matrix, lagged_correlations
 
 __all__ = [
     "Anomalies",
@@ -36,10 +36,10 @@ __all__ = [
 
 _HOMES = {
     "anomaly": ("Anomalies", "AnomalyDetector", "Reason", "detect", "node_anomaly_rate"),
-    "bottleneck": ("Bottleneck", "find_bottleneck"),
-    "changed": ("changed_scores",),
+    "performance.bottleneck": ("Bottleneck", "find_bottleneck"),
+    "series.changed": ("changed_scores",),
     "comparison": ("Comparison", "compare"),
-    "correlation": ("correlation_matrix", "lagged_correlations"),
+    "series.correlation": ("correlation_matrix", "lagged_correlations"),
     "findings": ("Finding",),
     "runs.recording": ("Recording",),
 }

@@ -11,12 +11,12 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from mega_data_factory.dashboard import parts
-from mega_data_factory.dashboard.access import Guard
 from mega_data_factory.dashboard.choice import Choice
 from mega_data_factory.dashboard.context import View, theme_of
-from mega_data_factory.dashboard.failures import explain_failures
 from mega_data_factory.dashboard.pages import nodes, page_at, runs, stamp_of
 from mega_data_factory.dashboard.private_paths import without_paths
+from mega_data_factory.dashboard.server.access import Guard
+from mega_data_factory.dashboard.server.failures import explain_failures
 from mega_data_factory.dashboard.store import REFRESH_SECONDS, RunStore
 from mega_data_factory.errors import MdfError
 from mega_data_factory.redaction.loggers import logger

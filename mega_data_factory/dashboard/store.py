@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.earlier_runs import Past
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.dashboard.private_paths import reasons_without_paths
 from mega_data_factory.errors import MdfError, MetricsError

@@ -10,8 +10,8 @@ import pyarrow as pa
 from mega_data_factory import extras, storage
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import Loader, Split
-from mega_data_factory.loaders._files import RecordNames, check_columns, slices
-from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit, plain_types, split_off
+from mega_data_factory.loaders.parsing.files import RecordNames, check_columns, slices
+from mega_data_factory.loaders.parsing.values import MAX_RECORD_MB, checked_limit, plain_types, split_off
 
 _MAX_SPLITS = 4096
 """However large the dataset, the plan stays readable."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 from mega_data_factory import storage
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import Loader, Split
-from mega_data_factory.loaders._files import (
+from mega_data_factory.loaders.parsing.files import (
     RecordNames,
     SourceFile,
     checked_paths,
@@ -20,10 +20,10 @@ from mega_data_factory.loaders._files import (
     slices,
     would_find,
 )
-from mega_data_factory.loaders._json_array import Layout, items_of, layout_of
-from mega_data_factory.loaders._json_lines import JsonLines, parse_object, table_of
-from mega_data_factory.loaders._lines import BLOCK_BYTES, whole_lines
-from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit
+from mega_data_factory.loaders.parsing.json_array import Layout, items_of, layout_of
+from mega_data_factory.loaders.parsing.json_lines import JsonLines, parse_object, table_of
+from mega_data_factory.loaders.parsing.lines import BLOCK_BYTES, whole_lines
+from mega_data_factory.loaders.parsing.values import MAX_RECORD_MB, checked_limit
 
 _COMPRESSED = (".gz", ".zst", ".zstd")
 

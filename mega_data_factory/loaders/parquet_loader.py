@@ -11,7 +11,7 @@ import pyarrow as pa
 from mega_data_factory import storage
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import Loader, Split
-from mega_data_factory.loaders._files import (
+from mega_data_factory.loaders.parsing.files import (
     RecordNames,
     SourceFile,
     check_columns,
@@ -21,7 +21,7 @@ from mega_data_factory.loaders._files import (
     find_files,
     would_find,
 )
-from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit, plain_types, split_off
+from mega_data_factory.loaders.parsing.values import MAX_RECORD_MB, checked_limit, plain_types, split_off
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile  # noqa: TID251 - the type; `storage` opens files

@@ -12,8 +12,15 @@ from mega_data_factory import storage
 from mega_data_factory.charsets import Decoded, codec_of, decode, decode_text, marked_encoding
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
-from mega_data_factory.loaders._files import BATCH_BYTES, checked_paths, file_name, file_path, find_files, would_find
-from mega_data_factory.loaders._values import checked_limit
+from mega_data_factory.loaders.parsing.files import (
+    BATCH_BYTES,
+    checked_paths,
+    file_name,
+    file_path,
+    find_files,
+    would_find,
+)
+from mega_data_factory.loaders.parsing.values import checked_limit
 
 SCHEMA = pa.schema(
     [

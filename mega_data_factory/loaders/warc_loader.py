@@ -14,9 +14,16 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from mega_data_factory import storage
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
-from mega_data_factory.loaders._files import BATCH_BYTES, checked_paths, file_name, file_path, find_files, would_find
-from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit
-from mega_data_factory.loaders._warc_records import Damage, Found, read_records
+from mega_data_factory.loaders.parsing.files import (
+    BATCH_BYTES,
+    checked_paths,
+    file_name,
+    file_path,
+    find_files,
+    would_find,
+)
+from mega_data_factory.loaders.parsing.values import MAX_RECORD_MB, checked_limit
+from mega_data_factory.loaders.parsing.warc_records import Damage, Found, read_records
 from mega_data_factory.storage.members import codec_of
 
 SCHEMA = pa.schema(

@@ -44,8 +44,8 @@ class _Samples:
 
     def __call__(self) -> None:
         if self._sampler is None:
-            from mega_data_factory.framework.metrics.nodes.machine import MachineProbe
-            from mega_data_factory.framework.metrics.nodes.processes import RunProcesses
+            from mega_data_factory.framework.metrics.nodes.probes.machine import MachineProbe
+            from mega_data_factory.framework.metrics.nodes.probes.processes import RunProcesses
 
             driver = os.getpid()
             folders = [local_path(self._settings.metrics)] if is_local(self._settings.metrics) else []

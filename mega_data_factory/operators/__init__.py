@@ -1,1 +1,4 @@
-"""Built-in operators: refiners, filters, deduplicators; one class per file."""
+"""Built-in operators: `filters`, `refiners` and `dedup`, one class per file, named in `mega_data_factory.catalogue`.
+
+`text` has what they share about texts, `columns` and `parameters` the rest.
+"""

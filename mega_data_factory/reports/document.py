@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
-from mega_data_factory.analytics.bottleneck import find_bottleneck
 from mega_data_factory.analytics.comparison import Comparison, compare
 from mega_data_factory.analytics.findings import Finding, Topic, find
 from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE
+from mega_data_factory.analytics.performance.bottleneck import find_bottleneck
+from mega_data_factory.analytics.runs.earlier_runs import Past
 from mega_data_factory.analytics.runs.flow import flow_of
-from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.series import operator_series, stage_series
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION

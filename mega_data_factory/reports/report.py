@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 import mega_data_factory
 from mega_data_factory import storage
 from mega_data_factory.analytics.findings import Finding
-from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.earlier_runs import Past
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.clock import utc_now
 from mega_data_factory.formats import joints, moment

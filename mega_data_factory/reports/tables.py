@@ -8,7 +8,7 @@ from typing import Any
 
 from mega_data_factory.analytics.comparison import Comparison, OperatorDifference
 from mega_data_factory.analytics.findings.uncommitted import COLUMN, uncommitted_cell
-from mega_data_factory.analytics.runs.custom import custom_metrics
+from mega_data_factory.analytics.runs.custom_metrics import custom_metrics
 from mega_data_factory.analytics.runs.exits import ExitDifference
 from mega_data_factory.analytics.runs.flow import Flow, flow_of
 from mega_data_factory.analytics.runs.recording import Recording

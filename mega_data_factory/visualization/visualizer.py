@@ -22,11 +22,12 @@ from mega_data_factory.visualization.charts.cluster.lines import Curve
 from mega_data_factory.visualization.charts.labels import node_labels
 from mega_data_factory.visualization.export import export_frame
 from mega_data_factory.visualization.figures import SUFFIXES, checked_suffix, write_figure
-from mega_data_factory.visualization.nodes import changes, findings, frames
+from mega_data_factory.visualization.nodes import frames
+from mega_data_factory.visualization.nodes.analysis import changes, findings
+from mega_data_factory.visualization.nodes.analysis.prominent import prominent
 from mega_data_factory.visualization.nodes.metric_names import STATUS, STATUS_CODES
 from mega_data_factory.visualization.nodes.points import Value, checked, status_code
-from mega_data_factory.visualization.nodes.prominent import prominent
-from mega_data_factory.visualization.nodes.questions import NodeQuestions
+from mega_data_factory.visualization.nodes.queries import NodeQuestions
 from mega_data_factory.visualization.nodes.selection import Names, Selection, select
 from mega_data_factory.visualization.nodes.times import TimeRange, Timestamp, microseconds, text
 from mega_data_factory.visualization.page.figure_page import MAX_BYTES

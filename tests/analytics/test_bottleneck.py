@@ -2,7 +2,7 @@
 
 import pytest
 
-from mega_data_factory.analytics.bottleneck import find_bottleneck, idle_stages, predicted_gain
+from mega_data_factory.analytics.performance.bottleneck import find_bottleneck, idle_stages, predicted_gain
 from tests.made_runs import Op, Pool, recorded
 
 BUSY = Op("slow_refiner", cost=0.009)  # 10,000 records in 100 s: 90 busy seconds a worker where there is one

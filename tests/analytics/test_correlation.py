@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from mega_data_factory.analytics.changed import GREATEST, LIMITS
-from mega_data_factory.analytics.correlation import (
+from mega_data_factory.analytics.series.changed import GREATEST, LIMITS
+from mega_data_factory.analytics.series.correlation import (
     by_chance,
     changed_scores,
     correlation_matrix,

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from mega_data_factory.analytics.runs.custom import custom_metrics
+from mega_data_factory.analytics.runs.custom_metrics import custom_metrics
 
 
 def _table(*rows: tuple[str, int, str | None]) -> pa.Table:

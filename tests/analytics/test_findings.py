@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from mega_data_factory.analytics.findings import SEVERITIES, find
-from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.earlier_runs import Past
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.testing import finished_run

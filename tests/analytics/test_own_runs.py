@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from mega_data_factory.analytics.findings import find
-from mega_data_factory.analytics.overhead import overhead_share
+from mega_data_factory.analytics.performance.overhead import overhead_share
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.cli.commands.runs import stored_report
 from mega_data_factory.cli.display.run_table import print_report

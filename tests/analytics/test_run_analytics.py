@@ -8,12 +8,12 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from mega_data_factory.analytics.filter_order import better_orders, expected_seconds, is_filter, rank
+from mega_data_factory.analytics.performance.filter_order import better_orders, expected_seconds, is_filter, rank
+from mega_data_factory.analytics.performance.skew import stragglers, uneven_work
 from mega_data_factory.analytics.runs.flow import NO_REASON, flow_of, steps_of
 from mega_data_factory.analytics.runs.latency import density, long_tails, slow_share
 from mega_data_factory.analytics.runs.series import operator_series, stage_series
 from mega_data_factory.analytics.runs.totals import OperatorTotals
-from mega_data_factory.analytics.skew import stragglers, uneven_work
 from mega_data_factory.framework.metrics import MetricsReader
 from tests.made_runs import START, Op, Pool, make_run, recorded
 

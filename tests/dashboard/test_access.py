@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mega_data_factory.dashboard.access import Guard, checked_token, is_loopback
+from mega_data_factory.dashboard.server.access import Guard, checked_token, is_loopback
 from mega_data_factory.errors import ConfigError
 
 _TOKEN = "0123456789abcdef"

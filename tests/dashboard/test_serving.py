@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from mega_data_factory.cli import main
-from mega_data_factory.dashboard.serving import Address, serve, url_of
+from mega_data_factory.dashboard.server.serving import Address, serve, url_of
 from mega_data_factory.errors import ConfigError
 from tests.made_runs import Op, Pool, make_run
 
@@ -51,7 +51,7 @@ def test_a_missing_extra_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without waitress there is one error with the command that helps, and no traceback."""
-    monkeypatch.delitem(sys.modules, "mega_data_factory.dashboard.serving")
+    monkeypatch.delitem(sys.modules, "mega_data_factory.dashboard.server.serving")
     monkeypatch.setitem(sys.modules, "waitress", None)
     assert main(["dashboard"]) == 2
     said = capsys.readouterr().err

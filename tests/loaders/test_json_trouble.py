@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mega_data_factory.loaders import _json_array
-from mega_data_factory.loaders._json_lines import MOST_LEVELS
 from mega_data_factory.loaders.jsonl_loader import JsonlLoader
+from mega_data_factory.loaders.parsing import json_array
+from mega_data_factory.loaders.parsing.json_lines import MOST_LEVELS
 
 
 def read(path: Path, **params: Any) -> tuple[list[dict[str, Any]], list[Any]]:
@@ -162,11 +162,11 @@ def test_arrays_are_read_in_pieces_of_any_size(records: list[Any], piece: int, i
     """Wherever the pieces of a stream end, the values are those that the json module reads."""
     import io
 
-    kept, _json_array._PIECE_BYTES = _json_array._PIECE_BYTES, piece
+    kept, json_array._PIECE_BYTES = json_array._PIECE_BYTES, piece
     try:
         text = json.dumps(records, indent=indent).encode()
-        items = list(_json_array.items_of(io.BytesIO(text), _json_array.Layout.ARRAY, 1 << 20))
+        items = list(json_array.items_of(io.BytesIO(text), json_array.Layout.ARRAY, 1 << 20))
     finally:
-        _json_array._PIECE_BYTES = kept
+        json_array._PIECE_BYTES = kept
     assert [json.loads(item.text) for item in items] == records
     assert [item.problem for item in items] == [""] * len(records)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mega_data_factory.framework.metrics.nodes.cgroup import cpu_limit, memory_limit
+from mega_data_factory.framework.metrics.nodes.probes.cgroup import cpu_limit, memory_limit
 
 
 def lay(root: Path, groups: str, **files: str) -> Path:

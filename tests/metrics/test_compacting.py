@@ -13,12 +13,12 @@ import pytest
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.nodes import NodeMetrics
 from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
-from mega_data_factory.framework.metrics.store import listing
-from mega_data_factory.framework.metrics.store import run_files as files
-from mega_data_factory.framework.metrics.store.layout import Segment
+from mega_data_factory.framework.metrics.store.files import listing
+from mega_data_factory.framework.metrics.store.files import run_files as files
+from mega_data_factory.framework.metrics.store.files.layout import Segment
+from mega_data_factory.framework.metrics.store.files.units import unit_of
+from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.store.segments import SegmentLog
-from mega_data_factory.framework.metrics.store.stored_tables import StoredTables
-from mega_data_factory.framework.metrics.store.units import unit_of
 from mega_data_factory.framework.metrics.upkeep import compaction, recovery, shrinking, unit_files
 from mega_data_factory.framework.metrics.upkeep.compaction import Compaction, compact
 from mega_data_factory.storage import remove

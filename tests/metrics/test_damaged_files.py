@@ -14,7 +14,7 @@ import pytest
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.exports.superset import write_views
 from mega_data_factory.framework.metrics import MetricsReader, Retention, prune
-from mega_data_factory.framework.metrics.store import decoding
+from mega_data_factory.framework.metrics.store.files import decoding
 from mega_data_factory.storage import parquet_dataset
 from tests.dashboard.visiting import Visitor
 from tests.metrics.test_compacting import KINDS, NOW, fold, units, write

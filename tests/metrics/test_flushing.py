@@ -18,8 +18,8 @@ from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import OutputError
 from mega_data_factory.framework.metrics import IntervalSampler, MetricsCollector, MetricsFlusher, MetricsWriter
 from mega_data_factory.framework.metrics.live import flusher as flushing
-from mega_data_factory.framework.metrics.store.encoding import write_tables
-from mega_data_factory.framework.metrics.store.layout import segment_files
+from mega_data_factory.framework.metrics.store.files.encoding import write_tables
+from mega_data_factory.framework.metrics.store.files.layout import segment_files
 
 
 class Store:

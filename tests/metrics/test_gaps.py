@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from mega_data_factory.framework.metrics import MetricsReader
-from mega_data_factory.framework.metrics.store.decoding import Vanished
-from mega_data_factory.framework.metrics.store.gaps import Gaps
-from mega_data_factory.framework.metrics.store.layout import RunFiles, Segment
+from mega_data_factory.framework.metrics.store.files.decoding import Vanished
+from mega_data_factory.framework.metrics.store.files.layout import RunFiles, Segment
+from mega_data_factory.framework.metrics.store.reading.gaps import Gaps
 from tests.metrics.test_compacting import NOW, fold, small_files, write, write_segments
 
 

@@ -24,7 +24,7 @@ from mega_data_factory.framework.metrics import (
 from mega_data_factory.framework.metrics.nodes import buffer as buffering
 from mega_data_factory.framework.metrics.nodes.ticker import Ticker
 from mega_data_factory.framework.metrics.store import segments as folding
-from mega_data_factory.framework.metrics.store.encoding import write_tables
+from mega_data_factory.framework.metrics.store.files.encoding import write_tables
 from mega_data_factory.framework.metrics.upkeep.compaction import compact
 from mega_data_factory.storage import Location
 from mega_data_factory.testing import FakeClock

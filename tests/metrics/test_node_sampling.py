@@ -15,11 +15,11 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from mega_data_factory.framework.metrics.nodes.gpu import GpuReading, Gpus
-from mega_data_factory.framework.metrics.nodes.health import RELIEF, Health, missed_heartbeats, of_silence
-from mega_data_factory.framework.metrics.nodes.machine import MachineProbe, Reading
 from mega_data_factory.framework.metrics.nodes.models import NodeMetrics
-from mega_data_factory.framework.metrics.nodes.processes import RunProcesses, children
+from mega_data_factory.framework.metrics.nodes.probes.gpu import GpuReading, Gpus
+from mega_data_factory.framework.metrics.nodes.probes.health import RELIEF, Health, missed_heartbeats, of_silence
+from mega_data_factory.framework.metrics.nodes.probes.machine import MachineProbe, Reading
+from mega_data_factory.framework.metrics.nodes.probes.processes import RunProcesses, children
 from mega_data_factory.framework.metrics.nodes.sampler import HeldBatches, NodeSampler
 from mega_data_factory.testing import FakeClock
 

@@ -16,9 +16,9 @@ import pytest
 from mega_data_factory.exports.superset import write_views
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, Retention, compact, prune
 from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
-from mega_data_factory.framework.metrics.store import encoding
 from mega_data_factory.framework.metrics.store import segments as folding
-from mega_data_factory.framework.metrics.store.layout import PENDING
+from mega_data_factory.framework.metrics.store.files import encoding
+from mega_data_factory.framework.metrics.store.files.layout import PENDING
 from tests.metrics.test_compacting import (
     KINDS,
     NOW,

@@ -11,8 +11,8 @@ from mega_data_factory.errors import OutputError
 from mega_data_factory.framework.metrics import IntervalSampler, LatencyHistogram, MetricsCollector, OperatorMetrics
 from mega_data_factory.framework.metrics import schema as layout
 from mega_data_factory.framework.metrics.store import segments as folding
-from mega_data_factory.framework.metrics.store.encoding import write_tables
-from mega_data_factory.framework.metrics.store.layout import Segment, segment_files
+from mega_data_factory.framework.metrics.store.files.encoding import write_tables
+from mega_data_factory.framework.metrics.store.files.layout import Segment, segment_files
 from mega_data_factory.framework.metrics.store.segments import SegmentLog
 
 NOON = datetime(2026, 1, 24, 12, 0)

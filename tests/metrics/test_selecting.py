@@ -12,8 +12,8 @@ import pytest
 from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
-from mega_data_factory.framework.metrics.store.layout import file_of
-from mega_data_factory.framework.metrics.store.stored_tables import StoredTables
+from mega_data_factory.framework.metrics.store.files.layout import file_of
+from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from tests.metrics.test_compacting import NOW, START, fold, write
 
 

@@ -12,7 +12,7 @@ import pytest
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter
 from mega_data_factory.framework.metrics import schema as layout
-from mega_data_factory.framework.metrics.store.decoding import published_columns
+from mega_data_factory.framework.metrics.store.files.decoding import published_columns
 from mega_data_factory.framework.metrics.upkeep.compaction import compact
 
 OLD = Path(__file__).parent / "old_versions"

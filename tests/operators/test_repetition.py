@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mega_data_factory.operators.filters.gopher_repetition_filter import duplicate_ngram_fraction, top_ngram_fraction
-from mega_data_factory.operators.lines import Lines
-from mega_data_factory.operators.repetition import dense_ids, duplicate_fractions, repeats, sorted_order
-from mega_data_factory.operators.words import Words
+from mega_data_factory.operators.text.lines import Lines
+from mega_data_factory.operators.text.repetition import dense_ids, duplicate_fractions, repeats, sorted_order
+from mega_data_factory.operators.text.words import Words
 from tests.operators.texts import reasons, verdicts
 
 WORD = st.sampled_from(["a", "b", "ab", "ü", "\U0001f600", "long-word-of-some-length"])

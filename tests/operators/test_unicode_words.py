@@ -21,10 +21,10 @@ from icu4py.breakers import WordBreaker
 from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.contracts import Filter, Refiner
 from mega_data_factory.framework.plan import make_plan
-from mega_data_factory.operators.languages import LANGUAGES, PUBLISHED_LIMITS
-from mega_data_factory.operators.scripts import languages_by_script, unspaced
-from mega_data_factory.operators.unicode_words import UnicodeWords
-from mega_data_factory.operators.words import Words
+from mega_data_factory.operators.filters.language_limits import LANGUAGES, PUBLISHED_LIMITS
+from mega_data_factory.operators.text.scripts import languages_by_script, unspaced
+from mega_data_factory.operators.text.unicode_words import UnicodeWords
+from mega_data_factory.operators.text.words import Words
 from tests.operators.languages import PROSE
 from tests.operators.test_family import FILTERS, READS
 from tests.operators.texts import ODD_TEXTS, MemoryClaims, class_of, ready, reasons, table_of, verdicts
@@ -117,7 +117,7 @@ def test_a_long_column_is_cut_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of a few bytes give the same words as one."""
     texts = pl.Series([*PROSE.values(), *ODD_TEXTS], dtype=pl.String)
     whole = UnicodeWords.of(texts)
-    monkeypatch.setattr("mega_data_factory.operators.unicode_words._CHUNK_BYTES", 1000)
+    monkeypatch.setattr("mega_data_factory.operators.text.unicode_words._CHUNK_BYTES", 1000)
     parts = UnicodeWords.of(texts)
     for attribute in dataclasses.fields(whole):
         np.testing.assert_array_equal(getattr(parts, attribute.name), getattr(whole, attribute.name))

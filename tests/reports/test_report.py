@@ -196,7 +196,7 @@ def test_labels_are_short_distinct_and_plain():
 
 def test_a_figure_knows_both_looks(tmp_path):
     """Of the dark look only what differs is kept: colours, not data."""
-    from mega_data_factory.analytics.bottleneck import find_bottleneck
+    from mega_data_factory.analytics.performance.bottleneck import find_bottleneck
 
     found = find_bottleneck(recorded(tmp_path, PLAIN))
     figure = two_looks(lambda theme: utilisation(found, theme))

@@ -15,8 +15,8 @@ from mega_data_factory.exports.superset.views.charts import MOST_STEPS
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
 from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 from mega_data_factory.framework.metrics.schema import TABLES
-from mega_data_factory.framework.metrics.store.layout import Segment
-from mega_data_factory.framework.metrics.store.percentiles import latency_percentiles
+from mega_data_factory.framework.metrics.store.files.layout import Segment
+from mega_data_factory.framework.metrics.store.reading.percentiles import latency_percentiles
 from mega_data_factory.framework.metrics.upkeep.compaction import compact
 from mega_data_factory.framework.metrics.upkeep.retention import Retention, prune
 from tests.metrics import test_compacting as store

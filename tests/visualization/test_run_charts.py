@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mega_data_factory.analytics.bottleneck import find_bottleneck
 from mega_data_factory.analytics.comparison import compare
+from mega_data_factory.analytics.performance.bottleneck import find_bottleneck
 from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.series import operator_series, stage_series
 from mega_data_factory.visualization.charts import flow, latency, nodes, runs, timeline, workers

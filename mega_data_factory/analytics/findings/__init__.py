@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from mega_data_factory.analytics.findings import changes, machines, outcome, quality, scripts, speed
 from mega_data_factory.analytics.findings.finding import SEVERITIES, Finding, Severity, Topic
-from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.earlier_runs import Past
 from mega_data_factory.analytics.runs.recording import Recording
 
 __all__ = ["RULES", "SEVERITIES", "Finding", "Severity", "Topic", "find"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
+from mega_data_factory.analytics.baseline import UsualRange, usual_range
 from mega_data_factory.analytics.comparison import Comparison, compare, most_changed
 from mega_data_factory.analytics.findings.finding import Finding
-from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.earlier_runs import Past
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.analytics.usual import UsualRange, usual_range
 from mega_data_factory.formats import percent, rate
 
 _LEAST_SHARE = 0.25

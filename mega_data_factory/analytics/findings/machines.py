@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow.compute as pc
 
 from mega_data_factory.analytics.findings.finding import Finding
-from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.earlier_runs import Past
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.formats import percent, plural
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from mega_data_factory.analytics.findings.finding import Finding
 from mega_data_factory.analytics.findings.uncommitted import uncommitted_words
+from mega_data_factory.analytics.runs.earlier_runs import Past
 from mega_data_factory.analytics.runs.flow import flow_of
-from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.formats import count, percent, plural, seconds
 

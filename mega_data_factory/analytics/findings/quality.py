@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mega_data_factory.analytics.baseline import UsualRange, pass_rate_noise, usual_range
 from mega_data_factory.analytics.findings.finding import Finding
-from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.earlier_runs import Past
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import OperatorTotals
-from mega_data_factory.analytics.usual import UsualRange, pass_rate_noise, usual_range
 from mega_data_factory.formats import count, percent
 
 _LEAST_POINTS = 1.0

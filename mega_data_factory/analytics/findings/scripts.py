@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mega_data_factory.analytics.findings.finding import Finding
-from mega_data_factory.analytics.runs.custom import custom_metrics
-from mega_data_factory.analytics.runs.past import Past
+from mega_data_factory.analytics.runs.custom_metrics import custom_metrics
+from mega_data_factory.analytics.runs.earlier_runs import Past
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.catalogue import UNSPACED_RECORDS, UNSPACED_REJECTS

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mega_data_factory.analytics import bottleneck as limits
-from mega_data_factory.analytics.bottleneck import Bottleneck, Remedy, Station, find_bottleneck, idle_stages
-from mega_data_factory.analytics.filter_order import better_orders
 from mega_data_factory.analytics.findings.finding import Finding
-from mega_data_factory.analytics.overhead import overhead_share
+from mega_data_factory.analytics.performance import bottleneck as limits
+from mega_data_factory.analytics.performance.bottleneck import Bottleneck, Remedy, Station, find_bottleneck, idle_stages
+from mega_data_factory.analytics.performance.filter_order import better_orders
+from mega_data_factory.analytics.performance.overhead import overhead_share
+from mega_data_factory.analytics.performance.skew import stragglers, uneven_work
+from mega_data_factory.analytics.runs.earlier_runs import Past
 from mega_data_factory.analytics.runs.latency import long_tails
-from mega_data_factory.analytics.runs.past import Past
 from mega_data_factory.analytics.runs.recording import Recording, interval_of
-from mega_data_factory.analytics.skew import stragglers, uneven_work
 from mega_data_factory.formats import count, percent, plural, seconds
 
 _LEAST_SECONDS = 1.0

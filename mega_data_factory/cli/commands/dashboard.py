@@ -17,8 +17,8 @@ def dashboard(metrics: str, *, host: str, port: int, token: str | None, names: S
         MissingPackageError: Dash is not installed.
         ConfigError: the address cannot be listened on, or it needs a token.
     """
-    from mega_data_factory.dashboard.access import TOKEN_VARIABLE
-    from mega_data_factory.dashboard.serving import Address, serve
+    from mega_data_factory.dashboard.server.access import TOKEN_VARIABLE
+    from mega_data_factory.dashboard.server.serving import Address, serve
 
     def ready(address: Address) -> None:
         stdout().print(f"{metrics} is shown at {address.opening} (Ctrl-C ends it)", markup=False, soft_wrap=True)

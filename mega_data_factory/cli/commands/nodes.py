@@ -15,14 +15,14 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
-from mega_data_factory.cli.commands.metrics_folder import open_store
 from mega_data_factory.cli.display.columns import Row, RowColumn, fitted, left_out_note, row_table
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import SUCCESS, print_json
+from mega_data_factory.cli.metrics_folder import open_store
 from mega_data_factory.clock import utc_now
 from mega_data_factory.formats import NOTHING, byte_rate, count, percent, plural, size, three_digits, whole_seconds
 from mega_data_factory.framework.metrics import MetricsReader
-from mega_data_factory.framework.metrics.nodes.health import ACTIVE, DEGRADED, STATUSES, UNHEALTHY
+from mega_data_factory.framework.metrics.nodes.probes.health import ACTIVE, DEGRADED, STATUSES, UNHEALTHY
 
 _COLOURS = {ACTIVE: "green", DEGRADED: "yellow", UNHEALTHY: "bold red"}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mega_data_factory.cli.commands.metrics_folder import open_store
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
+from mega_data_factory.cli.metrics_folder import open_store
 from mega_data_factory.errors import did_you_mean
 from mega_data_factory.formats import plural
 from mega_data_factory.visualization.figures import SUFFIXES, checked_suffix

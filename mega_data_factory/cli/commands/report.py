@@ -6,9 +6,9 @@ from rich.text import Text
 
 from mega_data_factory import storage
 from mega_data_factory.analytics.findings import Finding
-from mega_data_factory.cli.commands.metrics_folder import open_store
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import SUCCESS, print_json
+from mega_data_factory.cli.metrics_folder import open_store
 from mega_data_factory.formats import plural, size
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.redaction.loggers import logger

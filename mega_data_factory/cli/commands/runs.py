@@ -16,13 +16,13 @@ from rich.text import Text
 
 from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE, uncommitted_cell
 from mega_data_factory.cli.advice import advice
-from mega_data_factory.cli.commands.ages import parse_since
-from mega_data_factory.cli.commands.metrics_folder import how_to_fill, open_store
+from mega_data_factory.cli.ages import parse_since
 from mega_data_factory.cli.display.columns import Row, RowColumn, fitted, left_out_note, row_table
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.display.run_table import print_report
 from mega_data_factory.cli.display.summary import RunReport
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
+from mega_data_factory.cli.metrics_folder import how_to_fill, open_store
 from mega_data_factory.errors import did_you_mean
 from mega_data_factory.formats import count, moment, percent, plural, rate, seconds
 from mega_data_factory.framework.config.pipeline import RejectedSamplesConfig

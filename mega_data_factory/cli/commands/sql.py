@@ -17,10 +17,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from mega_data_factory.cli.commands.metrics_folder import open_store
 from mega_data_factory.cli.display.columns import plain_table, width_of
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
+from mega_data_factory.cli.metrics_folder import open_store
 from mega_data_factory.formats import count, plural
 
 MOST_ROWS = 500

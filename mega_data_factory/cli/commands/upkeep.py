@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from mega_data_factory.cli.commands.ages import parse_age
-from mega_data_factory.cli.commands.metrics_folder import open_store
+from mega_data_factory.cli.ages import parse_age
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
+from mega_data_factory.cli.metrics_folder import open_store
 from mega_data_factory.formats import parse_size, plural, size
 from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.metrics.upkeep.compaction import compact

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE, uncommitted_cell, uncommitted_words
-from mega_data_factory.analytics.overhead import overhead_share
+from mega_data_factory.analytics.performance.overhead import overhead_share
 from mega_data_factory.cli.display.columns import fitted, left_out_note, plain_table, width_of, width_of_column, wrapped
 from mega_data_factory.cli.display.summary import RunReport
 from mega_data_factory.formats import NOTHING, count, number, percent, plural, rate, seconds, size

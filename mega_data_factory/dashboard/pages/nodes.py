@@ -18,7 +18,7 @@ from mega_data_factory.errors import MdfError
 from mega_data_factory.formats import moment, number, plural, whole_seconds
 from mega_data_factory.visualization import MetricsVisualizer
 from mega_data_factory.visualization.charts.labels import node_labels
-from mega_data_factory.visualization.nodes.changes import NODE_SILENT
+from mega_data_factory.visualization.nodes.analysis.changes import NODE_SILENT
 
 RANGES = {"": "the whole run", "1m": "last minute", "10m": "last 10 minutes", "1h": "last hour", "24h": "last day"}
 MOST_ANOMALIES = 200

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from mega_data_factory.errors import ResourceError
-from mega_data_factory.framework.metrics.nodes.cgroup import cpu_limit, memory_limit
+from mega_data_factory.framework.metrics.nodes.probes.cgroup import cpu_limit, memory_limit
 from mega_data_factory.framework.plan import Plan
 
 SPARE_CPU = 1.0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.reader import MetricsReader
     from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
     from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
-    from mega_data_factory.framework.metrics.store.percentiles import latency_percentiles
+    from mega_data_factory.framework.metrics.store.reading.percentiles import latency_percentiles
     from mega_data_factory.framework.metrics.upkeep.compaction import compact
     from mega_data_factory.framework.metrics.upkeep.retention import Retention, prune
     from mega_data_factory.framework.metrics.writer import MetricsWriter
@@ -55,7 +55,7 @@ _HOMES = {
     "live.intervals": ("IntervalSampler",),
     "rows.interval": ("SampleMetrics",),
     "upkeep.compaction": ("compact",),
-    "store.percentiles": ("latency_percentiles",),
+    "store.reading.percentiles": ("latency_percentiles",),
     "upkeep.retention": ("Retention", "prune"),
     "writer": ("MetricsWriter",),
 }

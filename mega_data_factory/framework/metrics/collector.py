@@ -13,7 +13,7 @@ from typing import Any
 from mega_data_factory.clock import utc_now
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.run_ids import new_run_id
-from mega_data_factory.framework.metrics.store.layout import check_run_id
+from mega_data_factory.framework.metrics.store.files.layout import check_run_id
 from mega_data_factory.framework.metrics.tracking.in_process import InProcess
 from mega_data_factory.framework.metrics.tracking.operator_rows import AddedRow, OperatorRows
 from mega_data_factory.framework.metrics.tracking.row_checks import check_row

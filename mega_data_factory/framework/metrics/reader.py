@@ -15,8 +15,8 @@ from mega_data_factory.clock import naive, utc_now
 from mega_data_factory.errors import MetricsQueryError, did_you_mean
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.run_ids import match_run
-from mega_data_factory.framework.metrics.store.status import STATUS_COLUMNS, with_deaths
-from mega_data_factory.framework.metrics.store.stored_tables import StoredTables
+from mega_data_factory.framework.metrics.store.reading.status import STATUS_COLUMNS, with_deaths
+from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.storage import Location
 
 _ATTEMPTS = 20
@@ -233,7 +233,7 @@ class MetricsReader:
             MissingPackageError: DuckDB is not installed.
             MetricsQueryError: the query is not valid, or would change something.
         """
-        from mega_data_factory.framework.metrics.store.sql import query as answer
+        from mega_data_factory.framework.metrics.store.reading.sql import query as answer
 
         return answer(self._tables, query, self._now)
 

@@ -18,10 +18,10 @@ from mega_data_factory.framework.metrics.nodes.buffer import MOST_WAITING
 from mega_data_factory.framework.metrics.nodes.models import NodeMetrics
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
-from mega_data_factory.framework.metrics.store.encoding import WriteTables, write_new_tables, write_tables
-from mega_data_factory.framework.metrics.store.layout import file_of
+from mega_data_factory.framework.metrics.store.files.encoding import WriteTables, write_new_tables, write_tables
+from mega_data_factory.framework.metrics.store.files.layout import file_of
+from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.store.segments import SegmentLog
-from mega_data_factory.framework.metrics.store.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.tracking.row_checks import check_columns, check_row
 from mega_data_factory.framework.metrics.upkeep.shrinking import claim_run
 from mega_data_factory.storage import Location, exists, is_local, join, open_parquet

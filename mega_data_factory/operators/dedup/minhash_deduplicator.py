@@ -14,7 +14,7 @@ from mega_data_factory.framework.contracts import Deduplicator, OperatorContext
 from mega_data_factory.operators.columns import text_of
 from mega_data_factory.operators.dedup.shingles import Shingles, of_characters, of_words
 from mega_data_factory.operators.parameters import check_choice, check_count, check_flag, check_name, check_number
-from mega_data_factory.operators.word_choice import check_words, load_words, notice_unspaced, words_of
+from mega_data_factory.operators.text.word_choice import check_words, load_words, notice_unspaced, words_of
 
 _STEPS = 1000
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from mega_data_factory.operators.words import Hashes, Integers, Words, scramble
+from mega_data_factory.operators.text.words import Hashes, Integers, Words, scramble
 
 _BASE = np.uint64(0x9FB21C651E98DF25)
 

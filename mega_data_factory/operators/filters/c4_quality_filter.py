@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 
 from mega_data_factory.framework.contracts import Rule
-from mega_data_factory.operators.lines import Lines
+from mega_data_factory.operators.filters.text_filter import below, flagged, words_pattern
+from mega_data_factory.operators.filters.word_filter import WordFilter
 from mega_data_factory.operators.parameters import check_count, check_flag, check_optional_count, check_strings
-from mega_data_factory.operators.scripts import unspaced
-from mega_data_factory.operators.text_filter import below, flagged, words_pattern
-from mega_data_factory.operators.word_filter import WordFilter
+from mega_data_factory.operators.text.lines import Lines
+from mega_data_factory.operators.text.scripts import unspaced
 
 _POLICY = r"(?i)terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies"
 _TERMINAL = r"[.!?\"\x{201D}]$"

@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 
 from mega_data_factory.framework.contracts import Rule
-from mega_data_factory.operators.lines import Lines, ratio
+from mega_data_factory.operators.filters.text_filter import above, below, flagged
+from mega_data_factory.operators.filters.word_filter import LanguageLimits
 from mega_data_factory.operators.parameters import check_count, check_optional_fraction, check_optional_number
-from mega_data_factory.operators.repetition import duplicate_fractions
-from mega_data_factory.operators.text_filter import above, below, flagged
-from mega_data_factory.operators.word_filter import LanguageLimits
+from mega_data_factory.operators.text.lines import Lines, ratio
+from mega_data_factory.operators.text.repetition import duplicate_fractions
 
 _ENDS_A_SENTENCE = r"[\p{Sentence_Terminal}\p{Quotation_Mark}…]$"
 

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from mega_data_factory.framework.contracts import Rule
-from mega_data_factory.operators.lines import Lines, ratio
+from mega_data_factory.operators.filters.text_filter import above, below
+from mega_data_factory.operators.filters.word_filter import LanguageLimits
 from mega_data_factory.operators.parameters import (
     check_count,
     check_optional_count,
@@ -19,10 +20,9 @@ from mega_data_factory.operators.parameters import (
     check_order,
     check_strings,
 )
-from mega_data_factory.operators.text_filter import above, below
-from mega_data_factory.operators.unicode_words import UnicodeWords
-from mega_data_factory.operators.word_filter import LanguageLimits
-from mega_data_factory.operators.words import Integers, Words
+from mega_data_factory.operators.text.lines import Lines, ratio
+from mega_data_factory.operators.text.unicode_words import UnicodeWords
+from mega_data_factory.operators.text.words import Integers, Words
 
 _STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 _BULLET = r"^[-*\x{2022}\x{2023}\x{2043}\x{25E6}\x{25AA}\x{25CF}\x{25CB}\x{2013}]"

@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 
 from mega_data_factory.framework.contracts import Rule
-from mega_data_factory.operators.lines import Lines, ratio
+from mega_data_factory.operators.filters.text_filter import above
+from mega_data_factory.operators.filters.word_filter import LanguageLimits
 from mega_data_factory.operators.parameters import check_optional_fraction
-from mega_data_factory.operators.repetition import Repeats, duplicate_fractions, repeats
-from mega_data_factory.operators.text_filter import above
-from mega_data_factory.operators.word_filter import LanguageLimits
-from mega_data_factory.operators.words import Words
+from mega_data_factory.operators.text.lines import Lines, ratio
+from mega_data_factory.operators.text.repetition import Repeats, duplicate_fractions, repeats
+from mega_data_factory.operators.text.words import Words
 
 _TOP_NGRAM = {2: 0.20, 3: 0.18, 4: 0.16}
 _DUPLICATE_NGRAM = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}

@@ -10,8 +10,8 @@ import pyarrow as pa
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.contracts import Filter, Judgement, Rule
 from mega_data_factory.operators.columns import column_of, text_of
+from mega_data_factory.operators.filters.text_filter import below, flagged
 from mega_data_factory.operators.parameters import check_name, check_number, check_strings
-from mega_data_factory.operators.text_filter import below, flagged
 
 
 class LanguageFilter(Filter):

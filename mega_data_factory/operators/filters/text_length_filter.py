@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import polars as pl
 
 from mega_data_factory.framework.contracts import Rule
+from mega_data_factory.operators.filters.text_filter import above, below
+from mega_data_factory.operators.filters.word_filter import WordFilter
 from mega_data_factory.operators.parameters import check_choice, check_count, check_optional_count, check_order
-from mega_data_factory.operators.text_filter import above, below
-from mega_data_factory.operators.word_filter import WordFilter
 
 
 class TextLengthFilter(WordFilter):

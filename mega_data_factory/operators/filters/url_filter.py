@@ -11,8 +11,8 @@ import pyarrow as pa
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import Filter, Judgement, OperatorContext, Rule
 from mega_data_factory.operators.columns import text_of
+from mega_data_factory.operators.filters.text_filter import flagged, words_pattern
 from mega_data_factory.operators.parameters import check_flag, check_name, check_strings
-from mega_data_factory.operators.text_filter import flagged, words_pattern
 
 _SCHEME = r"^\s*([A-Za-z][A-Za-z0-9+.-]*):"
 _HOST = r"^\s*[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]/?#]*\]|[^/?#:\s]+)"

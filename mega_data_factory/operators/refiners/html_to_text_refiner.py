@@ -11,8 +11,8 @@ from mega_data_factory.charsets import decode_page, load_codecs
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.contracts import OperatorContext, Refiner
 from mega_data_factory.operators.columns import column_of, with_columns
-from mega_data_factory.operators.nesting import is_deeper
 from mega_data_factory.operators.parameters import check_flag, check_name, check_optional_count
+from mega_data_factory.operators.refiners.html_depth import is_deeper
 
 
 class HtmlToTextRefiner(Refiner):

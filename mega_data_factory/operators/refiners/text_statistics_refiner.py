@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from mega_data_factory.framework.contracts import OperatorContext, Refiner
 from mega_data_factory.operators.columns import text_of, with_columns
-from mega_data_factory.operators.lines import ratio
 from mega_data_factory.operators.parameters import check_name
-from mega_data_factory.operators.unicode_words import UnicodeWords
-from mega_data_factory.operators.word_choice import check_words, load_words, notice_unspaced, words_of
-from mega_data_factory.operators.words import Integers, Words
+from mega_data_factory.operators.text.lines import ratio
+from mega_data_factory.operators.text.unicode_words import UnicodeWords
+from mega_data_factory.operators.text.word_choice import check_words, load_words, notice_unspaced, words_of
+from mega_data_factory.operators.text.words import Integers, Words
 
 _CASE_BIT = np.uint8(0x20)
 _A, _Z, _ZERO, _NINE = np.frombuffer(b"az09", dtype=np.uint8)

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from mega_data_factory.analytics.bottleneck import Bottleneck
+from mega_data_factory.analytics.performance.bottleneck import Bottleneck
 from mega_data_factory.analytics.runs.totals import StageTotals
 from mega_data_factory.formats import count, percent, plural, rate, seconds
 from mega_data_factory.visualization.charts.frame import ROW, framed, nothing

@@ -24,8 +24,8 @@ from mega_data_factory.exports.superset.views.store import (
     store_views,
 )
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.framework.metrics.store.stored_tables import StoredTables
-from mega_data_factory.framework.metrics.store.units import LEGACY_FOLDER
+from mega_data_factory.framework.metrics.store.files.units import LEGACY_FOLDER
+from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.upkeep.set_aside import set_damaged_aside
 from mega_data_factory.storage import Location
 

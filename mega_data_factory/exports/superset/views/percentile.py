@@ -38,8 +38,9 @@ CREATE MACRO latency_percentile(histogram, quantile) AS (
 """A scalar macro of DuckDB with an aggregate inside: `latency_percentile(latency_histogram, 0.95)`, seconds per record.
 
 It adds the histograms of a group and answers the rank `ceil(quantile · records)` by its bucket, as
-`store.percentiles.percentiles` does: a relative error of at most 0.54 %, however the rows were split. The bucket is
-found by bisection: 18 passes over the entries cost a tenth of sorting them. Null where a group has no histogram.
+`store.reading.percentiles.percentiles` does: a relative error of at most 0.54 %, however the rows were split. The
+bucket is found by bisection: 18 passes over the entries cost a tenth of sorting them. Null where a group has no
+histogram.
 """
 
 assert ZERO_BUCKET < _BELOW_ALL, "the bucket of 0 s is below all others, so that bisection ends where it starts"

@@ -22,9 +22,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.framework.metrics.store.layout import PENDING, SEGMENTED
-from mega_data_factory.framework.metrics.store.status import LEAST_SILENCE, MISSED_BEATS
-from mega_data_factory.framework.metrics.store.units import LEGACY_FOLDER
+from mega_data_factory.framework.metrics.store.files.layout import PENDING, SEGMENTED
+from mega_data_factory.framework.metrics.store.files.units import LEGACY_FOLDER
+from mega_data_factory.framework.metrics.store.reading.status import LEAST_SILENCE, MISSED_BEATS
 
 PLACEHOLDER = ".schema.parquet"
 """A file without rows among the pending files of every table: DuckDB refuses a pattern that matches no file. Readers of

@@ -50,8 +50,8 @@ class _Samples:
 
     def __call__(self) -> None:
         if self._sampler is None:
-            from mega_data_factory.framework.metrics.nodes.machine import MachineProbe
-            from mega_data_factory.framework.metrics.nodes.processes import RunProcesses
+            from mega_data_factory.framework.metrics.nodes.probes.machine import MachineProbe
+            from mega_data_factory.framework.metrics.nodes.probes.processes import RunProcesses
 
             driver = os.getpid()  # it has started all the others
             probe = MachineProbe(self._folders, processes=RunProcesses(lambda: [driver]))

@@ -11,7 +11,7 @@ import pyarrow as pa
 from mega_data_factory import extras
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
-from mega_data_factory.loaders._values import MAX_RECORD_MB, checked_limit, plain_types, split_off
+from mega_data_factory.loaders.parsing.values import MAX_RECORD_MB, checked_limit, plain_types, split_off
 
 
 class RayDatasetLoader(Loader):

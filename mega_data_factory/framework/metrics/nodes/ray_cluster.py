@@ -19,7 +19,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mega_data_factory.clock import utc_now
 from mega_data_factory.framework.metrics.nodes import NodeBuffer, NodeMetrics
-from mega_data_factory.framework.metrics.nodes.health import (
+from mega_data_factory.framework.metrics.nodes.probes.health import (
     DEGRADED_AT_MISSED,
     UNHEALTHY,
     missed_heartbeats,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mega_data_factory.framework.metrics.nodes import NodeMetrics
 from mega_data_factory.framework.metrics.nodes.batch_board import BatchBoard, board_of, sweep_boards
-from mega_data_factory.framework.metrics.nodes.machine import MachineProbe
-from mega_data_factory.framework.metrics.nodes.processes import RunProcesses
+from mega_data_factory.framework.metrics.nodes.probes.machine import MachineProbe
+from mega_data_factory.framework.metrics.nodes.probes.processes import RunProcesses
 from mega_data_factory.framework.metrics.nodes.sampler import NodeSampler
 from mega_data_factory.framework.metrics.nodes.ticker import Ticker
 from mega_data_factory.host import host_name

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from mega_data_factory.clock import utc_now
-from mega_data_factory.framework.metrics.nodes.health import Health
-from mega_data_factory.framework.metrics.nodes.machine import Probe, Reading
 from mega_data_factory.framework.metrics.nodes.models import NodeMetrics
+from mega_data_factory.framework.metrics.nodes.probes.health import Health
+from mega_data_factory.framework.metrics.nodes.probes.machine import Probe, Reading
 
 
 class HeldBatches(NamedTuple):

@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics.schema import TABLES, to_table
-from mega_data_factory.framework.metrics.store.encoding import WriteTables, write_tables
-from mega_data_factory.framework.metrics.store.layout import Segment, file_of, segment_files
-from mega_data_factory.framework.metrics.store.listing import list_table, pending_path
-from mega_data_factory.framework.metrics.store.run_files import publish
+from mega_data_factory.framework.metrics.store.files.encoding import WriteTables, write_tables
+from mega_data_factory.framework.metrics.store.files.layout import Segment, file_of, segment_files
+from mega_data_factory.framework.metrics.store.files.listing import list_table, pending_path
+from mega_data_factory.framework.metrics.store.files.run_files import publish
 from mega_data_factory.storage import Location, join, read_parquet, remove
 
 FOLD_AT = 64

@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 
 from mega_data_factory.clock import utc_now
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.framework.metrics.store.decoding import gathered, owners
-from mega_data_factory.framework.metrics.store.layout import SEGMENTED
-from mega_data_factory.framework.metrics.store.listing import list_table
-from mega_data_factory.framework.metrics.store.run_files import (
+from mega_data_factory.framework.metrics.store.files.decoding import gathered, owners
+from mega_data_factory.framework.metrics.store.files.layout import SEGMENTED
+from mega_data_factory.framework.metrics.store.files.listing import list_table
+from mega_data_factory.framework.metrics.store.files.run_files import (
     FileState,
     file_sizes,
     names_of_runs,
@@ -30,9 +30,9 @@ from mega_data_factory.framework.metrics.store.run_files import (
     state_of,
     states_of,
 )
-from mega_data_factory.framework.metrics.store.status import with_aborted
-from mega_data_factory.framework.metrics.store.stored_tables import StoredTables
-from mega_data_factory.framework.metrics.store.units import is_legacy, serving, sign_of_life
+from mega_data_factory.framework.metrics.store.files.units import is_legacy, serving, sign_of_life
+from mega_data_factory.framework.metrics.store.reading.status import with_aborted
+from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.upkeep.lock import upkeep_lock
 from mega_data_factory.framework.metrics.upkeep.recovery import finish_interrupted
 from mega_data_factory.framework.metrics.upkeep.set_aside import read_or_set_aside

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 
 from mega_data_factory.errors import OutputError
-from mega_data_factory.framework.metrics.store.layout import PENDING
+from mega_data_factory.framework.metrics.store.files.layout import PENDING
 from mega_data_factory.storage import Location, failure, is_local, join, local_path
 
 

@@ -8,18 +8,18 @@ from collections.abc import Collection, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mega_data_factory.framework.metrics.store.decoding import gathered, owners
-from mega_data_factory.framework.metrics.store.layout import SEGMENTED, Segment, file_of, segment_files
-from mega_data_factory.framework.metrics.store.listing import TableFiles, list_table, pending_path
-from mega_data_factory.framework.metrics.store.run_files import (
+from mega_data_factory.framework.metrics.store.files.decoding import gathered, owners
+from mega_data_factory.framework.metrics.store.files.layout import SEGMENTED, Segment, file_of, segment_files
+from mega_data_factory.framework.metrics.store.files.listing import TableFiles, list_table, pending_path
+from mega_data_factory.framework.metrics.store.files.run_files import (
     names_of_runs,
     publish,
     remove_segments,
     remove_unchanged,
     states_of,
 )
-from mega_data_factory.framework.metrics.store.stored_tables import Source, StoredTables
-from mega_data_factory.framework.metrics.store.units import Unit
+from mega_data_factory.framework.metrics.store.files.units import Unit
+from mega_data_factory.framework.metrics.store.reading.stored_tables import Source, StoredTables
 from mega_data_factory.framework.metrics.upkeep.unit_files import SWAPPING_ORDER, discard_unit, swap
 from mega_data_factory.storage import exists, join, remove
 

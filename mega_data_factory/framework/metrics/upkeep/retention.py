@@ -12,9 +12,9 @@ from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.formats import parse_age, parse_size
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.framework.metrics.store.layout import SEGMENTED
-from mega_data_factory.framework.metrics.store.listing import list_table
-from mega_data_factory.framework.metrics.store.run_files import (
+from mega_data_factory.framework.metrics.store.files.layout import SEGMENTED
+from mega_data_factory.framework.metrics.store.files.listing import list_table
+from mega_data_factory.framework.metrics.store.files.run_files import (
     FileState,
     file_sizes,
     is_of_run,
@@ -23,9 +23,9 @@ from mega_data_factory.framework.metrics.store.run_files import (
     remove_unchanged,
     states_of,
 )
-from mega_data_factory.framework.metrics.store.status import with_aborted
-from mega_data_factory.framework.metrics.store.stored_tables import StoredTables
-from mega_data_factory.framework.metrics.store.units import Unit, sign_of_life
+from mega_data_factory.framework.metrics.store.files.units import Unit, sign_of_life
+from mega_data_factory.framework.metrics.store.reading.status import with_aborted
+from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.upkeep.lock import upkeep_lock
 from mega_data_factory.framework.metrics.upkeep.recovery import finish_interrupted
 from mega_data_factory.framework.metrics.upkeep.shrinking import shrink_units

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.framework.metrics.store.decoding import (
+from mega_data_factory.framework.metrics.store.files.decoding import (
     NotOurs,
     Vanished,
     is_damage,
@@ -17,8 +17,8 @@ from mega_data_factory.framework.metrics.store.decoding import (
     read_small,
     shares_columns,
 )
-from mega_data_factory.framework.metrics.store.listing import is_file, list_table, unit_paths
-from mega_data_factory.framework.metrics.store.stored_tables import DamagedUnit, Source, StoredTables
+from mega_data_factory.framework.metrics.store.files.listing import is_file, list_table, unit_paths
+from mega_data_factory.framework.metrics.store.reading.stored_tables import DamagedUnit, Source, StoredTables
 from mega_data_factory.framework.metrics.upkeep.lock import upkeep_lock
 from mega_data_factory.redaction.loggers import logger
 from mega_data_factory.storage import Location, exists, join, move

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.framework.metrics.store.decoding import gathered
-from mega_data_factory.framework.metrics.store.encoding import write_tables
-from mega_data_factory.framework.metrics.store.layout import file_of
-from mega_data_factory.framework.metrics.store.listing import find_unit, list_table, pending_path
-from mega_data_factory.framework.metrics.store.stored_tables import Source, StoredTables
-from mega_data_factory.framework.metrics.store.units import Unit
+from mega_data_factory.framework.metrics.store.files.decoding import gathered
+from mega_data_factory.framework.metrics.store.files.encoding import write_tables
+from mega_data_factory.framework.metrics.store.files.layout import file_of
+from mega_data_factory.framework.metrics.store.files.listing import find_unit, list_table, pending_path
+from mega_data_factory.framework.metrics.store.files.units import Unit
+from mega_data_factory.framework.metrics.store.reading.stored_tables import Source, StoredTables
 from mega_data_factory.framework.metrics.upkeep.lock import upkeep_lock
 from mega_data_factory.framework.metrics.upkeep.set_aside import read_or_set_aside
 from mega_data_factory.framework.metrics.upkeep.unit_files import swap, write_unit

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import pyarrow as pa
 
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.framework.metrics.store.encoding import encode
-from mega_data_factory.framework.metrics.store.layout import PENDING
-from mega_data_factory.framework.metrics.store.listing import is_file, list_table, pending_path, remove_unit_file
-from mega_data_factory.framework.metrics.store.run_files import file_sizes, publish
-from mega_data_factory.framework.metrics.store.units import unit_name
+from mega_data_factory.framework.metrics.store.files.encoding import encode
+from mega_data_factory.framework.metrics.store.files.layout import PENDING
+from mega_data_factory.framework.metrics.store.files.listing import is_file, list_table, pending_path, remove_unit_file
+from mega_data_factory.framework.metrics.store.files.run_files import file_sizes, publish
+from mega_data_factory.framework.metrics.store.files.units import unit_name
 from mega_data_factory.storage import Location, atomic_output, file_system, is_local, join, list_dir, local_path, remove
 
 ROW_GROUP_ROWS = 8192

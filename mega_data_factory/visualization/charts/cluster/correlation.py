@@ -14,7 +14,7 @@ from mega_data_factory import formats
 from mega_data_factory.visualization.charts.cluster.lines import Curve, line
 from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, axis_name, stacked
 from mega_data_factory.visualization.charts.labels import distinct, safe
-from mega_data_factory.visualization.nodes.changes import NODE_SILENT, SILENT
+from mega_data_factory.visualization.nodes.analysis.changes import NODE_SILENT, SILENT
 from mega_data_factory.visualization.nodes.metric_names import metric_name
 from mega_data_factory.visualization.theme import LIGHT, Theme
 

@@ -12,6 +12,7 @@ from mega_data_factory.history.drawing import thinned
 from mega_data_factory.visualization.charts.cluster.lines import Curve
 from mega_data_factory.visualization.charts.cluster.node_metrics import Anomaly, Marks, Period
 from mega_data_factory.visualization.charts.cluster.overview import ClusterGrid
+from mega_data_factory.visualization.nodes.analysis.findings import strange
 from mega_data_factory.visualization.nodes.clocks import (
     Cells,
     Matrix,
@@ -19,7 +20,6 @@ from mega_data_factory.visualization.nodes.clocks import (
     common_pause,
     usual_pauses,
 )
-from mega_data_factory.visualization.nodes.findings import strange
 from mega_data_factory.visualization.nodes.metric_names import STATUS
 from mega_data_factory.visualization.nodes.selection import Selection
 

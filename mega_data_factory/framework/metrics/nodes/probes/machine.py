@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import psutil
 
-from mega_data_factory.framework.metrics.nodes.cgroup import cpu_limit, memory_limit
-from mega_data_factory.framework.metrics.nodes.gpu import GpuReading, Gpus
-from mega_data_factory.framework.metrics.nodes.processes import RunProcesses
+from mega_data_factory.framework.metrics.nodes.probes.cgroup import cpu_limit, memory_limit
+from mega_data_factory.framework.metrics.nodes.probes.gpu import GpuReading, Gpus
+from mega_data_factory.framework.metrics.nodes.probes.processes import RunProcesses
 
 _SYS = Path("/sys")
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Protocol
 
-from mega_data_factory.framework.metrics.store.decoding import Vanished
+from mega_data_factory.framework.metrics.store.files.decoding import Vanished
 from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.metrics")

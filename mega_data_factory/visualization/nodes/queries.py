@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from mega_data_factory.history import MetricsHistory
-from mega_data_factory.visualization.nodes import changes, findings, frames
+from mega_data_factory.visualization.nodes import frames
+from mega_data_factory.visualization.nodes.analysis import changes, findings
+from mega_data_factory.visualization.nodes.analysis.summary import summary
 from mega_data_factory.visualization.nodes.selection import Names, select
-from mega_data_factory.visualization.nodes.summary import summary
 from mega_data_factory.visualization.nodes.times import TimeRange, lag_microseconds
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mega_data_factory.framework.metrics.schema import MOMENT_KEY, RUN_ID_KEY, VERSION_KEY, WRITER_KEY
-from mega_data_factory.framework.metrics.store.layout import PENDING
+from mega_data_factory.framework.metrics.store.files.layout import PENDING
 from mega_data_factory.storage import Location, atomic_output, is_local, local_path
 
 _FILE_KEYS = (VERSION_KEY, RUN_ID_KEY, MOMENT_KEY, WRITER_KEY)

@@ -10,9 +10,9 @@ import polars as pl
 from mega_data_factory.catalogue import UNSPACED_RECORDS
 from mega_data_factory.framework.contracts import Operator
 from mega_data_factory.operators.parameters import check_choice
-from mega_data_factory.operators.scripts import unspaced
-from mega_data_factory.operators.unicode_words import UnicodeWords, load
-from mega_data_factory.operators.words import Words
+from mega_data_factory.operators.text.scripts import unspaced
+from mega_data_factory.operators.text.unicode_words import UnicodeWords, load
+from mega_data_factory.operators.text.words import Words
 
 WORDS = ("whitespace", "unicode")
 

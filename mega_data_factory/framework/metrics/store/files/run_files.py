@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from mega_data_factory.errors import InputError, OutputError
 from mega_data_factory.framework.metrics.schema import TABLES, to_table
-from mega_data_factory.framework.metrics.store.decoding import NotOurs, Vanished, is_missing, owners, read_small
-from mega_data_factory.framework.metrics.store.encoding import write_tables
-from mega_data_factory.framework.metrics.store.layout import (
+from mega_data_factory.framework.metrics.store.files.decoding import NotOurs, Vanished, is_missing, owners, read_small
+from mega_data_factory.framework.metrics.store.files.encoding import write_tables
+from mega_data_factory.framework.metrics.store.files.layout import (
     PENDING,
     SEGMENTED,
     RunFiles,
@@ -20,8 +20,8 @@ from mega_data_factory.framework.metrics.store.layout import (
     file_of,
     segment_files,
 )
-from mega_data_factory.framework.metrics.store.listing import is_ours, pending_path
-from mega_data_factory.framework.metrics.store.units import LEGACY_FOLDER, legacy_unit_of, unit_of
+from mega_data_factory.framework.metrics.store.files.listing import is_ours, pending_path
+from mega_data_factory.framework.metrics.store.files.units import LEGACY_FOLDER, legacy_unit_of, unit_of
 from mega_data_factory.storage import (
     Location,
     file_system,

@@ -9,8 +9,8 @@ import flask
 from dash.exceptions import DashException
 from werkzeug.exceptions import HTTPException
 
-from mega_data_factory.dashboard.access import plain_page
-from mega_data_factory.dashboard.questions import problem_of
+from mega_data_factory.dashboard.server.access import plain_page
+from mega_data_factory.dashboard.server.request_checks import problem_of
 from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.dashboard")

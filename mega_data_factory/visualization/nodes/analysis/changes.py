@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from mega_data_factory.analytics.changed import GREATEST, changed_scores, least_baseline
+from mega_data_factory.analytics.series.changed import GREATEST, changed_scores, least_baseline
 from mega_data_factory.errors import VisualizationError
 from mega_data_factory.formats import seconds
 from mega_data_factory.visualization.nodes.clocks import (

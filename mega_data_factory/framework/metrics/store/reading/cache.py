@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mega_data_factory.framework.metrics.store.decoding import gathered, owners
+from mega_data_factory.framework.metrics.store.files.decoding import gathered, owners
 
 Read = Callable[[str, Sequence[str], Sequence[str] | None], Iterable[tuple[str, pa.Table]]]
 """Path and table of every file of a table that is one of ours: of the table, its files, the columns."""

@@ -8,8 +8,8 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from mega_data_factory.analytics.changed import changed_scores, strongest
-from mega_data_factory.analytics.known_values import Floats, Numbers, mean_of_known, quantile_of_known
+from mega_data_factory.analytics.series.changed import changed_scores, strongest
+from mega_data_factory.analytics.series.known_values import Floats, Numbers, mean_of_known, quantile_of_known
 from mega_data_factory.errors import AnalysisError
 
 __all__ = [

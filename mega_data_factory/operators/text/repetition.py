@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from mega_data_factory.operators.lines import ratio
-from mega_data_factory.operators.words import Hashes, Integers, Words
+from mega_data_factory.operators.text.lines import ratio
+from mega_data_factory.operators.text.words import Hashes, Integers, Words
 
 
 @dataclass(frozen=True)

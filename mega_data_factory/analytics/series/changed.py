@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mega_data_factory.analytics.known_values import Floats, Numbers, mean_of_known, quantile_of_known
+from mega_data_factory.analytics.series.known_values import Floats, Numbers, mean_of_known, quantile_of_known
 from mega_data_factory.errors import AnalysisError
 
 GREATEST = 100.0

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mega_data_factory.analytics import correlation
 from mega_data_factory.analytics.anomaly import AnomalyDetector, node_anomaly_rate
+from mega_data_factory.analytics.series import correlation
 from mega_data_factory.errors import VisualizationError
 from mega_data_factory.formats import plural
 from mega_data_factory.history import Series

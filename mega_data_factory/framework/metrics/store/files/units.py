@@ -15,7 +15,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from mega_data_factory.framework.metrics.store.layout import UNIT_FILE
+from mega_data_factory.framework.metrics.store.files.layout import UNIT_FILE
 
 LEGACY_FOLDER = "compacted"
 """Folder below the metrics folder with the units of earlier versions, a folder per table."""

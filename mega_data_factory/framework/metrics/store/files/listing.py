@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mega_data_factory.framework.metrics.store.decoding import Vanished
-from mega_data_factory.framework.metrics.store.layout import PENDING
-from mega_data_factory.framework.metrics.store.units import LEGACY_FOLDER, legacy_unit_of, unit_of
+from mega_data_factory.framework.metrics.store.files.decoding import Vanished
+from mega_data_factory.framework.metrics.store.files.layout import PENDING
+from mega_data_factory.framework.metrics.store.files.units import LEGACY_FOLDER, legacy_unit_of, unit_of
 from mega_data_factory.storage import Location, exists, is_local, join, list_dir, list_stamps, local_path, remove_all
 
 _ATTEMPTS = 10

@@ -20,8 +20,7 @@ import pyarrow.compute as pc
 
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics.schema import LEVELS, MOMENT_KEY
-from mega_data_factory.framework.metrics.store.cache import RememberedRows
-from mega_data_factory.framework.metrics.store.decoding import (
+from mega_data_factory.framework.metrics.store.files.decoding import (
     NotOurs,
     Vanished,
     gathered,
@@ -29,10 +28,11 @@ from mega_data_factory.framework.metrics.store.decoding import (
     read_large,
     read_small,
 )
-from mega_data_factory.framework.metrics.store.gaps import Gaps
-from mega_data_factory.framework.metrics.store.layout import SEGMENTED, file_of, segment_files
-from mega_data_factory.framework.metrics.store.listing import TableFiles, find_unit, list_table
-from mega_data_factory.framework.metrics.store.units import INDEX_COLUMNS, Unit, serving
+from mega_data_factory.framework.metrics.store.files.layout import SEGMENTED, file_of, segment_files
+from mega_data_factory.framework.metrics.store.files.listing import TableFiles, find_unit, list_table
+from mega_data_factory.framework.metrics.store.files.units import INDEX_COLUMNS, Unit, serving
+from mega_data_factory.framework.metrics.store.reading.cache import RememberedRows
+from mega_data_factory.framework.metrics.store.reading.gaps import Gaps
 from mega_data_factory.redaction.loggers import logger
 from mega_data_factory.storage import Location, is_local, join
 

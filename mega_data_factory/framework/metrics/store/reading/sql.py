@@ -13,11 +13,11 @@ import pyarrow as pa
 from mega_data_factory import extras
 from mega_data_factory.errors import MetricsQueryError
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.framework.metrics.store.decoding import NotOurs, gathered, open_large, owners, read_large
-from mega_data_factory.framework.metrics.store.listing import list_table
-from mega_data_factory.framework.metrics.store.percentiles import PERCENTILES_MACRO
-from mega_data_factory.framework.metrics.store.status import with_deaths
-from mega_data_factory.framework.metrics.store.stored_tables import StoredTables
+from mega_data_factory.framework.metrics.store.files.decoding import NotOurs, gathered, open_large, owners, read_large
+from mega_data_factory.framework.metrics.store.files.listing import list_table
+from mega_data_factory.framework.metrics.store.reading.percentiles import PERCENTILES_MACRO
+from mega_data_factory.framework.metrics.store.reading.status import with_deaths
+from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 
 if TYPE_CHECKING:
     import duckdb

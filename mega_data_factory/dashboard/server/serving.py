@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import waitress
 
-from mega_data_factory.dashboard.access import checked_token, is_loopback
 from mega_data_factory.dashboard.app import create_app
+from mega_data_factory.dashboard.server.access import checked_token, is_loopback
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.host import host_name
 from mega_data_factory.storage import Location

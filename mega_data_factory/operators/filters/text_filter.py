@@ -12,7 +12,7 @@ import pyarrow as pa
 from mega_data_factory.framework.contracts import Filter, Judgement, Rule
 from mega_data_factory.operators.columns import text_of
 from mega_data_factory.operators.parameters import check_name
-from mega_data_factory.operators.scripts import UNSPACED_LETTER
+from mega_data_factory.operators.text.scripts import UNSPACED_LETTER
 
 
 class TextFilter(Filter):

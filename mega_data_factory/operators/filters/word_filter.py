@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 
 from mega_data_factory.catalogue import UNSPACED_RECORDS, UNSPACED_REJECTS
 from mega_data_factory.framework.contracts import Judgement, OperatorContext
-from mega_data_factory.operators.languages import LANGUAGES, PUBLISHED_LIMITS
+from mega_data_factory.operators.filters.language_limits import LANGUAGES, PUBLISHED_LIMITS
+from mega_data_factory.operators.filters.text_filter import TextFilter
 from mega_data_factory.operators.parameters import check_choice
-from mega_data_factory.operators.scripts import Mask, languages_by_script, unspaced
-from mega_data_factory.operators.text_filter import TextFilter
-from mega_data_factory.operators.word_choice import check_words, load_words, words_of
-from mega_data_factory.operators.words import Words
+from mega_data_factory.operators.text.scripts import Mask, languages_by_script, unspaced
+from mega_data_factory.operators.text.word_choice import check_words, load_words, words_of
+from mega_data_factory.operators.text.words import Words
 
 
 class WordFilter(TextFilter):

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from mega_data_factory.operators.scripts import ALPHABETIC, NUMERIC, SPACE, flags_of
-from mega_data_factory.operators.words import Integers, Words, bytes_of, continuations_of, padded
+from mega_data_factory.operators.text.scripts import ALPHABETIC, NUMERIC, SPACE, flags_of
+from mega_data_factory.operators.text.words import Integers, Words, bytes_of, continuations_of, padded
 
 _ROOT = "und"
 _CHUNK_BYTES = 1 << 22

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from mega_data_factory.operators.words import Hashes, Integers, scramble
+from mega_data_factory.operators.text.words import Hashes, Integers, scramble
 
 _STEP = np.uint64(0xD6E8FEB86659FD93)
 

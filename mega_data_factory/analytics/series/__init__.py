@@ -1,0 +1,1 @@
+"""Comparison of many series: which changed most in a window, and which move together."""

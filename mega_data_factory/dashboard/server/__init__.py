@@ -1,0 +1,1 @@
+"""The server around the application: access, checks of requests, answers to failures."""

@@ -1,0 +1,1 @@
+"""Measurement of one machine: processors, memory, disks, network, GPUs, containers, processes of the run."""

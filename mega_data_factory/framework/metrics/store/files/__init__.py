@@ -1,0 +1,1 @@
+"""Single files of the metrics folder: their names, their encoding, and lists of them."""

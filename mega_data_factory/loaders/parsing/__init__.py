@@ -1,0 +1,1 @@
+"""Shared code of the loaders: finding files, cutting them into lines and records, checking values."""

@@ -1,0 +1,1 @@
+"""Texts of a whole column at once: words, lines, repetition, scripts."""
