@@ -51,6 +51,16 @@ def test_books_that_close():
     assert made.differences(GOOD, finished=True) == []
 
 
+def test_books_of_an_operator_that_gives_more_records_than_it_gets():
+    """What it created counts as what came in does; one record too many or too few is a difference."""
+    made = books(commit(written=24, split_end=SplitEnd(1, 10)))
+    rows = [row(0, 0, 10, 25, 4, 1), row(0, 1, 25, 24, 1)]
+    rows[0].created_records = 20
+    assert made.differences(rows, finished=True) == []
+    rows[0].created_records = 21
+    assert made.differences(rows, finished=True) == ["s0/op0: input 10 + created 21, output + rejected + errors 30"]
+
+
 def test_records_set_aside_before_operators_are_not_theirs():
     """Unreadable and dead-lettered records are read, but the first operator was never offered them."""
     made = books(commit(records=13, loader_errors=2, dead_lettered=1, written=7, split_end=SplitEnd(1, 13)))

@@ -130,7 +130,7 @@ class Books:
 
 
 def _flow_differences(operators: Sequence[OperatorMetrics], given: int, taken: int) -> list[str]:
-    """Return operators that lose or create records, or whose input differs from the output of the one before."""
+    """Return operators whose account does not balance, or whose input is not what the one before passed on."""
     found = []
     flow, where = given, "the loader gave"
     for index in sorted({(row.stage_index, row.operator_index) for row in operators}):
@@ -140,9 +140,11 @@ def _flow_differences(operators: Sequence[OperatorMetrics], given: int, taken: i
         if arrived != flow:
             found.append(f"{where} {flow:,} records, {name} was offered {arrived:,}")
         flow = sum(row.output_records for row in rows)
+        created = sum(row.created_records for row in rows)
         gone = sum(row.rejected_records + row.error_count for row in rows)
-        if arrived != flow + gone:
-            found.append(f"{name}: input {arrived:,}, output + rejected + errors {flow + gone:,}")
+        if arrived + created != flow + gone:
+            made = f" + created {created:,}" if created else ""
+            found.append(f"{name}: input {arrived:,}{made}, output + rejected + errors {flow + gone:,}")
         where = f"{name} passed on"
     if flow != taken:
         found.append(f"{where} {flow:,} records, the writer took {taken:,}")

@@ -244,6 +244,7 @@ class MetricsCollector(InProcess):
             + set_values.get("loader_errors", 0)
             + set_values.get("writer_errors", 0),
             rejected_records=sum(stage.rejected_records for stage in stages),
+            created_records=sum(stage.created_records for stage in stages),
             status=self._status,
             error=self._error,
             instrumentation_seconds=sum(row.batches for row in rows) * cost_per_call()

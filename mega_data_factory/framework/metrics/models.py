@@ -40,6 +40,7 @@ class StageMetrics:
         error_count: records that raised and were set aside, over all operators.
         stage_index: place of the stage in the plan.
         rejected_records: records rejected, over all operators.
+        created_records: records made beside those that came in, over all operators.
         uncommitted_input_records, uncommitted_output_records: input of the first and output of the last operator by
             batches that have passed all stages and are in no file yet; in no other number.
     """
@@ -60,6 +61,7 @@ class StageMetrics:
     rejected_records: int = 0
     uncommitted_input_records: int = 0
     uncommitted_output_records: int = 0
+    created_records: int = 0
 
     def __post_init__(self) -> None:
         self.timestamp = naive(self.timestamp)
@@ -104,6 +106,7 @@ class StageMetrics:
             rejected_records=sum(row.rejected_records for row in rows),
             uncommitted_input_records=sum(row.uncommitted_input_records for row in operators[0]),
             uncommitted_output_records=sum(row.uncommitted_output_records for row in operators[-1]),
+            created_records=sum(row.created_records for row in rows),
         )
 
 
@@ -124,9 +127,9 @@ def unbalanced_records(
 ) -> int:
     """Return the number of records that the operators' books do not account for; 0 when the books balance.
 
-    Checked on every operator: input = output + rejected + errors. Between neighbours in plan order: what the one put
-    out came in to the next. At both ends: against what was handed to the first and taken from the last. Amounts are
-    added up without sign, so that one fault does not hide another.
+    Checked on every operator: input + created = output + rejected + errors. Between neighbours in plan order: what the
+    one put out came in to the next. At both ends: against what was handed to the first and taken from the last. Amounts
+    are added up without sign, so that one fault does not hide another.
 
     Args:
         rows: operator rows of all stages and workers.
@@ -209,6 +212,7 @@ class RunMetrics:
         source_unit: what that is a share of: `records`, `bytes` or `splits`.
         startup_seconds: seconds from the start of the first worker's process until all workers were ready; None where
             the engine does not start them itself.
+        created_records: records that operators made beside those that came in, over all stages.
     """
 
     run_id: str
@@ -257,6 +261,7 @@ class RunMetrics:
     source_share: float | None = None
     source_unit: str | None = None
     startup_seconds: float | None = None
+    created_records: int = 0
 
     def __post_init__(self) -> None:
         self.start_time = naive(self.start_time)

@@ -24,7 +24,8 @@ HISTORY: dict[int, str] = {
     "`unbalanced_records` was `books_difference`; in nodes the CPU that the run itself used; in runs "
     "`processed_records`, which holds what `committed_records` did: that is records in files now; "
     "in operators the bytes that came in, and the records that a condition let pass; on three levels what has passed "
-    "all stages and is in no file yet; in runs the time that its workers took to start",
+    "all stages and is in no file yet; in runs the time that its workers took to start; on three levels and in samples "
+    "the records that operators create",
 }
 """Changes of each version of the files."""
 
@@ -88,6 +89,7 @@ OPERATORS = _table(
     ("uncommitted_output_records", _COUNT, "records passed on by these batches; in no other column"),
     ("uncommitted_time", _REAL, "seconds busy with these batches; in no other column"),
     ("input_bytes", _COUNT, "bytes in memory of the records offered, in the first operator of a stage; 0 in others"),
+    ("created_records", _COUNT, "records made beside those that came in: input + created = output + rejected + errors"),
 )
 
 STAGES = _table(
@@ -107,6 +109,7 @@ STAGES = _table(
     ("rejected_records", _COUNT, "records rejected, over all operators"),
     ("uncommitted_input_records", _COUNT, "input of the first operator by batches that are in no file yet"),
     ("uncommitted_output_records", _COUNT, "output of the last operator by these batches; in no other column"),
+    ("created_records", _COUNT, "records made beside those that came in, over all operators"),
 )
 
 RUNS = _table(
@@ -154,6 +157,7 @@ RUNS = _table(
     ("source_share", _REAL, "share of the source that has passed all stages, 0 to 1; null while that is not known"),
     ("source_unit", _TEXT, "what source_share is a share of: records, bytes or splits"),
     ("startup_seconds", _REAL, "seconds until all workers were ready, in no busy time; null on Ray"),
+    ("created_records", _COUNT, "records that operators made beside those that came in, over all stages"),
 )
 
 SAMPLES = _table(
@@ -172,6 +176,7 @@ SAMPLES = _table(
     ("latency_histogram", _HISTOGRAM, "records by bucket: (2^(bucket/64), 2^((bucket+1)/64)] seconds per record"),
     ("stage_index", pa.int32(), "place of the stage in the plan, from 0"),
     ("operator_index", pa.int32(), "place of the operator in the stage, from 0"),
+    ("created_records", _COUNT, "records made beside those that came in"),
 )
 
 NODES = _table(

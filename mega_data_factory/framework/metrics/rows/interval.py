@@ -27,6 +27,7 @@ class SampleMetrics:
         busy_time: seconds busy, with batches that ended in the interval.
         batches: batches measured.
         latency_histogram: seconds per record, weighted by records.
+        created_records: records made beside those that came in.
         stage_index, operator_index: place of the stage in the plan, of the operator in the stage.
     """
 
@@ -45,6 +46,7 @@ class SampleMetrics:
     latency_histogram: LatencyHistogram = field(default_factory=LatencyHistogram)
     stage_index: int = 0
     operator_index: int = 0
+    created_records: int = 0
 
     def include(self, row: OperatorMetrics) -> None:
         """Add what an operator row counts."""
@@ -52,6 +54,7 @@ class SampleMetrics:
         self.output_records += row.output_records
         self.rejected_records += row.rejected_records
         self.error_count += row.error_count
+        self.created_records += row.created_records
         self.busy_time += row.total_time
         self.batches += row.batches
         self.latency_histogram.include(row.weighed_histogram())

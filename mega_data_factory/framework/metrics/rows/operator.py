@@ -47,7 +47,7 @@ class OperatorMetrics(OperatorState):
         timestamp: when last measured, naive UTC.
         input_records: records offered.
         output_records: records passed on.
-        pass_rate: 100 · output / input, percent; None when nothing came in.
+        pass_rate: 100 · output / input, percent, over 100 where records are created; None when nothing came in.
         total_time: seconds busy.
         avg_latency: total_time / input_records, seconds per record.
         min_latency: least seconds per record of any batch.
@@ -63,6 +63,7 @@ class OperatorMetrics(OperatorState):
         rejected_reasons: records rejected, by reason.
         latency_histogram: seconds per record, weighted by records.
         unmatched_records: of the output, records that did not match the operator's condition and passed it untouched.
+        created_records: records made beside those that came in, by an operator that gives more than it gets.
         uncommitted_input_records, uncommitted_output_records, uncommitted_time: records offered, records passed on and
             seconds busy of batches that have passed all stages and are in no file yet; in no other number.
         input_bytes: Bytes of the records offered, where that was measured.
@@ -93,7 +94,7 @@ class OperatorMetrics(OperatorState):
     stage_index: int = field(default_factory=int)
     operator_index: int = field(default_factory=int)
     rejected_records: Measured[int] = Measured(
-        lambda row: max(0, row.input_records - row.output_records - row.error_count)
+        lambda row: max(0, row.input_records + row.created_records - row.output_records - row.error_count)
     )
     batches: int = field(default_factory=int)
     rejected_reasons: Packed[int] = Packed()
@@ -103,14 +104,16 @@ class OperatorMetrics(OperatorState):
     uncommitted_output_records: Derived[int] = Derived(lambda _: 0)
     uncommitted_time: Derived[float] = Derived(lambda _: 0.0)
     input_bytes: int = field(default_factory=int)
+    created_records: int = field(default_factory=int)
 
     def __post_init__(self) -> None:
         self.timestamp = naive(self.timestamp)
 
     @property
     def unbalanced_records(self) -> int:
-        """Records not accounted for: input - output - rejected - errors; 0 when the books of this row balance."""
-        return self.input_records - self.output_records - self.rejected_records - self.error_count
+        """Records not accounted for: input + created - output - rejected - errors; 0 when this row balances."""
+        came = self.input_records + self.created_records
+        return came - self.output_records - self.rejected_records - self.error_count
 
     def weighed_histogram(self) -> LatencyHistogram:
         """Return the histogram; for a row made by hand without one, all its records at `avg_latency`."""
@@ -132,6 +135,7 @@ class OperatorMetrics(OperatorState):
         custom: Mapping[str, Any] | None = None,
         unmatched_records: int = 0,
         input_bytes: int = 0,
+        created_records: int = 0,
     ) -> None:
         """Count one batch; each of its records took `seconds / input_records`.
 
@@ -145,9 +149,10 @@ class OperatorMetrics(OperatorState):
             custom: what the operator reported.
             unmatched_records: of the output, records that passed untouched since they did not match a condition.
             input_bytes: Bytes of the records offered; 0 where that was not measured.
+            created_records: records made beside those that came in.
         """
         if rejected_records is None:
-            missing = input_records - output_records - error_count
+            missing = input_records + created_records - output_records - error_count
             rejected_records = max(0, missing) if reasons is None else sum(reasons.values())
         self._prepare_to_merge()
         self.rejected_records = self.rejected_records + rejected_records
@@ -156,6 +161,8 @@ class OperatorMetrics(OperatorState):
         self.output_records += output_records
         self.error_count += error_count
         self.unmatched_records += unmatched_records
+        if created_records:
+            self.created_records += created_records
         self.total_time += seconds
         self.batches += 1
         if input_records:
@@ -179,6 +186,8 @@ class OperatorMetrics(OperatorState):
         self.output_records += other.output_records
         self.error_count += other.error_count
         self.unmatched_records += other.unmatched_records
+        if other.created_records:
+            self.created_records += other.created_records
         self.total_time += other.total_time
         self.batches += other.batches
         for name in _UNCOMMITTED if other._given else ():
@@ -276,7 +285,8 @@ class OperatorMetrics(OperatorState):
             TypeError: a key is not a column, or a name that is required is missing.
         """
         values = dict(values)
-        values["unmatched_records"] = values.get("unmatched_records") or 0  # null in files of an earlier version
+        for column in ("unmatched_records", "created_records"):
+            values[column] = values.get(column) or 0  # null in files of an earlier version
         for column in ("custom_metrics", "rejected_reasons"):
             values[column] = dict(values.get(column) or {})
         histogram = values.get("latency_histogram")

@@ -98,6 +98,7 @@ class OperatorState:
         "_rejected_reasons",
         "_rejected_records",
         "batches",
+        "created_records",
         "error_count",
         "input_bytes",
         "input_records",
@@ -120,6 +121,7 @@ class OperatorState:
     _rejected_reasons: Pairs
     _rejected_records: int | None
     batches: int
+    created_records: int
     error_count: int
     input_bytes: int
     input_records: int
@@ -153,6 +155,7 @@ class OperatorState:
         self.total_time = other.total_time
         self.error_count = other.error_count
         self.unmatched_records = other.unmatched_records
+        self.created_records = other.created_records
         self.stage_index = other.stage_index
         self.operator_index = other.operator_index
         self.batches = other.batches
@@ -181,6 +184,8 @@ class OperatorState:
             wire["u"] = unpacked(self._custom_metrics)
         if self.unmatched_records:
             wire["n"] = self.unmatched_records
+        if self.created_records:
+            wire["m"] = self.created_records
         return wire
 
     @classmethod
@@ -200,6 +205,7 @@ class OperatorState:
         row._rejected_reasons = packed({sys.intern(name): count for name, count in wire.get("r", {}).items()})
         row._custom_metrics = packed(wire.get("u", {}))
         row.unmatched_records = wire.get("n", 0)
+        row.created_records = wire.get("m", 0)
         return row
 
 

@@ -83,16 +83,16 @@ def _converted(reasons: Mapping[str, int], rejected: int | None) -> tuple[Mappin
     return rejected_by_reason(counted, rejected)
 
 
-def check_sum(input: int, output: int, rejected: int, errors: int) -> None:
-    """Refuse an account in which more records leave an operator than came in.
+def check_sum(input: int, output: int, rejected: int, errors: int, created: int = 0) -> None:
+    """Refuse an account in which more records leave an operator than came in and were created.
 
     Fewer may leave: records that vanish are what the check of the books finds.
 
     Raises:
-        ValueError: names all four numbers.
+        ValueError: names all numbers.
     """
-    if output + rejected + errors > input:
+    if output + rejected + errors > input + created:
         raise ValueError(
             f"output {output} + rejected {rejected} + errors {errors} = {output + rejected + errors} records, "
-            f"more than the input of {input}"
+            f"more than the input of {input}" + (f" + created {created}" if created else "")
         )

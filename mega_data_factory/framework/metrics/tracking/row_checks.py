@@ -10,7 +10,7 @@ from typing import Any
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.tracking.accounts import amount, check_sum, rejected_by_reason, whole
 
-_COUNTS = ("input_records", "output_records", "error_count", "batches", "unmatched_records")
+_COUNTS = ("input_records", "output_records", "error_count", "batches", "unmatched_records", "created_records")
 
 
 def check_row(row: OperatorMetrics) -> None:
@@ -37,7 +37,9 @@ def _is_measured(row: OperatorMetrics) -> bool:
         and rejected >= 0
         and type(row.unmatched_records) is int
         and 0 <= row.unmatched_records <= row.output_records
-        and row.output_records + rejected + row.error_count <= row.input_records
+        and type(row.created_records) is int
+        and row.created_records >= 0
+        and row.output_records + rejected + row.error_count <= row.input_records + row.created_records
         and type(row.batches) is int
         and row.batches >= 0
         and type(row.total_time) is float
@@ -56,7 +58,7 @@ def _check_operator(row: OperatorMetrics) -> None:
     rejected = row._rejected_records
     if rejected is not None:
         row.rejected_records = rejected = whole("rejected_records", rejected)
-    check_sum(row.input_records, row.output_records, rejected or 0, row.error_count)
+    check_sum(row.input_records, row.output_records, rejected or 0, row.error_count, row.created_records)
     if row.unmatched_records > row.output_records:
         raise ValueError(f"unmatched {row.unmatched_records} records are more than the output of {row.output_records}")
     if row._rejected_reasons:

@@ -21,6 +21,7 @@ class _Account:
     output: int = 0
     rejected: int = 0
     errors: int = 0
+    created: int = 0
 
     def __add__(self, other: _Account) -> _Account:
         return _Account(
@@ -28,6 +29,7 @@ class _Account:
             self.output + other.output,
             self.rejected + other.rejected,
             self.errors + other.errors,
+            self.created + other.created,
         )
 
 
@@ -113,6 +115,7 @@ class StageTimes:
             stage.num_workers = len(workers)
             stage.input_records, stage.output_records = account.input, account.output
             stage.rejected_records, stage.error_count = account.rejected, account.errors
+            stage.created_records = account.created
         known = [rate for rate in rates if rate is not None]
         stage.total_time = max(worker.seconds for worker in workers)
         stage.avg_throughput = sum(known) / len(known) if known else None
@@ -134,30 +137,41 @@ class StageTracker(InProcess):
         self._account = _Account()
         self._thread = 0
 
-    def records(self, input: int, output: int | None = None, errors: int = 0, *, rejected: int | None = None) -> None:
+    def records(
+        self,
+        input: int,
+        output: int | None = None,
+        errors: int = 0,
+        *,
+        rejected: int | None = None,
+        created: int = 0,
+    ) -> None:
         """Report what became of the records of this block; of several calls the last counts, and blocks add up.
 
         It is for stages without operators: where operators report records, theirs are the stage's.
 
         Args:
             input: records offered.
-            output: records passed on; by default all that were neither rejected nor set aside.
+            output: records passed on, created ones included; by default all that were neither rejected nor set aside.
             errors: records that raised and were set aside.
             rejected: records rejected; by default what is missing in the output.
+            created: records made beside those that came in.
 
         Raises:
-            ValueError: a number is not a whole one of at least 0, or more records leave the stage than came in.
+            ValueError: a number is not a whole one of at least 0, or more records leave the stage than came in and were
+                created.
         """
-        input, errors = whole("input", input), whole("errors", errors)
+        input, errors, created = whole("input", input), whole("errors", errors), whole("created", created)
         if output is None:
             rejected = 0 if rejected is None else whole("rejected", rejected)
-            check_sum(input, 0, rejected, errors)
-            output = input - rejected - errors
+            check_sum(input, 0, rejected, errors, created)
+            output = input + created - rejected - errors
         else:
             output = whole("output", output)
-            rejected = max(0, input - output - errors) if rejected is None else whole("rejected", rejected)
-            check_sum(input, output, rejected, errors)
-        self._account = _Account(input, output, rejected, errors)
+            missing = max(0, input + created - output - errors)
+            rejected = missing if rejected is None else whole("rejected", rejected)
+            check_sum(input, output, rejected, errors, created)
+        self._account = _Account(input, output, rejected, errors, created)
 
     def __enter__(self) -> StageTracker:
         self._thread = threading.get_ident()

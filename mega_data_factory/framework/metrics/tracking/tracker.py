@@ -48,6 +48,7 @@ class OperatorTracker(InProcess):
     __slots__ = (
         "_bytes",
         "_clock",
+        "_created",
         "_custom",
         "_errors",
         "_input",
@@ -78,7 +79,7 @@ class OperatorTracker(InProcess):
         self._queue = queue
         self._clock = clock
         self._input: int | None = None
-        self._output = self._errors = self._unmatched = self._bytes = 0
+        self._output = self._errors = self._unmatched = self._bytes = self._created = 0
         self._rejected: int | None = None
         self._reasons: Mapping[str, int] | None = None
         self._custom: Mapping[str, Any] | None = None
@@ -94,34 +95,37 @@ class OperatorTracker(InProcess):
         custom: Mapping[str, Any] | None = None,
         unmatched: int = 0,
         input_bytes: int = 0,
+        created: int = 0,
     ) -> None:
         """Report what became of the records; of several calls the last counts.
 
-        Counts are whole numbers, and `output + rejected + errors` is at most `input`.
+        Counts are whole numbers, and `output + rejected + errors` is at most `input + created`.
 
         Args:
             input: records offered.
-            output: records passed on; by default all that were neither rejected nor set aside.
+            output: records passed on, created ones included; by default all that were neither rejected nor set aside.
             errors: records that raised and were set aside.
             rejected: records rejected; by default the sum of `reasons`, or what is missing in the output without them.
             reasons: records rejected, by reason.
             custom: numbers to report; they add up over batches.
             unmatched: of the output, records that passed untouched since they did not match a condition.
             input_bytes: Bytes of the records offered; 0 where that is not known.
+            created: records made beside those that came in, as by chunking: of 1 that became 3, 2.
 
         Raises:
             ValueError: a number cannot be right; what was reported before stays.
         """
         input, errors = whole("input", input), whole("errors", errors)
+        created = whole("created", created) if created else 0
         if rejected is not None:
             rejected = whole("rejected", rejected)
         if reasons is not None:
             reasons, rejected = rejected_by_reason(reasons, rejected)
         if output is not None:
             output = whole("output", output)
-        check_sum(input, output or 0, rejected or 0, errors)
+        check_sum(input, output or 0, rejected or 0, errors, created)
         if output is None:
-            output = input - errors - (rejected or 0)
+            output = input + created - errors - (rejected or 0)
         if whole("unmatched", unmatched) > output:
             raise ValueError(f"unmatched {unmatched} records are more than the output of {output}")
         self._input = input
@@ -132,6 +136,7 @@ class OperatorTracker(InProcess):
         self._custom = custom
         self._unmatched = unmatched
         self._bytes = input_bytes
+        self._created = created
 
     def __enter__(self) -> OperatorTracker:
         self._started = self._clock()
@@ -163,6 +168,7 @@ class OperatorTracker(InProcess):
             custom=self._custom,
             unmatched_records=self._unmatched,
             input_bytes=self._bytes,
+            created_records=self._created,
         )
 
 
