@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,7 +77,7 @@ class FileDelivery:
 
     def _open(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        name = f"{os.getpid()}-{secrets.token_hex(6)}{SUFFIX}"  # a process id is not unique over machines
+        name = f"{os.getpid()}-{os.urandom(6).hex()}{SUFFIX}"  # a process id is not unique over machines
         self._file = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._pid = os.getpid()
 

@@ -258,12 +258,14 @@ class Work:
 class AsyncStep(Step):
     """A coroutine function, observed; its seconds are those from call to result."""
 
-    _is_coroutine = getattr(importlib.import_module("asyncio.coroutines"), "_is_coroutine", None)
-
     def __init__(self, spec: StepSpec, function: Callable[..., Any]) -> None:
         super().__init__(spec, function)
         if hasattr(inspect, "markcoroutinefunction"):  # Python 3.12
             inspect.markcoroutinefunction(self)
+        else:
+            from asyncio import coroutines
+
+            self._is_coroutine = coroutines._is_coroutine  # type: ignore[attr-defined]
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Await the function, count, deliver, and return what it returned."""

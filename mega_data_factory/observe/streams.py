@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,7 @@ class Stream:
         self._reported = time.monotonic()
         self._ended = False
         if work.account.key is None:  # later accounts of the stream replace earlier ones
-            work.account.key = f"{work.account.worker}/{secrets.token_hex(8)}"
+            work.account.key = f"{work.account.worker}/{os.urandom(8).hex()}"
 
     def source(self, items: Iterator[Any]) -> Iterator[Any]:
         """Yield the items of the input, counted; the time that they take is not the step's."""
