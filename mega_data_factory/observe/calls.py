@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
+from mega_data_factory.observe import forms
 from mega_data_factory.observe.account import SetAside, add_counts
+from mega_data_factory.observe.record_text import record_name, record_text
 
 
 class Call:
     """What the user's function says during one call.
+
+    Args:
+        wants_sample: says of a reason whether a rejected record is wanted as an example; None: never.
 
     Attributes:
         reasons: records rejected, by reason.
@@ -18,12 +24,29 @@ class Call:
         samples: rejected records.
     """
 
-    __slots__ = ("custom", "reasons", "samples")
+    __slots__ = ("_wants_sample", "custom", "reasons", "samples")
 
-    def __init__(self) -> None:
+    def __init__(self, wants_sample: Callable[[str], bool] | None = None) -> None:
+        self._wants_sample = wants_sample
         self.reasons: dict[str, int] = {}
         self.custom: dict[str, float] = {}
         self.samples: list[SetAside] = []
+
+    def reject(self, record: Any, records: int, reason: str, score: float | None, threshold: float | None) -> None:
+        """Count rejected records, and keep one as an example where that is wanted.
+
+        Args:
+            record: the record, or a batch of them.
+            records: how many they are.
+            reason: why.
+            score: the number that decided.
+            threshold: what it was compared with.
+        """
+        self.reasons[reason] = self.reasons.get(reason, 0) + records
+        if records and self._wants_sample is not None and self._wants_sample(reason):
+            record = forms.first_record(record)
+            name = record_name(record)
+            self.samples.append(SetAside(reason, record_text(record), "rejected", name, score, threshold))
 
     def include(self, other: Call) -> None:
         """Add what another call has said."""
@@ -52,12 +75,8 @@ def reject(record: Any, reason: str, *, score: float | None = None, threshold: f
     if not isinstance(reason, str):
         raise TypeError(f"a reason must be text, not {reason!r}")
     call = current.get()
-    if call is None:
-        return
-    from mega_data_factory.observe.forms import count_records
-
-    call.reasons[reason] = call.reasons.get(reason, 0) + count_records(record, unknown=1)
-    del score, threshold
+    if call is not None:
+        call.reject(record, forms.count_records(record), reason, score, threshold)
 
 
 def report(metric: str, value: float) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from mega_data_factory.observe.account import Account
 from mega_data_factory.observe.delivery import ledgers
 from mega_data_factory.observe.engines import loaded_engines
-from mega_data_factory.observe.engines.engine import FINGERPRINT, Engine, Task
+from mega_data_factory.observe.engines.engine import FINGERPRINT, NO_RESULT, Engine, Task
 from mega_data_factory.observe.engines.plain import PlainPython
 
 _TASKS_REMEMBERED = 4096
@@ -37,6 +37,7 @@ class Connection:
         self._addresses = addresses
         self._engines: dict[type[Engine], Engine] = {}
         self._plain = self._engine(PlainPython)
+        self._samples_taken: dict[tuple[str, str], int] = {}
         self._numbers: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -80,7 +81,15 @@ class Connection:
                 self._numbers.popitem(last=False)
         return number
 
-    def deliver(self, engine: Engine, account: Account, result: Any = None) -> Any:
+    def wants_sample(self, step: str, reason: str, most: int) -> bool:
+        """Return whether a rejected record is wanted as an example: of every reason, this process gives the first."""
+        taken = self._samples_taken.get((step, reason), 0)
+        if taken >= most:
+            return False
+        self._samples_taken[step, reason] = taken + 1
+        return True
+
+    def deliver(self, engine: Engine, account: Account, result: Any = NO_RESULT) -> Any:
         """Deliver an account; return the result, as the engine wants it."""
         if self._take is not None:
             self._take(account)

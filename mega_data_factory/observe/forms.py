@@ -73,6 +73,12 @@ def count_records(value: object, *, unknown: int = 1) -> int:
     return unknown if form is None else form.count(value)
 
 
+def first_record(value: object) -> object:
+    """Return the first record of a batch; anything else as it is."""
+    form = form_of(value)
+    return value if form is None else next(iter(form.records(form.cut(value, 0, 1))), None)
+
+
 def none_of(like: object, rejected: object) -> object:
     """Return the mask of a filter that rejects every record.
 

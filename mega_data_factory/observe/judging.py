@@ -43,8 +43,12 @@ def apply_judgement(work: Work, judgement: Judgement) -> Any:
             f"a step must judge every record; it was given {work.records_in}, judged {len(judgement.reason)}"
         )
     for entry in pc.value_counts(judgement.reason.drop_null()).to_pylist():
-        reason, number = entry["values"], entry["counts"]
-        work.call.reasons[reason] = work.call.reasons.get(reason, 0) + number
+        first = pc.index(judgement.reason, entry["values"]).as_py()
+        score, threshold = (
+            None if numbers is None else numbers[first].as_py() for numbers in (judgement.score, judgement.threshold)
+        )
+        example = work.value if work.form is None else work.form.cut(work.value, first, first + 1)
+        work.call.reject(example, entry["counts"], entry["values"], score, threshold)
     kept = judgement.kept.to_pylist()
     if work.form is None:
         return kept[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from mega_data_factory.framework.metrics.nodes import NodeBuffer
 from mega_data_factory.framework.metrics.nodes.sampler import HeldBatches, NodeSampler
 from mega_data_factory.framework.metrics.nodes.ticker import Ticker
+from mega_data_factory.host import host_name
 from mega_data_factory.observe.settings import ObserveSettings
 from mega_data_factory.storage import is_local, local_path
 
@@ -50,7 +50,7 @@ class _Samples:
             driver = os.getpid()
             folders = [local_path(self._settings.metrics)] if is_local(self._settings.metrics) else []
             probe = MachineProbe(folders, processes=RunProcesses(lambda: [driver]))
-            name = platform.node()
+            name = host_name()
             self._sampler = NodeSampler(self._buffer.run_id, name, probe, lambda: HeldBatches(0, 0), hostname=name)
         started = time.thread_time()
         self._buffer.add([self._sampler.sample()])

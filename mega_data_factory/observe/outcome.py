@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mega_data_factory.observe import forms
+from mega_data_factory.observe.account import SetAside
+from mega_data_factory.observe.record_text import record_name, record_text
 
 if TYPE_CHECKING:
     from mega_data_factory.observe.step import Work
@@ -53,6 +55,8 @@ def outcome_of(work: Work, result: Any) -> Outcome:
     spec = work.spec
     kept = _kept_by_decision(work, result)
     if kept is not None:
+        if spec.samples and kept < work.records_in and not work.call.reasons:
+            _keep_example(work, result)
         return Outcome(result, kept, text_bytes=_kept_bytes(work, result, kept), decided=True)
     records_out = _records_out(work, result)
     text_bytes = forms.text_bytes(result, spec.text) if spec.text is not None and records_out else 0
@@ -71,13 +75,30 @@ def _kept_by_decision(work: Work, result: Any) -> int | None:
     return forms.mask_of(result, work.records_in)
 
 
+def _keep_example(work: Work, decision: Any) -> None:
+    """Keep the first record that a decision leaves out as an example, if the step has a reason."""
+    reason = work.spec.reason
+    if reason is None or not work.connection.wants_sample(work.spec.id, reason, work.spec.samples):
+        return
+    record = work.value
+    if work.form is not None:
+        first = next(at for at, entry in enumerate(entries_of(decision)) if not entry)
+        record = forms.first_record(work.form.cut(work.value, first, first + 1))
+    work.call.samples.append(SetAside(reason, record_text(record), "rejected", record_name(record)))
+
+
+def entries_of(mask: Any) -> list[Any]:
+    """Return the entries of a mask of any type as truth values of Python, or None."""
+    return mask.to_pylist() if hasattr(mask, "to_pylist") else list(mask)
+
+
 def _kept_bytes(work: Work, result: Any, kept: int) -> int:
     if work.spec.text is None or not kept:
         return 0
     if kept == work.records_in or work.form is None:
         return work.account.input_bytes
-    mask = result.to_pylist() if hasattr(result, "to_pylist") else list(result)
-    return forms.text_bytes(work.form.keep(work.value, [bool(entry) for entry in mask]), work.spec.text)
+    mask = [bool(entry) for entry in entries_of(result)]
+    return forms.text_bytes(work.form.keep(work.value, mask), work.spec.text)
 
 
 def _records_out(work: Work, result: Any) -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import platform
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -15,8 +14,10 @@ from mega_data_factory.framework.metrics.collector import MetricsCollector, Snap
 from mega_data_factory.framework.metrics.live.flusher import MetricsFlusher
 from mega_data_factory.framework.metrics.live.intervals import IntervalSampler
 from mega_data_factory.framework.metrics.nodes import NodeBuffer
+from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 from mega_data_factory.framework.metrics.tracking.tracker import RunTotals
 from mega_data_factory.framework.metrics.writer import MetricsWriter
+from mega_data_factory.host import host_name
 from mega_data_factory.observe.account import Account, merged
 from mega_data_factory.observe.connection import Addresses
 from mega_data_factory.observe.engines import loaded_engines
@@ -24,8 +25,10 @@ from mega_data_factory.observe.engines.engine import Engine, RunPlace
 from mega_data_factory.observe.engines.plain import PlainPython
 from mega_data_factory.observe.ledger import Ledger, to_rows
 from mega_data_factory.observe.node import sampled_machine
+from mega_data_factory.observe.notebook import Cell
+from mega_data_factory.observe.set_aside import SetAsideFiles
 from mega_data_factory.observe.settings import ObserveSettings
-from mega_data_factory.observe.steps import DefinedSteps
+from mega_data_factory.observe.steps import DefinedStep, DefinedSteps
 from mega_data_factory.redaction import redacted
 from mega_data_factory.redaction.loggers import logger
 
@@ -67,7 +70,9 @@ class Recording:
         self._totals: RunTotals | None = None
         self._engines: dict[str, Engine] = {}
         self._gathering = threading.Lock()
-        self._notes: list[str] = []
+        self._set_aside = SetAsideFiles(settings, self.run_id)
+        self._shown: set[tuple[str, str, str, str]] = set()
+        self._notes: dict[str, str] = {}
 
     # ── engines ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,16 +104,27 @@ class Recording:
                 finally:
                     self._close_books()
         finally:
+            self._set_aside.finish()
             failure = self._flusher.finish()
             if failure is not None:
                 _log.error("%s; what is there shows an earlier state of this run", failure)
             for engine in self._engines.values():
                 engine.stop()
 
-    def introduce_steps(self) -> None:
-        """Enter the steps that are defined by now in the run row."""
+    def define(
+        self, name: str, stage: str, function: str, options: Mapping[str, Any], cell: Cell | None
+    ) -> DefinedStep:
+        """Enter a step in the run; what one that it replaces has counted is dropped."""
+        step, replaced = self.steps.define(name, stage, function, options, cell)
+        if replaced is not None:
+            self.ledger.forget(replaced.id)
+            self._notes[f"cell {step.stage}/{step.name}"] = (
+                f"the cell that defines the step {step.name} of {step.stage} was executed again; only its last "
+                "execution counts"
+            )
         if self._totals is not None:
             self._totals.set(config=self._config())
+        return step
 
     def gather(self) -> None:
         """Take the accounts that have arrived, and enter what they add up to in the metrics."""
@@ -118,8 +134,13 @@ class Recording:
             new = self.ledger.settle()
             places = self.steps.places()
             self._samples.add(to_rows(self._by_interval(new), self.run_id, places))
-            for row in to_rows(self.ledger.totals(), self.run_id, places):
+            self._set_aside.add(self.ledger.take_set_aside(), places)
+            rows = {row.key: row for row in to_rows(self.ledger.totals(), self.run_id, places)}
+            for key in self._shown - rows.keys():  # of a step that was defined again
+                self.collector.add_operator_metrics(OperatorMetrics(*key), batch_id=key[-1])
+            for row in rows.values():
                 self.collector.add_operator_metrics(row, batch_id=row.worker_id)  # the last one counts
+            self._shown |= rows.keys()
             if self._totals is not None:
                 self._totals.set(engine=self._engine_text(), retried_batches=self.ledger.repeated)
 
@@ -141,8 +162,9 @@ class Recording:
             engine=self._engine_text(),
             mdf_version=__version__,
             config=self._config(),
+            paths=self._set_aside.folders,
             flush_interval=self._settings.flush_interval,
-            hostname=platform.node(),
+            hostname=host_name(),
             pid=os.getpid(),
         )
 
@@ -157,7 +179,7 @@ class Recording:
         if used:
             config["observed"]["guarantees"] = {engine.name: dict(engine.guarantees) for engine in used}
         if self._notes:
-            config["observed"]["notes"] = self._notes
+            config["observed"]["notes"] = list(self._notes.values())
         if self._settings.config:
             config["config"] = dict(self._settings.config)
         return redacted(config, self._settings.redact)
@@ -169,14 +191,16 @@ class Recording:
         differences = sum(abs(row.unbalanced_records) for row in rows)
         for engine in self._engines.values():
             if engine.name in self.ledger.engines:
-                self._notes += engine.notes()
+                self._notes |= {note: note for note in engine.notes()}
         if self.ledger.repeated:
-            self._notes.append(
+            self._notes["repeated"] = (
                 f"{self.ledger.repeated:,} batches were processed more than once (retried, or computed again by the "
                 "engine); each counts once, as its last execution counted it"
             )
         if self.ledger.unknown:
-            self._notes.append(f"{self.ledger.unknown:,} calls had lazy values, whose records could not be counted")
+            self._notes["unknown"] = (
+                f"{self.ledger.unknown:,} calls had lazy values, whose records could not be counted"
+            )
         self._totals.set(
             balanced=differences == 0,
             unbalanced_records=differences,

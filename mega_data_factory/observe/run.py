@@ -10,6 +10,9 @@ from typing import Any, Self
 
 from mega_data_factory.observe import calls, connection
 from mega_data_factory.observe.defining import Decorating, make_step, name_of
+from mega_data_factory.observe.engines.plain import PoolTask
+from mega_data_factory.observe.notebook import current_cell
+from mega_data_factory.observe.open_runs import note_ended, note_started
 from mega_data_factory.observe.recording import Recording
 from mega_data_factory.observe.settings import ObserveSettings
 from mega_data_factory.observe.step import RunRef, StepSpec
@@ -52,6 +55,7 @@ class ObservedRun:
         """
         if self._stack is not None:
             raise RuntimeError(f"{self.run_id} has been started before; call observe again for another run")
+        note_started(self.run_id, self._end_with)
         connection.register(self.run_id, self._recording.ledger.take)
         self._stack = ExitStack()
         self._stack.enter_context(self._recording.recording())
@@ -61,13 +65,24 @@ class ObservedRun:
         """End the run as completed, and write its last metrics; nothing happens when it has ended."""
         self.__exit__(None, None, None)
 
+    def _end_with(self, error: BaseException | None) -> None:
+        """End the run, which its user has not ended."""
+        try:
+            self.__exit__(None if error is None else type(error), error, None)
+        except Exception as raised:
+            if raised is not error:
+                raise
+
     def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        note_ended(self.run_id)
         stack, self._stack = self._stack, ExitStack()
+        if isinstance(error, SystemExit) and not error.code:  # a script that ends itself well
+            kind = error = traceback = None
         if stack is not None:
             stack.__exit__(kind, error, traceback)
 
@@ -128,10 +143,22 @@ class ObservedRun:
                 shown[option] = value if isinstance(value, str | bool) else text_of(value)
         if args or kwargs:
             shown |= {"args": [_shown(a) for a in args], "kwargs": {k: _shown(v) for k, v in (kwargs or {}).items()}}
-        defined = self._recording.steps.define(operator, stage or operator, text_of(function), shown)
-        self._recording.introduce_steps()
-        spec = StepSpec(self._ref, defined.id, defined.name, defined.stage, **options)
+        cell = current_cell()
+        defined = self._recording.define(operator, stage or operator, text_of(function), shown, cell)
+        samples = self._settings.rejected_samples
+        spec = StepSpec(self._ref, defined.id, defined.name, defined.stage, samples=samples, **options)
         return make_step(spec, function, args, kwargs)
+
+    def task(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `function` for a pool of processes: the steps that it calls count when its result has arrived.
+
+        A step that is handed to a pool itself needs no task. A step within a function of yours does: without one, what
+        a worker counts before it is killed is counted again when you repeat the work.
+
+        Args:
+            function: what the pool calls.
+        """
+        return PoolTask(self.run_id, function)
 
     reject = staticmethod(calls.reject)
     report = staticmethod(calls.report)
@@ -182,6 +209,7 @@ def observe(
     node_interval: float = 1.0,
     config: Mapping[str, Any] | None = None,
     redact: Sequence[str] = (),
+    rejected_samples: int = 3,
     accounts: str | None = None,
 ) -> ObservedRun:
     """Observe a pipeline that another engine executes: count what its steps do, and write metrics as a run.
@@ -200,12 +228,20 @@ def observe(
         config: further settings of the run, to be shown with it and compared; secrets are kept out.
         redact: keys in it and in arguments of steps whose values are kept out of the metrics, beside those that look
             secret; patterns with `*`.
+        rejected_samples: rejected records to keep as examples, of every step and reason; 0 keeps none.
         accounts: folder for accounts of worker processes, where the one beside the metrics is not reached by all.
 
     Raises:
         ValueError: the run id cannot be the name of a file.
     """
     settings = ObserveSettings(
-        name, str(metrics), flush_interval, node_interval, dict(config or {}), tuple(redact), accounts
+        name,
+        str(metrics),
+        flush_interval,
+        node_interval,
+        dict(config or {}),
+        tuple(redact),
+        rejected_samples,
+        accounts,
     )
     return ObservedRun(settings, run_id)

@@ -49,7 +49,7 @@ class SetAsideFiles:
         errors = []
         for step_id, record in records:
             step = steps.get(step_id)
-            if step is None:  # a cell of a notebook has defined it anew
+            if step is None:  # a cell of a notebook has defined it again
                 continue
             line = _line(record, step)
             if record.kind == "error":

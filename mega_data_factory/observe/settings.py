@@ -23,6 +23,7 @@ class ObserveSettings:
         config: what else is known of the run: it is shown with it, and compared with that of other runs.
         redact: keys of `config` and of step arguments whose values are kept out of the metrics, beside those that look
             secret.
+        rejected_samples: rejected records to keep as examples, of every step and reason; 0 keeps none.
         accounts: folder for the accounts of worker processes, which all workers must reach; None for one beside the
             metrics where these are local, else one for temporary files.
     """
@@ -33,6 +34,7 @@ class ObserveSettings:
     node_interval: float = 1.0
     config: Mapping[str, Any] = field(default_factory=dict)
     redact: Sequence[str] = ()
+    rejected_samples: int = 3
     accounts: str | None = None
 
     def account_folder(self, run_id: str) -> Path:

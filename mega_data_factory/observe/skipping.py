@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mega_data_factory.observe import calls, forms
 from mega_data_factory.observe.account import SetAside
-from mega_data_factory.observe.calls import Call
 from mega_data_factory.observe.outcome import Outcome, outcome_of
 from mega_data_factory.observe.record_text import describe, record_name, record_text
 from mega_data_factory.observe.streams import is_stream
@@ -97,7 +96,7 @@ def _with_value(args: _Args, kwargs: Mapping[str, Any], value: Any) -> tuple[_Ar
 
 def _narrow(work: Work, error: Exception, like: Any) -> _Narrowing:
     """Yield parts to try, take what each returned or raised, and return the outcome of all."""
-    work.call = Call()  # what the call has said before it raised counts for nothing
+    work.call = work.new_call()  # what the call has said before it raised counts for nothing
     tried = yield from _halved(work, error)
     passed = [part for part in tried if part.outcome is not None]
     for part in tried:
@@ -122,7 +121,7 @@ def _halved(work: Work, error: Exception) -> Generator[Work, Any, list[_Tried]]:
         part = work.part(work.form.cut(work.value, start, stop), stop - start)
         answer = yield part
         if isinstance(answer, _Failed):
-            part.call = Call()
+            part.call = part.new_call()
             found += yield from _halved(part, answer.error)
         else:
             found.append(_Tried(part, outcome_of(part, answer)))

@@ -63,6 +63,7 @@ class StepSpec:
         batched: True: a mapping is a batch of columns. False: it is a record. None: it is a batch where all its values
             are arrays of one length, or lists of one length and at least two.
         count: counts the records of a value that is of no known form; None for one record.
+        samples: rejected records to keep as examples, of every reason; 0 keeps none.
     """
 
     run: RunRef
@@ -76,6 +77,7 @@ class StepSpec:
     flat: bool | None = None
     batched: bool | None = None
     count: Callable[[Any], int] | None = None
+    samples: int = 0
 
     def identity(self) -> tuple[Any, ...]:
         """Return what the result of the step depends on beside its function: without the run, and without names.
@@ -178,12 +180,17 @@ class Work:
         self.engine: Engine
         self.engine, task = self.connection.current()
         self.account: Account = self.connection.account(spec.id, self.engine, task, lambda: forms.fingerprint(value))
-        self.call = Call()
+        self.call = self.new_call()
         self.seconds = 0.0
         self.form = None if is_stream(value) else self.form_of(value)
         self.records_in = 0 if is_stream(value) else self.count(value, self.form)
         if spec.text is not None and self.records_in:
             self.account.input_bytes = forms.text_bytes(value, spec.text)
+
+    def new_call(self) -> Call:
+        """Return an empty call, which keeps examples of rejected records as the step wants them."""
+        most = self.spec.samples
+        return Call((lambda reason: self.connection.wants_sample(self.spec.id, reason, most)) if most else None)
 
     def form_of(self, value: Any) -> forms.Form | None:
         """Return the form of a value, as the step understands mappings."""
@@ -226,7 +233,7 @@ class Work:
     def part(self, value: Any, records: int) -> Work:
         """Return a call on some of the records, which shares the account."""
         part = copy.copy(self)
-        part.value, part.records_in, part.call, part.seconds = value, records, Call(), 0.0
+        part.value, part.records_in, part.call, part.seconds = value, records, self.new_call(), 0.0
         return part
 
     def outcome(self, result: Any) -> Outcome:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from mega_data_factory.observe.notebook import Cell
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class DefinedStep:
         operator_index: place of the step in its stage.
         function: the user's function, as text.
         options: what the step was given beside the function, without what was left out.
+        given_name: operator name before it was made distinct.
         cell: where a cell of a notebook has defined it; None outside of notebooks.
     """
 
@@ -30,7 +33,8 @@ class DefinedStep:
     operator_index: int
     function: str
     options: Mapping[str, Any] = field(default_factory=dict)
-    cell: tuple[str, int, int] | None = None
+    given_name: str = ""
+    cell: Cell | None = None
 
     def as_config(self) -> dict[str, Any]:
         """Return the step for the configuration in the run row."""
@@ -46,16 +50,31 @@ class DefinedSteps:
         self._stages: dict[str, list[str]] = {}
         self._defined = 0
 
-    def define(self, name: str, stage: str, function: str, options: Mapping[str, Any]) -> DefinedStep:
+    def define(
+        self, name: str, stage: str, function: str, options: Mapping[str, Any], cell: Cell | None = None
+    ) -> tuple[DefinedStep, DefinedStep | None]:
         """Enter a step; one with the name of another of its stage is a second instance, `name_2`.
+
+        A cell of a notebook that is executed again defines its steps again: they take the place of the earlier ones.
 
         Args:
             name: operator name.
             stage: stage name.
             function: the user's function, as text.
             options: of the step.
+            cell: where a notebook defines it.
+
+        Returns:
+            The step, and the one that it replaces.
         """
         with self._lock:
+            replaced = self._defined_by(cell, name, stage)
+            if replaced is not None:
+                del self._steps[replaced.id]
+                step = replace(replaced, id=str(self._defined), function=function, options=options, cell=cell)
+                self._defined += 1
+                self._steps[step.id] = step
+                return step, replaced
             used = self._stages.setdefault(stage, [])
             distinct, number = name, 1
             while distinct in used:
@@ -70,10 +89,21 @@ class DefinedSteps:
                 len(used) - 1,
                 function,
                 options,
+                name,
+                cell,
             )
             self._defined += 1
             self._steps[step.id] = step
-        return step
+        return step, None
+
+    def _defined_by(self, cell: Cell | None, name: str, stage: str) -> DefinedStep | None:
+        """Return the step that an earlier execution of a cell has defined at the same line, if there is one."""
+        for step in self._steps.values():
+            if cell is None or step.cell is None or (step.given_name, step.stage) != (name, stage):
+                continue
+            if (step.cell.file, step.cell.line) == (cell.file, cell.line) and step.cell.execution != cell.execution:
+                return step
+        return None
 
     def places(self) -> dict[str, DefinedStep]:
         """Return the steps by their ids."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from mega_data_factory.observe import calls, forms
+from mega_data_factory.observe.engines.engine import NO_RESULT
 
 if TYPE_CHECKING:
     from mega_data_factory.observe.step import StepSpec, Work
@@ -123,7 +124,7 @@ class Stream:
             self._work.account.add_latency(self._unsettled_busy / self._unsettled, self._unsettled)
             self._unsettled, self._unsettled_busy = 0, 0.0
 
-    def _deliver(self, *, errors: int = 0, final: bool = True, result: Any = None) -> Any:
+    def _deliver(self, *, errors: int = 0, final: bool = True, result: Any = NO_RESULT) -> Any:
         work, call = self._work, self._work.call
         self._settle()
         account = work.account.named_alike()

@@ -29,13 +29,13 @@ already (`sys.modules`), but static checks and documentation tools import it too
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mega_data_factory.host import host_name
 from mega_data_factory.observe.account import Account
 from mega_data_factory.observe.delivery import AccountFiles, Delivery, FileDelivery
 
@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 
 FINGERPRINT = "fingerprint"
 """As `Task.key`: the account is named by a fingerprint of the input of the call (xxh3, 128 bits)."""
+
+
+NO_RESULT = object()
+"""As the result of `deliver`: nothing is about to be returned, for the step raises, or is a generator at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,7 @@ class Engine:
     def deliver(self, account: Account, result: Any) -> Any:
         """Deliver an account, then return the result, which is about to be returned to the engine.
 
-        An engine may return the result wrapped, where its own code unwraps it on the driver.
+        An engine may return the result wrapped, where its own code unwraps it on the driver: not `NO_RESULT`.
         """
         if self._delivery is None:
             self._delivery = self.delivery(self._address)
@@ -180,4 +184,4 @@ def this_worker() -> str:
     return f"{_HOST}-{os.getpid()}"
 
 
-_HOST = platform.node() or "localhost"
+_HOST = host_name() or "localhost"

@@ -8,16 +8,17 @@ arrived. A step that user code calls inside a worker delivers through a file: ea
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from mega_data_factory.observe.account import Account
 from mega_data_factory.observe.delivery import ledgers
-from mega_data_factory.observe.engines.engine import Engine, Task, this_worker
+from mega_data_factory.observe.engines.engine import NO_RESULT, Engine, Task, this_worker
 
 _POOLS = frozenset(
     {
@@ -58,11 +59,15 @@ class PlainPython(Engine):
         """Send the account with the result where a pool returns it, through a file where it does not."""
         parcel = _parcel.get()
         if parcel is not None:
-            parcel.append(account)
+            parcel.append((self, account))
             return result
-        if _called_by_pool():
+        if result is not NO_RESULT and _called_by_pool():
             return Reply(self._run_id, [account], result)
         return super().deliver(account, result)
+
+    def deliver_by_file(self, account: Account) -> None:
+        """Deliver an account of work whose result will not arrive."""
+        super().deliver(account, NO_RESULT)
 
     @property
     def _run_id(self) -> str:
@@ -78,8 +83,41 @@ class PlainPython(Engine):
         return super().delivery(address["folder"])
 
 
-_parcel: ContextVar[list[Account] | None] = ContextVar("parcel", default=None)
+_parcel: ContextVar[list[tuple[PlainPython, Account]] | None] = ContextVar("parcel", default=None)
 """Accounts of the steps inside the function that a pool has called, where it was wrapped by `run.task`."""
+
+
+class PoolTask:
+    """A function for a pool, whose steps count exactly when its result has arrived; made by `ObservedRun.task`.
+
+    Args:
+        run_id: the run.
+        function: the user's function.
+    """
+
+    def __init__(self, run_id: str, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function, updated=())
+        self._run_id = run_id
+        self._function = function
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PoolTask, (self._run_id, self._function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function; in a pool's worker the accounts of its steps travel with the result."""
+        if (self._run_id, os.getpid()) in ledgers or not _called_by_pool():
+            return self._function(*args, **kwargs)
+        parcel: list[tuple[PlainPython, Account]] = []
+        token = _parcel.set(parcel)
+        try:
+            result = self._function(*args, **kwargs)
+        except Exception:
+            for engine, account in parcel:
+                engine.deliver_by_file(account)
+            raise
+        finally:
+            _parcel.reset(token)
+        return Reply(self._run_id, [account for _, account in parcel], result)
 
 
 class Reply:
