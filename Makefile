@@ -34,7 +34,7 @@ test: $(STAMP) ## The tests of every change (two to three minutes on two idle co
 	$(BIN)/pytest -m "not slow" -n 2
 
 test-slow: $(STAMP) ## The tests that start clusters, browsers and servers, and kill workers
-	$(BIN)/pytest -m slow --durations 10
+	$(BIN)/pytest -m slow -n 2 --dist loadgroup --timeout 300 --durations 10
 
 check: format-check lint types layers docs-check test ## Everything a change must pass, but the slow tests
 
