@@ -27,7 +27,8 @@ from mega_data_factory.framework.driver.error_policy import ErrorPolicy
 from mega_data_factory.framework.driver.progress import Progress, SourceShare
 from mega_data_factory.framework.driver.recorder import Recorder
 from mega_data_factory.framework.driver.resources import check_fit, this_machine
-from mega_data_factory.framework.driver.resuming import Life, check_resumable, find_run, refuse_second_start
+from mega_data_factory.framework.driver.resuming import check_resumable, find_run, refuse_second_start
+from mega_data_factory.framework.driver.session import RunSession
 from mega_data_factory.framework.driver.tally import Tally
 from mega_data_factory.framework.engines.engine import Engine, Event, RunSettings, SplitsListed, WorkersReady
 from mega_data_factory.framework.engines.local.main_guard import refuse_in_worker
@@ -90,9 +91,9 @@ class Executor:
         self._recorder = Recorder(self.plan, self.metrics_collector, self.books, __version__)
         self._loader = loader
         self._tally = Tally()
-        self._life: Life | None = None
+        self._session: RunSession | None = None
         self._started = self._given_up = False
-        self._output = OutputFolder.of(self.plan, self.run_id)
+        self._output = OutputFolder.from_plan(self.plan, self.run_id)
         options = self.plan.writer_options
         folder = storage.local_path(self._output.path) if storage.is_local(self._output.path) else None
         self._folder_lock = FolderLock(folder, shared=options.if_exists == "append")
@@ -110,7 +111,7 @@ class Executor:
     @property
     def resumable(self) -> bool:
         """Whether the run has begun, has not completed, and can be resumed by another executor."""
-        if self._life is None:
+        if self._session is None:
             return False
         if self._given_up:  # its log is there, and will be read when the store answers again
             return True
@@ -123,7 +124,7 @@ class Executor:
     @property
     def had_completed(self) -> bool:
         """Whether a run that was resumed had completed before: nothing was left to do but the end of its clean-up."""
-        return self._life is not None and self._life.over
+        return self._session is not None and self._session.had_completed
 
     def __repr__(self) -> str:
         stages = ", ".join(stage.name for stage in self.plan.stages)
@@ -172,7 +173,8 @@ class Executor:
                 completed = True
                 yield Progress()
                 return
-            in_folder = self._life is not None and self._life.committed  # what is there is its own, or came after it
+            # Where this run has committed something, output in the folder is its own, or came after it.
+            in_folder = self._session is not None and self._session.committed
             if not in_folder:
                 self._output.check(self.plan.writer_options.if_exists)  # a run that is refused leaves no trace
             self._folder_lock.acquire()
@@ -185,9 +187,9 @@ class Executor:
                 yield from self._execute_impl()
             completed = self._recorder.failure is None
         finally:
-            if self._life is not None:
-                self._life.end(completed=completed)
-            self._folder_lock.release(unused=self._life is None)
+            if self._session is not None:
+                self._session.end(completed=completed)
+            self._folder_lock.release(unused=self._session is None)
 
     def write_metrics(self) -> None:
         """Write the metrics of the run as Parquet, on three levels; for a run with `write_on_completion: false`.
@@ -203,15 +205,15 @@ class Executor:
         started = time.monotonic()
         loader = self._loader or self.plan.loader.build()
         settings = self.plan.executor
-        done = self._life.done if self._life is not None else {}
-        splits = self._splits = SplitList(loader, settings.batch_size, settings.max_samples, done)
+        committed = self._session.committed_splits if self._session is not None else {}
+        splits = self._splits = SplitList(loader, settings.batch_size, settings.max_samples, committed)
         self._recorder.source = splits.size
         tasks = iter(splits) if self.plan.loader.name == "ray_dataset_loader" else _begun(splits)
         ahead: ListedAhead | None = None
         if settings.engine == "local" and settings.max_samples is None:  # with a limit, listing reads splits to count
             tasks = ahead = ListedAhead(tasks)
-        life = self._begin()
-        engine = self._engine(loader, life)
+        session = self._begin()
+        engine = self._engine(loader, session)
         events = engine.run(tasks)
         try:
             for event in events:
@@ -227,11 +229,11 @@ class Executor:
             self._given_up = isinstance(error, StoreSilentError) and not storage.is_local(self._output.path)
             if not self._given_up:
                 self._salvage(engine)
-            self._wind_up(engine, life, error)
+            self._wind_up(engine, session, error)
             raise
-        self._wind_up(engine, life)
+        self._wind_up(engine, session)
         if self.books.read:  # a source that holds nothing, a disk that is not mounted, must not cost the last output
-            life.replace_earlier()
+            session.replace_earlier()
         self._recorder.finished = True
 
     def _resumed_id(self, wanted: str, run_id: str | None) -> str:
@@ -242,34 +244,34 @@ class Executor:
         return found
 
     def _recall(self) -> None:
-        """Enter what earlier lives of the run have committed, as if it had happened now."""
-        self._life = Life.next(self.plan, self._output)
-        self._output = self._life.output
+        """Enter what earlier sessions of the run have committed, as if it had happened now."""
+        self._session = RunSession.next(self.plan, self._output)
+        self._output = self._session.output
         if self.had_completed:
             log.info("%s had completed, and is cleaned up now", self.run_id)
             return
-        self._recorder.continues(self._life.began, self._life.seconds)
+        self._recorder.continues(self._session.began, self._session.seconds)
         log.info(
             "resuming %s: %s of %s records are committed already",
             self.run_id,
-            f"{sum(record.output_records for record in self._life.committed):,}",
-            f"{sum(record.batch.records for record in self._life.committed):,}",
+            f"{sum(record.output_records for record in self._session.committed):,}",
+            f"{sum(record.batch.records for record in self._session.committed):,}",
         )
-        for record in self._life.committed:
+        for record in self._session.committed:
             self._take(StagedBatch(record.batch, record.output_records, 0))
             self._take(record)
 
-    def _begin(self) -> Life:
-        if self._life is None:
-            self._life = Life.first(self.plan, self._output)
-            self._output = self._life.output
+    def _begin(self) -> RunSession:
+        if self._session is None:
+            self._session = RunSession.first(self.plan, self._output)
+            self._output = self._session.output
         if self._output.holds_back:
             self._recorder.holds_back(self._output.pending)
             log.info("the output in %s stays until this run is complete, and is replaced then", self._output.path)
-        return self._life
+        return self._session
 
-    def _engine(self, loader: Loader, life: Life) -> Engine:
-        settings = RunSettings(self._stage_settings, self._output, life.lock.descriptor, self._recorder.nodes)
+    def _engine(self, loader: Loader, session: RunSession) -> Engine:
+        settings = RunSettings(self._stage_settings, self._output, session.lock.descriptor, self._recorder.nodes)
         if self.plan.executor.engine == "ray":
             prepare_ray(self.plan.executor.ray_address)
             from mega_data_factory.framework.engines.ray.engine import RayEngine
@@ -330,12 +332,12 @@ class Executor:
         except Exception as error:  # noqa: BLE001 - the error that ended the run is the one to report
             log.warning("what had passed the last stage could not be written: %s", error)
 
-    def _wind_up(self, engine: Engine, life: Life, failure: BaseException | None = None) -> None:
+    def _wind_up(self, engine: Engine, session: RunSession, failure: BaseException | None = None) -> None:
         """End the engine, remove what is not committed, write samples; what fails here does not hide a failure."""
         try:
             engine.close()
             if not self._given_up:
-                life.tidy()
+                session.remove_uncommitted()
             self._write_rejected_samples()
         except MdfError as error:
             if failure is None:

@@ -86,7 +86,7 @@ def test_a_run_that_had_completed_is_shown_again(
     path.write_text(yaml.safe_dump(what.config()), encoding="utf-8")
     config = ["run", "--config", str(path)]
     with monkeypatch.context() as patch:
-        patch.setattr(OutputFolder, "forget", lambda output: output.log.complete() or output.forget_claims())
+        patch.setattr(OutputFolder, "remove_run_state", lambda output: output.log.complete() or output.remove_claims())
         assert main([*config, "--run-id", RUN, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert (what.output / "_commits" / RUN).exists()

@@ -7,19 +7,21 @@ from pathlib import Path
 import pytest
 
 from mega_data_factory.errors import InputError
-from mega_data_factory.framework.commit.log import CommitLog
+from mega_data_factory.framework.batch import CommitRecord
+from mega_data_factory.framework.commit.log import CommitLog, LogContents
+from tests.framework.making import batch
 
 
 def test_a_log_that_is_absent_is_none(tmp_path: Path) -> None:
     """No plan, no groups: there is nothing to go on with."""
-    log = CommitLog.of(str(tmp_path), "run_a")
+    log = CommitLog.for_run(str(tmp_path), "run_a")
     assert log.plan() is None
-    assert list(log.groups()) == []
+    assert log.read() == LogContents()
 
 
 def test_a_plan_that_cannot_be_read_is_not_taken_for_absent(tmp_path: Path) -> None:
     """A store that answers with anything but "not found" ends the attempt; nothing is removed."""
-    log = CommitLog.of(str(tmp_path), "run_a")
+    log = CommitLog.for_run(str(tmp_path), "run_a")
     (Path(log.path) / "plan.json").mkdir(parents=True)
     with pytest.raises(InputError):
         log.plan()
@@ -27,9 +29,25 @@ def test_a_plan_that_cannot_be_read_is_not_taken_for_absent(tmp_path: Path) -> N
 
 def test_an_entry_that_cannot_be_read_is_kept(tmp_path: Path) -> None:
     """Committed work is not thrown away because its entry could not be read this time."""
-    log = CommitLog.of(str(tmp_path), "run_a")
+    log = CommitLog.for_run(str(tmp_path), "run_a")
     entry = Path(log.path) / "part-000000-00000-aa-bb.1.jsonl"
     entry.mkdir(parents=True)
     with pytest.raises(InputError):
-        list(log.groups())
+        log.read()
     assert entry.exists()
+
+
+def test_reading_removes_nothing(tmp_path: Path) -> None:
+    """Only `remove_damaged` removes entries: torn ones, and those whose batches a later session has committed again."""
+    log = CommitLog.for_run(str(tmp_path), "run_a")
+    for name, session, number in (("part-a", 0, 0), ("part-b", 0, 1), ("part-c", 1, 1)):
+        log.append(name, session, [CommitRecord(batch([], number), 0)])
+    (Path(log.path) / "part-d.0.jsonl").write_text('{"torn')
+    before = sorted(Path(log.path).iterdir())
+    contents = log.read()
+    assert [group.name for group in contents.groups] == ["part-c", "part-a"]
+    assert sorted(record.batch.number for record in contents.records) == [0, 1]
+    assert sorted(Path(log.path).iterdir()) == before
+    log.remove_damaged(contents)
+    assert sorted(path.name for path in Path(log.path).iterdir()) == ["part-a.0.jsonl", "part-c.1.jsonl"]
+    assert log.read().groups == contents.groups

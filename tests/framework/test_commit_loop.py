@@ -22,7 +22,7 @@ class Engine:
         params = {"output_path": str(folder / "out"), **writer}
         plan = make_plan(PipelineConfig.from_dict(pipeline(data_writer={"type": f"{HERE}:Lines", "params": params})))
         (folder / "spool").mkdir()
-        self.output = OutputFolder.of(plan, "run-1")
+        self.output = OutputFolder.from_plan(plan, "run-1")
         self.spool = Spool(folder / "spool")
         self.waiting: list[FileGroup] = []
         self.commits = CommitLoop(plan, self.output, self.spool, self.waiting.append)

@@ -23,7 +23,7 @@ from tests.framework.making import HERE, Lines, batch, pipeline, table
 
 def folder(path: Path, run_id: str = "run-1") -> OutputFolder:
     writer = {"type": f"{HERE}:Lines", "params": {"output_path": str(path)}}
-    return OutputFolder.of(make_plan(PipelineConfig.from_dict(pipeline(data_writer=writer))), run_id)
+    return OutputFolder.from_plan(make_plan(PipelineConfig.from_dict(pipeline(data_writer=writer))), run_id)
 
 
 def files(path: Path) -> list[str]:
@@ -99,7 +99,7 @@ def test_output_of_another_run_is_refused_or_removed(tmp_path):
     out.check("append")
     out.check("overwrite")
     (tmp_path / ".part-1.ids.0123.tmp").touch()
-    out.replace_earlier(out.earlier())
+    out.replace_earlier(out.list_earlier())
     assert files(tmp_path) == ["notes.txt", "part-9.other"]
 
 
@@ -130,7 +130,7 @@ def test_what_killed_writers_left_is_tidied(tmp_path):
         (tmp_path / name).touch()
     for name in (kept, lost):
         (tmp_path / "_errors" / f"{name}.jsonl").touch()
-    out.tidy(out.log.names(0))
+    out.remove_uncommitted(out.log.names(0))
     assert files(tmp_path) == sorted(
         [
             ".part-000000-00000-ffffffff.ids.1.tmp",

@@ -70,6 +70,24 @@ class CommittedGroup:
 
 
 @dataclass(frozen=True)
+class LogContents:
+    """Entries of a commit log.
+
+    Attributes:
+        groups: the groups that count.
+        damaged: paths of the other entries: damaged, or of batches that a later session has committed again.
+    """
+
+    groups: tuple[CommittedGroup, ...] = ()
+    damaged: tuple[str, ...] = ()
+
+    @property
+    def records(self) -> tuple[CommitRecord, ...]:
+        """Commit record of every committed batch."""
+        return tuple(record for group in self.groups for record in group.records)
+
+
+@dataclass(frozen=True)
 class CommitLog:
     """The commit log of one run.
 
@@ -80,7 +98,7 @@ class CommitLog:
     path: str
 
     @classmethod
-    def of(cls, output_path: str, run_id: str) -> CommitLog:
+    def for_run(cls, output_path: str, run_id: str) -> CommitLog:
         """Return the log of a run that writes below `output_path`."""
         return cls(storage.join(output_path, COMMITS, run_id))
 
@@ -98,7 +116,7 @@ class CommitLog:
         try:
             return LoggedPlan(**json.loads(storage.read_bytes(storage.join(self.path, _PLAN))))
         except InputError as error:
-            _only_if_absent(error)
+            _raise_unless_missing(error)
             return None
         except (ValueError, TypeError):  # no JSON, or of another version
             return None
@@ -109,7 +127,7 @@ class CommitLog:
         Raises:
             OutputError: the output cannot be written.
         """
-        lines = (json.dumps(_slim(record).to_json(), separators=(",", ":")) for record in records)
+        lines = (json.dumps(_without_contents(record).to_json(), separators=(",", ":")) for record in records)
         with storage.atomic_output(storage.join(self.path, f"{name}.{session}{_ENTRY}")) as sink:
             sink.write("".join(f"{line}\n" for line in lines).encode())
 
@@ -117,24 +135,37 @@ class CommitLog:
         """Return the names of all files that this session has committed."""
         return {name for name, of, _ in self._entries() if of == session}
 
-    def groups(self) -> Iterator[CommittedGroup]:
-        """Every committed group, each batch once.
+    def read(self) -> LogContents:
+        """Read all committed groups, each batch once.
 
-        A driver that was taken for dead may have committed batches that a later one had done again: then the later
-        one's count. An entry that cannot be read, or whose output file is missing, is ignored: its batches are
-        done again.
+        A driver that was taken for dead may have committed batches that a later one has processed again: then the later
+        one's count. An entry that cannot be read, or whose output file is missing, does not count either: its batches
+        will be processed again. Nothing is removed, see `remove_damaged`.
+
+        Raises:
+            InputError: an entry cannot be read for another reason than that it is damaged.
         """
         seen: set[str] = set()
+        groups, damaged = [], []
         for name, session, file in sorted(self._entries(), key=lambda entry: (-entry[1], entry[0])):
             path = storage.join(self.path, file)
             group = _read(path, name, session, self._folders)
             if group is None:
-                log.warning("%s cannot be counted on; its batches are done again", path)
+                log.warning("%s is damaged or incomplete; its batches will be processed again", path)
             elif seen.isdisjoint(ids := {record.batch.id for record in group.records}):
                 seen |= ids
-                yield group
+                groups.append(group)
                 continue
-            storage.remove(path)
+            damaged.append(path)
+        return LogContents(tuple(groups), tuple(damaged))
+
+    def remove_damaged(self, contents: LogContents) -> None:
+        """Remove the entries that do not count.
+
+        Raises:
+            OutputError: one cannot be removed.
+        """
+        storage.remove_all(contents.damaged)
 
     @property
     def _folders(self) -> tuple[str, str]:
@@ -143,7 +174,7 @@ class CommitLog:
         return output, storage.join(output, PENDING, self.path.rpartition("/")[2])
 
     def _entries(self) -> Iterator[tuple[str, int, str]]:
-        """Name, session and file name of every entry."""
+        """Yield name, session and file name of every entry."""
         for file in storage.list_dir(self.path):
             name, _, session = file.removesuffix(_ENTRY).rpartition(".")
             if file.endswith(_ENTRY) and not file.startswith(".") and session.isdigit():
@@ -172,7 +203,7 @@ class CommitLog:
 
 
 @dataclass
-class Done:
+class CommittedSplit:
     """Committed work of one split.
 
     Attributes:
@@ -193,16 +224,16 @@ class Done:
         return len(self.batches) == self.expected
 
 
-def done_by_split(records: Sequence[CommitRecord]) -> dict[int, Done]:
+def commits_by_split(records: Sequence[CommitRecord]) -> dict[int, CommittedSplit]:
     """Return the committed work of each split, from commit records."""
-    splits: dict[int, Done] = {}
+    splits: dict[int, CommittedSplit] = {}
     for record in records:
         batch = record.batch
-        done = splits.setdefault(batch.split, Done(batch.source))
-        done.batches.add(batch.number)
-        done.records += batch.records
+        split = splits.setdefault(batch.split, CommittedSplit(batch.source))
+        split.batches.add(batch.number)
+        split.records += batch.records
         if batch.split_end is not None:
-            done.expected = batch.split_end.batches
+            split.expected = batch.split_end.batches
     return splits
 
 
@@ -217,8 +248,8 @@ def _parent(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def _slim(record: CommitRecord) -> CommitRecord:
-    """Without the contents of records that the sinks hold already; samples of rejected ones are written at the end."""
+def _without_contents(record: CommitRecord) -> CommitRecord:
+    """Drop the contents of records that the sinks hold already; samples of rejected ones are written at the end."""
     exclusions = tuple(e if e.kind == "rejected" else replace(e, content="") for e in record.batch.exclusions)
     return replace(record, batch=replace(record.batch, exclusions=exclusions))
 
@@ -229,7 +260,7 @@ def _read(path: str, name: str, session: int, folders: Sequence[str]) -> Committ
         lines: list[dict[str, Any]] = [json.loads(line) for line in storage.read_bytes(path).splitlines()]
         records = tuple(CommitRecord.from_json(values) for values in lines)
     except InputError as error:
-        _only_if_absent(error)
+        _raise_unless_missing(error)
         return None
     except (ValueError, KeyError, TypeError):  # torn by a crash of the machine
         return None
@@ -248,11 +279,11 @@ def _found(file: OutputFile, folders: Sequence[str]) -> OutputFile | None:
             if storage.size(path) == file.bytes:
                 return replace(file, path=path)
         except InputError as error:
-            _only_if_absent(error)
+            _raise_unless_missing(error)
     return None
 
 
-def _only_if_absent(error: InputError) -> None:
+def _raise_unless_missing(error: InputError) -> None:
     """Ignore a missing file; a store that does not answer must not be mistaken for an empty one."""
     if not isinstance(error.__cause__, FileNotFoundError):
         raise error

@@ -37,7 +37,7 @@ class OutputFolder:
         errors_path: folder for records that raised.
         dead_letter_path: folder for records that killed their worker.
         run_id: goes into the file names, so that runs that append to one folder never share a name.
-        session: 0 in the first life of a run; one more each time that it is resumed.
+        session: 0 in the first session of a run; one more each time that it is resumed.
         holds_back: whether data files wait in `pending` until the run is complete, as they replace those of earlier
             runs.
     """
@@ -51,7 +51,7 @@ class OutputFolder:
     holds_back: bool = False
 
     @classmethod
-    def of(cls, plan: Plan, run_id: str) -> OutputFolder:
+    def from_plan(cls, plan: Plan, run_id: str) -> OutputFolder:
         """Return the output folder of a plan."""
         paths = plan.paths()
         return cls(
@@ -80,7 +80,7 @@ class OutputFolder:
     @property
     def log(self) -> CommitLog:
         """Commit log of this run."""
-        return CommitLog.of(self.path, self.run_id)
+        return CommitLog.for_run(self.path, self.run_id)
 
     @property
     def state(self) -> str:
@@ -107,16 +107,15 @@ class OutputFolder:
 
     def _or_resume(self) -> str:
         """Return the rest of a hint: how to resume the newest run that left its output here and has not completed."""
-        logs = {
-            name: CommitLog.of(self.path, name).plan() for name in storage.list_dir(storage.join(self.path, COMMITS))
-        }
+        names = storage.list_dir(storage.join(self.path, COMMITS))
+        logs = {name: CommitLog.for_run(self.path, name).plan() for name in names}
         begun = {name: logged.started for name, logged in logs.items() if logged is not None and not logged.completed}
         if not begun:
             return ""
         newest = max(begun, key=lambda name: begun[name])
         return f"; or resume {newest}, which has not completed (--resume {newest})"
 
-    def earlier(self) -> EarlierOutput:
+    def list_earlier(self) -> EarlierOutput:
         """List the output of other runs, and what they need to be resumed; files of other origin are not in it.
 
         Raises:
@@ -158,7 +157,7 @@ class OutputFolder:
         """Return the folders that hold something for each run."""
         return [self.staging, *(storage.join(self.path, name) for name in (COMMITS, _STATE, PENDING))]
 
-    def tidy(self, committed: Container[str]) -> None:
+    def remove_uncommitted(self, committed: Container[str]) -> None:
         """Remove the files of this run that are not committed: half-written, or left by a driver that was killed.
 
         Args:
@@ -176,8 +175,8 @@ class OutputFolder:
         storage.remove_tree(self.staged)
         remove_if_empty(self.staging)
 
-    def forget(self) -> None:
-        """Remove what a resumed run needs: it is complete, and its log says so until all else is removed.
+    def remove_run_state(self) -> None:
+        """Remove what a resumed run would need: the run is complete, and its log says so until all else is removed.
 
         Raises:
             OutputError: something cannot be removed; the same call again removes the rest.
@@ -186,10 +185,10 @@ class OutputFolder:
         self.remove_staged()
         storage.remove_tree(self.pending)
         remove_if_empty(storage.join(self.path, PENDING))
-        self.forget_claims()
+        self.remove_claims()
         self.log.remove()
 
-    def forget_claims(self) -> None:
+    def remove_claims(self) -> None:
         """Remove the deduplication state of the run."""
         storage.remove_tree(self.state)
         remove_if_empty(storage.join(self.path, _STATE))

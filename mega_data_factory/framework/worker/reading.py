@@ -16,7 +16,7 @@ import xxhash
 
 from mega_data_factory.errors import InputError, ResumeError
 from mega_data_factory.framework.batch import Batch, Exclusion, SplitEnd
-from mega_data_factory.framework.commit.log import Done
+from mega_data_factory.framework.commit.log import CommittedSplit
 from mega_data_factory.framework.contracts import LOADER_STAGE, RECORD_ID, Loader, SkippedRecord, Split
 
 
@@ -104,7 +104,7 @@ class SplitList:
     """
 
     def __init__(
-        self, loader: Loader, batch_size: int, max_samples: int | None, done: Mapping[int, Done] | None = None
+        self, loader: Loader, batch_size: int, max_samples: int | None, done: Mapping[int, CommittedSplit] | None = None
     ) -> None:
         self.size = SourceSize()
         self._loader = loader
@@ -204,7 +204,7 @@ class ListedAhead(Iterator[ReadTask]):
             self._changed.notify_all()
 
 
-def _rest(index: int, split: Split, done: Done) -> ReadTask:
+def _rest(index: int, split: Split, done: CommittedSplit) -> ReadTask:
     last = None
     if done.expected is not None:
         last = max(number for number in range(done.expected) if number not in done.batches)
