@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import re
 
 FORMS: tuple[tuple[str, str], ...] = (
@@ -96,13 +97,18 @@ FORMS: tuple[tuple[str, str], ...] = (
 )
 """Values that are secret under any key, each with its source: the issuer's documentation, or a standard."""
 
-_TOKENS = re.compile("|".join(form for form, _ in FORMS), re.DOTALL)
 _BASIC = re.compile(r"(?<=[Bb]asic )[A-Za-z0-9+/]{4,}={0,2}")
 
 
 def without_tokens(text: str, mark: str) -> str:
     """Return a text with `mark` in place of every token of a known form, and of user and password of RFC 7617."""
-    return _BASIC.sub(lambda match: mark if _is_basic(match[0]) else match[0], _TOKENS.sub(mark, text))
+    return _BASIC.sub(lambda match: mark if _is_basic(match[0]) else match[0], _tokens().sub(mark, text))
+
+
+@functools.cache
+def _tokens() -> re.Pattern[str]:
+    """Return all forms as one pattern, which takes longer to compile than a worker takes to import the rest of this."""
+    return re.compile("|".join(form for form, _ in FORMS), re.DOTALL)
 
 
 def _is_basic(text: str) -> bool:

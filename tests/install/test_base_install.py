@@ -58,6 +58,15 @@ print(latency_percentiles(reader.operators(), ["operator_name"]).column("records
 """
 
 
+OBSERVED = """
+import mega_data_factory as mdf
+
+with mdf.observe("nightly", metrics="metrics") as run:
+    keep_odd = run.step(lambda rows: [row for row in rows if row["n"] % 2], stage="judge", reason="even")
+    assert len(keep_odd([{"n": n} for n in range(10)])) == 5
+"""
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Yield the `bin` folder of an environment with the base installation."""
@@ -150,6 +159,16 @@ def test_a_compressed_source_names_the_extra(base: Path, place: Path) -> None:
     assert done.returncode != 0
     assert "a .gz file needs the package isal, which is not installed" in done.stderr
     assert "pip install 'mega-data-factory[text]'" in done.stderr
+
+
+def test_a_program_is_observed(base: Path, place: Path) -> None:
+    """An observed step records its run, and `mdf runs show` has its reasons."""
+    (place / "observed.py").write_text(OBSERVED)
+    done = run(base / "python", "observed.py", at=place)
+    assert done.returncode == 0, done.stderr
+    shown = run(base / "mdf", "runs", "show", "latest", at=place)
+    assert shown.returncode == 0, shown.stderr
+    assert "even" in shown.stdout
 
 
 def test_metrics_are_written_from_a_script(base: Path, place: Path) -> None:

@@ -27,7 +27,9 @@ BY_PROTOCOL = {"fsspec"}
 ELSEWHERE = ("exports/superset/setup", "observe")
 """Modules that run within other programs, Superset and the engines of users, which bring what they import."""
 
-HEAVY = {*extras.EXTRA_OF, "fsspec", "pydantic", "pydantic_core", "rich", "typer", "yaml"}
+ENGINES = {"dask", "datasets", "datatrove", "pyspark", "ray"}
+
+HEAVY = {*extras.EXTRA_OF, *ENGINES, "asyncio", "fsspec", "pydantic", "pydantic_core", "rich", "typer", "yaml"}
 """What no step on somebody's worker waits for."""
 
 
@@ -104,11 +106,13 @@ def test_the_manual_lists_every_extra() -> None:
         "import mega_data_factory",
         "from mega_data_factory import MetricsCollector, MetricsWriter, OperatorMetrics, MetricsAggregator",
         "from mega_data_factory.framework.metrics import MetricsFlusher, MetricsReader, latency_percentiles",
+        "import mega_data_factory.observe",
+        "from mega_data_factory.observe import Judgement, ObservedRun, observe, reject, report",
         "from mega_data_factory import Filter, Judgement, Loader, Refiner, Rule, Writer",
     ],
 )
 def test_a_step_on_a_worker_imports_nothing_heavy(import_statement: str) -> None:
-    """Metrics and contracts load Arrow and NumPy, and no package of an extra or of the command line."""
+    """Metrics, observed steps and contracts load Arrow and NumPy, and no package of an extra or of the command line."""
     code = f"{import_statement}\nimport sys; print(*sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
