@@ -249,6 +249,13 @@ _OPERATOR: Sequence[tuple[str, Kind, str, str, Callable[[Mapping[str, str], Oper
         lambda names, row: [Point(names, row.error_count)],
     ),
     (
+        "mdf.operator.unmatched.records",
+        "counter",
+        "{record}",
+        "Of the records passed on, those that did not match the operator's condition.",
+        lambda names, row: [Point(names, row.unmatched_records)],
+    ),
+    (
         "mdf.operator.busy",
         "counter",
         "s",

@@ -22,11 +22,12 @@ NOW = datetime(2026, 1, 24, 12, 5)
 def operator(
     name: str, worker: str = "clean-0", *, index: int = 0, batches: int = 20, seed: int = 0
 ) -> OperatorMetrics:
-    """A row with batches of many different latencies, rejections for two reasons, and an error in each batch."""
+    """A row of batches with many latencies; each has two reasons of rejection, errors, and records without a match."""
     row = OperatorMetrics("run_1", "clean", name, worker, NOW, operator_index=index)
     chance = random.Random(f"{name} {worker} {seed}")
     for _ in range(batches):
-        row.observe(10 ** chance.uniform(-5, 2), 100, 89, 1, reasons={"too_short": 7, "too_long": 3})
+        seconds = 10 ** chance.uniform(-5, 2)
+        row.observe(seconds, 100, 89, 1, reasons={"too_short": 7, "too_long": 3}, unmatched_records=4)
     return row
 
 

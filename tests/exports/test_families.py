@@ -47,6 +47,7 @@ def test_counts_of_operators_are_those_of_all_workers() -> None:
     assert value(found, "mdf_operator_records_total", **names, direction="out") == 3560
     assert value(found, "mdf_operator_rejected_records_total", **names, reason="too_short") == 280
     assert value(found, "mdf_operator_rejected_records_total", **names, reason="too_long") == 120
+    assert value(found, "mdf_operator_unmatched_records_total", **names) == 160
     assert value(found, "mdf_operator_errors_total", **names) == 40
     assert value(found, "mdf_operator_batches_total", **names) == 40
     assert value(found, "mdf_operator_busy_seconds_total", **names) == sum(row.total_time for row in rows)

@@ -18,6 +18,7 @@ def test_metrics_have_their_place_in_the_name() -> None:
     assert found["records_in"] == 4000.0
     assert found["stage/clean/records_in"] == 4000.0
     assert found["operator/clean/a/records_in"] == 4000.0
+    assert found["operator/clean/a/records_unmatched"] == 160.0
     assert found["operator/clean/a/rejected/too_short"] == 280.0
     assert found["operator/clean/a/custom/tokens"] == 5.0
     assert not [name for name in found if "note" in name or "bad" in name]

@@ -168,6 +168,7 @@ def test_a_run_is_one_trace(receiver: Receiver) -> None:
         True,
     )
     assert texts(a.attributes)["mdf.records.rejected"] == 200
+    assert texts(a.attributes)["mdf.records.unmatched"] == 80
 
 
 def test_a_run_that_failed_is_an_error_in_the_trace(receiver: Receiver) -> None:

@@ -107,7 +107,7 @@ METRICS: dict[str, dict[str, Callable[[pd.DataFrame], float]]] = {
         "unbalanced_runs": lambda rows: (rows.balanced == False).sum(),  # noqa: E712 - null is not open
     },
     "stage_history": _FLOW,
-    "operator_history": _FLOW | _PERCENTILES,
+    "operator_history": _FLOW | _PERCENTILES | {"unmatched": _total("unmatched_records")},
     "stage_samples": {"records_per_second": _ratio("input_records", "seconds")},
     "node_history": {
         "cpu": lambda rows: rows["cpu_usage"].mean() / 100,

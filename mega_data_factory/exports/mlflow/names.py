@@ -56,6 +56,7 @@ def _of_stage(row: StageMetrics) -> Iterator[tuple[str, float | None]]:
 
 def _of_operator(row: OperatorMetrics, bounds: Bounds) -> Iterator[tuple[str, float | None]]:
     yield from _records(row.input_records, row.output_records, row.rejected_records, row.error_count)
+    yield "records_unmatched", row.unmatched_records
     yield "pass_rate", row.pass_rate
     yield "busy_seconds", row.total_time
     yield "latency_p50_seconds", row.p50_latency

@@ -219,6 +219,7 @@ def _operator_span(row: OperatorMetrics, run: RunMetrics, trace: bytes, parent: 
             "mdf.records.out": row.output_records,
             "mdf.records.rejected": row.rejected_records,
             "mdf.records.errors": row.error_count,
+            "mdf.records.unmatched": row.unmatched_records,
             "mdf.busy_seconds": row.total_time,
             "mdf.latency.p50": row.p50_latency,
             "mdf.latency.p95": row.p95_latency,

@@ -150,6 +150,7 @@ _STAGES = (
 
 _OPERATORS = (
     *_FLOW,
+    Metric("unmatched", "Not matched", "SUM(unmatched_records)", COUNT, "records that did not match `when` and passed"),
     Metric(
         "worker_throughput",
         "Records/s per worker",

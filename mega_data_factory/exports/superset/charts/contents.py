@@ -224,6 +224,7 @@ _OPERATOR_TABLE = Placed(
             "busy_seconds",
             "records_in",
             "records_out",
+            "unmatched",
             "share_passed",
             "rejected",
             "errors",
