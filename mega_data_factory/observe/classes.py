@@ -8,6 +8,7 @@ import inspect
 import os
 import threading
 from collections.abc import Mapping
+from types import MethodType
 from typing import Any
 
 from mega_data_factory.observe.step import AsyncStep, Step, StepSpec
@@ -20,6 +21,22 @@ class ObservedClass(type):
     wrapped: type
 
 
+class _CallForTask:
+    """`__call__` of an observed class: it belongs to the task of the thread that looks it up."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return _call
+        engine, _ = instance._step.spec.run.connect().current()
+        carry = engine.carrier()
+        return MethodType(_call, instance) if carry is None else functools.partial(carry, _call, instance)
+
+
+def _call(observed: _Observed, *args: Any, **kwargs: Any) -> Any:
+    """Call the object as a step."""
+    return observed._step(*args, **kwargs)
+
+
 class _Observed:
     """Base of observed classes: builds an object of the user's class, and calls it as a step."""
 
@@ -29,8 +46,7 @@ class _Observed:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._step = Step(self.spec, self.wrapped(*args, **kwargs))
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._step(*args, **kwargs)
+    __call__: Any = _CallForTask()
 
     def __getattr__(self, name: str) -> Any:
         if name == "_step":  # not built yet

@@ -66,6 +66,8 @@ class Connection:
             task: the task of the call.
             fingerprint: computes the fingerprint of the input; None where it has none.
         """
+        if task.note_input is not None:
+            task.note_input(step, fingerprint)
         key = task.key
         if key == FINGERPRINT:
             key = fingerprint()

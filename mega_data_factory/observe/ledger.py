@@ -70,6 +70,9 @@ class Ledger:
         place = account.step, account.key
         if not account.final:
             self._open[place] = account
+            self._sums.setdefault(account.step, {}).setdefault(
+                account.worker, Account(account.step, account.worker, at=account.at)
+            )  # shown from now on, also when another worker finishes the work
             return False
         self._open.pop(place, None)
         kept = self._kept.setdefault(account.step, {})
@@ -97,8 +100,12 @@ class Ledger:
         total.include(account)
 
     def _rebuild(self, step: str) -> None:
-        """Sum a step up again: an account that was in the sum has been replaced."""
-        sums: dict[str, dict[str, Account]] = {step: {}}
+        """Sum a step up again: an account that was in the sum has been replaced.
+
+        A worker of which nothing counts any more keeps a sum of zeros, which replaces what was shown of it.
+        """
+        workers = {worker: Account(step, worker, at=total.at) for worker, total in self._sums.get(step, {}).items()}
+        sums = {step: workers}
         for account in self._plain.get(step, {}).values():
             self._add(sums, account)
         for _, line in self._kept.get(step, {}).values():

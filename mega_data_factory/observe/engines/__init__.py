@@ -12,7 +12,7 @@ import sys
 from mega_data_factory.observe.engines.engine import Engine
 
 ENGINES: dict[str, str] = {
-    # "ray.data": "mega_data_factory.observe.engines.ray_data:RayData",
+    "ray.data": "mega_data_factory.observe.engines.ray_data:RayData",
 }
 """Module of the user → engine, `module:Class`. They are asked in this order for the task of a call: a more special
 engine comes first."""

@@ -28,6 +28,7 @@ already (`sys.modules`), but static checks and documentation tools import it too
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -61,11 +62,14 @@ class Task:
         attempt: a name that differs between two attempts at the task (and between two executions of the same plan).
             The numbering of calls restarts with every attempt.
         worker: name of the worker; becomes `worker_id` of the metrics.
+        note_input: called with the id of the step and a function that fingerprints the input, for every call; None
+            where the engine does not want to know.
     """
 
     key: str | None
     attempt: str
     worker: str
+    note_input: Callable[[str, Callable[[], str | None]], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,8 @@ class Engine:
         """
         self.place = place
         self._address = address
-        self._files = None if place is None else AccountFiles(place.folder)
+        self._folder = None if place is None else place.folder / self.name  # each engine reads its own
+        self._files = None if self._folder is None else AccountFiles(self._folder)
         self._delivery: Delivery | None = None
 
     @classmethod
@@ -117,8 +122,8 @@ class Engine:
         The value must be picklable by pickle, and must not depend on anything that changes during the run. The first
         call may start something (an actor). The default is the folder of account files.
         """
-        assert self.place is not None
-        return str(self.place.folder.absolute())
+        assert self._folder is not None
+        return str(self._folder.absolute())
 
     def collect(self, take: Callable[[Account], None]) -> None:
         """Hand every account that has arrived since the last call to `take`; called on a thread of the driver.
@@ -133,6 +138,8 @@ class Engine:
         """End what `address` has started, after the last `collect`; called on the driver, once, also after errors."""
         if self._files is not None:
             self._files.remove()
+            with contextlib.suppress(OSError):  # it is not there, or another engine's files are in it
+                self._files.folder.parent.rmdir()
 
     def notes(self) -> list[str]:
         """Return what a reader of the metrics should know of this run, a sentence each; called at the end."""
@@ -155,6 +162,14 @@ class Engine:
         asked in turn, and the first that answers is it; plain Python always answers.
         """
         raise NotImplementedError
+
+    def carrier(self) -> Callable[..., Any] | None:
+        """Return a function that calls another (its first argument) for the task of the current thread, in any thread.
+
+        It is asked for where the `__call__` of an observed class is looked up, which an engine may do in the thread of
+        the task, before it calls it in another. None where a call belongs to the thread that makes it.
+        """
+        return None
 
     def deliver(self, account: Account, result: Any) -> Any:
         """Deliver an account, then return the result, which is about to be returned to the engine.

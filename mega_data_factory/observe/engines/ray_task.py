@@ -1,0 +1,159 @@
+"""Tasks of Ray Data, in a worker: the name of the one that a thread works on, and accounts delivered when it ends.
+
+Ray Data keeps a `TaskContext` in a thread-local while the generator of a task runs. Its end, after the last block and
+before the reply of the task, clears the thread-local. So a copy of the context is put there that nothing else refers
+to: when it is cleared, the copy dies, and with it an object of ours that delivers what the task has counted. A worker
+that is killed before has not replied, and its task is tried again.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+import ray
+from ray.data import DataContext
+
+from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.engines.engine import Task, this_worker
+from mega_data_factory.observe.engines.executions import WorkName
+
+try:  # not public, but nothing public says when a task ends
+    from ray.data._internal.execution.interfaces.task_context import TaskContext
+except ImportError:
+    TaskContext = None  # type: ignore[assignment,misc]
+
+_PROGRESS_SECONDS = 2.0
+"""Seconds from one delivery of what an unfinished task has counted to the next."""
+
+_ATTRIBUTE = "mdf_accounts"
+
+
+class TaskAccounts:
+    """Accounts of the steps in one attempt at one task, delivered together when it ends.
+
+    Args:
+        deliver: delivers an account; returns when it would survive this process.
+
+    Attributes:
+        task: as calls of steps name it.
+    """
+
+    def __init__(self, deliver: Callable[[Account], None]) -> None:
+        self._deliver = deliver
+        self._execution = DataContext.get_current().dataset_logger_id or "-"
+        self._id = ray.get_runtime_context().get_task_id() or "-"
+        self._attempt = attempt_number()
+        self._totals: dict[str, Account] = {}
+        self._inputs: dict[str, str] = {}
+        self._shown = time.monotonic()
+        self.task = Task(self._id, f"{self._id}/{self._attempt}", this_worker(), self._note_input)
+
+    def _note_input(self, step: str, fingerprint: Callable[[], str | None]) -> None:
+        """Keep the fingerprint of the first input of a step."""
+        if step not in self._inputs:
+            self._inputs[step] = fingerprint() or ""
+
+    def add(self, account: Account) -> None:
+        """Add the account of a call; one of a call in progress is left out."""
+        if not account.final:
+            return
+        total = self._totals.get(account.step)
+        if total is None:
+            total = self._totals[account.step] = self._empty(account)
+        total.include(account)
+        total.set_aside += account.set_aside
+        if time.monotonic() - self._shown > _PROGRESS_SECONDS:
+            self._show()
+
+    def _empty(self, account: Account) -> Account:
+        name = WorkName(self._execution, self._id, self._attempt, self._inputs.get(account.step, ""))
+        return Account(account.step, account.worker, name.to_key(), account.attempt, account.engine)
+
+    def _show(self) -> None:
+        for total in self._totals.values():
+            shown = total.named_alike()
+            shown.include(total)
+            shown.final = False
+            self._deliver(shown)
+        self._shown = time.monotonic()
+
+    def deliver(self) -> None:
+        """Deliver what the task has counted."""
+        for total in self._totals.values():
+            self._deliver(total)
+
+
+class _Held:
+    """Accounts of the task of a thread, by run; they are delivered when this object dies: when the task ends."""
+
+    def __init__(self) -> None:
+        self.by_run: dict[int, TaskAccounts] = {}
+
+    def __del__(self) -> None:
+        for accounts in self.by_run.values():
+            accounts.deliver()
+
+
+_carried: ContextVar[_Held | None] = ContextVar("mdf_ray_task", default=None)
+"""Accounts of the task that has called into this thread, where that is another thread's."""
+
+
+def accounts_of_task(run: int, deliver: Callable[[Account], None]) -> TaskAccounts | None:
+    """Return the accounts of the task that this thread works on; None where it works on none of Ray Data.
+
+    Args:
+        run: number of the run, of those in this process.
+        deliver: delivers an account.
+    """
+    held = _held()
+    if held is None:
+        return None
+    accounts = held.by_run.get(run)
+    if accounts is None:
+        accounts = held.by_run[run] = TaskAccounts(deliver)
+    return accounts
+
+
+def _held() -> _Held | None:
+    context = None if TaskContext is None else TaskContext.get_current()
+    if context is None:
+        return _carried.get()
+    held: _Held | None = vars(context).get(_ATTRIBUTE)
+    if held is None:
+        own = copy.copy(context)
+        held = _Held()
+        setattr(own, _ATTRIBUTE, held)
+        TaskContext.set_current(own)
+    return held
+
+
+def call_for_task() -> Callable[..., Any] | None:
+    """Return a function that calls another for the task of this thread, in whatever thread; None without a task.
+
+    The actors of Ray Data call the user's class in a thread of their own.
+    """
+    held = _held()
+    if held is None:
+        return None
+
+    def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        token = _carried.set(held)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _carried.reset(token)
+
+    return call
+
+
+def attempt_number() -> int:
+    """Return how often the task of this thread was tried before; 0 where Ray does not tell."""
+    try:  # not public; without it, the last to arrive of two attempts counts
+        worker: Any = ray._private.worker.global_worker
+        return int(worker.core_worker.get_current_task_attempt_number())
+    except AttributeError:
+        return 0
