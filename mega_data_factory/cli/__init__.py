@@ -241,12 +241,12 @@ def _answered(arguments: list[str]) -> int:
         with extras.needed_by("this command"):
             code: int | None = app(arguments, prog_name="mdf", standalone_mode=False)
     except MdfError as error:
-        return failures.tell(error, as_json=as_json)
+        return failures.print_error(error, as_json=as_json)
     except typer.TyperException as error:
         if not error.format_message():  # a bare `mdf`: the help has been printed
             return failures.USAGE
         hint = "`mdf --help` and `mdf COMMAND --help` list what there is"
-        return failures.tell(failures.UsageError(error.format_message(), hint=hint), as_json=as_json)
+        return failures.print_error(failures.UsageError(error.format_message(), hint=hint), as_json=as_json)
     except (typer.Abort, KeyboardInterrupt):
         return failures.INTERRUPTED
     return code or failures.SUCCESS

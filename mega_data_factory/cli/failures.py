@@ -32,7 +32,7 @@ def exit_code(error: MdfError) -> int:
     return USAGE if isinstance(error, _TO_BE_CHANGED) else RUN_FAILED
 
 
-def tell(error: MdfError, *, as_json: bool) -> int:
+def print_error(error: MdfError, *, as_json: bool) -> int:
     """Print an error on stderr, and as JSON on stdout where JSON was asked for; credentials in it are not shown.
 
     Returns:

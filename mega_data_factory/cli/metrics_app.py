@@ -41,9 +41,9 @@ def _list(
     as_json: Json = False,
 ) -> int:
     """List runs, the newest first."""
-    from mega_data_factory.cli.commands.runs import Wanted, list_runs
+    from mega_data_factory.cli.commands.runs import RunFilter, list_runs
 
-    wanted = Wanted.of(pipeline=pipeline, statuses=status or (), since=since)
+    wanted = RunFilter.from_options(pipeline=pipeline, statuses=status or (), since=since)
     return list_runs(metrics, wanted, limit=limit, as_json=as_json)
 
 

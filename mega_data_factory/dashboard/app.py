@@ -11,10 +11,10 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from mega_data_factory.dashboard import parts
-from mega_data_factory.dashboard.choice import Choice
 from mega_data_factory.dashboard.context import View, theme_of
 from mega_data_factory.dashboard.pages import nodes, page_at, runs, stamp_of
 from mega_data_factory.dashboard.private_paths import without_paths
+from mega_data_factory.dashboard.run_query import RunQuery
 from mega_data_factory.dashboard.server.access import Guard
 from mega_data_factory.dashboard.server.failures import explain_failures
 from mega_data_factory.dashboard.store import REFRESH_SECONDS, RunStore
@@ -208,8 +208,8 @@ def _show_runs(app: Dash, store: RunStore) -> None:
     ) -> tuple[Component, str, Any]:
         view = _view(store, search, look)
         listed = store.runs()
-        choice = Choice.from_query(view.query)
-        wanted = Choice(text or "", pipeline or "", tuple(status or ()), period or "", choice.sort, choice.ascending)
+        choice = RunQuery.from_query(view.query)
+        wanted = RunQuery(text or "", pipeline or "", tuple(status or ()), period or "", choice.sort, choice.ascending)
         if wanted.filters == choice.filters:
             wanted = choice
         # What is shown counts, not what changed: a tick may follow other changes that were not answered.

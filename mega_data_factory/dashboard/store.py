@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from mega_data_factory.analytics.runs.earlier_runs import Past
+from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.dashboard.private_paths import reasons_without_paths
 from mega_data_factory.errors import MdfError, MetricsError
@@ -103,7 +103,7 @@ class RunStore:
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._read_once = threading.Event()
-        self._thread = threading.Thread(target=self._go, name="dashboard-runs", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="dashboard-runs", daemon=True)
 
     def start(self) -> RunStore:
         """Begin to look at the folder."""
@@ -147,13 +147,13 @@ class RunStore:
         found = Recording.read(self.reader, run_id)
         return replace(found, operators=reasons_without_paths(found.operators))
 
-    def past(self, run_id: str) -> Past:
+    def past(self, run_id: str) -> EarlierRuns:
         """Return the runs of the same pipeline before it.
 
         Raises:
             MdfError: they cannot be read.
         """
-        return self._remembered("past", run_id, lambda: Past.read(self.reader, self.recording(run_id)))
+        return self._remembered("past", run_id, lambda: EarlierRuns.read(self.reader, self.recording(run_id)))
 
     def document(self, run_id: str) -> Document:
         """Return the content of its report.
@@ -161,7 +161,9 @@ class RunStore:
         Raises:
             MdfError: there is no such run, or it cannot be read.
         """
-        return self._remembered("document", run_id, lambda: Document.of(self.recording(run_id), self.past(run_id)))
+        return self._remembered(
+            "document", run_id, lambda: Document.from_recording(self.recording(run_id), self.past(run_id))
+        )
 
     def visualizer(self, run_id: str) -> MetricsVisualizer:
         """Return the metrics of its nodes.
@@ -199,7 +201,7 @@ class RunStore:
             found: T = kept.value
         return found
 
-    def _go(self) -> None:
+    def _run(self) -> None:
         self._begin()
         while not self._ending.is_set():
             started = time.monotonic()

@@ -85,7 +85,7 @@ class Families:
         self._with_worker = "worker_id" in labels
         self._bounds = bounds or Bounds()
 
-    def of(self, snapshot: ExportSnapshot) -> list[Family]:
+    def from_snapshot(self, snapshot: ExportSnapshot) -> list[Family]:
         """Return the families of a snapshot; those without points are left out."""
         base = {"pipeline": label(snapshot.run.pipeline)}
         if self._with_run:
@@ -192,7 +192,7 @@ def _of_run(snapshot: ExportSnapshot, base: Mapping[str, str]) -> Iterator[Famil
         ],
     )
     text = "Records past all stages whose file is not finished."
-    yield Family("mdf.run.in_flight.records", "gauge", "{record}", text, [Point(base, snapshot.flight.records)])
+    yield Family("mdf.run.in_flight.records", "gauge", "{record}", text, [Point(base, snapshot.in_flight.records)])
     text = "Share of the source that has passed all stages, by records, bytes or splits; absent while unknown."
     shares = [] if run.source_share is None else [Point({**base, "by": label(run.source_unit)}, run.source_share)]
     yield Family("mdf.run.progress", "gauge", "1", text, shares)
@@ -219,7 +219,7 @@ def _of_stages(snapshot: ExportSnapshot, base: Mapping[str, str]) -> Iterator[Fa
     )
     workers = [Point(names, row.num_workers) for names, row in rows]
     yield Family("mdf.stage.workers", "gauge", "{worker}", "Distinct workers so far.", workers)
-    backlogs = [Point({**base, "stage": label(stage)}, count) for stage, count in snapshot.flight.backlogs.items()]
+    backlogs = [Point({**base, "stage": label(stage)}, count) for stage, count in snapshot.in_flight.backlogs.items()]
     yield Family(
         "mdf.stage.backlog", "gauge", "{batch}", "Batches that wait for it or that its workers hold.", backlogs
     )

@@ -219,7 +219,7 @@ def _plan_stage(stage: StageConfig, index: int, config: PipelineConfig, mistakes
 
 def _plan_exporters(config: PipelineConfig, mistakes: Mistakes) -> dict[str, Component]:
     exporters: dict[str, Component] = {}
-    for key, name, params in config.executor.metrics.wanted_exporters():
+    for key, name, params in config.executor.metrics.exporter_specs():
         with mistakes.gathered():
             component = resolve("exporter", name, params, config.place(*key))
             exporters[_distinct(component.name.removesuffix("_exporter"), exporters)] = component

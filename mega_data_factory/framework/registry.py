@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["loader", "operator", "writer", "exporter"]
 
-_BOX: dict[Kind, dict[str, str]] = {
+_BUILT_IN: dict[Kind, dict[str, str]] = {
     "loader": catalogue.LOADERS,
     "operator": catalogue.OPERATORS,
     "writer": catalogue.WRITERS,
@@ -82,7 +82,7 @@ def resolve(kind: Kind, name: str, params: Mapping[str, Any], where: Place) -> C
             in the parameters it names all.
     """
     named = where.nearest("type" if kind in ("loader", "writer") else "name")
-    box = _BOX[kind]
+    box = _BUILT_IN[kind]
     target = box.get(name) or box.get(snake_case(name)) or (name if ":" in name else None)
     if target is None:
         hint = did_you_mean(name, box)

@@ -13,7 +13,7 @@ from mega_data_factory.analytics.comparison import Comparison, compare
 from mega_data_factory.analytics.findings import Finding, Topic, find
 from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE
 from mega_data_factory.analytics.performance.bottleneck import find_bottleneck
-from mega_data_factory.analytics.runs.earlier_runs import Past
+from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.series import operator_series, stage_series
@@ -51,7 +51,7 @@ class Document:
     """
 
     recording: Recording
-    past: Past
+    past: EarlierRuns
     findings: tuple[Finding, ...]
     charts: Mapping[str, Draw]
     comparison: Comparison | None = None
@@ -59,7 +59,7 @@ class Document:
     samples: Samples | None = None
 
     @classmethod
-    def of(cls, recording: Recording, past: Past, *, samples: bool = False) -> Document:
+    def from_recording(cls, recording: Recording, past: EarlierRuns, *, samples: bool = False) -> Document:
         """Return the report of a run.
 
         Args:
@@ -128,7 +128,7 @@ def as_yaml(config: Mapping[str, Any]) -> str:
     return text
 
 
-def _charts(recording: Recording, past: Past, comparison: Comparison | None) -> dict[str, Draw]:
+def _charts(recording: Recording, past: EarlierRuns, comparison: Comparison | None) -> dict[str, Draw]:
     """Return the charts that have something to show, by name."""
     found: dict[str, Draw] = {}
     stages, records = recording.stages, flow_of(recording)

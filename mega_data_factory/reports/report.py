@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 import mega_data_factory
 from mega_data_factory import storage
 from mega_data_factory.analytics.findings import Finding
-from mega_data_factory.analytics.runs.earlier_runs import Past
+from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.clock import utc_now
 from mega_data_factory.formats import joints, moment
@@ -61,7 +61,7 @@ def write_report(reader: MetricsReader, run: str, output: Location | None = None
         OutputError: the file cannot be written.
     """
     recording = Recording.read(reader, run)
-    document = Document.of(recording, Past.read(reader, recording), samples=samples)
+    document = Document.from_recording(recording, EarlierRuns.read(reader, recording), samples=samples)
     page = render(document).encode()
     path = report_name(recording.run_id) if output is None else output
     with storage.atomic_output(path) as sink:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from mega_data_factory.analytics.findings import SEVERITIES, find
-from mega_data_factory.analytics.runs.earlier_runs import Past
+from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.testing import finished_run
@@ -24,7 +24,7 @@ def with_past(tmp_path, pools, earlier=6, **options):
     for number in range(earlier):
         make_run(tmp_path, PLAIN, f"run_{number}", seed=number, start=START - timedelta(days=earlier - number))
     recording = recorded(tmp_path, pools, "run_now", seed=99, **options)
-    return recording, Past.read(MetricsReader(tmp_path), recording)
+    return recording, EarlierRuns.read(MetricsReader(tmp_path), recording)
 
 
 def test_a_good_run_gets_no_warning(tmp_path):
@@ -138,7 +138,7 @@ def test_earlier_runs_are_those_of_the_pipeline_that_completed_before(tmp_path):
     make_run(tmp_path, PLAIN, "run_later", start=START + timedelta(days=1))
     make_run(tmp_path, PLAIN, "run_before", start=START - timedelta(days=2))
     recording = recorded(tmp_path, PLAIN, "run_now")
-    past = Past.read(MetricsReader(tmp_path), recording)
+    past = EarlierRuns.read(MetricsReader(tmp_path), recording)
     assert [row["run_id"] for row in past.runs] == ["run_before"]
     assert past.previous.run_id == "run_before"
 
@@ -236,7 +236,7 @@ def test_a_main_reason_that_is_usual_is_not_reported(tmp_path):
         make_run(tmp_path, pools, f"run_{number}", seed=number, start=START - timedelta(days=5 - number))
     recording = recorded(tmp_path, pools, "run_now")
     assert "main-reason" in kinds(recording)
-    assert "main-reason" not in kinds(recording, Past.read(MetricsReader(tmp_path), recording))
+    assert "main-reason" not in kinds(recording, EarlierRuns.read(MetricsReader(tmp_path), recording))
 
 
 @pytest.mark.parametrize(("cost", "said"), [(0.015, True), (0.003, False)])

@@ -91,7 +91,7 @@ def test_a_run_without_samples_says_so(store: str, capsys: pytest.CaptureFixture
 
 def test_a_narrow_screen_keeps_what_matters(store: str) -> None:
     """Columns go one by one, and a note says which; node, status, CPU, memory, disk and batches stay."""
-    view = nodes.NodesView.of(MetricsReader(store), "run_2")
+    view = nodes.NodesView.from_run(MetricsReader(store), "run_2")
     console = Console(width=80, record=True, force_terminal=False)
     with console.capture() as shown:
         console.print(view.screen(80))

@@ -207,7 +207,7 @@ def test_workers_are_merged_into_one_row() -> None:
         operator("text_length_filter", 6, 3, worker="a"),
     ]
     stages = [StageMetrics.from_operators(rows, "clean")]
-    made = RunReport.of(make_plan(PipelineConfig.from_dict(config)), RunMetrics(run_id="run_x"), stages, rows)
+    made = RunReport.from_plan(make_plan(PipelineConfig.from_dict(config)), RunMetrics(run_id="run_x"), stages, rows)
     assert [(row.operator_name, row.input_records, row.output_records) for row in made.operators] == [
         ("text_length_filter", 10, 5),
         ("exact_deduplicator", 5, 5),

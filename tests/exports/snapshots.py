@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from mega_data_factory.framework.metrics import NodeMetrics, OperatorMetrics, RunMetrics, StageMetrics
-from mega_data_factory.framework.metrics.live.exporting import ExportHealth, ExportSnapshot, Flight
+from mega_data_factory.framework.metrics.live.exporting import ExportHealth, ExportSnapshot, InFlight
 
 START = datetime(2026, 1, 24, 12, 0, 0, 250_000)
 NOW = datetime(2026, 1, 24, 12, 5)
@@ -77,7 +77,7 @@ def snapshot(
     )
     stages = [StageMetrics.from_operators(operators, "clean", "run_1")] if operators else []
     health = (ExportHealth("otlp", 2, NOW), ExportHealth("prometheus"))
-    return ExportSnapshot(row, stages, operators, nodes, health, Flight(120, {"clean": 4}))
+    return ExportSnapshot(row, stages, operators, nodes, health, InFlight(120, {"clean": 4}))
 
 
 @dataclass

@@ -22,7 +22,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 def samples(given: ExportSnapshot, families: Families | None = None) -> Samples:
     """Name and labels → value, as a reader of the text format sees them; the pipeline is left out."""
-    text, _ = exposed((families or Families()).of(given))
+    text, _ = exposed((families or Families()).from_snapshot(given))
     found: Samples = {}
     for family in parse(text.decode()):
         for sample in family.samples:
@@ -125,7 +125,7 @@ def test_a_latency_histogram_in_text() -> None:
 def test_openmetrics_says_the_same() -> None:
     """Who asks for OpenMetrics gets it, with the same values, and its strict parser takes it."""
     given = snapshot()
-    text, content_type = exposed(Families().of(given), "application/openmetrics-text; version=1.0.0")
+    text, content_type = exposed(Families().from_snapshot(given), "application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
     strict = {
         (sample.name, frozenset(item for item in sample.labels.items() if item[0] != "pipeline")): sample.value
@@ -137,7 +137,7 @@ def test_openmetrics_says_the_same() -> None:
 
 def test_names_follow_the_translation_of_opentelemetry() -> None:
     """Units become suffixes, dots underscores: what a collector makes of the OTLP names is what a scrape gives."""
-    names = {family.name: prometheus_name(family) for family in Families().of(snapshot())}
+    names = {family.name: prometheus_name(family) for family in Families().from_snapshot(snapshot())}
     assert names["mdf.operator.busy"] == "mdf_operator_busy_seconds"
     assert names["mdf.node.cpu.usage"] == "mdf_node_cpu_usage_ratio"
     assert names["mdf.node.disk.io"] == "mdf_node_disk_io_bytes_per_second"

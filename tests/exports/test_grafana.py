@@ -37,7 +37,7 @@ def all_rules() -> list[dict[str, Any]]:
 
 def exported_names() -> set[str]:
     """Every name that a scrape may hold."""
-    text, _ = exposed(Families().of(complete_snapshot()))
+    text, _ = exposed(Families().from_snapshot(complete_snapshot()))
     return set(re.findall(r"^(mdf_\w+)[{ ]", text.decode(), flags=re.MULTILINE))
 
 

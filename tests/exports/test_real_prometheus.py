@@ -141,7 +141,7 @@ def test_no_alert_fires_after_a_run_that_went_well(scraped: tuple[Prometheus, Re
 
 def test_promtool_finds_nothing_to_complain_about() -> None:
     """`promtool check metrics` accepts a scrape that holds every metric there is."""
-    text, _ = exposed(Families(("run_id", "worker_id")).of(complete_snapshot()))
+    text, _ = exposed(Families(("run_id", "worker_id")).from_snapshot(complete_snapshot()))
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 

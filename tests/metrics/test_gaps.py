@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mega_data_factory.framework.metrics import MetricsReader
-from mega_data_factory.framework.metrics.store.files.decoding import Vanished
+from mega_data_factory.framework.metrics.store.files.decoding import FileVanished
 from mega_data_factory.framework.metrics.store.files.layout import RunFiles, Segment
 from mega_data_factory.framework.metrics.store.reading.gaps import Gaps
 from tests.metrics.test_compacting import NOW, fold, small_files, write, write_segments
@@ -42,6 +42,6 @@ def test_a_gap_that_closes_is_never_read():
     """As long as listings differ somebody is folding, and the folder is listed again."""
     gaps = Gaps()
     for number in range(50):
-        with pytest.raises(Vanished):
+        with pytest.raises(FileVanished):
             gaps.check("samples", [RunFiles((f"samples_a.{number:06d}.parquet",), whole=False)])
     gaps.check("samples", [RunFiles(("samples_a.parquet",))])

@@ -269,8 +269,8 @@ def nvml(*devices: tuple[float | None, tuple[int, int] | None], driver: bool = T
 
 def test_gpus_are_added_up() -> None:
     """The mean of how busy they are, and the share of all their memory; a divided one tells its memory only."""
-    assert Gpus.of(nvml((80, (30, 100)), (40, (10, 300)))).read() == GpuReading(2, 60.0, 10.0)
-    assert Gpus.of(nvml((80, (30, 100)), (None, (10, 100)))).read() == GpuReading(2, 80.0, 20.0)
+    assert Gpus.from_library(nvml((80, (30, 100)), (40, (10, 300)))).read() == GpuReading(2, 60.0, 10.0)
+    assert Gpus.from_library(nvml((80, (30, 100)), (None, (10, 100)))).read() == GpuReading(2, 80.0, 20.0)
     (row,) = samples(replace(START, gpu=GpuReading(2, 60.0, 10.0)))
     assert (row.gpu_count, row.gpu_usage, row.gpu_memory_usage) == (2, 60.0, 10.0)
 
@@ -278,8 +278,8 @@ def test_gpus_are_added_up() -> None:
 def test_a_machine_without_gpus_has_none() -> None:
     """No library, no driver, no device, or none that answers: None, not zero."""
     assert Gpus().read() is None
-    assert Gpus.of(nvml(driver=False)).read() is None
-    assert Gpus.of(nvml()).read() is None
-    assert Gpus.of(nvml((None, None))).read() is None
+    assert Gpus.from_library(nvml(driver=False)).read() is None
+    assert Gpus.from_library(nvml()).read() is None
+    assert Gpus.from_library(nvml((None, None))).read() is None
     (row,) = samples(START)
     assert {row.gpu_count, row.gpu_usage, row.gpu_memory_usage} == {None}

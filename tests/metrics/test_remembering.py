@@ -24,13 +24,13 @@ def _write(folder: Path, number: int, status: str = "completed") -> None:
 def read_paths(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that are read from now on, in order."""
     paths: list[str] = []
-    real = tables.read_small
+    real = tables.read_run_file
 
     def reading(path: str, *rest: object) -> object:
         paths.append(Path(path).name)
         return real(path, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(tables, "read_small", reading)
+    monkeypatch.setattr(tables, "read_run_file", reading)
     return paths
 
 

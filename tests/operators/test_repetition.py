@@ -67,7 +67,7 @@ def plain_paragraphs(text: str) -> list[str]:
 @given(st.lists(TEXT, max_size=6))
 def test_ngram_fractions_are_those_of_the_definition(texts: list[str]) -> None:
     """For every n from 1 to 10 both fractions equal a direct count over tuples of words."""
-    words = Words.of(pl.Series(texts, dtype=pl.String))
+    words = Words.from_text(pl.Series(texts, dtype=pl.String))
     for found in repeats(words, 10):
         n = found.length
         assert top_ngram_fraction(words, found).to_list() == pytest.approx([plain_top(t, n) for t in texts])
@@ -78,7 +78,7 @@ def test_ngram_fractions_are_those_of_the_definition(texts: list[str]) -> None:
 @given(st.lists(TEXT, max_size=6))
 def test_line_and_paragraph_fractions_are_those_of_the_definition(texts: list[str]) -> None:
     """The duplicate fractions of lines and paragraphs equal a direct count over strings."""
-    lines = Lines.of(pl.Series(texts, dtype=pl.String))
+    lines = Lines.from_text(pl.Series(texts, dtype=pl.String))
     count, characters = duplicate_fractions(lines.owners, lines.characters, lines.hashes, len(texts))
     assert list(zip(count, characters, strict=True)) == [pytest.approx(plain_duplicates(plain_lines(t))) for t in texts]
     count, characters = duplicate_fractions(*lines.as_paragraphs(), len(texts))
@@ -90,7 +90,7 @@ def test_line_and_paragraph_fractions_are_those_of_the_definition(texts: list[st
 @given(st.lists(TEXT, max_size=6))
 def test_words_are_runs_without_white_space(texts: list[str]) -> None:
     """Words, their characters and the equality of their hashes are those of a plain split."""
-    words = Words.of(pl.Series(texts, dtype=pl.String))
+    words = Words.from_text(pl.Series(texts, dtype=pl.String))
     expected = [plain_words(text) for text in texts]
     assert words.counts.tolist() == [len(found) for found in expected]
     assert words.character_counts.tolist() == [sum(map(len, found)) for found in expected]
@@ -100,7 +100,7 @@ def test_words_are_runs_without_white_space(texts: list[str]) -> None:
 
 def test_word_hashes_never_change() -> None:
     """Hashes are fixed numbers: deduplication keys of one machine must be those of another."""
-    words = Words.of(pl.Series(["cat a-longer-word-than-eight " + "x" * 600]))
+    words = Words.from_text(pl.Series(["cat a-longer-word-than-eight " + "x" * 600]))
     assert words.hashes.tolist() == [7910616107533895103, 91488922942808375, 5825070343819216069]
 
 
@@ -108,7 +108,7 @@ def test_words_that_differ_late_or_by_a_zero_byte_differ() -> None:
     """Neither the 8-byte steps nor the zeros that fill them up make different words alike."""
     base = "y" * 700
     texts = ["a", "a\0", "a\0\0", "\0a", "abcdefgh", "abcdefgh\0", "abcdefghi", base, base + "y", base[:-1] + "z"]
-    assert len(set(Words.of(pl.Series([" ".join(texts)])).hashes.tolist())) == len(texts)
+    assert len(set(Words.from_text(pl.Series([" ".join(texts)])).hashes.tolist())) == len(texts)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=40), st.randoms())

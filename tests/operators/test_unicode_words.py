@@ -44,7 +44,7 @@ TERSE = "人工智能是计算机科学的一个分支，它企图了解智能�
 
 
 def cut(text: str | None) -> list[str]:
-    words = UnicodeWords.of(pl.Series([text], dtype=pl.String))
+    words = UnicodeWords.from_text(pl.Series([text], dtype=pl.String))
     ends = words.starts + words.sizes
     return [words.data[a:b].tobytes().decode() for a, b in zip(words.starts, ends, strict=True)]
 
@@ -102,7 +102,7 @@ def naive(text: str) -> tuple[list[str], int, int]:
 )
 def test_a_column_is_cut_as_its_texts_alone(texts: list[str]) -> None:
     """A column gives what ICU gives text by text, whatever stands at the seams, also beyond 16 bits."""
-    words = UnicodeWords.of(pl.Series(texts, dtype=pl.String))
+    words = UnicodeWords.from_text(pl.Series(texts, dtype=pl.String))
     expected = [naive(text) for text in texts]
     ends = words.starts + words.sizes
     found = [words.data[a:b].tobytes().decode() for a, b in zip(words.starts, ends, strict=True)]
@@ -116,9 +116,9 @@ def test_a_column_is_cut_as_its_texts_alone(texts: list[str]) -> None:
 def test_a_long_column_is_cut_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of a few bytes give the same words as one."""
     texts = pl.Series([*PROSE.values(), *ODD_TEXTS], dtype=pl.String)
-    whole = UnicodeWords.of(texts)
+    whole = UnicodeWords.from_text(texts)
     monkeypatch.setattr("mega_data_factory.operators.text.unicode_words._CHUNK_BYTES", 1000)
-    parts = UnicodeWords.of(texts)
+    parts = UnicodeWords.from_text(texts)
     for attribute in dataclasses.fields(whole):
         np.testing.assert_array_equal(getattr(parts, attribute.name), getattr(whole, attribute.name))
 
@@ -133,7 +133,7 @@ def test_the_language_of_a_script() -> None:
 def test_which_texts_have_no_spaces() -> None:
     """Texts mostly in scripts without spaces are told from those in other scripts of three bytes a letter."""
     texts = pl.Series([PROSE["zh"], PROSE["th"], PROSE["ko"], PROSE["en"], "हिन्दी में लिखा गया है", "", None, "ā" * 9])
-    candidates = Words.of(texts).texts_of_wide_characters
+    candidates = Words.from_text(texts).texts_of_wide_characters
     assert candidates.to_list() == [0, 1, 2, 4]
     assert unspaced(texts, candidates).tolist() == [True, True, False, False, False, False, False, False]
 
@@ -186,13 +186,13 @@ def test_text_without_words() -> None:
 
 def test_stop_words_of_any_case_and_of_several_words() -> None:
     """Stop words are found whole, without regard to case; one that is cut into several words is never found."""
-    words = UnicodeWords.of(pl.Series(["The cat SAT. the", "ÉTÉ été", "別の人である", None]))
+    words = UnicodeWords.from_text(pl.Series(["The cat SAT. the", "ÉTÉ été", "別の人である", None]))
     texts = pl.Series(["The cat SAT. the", "ÉTÉ été", "別の人である", None])
     wanted = ["the", "sat", "été", "の", "ca", "である日本語"]
     assert words.lowercased(texts).different_of(wanted).tolist() == [2, 1, 1, 0]
     assert words.different_of([]).tolist() == [0, 0, 0, 0]
     grown = pl.Series(["İstanbul THE"])  # in lower case it has one byte more
-    assert UnicodeWords.of(grown).lowercased(grown).different_of(["the"]).tolist() == [1]
+    assert UnicodeWords.from_text(grown).lowercased(grown).different_of(["the"]).tolist() == [1]
 
 
 def test_limits_given_win_over_published_ones() -> None:

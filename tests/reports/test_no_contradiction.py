@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from mega_data_factory.analytics.runs.earlier_runs import Past
+from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.reports.document import Document
@@ -57,7 +57,7 @@ def page(path, before, after, earlier, options, runs=1):
     make_run(path, after, "run_now", seed=99, **options)
     reader = MetricsReader(path)
     recording = Recording.read(reader, "run_now")
-    document = Document.of(recording, Past.read(reader, recording))
+    document = Document.from_recording(recording, EarlierRuns.read(reader, recording))
     said = [text for f in document.findings for text in (f.title, f.detail, f.suggestion)]
     return document, [*said, *document.context()["comparison_words"]]
 

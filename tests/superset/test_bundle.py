@@ -12,7 +12,7 @@ import yaml
 from mega_data_factory.cli import main
 from mega_data_factory.exports.superset import write_bundle, write_setup, write_views
 from mega_data_factory.exports.superset.charts.contents import CHARTS, COLUMNS, SECTIONS
-from mega_data_factory.exports.superset.dashboard import CHOICES
+from mega_data_factory.exports.superset.dashboard import DASHBOARD_FILTERS
 from mega_data_factory.exports.superset.datasets import DATASETS
 from mega_data_factory.framework.metrics.schema import TABLES
 from tests.superset import history
@@ -135,7 +135,7 @@ def test_filters_reach_every_chart_that_has_their_column(bundle):
     datasets = {dataset["table_name"]: dataset for dataset in of_folder(bundle, "datasets")}
     (dashboard,) = of_folder(bundle, "dashboards")
     by_id = {each["id"]: each for each in dashboard["metadata"]["native_filter_configuration"]}
-    for choice in CHOICES:
+    for choice in DASHBOARD_FILTERS:
         excluded = by_id[f"NATIVE_FILTER-{choice.key}"]["scope"]["excluded"]
         for number, chart in enumerate(CHARTS, 1):
             columns = {column["column_name"] for column in datasets[chart.dataset]["columns"]}

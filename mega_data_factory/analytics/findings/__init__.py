@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 
 from mega_data_factory.analytics.findings import changes, machines, outcome, quality, scripts, speed
 from mega_data_factory.analytics.findings.finding import SEVERITIES, Finding, Severity, Topic
-from mega_data_factory.analytics.runs.earlier_runs import Past
+from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.recording import Recording
 
 __all__ = ["RULES", "SEVERITIES", "Finding", "Severity", "Topic", "find"]
 
-Rule = Callable[[Recording, Past], Iterable[Finding]]
+Rule = Callable[[Recording, EarlierRuns], Iterable[Finding]]
 
 RULES: tuple[Rule, ...] = (
     outcome.ending,
@@ -38,12 +38,12 @@ RULES: tuple[Rule, ...] = (
 """Rules. Findings of equal severity keep this order."""
 
 
-def find(recording: Recording, past: Past | None = None) -> list[Finding]:
+def find(recording: Recording, past: EarlierRuns | None = None) -> list[Finding]:
     """Everything worth saying of a run, the most pressing first.
 
     Args:
         recording: the run, however far it came.
         past: its earlier runs; without them nothing is compared with the usual values.
     """
-    found = [finding for rule in RULES for finding in rule(recording, past or Past())]
+    found = [finding for rule in RULES for finding in rule(recording, past or EarlierRuns())]
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))

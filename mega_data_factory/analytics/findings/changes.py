@@ -8,7 +8,7 @@ from statistics import median
 from mega_data_factory.analytics.baseline import UsualRange, usual_range
 from mega_data_factory.analytics.comparison import Comparison, compare, most_changed
 from mega_data_factory.analytics.findings.finding import Finding
-from mega_data_factory.analytics.runs.earlier_runs import Past
+from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.formats import percent, rate
 
@@ -16,7 +16,7 @@ _LEAST_SHARE = 0.25
 """Throughput varies from run to run with the other load of the machine; a smaller loss is not reported."""
 
 
-def throughput(recording: Recording, past: Past) -> Iterator[Finding]:
+def throughput(recording: Recording, past: EarlierRuns) -> Iterator[Finding]:
     """Fewer records per second than the earlier runs of the pipeline, or a difference to the last of them."""
     run = recording.run
     if run.get("status") != "completed" or not past.runs:

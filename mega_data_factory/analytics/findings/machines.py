@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow.compute as pc
 
 from mega_data_factory.analytics.findings.finding import Finding
-from mega_data_factory.analytics.runs.earlier_runs import Past
+from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.formats import percent, plural
 
@@ -32,7 +32,7 @@ _OFTEN = 0.05
 """Share of all samples in which nodes have to be unhealthy before that is reported."""
 
 
-def pressure(recording: Recording, _: Past) -> Iterator[Finding]:
+def pressure(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Memory, disks and GPUs that were nearly full, and nodes that were not well."""
     nodes = recording.nodes
     if not len(nodes):

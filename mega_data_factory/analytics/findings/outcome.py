@@ -7,7 +7,7 @@ from typing import Any
 
 from mega_data_factory.analytics.findings.finding import Finding
 from mega_data_factory.analytics.findings.uncommitted import uncommitted_words
-from mega_data_factory.analytics.runs.earlier_runs import Past
+from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.formats import count, percent, plural, seconds
@@ -15,7 +15,7 @@ from mega_data_factory.formats import count, percent, plural, seconds
 _MANY_ERRORS = 0.01
 
 
-def ending(recording: Recording, _: Past) -> Iterator[Finding]:
+def ending(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Find a run that did not complete, or has not yet."""
     run, status = recording.run, recording.run.get("status")
     written = run.get("committed_records") or run.get("total_output_records") or 0
@@ -39,7 +39,7 @@ def ending(recording: Recording, _: Past) -> Iterator[Finding]:
         yield Finding("advice", "ending", "The run is in progress", detail, evidence)
 
 
-def books(recording: Recording, _: Past) -> Iterator[Finding]:
+def books(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Whether every record is accounted for."""
     run = recording.run
     if run.get("balanced") is None:
@@ -73,7 +73,7 @@ def _accounts(run: Any) -> str:
     return f"Planned {count(run.get('planned_records'))}; {', '.join(parts)}"
 
 
-def nothing(recording: Recording, _: Past) -> Iterator[Finding]:
+def nothing(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Find a run that read or kept nothing."""
     run, flow = recording.run, flow_of(recording)
     read, written = flow.read, flow.written
@@ -107,7 +107,7 @@ def nothing(recording: Recording, _: Past) -> Iterator[Finding]:
         )
 
 
-def dead_letters(recording: Recording, _: Past) -> Iterator[Finding]:
+def dead_letters(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Find records that killed their workers."""
     dead = recording.run.get("dead_lettered_records") or 0
     if dead:
@@ -123,7 +123,7 @@ def dead_letters(recording: Recording, _: Past) -> Iterator[Finding]:
         )
 
 
-def errors(recording: Recording, _: Past) -> Iterator[Finding]:
+def errors(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Find records that raised an error."""
     run = recording.run
     total, read = run.get("total_errors") or 0, run.get("total_input_records") or 0
@@ -149,7 +149,7 @@ def errors(recording: Recording, _: Past) -> Iterator[Finding]:
     )
 
 
-def unwritten_metrics(recording: Recording, _: Past) -> Iterator[Finding]:
+def unwritten_metrics(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Metrics that could not be written when they should have been."""
     failures = recording.run.get("flush_failures") or 0
     if failures:
@@ -163,7 +163,7 @@ def unwritten_metrics(recording: Recording, _: Past) -> Iterator[Finding]:
         )
 
 
-def retries(recording: Recording, _: Past) -> Iterator[Finding]:
+def retries(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Batches whose worker died."""
     retried, batches = recording.run.get("retried_batches") or 0, recording.run.get("batches") or 0
     if retried:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mega_data_factory.analytics.baseline import UsualRange, pass_rate_noise, usual_range
 from mega_data_factory.analytics.findings.finding import Finding
-from mega_data_factory.analytics.runs.earlier_runs import Past
+from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.formats import count, percent
@@ -20,7 +20,7 @@ _LARGE_SHARE = 0.5
 """Share of all records read that must leave for one reason before that is reported: every filter has a main one."""
 
 
-def unusual_pass_rates(recording: Recording, past: Past) -> Iterator[Finding]:
+def unusual_pass_rates(recording: Recording, past: EarlierRuns) -> Iterator[Finding]:
     """Find the pass rate of the run, or of operators, off the range of the earlier runs."""
     run = recording.run
     read, rate = run.get("total_input_records") or 0, run.get("overall_pass_rate")
@@ -76,7 +76,7 @@ def _passed(operator: OperatorTotals) -> float:
     return 100 * (operator.pass_share or 0.0)
 
 
-def main_reason(recording: Recording, past: Past) -> Iterator[Finding]:
+def main_reason(recording: Recording, past: EarlierRuns) -> Iterator[Finding]:
     """Find the one reason for which half of all records go, where that is not usual for the pipeline."""
     rejected = sum(o.rejected for stage in recording.stages for o in stage.operators)
     reasons = [

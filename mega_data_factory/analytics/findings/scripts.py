@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mega_data_factory.analytics.findings.finding import Finding
 from mega_data_factory.analytics.runs.custom_metrics import custom_metrics
-from mega_data_factory.analytics.runs.earlier_runs import Past
+from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.catalogue import UNSPACED_RECORDS, UNSPACED_REJECTS
@@ -34,7 +34,7 @@ class _Unspaced:
         return f"{self.operator.label}: {count(self.records)} of {plural(self.operator.input, 'record')}{of_rejects}"
 
 
-def unspaced_scripts(recording: Recording, _: Past) -> Iterator[Finding]:
+def unspaced_scripts(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Find records without spaces between words that were judged or compared by such words."""
     found = [
         each for each in _noticed(recording) if each.is_most_of_rejects or each.records >= _MANY * each.operator.input

@@ -10,7 +10,7 @@ from mega_data_factory.analytics.performance.bottleneck import Bottleneck, Remed
 from mega_data_factory.analytics.performance.filter_order import better_orders
 from mega_data_factory.analytics.performance.overhead import overhead_share
 from mega_data_factory.analytics.performance.skew import stragglers, uneven_work
-from mega_data_factory.analytics.runs.earlier_runs import Past
+from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.latency import long_tails
 from mega_data_factory.analytics.runs.recording import Recording, interval_of
 from mega_data_factory.formats import count, percent, plural, seconds
@@ -25,7 +25,7 @@ _LEAST_INTERVALS = 4
 """Of runs of fewer intervals nothing is said of waiting: work begins and ends somewhere within an interval."""
 
 
-def bottleneck(recording: Recording, _: Past) -> Iterator[Finding]:
+def bottleneck(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Return the bottleneck of the run, and what would help."""
     found = find_bottleneck(recording) if recording.working_seconds >= _LEAST_SECONDS else None
     if found is None or not recording.stages:
@@ -149,7 +149,7 @@ def _waiting(recording: Recording, found: Bottleneck) -> Finding:
     )
 
 
-def slow_workers(recording: Recording, _: Past) -> Iterator[Finding]:
+def slow_workers(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Workers that are slower than the others of their stage."""
     found = stragglers(recording.stages)
     if found:
@@ -174,7 +174,7 @@ def slow_workers(recording: Recording, _: Past) -> Iterator[Finding]:
         )
 
 
-def uneven_stages(recording: Recording, _: Past) -> Iterator[Finding]:
+def uneven_stages(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Stages whose work was spread unevenly, where the busiest worker set the pace: else the others only had less."""
     pace = limits.BUSY_ENOUGH * recording.working_seconds
     for uneven in [found for found in uneven_work(recording.stages) if found.busy >= pace][:2]:
@@ -191,7 +191,7 @@ def uneven_stages(recording: Recording, _: Past) -> Iterator[Finding]:
         )
 
 
-def filter_order(recording: Recording, _: Past) -> Iterator[Finding]:
+def filter_order(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Find filters that would cost less in another order."""
     for order in better_orders(recording.stages)[:2]:
         yield Finding(
@@ -207,7 +207,7 @@ def filter_order(recording: Recording, _: Past) -> Iterator[Finding]:
         )
 
 
-def tails(recording: Recording, _: Past) -> Iterator[Finding]:
+def tails(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Operators whose slowest batches take much of their time."""
     for tail in long_tails([o for stage in recording.stages for o in stage.operators])[:2]:
         yield Finding(
@@ -220,7 +220,7 @@ def tails(recording: Recording, _: Past) -> Iterator[Finding]:
         )
 
 
-def late_start(recording: Recording, _: Past) -> Iterator[Finding]:
+def late_start(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Find a run that took long to get going."""
     if not len(recording.samples) or recording.run.get("status") == "running":
         return
@@ -237,7 +237,7 @@ def late_start(recording: Recording, _: Past) -> Iterator[Finding]:
         )
 
 
-def idle_workers(recording: Recording, _: Past) -> Iterator[Finding]:
+def idle_workers(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Workers that could go without making the run slower."""
     stations = limits.stations_of(recording) if recording.working_seconds >= _LEAST_SECONDS else ()
     if max((station.utilisation for station in stations), default=0.0) < limits.BUSY_ENOUGH:
@@ -256,7 +256,7 @@ def idle_workers(recording: Recording, _: Past) -> Iterator[Finding]:
         )
 
 
-def instrumentation(recording: Recording, _: Past) -> Iterator[Finding]:
+def instrumentation(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Return the cost of the metrics themselves."""
     cost = recording.run.get("instrumentation_seconds")
     work = sum(stage.busy for stage in recording.stages)

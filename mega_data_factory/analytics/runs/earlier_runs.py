@@ -16,7 +16,7 @@ MOST_RUNS = 20
 
 
 @dataclass(frozen=True)
-class Past:
+class EarlierRuns:
     """Earlier completed runs of the same pipeline.
 
     Attributes:
@@ -30,7 +30,7 @@ class Past:
     previous: Recording | None = None
 
     @classmethod
-    def read(cls, reader: MetricsReader, recording: Recording, *, limit: int = MOST_RUNS) -> Past:
+    def read(cls, reader: MetricsReader, recording: Recording, *, limit: int = MOST_RUNS) -> EarlierRuns:
         """Read what came before a run.
 
         Args:

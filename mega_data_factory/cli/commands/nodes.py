@@ -51,7 +51,7 @@ class NodesView:
     now: datetime
 
     @classmethod
-    def of(cls, reader: MetricsReader, run_id: str) -> NodesView:
+    def from_run(cls, reader: MetricsReader, run_id: str) -> NodesView:
         """Return the nodes of a run as they are stored now.
 
         Raises:
@@ -160,7 +160,7 @@ def show_nodes(metrics: str, run: str, *, watch: bool | None, as_json: bool) -> 
     """
     reader = open_store(metrics)
     run_id = reader.resolve(run)
-    view = NodesView.of(reader, run_id)
+    view = NodesView.from_run(reader, run_id)
     console = stdout()
     if as_json:
         print_json(view.as_json())
@@ -179,7 +179,7 @@ def _watch(reader: MetricsReader, view: NodesView, console: Console) -> None:
             while view.running:
                 time.sleep(max(_REFRESH, took / _SHARE))
                 started = time.monotonic()
-                view = NodesView.of(reader, view.run["run_id"])
+                view = NodesView.from_run(reader, view.run["run_id"])
                 live.update(view.screen(console.width), refresh=True)
                 took = time.monotonic() - started
     except KeyboardInterrupt:

@@ -23,8 +23,8 @@ from mega_data_factory.cli.failures import (
     TERMINATED,
     as_json_error,
     exit_code,
+    print_error,
     print_json,
-    tell,
 )
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.config.pipeline import PipelineConfig
@@ -101,7 +101,7 @@ def run(
         command = without_credentials(f"mdf run {given} --resume {executor.run_id}")
         stderr().print(f"to resume: {command}", markup=False, soft_wrap=True)
     if failure:
-        tell(failure, as_json=False)
+        print_error(failure, as_json=False)
         return exit_code(failure)
     if interrupted is not None:
         return interrupted
@@ -135,4 +135,4 @@ def _report(executor: Executor) -> RunReport | None:
         return None
     operators = collector.get_operator_metrics()
     differences = executor.books.differences(operators, finished=run.status == "completed")
-    return RunReport.of(executor.plan, run, collector.get_stage_metrics(), operators, differences)
+    return RunReport.from_plan(executor.plan, run, collector.get_stage_metrics(), operators, differences)

@@ -36,7 +36,7 @@ STATUSES = {"completed": "green", "failed": "bold red", "interrupted": "yellow",
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunFilter:
     """Filter of the runs to list.
 
     Attributes:
@@ -50,7 +50,7 @@ class Wanted:
     since: datetime | None = None
 
     @classmethod
-    def of(cls, *, pipeline: str | None, statuses: Iterable[str], since: str | None) -> Wanted:
+    def from_options(cls, *, pipeline: str | None, statuses: Iterable[str], since: str | None) -> RunFilter:
         """Return the same from the words of the command line.
 
         Raises:
@@ -81,7 +81,7 @@ class Wanted:
 # ── list ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def list_runs(metrics: str, wanted: Wanted, *, limit: int, as_json: bool) -> int:
+def list_runs(metrics: str, wanted: RunFilter, *, limit: int, as_json: bool) -> int:
     """List runs, the newest first.
 
     JSON: `{metrics, total, matching, runs: [the run's row, without its configuration]}`.

@@ -44,7 +44,7 @@ class Rates:
         while len(self._seen) > 2 and self._seen[1][0] <= now - self._window:
             self._seen.popleft()
 
-    def of(self, name: str, now: float) -> float | None:
+    def per_second(self, name: str, now: float) -> float | None:
         """Return records per second up to now; None during the first second."""
         if not self._seen or now - self._seen[0][0] < 1.0:
             return None
@@ -103,7 +103,7 @@ class LiveScreen:
             (count(now.records_written), "bold"),
             " written",
             waiting,
-            f"; {rate(self._rates.of('', moment))}, {whole_seconds(elapsed)}",
+            f"; {rate(self._rates.per_second('', moment))}, {whole_seconds(elapsed)}",
         )
         if done:
             text.append(f"; {done}" if text.cell_len + len(done) + 2 <= width else f"\n{done}")
@@ -127,7 +127,7 @@ class LiveScreen:
 
     def _numbers(self, stage: StageProgress, now: float) -> Sequence[str]:
         passed = 100 * stage.output_records / stage.input_records if stage.input_records else None
-        return count(stage.input_records), rate(self._rates.of(stage.name, now)), percent(passed)
+        return count(stage.input_records), rate(self._rates.per_second(stage.name, now)), percent(passed)
 
     def _pool(self, stage: StageProgress) -> Sequence[str]:
         left = self.seconds_left

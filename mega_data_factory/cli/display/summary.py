@@ -53,7 +53,7 @@ class RunReport:
     findings: tuple[Finding, ...] = ()
 
     @classmethod
-    def of(
+    def from_plan(
         cls,
         plan: Plan,
         run: RunMetrics,

@@ -31,8 +31,8 @@ _CHANGE_COLUMNS = ("metric", "before", "during", "score")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Choice of nodes and metrics.
+class NodeQuery:
+    """RunQuery of nodes and metrics.
 
     Attributes:
         view: A key of `VIEWS`.
@@ -73,10 +73,10 @@ def _nothing(recording: Recording) -> Component:
     return html.P(text, className="calm")
 
 
-def _wanted(view: View) -> Wanted:
+def _wanted(view: View) -> NodeQuery:
     shown = view.first("view", "cluster")
     period = view.first("range")
-    return Wanted(
+    return NodeQuery(
         shown if shown in VIEWS else "cluster",
         view.query.get("node"),
         view.query.get("metric"),
@@ -84,7 +84,7 @@ def _wanted(view: View) -> Wanted:
     )
 
 
-def _tabs(run_id: str, wanted: Wanted) -> Component:
+def _tabs(run_id: str, wanted: NodeQuery) -> Component:
     base = parts.run_path(run_id, "nodes")
     links = [
         dcc.Link(
@@ -103,7 +103,7 @@ def address(view: str, nodes: list[str] | None, metrics: list[str] | None, perio
     return f"?{urlencode([*pairs, *([('range', period)] if period else [])])}"
 
 
-def _controls(visualizer: MetricsVisualizer, wanted: Wanted) -> Component:
+def _controls(visualizer: MetricsVisualizer, wanted: NodeQuery) -> Component:
     history = visualizer.history
     names = node_labels(history.nodes(), visualizer.hosts)
     period = {key: text for key, text in RANGES.items() if key}
@@ -137,7 +137,7 @@ def _choice(title: str, name: str, options: dict[str, str], value: list[str] | N
     return html.Div([html.Label(title, htmlFor=name), picker], className="control")
 
 
-def _body(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
+def _body(view: View, visualizer: MetricsVisualizer, wanted: NodeQuery) -> list[Component]:
     try:
         return VIEWS[wanted.view][1](view, visualizer, wanted)
     except MdfError as error:  # an empty choice is an answer, not a missing page
@@ -149,28 +149,28 @@ def _chart(name: str, figure: go.Figure) -> list[Component]:
     return [parts.graph(f"nodes-{name}", figure, label)]
 
 
-def _cluster(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
+def _cluster(view: View, visualizer: MetricsVisualizer, wanted: NodeQuery) -> list[Component]:
     return _chart(
         "cluster", visualizer.plot_cluster_overview(None, wanted.period, nodes=wanted.nodes, theme=view.theme)
     )
 
 
-def _node(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
+def _node(view: View, visualizer: MetricsVisualizer, wanted: NodeQuery) -> list[Component]:
     figure = visualizer.plot_node_metrics(None, wanted.nodes, wanted.period, metrics=wanted.metrics, theme=view.theme)
     return _chart("node", figure)
 
 
-def _heat(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
+def _heat(view: View, visualizer: MetricsVisualizer, wanted: NodeQuery) -> list[Component]:
     metric = wanted.metrics[0] if wanted.metrics else None
     figure = visualizer.plot_heatmap(None, wanted.period, metric=metric, nodes=wanted.nodes, theme=view.theme)
     return _chart("heat", figure)
 
 
-def _together(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
+def _together(view: View, visualizer: MetricsVisualizer, wanted: NodeQuery) -> list[Component]:
     return _chart("together", visualizer.plot_correlations(None, wanted.nodes, wanted.period, theme=view.theme))
 
 
-def _changed(view: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
+def _changed(view: View, visualizer: MetricsVisualizer, wanted: NodeQuery) -> list[Component]:
     window = wanted.period or _last_fifth(visualizer)
     labels = node_labels(visualizer.history.nodes(), visualizer.hosts)
     rows = [
@@ -194,7 +194,7 @@ def _last_fifth(visualizer: MetricsVisualizer) -> str:
     return f"{max(1.0, (last - first) / 5e6):.0f}s"
 
 
-def _strange(_: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Component]:
+def _strange(_: View, visualizer: MetricsVisualizer, wanted: NodeQuery) -> list[Component]:
     found = visualizer.detect_anomalies(wanted.nodes, wanted.metrics, wanted.period)
     if not len(found):
         return [html.P("No anomalies were found.", className="calm")]
@@ -215,7 +215,7 @@ def _strange(_: View, visualizer: MetricsVisualizer, wanted: Wanted) -> list[Com
     return [html.P(note, className="note"), shown]
 
 
-_Body = Callable[[View, MetricsVisualizer, Wanted], list[Component]]
+_Body = Callable[[View, MetricsVisualizer, NodeQuery], list[Component]]
 
 VIEWS: dict[str, tuple[str, _Body]] = {
     "cluster": ("Cluster", _cluster),

@@ -12,9 +12,9 @@ from dash.development.base_component import Component
 
 from mega_data_factory.clock import utc_now
 from mega_data_factory.dashboard import parts
-from mega_data_factory.dashboard.choice import COLUMNS, PERIODS, STATUSES, Choice
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.private_paths import without_paths
+from mega_data_factory.dashboard.run_query import COLUMNS, PERIODS, STATUSES, RunQuery
 from mega_data_factory.formats import count, moment, percent, plural, rate, seconds
 from mega_data_factory.visualization.charts.runs import trends
 from mega_data_factory.visualization.theme import Theme
@@ -32,7 +32,7 @@ def stamp(_: View) -> str:
 
 def show(view: View) -> tuple[str, Component]:
     """Return the page without its table."""
-    choice = Choice.from_query(view.query)
+    choice = RunQuery.from_query(view.query)
     known = view.store.runs(patience=0.5).table
     pipelines = sorted(filter(None, known.column("pipeline").unique().to_pylist())) if known.num_rows else []
     controls = html.Div(
@@ -82,7 +82,7 @@ def _labelled(text: str, control: Any) -> Component:
     return html.Div([html.Label(text, htmlFor=control.id), control], className="control")
 
 
-def body(view: View, choice: Choice, picked: Sequence[str]) -> Component:
+def body(view: View, choice: RunQuery, picked: Sequence[str]) -> Component:
     """Return the part of the page below the controls.
 
     Args:
@@ -144,7 +144,7 @@ def _trends(found: pa.Table, theme: Theme) -> Component | None:
     return parts.graph("runs-trends", figure, "Throughput and pass rate of the runs over time")
 
 
-def _pager(choice: Choice, number: int, last: int) -> Component:
+def _pager(choice: RunQuery, number: int, last: int) -> Component:
     first = (choice.page - 1) * ROWS + 1
     items: list[Component | str] = [f"{count(first)} to {count(min(number, first + ROWS - 1))} of {count(number)}"]
     if choice.page > 1:
@@ -161,11 +161,11 @@ def _compare_button() -> Component:
     return html.Button("Compare", id="runs-compare", disabled=True, type="button")
 
 
-def _at(choice: Choice, **changes: Any) -> str:
+def _at(choice: RunQuery, **changes: Any) -> str:
     return f"/{replace(choice, **changes).address()}"
 
 
-def _table(rows: Sequence[Mapping[str, Any]], choice: Choice, picked: Sequence[str]) -> Component:
+def _table(rows: Sequence[Mapping[str, Any]], choice: RunQuery, picked: Sequence[str]) -> Component:
     head: list[Component] = [html.Th(html.Span("compare", className="hidden"), scope="col")]
     head += [_heading(column, text, choice) for column, text in COLUMNS.items()]
     body = [_row(row, row["run_id"] in picked) for row in rows]
@@ -173,7 +173,7 @@ def _table(rows: Sequence[Mapping[str, Any]], choice: Choice, picked: Sequence[s
     return parts.scrolling(shown, "Runs")
 
 
-def _heading(column: str, text: str, choice: Choice) -> Component:
+def _heading(column: str, text: str, choice: RunQuery) -> Component:
     here = choice.sort == column
     arrow = ("▲" if choice.ascending else "▼") if here else ""
     href = _at(choice, sort=column, ascending=not choice.ascending if here else False, page=1)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from mega_data_factory.dashboard.choice import PERIODS
+from mega_data_factory.dashboard.run_query import PERIODS
 
 
 def _period(key: str) -> str:

@@ -46,7 +46,7 @@ def _of_run(snapshot: ExportSnapshot) -> Iterator[tuple[str, float | None]]:
     yield "throughput", run.avg_throughput
     yield "duration_seconds", run.duration
     yield "output_bytes", run.output_bytes
-    yield "records_in_flight", snapshot.flight.records
+    yield "records_in_flight", snapshot.in_flight.records
 
 
 def _of_stage(row: StageMetrics) -> Iterator[tuple[str, float | None]]:

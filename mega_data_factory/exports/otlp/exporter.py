@@ -77,7 +77,9 @@ class OtlpExporter(Exporter):
         Raises:
             MetricsError: the receiver did not take them, or not all of them.
         """
-        request = metrics_request(self._families.of(snapshot), snapshot, resource_of(snapshot.run, self._resource))
+        request = metrics_request(
+            self._families.from_snapshot(snapshot), snapshot, resource_of(snapshot.run, self._resource)
+        )
         answer = self._metrics.send(request)
         partial = _parsed(ExportMetricsServiceResponse(), answer).partial_success
         _check_taken(partial.rejected_data_points, partial.error_message, "data points")

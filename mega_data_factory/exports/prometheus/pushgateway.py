@@ -65,7 +65,7 @@ class PushgatewayExporter(Exporter):
         Raises:
             MetricsError: the Pushgateway did not take it.
         """
-        text, content_type = exposed(self._families.of(snapshot))
+        text, content_type = exposed(self._families.from_snapshot(snapshot))
         self._sender.send("PUT", self._path(snapshot), text, Content_Type=content_type)
 
     def close(self, snapshot: ExportSnapshot) -> None:

@@ -13,7 +13,7 @@ SLUG = "pipeline-metrics"
 
 
 @dataclass(frozen=True)
-class Choice:
+class DashboardFilter:
     """A filter that offers the values of a column.
 
     Attributes:
@@ -33,16 +33,16 @@ class Choice:
     ascending: bool = True
 
 
-CHOICES: tuple[Choice, ...] = (
-    Choice("pipeline", "Pipeline", "runs", "pipeline"),
-    Choice("run", "Run", "runs", "run_id", after="pipeline", ascending=False),
-    Choice("stage", "Stage", "stage_history", "stage_name", after="pipeline"),
-    Choice("operator", "Operator", "operator_history", "operator_name", after="stage"),
+DASHBOARD_FILTERS: tuple[DashboardFilter, ...] = (
+    DashboardFilter("pipeline", "Pipeline", "runs", "pipeline"),
+    DashboardFilter("run", "Run", "runs", "run_id", after="pipeline", ascending=False),
+    DashboardFilter("stage", "Stage", "stage_history", "stage_name", after="pipeline"),
+    DashboardFilter("operator", "Operator", "operator_history", "operator_name", after="stage"),
 )
 
 
 def filter_id(key: str) -> str:
-    """Return the id of a native filter: `time`, or the key of a choice."""
+    """Return the id of a native filter: `time`, or the key of a `DashboardFilter`."""
     return f"NATIVE_FILTER-{key}"
 
 
@@ -118,12 +118,14 @@ def metadata(uuids: Mapping[str, str], columns: Mapping[str, Collection[str]]) -
         "global_chart_configuration": {"scope": {"rootPath": ["ROOT_ID"], "excluded": []}, "chartsInScope": every},
         "native_filter_configuration": [
             _filter("time", "Time range", "filter_time", {}, [], {"enableEmptyFilter": False}),
-            *(_choice(choice, uuids, columns) for choice in CHOICES),
+            *(_native_filter(choice, uuids, columns) for choice in DASHBOARD_FILTERS),
         ],
     }
 
 
-def _choice(choice: Choice, uuids: Mapping[str, str], columns: Mapping[str, Collection[str]]) -> dict[str, Any]:
+def _native_filter(
+    choice: DashboardFilter, uuids: Mapping[str, str], columns: Mapping[str, Collection[str]]
+) -> dict[str, Any]:
     lacking = [number for number, chart in enumerate(CHARTS, 1) if choice.column not in columns[chart.dataset]]
     target = {"datasetUuid": uuids[choice.dataset], "column": {"name": choice.column}}
     control = {

@@ -26,7 +26,7 @@ def _not_all_the_time(seconds: float) -> float:
 NodeSeconds = Annotated[float, Field(ge=0, le=86_400), AfterValidator(_not_all_the_time)]
 
 
-class WantedExporter(NamedTuple):
+class ExporterSpec(NamedTuple):
     """An exporter as the registry finds it.
 
     Attributes:
@@ -96,16 +96,16 @@ class PrometheusConfig(Section):
             )
         return self
 
-    def exporter(self) -> WantedExporter:
+    def exporter(self) -> ExporterSpec:
         """Return the exporter that is asked for."""
         served, pushed = {"host", "port"}, {"pushgateway", "job", "instance"}
         params = self.model_dump(mode="json", exclude=pushed if self.pushgateway is None else served)
         if self.interval is None:
             del params["interval"]
         if self.pushgateway is None:
-            return WantedExporter(("executor", "metrics", "prometheus"), "prometheus_exporter", params)
+            return ExporterSpec(("executor", "metrics", "prometheus"), "prometheus_exporter", params)
         params["url"] = params.pop("pushgateway")
-        return WantedExporter(("executor", "metrics", "prometheus"), "pushgateway_exporter", params)
+        return ExporterSpec(("executor", "metrics", "prometheus"), "pushgateway_exporter", params)
 
 
 class OtlpConfig(Section):
@@ -141,9 +141,9 @@ class OtlpConfig(Section):
     def _check_headers(cls, value: dict[str, str]) -> dict[str, str]:
         return http_headers(value)
 
-    def exporter(self) -> WantedExporter:
+    def exporter(self) -> ExporterSpec:
         """Return the exporter that is asked for."""
-        return WantedExporter(("executor", "metrics", "otlp"), "otlp_exporter", self.model_dump(mode="json"))
+        return ExporterSpec(("executor", "metrics", "otlp"), "otlp_exporter", self.model_dump(mode="json"))
 
 
 class MlflowConfig(Section):
@@ -160,9 +160,9 @@ class MlflowConfig(Section):
     tags: dict[str, Text] = Field(default={})
     """Further tags of the run."""
 
-    def exporter(self) -> WantedExporter:
+    def exporter(self) -> ExporterSpec:
         """Return the exporter that is asked for."""
-        return WantedExporter(("executor", "metrics", "mlflow"), "mlflow_exporter", self.model_dump(mode="json"))
+        return ExporterSpec(("executor", "metrics", "mlflow"), "mlflow_exporter", self.model_dump(mode="json"))
 
 
 class ExporterConfig(Section):
@@ -212,11 +212,11 @@ class MetricsConfig:
     mlflow: MlflowConfig | None = None
     exporters: tuple[ExporterConfig, ...] = ()
 
-    def wanted_exporters(self) -> list[WantedExporter]:
+    def exporter_specs(self) -> list[ExporterSpec]:
         """Return the exporters that are asked for; none where nothing is measured."""
         if not self.enabled:
             return []
         found = [section.exporter() for section in (self.prometheus, self.otlp, self.mlflow) if section]
         for number, own in enumerate(self.exporters):
-            found.append(WantedExporter(("executor", "metrics", "exporters", number), own.name, own.params))
+            found.append(ExporterSpec(("executor", "metrics", "exporters", number), own.name, own.params))
         return found

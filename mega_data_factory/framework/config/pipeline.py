@@ -216,7 +216,7 @@ class PipelineConfig(Section):
         Raises:
             ConfigError: it is not a valid pipeline.
         """
-        return cls._checked(ConfigSource.of(values), overrides, default_name="pipeline")
+        return cls._checked(ConfigSource.from_mapping(values), overrides, default_name="pipeline")
 
     @classmethod
     def _checked(

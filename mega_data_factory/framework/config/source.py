@@ -40,7 +40,7 @@ class ConfigSource:
     overridden_keys: frozenset[Key] = frozenset()
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> ConfigSource:
+    def from_mapping(cls, values: Mapping[str, Any]) -> ConfigSource:
         """Return a source without a file."""
         return cls(copy.deepcopy(dict(values)))
 

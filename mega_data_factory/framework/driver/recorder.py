@@ -22,7 +22,7 @@ from mega_data_factory.framework.metrics import (
     OperatorMetrics,
 )
 from mega_data_factory.framework.metrics.live.export_threads import Exports
-from mega_data_factory.framework.metrics.live.exporting import ExportHealth, ExportSnapshot, Flight
+from mega_data_factory.framework.metrics.live.exporting import ExportHealth, ExportSnapshot, InFlight
 from mega_data_factory.framework.metrics.models import unbalanced_records
 from mega_data_factory.framework.metrics.tracking.tracker import BatchEntry, RunTotals
 from mega_data_factory.framework.metrics.upkeep.retention import prune
@@ -309,8 +309,8 @@ class Recorder:
         run.heartbeat = utc_now()
         run.flush_failures = 0 if self._flusher is None else self._flusher.failures
         nodes = self.nodes.newest() if self.nodes else ()
-        flight = Flight(run.uncommitted_input_records or 0, self.backlogs)
+        in_flight = InFlight(run.uncommitted_input_records or 0, self.backlogs)
         path = None if self._flusher is None else self._settings.output_path
         return ExportSnapshot(
-            run, snapshot.stages, operators, nodes, health, flight, dict(self._begins), metrics_path=path
+            run, snapshot.stages, operators, nodes, health, in_flight, dict(self._begins), metrics_path=path
         )

@@ -88,7 +88,7 @@ def check_fit(plan: Plan, machines: Machine | Sequence[Machine]) -> None:
     local = plan.executor.engine == "local"
     share = 0.0 if local else cpu_share(plan, sum(node.cpu for node in nodes))
     needs = minimal_needs(plan, share)
-    free = [_Free.of(node) for node in nodes]
+    free = [_Free.from_machine(node) for node in nodes]
     if not local:
         needs = [Need("Ray Data's own tasks", SPARE_CPU), *needs]
     # The choosiest first: a worker that runs anywhere must not take the place of one that runs on few nodes.
@@ -108,7 +108,7 @@ class _Free:
     custom: dict[str, float]
 
     @classmethod
-    def of(cls, machine: Machine) -> _Free:
+    def from_machine(cls, machine: Machine) -> _Free:
         return cls(machine.cpu, machine.cpu, machine.gpu, machine.memory, dict(machine.custom))
 
     def take(self, need: Need, share_cpu: bool) -> bool:

@@ -101,7 +101,7 @@ class C4QualityFilter(WordFilter):
         """Sentences of every text in the lines that count; such a line has at least one."""
         if self.words == "whitespace":
             self._unspaced = unspaced(text, (text.str.len_bytes() > 2 * text.str.len_chars()).arg_true())
-        lines = Lines.of(text)
+        lines = Lines.from_text(text)
         counted = self._counted(lines.text)
         owners = lines.owners[counted.to_numpy()]
         sentences = lines.text.filter(counted).str.count_matches(self._sentence_end).clip(lower_bound=1)

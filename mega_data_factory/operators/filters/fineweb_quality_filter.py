@@ -69,7 +69,7 @@ class FinewebQualityFilter(LanguageLimits):
 
     def rules(self, text: pl.Series) -> Iterator[Rule]:
         """Compare punctuation, line lengths, repeated lines and line feeds with their limits."""
-        lines = Lines.of(text)
+        lines = Lines.from_text(text)
         yield flagged("no_lines", pl.Series(lines.counts == 0))
         punctuated = lines.share(lines.text.str.contains(_ENDS_A_SENTENCE))
         yield from below("few_punctuated_lines", punctuated, self.min_punctuated_lines, inclusive=True)

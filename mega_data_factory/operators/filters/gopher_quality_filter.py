@@ -108,7 +108,7 @@ class GopherQualityFilter(LanguageLimits):
         hashes = text.str.count_matches("#", literal=True)
         yield from above("too_many_hashes", _per(hashes, counts), self.max_symbol_ratio)
         yield from above("too_many_ellipses", _per(text.str.count_matches(_ELLIPSIS), counts), self.max_symbol_ratio)
-        yield from self._line_rules(Lines.of(text))
+        yield from self._line_rules(Lines.from_text(text))
         if self.min_alphabetic_words is not None:
             alphabetic = self._alphabetic_share(text, words)
             yield from below("too_few_alphabetic_words", alphabetic, self.min_alphabetic_words)

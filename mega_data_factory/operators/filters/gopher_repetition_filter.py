@@ -81,7 +81,7 @@ class GopherRepetitionFilter(LanguageLimits):
 
     def rules(self, text: pl.Series) -> Iterator[Rule]:
         """Compare the fractions of lines, paragraphs and n-grams with their limits."""
-        lines = Lines.of(text)
+        lines = Lines.from_text(text)
         count, characters = duplicate_fractions(lines.owners, lines.characters, lines.hashes, len(text))
         yield from above("duplicate_lines", count, self.max_duplicate_lines)
         line_characters = characters

@@ -35,7 +35,7 @@ class Lines:
     num_texts: int
 
     @classmethod
-    def of(cls, text: pl.Series) -> Lines:
+    def from_text(cls, text: pl.Series) -> Lines:
         """Cut a String series into lines; null has none."""
         parts = text.fill_null("").str.split("\n")
         counts = parts.list.len().to_numpy().astype(np.int64)

@@ -36,7 +36,7 @@ class UnicodeWords(Words):
     alphabetic: Integers
 
     @classmethod
-    def of(cls, text: pl.Series) -> UnicodeWords:
+    def from_text(cls, text: pl.Series) -> UnicodeWords:
         """Cut a String series into words; null has none."""
         text = text.fill_null("")
         raw, offsets = bytes_of(text)
@@ -74,7 +74,7 @@ class UnicodeWords(Words):
         Args:
             wanted: no two alike; one that is itself cut into several words is never found.
         """
-        cut = UnicodeWords.of(pl.Series(wanted, dtype=pl.String))
+        cut = UnicodeWords.from_text(pl.Series(wanted, dtype=pl.String))
         hashes = np.sort(cut.hashes[cut.bounds[:-1][cut.counts == 1]])
         places = np.minimum(np.searchsorted(hashes, self.hashes), max(len(hashes) - 1, 0))
         hit = hashes[places] == self.hashes if len(hashes) else np.zeros(len(places), dtype=np.bool_)
@@ -91,12 +91,12 @@ class UnicodeWords(Words):
         data = padded(bytes_of(lower)[0])
         if len(data) == len(self.data) and np.array_equal((data & 0xC0) == 0x80, (self.data & 0xC0) == 0x80):
             return replace(self, data=data)
-        return UnicodeWords.of(lower)
+        return UnicodeWords.from_text(lower)
 
 
 def load() -> None:
     """Load ICU, its dictionaries and the table of characters, which the first text would wait for."""
-    UnicodeWords.of(pl.Series([_ONE_OF_EACH]))
+    UnicodeWords.from_text(pl.Series([_ONE_OF_EACH]))
 
 
 def _segment_ends(raw: npt.NDArray[np.uint8], offsets: Integers) -> Integers:

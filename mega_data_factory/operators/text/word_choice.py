@@ -28,7 +28,7 @@ def words_of(words: str) -> Callable[[pl.Series], Words]:
     Args:
         words: one of `WORDS`.
     """
-    return UnicodeWords.of if words == "unicode" else Words.of
+    return UnicodeWords.from_text if words == "unicode" else Words.from_text
 
 
 def load_words(words: str) -> None:

@@ -52,7 +52,7 @@ class Words:
     continuations: Integers
 
     @classmethod
-    def of(cls, text: pl.Series) -> Words:
+    def from_text(cls, text: pl.Series) -> Words:
         """Cut a String series into words; null has none."""
         text = text.fill_null("")
         continuations = continuations_of(text)

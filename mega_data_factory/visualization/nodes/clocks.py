@@ -62,7 +62,7 @@ class Cells:
         count = -(-(self.span[1] - self.span[0] + 1) // self.step)
         return self.span[1] + 1 - self.step * np.arange(count, 0, -1, dtype=np.int64)
 
-    def of(self, series: Series, pause: int, statistic: alignment.Statistic = "mean") -> Matrix:
+    def align(self, series: Series, pause: int, statistic: alignment.Statistic = "mean") -> Matrix:
         """Return a series in these cells, (cells,); a value holds until the next point is due, `pause` later."""
         return alignment.aligned(series, self.times, self.step, max(_CARRY, -(-pause // self.step)), statistic)
 
@@ -83,7 +83,7 @@ def in_cells(selection: Selection, node: str, metric: str, cells: Cells, pause: 
         Shape (cells,), NaN where nothing is known.
     """
     series = selection.history.series(node, metric, *cells.span)
-    return cells.of(series, pause)
+    return cells.align(series, pause)
 
 
 def holders(selection: Selection, metric: str) -> Sequence[str]:

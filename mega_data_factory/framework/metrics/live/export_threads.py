@@ -45,7 +45,7 @@ class _Driver:
         self._backoff = Backoff(exporter.interval, _LONGEST_PAUSE)
         self._ending = threading.Event()
         self._deadline = float("inf")
-        self._thread = threading.Thread(target=self._go, name=f"export-to-{name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"export-to-{name}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -61,7 +61,7 @@ class _Driver:
             self._note_failure()
             _log.warning("%s: did not stop within %g s, abandoned", self._name, self._exporter.patience)
 
-    def _go(self) -> None:
+    def _run(self) -> None:
         while not self._ending.is_set():
             started = time.monotonic()
             self._attempt(lambda: self._exporter.export(self._source(False)))

@@ -37,7 +37,7 @@ class ExportHealth:
 
 
 @dataclass(frozen=True)
-class Flight:
+class InFlight:
     """Records and batches of a run that are in flight and not yet in its books.
 
     Attributes:
@@ -59,7 +59,7 @@ class ExportSnapshot:
         operators: a row for each operator and worker, with its histogram; also operators that no batch has reached.
         nodes: the newest row of every node; empty where nodes are not measured.
         exports: how the exporters fare.
-        flight: what is on its way.
+        in_flight: records in flight, and batches that wait for each stage.
         begins: start of the first committed batch of every operator, by `(stage, operator)`, naive UTC.
         metrics_path: folder or URI that the metrics of the run are written to; None where they are not written.
     """
@@ -69,7 +69,7 @@ class ExportSnapshot:
     operators: Sequence[OperatorMetrics]
     nodes: Sequence[NodeMetrics] = ()
     exports: Sequence[ExportHealth] = ()
-    flight: Flight = field(default_factory=Flight)
+    in_flight: InFlight = field(default_factory=InFlight)
     begins: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     metrics_path: str | None = None
 

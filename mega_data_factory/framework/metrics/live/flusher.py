@@ -77,7 +77,7 @@ class MetricsFlusher:
         self._loading_seconds = 0.0
         self._error: Exception | None = None
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._go, name=f"metrics-of-{collector.run_id}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"metrics-of-{collector.run_id}", daemon=True)
 
     def start(self) -> None:
         """Begin. What the run did before it was resumed is in the collector and the samples by now."""
@@ -100,7 +100,7 @@ class MetricsFlusher:
         hint = self._error.hint if isinstance(self._error, MdfError) else None
         return MetricsError(f"the metrics could not be written to {where}: {in_words(self._error)}", hint=hint)
 
-    def _go(self) -> None:
+    def _run(self) -> None:
         pa.array([None])  # Arrow loads pandas with its first conversion: that is start-up, not the cost of measuring
         self._loading_seconds = time.thread_time()
         while not self._ending.is_set():

@@ -30,7 +30,7 @@ class Ticker:
         self._beat = beat
         self._fails = False
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._go, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin."""
@@ -50,7 +50,7 @@ class Ticker:
             self._thread.join(patience)
         return not self._thread.is_alive()
 
-    def _go(self) -> None:
+    def _run(self) -> None:
         due = time.monotonic()
         while True:
             last = self._ending.is_set()

@@ -143,7 +143,7 @@ def _members(fresh: Sequence[_Member], merged: Sequence[_Member]) -> list[_Membe
 def _old_runs(store: StoredTables, now: datetime, min_age: timedelta) -> list[_Member]:
     """Return the runs with files of their own that are over, and were last heard of before `min_age`."""
     paths = store.own_files("runs", list_table(store.path, "runs"))
-    runs = gathered((table for _, table in store.read_smalls("runs", paths, _PLANNED_BY)), "runs", _PLANNED_BY)
+    runs = gathered((table for _, table in store.read_run_files("runs", paths, _PLANNED_BY)), "runs", _PLANNED_BY)
     names = {kind: file_sizes(store.path, kind).own for kind in schema.TABLES}
     found = []
     for row in with_aborted(runs, now).to_pylist():
@@ -282,7 +282,7 @@ def _part(store: StoredTables, kind: str, group: Sequence[_Member]) -> tuple[pa.
     store.gaps.check(join(store.path, kind), own.values())
     states = {run_id: [state_of(files.own[name]) for name in mine.all] for run_id, mine in own.items()}
     tables, taken = [], set()
-    found = dict(store.read_smalls(kind, [files.own[name] for mine in own.values() for name in mine.names]))
+    found = dict(store.read_run_files(kind, [files.own[name] for mine in own.values() for name in mine.names]))
     for run_id, mine in own.items():
         parts = [found.get(files.own[name]) for name in mine.names]
         if all(table is not None and owners(table) <= {run_id} for table in parts):  # else it stays what it is

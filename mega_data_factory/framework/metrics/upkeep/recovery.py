@@ -91,7 +91,7 @@ def _remove_equal(store: StoredTables, units: Sequence[Unit], changed: set[str],
             continue
         rows = gathered([table], kind)
         for run_id, mine in own.items():
-            parts = dict(store.read_smalls(kind, [files.own[name] for name in mine.names]))
+            parts = dict(store.read_run_files(kind, [files.own[name] for name in mine.names]))
             theirs = rows.filter(pc.field("run_id") == run_id)
             if _same(gathered(parts.values(), kind), theirs):
                 states = list(states_of(files.own[name] for name in mine.all))
@@ -136,6 +136,6 @@ def _own_rows(store: StoredTables, kind: str, names: Collection[str] | None = No
     def attempt() -> dict[str, pa.Table]:
         own = list_table(store.path, kind).own
         paths = {own[name]: name for name in own if names is None or name in names}
-        return {paths[path]: table for path, table in store.read_smalls(kind, list(paths), ["run_id"])}
+        return {paths[path]: table for path, table in store.read_run_files(kind, list(paths), ["run_id"])}
 
     return store.consistently(attempt)

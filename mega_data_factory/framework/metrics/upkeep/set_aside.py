@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.store.files.decoding import (
-    NotOurs,
-    Vanished,
+    FileVanished,
+    NotAMetricsFile,
     is_damage,
-    read_large,
-    read_small,
+    read_compacted_file,
+    read_run_file,
     shares_columns,
 )
 from mega_data_factory.framework.metrics.store.files.listing import is_file, list_table, unit_paths
@@ -36,7 +36,7 @@ def read_or_set_aside(store: StoredTables, source: Source, kind: str, only: pc.E
         The rows; None when the file is damaged.
 
     Raises:
-        Vanished: the unit is missing.
+        FileVanished: the unit is missing.
         MetricsError: the file may not be read, or is of a newer version.
         OutputError: the damaged file cannot be moved.
     """
@@ -74,10 +74,10 @@ def set_damaged_aside(store: StoredTables) -> None:
 def _check(root: Location, kind: str, path: str, unit: str | None) -> None:
     """Move one file out of the way if it has to; of a unit without its runs, move the other tables too."""
     try:
-        (read_small if unit is None else read_large)(path, kind)
-    except Vanished:
+        (read_run_file if unit is None else read_compacted_file)(path, kind)
+    except FileVanished:
         return
-    except NotOurs as error:
+    except NotAMetricsFile as error:
         if not is_damage(error) or not (error.__cause__ or shares_columns(path, kind)):
             return
         _set_aside(root, kind, path, error)

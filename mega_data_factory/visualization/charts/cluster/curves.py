@@ -95,7 +95,7 @@ def cluster_grid(selection: Selection, labels: Mapping[str, str]) -> ClusterGrid
     for metric in selection.metrics:
         found = [(selection.series(node, metric), pauses[node]) for node in nodes]
         least, mean, greatest = (
-            np.array([cells.of(series, pause, statistic) for series, pause in found]) for statistic in _STATISTICS
+            np.array([cells.align(series, pause, statistic) for series, pause in found]) for statistic in _STATISTICS
         )
         values[metric] = greatest if metric == STATUS else mean
         extremes[metric] = least, greatest

@@ -50,10 +50,10 @@ class Gpus:
             library = importlib.import_module("pynvml")
         except ImportError:
             return cls()
-        return cls.of(library)
+        return cls.from_library(library)
 
     @classmethod
-    def of(cls, library: Any) -> Gpus:
+    def from_library(cls, library: Any) -> Gpus:
         """Return the GPUs that a library finds.
 
         Args:

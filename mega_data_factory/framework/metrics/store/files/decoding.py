@@ -32,15 +32,15 @@ _PUBLISHED = {
 """Table → its schema, and the last of the columns that version 0 has."""
 
 
-class NotOurs(Exception):
+class NotAMetricsFile(Exception):
     """A file is damaged, or none of ours; says why."""
 
 
-class Vanished(Exception):
+class FileVanished(Exception):
     """A file that was listed is missing: it was folded, compacted or pruned meanwhile, so list again."""
 
 
-def is_damage(reason: NotOurs) -> bool:
+def is_damage(reason: NotAMetricsFile) -> bool:
     """Whether it is the content of a file that is wrong: not that it may not be read, or that a disk fails."""
     cause = reason.__cause__
     return not isinstance(cause, InputError) and getattr(cause, "errno", None) is None
@@ -57,7 +57,7 @@ def is_missing(error: BaseException) -> bool:
     return isinstance(error, FileNotFoundError) or isinstance(error.__cause__, FileNotFoundError)
 
 
-def read_small(path: Location, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
+def read_run_file(path: Location, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
     """One file of one run, whole, in the columns of the current version; what the file lacks is null.
 
     The metadata of the result is that of the file, so `owners` can tell the run.
@@ -68,8 +68,8 @@ def read_small(path: Location, kind: str, columns: Sequence[str] | None = None) 
         columns: only these; all by default.
 
     Raises:
-        Vanished: there is no such file.
-        NotOurs: it is damaged, or no metrics file.
+        FileVanished: there is no such file.
+        NotAMetricsFile: it is damaged, or no metrics file.
         MetricsError: a newer version of this package wrote it.
     """
     try:
@@ -81,8 +81,8 @@ def read_small(path: Location, kind: str, columns: Sequence[str] | None = None) 
         return conform(table, kind, names).replace_schema_metadata(metadata)
     except (InputError, pa.ArrowException, OSError, ValueError) as error:
         if is_missing(error) and not _is_link(path):
-            raise Vanished(str(path)) from error
-        raise NotOurs(_reason(error)) from error
+            raise FileVanished(str(path)) from error
+        raise NotAMetricsFile(_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:
@@ -95,7 +95,7 @@ def _is_link(path: Location) -> bool:
     return is_local(path) and local_path(path).is_symlink()
 
 
-def read_large(
+def read_compacted_file(
     path: Location, kind: str, columns: Sequence[str] | None = None, only: pc.Expression | None = None
 ) -> pa.Table:
     """Return the rows of a compacted file that pass a condition; row groups that cannot hold any are not read.
@@ -107,7 +107,7 @@ def read_large(
         only: condition on columns that files of every version have.
 
     Raises:
-        Vanished, NotOurs, MetricsError: as `read_small`.
+        FileVanished, NotAMetricsFile, MetricsError: as `read_run_file`.
     """
     try:
         _check_it_is_a_file(path)
@@ -121,17 +121,17 @@ def read_large(
         return conform(table, kind, names).replace_schema_metadata(found)
     except (InputError, pa.ArrowException, OSError, ValueError) as error:
         if is_missing(error) and not _is_link(path):
-            raise Vanished(str(path)) from error
-        raise NotOurs(_reason(error)) from error
+            raise FileVanished(str(path)) from error
+        raise NotAMetricsFile(_reason(error)) from error
 
 
-def open_large(path: Location, kind: str) -> ds.Dataset:
+def open_compacted_file(path: Location, kind: str) -> ds.Dataset:
     """Open a compacted file as a dataset, whose columns are read when they are asked for; those that it lacks are null.
 
     Damage beyond its footer shows when it is read.
 
     Raises:
-        Vanished, NotOurs, MetricsError: as `read_small`.
+        FileVanished, NotAMetricsFile, MetricsError: as `read_run_file`.
     """
     try:
         _check_it_is_a_file(path)
@@ -141,8 +141,8 @@ def open_large(path: Location, kind: str) -> ds.Dataset:
         return parquet_dataset(path, columns)
     except (InputError, pa.ArrowException, OSError, ValueError) as error:
         if is_missing(error) and not _is_link(path):
-            raise Vanished(str(path)) from error
-        raise NotOurs(_reason(error)) from error
+            raise FileVanished(str(path)) from error
+        raise NotAMetricsFile(_reason(error)) from error
 
 
 def _content(path: Location) -> bytes:
@@ -155,7 +155,7 @@ def _check_it_is_a_file(path: Location) -> None:
     """Refuse what blocks who opens it: a pipe, a socket, a device; and a folder.
 
     Raises:
-        NotOurs: it is not a file.
+        NotAMetricsFile: it is not a file.
     """
     if not is_local(path):
         return
@@ -164,7 +164,7 @@ def _check_it_is_a_file(path: Location) -> None:
     except OSError:  # opening it tells why
         return
     if not stat.S_ISREG(mode):
-        raise NotOurs("it is not a file")
+        raise NotAMetricsFile("it is not a file")
 
 
 def check_version(columns: pa.Schema, kind: str, path: Location) -> dict[bytes, bytes]:
@@ -173,16 +173,16 @@ def check_version(columns: pa.Schema, kind: str, path: Location) -> dict[bytes, 
     A file that says no version is of version 0 when it has all columns of the published layout.
 
     Raises:
-        NotOurs: it is not of ours.
+        NotAMetricsFile: it is not of ours.
         MetricsError: it is of a newer version.
     """
     metadata: dict[bytes, bytes] = columns.metadata or {}
     if schema.VERSION_KEY not in metadata:
         missing = [name for name in published_columns(kind) if name not in columns.names]
         if missing:
-            raise NotOurs(f"it has no schema version, and no column {', '.join(missing[:3])}")
+            raise NotAMetricsFile(f"it has no schema version, and no column {', '.join(missing[:3])}")
         if kind not in _PUBLISHED:
-            raise NotOurs("it has no schema version")
+            raise NotAMetricsFile("it has no schema version")
         return metadata
     version = int(metadata[schema.VERSION_KEY])
     if version > schema.SCHEMA_VERSION:
@@ -236,7 +236,7 @@ def conform(table: pa.Table, kind: str, names: Sequence[str] | None = None) -> p
 
 
 def owners(table: pa.Table) -> set[str]:
-    """Return the runs that a table of `read_small` is of: what its file says, or, in version 0, what its rows say."""
+    """Return the runs that a table of `read_run_file` is of: its file says it, or, in version 0, its rows."""
     metadata = table.schema.metadata or {}
     if schema.RUN_ID_KEY in metadata:
         return {metadata[schema.RUN_ID_KEY].decode()}

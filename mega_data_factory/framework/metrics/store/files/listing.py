@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mega_data_factory.framework.metrics.store.files.decoding import Vanished
+from mega_data_factory.framework.metrics.store.files.decoding import FileVanished
 from mega_data_factory.framework.metrics.store.files.layout import PENDING
 from mega_data_factory.framework.metrics.store.files.units import LEGACY_FOLDER, legacy_unit_of, unit_of
 from mega_data_factory.storage import Location, exists, is_local, join, list_dir, list_stamps, local_path, remove_all
@@ -42,7 +42,7 @@ def list_table(path: Location, kind: str, *, stamps: bool = False) -> TableFiles
         stamps: also give stamps.
 
     Raises:
-        Vanished: files were removed faster than they could be listed.
+        FileVanished: files were removed faster than they could be listed.
         InputError: a folder cannot be listed.
     """
     folder, waiting, legacy = join(path, kind), join(path, PENDING, kind), join(path, LEGACY_FOLDER, kind)
@@ -58,7 +58,7 @@ def list_table(path: Location, kind: str, *, stamps: bool = False) -> TableFiles
         if before.keys() <= now.keys():
             return _sorted({legacy: old, folder: now, waiting: pending})
         before = now
-    raise Vanished(folder)
+    raise FileVanished(folder)
 
 
 def _sorted(folders: Mapping[str, Mapping[str, str]]) -> TableFiles:

@@ -10,7 +10,13 @@ import pyarrow as pa
 
 from mega_data_factory.errors import InputError, OutputError
 from mega_data_factory.framework.metrics.schema import TABLES, to_table
-from mega_data_factory.framework.metrics.store.files.decoding import NotOurs, Vanished, is_missing, owners, read_small
+from mega_data_factory.framework.metrics.store.files.decoding import (
+    FileVanished,
+    NotAMetricsFile,
+    is_missing,
+    owners,
+    read_run_file,
+)
 from mega_data_factory.framework.metrics.store.files.encoding import write_tables
 from mega_data_factory.framework.metrics.store.files.layout import (
     PENDING,
@@ -53,7 +59,7 @@ def state_of(path: str) -> FileState:
     """Return a file as it is now.
 
     Raises:
-        Vanished: there is no such file.
+        FileVanished: there is no such file.
     """
     try:
         if is_local(path):
@@ -63,14 +69,14 @@ def state_of(path: str) -> FileState:
         fs.invalidate_cache()
         info = fs.info(name)
     except FileNotFoundError as error:
-        raise Vanished(path) from error
+        raise FileVanished(path) from error
     return FileState(path, stamp_of(info))
 
 
 def states_of(paths: Iterable[str]) -> Iterator[FileState]:
     """Return the files as they are now, without those that were removed."""
     for path in paths:
-        with contextlib.suppress(Vanished):
+        with contextlib.suppress(FileVanished):
             yield state_of(path)
 
 
@@ -84,7 +90,7 @@ def remove_unchanged(states: Iterable[FileState]) -> int:
     for state in states:
         try:
             unchanged = state_of(state.path) == state
-        except Vanished:
+        except FileVanished:
             continue
         if unchanged:
             remove(state.path)
@@ -192,6 +198,6 @@ def names_of_runs(kind: str, run_ids: Iterable[str], names: Iterable[str]) -> di
 def is_of_run(path: str, kind: str, run_id: str) -> bool:
     """Whether a file is one of ours and of this run; its name alone does not say so."""
     try:
-        return owners(read_small(path, kind, ["run_id"])) <= {run_id}
-    except (NotOurs, Vanished):
+        return owners(read_run_file(path, kind, ["run_id"])) <= {run_id}
+    except (NotAMetricsFile, FileVanished):
         return False

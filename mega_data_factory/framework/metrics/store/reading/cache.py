@@ -17,7 +17,7 @@ _FILE = "__file"
 """Column of the remembered rows that names the file they are from; no column of a metrics file begins so."""
 
 
-class RememberedFiles:
+class CachedFiles:
     """Rows of the files of single runs of one table.
 
     A list of ten thousand runs is ten thousand files; of these a handful changes from one look to the next. Threads may
@@ -93,7 +93,7 @@ class RememberedFiles:
         return gathered([], self._kind, self.columns).append_column(_FILE, pa.array([], pa.string()))
 
 
-class RememberedRows:
+class CachedRows:
     """The rows of the files of single runs of one table, each read once until it is written over.
 
     Args:
@@ -104,7 +104,7 @@ class RememberedRows:
     def __init__(self, kind: str, read: Read) -> None:
         self._kind = kind
         self._read = read
-        self._remembered: list[RememberedFiles] = []
+        self._remembered: list[CachedFiles] = []
 
     def read(
         self, stamps: Mapping[str, str], columns: Sequence[str] | None = None, most: int | None = None
@@ -127,9 +127,9 @@ class RememberedRows:
             rows = rows.select([name for name in rows.column_names if name in columns])
         return rows, runs, left
 
-    def _of(self, columns: Sequence[str] | None) -> RememberedFiles:
+    def _of(self, columns: Sequence[str] | None) -> CachedFiles:
         for files in self._remembered:
             if files.covers(columns):
                 return files
-        self._remembered.append(RememberedFiles(self._kind, None if columns is None else frozenset(columns)))
+        self._remembered.append(CachedFiles(self._kind, None if columns is None else frozenset(columns)))
         return self._remembered[-1]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Protocol
 
-from mega_data_factory.framework.metrics.store.files.decoding import Vanished
+from mega_data_factory.framework.metrics.store.files.decoding import FileVanished
 from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.metrics")
@@ -37,13 +37,13 @@ class Gaps:
             runs: the files of every run that is to be read.
 
         Raises:
-            Vanished: the folder is to be listed again.
+            FileVanished: the folder is to be listed again.
         """
         for run in runs:
             if run.whole:
                 continue
             self._seen[run.names] += 1
             if self._seen[run.names] < _LISTINGS:
-                raise Vanished(folder)
+                raise FileVanished(folder)
             if self._seen[run.names] == _LISTINGS:
                 _log.warning("%s: segments before %s are missing; what is there is read", folder, run.names[-1])

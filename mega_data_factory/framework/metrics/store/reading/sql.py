@@ -13,7 +13,13 @@ import pyarrow as pa
 from mega_data_factory import extras
 from mega_data_factory.errors import MetricsQueryError
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.framework.metrics.store.files.decoding import NotOurs, gathered, open_large, owners, read_large
+from mega_data_factory.framework.metrics.store.files.decoding import (
+    NotAMetricsFile,
+    gathered,
+    open_compacted_file,
+    owners,
+    read_compacted_file,
+)
 from mega_data_factory.framework.metrics.store.files.listing import list_table
 from mega_data_factory.framework.metrics.store.reading.percentiles import PERCENTILES_MACRO
 from mega_data_factory.framework.metrics.store.reading.status import with_deaths
@@ -94,14 +100,14 @@ def _check_files(tables: StoredTables, files: Mapping[str, str], damaged: set[st
         damaged: takes those that are damaged.
 
     Raises:
-        Vanished: one is missing.
+        FileVanished: one is missing.
         _Damaged: one is damaged.
     """
     before = len(damaged)
     for path, kind in files.items():
         try:
-            read_large(path, kind)
-        except NotOurs as error:
+            read_compacted_file(path, kind)
+        except NotAMetricsFile as error:
             tables.skip(path, error)
             damaged.add(path)
     if len(damaged) > before:
@@ -128,7 +134,7 @@ def _add_view(
         return {}
     known = tables.unit_names()
     files = list_table(tables.path, kind)
-    found = list(tables.read_smalls(kind, tables.own_files(kind, files)))
+    found = list(tables.read_run_files(kind, tables.own_files(kind, files)))
     taken = {run for _, table in found for run in owners(table)}
     connection.register(f"_{kind}_0", gathered((table for _, table in found), kind))
     parts = [f'SELECT * FROM "_{kind}_0"']
@@ -137,8 +143,8 @@ def _add_view(
         if source.path in damaged:
             continue
         try:
-            rows = open_large(source.path, kind)
-        except NotOurs as error:
+            rows = open_compacted_file(source.path, kind)
+        except NotAMetricsFile as error:
             tables.skip(source.path, error)
             continue
         read[source.path] = kind

@@ -21,17 +21,17 @@ import pyarrow.compute as pc
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics.schema import LEVELS, MOMENT_KEY
 from mega_data_factory.framework.metrics.store.files.decoding import (
-    NotOurs,
-    Vanished,
+    FileVanished,
+    NotAMetricsFile,
     gathered,
     owners,
-    read_large,
-    read_small,
+    read_compacted_file,
+    read_run_file,
 )
 from mega_data_factory.framework.metrics.store.files.layout import SEGMENTED, file_of, segment_files
 from mega_data_factory.framework.metrics.store.files.listing import TableFiles, find_unit, list_table
 from mega_data_factory.framework.metrics.store.files.units import INDEX_COLUMNS, Unit, serving
-from mega_data_factory.framework.metrics.store.reading.cache import RememberedRows
+from mega_data_factory.framework.metrics.store.reading.cache import CachedRows
 from mega_data_factory.framework.metrics.store.reading.gaps import Gaps
 from mega_data_factory.redaction.loggers import logger
 from mega_data_factory.storage import Location, is_local, join
@@ -72,7 +72,7 @@ class DamagedUnit(MetricsError):
         reason: why.
     """
 
-    def __init__(self, path: str, reason: NotOurs) -> None:
+    def __init__(self, path: str, reason: NotAMetricsFile) -> None:
         super().__init__(f"cannot read {path}: {reason}", hint="nothing was removed")
         self.reason = reason
 
@@ -89,7 +89,7 @@ class StoredTables:
         self.gaps = Gaps()
         self._warned: set[str] = set()
         self._units: dict[str, Unit] = {}
-        self._runs = RememberedRows("runs", self.read_smalls)
+        self._runs = CachedRows("runs", self.read_run_files)
 
     def read(
         self,
@@ -134,7 +134,7 @@ class StoredTables:
 
     def _level(self, kind: str, run_id: str) -> pa.Table:
         """Read a table of one run: of its own file with the file's metadata, where there is one."""
-        for _, table in self.read_smalls(kind, [join(self.path, file_of(kind, run_id))], missing_ok=True):
+        for _, table in self.read_run_files(kind, [join(self.path, file_of(kind, run_id))], missing_ok=True):
             if run_id in owners(table):
                 mine = table.filter(pc.field("run_id") == run_id)
                 return gathered([mine], kind).replace_schema_metadata(table.schema.metadata)
@@ -165,7 +165,7 @@ class StoredTables:
         for number in range(_ATTEMPTS):
             try:
                 return attempt()
-            except Vanished:
+            except FileVanished:
                 time.sleep(_PAUSE * number)
         raise MetricsError(f"{self.path} changes faster than it can be read", hint="try again")
 
@@ -174,7 +174,7 @@ class StoredTables:
     ) -> pa.Table:
         names = None if columns is None else list(columns)
         if run_id is not None and kind not in SEGMENTED:  # most runs have a file of their own
-            alone = dict(self.read_smalls(kind, [join(self.path, file_of(kind, run_id))], names, missing_ok=True))
+            alone = dict(self.read_run_files(kind, [join(self.path, file_of(kind, run_id))], names, missing_ok=True))
             if any(run_id in owners(table) for table in alone.values()):
                 return gathered(
                     [table if only is None else table.filter(only) for table in alone.values()], kind, names
@@ -184,7 +184,7 @@ class StoredTables:
         if kind == "runs" and run_id is None:
             own = [self._runs.read(_own_stamps(files), names)[:2]]
         else:
-            found = self.read_smalls(kind, self.own_files(kind, files, run_id), names)
+            found = self.read_run_files(kind, self.own_files(kind, files, run_id), names)
             own = [(table, owners(table)) for _, table in found]
         taken = set().union(*(runs for _, runs in own))
         parts = [table if only is None else table.filter(only) for table, _ in own]
@@ -209,7 +209,7 @@ class StoredTables:
             run_id: only this run.
 
         Raises:
-            Vanished: segments were being folded while they were listed.
+            FileVanished: segments were being folded while they were listed.
         """
         if kind in SEGMENTED:
             return [files.own[name] for name in self._segment_names(kind, files, run_id)]
@@ -226,7 +226,7 @@ class StoredTables:
         self.gaps.check(join(self.path, kind), found.values())
         return sorted(name for run in found.values() for name in run.names)
 
-    def read_smalls(
+    def read_run_files(
         self, kind: str, paths: Sequence[str], columns: Sequence[str] | None = None, *, missing_ok: bool = False
     ) -> Iterator[tuple[str, pa.Table]]:
         """Path and table of every file that is one of ours.
@@ -238,19 +238,19 @@ class StoredTables:
             missing_ok: leave out files that are not there.
 
         Raises:
-            Vanished: one is missing.
+            FileVanished: one is missing.
             MetricsError: one is of a newer version.
         """
 
         def read(path: str) -> tuple[str, pa.Table | None]:
             try:
-                table = read_small(path, kind, columns)
+                table = read_run_file(path, kind, columns)
                 _check_name(path, kind, owners(table))
                 return path, table
-            except NotOurs as error:
+            except NotAMetricsFile as error:
                 self.skip(path, error)
                 return path, None
-            except Vanished:
+            except FileVanished:
                 if missing_ok:
                     return path, None
                 raise
@@ -275,11 +275,11 @@ class StoredTables:
             known: names of units that existed before the files that they replace were listed.
 
         Raises:
-            Vanished: one of these does not exist any more, or one went while it was read.
+            FileVanished: one of these does not exist any more, or one went while it was read.
         """
         places = list_table(self.path, "runs").units
         if gone := set(known) - places.keys():
-            raise Vanished(min(gone))
+            raise FileVanished(min(gone))
         found = {name: unit for name, place in places.items() if (unit := self._unit(name, place[0])) is not None}
         self._units = {name: unit for name, unit in self._units.items() if name in found}
         return list(found.values())
@@ -288,8 +288,8 @@ class StoredTables:
         unit = self._units.get(name)  # another thread may forget it at any moment
         if unit is None:
             try:
-                unit = self._units[name] = Unit.from_index(name, read_large(path, "runs", INDEX_COLUMNS))
-            except NotOurs as error:
+                unit = self._units[name] = Unit.from_index(name, read_compacted_file(path, "runs", INDEX_COLUMNS))
+            except NotAMetricsFile as error:
                 self.skip(path, error)
                 return None
         return unit
@@ -307,7 +307,7 @@ class StoredTables:
             run_id: only this run.
 
         Raises:
-            Vanished: one of them is not among the files.
+            FileVanished: one of them is not among the files.
         """
         served = serving(units)
         for unit in units:
@@ -324,10 +324,10 @@ class StoredTables:
         """Refuse a listing without a table of a unit, unless the unit was made before there was such a table.
 
         Raises:
-            Vanished: the listing is to be made again.
+            FileVanished: the listing is to be made again.
         """
         if find_unit(self.path, kind, unit) is not None or find_unit(self.path, "runs", unit) is None:
-            raise Vanished(unit)
+            raise FileVanished(unit)
 
     def read_unit(
         self,
@@ -347,14 +347,14 @@ class StoredTables:
             strict: raise an error for a file that cannot be read, because the unit is removed afterwards.
 
         Raises:
-            Vanished: the unit is missing.
+            FileVanished: the unit is missing.
             DamagedUnit: it cannot be read, and `strict`.
             MetricsError: a newer version of this package wrote it.
         """
         assert source.unit is not None
         try:
-            return read_large(source.path, kind, columns, only)
-        except NotOurs as error:
+            return read_compacted_file(source.path, kind, columns, only)
+        except NotAMetricsFile as error:
             if strict:
                 raise DamagedUnit(source.path, error) from error
             self.skip(source.path, error)
@@ -371,7 +371,7 @@ def _check_name(path: str, kind: str, runs: set[str]) -> None:
     """Refuse a file that has another name than the files of its run: a copy of one would count twice.
 
     Raises:
-        NotOurs: says which run it is of.
+        NotAMetricsFile: says which run it is of.
     """
     name = path.rpartition("/")[2]
     for run_id in runs:
@@ -380,7 +380,7 @@ def _check_name(path: str, kind: str, runs: set[str]) -> None:
         else:
             right = name == file_of(kind, run_id).rpartition("/")[2]
         if not right:
-            raise NotOurs(f"it is of the run {run_id}, whose files have other names")
+            raise NotAMetricsFile(f"it is of the run {run_id}, whose files have other names")
 
 
 def _own_stamps(files: TableFiles) -> dict[str, str]:

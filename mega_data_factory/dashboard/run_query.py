@@ -33,7 +33,7 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class RunQuery:
     """Filters and order of the list of runs; the address holds all of it.
 
     Attributes:
@@ -55,7 +55,7 @@ class Choice:
     page: int = 1
 
     @classmethod
-    def from_query(cls, query: Mapping[str, list[str]]) -> Choice:
+    def from_query(cls, query: Mapping[str, list[str]]) -> RunQuery:
         """Return the choice of a query; values that are not valid are ignored."""
         first = {key: values[0] for key, values in query.items()}
         page = first.get("page", "1")
