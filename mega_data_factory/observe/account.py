@@ -61,6 +61,7 @@ class Account:
         least, most: least and most seconds per record of any call; None before the first record.
         set_aside: records that were set aside.
         unknown: calls whose values were of a form that cannot be counted.
+        content: what the step was given, as numbers (`signatures.Content`), where the engine wants to know.
     """
 
     step: str
@@ -86,6 +87,7 @@ class Account:
     most: float | None = None
     set_aside: list[SetAside] = field(default_factory=list)
     unknown: int = 0
+    content: list[int] = field(default_factory=list)
 
     def add_call(
         self,
@@ -187,8 +189,9 @@ class Account:
             self.custom,
             list(self.histogram.items()),
         ]
-        if self.set_aside:
+        if self.set_aside or self.content:
             values.append([[s.reason, s.content, s.kind, s.record_id, s.score, s.threshold] for s in self.set_aside])
+            values.append(self.content)
         return json.dumps(values, separators=(",", ":")).encode()
 
     @classmethod
@@ -205,7 +208,8 @@ class Account:
                 setattr(account, name, number)
             account.least, account.most = extremes
             account.reasons, account.custom, account.histogram = reasons, custom, dict(histogram)
-            account.set_aside = [SetAside(*values) for values in rest[0]] if rest else []
+            if rest:
+                account.set_aside, account.content = [SetAside(*values) for values in rest[0]], rest[1]
         except (TypeError, KeyError, IndexError) as error:
             raise ValueError(f"not an account: {error}") from None
         return account

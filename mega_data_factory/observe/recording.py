@@ -57,7 +57,7 @@ class Recording:
         self.collector = _ObservedCollector(self, run_id)
         self.run_id = self.collector.run_id
         self._settings = settings
-        self._place = RunPlace(self.run_id, settings.account_folder(self.run_id))
+        self._place = RunPlace(self.run_id, settings.account_folder(self.run_id), self.steps.full_name)
         self._samples = IntervalSampler(self.run_id, settings.flush_interval)
         self._nodes = NodeBuffer(self.run_id, settings.node_interval) if settings.node_interval else None
         self._flusher = MetricsFlusher(

@@ -17,6 +17,7 @@ from mega_data_factory.observe.calls import Call
 from mega_data_factory.observe.connection import Addresses, Connection, connect
 from mega_data_factory.observe.engines.engine import Engine
 from mega_data_factory.observe.outcome import Outcome, outcome_of
+from mega_data_factory.observe.signatures import Content
 from mega_data_factory.observe.streams import Stream, is_stream, observed_items
 
 
@@ -87,6 +88,20 @@ class StepSpec:
         return self.on_error, self.filters, self.flat, self.batched
 
 
+class _FunctionSignature:
+    """Signature of the function of a step: `inspect` would take an object with `__get__` for a built-in."""
+
+    def __get__(self, step: Step | None, owner: type) -> inspect.Signature | None:
+        if step is None:
+            return None
+        import inspect
+
+        try:
+            return inspect.signature(step.function)
+        except (TypeError, ValueError) as error:  # a built-in function
+            raise AttributeError(str(error)) from None
+
+
 class Step:
     """A function, observed; called like the function.
 
@@ -94,6 +109,8 @@ class Step:
         spec: what is counted, and how.
         function: the user's function.
     """
+
+    __signature__ = _FunctionSignature()
 
     def __init__(self, spec: StepSpec, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function, updated=())
@@ -169,9 +186,10 @@ class Work:
         records_in: records in the value; 0 for an iterator.
         call: what the user's function says.
         account: of the call.
+        given: signature of what the step was given, where the engine wants it.
     """
 
-    __slots__ = ("account", "call", "connection", "engine", "form", "records_in", "seconds", "spec", "value")
+    __slots__ = ("account", "call", "connection", "engine", "form", "given", "records_in", "seconds", "spec", "value")
 
     def __init__(self, spec: StepSpec, value: Any) -> None:
         self.spec = spec
@@ -184,6 +202,9 @@ class Work:
         self.seconds = 0.0
         self.form = None if is_stream(value) else self.form_of(value)
         self.records_in = 0 if is_stream(value) else self.count(value, self.form)
+        self.given = Content()
+        if self.records_in:
+            self.note_content(value)
         if spec.text is not None and self.records_in:
             self.account.input_bytes = forms.text_bytes(value, spec.text)
 
@@ -211,6 +232,12 @@ class Work:
             self.account.unknown += 1
             return 0
         return 1
+
+    def note_content(self, value: Any) -> None:
+        """Enter a batch or record in the signature of what the step was given."""
+        signature = self.engine.content(value)
+        if signature is not None:
+            self.given.add(signature)
 
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call the function within this call, and time it."""
@@ -252,6 +279,7 @@ class Work:
             reason=self.spec.reason,
         )
         account.output_bytes = outcome.text_bytes
+        account.content = self.given.to_list()
         account.custom = call.custom
         account.set_aside += call.samples
         return self.connection.deliver(self.engine, account, outcome.result)
@@ -259,6 +287,7 @@ class Work:
     def fail(self) -> None:
         """Count all records as errors: the function has raised, and the engine is about to see it."""
         self.account.add_call(self.seconds, self.records_in, 0, errors=self.records_in)
+        self.account.content = self.given.to_list()
         self.connection.deliver(self.engine, self.account)
 
 

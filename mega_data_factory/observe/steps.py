@@ -105,6 +105,12 @@ class DefinedSteps:
                 return step
         return None
 
+    def full_name(self, step: str) -> str:
+        """Return `stage/name` of a step by its id, or the id if it is unknown."""
+        with self._lock:
+            defined = self._steps.get(step)
+        return step if defined is None else f"{defined.stage}/{defined.name}"
+
     def places(self) -> dict[str, DefinedStep]:
         """Return the steps by their ids."""
         with self._lock:

@@ -55,6 +55,7 @@ class Stream:
             token = calls.current.set(None)  # what is upstream runs in its own call
             try:
                 item = next(items)
+                self._work.note_content(item)
             except StopIteration:
                 return
             finally:
@@ -115,7 +116,10 @@ class Stream:
 
     def finish_with(self, result: Any) -> Any:
         """Return what a function made of all its input at once: one record, or as many as its form has."""
-        self._out = 0 if result is None else self._work.count(result, self._work.form_of(result))
+        if result is None:  # as of a batch: nothing is rejected unless the step is there to reject
+            self._out = 0 if self._spec.reason is not None or self._work.call.reasons else self._in
+        else:
+            self._out = self._work.count(result, self._work.form_of(result))
         return self._deliver(result=result)
 
     def _settle(self) -> None:
@@ -133,6 +137,7 @@ class Stream:
         account.add_flow(self._in, self._out, errors=errors, reasons=call.reasons, reason=self._spec.reason)
         account.calls, account.seconds = max(1, self._calls), self._busy
         account.custom = dict(call.custom)
+        account.content = work.given.to_list()
         account.set_aside = work.account.set_aside + call.samples if final else []
         self._ended = final
         self._reported = time.monotonic()

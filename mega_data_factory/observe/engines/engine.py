@@ -79,10 +79,12 @@ class RunPlace:
     Attributes:
         run_id: id of the run.
         folder: local or shared folder for account files of this run; it need not exist yet.
+        step_name: gives `stage/name` of a step by its id, for notes.
     """
 
     run_id: str
     folder: Path
+    step_name: Callable[[str], str] = str
 
 
 class Engine:
@@ -184,6 +186,14 @@ class Engine:
     def delivery(self, address: Any) -> Delivery:
         """Return the way to the driver; called once in a worker."""
         return FileDelivery(address)
+
+    def content(self, value: Any) -> int | None:
+        """Return a signature of a batch or record that a step is given (see `signatures`); None where none is needed.
+
+        It is asked of every batch of an iterator too; the signatures come with the account, as `Account.content`.
+        """
+        del value
+        return None
 
     def records(self, value: Any) -> int | None:
         """Return the number of records in a value that only this engine knows; None leaves it to `observe.forms`.
