@@ -12,10 +12,6 @@ from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 from mega_data_factory.observe.account import Account, SetAside
 from mega_data_factory.observe.steps import DefinedStep
 
-_KNOWS_CREATED = "created_records" in OperatorMetrics.__dataclass_fields__
-"""Until the column is there, records that were created count as input."""
-
-
 class Ledger:
     """Keeps the accounts of a run.
 
@@ -150,14 +146,13 @@ def to_rows(accounts: Iterable[Account], run_id: str, places: Mapping[str, Defin
 
 
 def _row(account: Account, run_id: str, place: DefinedStep) -> OperatorMetrics:
-    created = {"created_records": account.created_records} if _KNOWS_CREATED else {}
     return OperatorMetrics(
         run_id=run_id,
         stage_name=place.stage,
         operator_name=place.name,
         worker_id=account.worker,
         timestamp=datetime.fromtimestamp(account.at, UTC),
-        input_records=account.input_records + (0 if _KNOWS_CREATED else account.created_records),
+        input_records=account.input_records,
         output_records=account.output_records,
         total_time=max(0.0, account.seconds),
         min_latency=account.least,
@@ -171,5 +166,5 @@ def _row(account: Account, run_id: str, place: DefinedStep) -> OperatorMetrics:
         rejected_reasons=account.reasons,
         latency_histogram=LatencyHistogram(account.histogram),
         input_bytes=account.input_bytes,
-        **created,
+        created_records=account.created_records,
     )
