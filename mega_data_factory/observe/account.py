@@ -179,6 +179,18 @@ class Account:
         if other.most is not None and (self.most is None or other.most > self.most):
             self.most = other.most
 
+    def since(self, earlier: Account | None) -> Account:
+        """Return what this account of a stream adds to an earlier one of the same stream; none of it is negative."""
+        if earlier is None:
+            return self
+        added = self.named_alike()
+        for name in _NUMBERS:
+            setattr(added, name, max(0, getattr(self, name) - getattr(earlier, name)))
+        grown = ((bucket, n - earlier.histogram.get(bucket, 0)) for bucket, n in self.histogram.items())
+        added.histogram = {bucket: n for bucket, n in grown if n > 0}
+        added.least, added.most = self.least, self.most
+        return added
+
     def to_bytes(self) -> bytes:
         """Return the account as one line of JSON, without the line's end; only ASCII, so that no line breaks in it."""
         values = [

@@ -12,6 +12,7 @@ from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 from mega_data_factory.observe.account import Account, SetAside
 from mega_data_factory.observe.steps import DefinedStep
 
+
 class Ledger:
     """Keeps the accounts of a run.
 
@@ -43,36 +44,44 @@ class Ledger:
         self._arrived.append(account)
 
     def settle(self) -> list[Account]:
-        """Merge what has arrived; return the accounts that count for the first time, to be sampled by time."""
-        new = []
+        """Merge what has arrived; return what counts for the first time, to be sampled by time."""
+        new: list[Account] = []
         with self._lock:
             stale: set[str] = set()
             for _ in range(len(self._arrived)):  # not "while": workers may deliver faster than this merges
                 account = self._arrived.popleft()
                 self.engines.setdefault(account.engine)
-                if self._enter(account, stale):
-                    new.append(account)
+                self._enter(account, stale, new)
             for step in stale:
                 self._rebuild(step)
         return new
 
-    def _enter(self, account: Account, stale: set[str]) -> bool:
-        """Enter one account; return whether it is final, and the first with its key."""
+    def _enter(self, account: Account, stale: set[str], new: list[Account]) -> None:
+        """Enter one account.
+
+        Args:
+            account: what has arrived.
+            stale: takes its step, where the sum of that step must be made again.
+            new: takes what it adds to all that was seen of its piece of work before; nothing, of a repetition.
+        """
         if account.key is None:
             self._add(self._plain, account)
             self._add(self._sums, account)
             self._keep_set_aside(account)
-            return True
+            new.append(account)
+            return
         place = account.step, account.key
+        kept = self._kept.setdefault(account.step, {})
+        before = kept.get(account.key)
+        if before is None:
+            new.append(account.since(self._open.get(place)))
         if not account.final:
             self._open[place] = account
             self._sums.setdefault(account.step, {}).setdefault(
                 account.worker, Account(account.step, account.worker, at=account.at)
             )  # shown from now on, also when another worker finishes the work
-            return False
+            return
         self._open.pop(place, None)
-        kept = self._kept.setdefault(account.step, {})
-        before = kept.get(account.key)
         if before is None:
             self._keep_set_aside(account)
             self._add(self._sums, account)
@@ -81,7 +90,6 @@ class Ledger:
             stale.add(account.step)
         account.set_aside = []
         kept[account.key] = account.attempt, account.to_bytes()
-        return before is None
 
     def _keep_set_aside(self, account: Account) -> None:
         self.unknown += account.unknown

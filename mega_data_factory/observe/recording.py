@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -223,7 +222,5 @@ class _ObservedCollector(MetricsCollector):
 
     def snapshot(self) -> Snapshot | None:
         """All three levels, with all accounts that have arrived."""
-        started = time.thread_time()
         self._recording.gather()
-        self.exporting_seconds += time.thread_time() - started
         return super().snapshot()

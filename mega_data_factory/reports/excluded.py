@@ -84,11 +84,14 @@ def errors(recording: Recording, place: str | None = None) -> Examples:
         executor.get("errors_path") or (storage.join(output, "_errors") if output else None),
         executor.get("dead_letter_path") or (storage.join(output, "_dead_letter") if output else None),
     ]
+    part = f"-{run_tag(recording.run_id)}-"
+    if recording.is_observed:
+        folders, part = [_noted(recording, "errors")], f"{recording.run_id}.jsonl"
     groups: dict[tuple[str, str, str], list[Example]] = {}
     problem = None
     for folder in folders:
         try:
-            for line in _lines(folder, f"-{run_tag(recording.run_id)}-") if folder else ():
+            for line in _lines(folder, part) if folder else ():
                 example = _example(line, with_content=False)
                 if place is not None and example.place != place:
                     continue
@@ -105,9 +108,14 @@ def errors(recording: Recording, place: str | None = None) -> Examples:
 def rejected(recording: Recording) -> Examples:
     """Return samples of rejected records that the run kept: two of every operator and reason."""
     settings = (recording.config.get("executor") or {}).get("rejected_samples") or {}
-    if not settings.get("enabled"):
+    folder = settings.get("output_path") or "./rejected"
+    if recording.is_observed:
+        folder = _noted(recording, "rejected_samples")
+        if not folder or not storage.exists(storage.join(folder, f"{recording.run_id}.jsonl")):
+            return Examples(problem="none were kept; steps keep those that they reject by `reject`, or as a filter")
+    elif not settings.get("enabled"):
         return Examples(problem="none were kept; set `executor.rejected_samples.enabled` to keep some of every reason")
-    path = storage.join(settings.get("output_path") or "./rejected", f"{recording.run_id}.jsonl")
+    path = storage.join(folder, f"{recording.run_id}.jsonl")
     groups: dict[tuple[str, str], list[Example]] = {}
     try:
         for line in _file_lines(path):
@@ -121,6 +129,8 @@ def rejected(recording: Recording) -> Examples:
 def kept(recording: Recording, most: int = 5) -> Examples:
     """Return the first records of the output."""
     output = _output_path(recording)
+    if recording.is_observed:
+        return Examples(problem="another engine wrote the output")
     if output is None or not recording.run.get("output_files"):
         return Examples(problem="the run wrote no output")
     try:
@@ -136,6 +146,13 @@ def kept(recording: Recording, most: int = 5) -> Examples:
 
 def _unreadable(where: object, error: Exception) -> str:
     return without_credentials(f"{where} cannot be read: {error}")
+
+
+def _noted(recording: Recording, name: str) -> str | None:
+    """Return a folder that the run row names."""
+    paths = recording.run.get("paths")
+    folder = (json.loads(paths) if isinstance(paths, str) else paths or {}).get(name)
+    return folder if isinstance(folder, str) else None
 
 
 def _output_path(recording: Recording) -> str | None:

@@ -180,9 +180,17 @@ def tiles(recording: Recording) -> list[Tile]:
             else "",
             {True: "good", False: "bad", None: ""}[balanced],
         ),
-        Tile("output", size(run.get("output_bytes")), plural(run.get("output_files") or 0, "file")),
+        *_output_tile(recording),
         Tile("batches", count(run.get("batches")), f"{count(run.get('retried_batches'))} retried"),
     ]
+
+
+def _output_tile(recording: Recording) -> list[Tile]:
+    """Return the size of the output; of an observed run another engine has written it."""
+    run = recording.run
+    if recording.is_observed:
+        return []
+    return [Tile("output", size(run.get("output_bytes")), plural(run.get("output_files") or 0, "file"))]
 
 
 def _share_tile(run: Mapping[str, Any]) -> list[Tile]:

@@ -19,7 +19,8 @@ def ending(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Find a run that did not complete, or has not yet."""
     run, status = recording.run, recording.run.get("status")
     written = run.get("committed_records") or run.get("total_output_records") or 0
-    so_far = f"{plural(written, 'record')} had been committed after {seconds(recording.seconds)}"
+    had = "come out of the last step" if recording.is_observed else "been committed"
+    so_far = f"{plural(written, 'record')} had {had} after {seconds(recording.seconds)}"
     if waiting := uncommitted_words(run):
         so_far += f"; {waiting}"
     evidence = {"status": status, "committed_records": written}
@@ -45,6 +46,10 @@ def books(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     if run.get("balanced") is None:
         return
     evidence = {name: run.get(name) for name in ("planned_records", "processed_records", "dead_lettered_records")}
+    if recording.is_observed and run["balanced"]:
+        detail = "On every step input + created = output + rejected + errors."
+        yield Finding("good", "books", "The books balance: every record is accounted for", detail, {})
+        return
     if run["balanced"]:
         detail = (
             f"{_accounts(run)}. On every operator input = output + rejected + errors, "
@@ -171,7 +176,12 @@ def retries(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
             "advice",
             "retries",
             f"{count(retried)} of {count(batches)} batches took more than one attempt",
-            "Workers died while they held them. No count is affected: only the attempt that was committed counts.",
+            "Workers died while they held them, or the engine computed them again, as a second action on data that it "
+            "does not keep makes it do. No count is affected: of each batch the last execution counts."
+            if recording.is_observed
+            else "Workers died while they held them. No count is affected: only the attempt that was committed counts.",
             {"retried_batches": retried, "batches": batches},
-            "If this keeps happening, check the memory of the machines.",
+            "If the engine computes them again, let it keep the data (`persist`, `cache`, `materialize`)."
+            if recording.is_observed
+            else "If this keeps happening, check the memory of the machines.",
         )

@@ -242,7 +242,7 @@ def idle_workers(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     stations = limits.stations_of(recording) if recording.working_seconds >= _LEAST_SECONDS else ()
     if max((station.utilisation for station in stations), default=0.0) < limits.BUSY_ENOUGH:
         return
-    spare = idle_stages(stations)
+    spare = [] if recording.is_observed else idle_stages(stations)  # its engine shares workers out
     if spare:
         names = "; ".join(f"{station.name} needs {needed} of {station.workers}" for station, needed in spare[:4])
         freed = sum(station.workers - needed for station, needed in spare)

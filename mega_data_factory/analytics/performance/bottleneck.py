@@ -141,6 +141,8 @@ def find_bottleneck(recording: Recording) -> Bottleneck | None:
     heaviest = max(stage.operators, key=lambda operator: operator.busy) if stage else None
     share = heaviest.busy / stage.busy if heaviest and stage and stage.busy else 0.0
     remedies = _remedies(stations, busiest, _used_of_available(processors, own, measured), heaviest, share)
+    if recording.is_observed:  # which workers work on which step is its engine's business
+        remedies = tuple(remedy for remedy in remedies if remedy.kind == "speed")
     return Bottleneck(busiest, stations, processors, heaviest, share, remedies, own, measured)
 
 

@@ -66,8 +66,10 @@ def flow_of(recording: Recording) -> Flow:
     first = operators[0].input if operators else 0
     written = run.get("total_output_records") or (operators[-1].output if operators and _hand_made(run) else 0)
     read = max(run.get("total_input_records") or 0, first)
-    left = sum(exit.records for exit in exits)
-    return Flow(read, operators, tuple(exits), written, max(0, read - left - written))
+    left = sum(exit.records for exit in exits) - sum(operator.created for operator in operators)
+    # Steps of an observed run may be on branches, so that what the last one put out is not all that is left.
+    unknown = recording.is_observed and bool(run.get("balanced"))
+    return Flow(read, operators, tuple(exits), written, 0 if unknown else max(0, read - left - written))
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,11 @@ class Step:
     def output(self) -> int:
         """Records that were passed on."""
         return self.operators[-1].output
+
+    @property
+    def created(self) -> int:
+        """Records made beside those that came in."""
+        return sum(operator.created for operator in self.operators)
 
     @property
     def errors(self) -> int:
@@ -136,4 +143,4 @@ def _reasons(operator: OperatorTotals) -> Mapping[str, int]:
 
 
 def _gone(operator: OperatorTotals) -> int:
-    return max(0, operator.input - operator.output - operator.errors)
+    return max(0, operator.input + operator.created - operator.output - operator.errors)

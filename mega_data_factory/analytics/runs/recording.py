@@ -76,7 +76,14 @@ class Recording:
     @property
     def is_pipeline(self) -> bool:
         """Whether `mdf` ran it, so that advice about its configuration helps; else a script measured its own work."""
-        return bool(self.run.get("engine") or self.config.get("data_loader") or self.config.get("stages"))
+        return not self.is_observed and bool(
+            self.run.get("engine") or self.config.get("data_loader") or self.config.get("stages")
+        )
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether another engine ran it, and `mdf.observe` counted."""
+        return "observed" in self.config
 
     @property
     def seconds(self) -> float:

@@ -63,6 +63,7 @@ class OperatorTotals:
         stage_index, index: place of the stage in the plan, and of the operator in the stage.
         workers: distinct workers that reported.
         input, output, rejected, errors: records.
+        created: records made beside those that came in.
         busy: seconds, over all workers.
         batches: batches measured.
         reasons: records rejected, by reason, the most first.
@@ -90,6 +91,7 @@ class OperatorTotals:
     uncommitted_input: int = 0
     uncommitted_output: int = 0
     uncommitted_busy: float = 0.0
+    created: int = 0
 
     @property
     def label(self) -> str:
@@ -203,6 +205,7 @@ def _merged(
         uncommitted_input=sum(row["uncommitted_input_records"] or 0 for row in rows),
         uncommitted_output=sum(row["uncommitted_output_records"] or 0 for row in rows),
         uncommitted_busy=sum(row["uncommitted_time"] or 0.0 for row in rows),
+        created=sum(row.get("created_records") or 0 for row in rows),
     )
 
 

@@ -121,10 +121,12 @@ def top_reason(row: OperatorMetrics) -> str:
 def summary(report: RunReport) -> Iterator[Text]:
     """Yield the lines below the table: what came of it, the books, what measuring cost, where everything is."""
     run = report.run
+    observed = run.config is not None and "observed" in run.config
+    into = "out of the last step" if observed else f"in {plural(run.output_files, 'file')}, {size(run.output_bytes)}"
     yield Text(
         f"{run.run_id} {run.status} in {seconds(run.duration)}: {count(run.total_input_records)} records read, "
-        f"{count(run.total_output_records)} written ({percent(run.overall_pass_rate)}) "
-        f"in {plural(run.output_files, 'file')}, {size(run.output_bytes)}; {rate(run.avg_throughput)}"
+        f"{count(run.total_output_records)} {'' if observed else 'written '}({percent(run.overall_pass_rate)}) "
+        f"{into}; {rate(run.avg_throughput)}"
     )
     if run.source_share is not None and run.status != "completed":
         yield Text(f"{percent(100 * run.source_share)} of the {run.source_unit} of the source have passed all stages")

@@ -99,6 +99,8 @@ class RunReport:
     def books(self) -> str:
         """Return the accounting check in words."""
         run = self.run
+        if run.config is not None and "observed" in run.config and run.balanced:
+            return "the books balance: every step: input + created = output + rejected + errors"
         if run.committed_records is None and not self.differences:
             return "records were not counted against a plan"
         if run.status in _OPEN and not self.balanced:

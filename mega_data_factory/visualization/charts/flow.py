@@ -21,7 +21,7 @@ MOST_STEPS = 12
 
 
 def funnel(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
-    """Draw the input of every operator, split into passed, rejected and failed records.
+    """Draw the input of every operator, and what it created, split into passed, rejected and failed records.
 
     Of a run of more than 30 operators the bars are its stages; of more stages than that those that lose most.
     """
@@ -33,9 +33,10 @@ def funnel(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
     several = len({step.operators[0].stage for step in shown}) > 1
     labels = distinct([step.label if several else step.name for step in shown], ROW_LETTERS)
     figure = go.Figure()
+    left = [step.input + step.created - step.output - step.errors for step in shown]
     parts = (
         ("passed on", theme.colour(0), 1.0, [step.output for step in shown]),
-        ("rejected", theme.bad, 0.75, [step.input - step.output - step.errors for step in shown]),
+        ("rejected", theme.bad, 0.75, left),
         ("errors", theme.warning, 0.9, [step.errors for step in shown]),
     )
     for name, colour, opacity, values in parts:
@@ -107,7 +108,10 @@ def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
         name = safe(step.name, letters)
         there = drawn.node(name, theme.colour(0))
         drawn.link(here, there, left, theme.faint(theme.colour(0), 0.28), f"{count(left)} to {safe(step.name)}")
-        left -= _leave(drawn, theme, there, step.exits, reasons, letters)
+        if step.created:
+            made = drawn.node(f"created {short_count(step.created)}", theme.good)
+            drawn.link(made, there, step.created, theme.faint(theme.good, 0.4), f"{count(step.created)} created")
+        left += step.created - _leave(drawn, theme, there, step.exits, reasons, letters)
         here = there
     _exit(drawn, here, theme, "elsewhere", sum(exit.records for step in others for exit in step.exits), theme.bad)
     ends = (
@@ -124,11 +128,11 @@ def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
 
 
 def _stops(flow: Flow) -> tuple[list[Step], list[Step]]:
-    """Return steps that lose records, in order, at most 12; and the others, which lose least."""
-    losing = [step for step in steps_of(flow, len(flow.operators)) if step.exits]
+    """Return steps that lose or create records, in order, at most 12; and the others, which lose least."""
+    losing = [step for step in steps_of(flow, len(flow.operators)) if step.exits or step.created]
     if len(losing) > MOST_STEPS:
-        losing = [step for step in steps_of(flow, 0) if step.exits]
-    large = sorted(losing, key=lambda step: -sum(exit.records for exit in step.exits))[:MOST_STEPS]
+        losing = [step for step in steps_of(flow, 0) if step.exits or step.created]
+    large = sorted(losing, key=lambda step: -step.created - sum(exit.records for exit in step.exits))[:MOST_STEPS]
     return [step for step in losing if step in large], [step for step in losing if step not in large]
 
 
