@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.errors import OperatorError
 from mega_data_factory.framework.config.condition import Condition
-from mega_data_factory.framework.contracts import RECORD_ID, Filter, Operator, Refiner
+from mega_data_factory.framework.contracts import RECORD_ID, Deduplicator, Filter, Operator, Refiner
 from mega_data_factory.framework.plan import OperatorPlan
 from mega_data_factory.framework.tables import concat
 from mega_data_factory.framework.worker.time_limit import Pace
+
+_TIMED_EXAMPLES = 64
+"""Records of the run that an operator's first pace is learnt from: the first batch need not be cut into small calls."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,18 @@ class Step:
         self.pace = Pace(plan.record_timeout)
         self._condition = None if plan.when is None else Condition(plan.when.text, plan.when.at)
         self._added: dict[str, pa.DataType] | None = None
+
+    def warm_up(self) -> None:
+        """Run the operator on its examples, if it has some, and learn from a second run how fast it is."""
+        examples = self.operator.examples()
+        if examples is None:
+            return
+        run = self.operator.keys if isinstance(self.operator, Deduplicator) else partial(_apply, self.operator)
+        run(examples)
+        many = pa.concat_tables([examples] * -(-_TIMED_EXAMPLES // examples.num_rows))
+        with self.pace.kept(many.num_rows):
+            run(many)
+        self.operator.take_reported()
 
     def apply(self, table: pa.Table) -> Outcome:
         """Apply the operator to the records that match; the others are passed on as they are.

@@ -63,12 +63,15 @@ class Stage:
         worker_id: name of this worker; the metrics carry it.
         settings: of the run.
         claims: shared deduplication state, where the pipeline needs it.
+
+    Attributes:
+        settings: of the run.
     """
 
     def __init__(self, plan: StagePlan, worker_id: str, settings: StageSettings, claims: Claims | None = None) -> None:
         self.plan = plan
         self.worker_id = worker_id
-        self._settings = settings
+        self.settings = settings
         self._collector = MetricsCollector(run_id=settings.run_id)
         self._sampler = RejectedSampler(settings.samples_per_reason)
         self._is_first = False
@@ -76,7 +79,9 @@ class Stage:
         for operator_plan in plan.operators:
             operator = operator_plan.component.build()
             operator.setup(OperatorContext(plan.name, operator_plan.name, worker_id, claims))
-            self._steps.append(Step(operator_plan, operator))
+            step = Step(operator_plan, operator)
+            step.warm_up()
+            self._steps.append(step)
 
     def __call__(self, batch: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
         """Run the operators on the batch.
@@ -112,8 +117,8 @@ class Stage:
     def _run(self, step: Step, work: _Work, table: pa.Table, exclusions: list[Exclusion]) -> pa.Table:
         plan = step.plan
         # Of the first operator only: adding up the buffers of a table takes longer than all the rest of measuring.
-        offered_bytes = table.nbytes if self._settings.measure and plan.index == 0 else 0
-        if not self._settings.measure:
+        offered_bytes = table.nbytes if self.settings.measure and plan.index == 0 else 0
+        if not self.settings.measure:
             outcomes = work(step, table)
         else:
             with self._collector.track_operator(
@@ -156,7 +161,7 @@ class Stage:
         """Run the operator; where it raises, run it on halves until the records that raise are isolated."""
         try:
             outcome = self._apply_to_any(step, table)
-            reported = step.operator.take_reported(only_noticed=not self._settings.custom_metrics)
+            reported = step.operator.take_reported(only_noticed=not self.settings.custom_metrics)
             yield replace(outcome, reported=reported)
             return
         except MdfError as error:
@@ -176,7 +181,7 @@ class Stage:
 
     def _failed(self, step: Step, row: pa.Table, failure: BaseException) -> Outcome:
         """Return that a record is set aside, where the run does not end with it."""
-        if self._settings.on_error == "fail":
+        if self.settings.on_error == "fail":
             record_id = row.column(RECORD_ID)[0].as_py()
             raise OperatorError(
                 f"{self._place(step.plan)}, record `{record_id}`: {describe(failure)}",

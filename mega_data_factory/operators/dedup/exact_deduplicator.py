@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from mega_data_factory.framework.contracts import Deduplicator
 from mega_data_factory.operators.columns import text_of
+from mega_data_factory.operators.examples import TEXTS, example_records
 from mega_data_factory.operators.parameters import check_choice, check_name, check_strings
 
 _MISSING = b"\x00"
@@ -34,6 +35,10 @@ class ExactDeduplicator(Deduplicator):
             if not self.columns:
                 raise ValueError("columns is empty; name at least one, or leave it out to compare text_column")
         self.normalize = check_choice("normalize", normalize, ("none", "whitespace", "lowercase"))
+
+    def examples(self) -> pa.Table:
+        """Return made-up records for a first run."""
+        return example_records(TEXTS, *self.columns)
 
     def keys(self, table: pa.Table) -> Sequence[Sequence[bytes | None]]:
         """One band: the normalized text, or of several columns each with its length before it.

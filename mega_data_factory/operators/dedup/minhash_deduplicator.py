@@ -13,6 +13,7 @@ from rensa import RMinHash
 from mega_data_factory.framework.contracts import Deduplicator, OperatorContext
 from mega_data_factory.operators.columns import text_of
 from mega_data_factory.operators.dedup.shingles import Shingles, of_characters, of_words
+from mega_data_factory.operators.examples import TEXTS, example_records
 from mega_data_factory.operators.parameters import check_choice, check_count, check_flag, check_name, check_number
 from mega_data_factory.operators.text.word_choice import check_words, load_words, notice_unspaced, words_of
 
@@ -79,6 +80,10 @@ class MinhashDeduplicator(Deduplicator):
         super().setup(context)
         if self.ngram_unit == "words":
             load_words(self.words)
+
+    def examples(self) -> pa.Table:
+        """Return made-up records for a first run."""
+        return example_records(TEXTS, self.text_column)
 
     def keys(self, table: pa.Table) -> Sequence[Sequence[bytes | None]]:
         """`bands` bands: of every signature the bytes of its rows.

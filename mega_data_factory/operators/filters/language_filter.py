@@ -10,6 +10,7 @@ import pyarrow as pa
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.contracts import Filter, Judgement, Rule
 from mega_data_factory.operators.columns import column_of, text_of
+from mega_data_factory.operators.examples import example_records
 from mega_data_factory.operators.filters.text_filter import below, flagged
 from mega_data_factory.operators.parameters import check_name, check_number, check_strings
 
@@ -41,6 +42,13 @@ class LanguageFilter(Filter):
         self.min_score = check_number("min_score", min_score, most=1.0)
         self.language_column = check_name("language_column", language_column)
         self.score_column = check_name("score_column", score_column)
+
+    def examples(self) -> pa.Table:
+        """Return made-up records for a first run."""
+        scores = pa.array([0.0, 1.0, None])
+        return example_records(("xx", self.languages[0], None), self.language_column).append_column(
+            self.score_column, scores
+        )
 
     def judge(self, table: pa.Table) -> Judgement:
         """Compare language and score.

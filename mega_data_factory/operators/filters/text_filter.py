@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from mega_data_factory.framework.contracts import Filter, Judgement, Rule
 from mega_data_factory.operators.columns import text_of
+from mega_data_factory.operators.examples import TEXTS, example_records
 from mega_data_factory.operators.parameters import check_name
 from mega_data_factory.operators.text.scripts import UNSPACED_LETTER
 
@@ -24,6 +25,10 @@ class TextFilter(Filter):
 
     def __init__(self, *, text_column: str = "text") -> None:
         self.text_column = check_name("text_column", text_column)
+
+    def examples(self) -> pa.Table:
+        """Return made-up records for a first run."""
+        return example_records(TEXTS, self.text_column)
 
     def judge(self, table: pa.Table) -> Judgement:
         """Reject every record whose text is null or fails a rule.

@@ -11,6 +11,7 @@ import pyarrow as pa
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import Filter, Judgement, OperatorContext, Rule
 from mega_data_factory.operators.columns import text_of
+from mega_data_factory.operators.examples import URLS, example_records
 from mega_data_factory.operators.filters.text_filter import flagged, words_pattern
 from mega_data_factory.operators.parameters import check_flag, check_name, check_strings
 
@@ -70,6 +71,10 @@ class UrlFilter(Filter):
         domains = (*self._listed_domains, *_read_list(self._domains_file))
         self._domains = frozenset(map(_plain_host, domains))
         self._words = words_pattern((*self._listed_words, *_read_list(self._words_file)), whole=self.whole_words)
+
+    def examples(self) -> pa.Table:
+        """Return made-up records for a first run."""
+        return example_records(URLS, self.url_column)
 
     def judge(self, table: pa.Table) -> Judgement:
         """Look at every URL.

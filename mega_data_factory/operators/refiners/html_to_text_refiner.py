@@ -11,6 +11,7 @@ from mega_data_factory.charsets import decode_page, load_codecs
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.contracts import OperatorContext, Refiner
 from mega_data_factory.operators.columns import column_of, with_columns
+from mega_data_factory.operators.examples import PAGES, example_records
 from mega_data_factory.operators.parameters import check_flag, check_name, check_optional_count
 from mega_data_factory.operators.refiners.html_depth import is_deeper
 
@@ -71,6 +72,10 @@ class HtmlToTextRefiner(Refiner):
     def setup(self, context: OperatorContext) -> None:  # noqa: ARG002 - the same wherever it runs
         """Load codecs of pages that are not UTF-8."""
         load_codecs()
+
+    def examples(self) -> pa.Table:
+        """Return made-up records for a first run."""
+        return example_records(PAGES, self.html_column)
 
     def refine(self, table: pa.Table) -> pa.Table:
         """Add the text of every page.

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from mega_data_factory.framework.contracts import OperatorContext, Refiner
 from mega_data_factory.operators.columns import text_of, with_columns
+from mega_data_factory.operators.examples import TEXTS, example_records
 from mega_data_factory.operators.parameters import check_count, check_name, check_strings
 
 _NO_LANGUAGE = "zxx"
@@ -54,6 +55,10 @@ class LanguageRefiner(Refiner):
         """
         del context
         self._load()
+
+    def examples(self) -> pa.Table:
+        """Return made-up records for a first run."""
+        return example_records(TEXTS, self.text_column)
 
     def refine(self, table: pa.Table) -> pa.Table:
         """Add language and score of every record.

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from mega_data_factory.framework.contracts import OperatorContext, Refiner
 from mega_data_factory.operators.columns import text_of, with_columns
+from mega_data_factory.operators.examples import TEXTS, example_records
 from mega_data_factory.operators.parameters import check_name
 from mega_data_factory.operators.text.lines import ratio
 from mega_data_factory.operators.text.unicode_words import UnicodeWords
@@ -47,6 +48,10 @@ class TextStatisticsRefiner(Refiner):
         """Load the dictionaries."""
         super().setup(context)
         load_words(self.words)
+
+    def examples(self) -> pa.Table:
+        """Return made-up records for a first run."""
+        return example_records(TEXTS, self.text_column)
 
     def refine(self, table: pa.Table) -> pa.Table:
         """Add the statistics of every record.

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from mega_data_factory.framework.contracts import Refiner
 from mega_data_factory.operators.columns import text_of, to_strings, with_columns
+from mega_data_factory.operators.examples import TEXTS, example_records
 from mega_data_factory.operators.parameters import check_choice, check_name
 
 _SUSPECT = r"[^\t\n\x20-\x7E]|&[A-Za-z#]"
@@ -36,6 +37,10 @@ class UnicodeRepairRefiner(Refiner):
         form: Any = None if normalization == "none" else normalization
         self._plain_settings = ftfy.TextFixerConfig(normalization=form)
         self._markup_settings = ftfy.TextFixerConfig(normalization=form, unescape_html=False)
+
+    def examples(self) -> pa.Table:
+        """Return made-up records for a first run."""
+        return example_records(TEXTS, self.text_column)
 
     def refine(self, table: pa.Table) -> pa.Table:
         """Repair the text of every record.

@@ -32,6 +32,7 @@ from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.worker.quarantine import TimedOut, WorkerDied, isolate_poison
 from mega_data_factory.framework.worker.reading import ReadTask, read_batches
 from mega_data_factory.framework.worker.stage import Stage, StageSettings
+from mega_data_factory.framework.worker.warm_up import run_example
 from mega_data_factory.framework.worker.without_pandas import keep_pandas_out
 
 
@@ -75,6 +76,14 @@ class _StageRole:
         self._stage = Stage(self._plan, job["worker_id"], StageSettings(**job["settings"]), self._claims)
         self._spool = Spool(job["spool"])
         self._sandbox: WorkerProcess | None = None
+        self._run_example(job["worker_id"])
+
+    def _run_example(self, name: str) -> None:
+        """Move a made-up batch as `handle` does, so that the first real one is not charged for what is done once."""
+        result = run_example(self._stage.settings)
+        path = self._spool.put(f"{name}.example", result.table)
+        Spool.read(path)
+        Spool.remove(path)
 
     def handle(self, work: Work) -> Answer:
         assert work["kind"] == "stage" or work["kind"] == "fragment"

@@ -38,6 +38,7 @@ from mega_data_factory.framework.worker.claims import ClaimShard, Send, ShardedC
 from mega_data_factory.framework.worker.quarantine import RunFragment, TimedOut, WorkerDied, isolate_poison
 from mega_data_factory.framework.worker.reading import ReadTask, read_batches
 from mega_data_factory.framework.worker.stage import Stage, StageSettings
+from mega_data_factory.framework.worker.warm_up import run_example
 
 ALWAYS_BACK: dict[str, Any] = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
 """Options of actors that hold state: they come back when they are killed, and calls to them are made again."""
@@ -183,6 +184,7 @@ class StageActor(_RayWorker):
     def _run(self, batch: Batch) -> Batch:
         if self._stage is None:
             self._stage = Stage(self._job.plan, self._worker_id, self._job.settings, self._claims)
+            run_example(self._job.settings)
         deaths = self._deaths(f"{self._job.plan.index}/{batch.id}")
         batch = replace(batch, attempts=max(batch.attempts, deaths))
         if deaths >= self._job.max_attempts:
