@@ -46,8 +46,8 @@ def form_of(value: object) -> Form | None:
     known = _BY_TYPE.get(kind)
     if known is not None:
         return known
-    if kind in (list, tuple):
-        return _list_form(value)  # type: ignore[arg-type]
+    if isinstance(value, list | tuple):
+        return _list_form(value)
     if isinstance(value, Mapping):
         return _mapping_form(value)
     for module, names in _LIBRARIES.items():
