@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 import pytest
 
-from mega_data_factory.visualization.charts.labels import safe, sentence, width
+from mega_data_factory.visualization.charts.labels import safe, sentence, short_and_distinct, width
 
 CHINESE = "质量过滤与语言识别阶段的第一个操作符"
 
@@ -36,3 +38,24 @@ def test_sentences_are_whole_in_lines_that_fit() -> None:
         lines = sentence(text).split("<br>")
         assert "".join(lines).replace(" ", "") == text.replace(" ", "")
         assert max(map(width, lines)) <= 56
+
+
+@pytest.mark.parametrize(
+    ("names", "longest", "labels"),
+    [
+        (["too_short", "too_long"], 11, ["too_short", "too_long"]),
+        (
+            ["mean_word_length_below_minimum", "mean_word_length_above_maximum", "symbol_to_word_ratio"],
+            11,
+            ["…below_min…", "…above_max…", "symbol…atio"],
+        ),
+        (["duplicate_line_characters", "duplicate_paragraph_characters"], 9, ["…line_ch…", "…paragra…"]),
+        (["same_long_name_twice", "same_long_name_twice"], 9, ["same_…ice", "same_…ice"]),
+        (["a<b_" * 9 + "o<e_x", "a<b_" * 9 + "two_x"], 5, ["…o&lt;e…", "…two…"]),
+    ],
+)
+def test_short_labels_of_unlike_names_differ(names: list[str], longest: int, labels: list[str]) -> None:
+    """Where the middle alone told names apart, what they have in common goes; the width holds for all."""
+    found = short_and_distinct(names, longest)
+    assert found == labels
+    assert all(width(unescape(label)) <= longest for label in found)

@@ -70,6 +70,17 @@ def test_the_sankey_accounts_for_every_record(tmp_path):
     assert sum(v for v, target in zip(drawn.link.value, drawn.link.target, strict=True) if target in ends) == 10_000
 
 
+def test_reasons_in_the_sankey_read_unlike_where_they_are(tmp_path):
+    """Two long reasons of one operator that differ in one word keep that word."""
+    reasons = {"mean_word_length_below_minimum": 0.2, "mean_word_length_above_maximum": 0.1}
+    figure = flow.sankey(flow_of(recorded(tmp_path, [Pool(f"s{n}", [Op("o", 0.001, reasons)]) for n in range(6)])))
+    exits = {
+        label.rpartition(" ")[0].rpartition(" ")[0] or label for label in figure.data[0].node.label if "…" in label
+    }
+    assert any("below" in label for label in exits)
+    assert any("above" in label for label in exits)
+
+
 def test_labels_of_the_last_exits_have_a_column_of_their_own(tmp_path):
     """Plotly turns the labels of the last column to the left, so nothing that has one is there."""
     (drawn,) = flow.sankey(flow_of(recorded(tmp_path, POOLS))).data
@@ -95,6 +106,15 @@ def _span(axis):
     """Length of a date axis in seconds, however its ends are written."""
     low, high = (np.datetime64(end, "ms") if isinstance(end, str) else np.datetime64(int(end), "ms") for end in axis)
     return (high - low) / np.timedelta64(1, "s")
+
+
+def test_a_single_sample_of_nodes_is_a_cell_with_a_width(tmp_path):
+    """Cells reach from edge to edge: one step alone is drawn, and steps begin where they began."""
+    figure = CHARTS["nodes"](recorded(tmp_path, POOLS, intervals=1, nodes=[50.0]), LIGHT)
+    for heat in figure.data:
+        edges = np.asarray(heat.x, dtype=float)
+        assert len(edges) == len(heat.z[0]) + 1
+        assert edges[1] - edges[0] == 5000.0
 
 
 @pytest.mark.parametrize("chart", ["stages", "cost", "trends"])

@@ -2,6 +2,7 @@
 // Shows the figures in the look that the reader prefers. The library comes packed, in the page itself.
 (() => {
   const PAPER = 680; // pixels of the width of A4 between its margins
+  const HEIGHTS = { sankey: 430, stages: 430 }; // of charts on paper that would fill a page and leave half of one empty
   const store = JSON.parse(document.getElementById("figures").textContent);
   const plots = [...document.querySelectorAll("[data-figure]")];
   const system = window.matchMedia("(prefers-color-scheme: dark)");
@@ -31,7 +32,8 @@
   const draw = (plot, theme, width) => {
     const { data, layout } = figure(plot.dataset.figure, theme);
     if (width) {
-      Object.assign(layout, { width, autosize: false });
+      const height = Math.min(layout.height, HEIGHTS[plot.dataset.figure] || layout.height);
+      Object.assign(layout, { width, height, autosize: false });
       for (const trace of data) if (trace.type === "sankey") trace.textfont.size = 9; // labels of many columns
     }
     else layout.autosize = true;

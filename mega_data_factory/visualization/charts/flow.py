@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from mega_data_factory.analytics.runs.flow import Exit, Flow, Step, steps_of
 from mega_data_factory.formats import count, percent, short_count
 from mega_data_factory.visualization.charts.frame import ROW, ROW_LETTERS, framed, nothing
-from mega_data_factory.visualization.charts.labels import distinct, safe
+from mega_data_factory.visualization.charts.labels import distinct, safe, short_and_distinct
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
 MOST_BARS = 30
@@ -143,10 +143,11 @@ def _leave(drawn: _Sankey, theme: Theme, source: int, exits: Sequence[Exit], mos
         if exit.kind == "rejected":
             merged[exit.reason] = merged.get(exit.reason, 0) + exit.records
     reasons = sorted(merged.items(), key=lambda item: -item[1])
-    for reason, records in reasons[:most]:
-        _exit(drawn, source, theme, safe(reason, max(6, letters - 4)), records, theme.bad, safe(reason))
+    labels = short_and_distinct([reason for reason, _ in reasons], max(6, letters - 4))
+    for (reason, records), label in zip(reasons[:most], labels, strict=False):
+        _exit(drawn, source, theme, label, records, theme.bad, safe(reason))
     if rest := reasons[most:]:
-        name = f"{len(rest)} more reasons" if len(rest) > 1 else safe(rest[0][0], max(6, letters - 4))
+        name = f"{len(rest)} more reasons" if len(rest) > 1 else labels[-1]
         _exit(drawn, source, theme, name, sum(records for _, records in rest), theme.bad)
     for kind, name in (("error", "errors"), ("dead_letter", "dead letters")):
         _exit(drawn, source, theme, name, sum(e.records for e in exits if e.kind == kind), theme.warning)

@@ -10,6 +10,8 @@ from itertools import accumulate, pairwise
 from textwrap import wrap
 from unicodedata import category, east_asian_width
 
+from mega_data_factory.formats import joints
+
 LONGEST = 42
 _LINE = 56  # widths of a letter in a line of a label at the pointer
 _NO_WIDTH = ("Mn", "Me", "Cf")
@@ -95,6 +97,40 @@ def _unique_length(ids: Sequence[str]) -> int:
 def _common(one: str, other: str) -> int:
     """Return how many letters two texts have in common at their beginning."""
     return next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))
+
+
+def short_and_distinct(names: Sequence[str], longest: int) -> list[str]:
+    """Return safe labels of the names of one place, so short that they fit, and unlike where the names are.
+
+    Names that would read alike once they are shortened lose what they have in common at their beginning, and then
+    their end: `mean_word_length_below_minimum` and `…_above_maximum` become `…below_min…` and `…above_max…`.
+
+    Args:
+        names: The names.
+        longest: How wide a label may be, see `width`.
+    """
+    labels = [safe(name, longest) for name in names]
+    for label, number in Counter(labels).items():
+        alike = [at for at, other in enumerate(labels) if other == label]
+        if number < 2 or len({names[at] for at in alike}) < 2:
+            continue
+        common = _common_words([names[at] for at in alike])
+        for at in alike:
+            labels[at] = _cut(f"…{names[at][common:]}" if common else names[at], longest)
+    return labels
+
+
+def _common_words(names: Sequence[str]) -> int:
+    """Return how many letters all names have in common at their beginning, up to the end of a word."""
+    ordered = sorted(names)
+    shared = ordered[0][: _common(ordered[0], ordered[-1])]
+    ends = [0, *accumulate(map(len, joints(ordered[0])))]
+    return max(end for end in ends if end <= len(shared))
+
+
+def _cut(text: str, longest: int) -> str:
+    plain = html.unescape(safe(text, 10**6))
+    return html.escape(plain if width(plain) <= longest else f"{_fitting(plain, longest - 1)}…", quote=False)
 
 
 def distinct(names: Iterable[str], longest: int = LONGEST) -> list[str]:

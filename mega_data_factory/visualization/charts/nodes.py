@@ -44,9 +44,9 @@ def nodes_and_operators(
     heights = [max(1, len(names)), max(1, len(working))][:rows]
     figure = make_subplots(rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=heights)
     heat = {"colorscale": theme.scale(theme.sequential), "zmin": 0, "col": 1}
-    bar = {"thickness": 10, "outlinewidth": 0, "len": 0.45, "nticks": 3}
+    bar = {"thickness": 10, "outlinewidth": 0, "len": 0.45, "nticks": 3, "xpad": 4}
     figure.add_heatmap(
-        x=milliseconds(times),
+        x=_edges(times),
         y=distinct(names, 24),
         z=compact(load),
         zmax=100,
@@ -57,7 +57,7 @@ def nodes_and_operators(
     )
     if working:
         figure.add_heatmap(
-            x=milliseconds(next(iter(working.values())).starts),
+            x=_edges(next(iter(working.values())).starts),
             y=distinct([name for _, name in working], 28),
             z=compact(np.array([series.busy for series in working.values()])),
             colorbar={**bar, "y": 0.25, "title": {"text": "workers"}},
@@ -66,9 +66,19 @@ def nodes_and_operators(
             **heat,
         )
     figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
-    figure.update_xaxes(type="date", nticks=4, tickangle=0)
+    figure.update_xaxes(type="date", nticks=3, tickangle=0)
     figure.update_xaxes(title_text="time (UTC)", row=rows, col=1)
     return framed(figure, theme, 120 + 22 * sum(max(3, rows) for rows in heights), hovermode="closest")
+
+
+_ONLY_STEP = np.timedelta64(5, "s")
+"""Width of the cells of a heat map that has one step only."""
+
+
+def _edges(starts: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
+    """Return the edges of equal steps for Plotly, one more than there are steps: a single cell has a width too."""
+    width = starts[1] - starts[0] if len(starts) > 1 else _ONLY_STEP
+    return milliseconds(np.append(starts, starts[-1] + width))
 
 
 def _node_grid(nodes: pa.Table, metric: str) -> tuple[list[str], npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
