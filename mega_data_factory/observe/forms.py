@@ -135,6 +135,13 @@ def mask_of(value: object, records: int) -> int | None:
     return None
 
 
+def entries_of(mask: Any) -> list[bool]:
+    """Return the entries of a mask of any type; one that is null rejects."""
+    if hasattr(mask, "fillna"):  # pandas, whose null is no truth value
+        return [bool(entry) for entry in mask.fillna(False)]
+    return [bool(entry) for entry in (mask.to_pylist() if hasattr(mask, "to_pylist") else mask)]
+
+
 _TRUTH_VALUES = frozenset({"bool", "boolean", "Boolean", "bool[pyarrow]"})
 """Names of the types of truth values in pandas and polars."""
 

@@ -82,14 +82,9 @@ def _keep_example(work: Work, decision: Any) -> None:
         return
     record = work.value
     if work.form is not None:
-        first = next(at for at, entry in enumerate(entries_of(decision)) if not entry)
+        first = next(at for at, entry in enumerate(forms.entries_of(decision)) if not entry)
         record = forms.first_record(work.form.cut(work.value, first, first + 1))
     work.call.samples.append(SetAside(reason, record_text(record), "rejected", record_name(record)))
-
-
-def entries_of(mask: Any) -> list[Any]:
-    """Return the entries of a mask of any type as truth values of Python, or None."""
-    return mask.to_pylist() if hasattr(mask, "to_pylist") else list(mask)
 
 
 def _kept_bytes(work: Work, result: Any, kept: int) -> int:
@@ -97,16 +92,20 @@ def _kept_bytes(work: Work, result: Any, kept: int) -> int:
         return 0
     if kept == work.records_in or work.form is None:
         return work.account.input_bytes
-    mask = [bool(entry) for entry in entries_of(result)]
-    return forms.text_bytes(work.form.keep(work.value, mask), work.spec.text)
+    return forms.text_bytes(work.form.keep(work.value, forms.entries_of(result)), work.spec.text)
 
 
 def _records_out(work: Work, result: Any) -> int:
     if result is None:  # a function without a result has not rejected anything, unless the step is there to reject
         return 0 if work.spec.reason is not None or work.call.reasons else work.records_in
+    form = work.form_of(result)
+    if form is None and work.spec.count is not None:
+        return work.spec.count(result)
+    if forms.is_lazy(result):
+        work.account.unknown += work.records_in > 0
+        return work.records_in
     if work.form is None and not _is_many(work, result):
         return 1
-    form = work.form_of(result)
     if form is not None:
         return form.count(result)
     if work.form is None:
@@ -114,9 +113,7 @@ def _records_out(work: Work, result: Any) -> int:
     known = work.engine.records(result)
     if known is not None:
         return known
-    if forms.is_lazy(result):
-        work.account.unknown += 1
-    return work.records_in if work.spec.count is None else work.spec.count(result)
+    return work.records_in
 
 
 def _is_many(work: Work, result: Any) -> bool:

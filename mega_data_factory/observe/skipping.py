@@ -107,6 +107,7 @@ def _narrow(work: Work, error: Exception, like: Any) -> _Narrowing:
         sum(part.outcome.records_out for part in passed if part.outcome is not None),
         errors=failed,
         text_bytes=sum(part.outcome.text_bytes for part in passed if part.outcome is not None),
+        decided=bool(passed) and all(part.outcome.decided for part in passed if part.outcome is not None),
     )
 
 
@@ -142,6 +143,8 @@ def _joined(work: Work, tried: list[_Tried], like: Any) -> Generator[Work, Any, 
         return forms.none_of(like, work.value)
     if not outcomes:
         answer = yield work.part(work.form.cut(work.value, 0, 0), 0)  # its columns are those of the others
+        if not isinstance(answer, list | _Failed) and forms.mask_of(answer, 0) is not None:
+            return forms.none_of(answer, work.value)
         return work.form.cut(work.value, 0, 0) if isinstance(answer, _Failed) else answer
     results = [outcome.result for outcome in outcomes]
     if all(outcome.decided for outcome in outcomes):

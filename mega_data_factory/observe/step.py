@@ -140,22 +140,23 @@ class Step:
         try:
             result = work.run(self.function, args, kwargs)
         except Exception as error:
+            if isinstance(error, TypeError) and not _takes(self.function, args, kwargs):
+                raise  # polars asks whether a function takes an argument by calling it: that was no call
             if self.spec.on_error != "skip":
                 work.fail()
                 raise
             from mega_data_factory.observe.skipping import skip_failed
 
-            return work.finish(skip_failed(work, self.function, args, kwargs, error, self._like_before))
+            return self._finish(work, skip_failed(work, self.function, args, kwargs, error, self._like_before))
         if is_stream(result):
             return self._drained(work, result)
-        return self._finish(work, result)
+        return self._finish(work, work.outcome(result))
 
     def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work:
         value = args[0] if args else next(iter(kwargs.values()), None)
         return Work(self.spec, value)
 
-    def _finish(self, work: Work, result: Any) -> Any:
-        outcome = work.outcome(result)
+    def _finish(self, work: Work, outcome: Outcome) -> Any:
         if self.spec.on_error == "skip":
             self._like_before = outcome.exemplar()
         return work.finish(outcome)
@@ -310,15 +311,18 @@ class AsyncStep(Step):
         try:
             result = await work.timed(self.function(*args, **kwargs))
         except Exception as error:
+            if isinstance(error, TypeError) and not _takes(self.function, args, kwargs):
+                raise  # polars asks whether a function takes an argument by calling it: that was no call
             if self.spec.on_error != "skip":
                 work.fail()
                 raise
             from mega_data_factory.observe.skipping import skip_failed_async
 
-            return work.finish(await skip_failed_async(work, self.function, args, kwargs, error, self._like_before))
+            outcome = await skip_failed_async(work, self.function, args, kwargs, error, self._like_before)
+            return self._finish(work, outcome)
         finally:
             calls.current.reset(token)
-        return self._finish(work, result)
+        return self._finish(work, work.outcome(result))
 
 
 class ObservedIterable:
@@ -339,6 +343,17 @@ class ObservedIterable:
 
     def __len__(self) -> int:
         return len(self.items)
+
+
+def _takes(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Return whether a function can be called with these arguments at all."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    except ValueError:  # a function of an extension may have no signature
+        return True
+    return True
 
 
 def _reference(step: Step) -> tuple[Any, ...]:
