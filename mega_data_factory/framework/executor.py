@@ -32,7 +32,7 @@ from mega_data_factory.framework.driver.session import RunSession
 from mega_data_factory.framework.driver.tally import Tally
 from mega_data_factory.framework.engines.engine import Engine, Event, RunSettings, SplitsListed, WorkersReady
 from mega_data_factory.framework.engines.local.main_guard import refuse_in_worker
-from mega_data_factory.framework.engines.ray.environment import prepare_ray
+from mega_data_factory.framework.engines.ray.environment import cluster_address, prepare_ray
 from mega_data_factory.framework.metrics import MetricsCollector
 from mega_data_factory.framework.plan import Plan, make_plan
 from mega_data_factory.framework.worker.reading import ListedAhead, ReadTask, SplitList
@@ -273,7 +273,7 @@ class Executor:
     def _engine(self, loader: Loader, session: RunSession) -> Engine:
         settings = RunSettings(self._stage_settings, self._output, session.lock.descriptor, self._recorder.nodes)
         if self.plan.executor.engine == "ray":
-            prepare_ray(self.plan.executor.ray_address)
+            prepare_ray(cluster_address(self.plan.executor.ray_address))
             from mega_data_factory.framework.engines.ray.engine import RayEngine
 
             return RayEngine(self.plan, settings, loader)
@@ -379,4 +379,4 @@ def _begun(splits: SplitList) -> Iterator[ReadTask]:
 def _has_cluster(settings: ExecutorConfig) -> bool:
     """Whether the run will use a Ray cluster that is there already, so that this machine's size says nothing."""
     ray = sys.modules.get("ray")
-    return settings.ray_address is not None or (ray is not None and ray.is_initialized())
+    return cluster_address(settings.ray_address) is not None or (ray is not None and ray.is_initialized())

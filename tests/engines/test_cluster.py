@@ -15,6 +15,7 @@ import yaml
 from mega_data_factory.cli import main
 from mega_data_factory.errors import ResourceError
 from mega_data_factory.framework.engines.ray.cluster_query import ClusterSilent, ask_cluster
+from mega_data_factory.framework.engines.ray.environment import ClusterAddress
 from mega_data_factory.framework.executor import Executor, Progress
 from tests.engines.conftest import OLD_RAY, import_ray
 from tests.engines.running import Pipeline, assert_same, fake, jsonl, stage
@@ -123,10 +124,54 @@ def test_the_plan_of_a_cluster_that_is_not_there(tmp_path: Path, capsys: pytest.
     assert "Traceback" not in err
 
 
+def test_ray_address_names_the_cluster(
+    tmp_path: Path, three_nodes: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As for Ray itself: without an address in the configuration a plan asks, and a run uses, that of RAY_ADDRESS.
+
+    The pools need more CPUs than a cluster that the run starts would have on two cores.
+    """
+    cluster, _ = three_nodes
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    source = jsonl(tmp_path / "a.jsonl", ["text"] * 10)
+    stages = [stage("only", fake("Upper"), num_replicas=3, resources={"cpu": 1.0})]
+    pipe = Pipeline(tmp_path / "run", source, stages, engine="ray")
+    config = tmp_path / "p.yaml"
+    config.write_text(yaml.safe_dump(pipe.config()))
+    assert main(["plan", "--config", str(config), "--json"]) == 0
+    fit = json.loads(capsys.readouterr().out)["fit"]
+    assert (fit["fits"], fit["nodes"], fit["machine"]["cpu"]) == (True, 3, 6.0), fit
+    assert fit["asked"] == f"the cluster at {cluster.address} (from RAY_ADDRESS)"
+    run = pipe.run().run
+    assert (run["status"], run["committed_records"]) == ("completed", 10)
+
+
+def test_ray_address_of_a_cluster_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plan says that the cluster did not answer; a run is refused, and the message names the variable."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    source = jsonl(tmp_path / "a.jsonl", ["text"])
+    config = tmp_path / "p.yaml"
+    config.write_text(
+        yaml.safe_dump(Pipeline(tmp_path / "run", source, [stage("only", fake("Upper"))], "ray").config())
+    )
+    assert main(["plan", "--config", str(config)]) == 0
+    assert f"the cluster at {address} (from RAY_ADDRESS) could not be asked" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert main(["run", "--config", str(config)]) != 0
+    err = " ".join(capsys.readouterr().err.split())
+    assert f"RAY_ADDRESS: cannot connect to {address}: " in err
+    assert "Traceback" not in err
+
+
 def test_a_cluster_that_never_answers() -> None:
     """A server that takes the connection and says nothing costs the time that is allowed, and no more."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         with pytest.raises(ClusterSilent, match="no answer within 8 s"):
-            ask_cluster(f"127.0.0.1:{silent.getsockname()[1]}", timeout=8)
+            ask_cluster(ClusterAddress(f"127.0.0.1:{silent.getsockname()[1]}", "test"), timeout=8)
         assert time.monotonic() - started < 30

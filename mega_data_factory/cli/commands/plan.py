@@ -19,6 +19,7 @@ from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.driver.places import check_folders
 from mega_data_factory.framework.driver.resources import check_fit, this_machine
 from mega_data_factory.framework.engines.ray.cluster_query import ClusterSilent, ask_cluster
+from mega_data_factory.framework.engines.ray.environment import ClusterAddress, cluster_address
 from mega_data_factory.framework.plan import OperatorPlan, Plan, make_plan
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.redaction import redacted, without_credentials
@@ -72,10 +73,11 @@ def plan(config: Path, overrides: Sequence[str], *, as_json: bool) -> int:
 def describe_plan(made: Plan) -> dict[str, Any]:
     """Return a plan as JSON: names, parameters (secrets hidden), pools, resources, limits, and whether it fits."""
     executor = made.executor
+    address = cluster_address(executor.ray_address) if executor.engine == "ray" else None
     described = {
         "pipeline": made.config.name,
         "engine": executor.engine,
-        "ray_address": executor.ray_address,
+        "ray_address": address.value if address else None,
         "data_loader": {**_component(made.loader), "num_workers": made.loader_workers},
         "stages": [
             {
@@ -93,15 +95,14 @@ def describe_plan(made: Plan) -> dict[str, Any]:
         "max_in_flight": made.max_in_flight,
         "max_records_in_memory": made.max_in_flight * executor.batch_size,
         "dedup_num_buckets": executor.dedup_num_buckets if made.needs_claims else 0,
-        "fit": _fit(made),
+        "fit": _fit(made, address),
     }
     return redacted(described, executor.metrics.redact)
 
 
-def _fit(made: Plan) -> dict[str, Any]:
-    """Return whether the smallest pools fit the cluster that the plan names, or else this machine."""
-    address = made.executor.ray_address if made.executor.engine == "ray" else None
-    asked = f"the cluster at {address}" if address else "this machine"
+def _fit(made: Plan, address: ClusterAddress | None) -> dict[str, Any]:
+    """Return whether the smallest pools fit the cluster that the run will connect to, or else this machine."""
+    asked = str(address or "this machine")
     unknown = {"asked": asked, "fits": None, "nodes": None, "machine": None, "error": None}
     try:
         machines = ask_cluster(address) if address else [this_machine()]

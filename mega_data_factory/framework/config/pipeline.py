@@ -141,7 +141,8 @@ class ExecutorConfig(Section):
     engine: Literal["local", "ray"] = "local"
     """`local`: worker processes on this machine; `ray`: Ray Data on a cluster."""
     ray_address: str | None = None
-    """Address of a running Ray cluster; when absent, one is started in this process."""
+    """Address of a running Ray cluster; when absent, that of the environment variable RAY_ADDRESS, or else a cluster is
+    started in this process."""
     batch_size: Count = 1000
     """Records that travel together."""
     max_samples: Count | None = None

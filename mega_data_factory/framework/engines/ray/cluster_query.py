@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from mega_data_factory.framework.driver.resources import Machine
-from mega_data_factory.framework.engines.ray.environment import prepare_ray
+from mega_data_factory.framework.engines.ray.environment import ClusterAddress, prepare_ray
 
 _PROGRAM = "mega_data_factory.framework.engines.ray.cluster"
 
@@ -16,11 +16,11 @@ class ClusterSilent(Exception):
     """The cluster did not answer; the message says why."""
 
 
-def ask_cluster(address: str, timeout: float = 30.0) -> list[Machine]:
+def ask_cluster(address: ClusterAddress, timeout: float = 30.0) -> list[Machine]:
     """Return the nodes of a running cluster.
 
     Args:
-        address: As in `executor.ray_address`.
+        address: of the cluster.
         timeout: Seconds to wait at most.
 
     Raises:
@@ -29,7 +29,7 @@ def ask_cluster(address: str, timeout: float = 30.0) -> list[Machine]:
     prepare_ray(address)
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", _PROGRAM, address],
+            [sys.executable, "-m", _PROGRAM, address.value],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout,

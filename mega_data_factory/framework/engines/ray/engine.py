@@ -40,6 +40,7 @@ from mega_data_factory.framework.engines.ray.actors import (
     write_group,
 )
 from mega_data_factory.framework.engines.ray.cluster import connect, first_line, machines
+from mega_data_factory.framework.engines.ray.environment import cluster_address
 from mega_data_factory.framework.engines.ray.ray_dataset_loader import RayDatasetLoader
 from mega_data_factory.framework.engines.ray.rows import failed, staged_of
 from mega_data_factory.framework.engines.ray.staging import StagingFolder
@@ -55,8 +56,8 @@ _FILES_AT_ONCE = 4
 class RayEngine:
     """Runs a plan on a Ray cluster.
 
-    A cluster that this process is connected to already is used and left running; otherwise `executor.ray_address` is
-    connected to, or a cluster is started in this process and ended with the run.
+    A cluster that this process is connected to already is used and left running; otherwise the one that
+    `executor.ray_address` or RAY_ADDRESS names, or a cluster that is started in this process and ends with the run.
 
     Args:
         plan: what to run.
@@ -197,12 +198,12 @@ class RayEngine:
     def _connect(self) -> None:
         if ray.is_initialized():
             return
-        address = self._plan.executor.ray_address
-        _log.info("%s", f"connecting to Ray at {address}" if address else "starting Ray on this machine")
+        address = cluster_address(self._plan.executor.ray_address)
+        _log.info("%s", f"connecting to Ray at {address.value}" if address else "starting Ray on this machine")
         try:
             with _own_signals():
                 if address is not None:
-                    connect(address)
+                    connect(address.value)
                 else:
                     cpus = max(1, int(this_machine().cpu))
                     ray.init(
@@ -213,9 +214,11 @@ class RayEngine:
                         logging_level=logging.ERROR,
                     )
         except (OSError, ValueError, RuntimeError) as error:
+            if address is None:
+                raise ConfigError(f"executor.engine: cannot start Ray on this machine: {first_line(error)}") from error
             raise ConfigError(
-                f"executor.ray_address: cannot connect to {address or 'a new local cluster'}: {first_line(error)}",
-                hint="give the address of a running cluster, or leave it out to start one here",
+                f"{address.source}: cannot connect to {address.value}: {first_line(error)}",
+                hint="give the address of a running cluster, or none to start one here",
             ) from error
         self._connected = True
         _log.info("Ray is ready; its workers start with the first records, which may take half a minute")
