@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from mega_data_factory._version import __version__
@@ -23,7 +23,7 @@ from mega_data_factory.observe.engines import loaded_engines
 from mega_data_factory.observe.engines.engine import Engine, RunPlace
 from mega_data_factory.observe.engines.plain import PlainPython
 from mega_data_factory.observe.ledger import Ledger, to_rows
-from mega_data_factory.observe.node import sampled_machine
+from mega_data_factory.observe.node import SampledNodes
 from mega_data_factory.observe.notebook import Cell
 from mega_data_factory.observe.set_aside import SetAsideFiles
 from mega_data_factory.observe.settings import ObserveSettings
@@ -59,6 +59,7 @@ class Recording:
         self._place = RunPlace(self.run_id, settings.account_folder(self.run_id), self.steps.full_name)
         self._samples = IntervalSampler(self.run_id, settings.flush_interval)
         self._nodes = NodeBuffer(self.run_id, settings.node_interval) if settings.node_interval else None
+        self._sampled = SampledNodes(self._nodes, settings)
         self._flusher = MetricsFlusher(
             self.collector,
             self._samples,
@@ -94,7 +95,7 @@ class Recording:
     def recording(self) -> Iterator[None]:
         """Write the metrics of the run at once, while it runs, and at its end, however it ends."""
         try:
-            with self.collector.track_run() as totals, self._sampled_nodes():
+            with self.collector.track_run() as totals, self._sampling():
                 self._totals = totals
                 self._introduce()
                 self._flusher.start()
@@ -128,8 +129,11 @@ class Recording:
     def gather(self) -> None:
         """Take the accounts that have arrived, and enter what they add up to in the metrics."""
         with self._gathering:
-            for engine in list(self._engines.values()):
+            engines = list(self._engines.values())
+            for engine in engines:
                 engine.collect(self.ledger.take)
+            if self._totals is not None:
+                self._sampled.follow(engines)
             new = self.ledger.settle()
             places = self.steps.places()
             self._samples.add(to_rows(self._by_interval(new), self.run_id, places))
@@ -150,8 +154,14 @@ class Recording:
             intervals.setdefault(int(account.at // self._settings.flush_interval), []).append(account)
         return [total for group in intervals.values() for total in merged(group).values()]
 
-    def _sampled_nodes(self) -> AbstractContextManager[object]:
-        return sampled_machine(self._nodes, self._settings)
+    @contextmanager
+    def _sampling(self) -> Iterator[None]:
+        """Sample the machines of the run."""
+        self._sampled.start(self.engines())
+        try:
+            yield
+        finally:
+            self._sampled.end()
 
     def _introduce(self) -> None:
         assert self._totals is not None

@@ -150,7 +150,7 @@ class Engine:
     def nodes(self, buffer: NodeBuffer) -> AbstractContextManager[object] | None:
         """Return a context that samples the nodes of the cluster into `buffer`; None where this machine is all.
 
-        It is entered on a thread of the driver once the engine has delivered its first account.
+        It is asked when the run starts, and whenever accounts are collected until it gives one; so it must be cheap.
         """
         del buffer
         return None

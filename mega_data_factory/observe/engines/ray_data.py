@@ -119,11 +119,11 @@ class RayData(Engine):
         repeated = self._executions.repetitions()
         if not repeated:
             return []
-        steps = "1 step was" if len(repeated) == 1 else f"{len(repeated)} steps were"
-        most = max(times for _, times in repeated)
+        assert self.place is not None
+        steps = ", ".join(f"{self.place.step_name(step)} ({times} times)" for step, times in repeated)
         return [
-            f"{steps} executed up to {most} times over the same input, as every action on a lazy dataset executes it "
-            "again; the records count once. ds.materialize() keeps the result of the first execution"
+            f"steps were executed more than once over the same input: {steps}. Every action on a lazy dataset executes "
+            "it again; the records count once. ds.materialize() keeps the result of the first execution"
         ]
 
     def nodes(self, buffer: NodeBuffer) -> AbstractContextManager[object] | None:
