@@ -45,7 +45,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 
 types: $(STAMP)
-	$(BIN)/mypy -p mega_data_factory
+	$(BIN)/mypy
 
 layers: $(STAMP)
 	$(BIN)/lint-imports

@@ -32,8 +32,9 @@ class Marking(Refiner):
         self.word = word
 
     def refine(self, table: pa.Table) -> pa.Table:
-        self.report("seen", np.int64(table.num_rows))
-        self.notice("noticed", np.int64(table.num_rows))
+        rows: Any = np.int64(table.num_rows)  # as libraries count
+        self.report("seen", rows)
+        self.notice("noticed", rows)
         if any(self.word in text for text in table.column("text").to_pylist()):
             raise ValueError(f"cannot digest\n{self.word}")
         return table.append_column("marked", pa.repeat(pa.scalar(True), table.num_rows))
@@ -150,7 +151,10 @@ def ids(of: Batch | pa.Table) -> list[str]:
 
 def sender(shard: ClaimShard) -> Send:
     def send(verb: str, packed: bytes) -> bytes | None:
-        return shard.claim(packed) if verb == "claim" else shard.release(packed)
+        if verb == "claim":
+            return shard.claim(packed)
+        shard.release(packed)
+        return None
 
     return send
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pyarrow as pa
 from hypothesis import given
@@ -55,7 +56,7 @@ BATCHES = st.builds(
 
 @MANY
 @given(BATCHES)
-def test_header_and_row_round_trip(one):
+def test_header_and_row_round_trip(one: Batch) -> None:
     """Header, Ray row and commit record give back the same account, whatever text is in it."""
     assert Batch.from_header(one.header(), one.table) == one
     assert batch_of(batch_row(one)) == one
@@ -65,7 +66,7 @@ def test_header_and_row_round_trip(one):
     assert (back.output_records, back.output_file, back.writer_seconds) == (2, OutputFile("p", 2, 3), 0.5)
 
 
-def test_metrics_ride_in_the_header():
+def test_metrics_ride_in_the_header() -> None:
     """The rows of the operators come out as they went in."""
     row = OperatorMetrics("run-1", "s", "op", "w")
     row.observe(0.5, 10, 7, 1, reasons={"short": 2}, custom={"tokens": 3})
@@ -73,7 +74,7 @@ def test_metrics_ride_in_the_header():
     assert back.to_wire() == row.to_wire()
 
 
-def test_a_table_leaves_its_row_without_a_copy():
+def test_a_table_leaves_its_row_without_a_copy() -> None:
     """The columns of an unpacked table lie inside the bytes of the row."""
     row = batch_row(batch(["some text"] * 1000))
     data = row.column("table")[0].as_buffer()
@@ -81,7 +82,7 @@ def test_a_table_leaves_its_row_without_a_copy():
     assert data.address <= texts.address < data.address + data.size
 
 
-def test_only_the_slice_travels():
+def test_only_the_slice_travels() -> None:
     """A slice of a large table is packed as what it shows, not as what lies behind it."""
     whole = batch(["x" * 100] * 10_000)
     part = Batch(whole.id, 0, whole.table.slice(5, 2), 2)
@@ -89,7 +90,7 @@ def test_only_the_slice_travels():
     assert batch_of(batch_row(part)).table.equals(part.table)
 
 
-def test_staged_and_failed_rows():
+def test_staged_and_failed_rows() -> None:
     """A staged row tells where its table lies; a failed one is the error that it was made of."""
     staged = staged_of(staged_row(batch(["a", "b"]), "/x/y.arrow"))
     assert (staged.records, staged.path, staged.batch.id) == (2, "/x/y.arrow", "000000-00000")
@@ -107,7 +108,7 @@ def staged(number: int, size: int) -> StagedBatch:
 
 @MANY
 @given(st.lists(st.integers(0, 300), max_size=30), st.sampled_from([0, 1, 100, 1000]))
-def test_every_batch_is_gathered_once(sizes, target):
+def test_every_batch_is_gathered_once(sizes: Sequence[int], target: int) -> None:
     """Each batch is in exactly one file; a file ends with the batch that fills it, and its batches are in order."""
     gatherer = Gatherer(target)
     groups = [group for i, size in enumerate(sizes) if (group := gatherer.add(staged(i, size)))]
@@ -120,7 +121,7 @@ def test_every_batch_is_gathered_once(sizes, target):
     assert gatherer.flush() is None
 
 
-def test_the_gatherer_learns_how_files_shrink():
+def test_the_gatherer_learns_how_files_shrink() -> None:
     """When files turn out at a tenth of the memory, ten times as much is gathered for the next."""
     gatherer = Gatherer(100)
     first = gatherer.add(staged(0, 100))
@@ -133,7 +134,7 @@ def test_the_gatherer_learns_how_files_shrink():
     assert len(added[9]) == 10
 
 
-def test_no_batch_waits_longer_than_max_file_seconds():
+def test_no_batch_waits_longer_than_max_file_seconds() -> None:
     """The clock of a file begins with its first batch: then all that waits is written, though the file is not full."""
     clock = FakeClock()
     gatherer = Gatherer(1000, max_seconds=60, clock=clock)
@@ -152,7 +153,7 @@ def test_no_batch_waits_longer_than_max_file_seconds():
     assert [one.batch.number for one in gatherer.overdue() or ()] == [2]
 
 
-def test_a_group_is_ordered_by_batch():
+def test_a_group_is_ordered_by_batch() -> None:
     """Batches that arrive out of order are written in order."""
     gatherer = Gatherer(20)
     gatherer.add(staged(2, 10))
@@ -161,7 +162,7 @@ def test_a_group_is_ordered_by_batch():
     assert [s.batch.id for s in group] == ["000000-00001", "000000-00002"]
 
 
-def test_without_table_keeps_the_account():
+def test_without_table_keeps_the_account() -> None:
     """The account alone has no records and the same header."""
     one = batch(["a"])
     assert one.without_table().table.num_rows == 0

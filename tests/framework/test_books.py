@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from mega_data_factory.framework.metrics.models import OperatorMetrics
 from tests.framework.making import batch
 
 
-def commit(number: int = 0, records: int = 10, written: int = 10, split: int = 0, **account) -> CommitRecord:
+def commit(number: int = 0, records: int = 10, written: int = 10, split: int = 0, **account: Any) -> CommitRecord:
     one = replace(batch([], number), id=f"{split:06d}-{number:05d}", split=split, records=records, **account)
     return CommitRecord(one, written, OutputFile("part-0", written, 100) if written else None, 0.5)
 
@@ -43,7 +45,7 @@ def books(*commits: CommitRecord, splits: int | None = 1) -> Books:
     return made
 
 
-def test_books_that_close():
+def test_books_that_close() -> None:
     """Planned, read and committed agree, and every operator hands on what the next one gets."""
     made = books(commit(written=7, split_end=SplitEnd(1, 10)))
     assert made.complete
@@ -51,7 +53,7 @@ def test_books_that_close():
     assert made.differences(GOOD, finished=True) == []
 
 
-def test_books_of_an_operator_that_gives_more_records_than_it_gets():
+def test_books_of_an_operator_that_gives_more_records_than_it_gets() -> None:
     """What it created counts as what came in does; one record too many or too few is a difference."""
     made = books(commit(written=24, split_end=SplitEnd(1, 10)))
     rows = [row(0, 0, 10, 25, 4, 1), row(0, 1, 25, 24, 1)]
@@ -61,14 +63,14 @@ def test_books_of_an_operator_that_gives_more_records_than_it_gets():
     assert made.differences(rows, finished=True) == ["s0/op0: input 10 + created 21, output + rejected + errors 30"]
 
 
-def test_records_set_aside_before_operators_are_not_theirs():
+def test_records_set_aside_before_operators_are_not_theirs() -> None:
     """Unreadable and dead-lettered records are read, but the first operator was never offered them."""
     made = books(commit(records=13, loader_errors=2, dead_lettered=1, written=7, split_end=SplitEnd(1, 13)))
     assert (made.read, made.processed) == (13, 10)
     assert made.differences(GOOD, finished=True) == []
 
 
-def test_a_batch_counts_once():
+def test_a_batch_counts_once() -> None:
     """A commit that comes twice changes nothing the second time, and a file of two batches is one file."""
     made = books(commit(0), commit(0), commit(1, attempts=3, split_end=SplitEnd(2, 20)))
     assert (made.batches, made.retried_batches, made.written, made.output_bytes) == (2, 1, 20, 100)
@@ -77,7 +79,7 @@ def test_a_batch_counts_once():
     assert made.complete
 
 
-def test_order_of_commits_is_free():
+def test_order_of_commits_is_free() -> None:
     """The end of a split may be committed before its beginning."""
     made = books(commit(1, split_end=SplitEnd(2, 20)))
     assert (made.planned, made.complete) == (20, False)
@@ -95,13 +97,13 @@ def test_order_of_commits_is_free():
         ([row(0, 0, 10, 10)], 9, "s0/op0 passed on 10 records, the writer took 9"),
     ],
 )
-def test_every_kind_of_difference_is_named(rows, written, said):
+def test_every_kind_of_difference_is_named(rows: Sequence[OperatorMetrics], written: int, said: str) -> None:
     """A leak before, in, between and behind operators, and between stages, is told apart and put in numbers."""
     made = books(commit(written=written, split_end=SplitEnd(1, 10)))
     assert made.differences(rows, finished=True) == [said]
 
 
-def test_what_was_never_committed_is_named():
+def test_what_was_never_committed_is_named() -> None:
     """A finished run misses splits that were never begun, batches that never came, and a listing without an end."""
     lost_split = books(commit(split_end=SplitEnd(1, 10)), splits=2).differences([row(0, 0, 10, 10)], finished=True)
     assert lost_split == ["planned 10 records, accounted for 10; 1 of 2 splits are not committed to their end"]
@@ -111,20 +113,20 @@ def test_what_was_never_committed_is_named():
     assert "not all splits are listed" in endless
 
 
-def test_workers_are_summed():
+def test_workers_are_summed() -> None:
     """An operator on several workers is one line of the books."""
     rows = [row(0, 0, 4, 4), replace(row(0, 0, 6, 6), worker_id="w1")]
     assert books(commit(split_end=SplitEnd(1, 10))).differences(rows, finished=True) == []
 
 
-def test_an_interrupted_run_owes_nothing():
+def test_an_interrupted_run_owes_nothing() -> None:
     """Before the end open splits are no difference; leaks still are."""
     made = books(commit(), splits=None)
     assert made.differences([row(0, 0, 10, 10)], finished=False) == []
     assert made.differences([row(0, 0, 9, 9)], finished=False) != []
 
 
-def test_an_empty_source_closes():
+def test_an_empty_source_closes() -> None:
     """No splits, no records: the books balance on nothing."""
     assert Books(splits=0).complete
     assert Books(splits=0).differences([], finished=True) == []

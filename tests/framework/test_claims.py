@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,7 +39,7 @@ STEPS = st.lists(
 )
 
 
-def answered_like(held, shard, verb, what):
+def answered_like(held: dict[int, int], shard: ClaimShard, verb: str, what: Any) -> dict[int, int]:
     """Make a claim or a release, which must answer as the dict of holders does; return the holders after it."""
     if verb == "claim":
         answer = shard.claim(b"".join(key(k) + owner(o) for k, o in what))
@@ -48,10 +51,12 @@ def answered_like(held, shard, verb, what):
 
 @MANY
 @given(STEPS)
-def test_a_shard_behaves_like_a_dict_whenever_it_is_killed(tmp_path_factory, steps):
+def test_a_shard_behaves_like_a_dict_whenever_it_is_killed(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Any]]
+) -> None:
     """Claims and releases answer as a dict would, over restarts and entries that were torn by the kill."""
     log = tmp_path_factory.mktemp("shard") / "log"
-    shard, held = ClaimShard(log), {}
+    shard, held = ClaimShard(log), dict[int, int]()
     for verb, what in steps:
         if verb in ("claim", "release"):
             held = answered_like(held, shard, verb, what)
@@ -70,7 +75,9 @@ def test_a_shard_behaves_like_a_dict_whenever_it_is_killed(tmp_path_factory, ste
 
 @MANY
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), max_size=40), st.integers(1, 5))
-def test_the_number_of_shards_changes_nothing(tmp_path_factory, pairs, shards):
+def test_the_number_of_shards_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, pairs: Sequence[tuple[int, int]], shards: int
+) -> None:
     """One shard or many give the same answers, in the order of the keys."""
     keys, owners = [key(k) for k, _ in pairs], [owner(o) for _, o in pairs]
     folder = tmp_path_factory.mktemp("shards")
@@ -82,31 +89,32 @@ def test_the_number_of_shards_changes_nothing(tmp_path_factory, pairs, shards):
         assert many.claim(keys[::-1], owners[::-1]) == one.claim(keys[::-1], owners[::-1])
 
 
-def test_the_log_is_written_whole(tmp_path):
+def test_the_log_is_written_whole(tmp_path: Path) -> None:
     """A log whose writes are cut short by the system still gets every byte of every entry."""
     shard = ClaimShard(tmp_path / "log")
-    real = shard._log._file
+    file_log: Any = shard._log
+    real = file_log._file
 
     class Short:
-        def write(self, data) -> int:
-            return real.write(bytes(data[:7]))
+        def write(self, data: memoryview) -> int:
+            return int(real.write(bytes(data[:7])))
 
         def close(self) -> None:
             real.close()
 
-    shard._log._file = Short()
+    file_log._file = Short()
     shard.claim(b"".join(key(k) + owner(k) for k in range(3)))
     shard.close()
     assert (tmp_path / "log").read_bytes() == b"".join(key(k) + owner(k) for k in range(3))
 
 
 @pytest.fixture
-def socket_path(tmp_path_factory):
+def socket_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short path: the name of a Unix socket holds about a hundred characters."""
     return tmp_path_factory.mktemp("s") / "s"
 
 
-def test_claims_over_a_socket(socket_path):
+def test_claims_over_a_socket(socket_path: Path) -> None:
     """A served shard answers claims and releases, also over a socket file that a killed one left behind."""
     socket_path.touch()
     server = threading.Thread(target=serve, args=(str(socket_path), f"{socket_path}.log"), daemon=True)
@@ -117,7 +125,7 @@ def test_claims_over_a_socket(socket_path):
     assert connect([str(socket_path)]).claim([key(1)], [owner(2)]) == [True]
 
 
-def test_a_shard_that_stays_away_is_an_error(socket_path):
+def test_a_shard_that_stays_away_is_an_error(socket_path: Path) -> None:
     """Nobody waits for ever: a shard that does not come back within the patience is named as lost."""
     with pytest.raises(WorkerLostError, match="did not come back"):
         connect([str(socket_path)], patience=0.05)
@@ -130,12 +138,14 @@ def object_log() -> str:
 
 @MANY
 @given(STEPS)
-def test_a_shard_in_an_object_store_behaves_like_a_dict(steps):
+def test_a_shard_in_an_object_store_behaves_like_a_dict(
+    steps: list[tuple[str, Any]],
+) -> None:
     """Claims and releases answer as a dict would, over restarts, and over merges of the objects of the log."""
     log = object_log()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(claim_log, "MERGE_FROM", 3)
-        shard, held = ClaimShard(log), {}
+        shard, held = ClaimShard(log), dict[int, int]()
         for verb, what in steps:
             if verb in ("claim", "release"):
                 held = answered_like(held, shard, verb, what)
@@ -144,7 +154,7 @@ def test_a_shard_in_an_object_store_behaves_like_a_dict(steps):
         assert ClaimShard(log)._owners == {key(k): owner(o) for k, o in held.items()}
 
 
-def test_objects_of_a_log_are_merged():
+def test_objects_of_a_log_are_merged() -> None:
     """However many claims were made one by one, few objects hold them; a shard without claims has one."""
     log = object_log()
     shard = ClaimShard(log)
@@ -155,19 +165,20 @@ def test_objects_of_a_log_are_merged():
     assert ClaimShard(log)._owners == shard._owners
 
 
-def test_a_claim_that_is_not_in_the_log_is_none(tmp_path, monkeypatch):
+def test_a_claim_that_is_not_in_the_log_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the log cannot be written a claim fails, and is free for another owner when it can again."""
-    shard = ClaimShard(object_log())
+    log = object_log()
+    shard = ClaimShard(log)
     with monkeypatch.context() as patch:
         patch.setattr(shard._log, "_write", raising(OutputError("no answer")))
         with pytest.raises(OutputError):
             shard.claim(key(1) + owner(1))
     assert shard.claim(key(1) + owner(2)) == b"\x01"
-    assert ClaimShard(shard._log._folder)._owners == {key(1): owner(2)}
+    assert ClaimShard(log)._owners == {key(1): owner(2)}
 
 
-def raising(error):
-    def call(*_):
+def raising(error: OutputError) -> Callable[..., Any]:
+    def call(*_: bytearray) -> None:
         raise error
 
     return call

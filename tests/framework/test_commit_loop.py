@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_a_stopped_run_loses_no_staged_batch(tmp_path: Path, stopped_after: int)
     engine = Engine(tmp_path, target_file_mb=0)
     reports = engine.commits.report()
     reported: list[CommitRecord] = []
-    steps = [
+    steps: list[Callable[[], object]] = [
         lambda: engine.stage(0),
         lambda: engine.stage(1),
         engine.write,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ executor:
 
 
 @pytest.fixture
-def write(tmp_path, monkeypatch):
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Writes the good configuration with some text replaced; returns its path."""
     monkeypatch.setenv("MDF_TEST_TOKEN", "secret")
 
@@ -54,7 +55,7 @@ def write(tmp_path, monkeypatch):
     return write
 
 
-def test_a_good_file(write):
+def test_a_good_file(write: Callable[..., Path]) -> None:
     """Values, defaults and the environment come together."""
     config = PipelineConfig.from_yaml(write())
     assert (config.name, config.executor.batch_size, config.executor.engine) == ("demo", 100, "local")
@@ -88,7 +89,9 @@ def test_a_good_file(write):
         ("token: \"${MDF_TEST_TOKEN}", "token: \"${MDF_TEST_NONE}", 4, "environment variable MDF_TEST_NONE is not set"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_with_line_and_key(write, old, new, line, said):
+def test_a_mistake_is_told_with_line_and_key(
+    write: Callable[..., Path], old: str, new: str, line: int, said: str
+) -> None:
     """File, line, key, what was wrong and the nearest thing that would be right stand in one error."""
     path = write(old, new)
     with pytest.raises(ConfigError) as refusal:
@@ -97,7 +100,7 @@ def test_a_mistake_is_told_with_line_and_key(write, old, new, line, said):
     assert said in str(refusal.value)
 
 
-def test_all_mistakes_are_told_at_once(write):
+def test_all_mistakes_are_told_at_once(write: Callable[..., Path]) -> None:
     """Who made two mistakes is told both."""
     with pytest.raises(ConfigError) as refusal:
         PipelineConfig.from_yaml(write("batch_size: 100", "batch_size: 0\n  max_atempts: 1"))
@@ -118,7 +121,7 @@ def test_all_mistakes_are_told_at_once(write):
         (b"1: 2", "Keys should be strings"),
     ],
 )
-def test_odd_files_are_config_errors(tmp_path, text, said):
+def test_odd_files_are_config_errors(tmp_path: Path, text: bytes, said: str) -> None:
     """Whatever is in the file, the answer is a ConfigError that names it."""
     path = tmp_path / "odd.yaml"
     path.write_bytes(text)
@@ -128,7 +131,7 @@ def test_odd_files_are_config_errors(tmp_path, text, said):
     assert str(path) in str(refusal.value)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """A path that is no readable file is said to be so."""
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(ConfigError, match="cannot read"):
@@ -149,7 +152,7 @@ def test_a_missing_file_is_named(tmp_path):
         ("$MDF_TEST_X and ${}", None, "$MDF_TEST_X and ${}"),
     ],
 )
-def test_environment_variables(monkeypatch, value, env, expected):
+def test_environment_variables(monkeypatch: pytest.MonkeyPatch, value: str, env: str | None, expected: object) -> None:
     """`${NAME}` and `${NAME:-default}` are filled in; a value that is one variable keeps its type, odd text stays."""
     monkeypatch.delenv("MDF_TEST_X", raising=False)
     if env is not None:
@@ -158,7 +161,7 @@ def test_environment_variables(monkeypatch, value, env, expected):
     assert made.data_loader.params == {"deep": [{"x": expected}]}
 
 
-def test_secrets_do_not_stay_in_what_is_stored(write):
+def test_secrets_do_not_stay_in_what_is_stored(write: Callable[..., Path]) -> None:
     """What is stored with a run holds `${NAME}`, not its value, overrides included; and changing it changes nothing."""
     config = PipelineConfig.from_yaml(write(), ["data_loader.params.key=${MDF_TEST_TOKEN}", "executor.batch_size=7"])
     assert config.data_loader.params["key"] == "secret"
@@ -171,7 +174,7 @@ def test_secrets_do_not_stay_in_what_is_stored(write):
 
 @pytest.mark.parametrize("stage", ["0", "clean"])
 @pytest.mark.parametrize("operator", ["0", "first"])
-def test_overrides_by_number_and_by_name(write, stage, operator):
+def test_overrides_by_number_and_by_name(write: Callable[..., Path], stage: str, operator: str) -> None:
     """List items are named by position or by their `name`; sections that are not there yet are made."""
     config = PipelineConfig.from_yaml(
         write(),
@@ -190,13 +193,13 @@ def test_overrides_by_number_and_by_name(write, stage, operator):
     "override",
     ["nothing", "=1", "stages.nope.name=x", "stages.9.name=x", "name.deeper=1", "executor.batch_size=[1", "stages.²=1"],
 )
-def test_a_wrong_override_is_named(write, override):
+def test_a_wrong_override_is_named(write: Callable[..., Path], override: str) -> None:
     """An override that has no place to go is an error that repeats it."""
     with pytest.raises(ConfigError, match="--set"):
         PipelineConfig.from_yaml(write(), [override])
 
 
-def test_overrides_leave_the_caller_alone():
+def test_overrides_leave_the_caller_alone() -> None:
     """A configuration made in Python is neither changed by overrides nor by what the caller does with it later."""
     values = pipeline()
     config = PipelineConfig.from_dict(values, ["name=x"])
@@ -211,7 +214,7 @@ def _models() -> list[type[BaseModel]]:
 
 
 @pytest.mark.parametrize("model", _models())
-def test_every_key_has_a_sentence(model):
+def test_every_key_has_a_sentence(model: type[BaseModel]) -> None:
     """Each section and each key is documented by at least one whole sentence or phrase."""
     assert model.__doc__
     for name, info in model.model_fields.items():
@@ -219,13 +222,13 @@ def test_every_key_has_a_sentence(model):
         assert info.description.rstrip().endswith((".", ")")), f"{model.__name__}.{name}"
 
 
-def test_metrics_keys_are_documented():
+def test_metrics_keys_are_documented() -> None:
     """The dataclass names every key in its docstring."""
     for key in dataclasses.fields(MetricsConfig):
         assert f"{key.name}: " in (MetricsConfig.__doc__ or "")
 
 
-def test_models_are_frozen():
+def test_models_are_frozen() -> None:
     """A checked configuration cannot be changed."""
     config = PipelineConfig.from_dict(pipeline())
     with pytest.raises(ValidationError):
@@ -240,19 +243,19 @@ def test_models_are_frozen():
     ("text", "expected"),
     [("0", 0), ("1000", 1000), ("2GB", 2 * 10**9), ("512 MiB", 2**29), ("1.5k", 1500), ("3b", 3), ("1tib", 2**40)],
 )
-def test_sizes(text, expected):
+def test_sizes(text: str, expected: int) -> None:
     """Sizes are read with decimal and binary units, in any case."""
     assert parse_size(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "GB", "1 light year", "1e400", "nan", "1GiBB", "--1"])
-def test_no_sizes(text):
+def test_no_sizes(text: str) -> None:
     """What is no size is refused with an example of one."""
     with pytest.raises(ValueError, match="512MiB"):
         parse_size(text)
 
 
-def test_check_config_takes_all_forms(write):
+def test_check_config_takes_all_forms(write: Callable[..., Path]) -> None:
     """A model, a mapping, a path and its text are all taken; anything else is refused by type."""
     config = PipelineConfig.from_dict(pipeline())
     forms: list[Any] = [config, pipeline(), write(), str(write())]

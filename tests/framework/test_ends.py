@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -59,7 +59,9 @@ def records(folder: Path) -> list[str]:
     return sorted(line for file in (folder / "out").glob("part-*.ids") for line in file.read_text().split())
 
 
-def every_end(tmp_path: Path, session: Callable[[Path], RunSession], work: Callable[[RunSession], object]):
+def every_end(
+    tmp_path: Path, session: Callable[[Path], RunSession], work: Callable[[RunSession], object]
+) -> Iterator[Path]:
     """Make the same run again and again, and end the same work on it before its first change, its second, and so on."""
     for number in count(1):
         folder = tmp_path / str(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +13,14 @@ import pyarrow as pa
 import pytest
 
 from mega_data_factory.errors import OutputError
-from mega_data_factory.framework.batch import Exclusion
+from mega_data_factory.framework.batch import Batch, Exclusion
 from mega_data_factory.framework.commit.log import COMMITS, LoggedPlan
 from mega_data_factory.framework.commit.output import OutputFolder, write_exclusions
 from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.engines.local.spool import Spool
 from mega_data_factory.framework.plan import make_plan
 from tests.framework.making import HERE, Lines, batch, pipeline, table
+from tests.present import present
 
 
 def folder(path: Path, run_id: str = "run-1") -> OutputFolder:
@@ -37,12 +39,12 @@ def entries(path: Path) -> list[str]:
     return sorted(file.name for file in (path / COMMITS).rglob("*.jsonl"))
 
 
-def group(*numbers: int, texts=("a", "b")):
+def group(*numbers: int, texts: Sequence[str] = ("a", "b")) -> list[tuple[Batch, pa.Table]]:
     made = [batch(texts, number) for number in numbers]
     return [(one.without_table(), one.table) for one in made]
 
 
-def test_writing_again_leaves_nothing_twice(tmp_path):
+def test_writing_again_leaves_nothing_twice(tmp_path: Path) -> None:
     """The same batches of the same run give the same file; other batches or another run give another."""
     out = folder(tmp_path)
     writer = Lines(str(tmp_path))
@@ -50,15 +52,16 @@ def test_writing_again_leaves_nothing_twice(tmp_path):
     again = out.write(writer, group(0, 1))
     assert [c.output_file for c in first] == [c.output_file for c in again]
     assert len(files(tmp_path)) == len(entries(tmp_path)) == 1
-    assert Path(first[0].output_file.path).read_text().split() == ["r0000", "r0001", "r1000", "r1001"]
-    assert (first[0].output_file.records, first[0].output_records) == (4, 2)
-    assert first[0].output_file.bytes == Path(first[0].output_file.path).stat().st_size
+    file = present(first[0].output_file)
+    assert Path(file.path).read_text().split() == ["r0000", "r0001", "r1000", "r1001"]
+    assert (file.records, first[0].output_records) == (4, 2)
+    assert file.bytes == Path(file.path).stat().st_size
     out.write(writer, group(0))
     folder(tmp_path, "run-2").write(writer, group(0, 1))
     assert len(files(tmp_path)) == len(entries(tmp_path)) == 3
 
 
-def test_a_group_without_records_writes_no_file(tmp_path):
+def test_a_group_without_records_writes_no_file(tmp_path: Path) -> None:
     """Batches of which nothing is left are committed without a file."""
     commits = folder(tmp_path).write(Lines(str(tmp_path)), group(0, 1, texts=()))
     assert [(c.output_file, c.output_records) for c in commits] == [(None, 0), (None, 0)]
@@ -66,7 +69,7 @@ def test_a_group_without_records_writes_no_file(tmp_path):
     assert len(entries(tmp_path)) == 1
 
 
-def test_columns_that_do_not_fit_together_become_text(tmp_path):
+def test_columns_that_do_not_fit_together_become_text(tmp_path: Path) -> None:
     """A column that is a number in one batch and a text in the next loses no record; a missing one becomes null."""
     (one, rows), (other, more) = group(0, 1)
     numbers = rows.append_column("n", pa.array([1, 2]))
@@ -76,7 +79,7 @@ def test_columns_that_do_not_fit_together_become_text(tmp_path):
         assert [c.output_records for c in commits] == [2, 2]
 
 
-def test_exclusions_go_to_their_folders(tmp_path):
+def test_exclusions_go_to_their_folders(tmp_path: Path) -> None:
     """Errors and dead letters lie beside the data under the name of the file; rejections are not written here."""
     exclusions = tuple(Exclusion(kind, kind, "s", "o", "why") for kind in ("error", "dead_letter", "rejected"))
     ((one, rows),) = group(3)
@@ -86,7 +89,7 @@ def test_exclusions_go_to_their_folders(tmp_path):
     assert json.loads((tmp_path / "_errors" / f"{data.stem}.jsonl").read_text())["record_id"] == "error"
 
 
-def test_output_of_another_run_is_refused_or_removed(tmp_path):
+def test_output_of_another_run_is_refused_or_removed(tmp_path: Path) -> None:
     """`error` refuses a folder with output, errors included; what is replaced is ours, not a file of other origin."""
     out = folder(tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
@@ -103,7 +106,7 @@ def test_output_of_another_run_is_refused_or_removed(tmp_path):
     assert files(tmp_path) == ["notes.txt", "part-9.other"]
 
 
-def test_a_refusal_tells_of_the_run_that_could_go_on(tmp_path):
+def test_a_refusal_tells_of_the_run_that_could_go_on(tmp_path: Path) -> None:
     """Output of a run that has not completed may be what the user wants to go on with, so the hint names the newest."""
     out = folder(tmp_path)
     out.write(Lines(str(tmp_path)), group(1))
@@ -117,11 +120,12 @@ def test_a_refusal_tells_of_the_run_that_could_go_on(tmp_path):
     assert "or resume run-1, which has not completed (--resume run-1)" in (refused.value.hint or "")
 
 
-def test_what_killed_writers_left_is_tidied(tmp_path):
+def test_what_killed_writers_left_is_tidied(tmp_path: Path) -> None:
     """Files half-written, or finished but not in the commit log, go, in the error sinks too; other runs' stay."""
     out = folder(tmp_path)
     kept, lost = (
-        Path(out.write(Lines(str(tmp_path)), group(*numbers))[0].output_file.path).stem for numbers in ((0, 1), (2,))
+        Path(present(out.write(Lines(str(tmp_path)), group(*numbers))[0].output_file).path).stem
+        for numbers in ((0, 1), (2,))
     )
     (tmp_path / COMMITS / "run-1" / f"{lost}.0.jsonl").unlink()  # killed between the file and its entry
     (other,) = folder(tmp_path, "run-2").write(Lines(str(tmp_path)), group(2))
@@ -135,7 +139,7 @@ def test_what_killed_writers_left_is_tidied(tmp_path):
         [
             ".part-000000-00000-ffffffff.ids.1.tmp",
             f"{kept}.ids",
-            Path(other.output_file.path).name,
+            Path(present(other.output_file).path).name,
             f"_errors/{kept}.jsonl",
         ]
     )
@@ -154,7 +158,7 @@ ODD = [
 ]
 
 
-def test_error_sinks_are_json_lines_whatever_is_in_them(tmp_path):
+def test_error_sinks_are_json_lines_whatever_is_in_them(tmp_path: Path) -> None:
     """Every line is strict UTF-8 JSON: half surrogate pairs, NaN, and nesting without end included."""
     path = tmp_path / "errors.jsonl"
     exclusions = [
@@ -174,7 +178,7 @@ def test_error_sinks_are_json_lines_whatever_is_in_them(tmp_path):
     assert (records[0]["score"], records[0]["threshold"]) == (None, 1.0)
 
 
-def test_error_sinks_load_as_tables(tmp_path):
+def test_error_sinks_load_as_tables(tmp_path: Path) -> None:
     """Records with their reasons can be read with polars."""
     path = tmp_path / "errors.jsonl"
     write_exclusions(str(path), [Exclusion("error", "r1", "s", "o", "why", content='{"text": "ü", "n": 1}')])
@@ -182,7 +186,7 @@ def test_error_sinks_load_as_tables(tmp_path):
     assert (row["reason"], row["record"]) == ("why", {"text": "ü", "n": 1})
 
 
-def test_a_spooled_table_outlives_its_file(tmp_path):
+def test_a_spooled_table_outlives_its_file(tmp_path: Path) -> None:
     """A table is taken as it was put, the last of a name wins, and a mapped one stays valid when its file is gone."""
     spool = Spool(tmp_path)
     rows = table(["a", "b"]).replace_schema_metadata({"k": "v"})
@@ -195,7 +199,7 @@ def test_a_spooled_table_outlives_its_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_empty_table_is_spooled_with_its_schema(tmp_path):
+def test_an_empty_table_is_spooled_with_its_schema(tmp_path: Path) -> None:
     """A batch of which nothing is left keeps its columns, also a slice of a larger one only its rows."""
     rows = table(["a", "b", "c"])
     assert Spool.read(Spool(tmp_path).put("x", rows.slice(0, 0))).schema == rows.schema

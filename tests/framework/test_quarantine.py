@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from mega_data_factory.errors import OperatorError, WorkerLostError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.worker.quarantine import TimedOut, WorkerDied, isolate_poison
+from mega_data_factory.framework.worker.stage import Stage
 from tests.framework.making import MANY, EqualTexts, Long, Marking, batch, claims_in, component, ids, stage, stage_plan
 
 KINDS = st.lists(st.sampled_from(["good text", "no", "BAD", "POISON"]), max_size=24)
@@ -22,7 +24,7 @@ class Fragile:
     `SLOW` takes too long in the operator of the number `slow_in`.
     """
 
-    def __init__(self, run, slow_in: int = 0) -> None:
+    def __init__(self, run: Stage, slow_in: int = 0) -> None:
         self.run = run
         self.slow_in = slow_in
         self.deaths: list[tuple[str, ...]] = []
@@ -42,7 +44,7 @@ class Fragile:
 
 @MANY
 @given(KINDS, st.integers(1, 3))
-def test_exactly_the_poison_is_set_aside(texts, attempts):
+def test_exactly_the_poison_is_set_aside(texts: list[str], attempts: int) -> None:
     """Quarantine beside errors and rejections: each record ends where it belongs, and each in one place only."""
     whole = replace(batch(texts), attempts=2)
     run = Fragile(stage(component(Long), component(Marking), index=1, samples_per_reason=100))
@@ -62,7 +64,7 @@ def test_exactly_the_poison_is_set_aside(texts, attempts):
 
 @MANY
 @given(KINDS)
-def test_the_accounts_of_earlier_stages_are_corrected(texts):
+def test_the_accounts_of_earlier_stages_are_corrected(texts: list[str]) -> None:
     """What a later stage dead-letters is taken out of the earlier ones: output of a stage = input of the next."""
     first = stage(component(Marking), name="first", index=0)(batch(texts))
     run = Fragile(stage(component(Long), name="second", index=1))
@@ -84,7 +86,7 @@ def test_the_accounts_of_earlier_stages_are_corrected(texts):
 
 @MANY
 @given(st.lists(st.sampled_from(["same", "other", "POISON"]), min_size=1, max_size=16))
-def test_poison_gives_up_its_claims(tmp_path_factory, texts):
+def test_poison_gives_up_its_claims(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     """After quarantine no dead-lettered record holds a key, and of the other texts one each is left."""
     with claims_in(tmp_path_factory.mktemp("claims")) as claims:
         run = Fragile(stage(component(EqualTexts), claims=claims))
@@ -94,7 +96,7 @@ def test_poison_gives_up_its_claims(tmp_path_factory, texts):
     assert later.table.num_rows == 1
 
 
-def test_a_duplicate_of_poison_in_the_same_batch_stays():
+def test_a_duplicate_of_poison_in_the_same_batch_stays() -> None:
     """A record that dies gives up its claims before the rest of its batch is tried again, so its twin is kept."""
     deaths = []
 
@@ -102,10 +104,10 @@ def test_a_duplicate_of_poison_in_the_same_batch_stays():
         def __init__(self) -> None:
             self.held: dict[bytes, bytes] = {}
 
-        def claim(self, keys, owners):
+        def claim(self, keys: Sequence[bytes], owners: Sequence[bytes]) -> list[bool]:
             return [self.held.setdefault(key, owner) == owner for key, owner in zip(keys, owners, strict=True)]
 
-        def release(self, owners):
+        def release(self, owners: Sequence[bytes]) -> None:
             self.held = {key: owner for key, owner in self.held.items() if owner not in owners}
 
     claims = Claims()
@@ -122,7 +124,7 @@ def test_a_duplicate_of_poison_in_the_same_batch_stays():
     assert ids(result) == ["r0001"]
 
 
-def test_workers_that_die_of_nothing_are_an_error():
+def test_workers_that_die_of_nothing_are_an_error() -> None:
     """A batch without records holds no poison: when its workers die the run says so, instead of blaming a record."""
 
     def dies(part: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
@@ -132,7 +134,7 @@ def test_workers_that_die_of_nothing_are_an_error():
         isolate_poison(batch([]), stage_plan(component(Long)), dies, 3, None)
 
 
-def test_a_passing_trouble_costs_nothing():
+def test_a_passing_trouble_costs_nothing() -> None:
     """Workers that die for another reason than a record lose none."""
     left = [3]
     run = stage(component(Long))
@@ -153,7 +155,7 @@ SLOW_KINDS = st.lists(st.sampled_from(["good text", "no", "BAD", "POISON", "SLOW
 
 @MANY
 @given(SLOW_KINDS, st.integers(0, 1), st.booleans())
-def test_slow_records_are_errors_of_their_operator(texts, slow_in, known):
+def test_slow_records_are_errors_of_their_operator(texts: list[str], slow_in: int, known: bool) -> None:
     """Beside poison, errors and rejections, each slow record is an error of the operator that it is too slow for."""
     parts = [component(Marking), component(Long)]
     whole = batch(texts)
@@ -172,7 +174,7 @@ def test_slow_records_are_errors_of_their_operator(texts, slow_in, known):
     assert totals == errors
 
 
-def test_one_slow_record_costs_few_time_limits():
+def test_one_slow_record_costs_few_time_limits() -> None:
     """Of a thousand records, one is found after the limit has passed twice more: in its piece, and alone."""
     texts = ["good text"] * 1000
     texts[700] = "SLOW"
@@ -182,14 +184,14 @@ def test_one_slow_record_costs_few_time_limits():
     assert result.table.num_rows == 999
 
 
-def test_a_slow_record_ends_the_run_where_errors_do():
+def test_a_slow_record_ends_the_run_where_errors_do() -> None:
     """With `on_error: fail` the record that takes too long is named, and no other."""
     run = Fragile(stage(component(Long), component(Marking), on_error="fail"), 1)
     with pytest.raises(OperatorError, match=r"operator `marking`, record `r0001`: RecordTimeout: took longer"):
         isolate_poison(batch(["good", "SLOW", "good"]), stage_plan(component(Long), component(Marking)), run, 1, None)
 
 
-def test_a_process_that_dies_now_and_then_of_a_slow_record():
+def test_a_process_that_dies_now_and_then_of_a_slow_record() -> None:
     """A record that times out where it had passed a moment ago is tried again, and set aside in the end."""
 
     def fickle(part: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import TypeAlias
 
 import pyarrow as pa
 import pytest
@@ -16,24 +17,27 @@ from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.contracts import Split
 from mega_data_factory.framework.worker.reading import ListedAhead, ReadTask, SourceSize, SplitList, read_batches
 from tests.framework.making import MANY, ScriptedLoader, ids
+from tests.present import present
 
 NAMES = st.sampled_from(["a", "b", "c"])
+Script: TypeAlias = list[int | str]
+
 SCRIPTS = st.lists(st.lists(st.one_of(st.integers(0, 7), NAMES), max_size=6), max_size=4)
 
 
-def read(scripts, batch_size: int, max_samples: int | None = None, skip: int = 0) -> list[list[Batch]]:
+def read(scripts: list[Script], batch_size: int, max_samples: int | None = None, skip: int = 0) -> list[list[Batch]]:
     tasks = list(SplitList(ScriptedLoader(scripts), batch_size, max_samples))
     loader = ScriptedLoader(scripts)  # another worker
     return [list(read_batches(loader, task, batch_size, skip)) for task in tasks]
 
 
-def size(scripts) -> int:
+def size(scripts: list[Script]) -> int:
     return sum(step if isinstance(step, int) else 1 for script in scripts for step in script)
 
 
 @MANY
 @given(SCRIPTS, st.integers(1, 5))
-def test_every_record_is_read_or_skipped_once(scripts, batch_size):
+def test_every_record_is_read_or_skipped_once(scripts: list[Script], batch_size: int) -> None:
     """Batches hold every record in order, errors every skipped one; no batch has more rows than asked for."""
     splits = read(scripts, batch_size)
     assert len(splits) == len(scripts)
@@ -49,7 +53,7 @@ def test_every_record_is_read_or_skipped_once(scripts, batch_size):
 
 @MANY
 @given(SCRIPTS, st.integers(1, 5))
-def test_only_the_last_batch_closes_its_split(scripts, batch_size):
+def test_only_the_last_batch_closes_its_split(scripts: list[Script], batch_size: int) -> None:
     """The last batch of every split, empty ones included, carries the totals; batch ids sort as they were read."""
     for number, batches in enumerate(read(scripts, batch_size)):
         assert [batch.split_end is None for batch in batches[:-1]] == [True] * (len(batches) - 1)
@@ -62,7 +66,7 @@ def test_only_the_last_batch_closes_its_split(scripts, batch_size):
 
 @MANY
 @given(SCRIPTS, st.integers(1, 5), st.integers(1, 30))
-def test_max_samples_takes_the_first_records(scripts, batch_size, max_samples):
+def test_max_samples_takes_the_first_records(scripts: list[Script], batch_size: int, max_samples: int) -> None:
     """So many records are accounted for and no more, and they are those that an unlimited run reads first."""
     limited = [batch for batches in read(scripts, batch_size, max_samples) for batch in batches]
     every = [name for batches in read(scripts, batch_size) for batch in batches for name in ids(batch)]
@@ -73,7 +77,9 @@ def test_max_samples_takes_the_first_records(scripts, batch_size, max_samples):
 
 @MANY
 @given(SCRIPTS, st.integers(1, 5), st.data())
-def test_a_reader_goes_on_where_the_one_before_it_died(scripts, batch_size, data):
+def test_a_reader_goes_on_where_the_one_before_it_died(
+    scripts: list[Script], batch_size: int, data: st.DataObject
+) -> None:
     """Skipping the batches that were delivered gives the rest of the split, equal in all but the time."""
     for index, whole in enumerate(read(scripts, batch_size)):
         skip = data.draw(st.integers(0, len(whole) - 1))
@@ -83,12 +89,17 @@ def test_a_reader_goes_on_where_the_one_before_it_died(scripts, batch_size, data
         assert [b.split_end for b in rest] == [b.split_end for b in whole[skip:]]
 
 
-def test_planning_reads_no_more_than_it_must():
+def test_planning_reads_no_more_than_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
     """Splits behind the last sample are neither counted nor listed."""
     loader = ScriptedLoader([[3], [3], [3]])
-    counted = []
+    counted: list[int] = []
     count = loader.count
-    loader.count = lambda split, at_most: counted.append(split.params["number"]) or count(split, at_most)
+
+    def counting(split: Split, at_most: int) -> int:
+        counted.append(split.params["number"])
+        return count(split, at_most)
+
+    monkeypatch.setattr(loader, "count", counting)
     planned = SplitList(loader, 10, 4)
     assert [task.split.limit for task in planned] == [None, 1]
     assert planned.count == 2
@@ -96,21 +107,21 @@ def test_planning_reads_no_more_than_it_must():
     assert len(list(islice(SplitList(loader, 10, None), 3))) == 3
 
 
-def test_a_table_without_record_ids_is_refused():
+def test_a_table_without_record_ids_is_refused() -> None:
     """A loader that forgets the column `record_id` is named."""
 
     class Nameless(ScriptedLoader):
-        def read(self, split, batch_size):
+        def read(self, split: Split, batch_size: int) -> Iterator[pa.Table]:
             yield pa.table({"text": ["a"]})
 
     with pytest.raises(InputError, match="Nameless read a table without the column record_id"):
         list(read_batches(Nameless(), ReadTask(0, Split({})), 10))
 
 
-def test_an_empty_split_gives_one_empty_batch():
+def test_an_empty_split_gives_one_empty_batch() -> None:
     """A split without records is a batch too, so that it can be committed."""
     ((only,),) = read([[]], 5)
-    assert (only.records, only.table.num_rows, only.split_end.batches) == (0, 0, 1)
+    assert (only.records, only.table.num_rows, present(only.split_end).batches) == (0, 0, 1)
     assert only.table.column_names == ["record_id"]
 
 
@@ -161,7 +172,7 @@ def test_the_size_of_a_source_is_known_in_the_best_unit_that_all_splits_tell() -
     size = SourceSize()
     size.add(Split({}, num_records=10, num_bytes=100))
     size.add(Split({}, num_records=10, num_bytes=300, limit=4))
-    assert size.records is None
+    assert (size.records, size.complete) == (None, False)
     size.complete = True
     assert (size.records, size.unit, size.total_bytes) == (14, "records", 400)
     size.add(Split({}, num_bytes=600))

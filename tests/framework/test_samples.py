@@ -33,7 +33,7 @@ def expected(numbers: list[int], k: int) -> list[Exclusion]:
 
 @MANY
 @given(RECORDS, st.integers(1, 8), st.data())
-def test_any_partition_in_any_order_gives_the_same_sample(numbers, k, data):
+def test_any_partition_in_any_order_gives_the_same_sample(numbers: list[int], k: int, data: st.DataObject) -> None:
     """Records spread over workers and batches at will, some of them twice, give the k smallest of each reason."""
     workers = [RejectedSampler(k) for _ in range(3)]
     parts = [(data.draw(st.integers(0, 2)), [n]) for n in data.draw(st.permutations(numbers))]
@@ -46,7 +46,7 @@ def test_any_partition_in_any_order_gives_the_same_sample(numbers, k, data):
 
 @MANY
 @given(RECORDS, st.integers(1, 8))
-def test_a_retry_is_offered_again(numbers, k):
+def test_a_retry_is_offered_again(numbers: list[int], k: int) -> None:
     """A batch whose first answer was lost brings its samples a second time, from the same worker or from another."""
     sampler = RejectedSampler(k)
     offered(sampler, numbers)  # lost
@@ -55,7 +55,7 @@ def test_a_retry_is_offered_again(numbers, k):
     assert book.samples() == expected(numbers, k)
 
 
-def test_only_rejections_are_sampled_and_none_when_not_asked():
+def test_only_rejections_are_sampled_and_none_when_not_asked() -> None:
     """Errors and dead letters are not samples; k = 0 keeps nothing."""
     book = SampleBook(2)
     book.add([Exclusion("error", "a", "s", "op", "why"), Exclusion("dead_letter", "b", "s", "", "why")])
@@ -63,7 +63,7 @@ def test_only_rejections_are_sampled_and_none_when_not_asked():
     assert offered(RejectedSampler(0), [1, 2, 3]) == []
 
 
-def test_rows_that_stay_are_never_chosen():
+def test_rows_that_stay_are_never_chosen() -> None:
     """Only rows with a reason are candidates, and the row number is that of the table."""
     ids = pa.chunked_array([["a"], ["b", "c"]])
     chosen = list(RejectedSampler(5).choose("op", ids, pa.array([None, None, "x"])))

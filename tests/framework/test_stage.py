@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mega_data_factory.errors import OperatorError
-from mega_data_factory.framework.contracts import Judgement, Rule
+from mega_data_factory.framework.contracts import Judgement, Operator, Rule
 from mega_data_factory.framework.exclusion_text import describe, record_json
 from tests.framework.making import (
     MANY,
@@ -26,6 +26,7 @@ from tests.framework.making import (
     stage,
     table,
 )
+from tests.present import present
 
 KINDS = st.lists(st.sampled_from(["good text", "no", "BAD"]), max_size=24)
 
@@ -33,7 +34,7 @@ KINDS = st.lists(st.sampled_from(["good text", "no", "BAD"]), max_size=24)
 # ── Judgement.of ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_first_failed_rule_gives_the_reason():
+def test_first_failed_rule_gives_the_reason() -> None:
     """A record is rejected for the first rule that it fails, with that rule's score and threshold."""
     rules = [
         Rule("a", pa.array([True, False, False, None]), pa.array([1, 2, 3, 4]), 10),
@@ -42,12 +43,12 @@ def test_first_failed_rule_gives_the_reason():
     ]
     judgement = Judgement.of(4, iter(rules))
     assert judgement.reason.to_pylist() == ["a", "b", "c", None]
-    assert judgement.score.to_pylist() == [1.0, None, 7.5, None]
-    assert judgement.threshold.to_pylist() == [10.0, None, 0.5, None]
+    assert present(judgement.score).to_pylist() == [1.0, None, 7.5, None]
+    assert present(judgement.threshold).to_pylist() == [10.0, None, 0.5, None]
     assert judgement.kept.to_pylist() == [False, False, False, True]
 
 
-def test_rules_may_be_chunked_and_absent():
+def test_rules_may_be_chunked_and_absent() -> None:
     """Chunked arrays are taken like flat ones, and without rules every record stays."""
     chunked = pa.chunked_array([[True], [False, None]])
     assert Judgement.of(3, [Rule("x", chunked)]).reason.to_pylist() == ["x", None, None]
@@ -60,7 +61,7 @@ def test_rules_may_be_chunked_and_absent():
 
 @MANY
 @given(KINDS)
-def test_errors_are_narrowed_down_to_the_records_that_raise(texts):
+def test_errors_are_narrowed_down_to_the_records_that_raise(texts: list[str]) -> None:
     """Exactly the records that raise are set aside, wherever they stand; the rest goes through in order."""
     run = stage(component(Marking))
     result = run(batch(texts))
@@ -75,7 +76,7 @@ def test_errors_are_narrowed_down_to_the_records_that_raise(texts):
 
 @MANY
 @given(KINDS)
-def test_rejections_and_errors_share_one_account(texts):
+def test_rejections_and_errors_share_one_account(texts: list[str]) -> None:
     """Skipping errors and sampling rejections in one filter: input = output + rejected + errors, reasons included."""
     result = stage(component(Long), samples_per_reason=100)(batch(texts))
     (row,) = result.metrics
@@ -91,7 +92,7 @@ def test_rejections_and_errors_share_one_account(texts):
 
 @MANY
 @given(KINDS)
-def test_custom_metrics_count_each_record_once(texts):
+def test_custom_metrics_count_each_record_once(texts: list[str]) -> None:
     """What a failed call reported is forgotten, what the successful calls beside it reported is not."""
     result = stage(component(Marking), custom_metrics=True)(batch(texts))
     (row,) = result.metrics
@@ -101,7 +102,7 @@ def test_custom_metrics_count_each_record_once(texts):
 
 @MANY
 @given(KINDS)
-def test_what_is_noticed_is_kept_without_custom_metrics(texts):
+def test_what_is_noticed_is_kept_without_custom_metrics(texts: list[str]) -> None:
     """A number for findings is kept also where custom metrics are not collected, and counts each record once."""
     for custom_metrics in (False, True):
         (row,) = stage(component(Marking), custom_metrics=custom_metrics)(batch(texts)).metrics
@@ -111,7 +112,9 @@ def test_what_is_noticed_is_kept_without_custom_metrics(texts):
 
 @MANY
 @given(st.lists(st.sampled_from(["one", "two", "three", "BAD"]), max_size=24))
-def test_deduplication_beside_errors_keeps_one_of_each(tmp_path_factory, texts):
+def test_deduplication_beside_errors_keeps_one_of_each(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
     """A deduplicator that raises for some records keeps the first of each of the other texts, also when retried."""
     with claims_in(tmp_path_factory.mktemp("claims")) as claims:
         run = stage(component(EqualTexts), claims=claims)
@@ -122,7 +125,7 @@ def test_deduplication_beside_errors_keeps_one_of_each(tmp_path_factory, texts):
     assert first.metrics[0].unbalanced_records == 0
 
 
-def test_on_error_fail_names_the_record():
+def test_on_error_fail_names_the_record() -> None:
     """With `fail` the run stops at the first record that raises, and says which, where and why."""
     run = stage(component(Marking), on_error="fail")
     with pytest.raises(OperatorError, match=r"stage `quality`, operator `marking`, record `r0002`: ValueError: cannot"):
@@ -130,27 +133,27 @@ def test_on_error_fail_names_the_record():
 
 
 @pytest.mark.parametrize("cls", [Forgetful, Undecided])
-def test_a_broken_contract_stops_the_run(cls):
+def test_a_broken_contract_stops_the_run(cls: type[Operator]) -> None:
     """An operator that loses records is a bug that stops the run, never an error of its records."""
     with pytest.raises(OperatorError, match="given 3"):
         stage(component(cls))(batch(["a", "b", "c"]))
 
 
-def test_operators_follow_each_other():
+def test_operators_follow_each_other() -> None:
     """Each operator is offered what the one before passed on; the metrics ride in plan order."""
     result = stage(component(Long), component(Marking))(batch(["no", "good", "fine"]))
     assert [(row.operator_name, row.input_records) for row in result.metrics] == [("long", 3), ("marking", 2)]
     assert result.table.column_names == ["record_id", "text", "marked"]
 
 
-def test_without_metrics_nothing_is_counted():
+def test_without_metrics_nothing_is_counted() -> None:
     """A stage that does not measure does the same work and leaves no rows."""
     result = stage(component(Long), measure=False)(batch(["no", "good"]))
     assert result.metrics == ()
     assert result.table.column("text").to_pylist() == ["good"]
 
 
-def test_an_operator_is_not_called_without_records():
+def test_an_operator_is_not_called_without_records() -> None:
     """An empty batch has its row of zeros, and no operator has to cope with it."""
     result = stage(component(Marking, word=""))(batch([]))
     assert result.metrics[0].input_records == 0
@@ -160,7 +163,7 @@ def test_an_operator_is_not_called_without_records():
 # ── records as text ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_record_json_shows_what_it_can():
+def test_record_json_shows_what_it_can() -> None:
     """Bytes, dates that Python cannot hold and long texts all become JSON text."""
     row = (
         table(["x" * 50])
@@ -173,7 +176,7 @@ def test_record_json_shows_what_it_can():
     assert "timestamp" in record["when"]
 
 
-def test_describe_is_one_line():
+def test_describe_is_one_line() -> None:
     """An error is described by its class and message, on one line."""
     assert describe(ValueError("a\n  b")) == "ValueError: a b"
     assert describe(KeyError()) == "KeyError"

@@ -28,7 +28,7 @@ class TimedOut(WorkerDied):
 class RunFragment(Protocol):
     """Runs a stage on a batch in a process that may die."""
 
-    def __call__(self, batch: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
+    def __call__(self, batch: Batch, /, operators: int | None = None, *, too_slow: bool = False) -> Batch:
         """Run the stage as `Stage.__call__` does.
 
         Raises:
