@@ -18,7 +18,7 @@ from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.series import operator_series, stage_series
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
-from mega_data_factory.reports import excluded, tables
+from mega_data_factory.reports import excluded, tables, tracked_stages
 from mega_data_factory.reports.excluded import Examples
 from mega_data_factory.reports.figures import Draw
 from mega_data_factory.visualization.charts import flow, latency, nodes, runs, timeline, workers
@@ -107,6 +107,10 @@ class Document:
             "sections": self.topics,
             "operator_columns": columns,
             "operators": rows,
+            "tracked_title": tracked_stages.TITLE,
+            "tracked_columns": tracked_stages.COLUMNS,
+            "tracked_note": tracked_stages.NOTE,
+            "tracked": tracked_stages.tracked_rows(recording),
             "uncommitted": NOTE if COLUMN in columns else "",
             "reasons": tables.reason_rows(flow_of(recording)),
             "custom_columns": tables.CUSTOM_COLUMNS,

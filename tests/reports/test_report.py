@@ -12,7 +12,7 @@ from mega_data_factory import Executor
 from mega_data_factory.cli import main
 from mega_data_factory.cli.commands.report import report_beside
 from mega_data_factory.errors import MetricsError, OutputError
-from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
+from mega_data_factory.framework.metrics import MetricsCollector, MetricsReader, MetricsWriter, RunMetrics
 from mega_data_factory.reports import excluded, write_report
 from mega_data_factory.reports.figures import two_looks
 from mega_data_factory.testing import finished_run
@@ -123,6 +123,25 @@ def test_findings_link_to_sections_that_are_there(tmp_path, options):
     assert '<p class="see"><a href="#errors">See errors</a></p>' in page
     links = {link[1:] for link in Texts(page).links if link.startswith("#")}
     assert links <= set(re.findall(r'id="([^"]+)"', page))
+
+
+def test_stages_without_operators_are_shown(tmp_path):
+    """A script that times its stages sees them in the report and in the dashboard, and is not told to read records."""
+    now = iter(range(100))
+    collector = MetricsCollector("run_script", clock=lambda: float(next(now)))
+    with collector.track_run():
+        for name in ("download", "train"):
+            with collector.track_stage(name):
+                pass
+    MetricsWriter(tmp_path).write_all(collector.get_run_metrics(), collector.get_stage_metrics(), [])
+    page = Texts(written(tmp_path)).shown
+    assert "Stages without operators" in page
+    assert "download" in page
+    assert "No operator has reported yet" not in page
+    assert "No record was read" not in page
+    with Visitor(tmp_path) as visitor:
+        shown = texts(visitor.page("/run/run_script")["content"]["children"])
+    assert {"Stages without operators", "download", "train"} <= set(shown)
 
 
 def test_a_large_run_stays_a_mail_attachment(tmp_path):

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from mega_data_factory.analytics.runs.totals import StageTotals, stages_of
 from mega_data_factory.framework.metrics.reader import Levels, MetricsReader
-from mega_data_factory.framework.metrics.schema import OPERATORS, SAMPLES
+from mega_data_factory.framework.metrics.schema import OPERATORS, SAMPLES, STAGES
 
 SAMPLED = ("input_records", "output_records", "rejected_records", "error_count", "busy_time", "batches")
 """Columns of samples that add."""
@@ -31,12 +31,14 @@ class Recording:
         operators: operator rows, one for each worker.
         samples: interval samples, added up over workers: `_SAMPLE_COLUMNS`, by time.
         nodes: rows of the nodes; empty where they were not sampled.
+        stage_rows: rows of the table `stages`.
     """
 
     run: Mapping[str, Any]
     operators: pa.Table = field(default_factory=OPERATORS.empty_table)
     samples: pa.Table = field(default_factory=lambda: SAMPLES.empty_table().select(_SAMPLE_COLUMNS))
     nodes: pa.Table = field(default_factory=lambda: pa.table({}))
+    stage_rows: pa.Table = field(default_factory=STAGES.empty_table)
 
     @classmethod
     def read(cls, reader: MetricsReader, run: str) -> Recording:
@@ -56,7 +58,7 @@ class Recording:
         """Add the samples of a run and of its nodes to its levels."""
         run_id = levels.run["run_id"]
         samples = reader.samples(run_id, columns=_SAMPLE_COLUMNS)
-        return cls(levels.run, levels.operators, over_workers(samples), reader.nodes(run_id))
+        return cls(levels.run, levels.operators, over_workers(samples), reader.nodes(run_id), levels.stages)
 
     @property
     def run_id(self) -> str:
@@ -67,6 +69,13 @@ class Recording:
     def stages(self) -> tuple[StageTotals, ...]:
         """Stages with their operators, over all workers, in plan order."""
         return stages_of(self.operators, planned_workers(self.run.get("config")))
+
+    @cached_property
+    def tracked_stages(self) -> tuple[Mapping[str, Any], ...]:
+        """Rows of the stages that were tracked as a whole, without an operator, in plan order."""
+        with_operators = {stage.name for stage in self.stages}
+        rows = [row for row in self.stage_rows.to_pylist() if row["stage_name"] not in with_operators]
+        return tuple(sorted(rows, key=lambda row: -1 if row["stage_index"] is None else row["stage_index"]))
 
     @property
     def config(self) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.private_paths import values_without_paths, without_paths
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
-from mega_data_factory.reports import tables
+from mega_data_factory.reports import tables, tracked_stages
 from mega_data_factory.reports.document import Document, as_yaml
 
 _CHARTS = (
@@ -106,6 +106,9 @@ def _tables(recording: Recording, document: Document) -> Iterator[Component]:
         note = "Select a name to see its workers." + (f" {NOTE}." if COLUMN in columns else "")
         shown = parts.stage_table("Stages and operators", columns, rows, links)
         yield parts.section("Stages and operators", shown, note=note)
+    if tracked := tracked_stages.tracked_rows(recording):
+        shown = parts.table(tracked_stages.TITLE, tracked_stages.COLUMNS, tracked, first="stage")
+        yield parts.section(tracked_stages.TITLE, shown, note=tracked_stages.NOTE)
     reasons = tables.reason_rows(flow_of(recording))
     if reasons:
         headings = ("reason", "records", "of all that left")

@@ -1,0 +1,26 @@
+"""Table of the stages of a run that were timed as a whole, without operators."""
+
+from __future__ import annotations
+
+from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.formats import count, percent, rate, seconds
+
+TITLE = "Stages without operators"
+COLUMNS = ("workers", "in", "out", "pass", "time", "records per second")
+NOTE = "Stages that were tracked as a whole; time: seconds of the busiest worker."
+
+
+def tracked_rows(recording: Recording) -> list[tuple[str, ...]]:
+    """Return name and `COLUMNS` of each stage, in the order of the plan."""
+    return [
+        (
+            row["stage_name"],
+            count(row["num_workers"]),
+            count(row["input_records"]),
+            count(row["output_records"]),
+            percent(row["pass_rate"]),
+            seconds(row["total_time"]),
+            rate(row["input_records"] / row["total_time"] if row["input_records"] and row["total_time"] else None),
+        )
+        for row in recording.tracked_stages
+    ]
