@@ -47,5 +47,9 @@ class _CallableModule(ModuleType):
 
         return observe(*args, **kwargs)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be pickled by name, as any module is by cloudpickle: with a function that calls `mdf.observe.reject`."""
+        return importlib.import_module, (self.__name__,)
+
 
 sys.modules[__name__].__class__ = _CallableModule

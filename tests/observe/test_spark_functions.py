@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,20 @@ def test_a_step_has_the_arguments_of_its_function(run) -> None:
     assert typing.get_type_hints(step) == {"texts": pd.Series, "suffix": str, "return": pd.Series}
     assert step.__name__ == "upper"
     assert list(inspect.signature(Step).parameters) == ["spec", "function"]
+
+
+def test_a_function_of_a_script_may_call_mdf_observe() -> None:
+    """cloudpickle takes along the modules that a function of `__main__` reaches by an attribute."""
+    cloudpickle = pytest.importorskip("cloudpickle")
+
+    def judge(batch: list[int]) -> list[int]:
+        mdf.observe.reject(batch[1:], "rest")
+        return batch[:1]
+
+    judge.__module__ = "__main__"
+    restored = pickle.loads(cloudpickle.dumps(judge))
+    assert restored([1, 2]) == [1]
+    assert pickle.loads(cloudpickle.dumps(mdf.observe)) is mdf.observe
 
 
 def test_a_built_in_function_has_no_arguments_to_read(run) -> None:

@@ -53,8 +53,9 @@ class Spark(Engine):
         """Return a sentence for each step that was executed again."""
         assert self.place is not None
         return [
-            f"Spark executed {self.place.step_name(step)} again for {partitions:,} partitions, {records:,} records, "
-            "which count once: a second action computes a plan again unless it is cached (`df.cache()`)"
+            f"Spark gave {self.place.step_name(step)} {records:,} records again, in {partitions:,} "
+            f"{'partition' if partitions == 1 else 'partitions'}; they count once. An action computes a plan again "
+            "unless it is cached (`df.cache()`)"
             for step, (partitions, records) in self._accounts.again().items()
         ]
 
