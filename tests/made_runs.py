@@ -28,13 +28,17 @@ INTERVAL = 5.0
 
 @dataclass(frozen=True)
 class Op:
-    """An operator of a made run: seconds a record, the shares that reasons take, custom metrics of each worker."""
+    """An operator of a made run: seconds a record, the shares that reasons take, custom metrics of each worker.
+
+    `created` is how many records it makes beside each that comes in.
+    """
 
     name: str
     cost: float = 0.001
     reasons: dict[str, float] = field(default_factory=dict)
     errors: float = 0.0
     custom: dict[str, float] = field(default_factory=dict)
+    created: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,8 @@ class _Maker:
             histogram.add(float(cost), int(count))
         place = {"stage_index": stage_index, "operator_index": index}
         names = {"stage_name": pool.name, "operator_name": operator.name, "worker_id": f"{pool.name}-{worker}"}
-        output = offered - sum(reasons.values()) - errors
+        created = round(offered * operator.created)
+        output = offered + created - sum(reasons.values()) - errors
         busy = float((costs * counts).sum())
         if self.with_samples:
             self._sample(names, place, costs, counts, output / offered if offered else 0.0)
@@ -147,6 +152,7 @@ class _Maker:
             rejected_reasons=reasons,
             custom_metrics=operator.custom,
             error_count=errors,
+            created_records=created,
             total_time=busy,
             batches=self.intervals,
             latency_histogram=histogram,
@@ -205,6 +211,7 @@ class _Maker:
             "committed_records": output,
             "processed_records": self.records,
             "rejected_records": sum(row.rejected_records for row in self.operators),
+            "created_records": sum(row.created_records for row in self.operators),
             "total_errors": sum(row.error_count for row in self.operators),
             "balanced": True,
             "batches": self.intervals * sum(pool.workers for pool in self.pools[:1]),

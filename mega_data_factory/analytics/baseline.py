@@ -56,6 +56,9 @@ def usual_range(values: Sequence[float], *, least_width: float = 0.0) -> UsualRa
 
 
 def pass_rate_noise(percent: float, records: int) -> float:
-    """Return how far a pass rate varies by chance: 3 standard errors of a share, in percentage points."""
-    share = min(max(percent / 100, 0.0), 1.0)
-    return 300 * math.sqrt(max(share * (1 - share), 1e-6) / records) if records else 100.0
+    """Return how far a pass rate varies by chance: 3 standard errors, in percentage points.
+
+    Up to 100 % it is a share of records. Above, records are created: then it is a mean of a geometric number.
+    """
+    share = max(percent / 100, 0.0)
+    return 300 * math.sqrt(max(abs(share * (1 - share)), 1e-6) / records) if records else 100.0

@@ -296,9 +296,13 @@ def _pass_difference(
 
 
 def _beyond_chance(came_before: int, passed_before: int, came_after: int, passed_after: int) -> bool:
-    """Return whether two pass rates differ with p < 0.01: two-proportion z test, two-sided."""
+    """Return whether two pass rates differ with p < 0.01: two-proportion z test, two-sided.
+
+    Where records are created the rate is a mean number of records, over 1; its variance is taken as that of a
+    geometric number of records of 1 or more.
+    """
     pooled = (passed_before + passed_after) / (came_before + came_after)
-    error = math.sqrt(max(pooled * (1 - pooled), 0.0) * (1 / came_before + 1 / came_after))
+    error = math.sqrt(abs(pooled * (1 - pooled)) * (1 / came_before + 1 / came_after))
     return abs(passed_after / came_after - passed_before / came_before) > 2.576 * error
 
 

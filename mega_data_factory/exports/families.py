@@ -256,6 +256,13 @@ _OPERATOR: Sequence[tuple[str, Kind, str, str, Callable[[Mapping[str, str], Oper
         lambda names, row: [Point(names, row.unmatched_records)],
     ),
     (
+        "mdf.operator.created.records",
+        "counter",
+        "{record}",
+        "Records made beside those offered; absent where there are none.",
+        lambda names, row: [Point(names, row.created_records)] if row.created_records else [],
+    ),
+    (
         "mdf.operator.busy",
         "counter",
         "s",

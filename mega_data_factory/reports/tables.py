@@ -41,7 +41,7 @@ class Row:
 
     Attributes:
         name: of the stage or operator.
-        cells: one for each of `operator_columns`.
+        cells: one for each column.
         stage: whether it sums up a stage.
     """
 
@@ -51,34 +51,43 @@ class Row:
 
 
 _COLUMNS = ("in", "out", "rejected", "errors", "pass", "busy", "per worker", "p50", "p95", "p99", "top reason")
-_UNMATCHED = "not matched"
-_UNMATCHED_AT = 2
-
-
-def operator_columns(stages: Sequence[StageTotals]) -> list[str]:
-    """Return the headings of `operator_rows`."""
-    unmatched = [_UNMATCHED] if _have_conditions(stages) else []
-    return [*_COLUMNS[:_UNMATCHED_AT], *unmatched, *_COLUMNS[_UNMATCHED_AT:]]
-
-
-def _have_conditions(stages: Sequence[StageTotals]) -> bool:
-    return any(operator.unmatched for stage in stages for operator in stage.operators)
 
 
 def operator_table(stages: Sequence[StageTotals]) -> tuple[Sequence[str], list[Row]]:
     """Return the columns, and the rows of stages and, below each, its operators.
 
-    What is in no file yet has a column of its own where there is such a record.
+    What few runs have, such as records that were created or are in no file yet, has a column only where there is some.
     """
-    columns, rows = operator_columns(stages), operator_rows(stages)
-    cells = [cell for stage in stages for cell in _uncommitted_cells(stage)]
-    if any(cell != NOTHING for cell in cells):
-        at = columns.index("pass")  # behind the counts
-        columns.insert(at, COLUMN)
+    columns, rows = list(_COLUMNS), operator_rows(stages)
+    for before, heading, cells in _rare_columns(stages):
+        at = columns.index(before)
+        columns.insert(at, heading)
         rows = [
             replace(row, cells=[*row.cells[:at], cell, *row.cells[at:]]) for row, cell in zip(rows, cells, strict=True)
         ]
     return columns, rows
+
+
+def _rare_columns(stages: Sequence[StageTotals]) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield columns that some runs have: the one that each stands before, its heading, and a cell for every row."""
+    operators = [operator for stage in stages for operator in stage.operators]
+    if any(operator.created for operator in operators):
+        yield "out", "created", [cell for stage in stages for cell in _created_cells(stage)]
+    if any(operator.unmatched for operator in operators):
+        yield "rejected", "not matched", [cell for stage in stages for cell in _unmatched_cells(stage)]
+    cells = [cell for stage in stages for cell in _uncommitted_cells(stage)]
+    if any(cell != NOTHING for cell in cells):
+        yield "pass", COLUMN, cells
+
+
+def _created_cells(stage: StageTotals) -> Iterator[str]:
+    yield count(sum(operator.created for operator in stage.operators))
+    yield from (count(operator.created) for operator in stage.operators)
+
+
+def _unmatched_cells(stage: StageTotals) -> Iterator[str]:
+    yield ""
+    yield from (count(operator.unmatched) for operator in stage.operators)
 
 
 def _uncommitted_cells(stage: StageTotals) -> Iterator[str]:
@@ -88,9 +97,8 @@ def _uncommitted_cells(stage: StageTotals) -> Iterator[str]:
 
 
 def operator_rows(stages: Sequence[StageTotals]) -> list[Row]:
-    """Return the rows of stages and, below each, its operators."""
+    """Return the rows of stages and, below each, its operators, in the columns that every run has."""
     rows = []
-    unmatched = _have_conditions(stages)
     for stage in stages:
         workers = plural(stage.pool, "worker")
         rejected = sum(operator.rejected for operator in stage.operators)
@@ -98,17 +106,9 @@ def operator_rows(stages: Sequence[StageTotals]) -> list[Row]:
         passed = 100 * stage.output / stage.input if stage.input else None
         cells = [count(stage.input), count(stage.output), count(rejected), count(errors), percent(passed)]
         cells += [seconds(stage.busy), rate(stage.input / stage.busy if stage.busy else None), "", "", "", ""]
-        rows.append(_row(f"{stage.name} · {workers}", cells, "" if unmatched else None, stage=True))
-        for operator in stage.operators:
-            rows.append(
-                _row(operator.name, _operator_cells(operator), count(operator.unmatched) if unmatched else None)
-            )
+        rows.append(Row(f"{stage.name} · {workers}", cells, stage=True))
+        rows += [Row(operator.name, _operator_cells(operator)) for operator in stage.operators]
     return rows
-
-
-def _row(name: str, cells: Sequence[str], unmatched: str | None, *, stage: bool = False) -> Row:
-    inserted = [] if unmatched is None else [unmatched]
-    return Row(name, [*cells[:_UNMATCHED_AT], *inserted, *cells[_UNMATCHED_AT:]], stage)
 
 
 def _operator_cells(o: OperatorTotals) -> list[str]:

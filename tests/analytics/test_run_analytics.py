@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mega_data_factory.analytics.baseline import pass_rate_noise
+from mega_data_factory.analytics.comparison import _beyond_chance
 from mega_data_factory.analytics.performance.filter_order import better_orders, expected_seconds, is_filter, rank
 from mega_data_factory.analytics.performance.skew import stragglers, uneven_work
 from mega_data_factory.analytics.runs.flow import NO_REASON, flow_of, steps_of
@@ -19,6 +21,7 @@ from mega_data_factory.analytics.runs.latency import density, long_tails, slow_s
 from mega_data_factory.analytics.runs.series import operator_series, stage_series
 from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
 from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.visualization.charts.flow import funnel, sankey
 from tests.made_runs import START, Op, Pool, make_run, recorded
 
 
@@ -180,6 +183,33 @@ def test_every_record_of_a_run_has_an_end(tmp_path: Path) -> None:
         ("rejected", "y"),
         ("error", "raised"),
     }
+
+
+def test_records_that_an_operator_creates_come_in_beside_those_of_the_source(tmp_path: Path) -> None:
+    """Read and created records are what was written and what left; rejects stay those that were rejected."""
+    pools = [Pool("a", [Op("chunk", reasons={"empty": 0.1}, errors=0.01, created=2.0), Op("g", reasons={"x": 0.5})])]
+    recording = recorded(tmp_path, pools)
+    flow = flow_of(recording)
+    assert (flow.read, flow.created, flow.open) == (10_000, 20_000, 0)
+    assert flow.read + flow.created == flow.written + sum(exit.records for exit in flow.exits)
+    assert {exit.reason: exit.records for exit in flow.exits} == {"empty": 1000, "raised": 100, "x": 14_450}
+    (step,) = steps_of(flow, 1)
+    assert (step.created, step.rejected, step.errors) == (20_000, 15_450, 100)
+    drawn = sankey(flow).data[0]
+    came = {label for label in drawn.node.label if label.startswith("created")}
+    assert came == {"created 20.0 k"}
+    at = list(drawn.node.label).index("created 20.0 k")
+    assert [value for source, value in zip(drawn.link.source, drawn.link.value, strict=True) if source == at] == [
+        20_000
+    ]
+    assert all(value >= 0 for bar in funnel(flow).data for value in bar.x)
+
+
+def test_a_rate_over_100_percent_varies_by_chance_too() -> None:
+    """Where records are created the output varies from record to record: a small difference is not one."""
+    assert pass_rate_noise(230.0, 100) > 30.0
+    assert not _beyond_chance(1000, 2300, 1000, 2310)
+    assert _beyond_chance(1000, 2300, 1000, 3300)
 
 
 def test_rejects_without_a_reason_are_not_lost(tmp_path: Path) -> None:

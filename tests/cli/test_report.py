@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -181,6 +181,23 @@ def test_a_wide_table_has_every_column() -> None:
     text = rendered(200)
     assert all(heading in text for heading in ("in", "out", "rejected", "errors", "busy", "p50", "p95", "p99"))
     assert "left out" not in text
+
+
+def test_created_records_have_a_column_where_there_are_some() -> None:
+    """It stands behind what came in; the equation of the books names it then."""
+    assert "created" not in rendered(200)
+    rows = [operator("chunk", 100, 300), operator("f", 300, 290, index=1)]
+    rows[0].created_records, rows[0].rejected_reasons = 210, {"empty": 10}
+    made = replace(
+        report(created_records=210), stages=(StageMetrics.from_operators(rows, "clean"),), operators=tuple(rows)
+    )
+    console = Console(file=io.StringIO(), width=200)
+    console.print(report_table(made, 200))
+    lines = console.file.getvalue().splitlines()
+    assert next(line for line in lines if "stage / operator" in line).split()[3:6] == ["in", "created", "out"]
+    assert next(line for line in lines if "chunk" in line).split()[:4] == ["chunk", "100", "210", "300"]
+    assert "created: records made beside those that came in" in console.file.getvalue()
+    assert made.books().endswith("every operator: input + created = output + rejected + errors")
 
 
 def test_a_narrow_table_says_what_it_leaves_out() -> None:

@@ -152,7 +152,10 @@ def receiving() -> Iterator[Receiver]:
 
 def complete_snapshot() -> ExportSnapshot:
     """A run that has a value for every metric there is."""
+    chunk = operator("chunk", index=2)
+    chunk.observe(1.0, 10, 30, created_records=20)
     return snapshot(
+        [operator("a"), operator("b", index=1), chunk],
         planned_records=1,
         committed_records=1,
         source_share=0.5,

@@ -53,6 +53,17 @@ def test_counts_of_operators_are_those_of_all_workers() -> None:
     assert value(found, "mdf_operator_busy_seconds_total", **names) == sum(row.total_time for row in rows)
 
 
+def test_created_records_have_a_series_where_there_are_some() -> None:
+    """An operator that creates none has none: nearly all are such."""
+    rows = [operator("a", "clean-0"), operator("a", "clean-1"), operator("b", index=1)]
+    assert "mdf_operator_created_records_total" not in {name for name, _ in samples(snapshot(rows))}
+    for row in rows[:2]:
+        row.observe(1.0, 10, 30, created_records=20)
+    found = samples(snapshot(rows))
+    assert value(found, "mdf_operator_created_records_total", stage="clean", operator="a") == 40
+    assert sum(name == "mdf_operator_created_records_total" for name, _ in found) == 1
+
+
 def test_numbers_of_the_run_and_its_stages() -> None:
     """The run's and the stages' columns are there, with times as Unix time and one status that is 1."""
     found = samples(snapshot())

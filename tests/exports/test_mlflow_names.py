@@ -21,7 +21,18 @@ def test_metrics_have_their_place_in_the_name() -> None:
     assert found["operator/clean/a/records_unmatched"] == 160.0
     assert found["operator/clean/a/rejected/too_short"] == 280.0
     assert found["operator/clean/a/custom/tokens"] == 5.0
-    assert not [name for name in found if "note" in name or "bad" in name]
+    assert not [name for name in found if "note" in name or "bad" in name or "created" in name]
+
+
+def test_created_records_are_a_metric_where_there_are_some() -> None:
+    """Of the operators and stages that have them."""
+    rows = [operator("a"), operator("b", index=1)]
+    rows[0].observe(1.0, 10, 30, created_records=20)
+    found = metrics_of(snapshot(rows), Bounds())
+    assert {name: value for name, value in found.items() if "created" in name} == {
+        "stage/clean/records_created": 20.0,
+        "operator/clean/a/records_created": 20.0,
+    }
 
 
 def test_no_name_is_refused_by_mlflow() -> None:

@@ -148,7 +148,9 @@ def test_compression_can_be_off(receiver: Receiver) -> None:
 def test_a_run_is_one_trace(receiver: Receiver) -> None:
     """Run, stages and operators are spans of one trace, each below the one it is part of, with their counts."""
     exporter = OtlpExporter(endpoint=receiver.url)
-    later = snapshot([operator("a"), operator("b", index=1)], status="completed", end_time=NOW, balanced=True)
+    rows = [operator("a"), operator("b", index=1)]
+    rows[1].observe(1.0, 10, 30, created_records=20)
+    later = snapshot(rows, status="completed", end_time=NOW, balanced=True)
     begins = {("clean", "a"): START + timedelta(seconds=10)}
     exporter.close(replace(later, begins=begins))
     found = spans(receiver)
@@ -169,6 +171,8 @@ def test_a_run_is_one_trace(receiver: Receiver) -> None:
     )
     assert texts(a.attributes)["mdf.records.rejected"] == 200
     assert texts(a.attributes)["mdf.records.unmatched"] == 80
+    created = {name: texts(span.attributes).get("mdf.records.created") for name, span in found.items()}
+    assert created == {"run demo": None, "stage clean": 20, "operator a": None, "operator b": 20}
 
 
 def test_a_run_that_failed_is_an_error_in_the_trace(receiver: Receiver) -> None:

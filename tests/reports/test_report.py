@@ -15,6 +15,7 @@ from mega_data_factory.errors import MetricsError, OutputError
 from mega_data_factory.framework.metrics import MetricsCollector, MetricsReader, MetricsWriter, RunMetrics
 from mega_data_factory.reports import excluded, write_report
 from mega_data_factory.reports.figures import two_looks
+from mega_data_factory.reports.tables import operator_table
 from mega_data_factory.testing import finished_run
 from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.charts.workers import utilisation
@@ -111,6 +112,19 @@ def test_the_finished_run_of_the_test_tools_has_a_report(tmp_path):
     """A run without configuration, samples and pipeline is reported with what there is."""
     finished_run(tmp_path)
     assert "text_length_filter" in written(tmp_path)
+
+
+def test_created_records_have_a_column_where_there_are_some(tmp_path):
+    """Of stages and operators, behind what came in; a run that creates none has no such column."""
+    columns, rows = operator_table(recorded(tmp_path / "a", [Pool("a", [Op("chunk", created=2.0), Op("g")])]).stages)
+    assert columns[:3] == ["in", "created", "out"]
+    assert [list(row.cells[:3]) for row in rows] == [
+        ["10,000", "20,000", "30,000"],
+        ["10,000", "20,000", "30,000"],
+        ["30,000", "0", "30,000"],
+    ]
+    columns, _ = operator_table(recorded(tmp_path / "b", [Pool("a", [Op("g")])]).stages)
+    assert "created" not in columns
 
 
 @pytest.mark.parametrize("options", [{"nodes": [50.0, 99.0]}, {"samples": False}], ids=["nodes", "no-samples"])

@@ -11,6 +11,7 @@ from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.formats import count, percent, plural, seconds
+from mega_data_factory.framework.metrics.rows.rollup import balance_equation
 
 _MANY_ERRORS = 0.01
 
@@ -52,7 +53,7 @@ def books(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
         return
     if run["balanced"]:
         detail = (
-            f"{_accounts(run)}. On every operator input = output + rejected + errors, "
+            f"{_accounts(run)}. On every operator {balance_equation(run.get('created_records'))}, "
             "and each operator got what the one before it put out."
         )
         yield Finding("good", "books", "The books balance: every record is accounted for", detail, evidence)

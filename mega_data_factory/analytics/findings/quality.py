@@ -89,7 +89,9 @@ def main_reason(recording: Recording, past: EarlierRuns) -> Iterator[Finding]:
         return
     number, reason, operator = max(reasons, key=lambda entry: entry[0])
     read = recording.run.get("total_input_records") or recording.stages[0].input
-    if not read or number < _LARGE_SHARE * read:
+    created = sum(o.created for stage in recording.stages for o in stage.operators)
+    there = read + created
+    if not there or number < _LARGE_SHARE * there:
         return
     usual = _usual(past.pass_rates.get((operator.stage, operator.name), []), _passed(operator), operator.input)
     if usual and usual.holds(_passed(operator)):
@@ -97,8 +99,9 @@ def main_reason(recording: Recording, past: EarlierRuns) -> Iterator[Finding]:
     yield Finding(
         "advice",
         "main-reason",
-        f"{percent(100 * number / read)} of all that was read was rejected for one reason: {reason} ({operator.label})",
-        f"{count(number)} of {count(read)} records; {count(rejected)} were rejected in all.",
+        f"{percent(100 * number / there)} of all that was read{' or created' if created else ''} was rejected for one "
+        f"reason: {reason} ({operator.label})",
+        f"{count(number)} of {count(there)} records; {count(rejected)} were rejected in all.",
         {"reason": reason, "operator": operator.label, "records": number, "rejected": rejected},
         "If that is more than you want to lose, look at rejected samples before you change the threshold.",
     )

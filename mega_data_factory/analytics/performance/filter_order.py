@@ -73,12 +73,16 @@ def better_orders(stages: Sequence[StageTotals]) -> list[BetterOrder]:
 def _rows_of_filters(stage: StageTotals) -> Iterator[list[OperatorTotals]]:
     row: list[OperatorTotals] = []
     for operator in (*stage.operators, None):
-        if operator is not None and is_filter(operator.name) and operator.input >= _ENOUGH_RECORDS:
+        if operator is not None and _can_move(operator) and operator.input >= _ENOUGH_RECORDS:
             row.append(operator)
             continue
         if len(row) > 1:
             yield row
         row = []
+
+
+def _can_move(operator: OperatorTotals) -> bool:
+    return is_filter(operator.name) and not operator.created
 
 
 def is_filter(name: str) -> bool:

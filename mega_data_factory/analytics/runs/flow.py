@@ -40,6 +40,7 @@ class Flow:
         operators: operator instances in plan order.
         exits: where records left, by place and size.
         written: records that reached the output.
+        created: records that operators made beside those that came in.
         open: records that are unaccounted for: in flight, or lost where the books do not balance.
     """
 
@@ -48,6 +49,7 @@ class Flow:
     exits: tuple[Exit, ...]
     written: int
     open: int
+    created: int = 0
 
 
 def flow_of(recording: Recording) -> Flow:
@@ -66,10 +68,12 @@ def flow_of(recording: Recording) -> Flow:
     first = operators[0].input if operators else 0
     written = run.get("total_output_records") or (operators[-1].output if operators and _hand_made(run) else 0)
     read = max(run.get("total_input_records") or 0, first)
-    left = sum(exit.records for exit in exits) - sum(operator.created for operator in operators)
+    left = sum(exit.records for exit in exits)
+    created = sum(operator.created for operator in operators)
     # Steps of an observed run may be on branches, so that what the last one put out is not all that is left.
     unknown = recording.is_observed and bool(run.get("balanced"))
-    return Flow(read, operators, tuple(exits), written, 0 if unknown else max(0, read - left - written))
+    open_records = 0 if unknown else max(0, read + created - left - written)
+    return Flow(read, operators, tuple(exits), written, open_records, created)
 
 
 @dataclass(frozen=True)
@@ -99,14 +103,19 @@ class Step:
         return self.operators[-1].output
 
     @property
+    def errors(self) -> int:
+        """Records that raised an error."""
+        return sum(operator.errors for operator in self.operators)
+
+    @property
     def created(self) -> int:
         """Records made beside those that came in."""
         return sum(operator.created for operator in self.operators)
 
     @property
-    def errors(self) -> int:
-        """Find records that raised an error."""
-        return sum(operator.errors for operator in self.operators)
+    def rejected(self) -> int:
+        """Records that came in or were created, and neither raised an error nor were passed on."""
+        return self.input + self.created - self.output - self.errors
 
 
 def steps_of(flow: Flow, most: int) -> list[Step]:

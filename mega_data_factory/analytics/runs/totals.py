@@ -15,7 +15,15 @@ import pyarrow as pa
 
 from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 
-_COUNTS = ("input_records", "output_records", "rejected_records", "error_count", "batches", "unmatched_records")
+_COUNTS = (
+    "input_records",
+    "output_records",
+    "rejected_records",
+    "error_count",
+    "batches",
+    "unmatched_records",
+    "created_records",
+)
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
@@ -63,12 +71,12 @@ class OperatorTotals:
         stage_index, index: place of the stage in the plan, and of the operator in the stage.
         workers: distinct workers that reported.
         input, output, rejected, errors: records.
-        created: records made beside those that came in.
         busy: seconds, over all workers.
         batches: batches measured.
         reasons: records rejected, by reason, the most first.
         buckets, counts: histogram of seconds per record: sorted bucket numbers and records in each, shape (b,).
         unmatched: Records of the output that did not match the operator's condition.
+        created: Records made beside those that came in.
         uncommitted_input, uncommitted_output, uncommitted_busy: records and seconds of batches that have passed all
             stages and are in no file yet; in no other number.
     """
@@ -105,7 +113,7 @@ class OperatorTotals:
 
     @property
     def pass_share(self) -> float | None:
-        """Output / input, 0 to 1; None where nothing came in."""
+        """Output / input, over 1 where records are created; None where nothing came in."""
         return self.output / self.input if self.input else None
 
     @cached_property
@@ -205,7 +213,7 @@ def _merged(
         uncommitted_input=sum(row["uncommitted_input_records"] or 0 for row in rows),
         uncommitted_output=sum(row["uncommitted_output_records"] or 0 for row in rows),
         uncommitted_busy=sum(row["uncommitted_time"] or 0.0 for row in rows),
-        created=sum(row.get("created_records") or 0 for row in rows),
+        created=total["created_records"],
     )
 
 

@@ -46,6 +46,7 @@ _COLUMNS = (
     _Column("p95", lambda o: seconds(o.p95_latency), _nothing, goes=3),
     _Column("p99", lambda o: seconds(o.p99_latency), _nothing, goes=4),
 )
+_CREATED = _Column("created", lambda o: count(o.created_records), lambda s: count(s.created_records))
 _UNMATCHED = _Column("not matched", lambda o: count(o.unmatched_records), _nothing)
 _UNCOMMITTED = _Column(
     COLUMN,
@@ -81,6 +82,9 @@ def report_table(report: RunReport, width: int) -> RenderableType:
     if any(row.unmatched_records for row in report.operators):
         columns.insert(2, _UNMATCHED)
         notes.append("not matched: records of `out` that passed untouched because of the operator's `when`")
+    if any(stage.created_records for stage in report.stages):
+        columns.insert(1, _CREATED)
+        notes.append("created: records made beside those that came in; in + created = out + rejected + errors")
     table = _table(report, columns)
     left_out: list[str] = []
     if width_of(table) > width:  # reasons may then take several lines, so that more columns have room

@@ -13,6 +13,7 @@ from mega_data_factory import storage
 from mega_data_factory.analytics.findings import Finding
 from mega_data_factory.formats import count
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics.rows.rollup import balance_equation
 from mega_data_factory.framework.metrics.schema import OPERATORS, RUNS, STAGES
 from mega_data_factory.redaction import without_credentials
 
@@ -100,7 +101,7 @@ class RunReport:
         """Return the accounting check in words."""
         run = self.run
         if run.config is not None and "observed" in run.config and run.balanced:
-            return "the books balance: every step: input + created = output + rejected + errors"
+            return f"the books balance: every step: {balance_equation(run.created_records)}"
         if run.committed_records is None and not self.differences:
             return "records were not counted against a plan"
         if run.status in _OPEN and not self.balanced:
@@ -116,7 +117,7 @@ class RunReport:
             parts.append(f"unreadable {count(run.loader_errors)}")
         accounted = f"planned {count(run.planned_records)} = {' + '.join(parts)}"
         if self.balanced:
-            return f"the books balance: {accounted}; every operator: input = output + rejected + errors"
+            return f"the books balance: {accounted}; every operator: {balance_equation(run.created_records)}"
         known = "; ".join(self.differences) or f"{count(run.unbalanced_records)} records are not accounted for"
         if self.run.balanced is None and not self.differences:
             return f"the books were not checked: {accounted}"

@@ -66,6 +66,7 @@ def _tiles(operator: OperatorTotals) -> list[Tile]:
     passed = None if operator.pass_share is None else 100 * operator.pass_share
     return [
         Tile("in", count(operator.input), "records"),
+        *([Tile("created", count(operator.created), "beside those in")] if operator.created else []),
         Tile("out", count(operator.output), f"{percent(passed)} passed"),
         *([Tile("not matched", count(operator.unmatched), "passed untouched")] if operator.unmatched else []),
         Tile("rejected", count(operator.rejected), "with a reason each"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from mega_data_factory.exports.cardinality import Bounds
 from mega_data_factory.framework.metrics.live.exporting import ExportSnapshot
-from mega_data_factory.framework.metrics.models import OperatorMetrics, StageMetrics
+from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 
 _LONGEST_NAME = 250
 _LONGEST_VALUE = 6000
@@ -41,7 +41,7 @@ def metrics_of(snapshot: ExportSnapshot, bounds: Bounds) -> dict[str, float]:
 
 def _of_run(snapshot: ExportSnapshot) -> Iterator[tuple[str, float | None]]:
     run = snapshot.run
-    yield from _records(run.total_input_records, run.total_output_records, run.rejected_records, run.total_errors)
+    yield from _records(run, run.total_input_records, run.total_output_records, run.total_errors)
     yield "pass_rate", run.overall_pass_rate
     yield "throughput", run.avg_throughput
     yield "duration_seconds", run.duration
@@ -50,12 +50,12 @@ def _of_run(snapshot: ExportSnapshot) -> Iterator[tuple[str, float | None]]:
 
 
 def _of_stage(row: StageMetrics) -> Iterator[tuple[str, float | None]]:
-    yield from _records(row.input_records, row.output_records, row.rejected_records, row.error_count)
+    yield from _records(row, row.input_records, row.output_records, row.error_count)
     yield "bottleneck_seconds", row.total_time
 
 
 def _of_operator(row: OperatorMetrics, bounds: Bounds) -> Iterator[tuple[str, float | None]]:
-    yield from _records(row.input_records, row.output_records, row.rejected_records, row.error_count)
+    yield from _records(row, row.input_records, row.output_records, row.error_count)
     yield "records_unmatched", row.unmatched_records
     yield "pass_rate", row.pass_rate
     yield "busy_seconds", row.total_time
@@ -68,11 +68,14 @@ def _of_operator(row: OperatorMetrics, bounds: Bounds) -> Iterator[tuple[str, fl
             yield f"custom/{name}", value
 
 
-def _records(entered: int, left: int, rejected: int, errors: int) -> Iterator[tuple[str, float | None]]:
-    """Yield the counts of records that every level has."""
+def _records(
+    row: RunMetrics | StageMetrics | OperatorMetrics, entered: int, left: int, errors: int
+) -> Iterator[tuple[str, float | None]]:
+    """Yield the counts of records that every level has; of created ones only where there are any."""
     yield "records_in", entered
     yield "records_out", left
-    yield "records_rejected", rejected
+    yield "records_rejected", row.rejected_records
+    yield "records_created", row.created_records or None
     yield "errors", errors
 
 

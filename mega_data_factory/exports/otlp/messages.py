@@ -175,6 +175,7 @@ def trace_request(snapshot: ExportSnapshot, resource: Resource) -> ExportTraceSe
                     "mdf.records.in": stage.input_records,
                     "mdf.records.out": stage.output_records,
                     "mdf.records.rejected": stage.rejected_records,
+                    "mdf.records.created": stage.created_records or None,
                     "mdf.records.errors": stage.error_count,
                 },
                 parent=root,
@@ -195,6 +196,7 @@ def _run_span(run: RunMetrics, trace: bytes, root: bytes, end: datetime) -> Span
         "mdf.records.in": run.total_input_records,
         "mdf.records.out": run.total_output_records,
         "mdf.records.rejected": run.rejected_records,
+        "mdf.records.created": run.created_records or None,
         "mdf.records.errors": run.total_errors,
         "mdf.balanced": run.balanced,
     }
@@ -218,6 +220,7 @@ def _operator_span(row: OperatorMetrics, run: RunMetrics, trace: bytes, parent: 
             "mdf.records.in": row.input_records,
             "mdf.records.out": row.output_records,
             "mdf.records.rejected": row.rejected_records,
+            "mdf.records.created": row.created_records or None,
             "mdf.records.errors": row.error_count,
             "mdf.records.unmatched": row.unmatched_records,
             "mdf.busy_seconds": row.total_time,

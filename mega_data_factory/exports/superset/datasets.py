@@ -98,6 +98,7 @@ _FLOW = (
     Metric("share_passed", "Pass rate", _ratio("output_records", "input_records"), SHARE, "records out / records in"),
     Metric("rejected", "Rejected", "SUM(rejected_records)", COUNT, "records rejected with a reason"),
     Metric("errors", "Errors", "SUM(error_count)", COUNT, "records that raised and were set aside"),
+    Metric("created", "Created", "SUM(created_records)", COUNT, "records made beside those that came in"),
 )
 
 _RUNS = (
@@ -113,6 +114,7 @@ _RUNS = (
     ),
     Metric("rejected", "Rejected", "SUM(rejected_records)", SHORT, "records rejected with a reason"),
     Metric("errors", "Errors", "SUM(total_errors)", SHORT, "records that operators or the loader set aside"),
+    Metric("created", "Created", "SUM(created_records)", SHORT, "records that operators made beside those they got"),
     Metric(
         "records_per_second",
         "Records/s",

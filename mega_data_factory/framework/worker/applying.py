@@ -132,7 +132,9 @@ def _apply(operator: Operator, table: pa.Table) -> Outcome:
             raise OperatorError(
                 f"a refiner must return the same records in the same order with their {RECORD_ID}; "
                 f"it was given {table.num_rows} and returned {refined.num_rows}",
-                hint="to leave records out, write a Filter",
+                hint="to leave records out, write a Filter"
+                if refined.num_rows < table.num_rows
+                else "a pipeline cannot make more records of one: split them before the run, in the source",
             )
         return Outcome(table, refined)
     assert isinstance(operator, Filter)

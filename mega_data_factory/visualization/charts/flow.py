@@ -21,22 +21,21 @@ MOST_STEPS = 12
 
 
 def funnel(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
-    """Draw the input of every operator, and what it created, split into passed, rejected and failed records.
+    """Draw what came in to every operator or was created by it, split into passed, rejected and failed records.
 
     Of a run of more than 30 operators the bars are its stages; of more stages than that those that lose most.
     """
     steps = steps_of(flow, MOST_BARS)
     if not steps:
         return nothing(theme, "no operator has seen a record")
-    largest = sorted(steps, key=lambda step: step.output - step.input)[:MOST_BARS]
+    largest = sorted(steps, key=lambda step: -(step.rejected + step.errors))[:MOST_BARS]
     shown = [step for step in steps if step in largest]
     several = len({step.operators[0].stage for step in shown}) > 1
     labels = distinct([step.label if several else step.name for step in shown], ROW_LETTERS)
     figure = go.Figure()
-    left = [step.input + step.created - step.output - step.errors for step in shown]
     parts = (
         ("passed on", theme.colour(0), 1.0, [step.output for step in shown]),
-        ("rejected", theme.bad, 0.75, left),
+        ("rejected", theme.bad, 0.75, [step.rejected for step in shown]),
         ("errors", theme.warning, 0.9, [step.errors for step in shown]),
     )
     for name, colour, opacity, values in parts:
@@ -93,8 +92,9 @@ class _Sankey:
 def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
     """Draw the records from the source to the output, and where and why records left.
 
-    Steps that lose nothing are passed without a stop. Where more than 12 operators lose something the steps are the
-    stages; of more stages than that the least are passed without a stop too, and what leaves there is drawn at the end.
+    What a step creates comes in beside. Steps that lose and create nothing are passed without a stop. Where more than
+    12 operators lose something the steps are the stages; of more stages than that the least are passed without a stop
+    too, and what leaves there is drawn at the end.
     """
     if not flow.read:
         return nothing(theme, "no record was read")
@@ -108,11 +108,11 @@ def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
         name = safe(step.name, letters)
         there = drawn.node(name, theme.colour(0))
         drawn.link(here, there, left, theme.faint(theme.colour(0), 0.28), f"{count(left)} to {safe(step.name)}")
-        if step.created:
-            made = drawn.node(f"created {short_count(step.created)}", theme.good)
-            drawn.link(made, there, step.created, theme.faint(theme.good, 0.4), f"{count(step.created)} created")
-        left += step.created - _leave(drawn, theme, there, step.exits, reasons, letters)
+        left += _created(drawn, theme, there, step.created, safe(step.name)) - _leave(
+            drawn, theme, there, step.exits, reasons, letters
+        )
         here = there
+    _created(drawn, theme, here, sum(step.created for step in others), "other operators")
     _exit(drawn, here, theme, "elsewhere", sum(exit.records for step in others for exit in step.exits), theme.bad)
     ends = (
         (f"written {short_count(flow.written)}", flow.written, theme.good, f"{count(flow.written)} written"),
@@ -128,12 +128,20 @@ def sankey(flow: Flow, theme: Theme = LIGHT) -> go.Figure:
 
 
 def _stops(flow: Flow) -> tuple[list[Step], list[Step]]:
-    """Return steps that lose or create records, in order, at most 12; and the others, which lose least."""
+    """Return steps that lose or create records, in order, at most 12; and the others, of fewer records."""
     losing = [step for step in steps_of(flow, len(flow.operators)) if step.exits or step.created]
     if len(losing) > MOST_STEPS:
         losing = [step for step in steps_of(flow, 0) if step.exits or step.created]
-    large = sorted(losing, key=lambda step: -step.created - sum(exit.records for exit in step.exits))[:MOST_STEPS]
+    large = sorted(losing, key=lambda step: -sum(exit.records for exit in step.exits) - step.created)[:MOST_STEPS]
     return [step for step in losing if step in large], [step for step in losing if step not in large]
+
+
+def _created(drawn: _Sankey, theme: Theme, target: int, records: int, by: str) -> int:
+    """Draw what comes in beside the records of the source; returns how many records."""
+    if records:
+        source = drawn.node(f"created {short_count(records)}", theme.good)
+        drawn.link(source, target, records, theme.faint(theme.good, 0.4), f"{count(records)} created by {by}")
+    return records
 
 
 def _leave(drawn: _Sankey, theme: Theme, source: int, exits: Sequence[Exit], most: int, letters: int) -> int:

@@ -66,7 +66,10 @@ def stages_over_time(stages: Mapping[str, Series], theme: Theme = LIGHT) -> go.F
     for row, title in enumerate(("records / s", "busy workers", "pass rate %"), 1):
         figure.update_yaxes(title_text=title, rangemode="tozero", row=row, col=1)
     figure.update_yaxes(tickformat="~s", row=1, col=1)
-    figure.update_yaxes(range=[0, 103], row=3, col=1)
+    highest = max(
+        (float(np.nan_to_num(series.pass_rate).max(initial=100.0)) for series in stages.values()), default=100.0
+    )
+    figure.update_yaxes(range=[0, 1.03 * highest], row=3, col=1)  # over 100 % where records are created
     figure.update_xaxes(type="date", range=time_range(milliseconds(series.starts) for series in stages.values()))
     figure.update_xaxes(title_text="time (UTC)", row=3, col=1)
     return framed(figure, theme, 560)

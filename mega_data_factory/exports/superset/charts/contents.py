@@ -99,7 +99,7 @@ _OVER_TIME = (
             ["pipeline", "stage_name"],
             y_title="records out / in",
             number_format=".0%",
-            bounds=(0, 1),
+            bounds=(0, None),
             description="What share of its records every stage passed on, a point per run.",
         ),
         6,

@@ -45,7 +45,7 @@ CHART_VIEWS: Mapping[str, str] = {
             sum(input_records) FILTER (operator_index = first_operator)::BIGINT AS input_records,
             sum(output_records) FILTER (operator_index = last_operator)::BIGINT AS output_records,
             sum(rejected_records)::BIGINT AS rejected_records, sum(error_count)::BIGINT AS error_count,
-            sum(busy_time) AS busy_time
+            sum(created_records)::BIGINT AS created_records, sum(busy_time) AS busy_time
         FROM placed GROUP BY ALL
     """,
     "node_history": f"""
