@@ -259,7 +259,7 @@ _OPERATOR: Sequence[tuple[str, Kind, str, str, Callable[[Mapping[str, str], Oper
         "mdf.operator.created.records",
         "counter",
         "{record}",
-        "Records made beside those offered; absent where there are none.",
+        "Records made beside those offered; absent without any.",
         lambda names, row: [Point(names, row.created_records)] if row.created_records else [],
     ),
     (
