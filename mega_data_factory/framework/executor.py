@@ -24,18 +24,20 @@ from mega_data_factory.framework.contracts import Loader
 from mega_data_factory.framework.driver import places
 from mega_data_factory.framework.driver.books import Books
 from mega_data_factory.framework.driver.error_policy import ErrorPolicy
-from mega_data_factory.framework.driver.progress import Progress, SourceShare
+from mega_data_factory.framework.driver.progress import Progress
 from mega_data_factory.framework.driver.recorder import Recorder
 from mega_data_factory.framework.driver.resources import check_fit, this_machine
 from mega_data_factory.framework.driver.resuming import check_resumable, find_run, refuse_second_start
 from mega_data_factory.framework.driver.session import RunSession
+from mega_data_factory.framework.driver.source_share import SourceShare
+from mega_data_factory.framework.driver.splits import ListedAhead, SplitList
 from mega_data_factory.framework.driver.tally import Tally
 from mega_data_factory.framework.engines.engine import Engine, Event, RunSettings, SplitsListed, WorkersReady
 from mega_data_factory.framework.engines.local.main_guard import refuse_in_worker
 from mega_data_factory.framework.engines.ray.environment import cluster_address, prepare_ray
 from mega_data_factory.framework.metrics import MetricsCollector
 from mega_data_factory.framework.plan import Plan, make_plan
-from mega_data_factory.framework.worker.reading import ListedAhead, ReadTask, SplitList
+from mega_data_factory.framework.worker.reading import ReadTask
 from mega_data_factory.framework.worker.rejected_samples import SampleBook
 from mega_data_factory.framework.worker.stage import StageSettings
 from mega_data_factory.redaction.loggers import logger

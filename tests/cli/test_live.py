@@ -12,10 +12,11 @@ from rich.console import Console
 from mega_data_factory.cli.display.live import LiveScreen, Rates, error_line, top_reasons
 from mega_data_factory.framework.batch import Batch, Exclusion, SplitEnd, StagedBatch
 from mega_data_factory.framework.contracts import Split
-from mega_data_factory.framework.driver.progress import Progress, SourceShare, StageLoad, StageProgress
-from mega_data_factory.framework.driver.tally import SourceTally, Tally
+from mega_data_factory.framework.driver.progress import Progress, StageLoad, StageProgress
+from mega_data_factory.framework.driver.source_share import SourceShare, SourceTally
+from mega_data_factory.framework.driver.splits import SourceSize
+from mega_data_factory.framework.driver.tally import Tally
 from mega_data_factory.framework.metrics import OperatorMetrics
-from mega_data_factory.framework.worker.reading import SourceSize
 
 _STAGES = (
     StageProgress("clean", input_records=1_000, output_records=900, rejected=98, errors=2, workers=2, backlog=3),

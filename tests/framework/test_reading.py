@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.contracts import Split
-from mega_data_factory.framework.worker.reading import ListedAhead, ReadTask, SourceSize, SplitList, read_batches
+from mega_data_factory.framework.driver.splits import ListedAhead, SourceSize, SplitList
+from mega_data_factory.framework.worker.reading import ReadTask, read_batches
 from tests.framework.making import MANY, ScriptedLoader, ids
 from tests.present import present
 

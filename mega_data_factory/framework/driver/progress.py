@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mega_data_factory.framework.batch import Exclusion
@@ -82,38 +82,3 @@ class Progress:
     def records_waiting(self) -> int:
         """Records that have passed all stages and are in no finished file yet."""
         return max(0, self.records_passed - self.records_written)
-
-
-def _share(
-    settled: int, total: int, settled_records: int, open_splits: Mapping[int, int], weights: Sequence[int] | None
-) -> float | None:
-    """Return how much of the source is done; an open split counts by the usual number of records of its weight.
-
-    Args:
-        settled: weight of the splits that are done.
-        total: weight of all splits.
-        settled_records: records of the splits that are done.
-        open_splits: records so far of every other split that was begun.
-        weights: of each split; None where all weigh 1.
-    """
-    if not settled:
-        return None
-    done = float(settled)
-    for split, records in open_splits.items():
-        weight = 1 if weights is None else weights[split]
-        usual = max(1.0, settled_records * weight / settled)
-        done += weight * min(1.0, records / usual)
-    return min(1.0, done / total)
-
-
-@dataclass(frozen=True)
-class SourceShare:
-    """How much of the source has passed all stages.
-
-    Attributes:
-        value: 0 to 1.
-        unit: what it is a share of: `records`, `bytes` or `splits`.
-    """
-
-    value: float
-    unit: str

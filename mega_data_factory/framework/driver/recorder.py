@@ -12,7 +12,8 @@ from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.batch import Batch, StagedBatch
 from mega_data_factory.framework.driver.books import Books
-from mega_data_factory.framework.driver.progress import SourceShare
+from mega_data_factory.framework.driver.source_share import SourceShare
+from mega_data_factory.framework.driver.splits import SourceSize
 from mega_data_factory.framework.metrics import (
     IntervalSampler,
     MetricsCollector,
@@ -27,7 +28,6 @@ from mega_data_factory.framework.metrics.models import unbalanced_records
 from mega_data_factory.framework.metrics.tracking.tracker import BatchEntry, RunTotals
 from mega_data_factory.framework.metrics.upkeep.retention import prune
 from mega_data_factory.framework.plan import Plan
-from mega_data_factory.framework.worker.reading import SourceSize
 from mega_data_factory.host import host_name
 from mega_data_factory.redaction import redacted, without_credentials
 from mega_data_factory.redaction.loggers import logger

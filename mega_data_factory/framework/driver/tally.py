@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion, StagedBatch
-from mega_data_factory.framework.driver.progress import SourceShare, StageLoad, StageProgress, _share
-from mega_data_factory.framework.worker.reading import SourceSize
+from mega_data_factory.framework.batch import CommitRecord, Exclusion, StagedBatch
+from mega_data_factory.framework.driver.progress import StageLoad, StageProgress
+from mega_data_factory.framework.driver.source_share import SourceShare, SourceTally
+from mega_data_factory.framework.driver.splits import SourceSize
 
 
 @dataclass
@@ -19,54 +20,6 @@ class StageTally:
     rejected: int = 0
     errors: int = 0
     workers: set[str] = field(default_factory=set)
-
-
-@dataclass
-class SourceTally:
-    """Counts the splits of the source that have left the last stage, to tell how much of it is done."""
-
-    settled: int = 0
-    settled_records: int = 0
-    open: dict[int, int] = field(default_factory=dict)
-    ends: dict[int, int] = field(default_factory=dict)
-    _to_weigh: list[int] = field(default_factory=list)
-    _settled_bytes: int = 0
-
-    def add(self, batch: Batch) -> None:
-        """Count a batch."""
-        records = self.open.get(batch.split, 0) + batch.records
-        if batch.split_end is not None:
-            self.ends[batch.split] = batch.split_end.records
-        if records == self.ends.get(batch.split):
-            self.settled += 1
-            self.settled_records += records
-            self._to_weigh.append(batch.split)
-            self.open.pop(batch.split, None)
-            del self.ends[batch.split]
-        else:
-            self.open[batch.split] = records
-
-    def share(self, size: SourceSize) -> float | None:
-        """Return how much of the source is done, 0 to 1; None where that is not known yet.
-
-        Where the source knows its records, these are counted. Else splits count by their bytes, or alike, and one that
-        is open by the mean number of records of those that are done.
-
-        Args:
-            size: of the source.
-        """
-        if not size.complete or not size.splits:
-            return None
-        if size.records is not None:
-            records = self.settled_records + sum(self.open.values())
-            return min(1.0, records / size.records) if size.records else 1.0
-        if not self.settled:
-            return None
-        if size.unit == "bytes":
-            self._settled_bytes += sum(size.num_bytes[split] for split in self._to_weigh)
-            self._to_weigh.clear()
-            return _share(self._settled_bytes, size.total_bytes, self.settled_records, self.open, size.num_bytes)
-        return _share(self.settled, size.splits, self.settled_records, self.open, None)
 
 
 @dataclass
