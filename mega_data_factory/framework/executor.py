@@ -14,7 +14,6 @@ from types import GeneratorType
 from typing import Any
 
 from mega_data_factory import storage
-from mega_data_factory._version import __version__
 from mega_data_factory.errors import ConfigError, InputError, MdfError, ResumeError, StoreSilentError
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.commit.lock import FolderLock
@@ -90,7 +89,7 @@ class Executor:
             raise ConfigError(str(error)) from None
         self.run_id = self.metrics_collector.run_id
         self.books = Books()
-        self._recorder = Recorder(self.plan, self.metrics_collector, self.books, __version__)
+        self._recorder = Recorder(self.plan, self.metrics_collector, self.books)
         self._loader = loader
         self._tally = Tally()
         self._session: RunSession | None = None
@@ -209,7 +208,7 @@ class Executor:
         settings = self.plan.executor
         committed = self._session.committed_splits if self._session is not None else {}
         splits = self._splits = SplitList(loader, settings.batch_size, settings.max_samples, committed)
-        self._recorder.source = splits.size
+        self._recorder.columns.source = splits.size
         tasks = iter(splits) if self.plan.loader.name == "ray_dataset_loader" else _begun(splits)
         ahead: ListedAhead | None = None
         if settings.engine == "local" and settings.max_samples is None:  # with a limit, listing reads splits to count
@@ -236,7 +235,7 @@ class Executor:
         self._wind_up(engine, session)
         if self.books.read:  # a source that holds nothing, a disk that is not mounted, must not cost the last output
             session.replace_earlier()
-        self._recorder.finished = True
+        self._recorder.columns.finished = True
 
     def _resumed_id(self, wanted: str, run_id: str | None) -> str:
         if run_id is not None:
@@ -252,7 +251,7 @@ class Executor:
         if self.had_completed:
             log.info("%s had completed, and is cleaned up now", self.run_id)
             return
-        self._recorder.continues(self._session.began, self._session.seconds)
+        self._recorder.resume_from(self._session.began, self._session.seconds)
         log.info(
             "resuming %s: %s of %s records are committed already",
             self.run_id,
@@ -268,7 +267,7 @@ class Executor:
             self._session = RunSession.first(self.plan, self._output)
             self._output = self._session.output
         if self._output.holds_back:
-            self._recorder.holds_back(self._output.pending)
+            self._recorder.note_pending_output(self._output.pending)
             log.info("the output in %s stays until this run is complete, and is replaced then", self._output.path)
         return self._session
 
@@ -299,7 +298,7 @@ class Executor:
             self._errors.check_commit(event)
 
     def _share(self) -> SourceShare | None:
-        return self._tally.share(self._recorder.source, self.plan.executor.max_samples)
+        return self._tally.share(self._recorder.columns.source, self.plan.executor.max_samples)
 
     def _progress(self, engine: Engine, started: float) -> Progress:
         loads = engine.loads()

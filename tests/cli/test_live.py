@@ -109,8 +109,8 @@ def test_rates_look_back_over_the_window_only() -> None:
     rates = Rates(window=10.0)
     for second in range(31):
         rates.note(float(second), {"s": 1_000 if second < 15 else 1_000 + 50 * (second - 15)})
-    assert rates.of("s", 30.0) == pytest.approx(50.0)
-    assert rates.of("s", 40.0) == pytest.approx(25.0)  # nothing came for ten seconds
+    assert rates.per_second("s", 30.0) == pytest.approx(50.0)
+    assert rates.per_second("s", 40.0) == pytest.approx(25.0)  # nothing came for ten seconds
 
 
 def _staged(split: int, number: int, records: int, last: tuple[int, int] | None = None) -> StagedBatch:

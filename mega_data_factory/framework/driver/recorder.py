@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -12,8 +11,8 @@ from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.batch import Batch, StagedBatch
 from mega_data_factory.framework.driver.books import Books
+from mega_data_factory.framework.driver.run_columns import RunColumns
 from mega_data_factory.framework.driver.source_share import SourceShare
-from mega_data_factory.framework.driver.splits import SourceSize
 from mega_data_factory.framework.metrics import (
     IntervalSampler,
     MetricsCollector,
@@ -28,8 +27,6 @@ from mega_data_factory.framework.metrics.models import unbalanced_records
 from mega_data_factory.framework.metrics.tracking.tracker import BatchEntry, RunTotals
 from mega_data_factory.framework.metrics.upkeep.retention import prune
 from mega_data_factory.framework.plan import Plan
-from mega_data_factory.host import host_name
-from mega_data_factory.redaction import redacted, without_credentials
 from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory")
@@ -42,34 +39,26 @@ class Recorder:
         plan: what runs.
         collector: takes the metrics.
         books: the account of the run.
-        version: of this package.
 
     Attributes:
-        finished: whether the run has come to its end, so that everything planned must be in the books.
+        columns: columns of the run's row.
         failure: why the metrics of the end could not be written; None when they were.
         nodes: takes samples of the nodes under the run; None when they are not wanted.
-        source: what is known of the size of the source.
         backlogs: batches that wait for each stage or that its workers hold, as far as the engine knows.
     """
 
-    def __init__(self, plan: Plan, collector: MetricsCollector, books: Books, version: str) -> None:
-        self.finished = False
+    def __init__(self, plan: Plan, collector: MetricsCollector, books: Books) -> None:
+        self.columns = RunColumns(plan, books)
         self.failure: MdfError | None = None
         self.nodes: NodeBuffer | None = None
         self.backlogs: Mapping[str, int] = {}
-        self.source = SourceSize()
-        self._share: SourceShare | None = None
-        self._passed: dict[str, StagedBatch] = {}  # in no file yet, by id of the batch
-        self._passed_input = self._passed_output = 0
         self._began: datetime | None = None
         self._begins: dict[tuple[str, str], datetime] = {}
         self._seconds = 0.0
-        self._pending: str | None = None
         self._plan = plan
         self._settings = plan.executor.metrics
         self._collector = collector
         self._books = books
-        self._version = version
         self._totals: RunTotals | None = None
         self._flusher: MetricsFlusher | None = None
         self._samples: IntervalSampler | None = None
@@ -83,13 +72,13 @@ class Recorder:
         exporters = {name: component.build() for name, component in plan.exporters.items()}
         self._exports = Exports(exporters, self._snapshot_to_export)
 
-    def holds_back(self, folder: str) -> None:
-        """Say that data files wait in a folder until the run is complete: it is where they are, if it does not."""
-        self._pending = without_credentials(folder)
-        self._note_paths()
+    def note_pending_output(self, folder: str) -> None:
+        """Note that data files wait in a folder until the run is complete: there they are, if it does not complete."""
+        self.columns.pending_output = folder
+        self._set(paths=self.columns.paths())
 
-    def continues(self, began: datetime, seconds: float) -> None:
-        """Say that the run is continued, before `recording` is entered.
+    def resume_from(self, began: datetime, seconds: float) -> None:
+        """Continue the times of a run that is resumed; called before `recording` is entered.
 
         Args:
             began: when it was started first, naive UTC.
@@ -106,7 +95,9 @@ class Recorder:
         try:
             with self._collector.track_run(self._began, self._seconds) as totals:
                 self._collector.name_stages(stage.name for stage in self._plan.stages)  # their operators measure them
-                self._introduce(totals)
+                self._totals = totals
+                totals.set(**self.columns.known_at_start())
+                self._enter()
                 if self._flusher is not None:
                     self._flusher.start()
                 self._exports.start()
@@ -114,18 +105,17 @@ class Recorder:
                     yield
                 finally:
                     _log.info("Collecting metrics from workers...")
-                    self._close_books(totals)
+                    self._check_books(totals)
         finally:
             self._exports.end()  # they take the metrics of the end while these are written
             if self._flusher is not None:
                 self._finish(self._flusher)
-                self._retain()
+                self._apply_retention()
             self._exports.finish()
 
     def note_startup(self, seconds: float) -> None:
         """Take how long it took until all workers were ready; of a resumed run, the last time."""
-        if self._totals is not None:
-            self._totals.set(startup_seconds=seconds)
+        self._set(startup_seconds=seconds)
 
     def note_passed(self, staged: StagedBatch, share: SourceShare | None = None) -> None:
         """Take the metrics of a batch that has passed all stages: they are kept apart until it is committed.
@@ -134,20 +124,12 @@ class Recorder:
             staged: the batch.
             share: how much of the source has passed all stages with it, where that is known.
         """
-        self._share = share
-        self._passed[staged.batch.id] = staged
-        self._passed_input += staged.batch.records
-        self._passed_output += staged.records
-        self._collector.enter_batch(BatchEntry((), self._uncommitted(), passed=staged.batch.metrics))
+        self.columns.add_passed(staged, share)
+        self._collector.enter_batch(BatchEntry((), self.columns.uncommitted(), passed=staged.batch.metrics))
 
     def commit(self, batch: Batch) -> None:
         """Take the metrics of a committed batch."""
-        settled: Sequence[OperatorMetrics] = ()
-        if staged := self._passed.pop(batch.id, None):
-            self._passed_input -= staged.batch.records
-            self._passed_output -= staged.records
-            settled = staged.batch.metrics
-        self._collector.enter_batch(BatchEntry(batch.metrics, self._booked(), settled=settled))
+        self._enter(batch.metrics, settled=self.columns.remove_passed(batch.id))
         self._note_begins(batch.metrics)
         if self._samples is not None:
             self._samples.add(batch.metrics)
@@ -181,14 +163,13 @@ class Recorder:
         """Write the metrics of the end. Where that fails the run is what it was: its output is there."""
         _log.info("Writing metrics to Parquet...")
         self.failure = flusher.finish()
-        if self._totals is not None:
-            self._totals.set(flush_failures=flusher.failures)  # for who asks the executor: the stored row has it
+        self._set(flush_failures=flusher.failures)  # for callers of the executor: the stored row has it
         if self.failure is None:
             _log.info("Metrics written to: %s", self._settings.output_path)
         else:
             _log.error("%s; what is there shows an earlier state of this run", self.failure)
 
-    def _retain(self) -> None:
+    def _apply_retention(self) -> None:
         """Remove the runs that `metrics.retention` leaves no room for. Where that fails, the next run does it."""
         limits = self._settings.retention.limits()
         if not limits.limits:
@@ -203,79 +184,27 @@ class Recorder:
 
     # ── the run's row ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _introduce(self, totals: RunTotals) -> None:
-        """Say what is known before the first batch."""
-        self._totals = totals
-        totals.set(
-            pipeline=self._plan.config.name,
-            engine=self._plan.executor.engine,
-            mdf_version=self._version,
-            config=redacted(self._plan.config.as_written(), (*self._settings.redact, "headers")),
-            flush_interval=self._settings.flush_interval,
-            hostname=host_name(),
-            pid=os.getpid(),
-        )
-        self._note_paths()
-        self._enter_totals()
-
-    def _note_paths(self) -> None:
-        """Say where everything is: the output in its folder, or as long as the run is not complete where it waits."""
+    def _set(self, **columns: Any) -> None:
+        """Set columns of the run's row, if the run is being recorded."""
         if self._totals is not None:
-            paths = {name: without_credentials(path) for name, path in self._plan.paths().items()}
-            if self._pending is not None and not self.finished:
-                paths["output"] = self._pending
-            self._totals.set(paths=paths)
+            self._totals.set(**columns)
 
-    def _enter_totals(self) -> None:
-        self._collector.enter_batch(BatchEntry((), self._booked()))
-
-    def _booked(self) -> dict[str, Any]:
-        """Return what is in the books. Threads that write metrics must not read the books themselves: they change."""
-        books = self._books
+    def _enter(self, rows: Sequence[OperatorMetrics] = (), settled: Sequence[OperatorMetrics] = ()) -> None:
+        """Enter rows of a committed batch with what is in the books then, and what exporting has cost so far."""
         self._collector.exporting_seconds = self._exports.seconds
-        return {
-            "total_input_records": books.read,
-            "total_output_records": books.written,
-            "planned_records": self._planned(),
-            "committed_records": books.written,
-            "processed_records": books.processed,
-            "dead_lettered_records": books.dead_lettered,
-            "loader_errors": books.loader_errors,
-            "writer_errors": books.writer_errors,
-            "batches": books.batches,
-            "retried_batches": books.retried_batches,
-            "output_files": len(books.output_files),
-            "output_bytes": books.output_bytes,
-            "loader_seconds": books.loader_seconds,
-            "writer_seconds": books.writer_seconds,
-            "export_failures": self._exports.failures,
-            **self._uncommitted(),
-        }
+        columns = {**self.columns.booked(), "export_failures": self._exports.failures}
+        self._collector.enter_batch(BatchEntry(rows, columns, settled=settled))
 
-    def _planned(self) -> int | None:
-        """Return the records that the source tells of; at the end of the run those that it gave."""
-        known = self.source.records
-        if self.finished or known is None:
-            return self._books.planned if self.finished else None
-        return max(known, self._books.planned)
-
-    def _uncommitted(self) -> dict[str, Any]:
-        return {
-            "source_share": self._share.value if self._share else None,
-            "source_unit": self._share.unit if self._share else None,
-            "uncommitted_input_records": self._passed_input,
-            "uncommitted_output_records": self._passed_output,
-        }
-
-    def _close_books(self, totals: RunTotals) -> None:
+    def _check_books(self, totals: RunTotals) -> None:
+        """Set the columns of the end: where the output is, and whether the books balance."""
         self._note_idle_operators()
-        self._note_paths()
-        self._enter_totals()
+        totals.set(paths=self.columns.paths())
+        self._enter()
         books = self._books
         operators = self._collector.get_operator_metrics()
-        differences = books.differences(operators, finished=self.finished)
+        differences = books.differences(operators, finished=self.columns.finished)
         totals.set(
-            balanced=not differences if self.finished or differences else None,
+            balanced=not differences if self.columns.finished or differences else None,
             unbalanced_records=unbalanced_records(operators, books.processed, books.left_stages),
         )
         for difference in differences:
