@@ -17,27 +17,22 @@ from mega_data_factory import storage
 from mega_data_factory.errors import ConfigError, InputError, MdfError, ResumeError, StoreSilentError
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.commit.lock import FolderLock
-from mega_data_factory.framework.commit.output import OutputFolder, write_exclusions
+from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.config.pipeline import ExecutorConfig, PipelineConfig, check_config
 from mega_data_factory.framework.contracts import Loader
 from mega_data_factory.framework.driver import places
-from mega_data_factory.framework.driver.books import Books
-from mega_data_factory.framework.driver.error_policy import ErrorPolicy
+from mega_data_factory.framework.driver.accounts import Accounts
 from mega_data_factory.framework.driver.progress import Progress
-from mega_data_factory.framework.driver.recorder import Recorder
 from mega_data_factory.framework.driver.resources import check_fit, this_machine
 from mega_data_factory.framework.driver.resuming import check_resumable, find_run, refuse_second_start
 from mega_data_factory.framework.driver.session import RunSession
-from mega_data_factory.framework.driver.source_share import SourceShare
 from mega_data_factory.framework.driver.splits import ListedAhead, SplitList
-from mega_data_factory.framework.driver.tally import Tally
 from mega_data_factory.framework.engines.engine import Engine, Event, RunSettings, SplitsListed, WorkersReady
 from mega_data_factory.framework.engines.local.main_guard import refuse_in_worker
 from mega_data_factory.framework.engines.ray.environment import cluster_address, prepare_ray
 from mega_data_factory.framework.metrics import MetricsCollector
 from mega_data_factory.framework.plan import Plan, make_plan
 from mega_data_factory.framework.worker.reading import ReadTask
-from mega_data_factory.framework.worker.rejected_samples import SampleBook
 from mega_data_factory.framework.worker.stage import StageSettings
 from mega_data_factory.redaction.loggers import logger
 
@@ -76,45 +71,29 @@ class Executor:
         refuse_in_worker()
         self.plan: Plan = make_plan(check_config(config))
         places.check_folders(self.plan)
-        settings = self.plan.executor
-        if settings.engine == "local" or not _has_cluster(settings):
-            check_fit(self.plan, this_machine())
-        reads_ray = self.plan.loader.name == "ray_dataset_loader"
-        if settings.engine != "ray" and (reads_ray or loader is not None):
-            raise ConfigError("data_loader: a Ray dataset can only be read with executor.engine: ray")
+        _check_engine(self.plan, loader)
         self._resumes = resume is not None
         try:
             self.metrics_collector = MetricsCollector(run_id if resume is None else self._resumed_id(resume, run_id))
         except ValueError as error:
             raise ConfigError(str(error)) from None
         self.run_id = self.metrics_collector.run_id
-        self.books = Books()
-        self._recorder = Recorder(self.plan, self.metrics_collector, self.books)
-        self._loader = loader
-        self._tally = Tally()
-        self._session: RunSession | None = None
-        self._started = self._given_up = False
         self._output = OutputFolder.from_plan(self.plan, self.run_id)
-        options = self.plan.writer_options
+        self._accounts = Accounts(self.plan, self.metrics_collector, self._output.errors_path)
+        self._recorder = self._accounts.recorder
+        self.books = self._accounts.books
+        self._loader = loader
+        self._session: RunSession | None = None
+        self._started = self._output_silent = False
         folder = storage.local_path(self._output.path) if storage.is_local(self._output.path) else None
-        self._folder_lock = FolderLock(folder, shared=options.if_exists == "append")
-        self._errors = ErrorPolicy(settings, self._output.errors_path)
-        samples = settings.rejected_samples
-        self._samples = SampleBook(samples.samples_per_reason)
-        self._stage_settings = StageSettings(
-            run_id=self.run_id,
-            on_error=settings.on_error,
-            measure=settings.metrics.enabled,
-            custom_metrics=settings.metrics.collect_custom_metrics,
-            samples_per_reason=samples.samples_per_reason if samples.enabled else 0,
-        )
+        self._folder_lock = FolderLock(folder, shared=self.plan.writer_options.if_exists == "append")
 
     @property
     def resumable(self) -> bool:
         """Whether the run has begun, has not completed, and can be resumed by another executor."""
         if self._session is None:
             return False
-        if self._given_up:  # its log is there, and will be read when the store answers again
+        if self._output_silent:  # its log is there, and will be read when the store answers again
             return True
         try:
             check_resumable(self.plan, self.run_id)
@@ -167,7 +146,7 @@ class Executor:
         try:
             places.check_writable(self.plan)
             if self._resumes:
-                self._recall()
+                self._enter_earlier_sessions()
             else:
                 refuse_second_start(self._output)
             if self.had_completed:
@@ -183,9 +162,9 @@ class Executor:
                 self._output.check(self.plan.writer_options.if_exists)  # another run may just have ended
             if self.plan.executor.metrics.enabled:
                 with self._recorder.recording():
-                    yield from self._execute_impl()
+                    yield from self._move_batches()
             else:
-                yield from self._execute_impl()
+                yield from self._move_batches()
             completed = self._recorder.failure is None
         finally:
             if self._session is not None:
@@ -202,14 +181,14 @@ class Executor:
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _execute_impl(self) -> Iterator[Progress]:
+    def _move_batches(self) -> Iterator[Progress]:
         started = time.monotonic()
         loader = self._loader or self.plan.loader.build()
         settings = self.plan.executor
         committed = self._session.committed_splits if self._session is not None else {}
         splits = self._splits = SplitList(loader, settings.batch_size, settings.max_samples, committed)
         self._recorder.columns.source = splits.size
-        tasks = iter(splits) if self.plan.loader.name == "ray_dataset_loader" else _begun(splits)
+        tasks = iter(splits) if self.plan.loader.name == "ray_dataset_loader" else _with_first_split(splits)
         ahead: ListedAhead | None = None
         if settings.engine == "local" and settings.max_samples is None:  # with a limit, listing reads splits to count
             tasks = ahead = ListedAhead(tasks)
@@ -218,21 +197,21 @@ class Executor:
         events = engine.run(tasks)
         try:
             for event in events:
-                self._take(event)
-                yield self._progress(engine, started)
-                self._errors.check_limit(self._tally, final=False)
-            self._errors.check_limit(self._tally, final=True)
+                self._enter(event)
+                yield self._accounts.progress(engine.loads(), time.monotonic() - started)
+                self._accounts.check_error_limit(final=False)
+            self._accounts.check_error_limit(final=True)
         except BaseException as error:
             events.close()
             if ahead is not None:
                 ahead.close()
             # where the store of the output does not answer it has been asked often enough
-            self._given_up = isinstance(error, StoreSilentError) and not storage.is_local(self._output.path)
-            if not self._given_up:
+            self._output_silent = isinstance(error, StoreSilentError) and not storage.is_local(self._output.path)
+            if not self._output_silent:
                 self._salvage(engine)
-            self._wind_up(engine, session, error)
+            self._clean_up(engine, session, error)
             raise
-        self._wind_up(engine, session)
+        self._clean_up(engine, session)
         if self.books.read:  # a source that holds nothing, a disk that is not mounted, must not cost the last output
             session.replace_earlier()
         self._recorder.columns.finished = True
@@ -244,7 +223,7 @@ class Executor:
         check_resumable(self.plan, found)
         return found
 
-    def _recall(self) -> None:
+    def _enter_earlier_sessions(self) -> None:
         """Enter what earlier sessions of the run have committed, as if it had happened now."""
         self._session = RunSession.next(self.plan, self._output)
         self._output = self._session.output
@@ -259,8 +238,8 @@ class Executor:
             f"{sum(record.batch.records for record in self._session.committed):,}",
         )
         for record in self._session.committed:
-            self._take(StagedBatch(record.batch, record.output_records, 0))
-            self._take(record)
+            self._accounts.enter_staged(StagedBatch(record.batch, record.output_records, 0))
+            self._accounts.enter_commit(record)
 
     def _begin(self) -> RunSession:
         if self._session is None:
@@ -272,7 +251,9 @@ class Executor:
         return self._session
 
     def _engine(self, loader: Loader, session: RunSession) -> Engine:
-        settings = RunSettings(self._stage_settings, self._output, session.lock.descriptor, self._recorder.nodes)
+        settings = RunSettings(
+            _stage_settings(self.plan, self.run_id), self._output, session.lock.descriptor, self._recorder.nodes
+        )
         if self.plan.executor.engine == "ray":
             prepare_ray(cluster_address(self.plan.executor.ray_address))
             from mega_data_factory.framework.engines.ray.engine import RayEngine
@@ -282,74 +263,34 @@ class Executor:
 
         return LocalEngine(self.plan, settings)
 
-    def _take(self, event: Event) -> None:
+    def _enter(self, event: Event) -> None:
         if isinstance(event, SplitsListed):
             self.books.splits = self._splits.count
         elif isinstance(event, WorkersReady):
             self._recorder.note_startup(event.seconds)
         elif isinstance(event, StagedBatch):
-            self._tally.add(event)
-            self._recorder.note_passed(event, self._share())
-            self._errors.check_batch(event)
-        elif self.books.commit(event):
-            self._recorder.commit(event.batch)
-            self._samples.add(event.batch.exclusions)
-            self._tally.add_commit(event)
-            self._errors.check_commit(event)
-
-    def _share(self) -> SourceShare | None:
-        return self._tally.share(self._recorder.columns.source, self.plan.executor.max_samples)
-
-    def _progress(self, engine: Engine, started: float) -> Progress:
-        loads = engine.loads()
-        backlogs = {name: load.backlog for name, load in loads.items()}
-        self._recorder.backlogs = backlogs
-        stages = [
-            self._tally.stage_progress(stage.name, loads.get(stage.name))
-            for stage in self.plan.stages
-            if self._stage_settings.measure
-        ]
-        share = self._share()
-        return Progress(
-            records_read=self._tally.read,
-            records_passed=self._tally.passed,
-            records_written=self.books.written,
-            batches_committed=self.books.batches,
-            records_rejected=self._tally.rejected,
-            record_errors=self._tally.errors,
-            dead_lettered=self._tally.dead,
-            elapsed=time.monotonic() - started,
-            share=share.value if share else None,
-            share_unit=share.unit if share else "records",
-            stages=tuple(stages),
-            reasons=self._tally.reasons,
-            last_error=self._tally.last_error,
-        )
+            self._accounts.enter_staged(event)
+        else:
+            self._accounts.enter_commit(event)
 
     def _salvage(self, engine: Engine) -> None:
         try:
             for record in engine.salvage():
-                self._take(record)
+                self._accounts.enter_commit(record)
         except Exception as error:  # noqa: BLE001 - the error that ended the run is the one to report
             log.warning("what had passed the last stage could not be written: %s", error)
 
-    def _wind_up(self, engine: Engine, session: RunSession, failure: BaseException | None = None) -> None:
+    def _clean_up(self, engine: Engine, session: RunSession, failure: BaseException | None = None) -> None:
         """End the engine, remove what is not committed, write samples; what fails here does not hide a failure."""
         try:
             engine.close()
-            if not self._given_up:
+            if not self._output_silent:
                 session.remove_uncommitted()
-            self._write_rejected_samples()
+            self._accounts.write_rejected_samples()
         except MdfError as error:
             if failure is None:
                 raise
             log.warning("what is not committed could not be cleared away: %s", error)
-
-    def _write_rejected_samples(self) -> None:
-        samples = self._samples.samples()
-        if samples:
-            folder = self.plan.executor.rejected_samples.output_path
-            write_exclusions(storage.join(folder, f"{self.run_id}.jsonl"), samples)
 
 
 _UNFINISHED: weakref.WeakSet[Generator[Progress, None, None]] = weakref.WeakSet()
@@ -364,7 +305,7 @@ def _stop_unfinished() -> None:
             steps.close()
 
 
-def _begun(splits: SplitList) -> Iterator[ReadTask]:
+def _with_first_split(splits: SplitList) -> Iterator[ReadTask]:
     """Return an iterator over the splits that has found the first one: a source that has none is refused at once.
 
     Raises:
@@ -375,6 +316,32 @@ def _begun(splits: SplitList) -> Iterator[ReadTask]:
     if first is None and not splits.count:
         raise InputError("data_loader: the source is empty: the loader lists nothing to read", hint="check its params")
     return itertools.chain([] if first is None else [first], tasks)
+
+
+def _check_engine(plan: Plan, loader: Loader | None) -> None:
+    """Check that the engine can run the plan.
+
+    Raises:
+        ConfigError: it cannot read what the plan reads.
+        ResourceError: the pools do not fit this machine, where the run uses no cluster.
+    """
+    settings = plan.executor
+    if settings.engine == "local" or not _has_cluster(settings):
+        check_fit(plan, this_machine())
+    reads_ray = plan.loader.name == "ray_dataset_loader"
+    if settings.engine != "ray" and (reads_ray or loader is not None):
+        raise ConfigError("data_loader: a Ray dataset can only be read with executor.engine: ray")
+
+
+def _stage_settings(plan: Plan, run_id: str) -> StageSettings:
+    settings, samples = plan.executor, plan.executor.rejected_samples
+    return StageSettings(
+        run_id=run_id,
+        on_error=settings.on_error,
+        measure=settings.metrics.enabled,
+        custom_metrics=settings.metrics.collect_custom_metrics,
+        samples_per_reason=samples.samples_per_reason if samples.enabled else 0,
+    )
 
 
 def _has_cluster(settings: ExecutorConfig) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mega_data_factory.errors import ResumeError
+from mega_data_factory.framework.commit.group_writing import write_group
 from mega_data_factory.framework.commit.log import COMMITS
 from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.config.pipeline import PipelineConfig
@@ -41,7 +42,7 @@ def begun(folder: Path, run_id: str, *numbers: int) -> RunSession:
     plan = plan_of(folder)
     session = RunSession.first(plan, OutputFolder.from_plan(plan, run_id))
     for number in numbers:
-        session.output.write(Lines(str(folder / "out")), group(number))
+        write_group(session.output, Lines(str(folder / "out")), group(number))
     state = Path(session.output.state or "")
     state.mkdir(parents=True)
     (state / "claims-0.log").write_bytes(b"claims")
@@ -151,7 +152,7 @@ def test_output_that_came_later_is_not_replaced(tmp_path: Path) -> None:
     session.lock.release()
     plan = plan_of(tmp_path)
     other = OutputFolder.from_plan(plan, "run-appended")
-    other.write(Lines(str(tmp_path / "out")), group(7))
+    write_group(other, Lines(str(tmp_path / "out")), group(7))
     before = records(tmp_path)
     with pytest.raises(ResumeError, match=r"since it began other runs have written there: part-") as refused:
         resumed(tmp_path, NEW)

@@ -14,8 +14,10 @@ import pytest
 
 from mega_data_factory.errors import OutputError
 from mega_data_factory.framework.batch import Batch, Exclusion
+from mega_data_factory.framework.commit.exclusion_files import write_exclusions
+from mega_data_factory.framework.commit.group_writing import write_group
 from mega_data_factory.framework.commit.log import COMMITS, LoggedPlan
-from mega_data_factory.framework.commit.output import OutputFolder, write_exclusions
+from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.engines.local.spool import Spool
 from mega_data_factory.framework.plan import make_plan
@@ -48,22 +50,22 @@ def test_writing_again_leaves_nothing_twice(tmp_path: Path) -> None:
     """The same batches of the same run give the same file; other batches or another run give another."""
     out = folder(tmp_path)
     writer = Lines(str(tmp_path))
-    first = out.write(writer, group(0, 1))
-    again = out.write(writer, group(0, 1))
+    first = write_group(out, writer, group(0, 1))
+    again = write_group(out, writer, group(0, 1))
     assert [c.output_file for c in first] == [c.output_file for c in again]
     assert len(files(tmp_path)) == len(entries(tmp_path)) == 1
     file = present(first[0].output_file)
     assert Path(file.path).read_text().split() == ["r0000", "r0001", "r1000", "r1001"]
     assert (file.records, first[0].output_records) == (4, 2)
     assert file.bytes == Path(file.path).stat().st_size
-    out.write(writer, group(0))
-    folder(tmp_path, "run-2").write(writer, group(0, 1))
+    write_group(out, writer, group(0))
+    write_group(folder(tmp_path, "run-2"), writer, group(0, 1))
     assert len(files(tmp_path)) == len(entries(tmp_path)) == 3
 
 
 def test_a_group_without_records_writes_no_file(tmp_path: Path) -> None:
     """Batches of which nothing is left are committed without a file."""
-    commits = folder(tmp_path).write(Lines(str(tmp_path)), group(0, 1, texts=()))
+    commits = write_group(folder(tmp_path), Lines(str(tmp_path)), group(0, 1, texts=()))
     assert [(c.output_file, c.output_records) for c in commits] == [(None, 0), (None, 0)]
     assert files(tmp_path) == []
     assert len(entries(tmp_path)) == 1
@@ -75,7 +77,7 @@ def test_columns_that_do_not_fit_together_become_text(tmp_path: Path) -> None:
     numbers = rows.append_column("n", pa.array([1, 2]))
     out = folder(tmp_path)
     for last in (more, more.append_column("n", pa.array(["x", "y"]))):
-        commits = out.write(Lines(str(tmp_path)), [(one, numbers), (other, last)])
+        commits = write_group(out, Lines(str(tmp_path)), [(one, numbers), (other, last)])
         assert [c.output_records for c in commits] == [2, 2]
 
 
@@ -83,7 +85,7 @@ def test_exclusions_go_to_their_folders(tmp_path: Path) -> None:
     """Errors and dead letters lie beside the data under the name of the file; rejections are not written here."""
     exclusions = tuple(Exclusion(kind, kind, "s", "o", "why") for kind in ("error", "dead_letter", "rejected"))
     ((one, rows),) = group(3)
-    folder(tmp_path).write(Lines(str(tmp_path)), [(replace(one, exclusions=exclusions), rows)])
+    write_group(folder(tmp_path), Lines(str(tmp_path)), [(replace(one, exclusions=exclusions), rows)])
     (data,) = tmp_path.glob("part-*.ids")
     assert files(tmp_path) == sorted([data.name, f"_errors/{data.stem}.jsonl", f"_dead_letter/{data.stem}.jsonl"])
     assert json.loads((tmp_path / "_errors" / f"{data.stem}.jsonl").read_text())["record_id"] == "error"
@@ -109,7 +111,7 @@ def test_output_of_another_run_is_refused_or_removed(tmp_path: Path) -> None:
 def test_a_refusal_tells_of_the_run_that_could_go_on(tmp_path: Path) -> None:
     """Output of a run that has not completed may be what the user wants to go on with, so the hint names the newest."""
     out = folder(tmp_path)
-    out.write(Lines(str(tmp_path)), group(1))
+    write_group(out, Lines(str(tmp_path)), group(1))
     with pytest.raises(OutputError) as without:
         folder(tmp_path, "run-3").check("error")
     assert "--resume" not in (without.value.hint or "")
@@ -124,11 +126,11 @@ def test_what_killed_writers_left_is_tidied(tmp_path: Path) -> None:
     """Files half-written, or finished but not in the commit log, go, in the error sinks too; other runs' stay."""
     out = folder(tmp_path)
     kept, lost = (
-        Path(present(out.write(Lines(str(tmp_path)), group(*numbers))[0].output_file).path).stem
+        Path(present(write_group(out, Lines(str(tmp_path)), group(*numbers))[0].output_file).path).stem
         for numbers in ((0, 1), (2,))
     )
     (tmp_path / COMMITS / "run-1" / f"{lost}.0.jsonl").unlink()  # killed between the file and its entry
-    (other,) = folder(tmp_path, "run-2").write(Lines(str(tmp_path)), group(2))
+    (other,) = write_group(folder(tmp_path, "run-2"), Lines(str(tmp_path)), group(2))
     (tmp_path / "_errors").mkdir()
     for name in (f".{kept}.ids.0123.tmp", f"_errors/.{kept}.jsonl.0123.tmp", ".part-000000-00000-ffffffff.ids.1.tmp"):
         (tmp_path / name).touch()

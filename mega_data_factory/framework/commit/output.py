@@ -1,27 +1,17 @@
-"""The output folder: whole files under names that the work alone determines, and the records that did not get there."""
+"""The output folder of a run: its places, names of its files, and what is removed when."""
 
 from __future__ import annotations
 
 import fnmatch
 import hashlib
-import io
-import json
-import time
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-
-import pyarrow as pa
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 
 from mega_data_factory import storage
-from mega_data_factory.errors import MdfError, OutputError
-from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion
+from mega_data_factory.errors import OutputError
 from mega_data_factory.framework.commit.earlier_output import PENDING, EarlierOutput
 from mega_data_factory.framework.commit.log import COMMITS, CommitLog, remove_if_empty
-from mega_data_factory.framework.contracts import RECORD_ID, WRITER_STAGE, OutputFile, Writer
-from mega_data_factory.framework.exclusion_text import describe, record_json
 from mega_data_factory.framework.plan import Plan
-from mega_data_factory.framework.tables import concat
-from mega_data_factory.strict_json import finite
 
 _OURS = "part-*"
 _STATE = "_state"
@@ -197,119 +187,14 @@ class OutputFolder:
         folders = ((self.path, _OURS + self.suffix), (self.errors_path, _OURS), (self.dead_letter_path, _OURS))
         return [storage.join(folder, name) for folder, pattern in folders for name in _names(folder, pattern)]
 
-    def write(self, writer: Writer, group: Sequence[tuple[Batch, pa.Table]]) -> list[CommitRecord]:
-        """Write a group of batches as one file, and commit them: the entry in the commit log is what counts.
-
-        Writing the same group again writes the same files again: a retry after a kill leaves nothing twice.
-
-        Args:
-            writer: encodes.
-            group: batches with their tables, ordered by id.
-
-        Returns:
-            A commit record for every batch, in the same order.
-        """
-        started = time.perf_counter()
-        name = self._name([batch.id for batch, _ in group])
-        try:
-            file, written = self._write_data(writer, name, [table for _, table in group]), group
-        except MdfError:
-            raise
-        except Exception:  # noqa: BLE001 - what a writer raises is of a record: it is found and set aside
-            written = [_writable(writer, batch, table) for batch, table in group]
-            file = self._write_data(writer, name, [table for _, table in written])
-        self._write_exclusions(name, [e for batch, _ in written for e in batch.exclusions])
-        seconds = (time.perf_counter() - started) / len(group)
-        commits = [
-            CommitRecord(
-                batch.without_table(),
-                left.num_rows,
-                file if left.num_rows else None,
-                seconds,
-                table.num_rows - left.num_rows,
-            )
-            for (_, table), (batch, left) in zip(group, written, strict=True)
-        ]
-        self.log.append(name, self.session, commits)
-        return commits
-
-    def _write_data(self, writer: Writer, name: str, tables: Sequence[pa.Table]) -> OutputFile | None:
-        tables = [table for table in tables if table.num_rows]
-        if not tables:
-            return None
-        path = storage.join(self.pending if self.holds_back else self.path, name + self.suffix)
-        table = concat(tables)
-        with storage.atomic_output(path) as sink:
-            writer.write(table, sink)
-        return OutputFile(path, table.num_rows, storage.size(path))
-
-    def _write_exclusions(self, name: str, exclusions: Sequence[Exclusion]) -> None:
-        for kind, folder in (("error", self.errors_path), ("dead_letter", self.dead_letter_path)):
-            mine = [exclusion for exclusion in exclusions if exclusion.kind == kind]
-            if mine:
-                write_exclusions(storage.join(folder, f"{name}.jsonl"), mine)
-
-    def _name(self, batch_ids: Sequence[str]) -> str:
+    def file_name(self, batch_ids: Sequence[str]) -> str:
+        """Return the name of the file that holds these batches, without folder and ending."""
         return f"part-{batch_ids[0]}-{self._tag}-{_digest(batch_ids)}"
 
     @property
     def _tag(self) -> str:
         """By which the files of a run are known."""
         return _digest([self.run_id])
-
-
-def _writable(writer: Writer, batch: Batch, table: pa.Table) -> tuple[Batch, pa.Table]:
-    """Split off the records that a writer cannot write, as errors of the batch."""
-    bad = list(_unwritable(writer, table, 0))
-    if not bad:
-        return batch, table
-    errors = tuple(
-        Exclusion(
-            "error",
-            table.column(RECORD_ID)[row].as_py(),
-            WRITER_STAGE,
-            "",
-            describe(error),
-            content=record_json(table.slice(row, 1)),
-        )
-        for row, error in bad
-    )
-    gone = {row for row, _ in bad}
-    left = table.take(pa.array([row for row in range(table.num_rows) if row not in gone], pa.int64()))
-    return replace(batch, exclusions=batch.exclusions + errors), left
-
-
-def _unwritable(writer: Writer, table: pa.Table, first: int) -> Iterator[tuple[int, Exception]]:
-    """Find the records that a writer cannot write, by halving; each with its number and its error."""
-    try:
-        if table.num_rows:
-            writer.write(table, io.BytesIO())
-    except Exception as error:  # noqa: BLE001 - any exception of a writer belongs to its record
-        if table.num_rows == 1:
-            yield first, error
-            return
-        half = table.num_rows // 2
-        yield from _unwritable(writer, table.slice(0, half), first)
-        yield from _unwritable(writer, table.slice(half), first + half)
-
-
-def write_exclusions(path: str, exclusions: Sequence[Exclusion]) -> None:
-    """Write excluded records as JSON lines; the record itself is the object `record`."""
-    with storage.atomic_output(path) as sink:
-        for exclusion in exclusions:
-            line = {key: finite(value) for key, value in asdict(exclusion).items() if value is not None}
-            del line["content"]
-            line["record"] = _parsed(exclusion.content)
-            text = json.dumps(line, ensure_ascii=False, allow_nan=False)
-            # UTF-8 cannot hold half a surrogate pair; as `\udxxx`, what Python makes of it, JSON can.
-            sink.write(text.encode("utf-8", "backslashreplace") + b"\n")
-
-
-def _parsed(content: str) -> object:
-    try:
-        return finite(json.loads(content))
-    except (ValueError, RecursionError):
-        return content  # what a loader could not read is no JSON, or nested without end
 
 
 def _stem(name: str) -> str:

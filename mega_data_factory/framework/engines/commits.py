@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from mega_data_factory.framework.batch import Batch, CommitRecord, StagedBatch
 from mega_data_factory.framework.commit.gatherer import Gatherer
+from mega_data_factory.framework.commit.group_writing import write_group
 from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.contracts import Writer
 from mega_data_factory.framework.plan import Plan
@@ -124,7 +125,7 @@ class CommitLoop:
         writer: Writer = self._plan.writer.build()
         for group in groups:
             tables = [(staged.batch, _table(staged.path, self._tables.read)) for staged in group.batches]
-            yield from self._output.write(writer, tables)
+            yield from write_group(self._output, writer, tables)
 
 
 def write_members(
@@ -143,7 +144,7 @@ def write_members(
     """
     tables = [(header, _table(path, read)) for header, path in members]
     group = [(Batch.from_header(header, table.slice(0, 0)), table) for header, table in tables]
-    return [record.to_json() for record in output.write(writer, group)]
+    return [record.to_json() for record in write_group(output, writer, group)]
 
 
 def _table(path: str | None, read: Callable[[str], pa.Table]) -> pa.Table:

@@ -1,0 +1,110 @@
+"""Writing of a group of batches: one data file, files of the records that are not in it, and the entry in the log."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from mega_data_factory import storage
+from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion
+from mega_data_factory.framework.commit.exclusion_files import write_exclusions
+from mega_data_factory.framework.commit.output import OutputFolder
+from mega_data_factory.framework.contracts import RECORD_ID, WRITER_STAGE, OutputFile, Writer
+from mega_data_factory.framework.exclusion_text import describe, record_json
+from mega_data_factory.framework.tables import concat
+
+
+def write_group(output: OutputFolder, writer: Writer, group: Sequence[tuple[Batch, pa.Table]]) -> list[CommitRecord]:
+    """Write a group of batches as one file, and commit them: the entry in the commit log is what counts.
+
+    Writing the same group again writes the same files again: a retry after a kill leaves nothing twice.
+
+    Args:
+        output: where to.
+        writer: encodes.
+        group: batches with their tables, ordered by id.
+
+    Returns:
+        A commit record for every batch, in the same order.
+    """
+    started = time.perf_counter()
+    name = output.file_name([batch.id for batch, _ in group])
+    try:
+        file, written = _write_data(output, writer, name, [table for _, table in group]), group
+    except MdfError:
+        raise
+    except Exception:  # noqa: BLE001 - what a writer raises is of a record: it is found and set aside
+        written = [_writable(writer, batch, table) for batch, table in group]
+        file = _write_data(output, writer, name, [table for _, table in written])
+    _write_exclusions(output, name, [e for batch, _ in written for e in batch.exclusions])
+    seconds = (time.perf_counter() - started) / len(group)
+    commits = [
+        CommitRecord(
+            batch.without_table(),
+            left.num_rows,
+            file if left.num_rows else None,
+            seconds,
+            table.num_rows - left.num_rows,
+        )
+        for (_, table), (batch, left) in zip(group, written, strict=True)
+    ]
+    output.log.append(name, output.session, commits)
+    return commits
+
+
+def _write_data(output: OutputFolder, writer: Writer, name: str, tables: Sequence[pa.Table]) -> OutputFile | None:
+    tables = [table for table in tables if table.num_rows]
+    if not tables:
+        return None
+    path = storage.join(output.pending if output.holds_back else output.path, name + output.suffix)
+    table = concat(tables)
+    with storage.atomic_output(path) as sink:
+        writer.write(table, sink)
+    return OutputFile(path, table.num_rows, storage.size(path))
+
+
+def _write_exclusions(output: OutputFolder, name: str, exclusions: Sequence[Exclusion]) -> None:
+    for kind, folder in (("error", output.errors_path), ("dead_letter", output.dead_letter_path)):
+        mine = [exclusion for exclusion in exclusions if exclusion.kind == kind]
+        if mine:
+            write_exclusions(storage.join(folder, f"{name}.jsonl"), mine)
+
+
+def _writable(writer: Writer, batch: Batch, table: pa.Table) -> tuple[Batch, pa.Table]:
+    """Split off the records that a writer cannot write, as errors of the batch."""
+    bad = list(_unwritable(writer, table, 0))
+    if not bad:
+        return batch, table
+    errors = tuple(
+        Exclusion(
+            "error",
+            table.column(RECORD_ID)[row].as_py(),
+            WRITER_STAGE,
+            "",
+            describe(error),
+            content=record_json(table.slice(row, 1)),
+        )
+        for row, error in bad
+    )
+    gone = {row for row, _ in bad}
+    left = table.take(pa.array([row for row in range(table.num_rows) if row not in gone], pa.int64()))
+    return replace(batch, exclusions=batch.exclusions + errors), left
+
+
+def _unwritable(writer: Writer, table: pa.Table, first: int) -> Iterator[tuple[int, Exception]]:
+    """Find the records that a writer cannot write, by halving; each with its number and its error."""
+    try:
+        if table.num_rows:
+            writer.write(table, io.BytesIO())
+    except Exception as error:  # noqa: BLE001 - any exception of a writer belongs to its record
+        if table.num_rows == 1:
+            yield first, error
+            return
+        half = table.num_rows // 2
+        yield from _unwritable(writer, table.slice(0, half), first)
+        yield from _unwritable(writer, table.slice(half), first + half)
