@@ -14,6 +14,7 @@ from mega_data_factory.framework.metrics.live.flusher import MetricsFlusher
 from mega_data_factory.framework.metrics.live.intervals import IntervalSampler
 from mega_data_factory.framework.metrics.nodes import NodeBuffer
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
+from mega_data_factory.framework.metrics.rows.rollup import account_differences
 from mega_data_factory.framework.metrics.tracking.tracker import RunTotals
 from mega_data_factory.framework.metrics.writer import MetricsWriter
 from mega_data_factory.host import host_name
@@ -197,7 +198,7 @@ class Recording:
         assert self._totals is not None
         self.gather()
         rows = self.collector.get_operator_metrics()
-        differences = sum(abs(row.unbalanced_records) for row in rows)
+        differences = sum(difference.records for difference in account_differences(rows))
         for engine in self._engines.values():
             if engine.name in self.ledger.engines:
                 self._notes |= {note: note for note in engine.notes()}

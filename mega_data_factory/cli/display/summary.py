@@ -13,7 +13,7 @@ from mega_data_factory import storage
 from mega_data_factory.analytics.findings import Finding
 from mega_data_factory.formats import count
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
-from mega_data_factory.framework.metrics.rows.rollup import balance_equation
+from mega_data_factory.framework.metrics.rows.rollup import balance_equation, over_workers
 from mega_data_factory.framework.metrics.schema import OPERATORS, RUNS, STAGES
 from mega_data_factory.redaction import without_credentials
 
@@ -76,18 +76,10 @@ class RunReport:
         paths: Mapping[str, str],
     ) -> RunReport:
         """Gather rows: workers merged, everything in the order of the plan, and equals in the order of the rows."""
-        in_order = sorted(stages, key=lambda stage: stage.stage_index)
-        place = {stage.stage_name: number for number, stage in enumerate(in_order)}
-        instances: dict[tuple[str, str], list[OperatorMetrics]] = {}
-        for row in operators:
-            instances.setdefault((row.stage_name, row.operator_name), []).append(row)
-        merged = [OperatorMetrics.merged(rows, worker_id="*") for rows in instances.values()]
         return cls(
             run=run,
-            stages=tuple(in_order),
-            operators=tuple(
-                sorted(merged, key=lambda row: (place.get(row.stage_name, len(place)), row.operator_index))
-            ),
+            stages=tuple(sorted(stages, key=lambda stage: stage.stage_index)),
+            operators=tuple(over_workers(operators)),
             differences=tuple(differences),
             paths=paths,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mega_data_factory.framework.batch import Batch, CommitRecord
 from mega_data_factory.framework.metrics.models import OperatorMetrics
+from mega_data_factory.framework.metrics.rows.rollup import flow_differences
 
 
 @dataclass
@@ -126,26 +127,4 @@ class Books:
             if self.splits is not None:
                 splits = f"{self.splits - self._settled} of {self.splits} splits are not committed to their end"
             found.append(f"planned {self.planned:,} records, accounted for {self.read:,}; {splits}")
-        return found + _flow_differences(operators, self.processed, self.left_stages)
-
-
-def _flow_differences(operators: Sequence[OperatorMetrics], given: int, taken: int) -> list[str]:
-    """Return operators whose account does not balance, or whose input is not what the one before passed on."""
-    found = []
-    flow, where = given, "the loader gave"
-    for index in sorted({(row.stage_index, row.operator_index) for row in operators}):
-        rows = [row for row in operators if (row.stage_index, row.operator_index) == index]
-        name = f"{rows[0].stage_name}/{rows[0].operator_name}"
-        arrived = sum(row.input_records for row in rows)
-        if arrived != flow:
-            found.append(f"{where} {flow:,} records, {name} was offered {arrived:,}")
-        flow = sum(row.output_records for row in rows)
-        created = sum(row.created_records for row in rows)
-        gone = sum(row.rejected_records + row.error_count for row in rows)
-        if arrived + created != flow + gone:
-            made = f" + created {created:,}" if created else ""
-            found.append(f"{name}: input {arrived:,}{made}, output + rejected + errors {flow + gone:,}")
-        where = f"{name} passed on"
-    if flow != taken:
-        found.append(f"{where} {flow:,} records, the writer took {taken:,}")
-    return found
+        return found + [d.text for d in flow_differences(operators, self.processed, self.left_stages)]

@@ -7,7 +7,7 @@ read. State merges, so a thread, a worker, a node and a run are one rule, and `s
 # ruff: noqa: RUF009 - a `Derived` default is a descriptor, which is what it is called for
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from mega_data_factory.clock import naive, utc_now
 from mega_data_factory.framework.metrics.rows.fields import Derived, per_second, percent
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
+from mega_data_factory.framework.metrics.rows.rollup import by_instance, unbalanced_records
 
 __all__ = ["OperatorMetrics", "RunMetrics", "StageMetrics", "unbalanced_records"]
 
@@ -72,29 +73,29 @@ class StageMetrics:
     ) -> StageMetrics:
         """Sum up a stage.
 
-        Operators are in the order of `operator_index`; those of equal index in the order of the rows.
+        Operators are in plan order, as `rollup.by_instance` has them.
 
         Args:
             rows: operator rows; those of other stages are left out.
             stage_name: the stage.
             run_id: the run; by default that of the first row, or empty when there is none.
         """
-        rows = sorted((row for row in rows if row.stage_name == stage_name), key=lambda row: row.operator_index)
-        if not rows:
+        operators = by_instance(row for row in rows if row.stage_name == stage_name)
+        if not operators:
             return cls(run_id=run_id or "", stage_name=stage_name)
-        workers = _by(rows, "worker_id")
-        busy = {worker: sum(row.total_time for row in own) for worker, own in workers.items()}
-        rates = [
-            rate
-            for worker, own in workers.items()
-            if (rate := per_second(_input_of_first(own), busy[worker])) is not None
-        ]
-        operators = list(_by(rows, "operator_name").values())
+        rows = [row for group in operators for row in group]
+        busy: dict[str, float] = {}
+        for row in rows:
+            busy[row.worker_id] = busy.get(row.worker_id, 0.0) + row.total_time
+        came = dict.fromkeys(busy, 0)
+        for row in operators[0]:
+            came[row.worker_id] += row.input_records
+        rates = [rate for worker in busy if (rate := per_second(came[worker], busy[worker])) is not None]
         return cls(
             run_id=rows[0].run_id if run_id is None else run_id,
             stage_name=stage_name,
             timestamp=max(row.timestamp for row in rows),
-            num_workers=len(workers),
+            num_workers=len(busy),
             input_records=sum(row.input_records for row in operators[0]),
             output_records=sum(row.output_records for row in operators[-1]),
             total_time=max(busy.values()),
@@ -108,49 +109,6 @@ class StageMetrics:
             uncommitted_output_records=sum(row.uncommitted_output_records for row in operators[-1]),
             created_records=sum(row.created_records for row in rows),
         )
-
-
-def _by(rows: Sequence[OperatorMetrics], attribute: str) -> dict[str, list[OperatorMetrics]]:
-    groups: dict[str, list[OperatorMetrics]] = {}
-    for row in rows:
-        groups.setdefault(getattr(row, attribute), []).append(row)
-    return groups
-
-
-def _input_of_first(rows: Sequence[OperatorMetrics]) -> int:
-    """Return the input of the first operator, whose rows come first."""
-    return sum(row.input_records for row in rows if row.operator_name == rows[0].operator_name)
-
-
-def unbalanced_records(
-    rows: Iterable[OperatorMetrics], records_in: int | None = None, records_out: int | None = None
-) -> int:
-    """Return the number of records that the operators' books do not account for; 0 when the books balance.
-
-    Checked on every operator: input + created = output + rejected + errors. Between neighbours in plan order: what the
-    one put out came in to the next. At both ends: against what was handed to the first and taken from the last. Amounts
-    are added up without sign, so that one fault does not hide another.
-
-    Args:
-        rows: operator rows of all stages and workers.
-        records_in: records handed to the first operator, where known.
-        records_out: records taken from the last operator, where known.
-    """
-    instances: dict[tuple[int, int, str, str], list[OperatorMetrics]] = {}
-    for row in rows:
-        place = row.stage_index, row.operator_index, row.stage_name, row.operator_name
-        instances.setdefault(place, []).append(row)
-    difference = 0
-    passed_on = records_in
-    for place in sorted(instances, key=lambda place: place[:2]):
-        merged = OperatorMetrics.merged(instances[place])
-        difference += abs(merged.unbalanced_records)
-        if passed_on is not None:
-            difference += abs(passed_on - merged.input_records)
-        passed_on = merged.output_records
-    if passed_on is not None and records_out is not None:
-        difference += abs(passed_on - records_out)
-    return difference
 
 
 def _seconds_between(run: RunMetrics) -> float:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics.rows.rollup import over_workers
 from mega_data_factory.redaction.loggers import logger
 
 if TYPE_CHECKING:
@@ -76,11 +77,7 @@ class ExportSnapshot:
     @cached_property
     def merged_operators(self) -> tuple[OperatorMetrics, ...]:
         """A row for each operator over all its workers, in plan order."""
-        groups: dict[tuple[int, int, str, str], list[OperatorMetrics]] = {}
-        for row in self.operators:
-            place = row.stage_index, row.operator_index, row.stage_name, row.operator_name
-            groups.setdefault(place, []).append(row)
-        return tuple(OperatorMetrics.merged(groups[place]) for place in sorted(groups))
+        return tuple(over_workers(self.operators))
 
 
 class Exporter(ABC):
