@@ -17,6 +17,7 @@ from mega_data_factory.observe.calls import Call
 from mega_data_factory.observe.connection import Addresses, Connection, connect
 from mega_data_factory.observe.engines.engine import Engine
 from mega_data_factory.observe.outcome import Outcome, outcome_of
+from mega_data_factory.observe.rows import RowTally, is_row
 from mega_data_factory.observe.signatures import Content
 from mega_data_factory.observe.streams import Stream, is_stream, observed_items
 
@@ -80,6 +81,11 @@ class StepSpec:
     count: Callable[[Any], int] | None = None
     samples: int = 0
 
+    @property
+    def is_simple(self) -> bool:
+        """Whether a call on one record can be counted by numbers alone."""
+        return self.on_error == "raise" and self.text is None and self.filters is not False and self.batched is not True
+
     def identity(self) -> tuple[Any, ...]:
         """Return what the result of the step depends on beside its function: without the run, and without names.
 
@@ -119,6 +125,7 @@ class Step:
         self.spec = spec
         self.function = function
         self._like_before: Any = None  # of the last call, to know what is returned for no record
+        self._tally: Callable[[StepSpec], RowTally | None] | None = None  # of an engine that calls per record
 
     def __repr__(self) -> str:
         return f"<step {self.spec.stage}/{self.spec.name} of {self.spec.run.run_id}>"
@@ -134,6 +141,10 @@ class Step:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function, count, deliver the account, and return what the function returned."""
+        if self._tally is not None and len(args) == 1 and not kwargs and is_row(args[0]):
+            tally = self._tally(self.spec)
+            if tally is not None:
+                return tally.call(self, args[0])
         work = self._begin(args, kwargs)
         if is_stream(work.value):
             return self._over_stream(work, args, kwargs)
@@ -154,7 +165,35 @@ class Step:
 
     def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work:
         value = args[0] if args else next(iter(kwargs.values()), None)
-        return Work(self.spec, value)
+        work = Work(self.spec, value)
+        if self._tally is None and work.engine.calls_per_record and self.spec.is_simple:
+            self._tally = work.engine.tally
+        return work
+
+    def finish_called(self, record: Any, call: Call, seconds: float, result: Any) -> Any:
+        """Count a call on one record that has returned, and return its result.
+
+        Args:
+            record: what the function was given.
+            call: what it has said.
+            seconds: how long it took.
+            result: what it returned.
+        """
+        work = self._begin((record,), {})
+        said, work.call, work.seconds = call, work.new_call(), seconds
+        work.call.include(said)
+        return self._drained(work, result) if is_stream(result) else self._finish(work, work.outcome(result))
+
+    def finish_failed(self, record: Any, seconds: float) -> None:
+        """Count a call on one record that has raised.
+
+        Args:
+            record: what the function was given.
+            seconds: how long it took.
+        """
+        work = self._begin((record,), {})
+        work.seconds = seconds
+        work.fail()
 
     def _finish(self, work: Work, outcome: Outcome) -> Any:
         if self.spec.on_error == "skip":

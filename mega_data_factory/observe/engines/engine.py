@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mega_data_factory.host import host_name
 from mega_data_factory.observe.account import Account
 from mega_data_factory.observe.delivery import AccountFiles, Delivery, FileDelivery
+from mega_data_factory.observe.rows import RowTally, Spec
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.nodes import NodeBuffer
@@ -94,9 +95,11 @@ class Engine:
         name: as in the run row: `ray-data`, `spark`, `datasets` …
         guarantees: what holds under a worker kill, a driver kill, a speculative attempt, a re-execution; one sentence
             each. It goes to the configuration in the run row.
+        calls_per_record: whether it calls steps once for every record, so that `tally` is worth while.
     """
 
     name: ClassVar[str] = ""
+    calls_per_record: ClassVar[bool] = False
     guarantees: ClassVar[Mapping[str, str]] = {}
 
     # ── on the driver ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -171,6 +174,14 @@ class Engine:
         It is asked for where the `__call__` of an observed class is looked up, which an engine may do in the thread of
         the task, before it calls it in another. None where a call belongs to the thread that makes it.
         """
+        return None
+
+    def tally(self, spec: Spec) -> RowTally | None:
+        """Return what counts calls of a step on single records in the task of this thread, with an account for all.
+
+        None where the call is to be counted by itself: the first of a task, say.
+        """
+        del spec
         return None
 
     def deliver(self, account: Account, result: Any) -> Any:

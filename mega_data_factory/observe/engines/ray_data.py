@@ -24,6 +24,7 @@ from mega_data_factory.observe.engines.engine import FINGERPRINT, Engine, RunPla
 from mega_data_factory.observe.engines.executions import Executions
 from mega_data_factory.observe.engines.ray_sink import SinkDelivery, start_sink
 from mega_data_factory.observe.engines.ray_task import accounts_of_task, call_for_task
+from mega_data_factory.observe.rows import RowTally, Spec
 from mega_data_factory.redaction.loggers import logger
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class RayData(Engine):
     """The engine of steps that are given to Ray Data."""
 
     name: ClassVar[str] = "ray-data"
+    calls_per_record: ClassVar[bool] = True
     guarantees: ClassVar[Mapping[str, str]] = {
         "worker kill": "exact, for tasks and actor pools: a retry of a task replaces its account, which is delivered "
         "before the task ends",
@@ -145,6 +147,11 @@ class RayData(Engine):
             return accounts.task
         in_worker = ray.is_initialized() and ray.get_runtime_context().worker.mode == ray.WORKER_MODE
         return Task(FINGERPRINT, this_worker(), this_worker()) if in_worker else None
+
+    def tally(self, spec: Spec) -> RowTally | None:
+        """Return what counts records of a step in the task of this thread; None before its first."""
+        accounts = accounts_of_task(self._number, self._deliver)
+        return None if accounts is None else accounts.tally(spec)
 
     def carrier(self) -> Callable[..., Any] | None:
         """Return what calls a function for the task of this thread."""

@@ -20,6 +20,7 @@ from ray.data import DataContext
 from mega_data_factory.observe.account import Account
 from mega_data_factory.observe.engines.engine import Task, this_worker
 from mega_data_factory.observe.engines.executions import WorkName
+from mega_data_factory.observe.rows import RowTally, Spec
 
 try:  # not public, but nothing public says when a task ends
     from ray.data._internal.execution.interfaces.task_context import TaskContext
@@ -28,6 +29,9 @@ except ImportError:
 
 _PROGRESS_SECONDS = 2.0
 """Seconds from one delivery of what an unfinished task has counted to the next."""
+
+_RECORDS_UNTIL_SHOWN = 1000
+"""Records that a step is called with before the clock is asked whether it is time for that."""
 
 _ATTRIBUTE = "mdf_accounts"
 
@@ -49,6 +53,7 @@ class TaskAccounts:
         self._attempt = attempt_number()
         self._totals: dict[str, Account] = {}
         self._inputs: dict[str, str] = {}
+        self._tallies: dict[str, RowTally] = {}
         self._shown = time.monotonic()
         self.task = Task(self._id, f"{self._id}/{self._attempt}", this_worker(), self._note_input)
 
@@ -69,11 +74,23 @@ class TaskAccounts:
         if time.monotonic() - self._shown > _PROGRESS_SECONDS:
             self._show()
 
+    def tally(self, spec: Spec) -> RowTally | None:
+        """Return what counts calls on single records; None before the first call of the step in this task."""
+        tally = self._tallies.get(spec.id)
+        if tally is None:
+            total = self._totals.get(spec.id)
+            if total is not None:
+                tally = self._tallies[spec.id] = RowTally(spec, total)
+        elif tally.calls > _RECORDS_UNTIL_SHOWN and time.monotonic() - self._shown > _PROGRESS_SECONDS:
+            self._show()
+        return tally
+
     def _empty(self, account: Account) -> Account:
         name = WorkName(self._execution, self._id, self._attempt, self._inputs.get(account.step, ""))
         return Account(account.step, account.worker, name.to_key(), account.attempt, account.engine)
 
     def _show(self) -> None:
+        self._settle()
         for total in self._totals.values():
             shown = total.named_alike()
             shown.include(total)
@@ -81,8 +98,13 @@ class TaskAccounts:
             self._deliver(shown)
         self._shown = time.monotonic()
 
+    def _settle(self) -> None:
+        for tally in self._tallies.values():
+            tally.settle()
+
     def deliver(self) -> None:
         """Deliver what the task has counted."""
+        self._settle()
         for total in self._totals.values():
             self._deliver(total)
 
