@@ -23,7 +23,8 @@ def page(path: Path) -> dict[str, Any]:
     """What the page's script is given."""
     found = re.search(r'<script type="application/json" id="page">(.*?)</script>', path.read_text(), flags=re.DOTALL)
     assert found is not None
-    return json.loads(found[1])
+    given: dict[str, Any] = json.loads(found[1])
+    return given
 
 
 def points(entry: dict[str, Any], clocks: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +83,7 @@ def test_names_are_text(plot: str, tmp_path: Path) -> None:
     """A node id and a metric that look like markup are escaped wherever they stand, in the page and in the figure."""
     visualizer = MetricsVisualizer()
     for second in range(40):
-        metrics = {"cpu_usage": second % 7, "status": "active", EVIL: second % 5}
+        metrics: dict[str, float | str | None] = {"cpu_usage": second % 7, "status": "active", EVIL: second % 5}
         visualizer.add_metrics(EVIL, metrics, START + second)
     figure = getattr(visualizer, plot)(tmp_path / "plot.html")
     text = (tmp_path / "plot.html").read_text()

@@ -367,9 +367,9 @@ def test_a_node_that_fell_silent_is_the_strongest_change() -> None:
     visualizer = silent_cluster()
     window = (START + 880, START + 999)
     found = visualizer.changed(window)
-    assert found.loc[0, ["node_id", "change"]].tolist() == ["node-3", "node silent"]
+    assert list(found.loc[0, ["node_id", "change"]]) == ["node-3", "node silent"]
     assert found.loc[0, "silence"] == pytest.approx(100, abs=1)
-    assert found.loc[1, ["node_id", "metric", "change"]].tolist() == ["node-5", "iops", "silent"]
+    assert list(found.loc[1, ["node_id", "metric", "change"]]) == ["node-5", "iops", "silent"]
     assert (found["node_id"] == "node-3").sum() == 1
     assert np.isfinite(found["score"]).all()
     assert found["score"].is_monotonic_decreasing

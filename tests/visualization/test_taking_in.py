@@ -18,7 +18,7 @@ from mega_data_factory.visualization import HistoryRetention, MetricsVisualizer
 from tests.visualization.making import START, cluster
 
 NOON = datetime(2026, 1, 24, 12, 0, tzinfo=UTC)
-FULL = {
+FULL: dict[str, Any] = {
     "cpu_usage": 42.0,
     "memory_usage": 61,
     "disk_usage": np.float32(20.5),
@@ -31,7 +31,7 @@ FULL = {
 
 
 def rows(visualizer: MetricsVisualizer) -> list[dict[str, Any]]:
-    return visualizer.to_frame().to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in visualizer.to_frame().to_dict("records")]
 
 
 def test_the_metrics_of_the_specification_come_back() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from mega_data_factory import formats
@@ -36,11 +37,12 @@ def oklab(colour: np.ndarray) -> np.ndarray:
         [1.9779984951, -2.4285922050, 0.4505937099],
         [0.0259040371, 0.7827717662, -0.8086757660],
     ]
-    return 100 * np.array(to_lab) @ np.cbrt(np.array(to_lms) @ np.clip(colour, 0, 1))
+    lab: npt.NDArray[np.float64] = 100 * np.array(to_lab) @ np.cbrt(np.array(to_lms) @ np.clip(colour, 0, 1))
+    return lab
 
 
 def contrast(one: str, other: str) -> float:
-    dark, light = sorted(linear(colour) @ [0.2126, 0.7152, 0.0722] for colour in (one, other))
+    dark, light = sorted(float(np.dot(linear(colour), [0.2126, 0.7152, 0.0722])) for colour in (one, other))
     return (light + 0.05) / (dark + 0.05)
 
 

@@ -1,5 +1,8 @@
 """Nodes whose clocks tick at different moments, on one grid."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -14,7 +17,7 @@ from mega_data_factory.visualization import MetricsHistory
 from tests.visualization.history.kit import MANY, NAN, SECOND, START, ticks
 
 
-def two_nodes():
+def two_nodes() -> MetricsHistory:
     """Both report every second, `b` 400 ms later than `a`."""
     history = MetricsHistory()
     history.extend("a", ticks(60), {"cpu": np.arange(60.0)})
@@ -22,14 +25,14 @@ def two_nodes():
     return history
 
 
-def test_nodes_meet_on_the_grid_though_they_share_no_timestamp():
+def test_nodes_meet_on_the_grid_though_they_share_no_timestamp() -> None:
     """Each cell has the mean of each node's points in it."""
     times, values = two_nodes().resampled("cpu", step=timedelta(seconds=10))
     assert times.tolist() == ticks(6, 10 * SECOND).tolist()
     np.testing.assert_allclose(values, [np.arange(6) * 10 + 4.5, np.arange(6) * 20 + 9])
 
 
-def test_order_of_nodes_statistics_and_time_can_be_chosen():
+def test_order_of_nodes_statistics_and_time_can_be_chosen() -> None:
     """Rows follow `nodes`, an unknown one is unmeasured; extremes are the true ones."""
     times, values = two_nodes().resampled(
         "cpu",
@@ -47,7 +50,7 @@ def test_order_of_nodes_statistics_and_time_can_be_chosen():
     assert low.tolist() == [[0.0]]
 
 
-def test_a_value_is_carried_on_for_a_few_cells_only():
+def test_a_value_is_carried_on_for_a_few_cells_only() -> None:
     """Two silent cells take the last value, the third is unmeasured: silence must not look like health."""
     history = MetricsHistory()
     history.append("a", {"cpu": 7.0}, START)
@@ -57,14 +60,14 @@ def test_a_value_is_carried_on_for_a_few_cells_only():
     np.testing.assert_array_equal(values[1], [NAN] * 5 + [1])
 
 
-def test_a_value_from_before_the_start_is_carried_in():
+def test_a_value_from_before_the_start_is_carried_in() -> None:
     """The first cells of a time range know what came just before it."""
     history = two_nodes()
     _, values = history.resampled("cpu", ["a"], step=SECOND, start=START + 60 * SECOND, end=START + 64 * SECOND)
     np.testing.assert_array_equal(values[0], [59, 59, NAN, NAN, NAN])
 
 
-def test_a_wide_bucket_fills_the_cells_that_it_covers():
+def test_a_wide_bucket_fills_the_cells_that_it_covers() -> None:
     """An old minute is known in each of its seconds."""
     minutes = bucketed(Series.of_points(ticks(120, start=START), np.arange(120.0)), 60 * SECOND)
     times = grid(START, START + 119 * SECOND, 10 * SECOND)
@@ -79,7 +82,7 @@ def test_a_wide_bucket_fills_the_cells_that_it_covers():
     ),
     st.integers(1, 300),
 )
-def test_a_cell_is_the_mean_of_its_points(points, step):
+def test_a_cell_is_the_mean_of_its_points(points: Sequence[tuple[int, float]], step: int) -> None:
     """Without carrying, each cell is exactly what is in it."""
     times, values = (np.array(column) for column in zip(*points, strict=True))
     cells = grid(0, 1000, step)
@@ -89,7 +92,7 @@ def test_a_cell_is_the_mean_of_its_points(points, step):
         assert (len(inside) == 0 and np.isnan(value)) or value == pytest.approx(inside.mean(), abs=1e-6)
 
 
-def test_nothing_gives_an_empty_grid_and_a_senseless_step_an_error():
+def test_nothing_gives_an_empty_grid_and_a_senseless_step_an_error() -> None:
     """No points: no cells. A step of nothing, or of the wrong unit, is refused."""
     times, values = MetricsHistory().resampled("cpu", step=SECOND)
     assert times.shape == (0,)

@@ -1,6 +1,12 @@
 """Fewer rows that show the same."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,13 +18,13 @@ from tests.visualization.history.kit import MANY, NAN, SECOND, START, ticks
 VALUES = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(NAN)), min_size=1, max_size=300)
 
 
-def series(values, every=SECOND):
+def series(values: Sequence[float] | npt.NDArray[Any], every: int = SECOND) -> Series:
     return Series.of_points(ticks(len(values), every), np.asarray(values, float))
 
 
 @MANY
 @given(VALUES, st.integers(4, 60))
-def test_extremes_ends_and_rows_are_true(values, points):
+def test_extremes_ends_and_rows_are_true(values: Sequence[float], points: int) -> None:
     """What stays are rows of the series, with its ends and its least and greatest value, and no more than asked for."""
     whole = series(values)
     thin = thinned(whole, points)
@@ -31,14 +37,14 @@ def test_extremes_ends_and_rows_are_true(values, points):
     assert len(thin.known()) <= points
 
 
-def test_a_single_unmeasured_row_still_breaks_the_line():
+def test_a_single_unmeasured_row_still_breaks_the_line() -> None:
     """One NaN among 100,000 rows is among the 500 that are drawn."""
     values = np.sin(np.arange(100_000) / 1000)
     values[56_789] = NAN
     assert np.isnan(thinned(series(values), 500).values).sum() == 1
 
 
-def test_buckets_keep_their_extremes():
+def test_buckets_keep_their_extremes() -> None:
     """Of rows that stand for many points, the ones with the least minimum and the greatest maximum stay."""
     values = np.zeros(50_000)
     values[[777, 33_333]] = [-5, 9]
@@ -47,7 +53,7 @@ def test_buckets_keep_their_extremes():
     assert len(thin) <= 100
 
 
-def test_time_without_rows_becomes_a_gap():
+def test_time_without_rows_becomes_a_gap() -> None:
     """A stretch five times the usual spacing gets an unmeasured row in its middle; `longer_than` says otherwise."""
     times = np.concatenate((ticks(10), ticks(10, start=START + 60 * SECOND)))
     broken = with_gaps(Series.of_points(times, np.ones(20)))
@@ -57,7 +63,7 @@ def test_time_without_rows_becomes_a_gap():
     assert len(with_gaps(Series.of_points(times, np.ones(20)), 60 * SECOND)) == 20
 
 
-def test_wide_buckets_beside_points_are_no_gaps():
+def test_wide_buckets_beside_points_are_no_gaps() -> None:
     """Older buckets are as far apart as they are wide; only a missing bucket is a gap."""
     values = np.ones(7200)
     buckets = bucketed(series(values), 600 * SECOND)
@@ -66,7 +72,7 @@ def test_wide_buckets_beside_points_are_no_gaps():
     assert np.isnan(with_gaps(missing).values).sum() == 1
 
 
-def test_a_history_thins_long_stretches_as_it_thins_series():
+def test_a_history_thins_long_stretches_as_it_thins_series() -> None:
     """Without decompressing its chunks, a history draws the same extremes, ends and gaps."""
     history = MetricsHistory(HistoryRetention.everything())
     values = np.round(np.random.default_rng(0).normal(50, 5, 100_000), 1)
@@ -84,7 +90,7 @@ def test_a_history_thins_long_stretches_as_it_thins_series():
     assert (part.timestamps[0] - START) // SECOND == 50_000
 
 
-def test_short_series_are_drawn_whole():
+def test_short_series_are_drawn_whole() -> None:
     """Nothing is left out where nothing has to be."""
     whole = series(np.arange(10))
     assert thinned(whole, 10) is whole

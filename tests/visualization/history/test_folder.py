@@ -1,8 +1,11 @@
 """A history on disk: saved, live, killed, damaged."""
 
+from __future__ import annotations
+
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from mega_data_factory.errors import HistoryError
 from mega_data_factory.history import HistoryRetention
 from mega_data_factory.visualization import MetricsHistory
+from tests.present import present
 from tests.visualization.history.kit import FEW, SECOND, START, ticks
 from tests.visualization.history.test_retention import FORGETFUL
 
@@ -32,7 +36,7 @@ while True:
 """
 
 
-def assert_same(one, other):
+def assert_same(one: MetricsHistory, other: MetricsHistory) -> None:
     assert one.nodes() == other.nodes()
     assert one.span() == other.span()
     for node in one.nodes():
@@ -43,7 +47,7 @@ def assert_same(one, other):
                 np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
 
 
-def filled(retention=CHUNKS, directory=None, points=200):
+def filled(retention: HistoryRetention = CHUNKS, directory: Path | None = None, points: int = 200) -> MetricsHistory:
     history = MetricsHistory(retention, directory)
     for node in ("worker-1", "a/b ü?"):
         history.extend(node, ticks(points), {"cpu": np.arange(points) / 10, "memory": np.sqrt(np.arange(points))})
@@ -51,7 +55,7 @@ def filled(retention=CHUNKS, directory=None, points=200):
     return history
 
 
-def test_what_is_saved_is_loaded(tmp_path):
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     """Sealed and new points, of nodes with any name; and the history goes on undisturbed by being saved."""
     history = filled()
     before = len(history)
@@ -64,7 +68,7 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert_same(loaded, history)
 
 
-def test_thinned_history_is_saved_as_it_is(tmp_path):
+def test_thinned_history_is_saved_as_it_is(tmp_path: Path) -> None:
     """Buckets keep their width, extremes and points on disk."""
     history = MetricsHistory(FORGETFUL)
     history.extend("n", ticks(36_000, SECOND // 10), {"cpu": np.random.default_rng(0).random(36_000)})
@@ -72,7 +76,7 @@ def test_thinned_history_is_saved_as_it_is(tmp_path):
     assert_same(MetricsHistory.load(tmp_path / "saved"), history)
 
 
-def test_others_read_the_folder_as_one_table(tmp_path):
+def test_others_read_the_folder_as_one_table(tmp_path: Path) -> None:
     """DuckDB finds node and resolution in the names of folders, and values as they were."""
     filled().save(tmp_path / "saved")
     rows = duckdb.connect().execute(
@@ -82,7 +86,7 @@ def test_others_read_the_folder_as_one_table(tmp_path):
     assert rows.fetchall() == [("a/b ü?", "raw", 200, 19.9), ("worker-1", "raw", 201, 19.9)]
 
 
-def test_saving_again_replaces_the_former_and_leaves_nothing_else(tmp_path):
+def test_saving_again_replaces_the_former_and_leaves_nothing_else(tmp_path: Path) -> None:
     """One folder, with the last state."""
     history = filled()
     history.save(tmp_path / "saved")
@@ -92,7 +96,7 @@ def test_saving_again_replaces_the_former_and_leaves_nothing_else(tmp_path):
     assert_same(MetricsHistory.load(tmp_path / "saved", CHUNKS), history)
 
 
-def test_saving_over_something_else_is_refused(tmp_path):
+def test_saving_over_something_else_is_refused(tmp_path: Path) -> None:
     """A folder or a file that is not a history stays as it is."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("five years")
@@ -104,7 +108,7 @@ def test_saving_over_something_else_is_refused(tmp_path):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "mine"]
 
 
-def test_loading_what_is_no_history_is_refused(tmp_path):
+def test_loading_what_is_no_history_is_refused(tmp_path: Path) -> None:
     """Nothing there, and something else there."""
     with pytest.raises(HistoryError, match="there is no"):
         MetricsHistory.load(tmp_path / "nothing")
@@ -112,7 +116,7 @@ def test_loading_what_is_no_history_is_refused(tmp_path):
         MetricsHistory.load(tmp_path)
 
 
-def test_a_directory_is_gone_on_with(tmp_path):
+def test_a_directory_is_gone_on_with(tmp_path: Path) -> None:
     """Closed and opened again, it holds the same, and is Parquet alone while it is closed."""
     with filled(directory=tmp_path / "live"):
         pass
@@ -124,7 +128,7 @@ def test_a_directory_is_gone_on_with(tmp_path):
     assert (last.timestamps[-1], last.values[-1]) == (START + 999 * SECOND, 2.0)
 
 
-def test_a_live_directory_is_read_by_others_and_written_by_one(tmp_path):
+def test_a_live_directory_is_read_by_others_and_written_by_one(tmp_path: Path) -> None:
     """`load` sees even the newest point; a second owner is refused, until the first has closed."""
     history = filled(directory=tmp_path / "live")
     assert_same(MetricsHistory.load(tmp_path / "live", CHUNKS), history)
@@ -136,7 +140,7 @@ def test_a_live_directory_is_read_by_others_and_written_by_one(tmp_path):
     MetricsHistory(CHUNKS, tmp_path / "live").close()
 
 
-def test_a_directory_keeps_to_the_retention(tmp_path):
+def test_a_directory_keeps_to_the_retention(tmp_path: Path) -> None:
     """Files of what was thinned are gone; on disk is what is in the history, once."""
     values = np.round(np.random.default_rng(0).random(144_000), 2)
     with MetricsHistory(FORGETFUL, tmp_path / "live") as history:
@@ -149,7 +153,7 @@ def test_a_directory_keeps_to_the_retention(tmp_path):
     assert sum(file.stat().st_size for file in files) < len(values)
 
 
-def test_a_killed_process_loses_no_point(tmp_path):
+def test_a_killed_process_loses_no_point(tmp_path: Path) -> None:
     """After SIGKILL in the middle of appending, every point that was reported is there, whole, and work goes on."""
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "live")], stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
@@ -172,7 +176,7 @@ def test_a_killed_process_loses_no_point(tmp_path):
         history.close()
 
 
-def test_a_folder_is_whole_at_every_moment_of_its_being_written(tmp_path):
+def test_a_folder_is_whole_at_every_moment_of_its_being_written(tmp_path: Path) -> None:
     """Read again and again while another process seals and replaces chunks, it has all points so far, each once."""
     command = [sys.executable, "-c", WRITER, str(tmp_path / "live")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
@@ -191,11 +195,13 @@ def test_a_folder_is_whole_at_every_moment_of_its_being_written(tmp_path):
 
 @settings(FEW, max_examples=5)
 @given(step=st.integers(200, 900))
-def test_killed_between_any_two_steps_on_disk_nothing_is_lost_or_doubled(tmp_path_factory, step):
+def test_killed_between_any_two_steps_on_disk_nothing_is_lost_or_doubled(
+    tmp_path_factory: pytest.TempPathFactory, step: int
+) -> None:
     """A file that was replaced but not yet removed changes nothing; nor do half-written temporary files."""
     folder = tmp_path_factory.mktemp("history") / "live"
     history = MetricsHistory(FORGETFUL, folder)
-    kept = {}
+    kept: dict[Path, bytes] = {}
     for start in range(0, 12_000, step):
         history.extend("n", ticks(step, SECOND // 10, START + start * SECOND // 10), {"cpu": np.arange(step) / 10})
         kept |= {file: file.read_bytes() for file in folder.rglob("*") if file.suffix in (".parquet", ".records")}
@@ -209,14 +215,14 @@ def test_killed_between_any_two_steps_on_disk_nothing_is_lost_or_doubled(tmp_pat
     loaded = MetricsHistory.load(folder, FORGETFUL).series("n", "cpu")
     np.testing.assert_array_equal(loaded.timestamps, expected.timestamps)
     np.testing.assert_array_equal(loaded.points, expected.points)
-    history._lock.close()  # as if the process had ended here
+    present(history._lock).close()  # as if the process had ended here
     again = MetricsHistory(FORGETFUL, folder)
     np.testing.assert_array_equal(again.series("n", "cpu").points, expected.points)
     assert not any(file.exists() for file in back)
     again.close()
 
 
-def test_a_damaged_chunk_is_named(tmp_path):
+def test_a_damaged_chunk_is_named(tmp_path: Path) -> None:
     """Which file is damaged, in one clear error."""
     filled().save(tmp_path / "saved")
     chunk = next(tmp_path.rglob("*.parquet"))
@@ -225,14 +231,14 @@ def test_a_damaged_chunk_is_named(tmp_path):
         MetricsHistory.load(tmp_path / "saved")
 
 
-def test_a_directory_that_cannot_be_made_is_explained(tmp_path):
+def test_a_directory_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
     """A file where the folder should be."""
     (tmp_path / "file").write_text("x")
     with pytest.raises(HistoryError, match="cannot make"):
         MetricsHistory(directory=tmp_path / "file" / "history")
 
 
-def test_a_disk_that_takes_no_more_refuses_points_until_it_does_again(tmp_path):
+def test_a_disk_that_takes_no_more_refuses_points_until_it_does_again(tmp_path: Path) -> None:
     """What was taken stays readable; each refused point is an error; nothing is lost or doubled when there is room."""
     history = MetricsHistory(HistoryRetention(tiers=CHUNKS.tiers, chunk_points=8), tmp_path / "live")
     history.append("n", {"cpu": 0.0}, 0)
@@ -256,7 +262,7 @@ def test_a_disk_that_takes_no_more_refuses_points_until_it_does_again(tmp_path):
     assert loaded.values.tolist() == [*range(8), 99]
 
 
-def test_very_long_and_hostile_names_of_nodes_stay_in_the_folder(tmp_path):
+def test_very_long_and_hostile_names_of_nodes_stay_in_the_folder(tmp_path: Path) -> None:
     """Names of any length and with any character are kept; no file lands outside."""
     names = ["x" * 500, "x" * 501, "../../escape", "..", "", "\n<script>", "日本"]
     history = MetricsHistory(CHUNKS)
@@ -269,7 +275,7 @@ def test_very_long_and_hostile_names_of_nodes_stay_in_the_folder(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["deep"]
 
 
-def test_a_closed_history_takes_no_points(tmp_path):
+def test_a_closed_history_takes_no_points(tmp_path: Path) -> None:
     """After close the folder may have another owner: points are refused, and what was added can still be read."""
     history = MetricsHistory(CHUNKS, tmp_path / "live")
     history.append("n", {"cpu": 1.0}, START)

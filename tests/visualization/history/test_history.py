@@ -1,6 +1,10 @@
 """What goes into a history comes out of it."""
 
+from __future__ import annotations
+
 import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -23,9 +27,9 @@ WRITES = st.lists(
 )
 
 
-def expected_of(writes):
+def expected_of(writes: Sequence[tuple[int, dict[str, Any]]]) -> dict[int, dict[str, float]]:
     """The model: a dict for each timestamp, in which a value is replaced by a later one that is known."""
-    points = {}
+    points: dict[int, dict[str, float]] = {}
     for time, metrics in writes:
         point = points.setdefault(time, {})
         point.update({name: float(value) for name, value in metrics.items() if value is not None})
@@ -34,7 +38,7 @@ def expected_of(writes):
 
 @FEW
 @given(WRITES)
-def test_points_of_any_shape_in_any_order_come_back_in_order(writes):
+def test_points_of_any_shape_in_any_order_come_back_in_order(writes: Sequence[tuple[int, dict[str, Any]]]) -> None:
     """Late, repeated and partial points, over many small chunks, read as from a plain dict."""
     history = MetricsHistory(SMALL)
     for time, metrics in writes:
@@ -49,7 +53,9 @@ def test_points_of_any_shape_in_any_order_come_back_in_order(writes):
 
 @FEW
 @given(WRITES, st.integers(0, 40), st.integers(0, 40))
-def test_a_part_of_the_time_is_that_part_of_the_series(writes, start, end):
+def test_a_part_of_the_time_is_that_part_of_the_series(
+    writes: Sequence[tuple[int, dict[str, Any]]], start: int, end: int
+) -> None:
     """`start` and `end` cut the same rows, whether chunks are skipped or not."""
     history = MetricsHistory(SMALL)
     for time, metrics in writes:
@@ -60,7 +66,7 @@ def test_a_part_of_the_time_is_that_part_of_the_series(writes, start, end):
 
 @FEW
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(2, 12))
-def test_bulk_and_single_points_are_the_same(number, already, chunk):
+def test_bulk_and_single_points_are_the_same(number: int, already: int, chunk: int) -> None:
     """`extend` is `append` for every row, wherever chunks begin."""
     retention = HistoryRetention(tiers=EVERYTHING.tiers, chunk_points=chunk)
     one, bulk = MetricsHistory(retention), MetricsHistory(retention)
@@ -74,7 +80,7 @@ def test_bulk_and_single_points_are_the_same(number, already, chunk):
     np.testing.assert_array_equal(one.series("n", "cpu").values, bulk.series("n", "cpu").values)
 
 
-def test_metrics_and_nodes_are_listed():
+def test_metrics_and_nodes_are_listed() -> None:
     """Nodes sorted, metrics in the order in which they appeared; nothing of what is unknown."""
     history = MetricsHistory()
     history.append("b", {"cpu": 1.0, "memory": 2.0}, START)
@@ -89,14 +95,14 @@ def test_metrics_and_nodes_are_listed():
     assert np.isnan(history.series("a", "unknown").values).all()
 
 
-def test_an_empty_history_is_empty():
+def test_an_empty_history_is_empty() -> None:
     """No nodes, no span, no points."""
     history = MetricsHistory()
     assert (history.nodes(), history.metrics(), history.span(), len(history)) == ([], [], None, 0)
 
 
 @pytest.mark.parametrize("value", ["12", b"1", [1], complex(1, 2), 10**400], ids=repr)
-def test_what_is_not_a_number_is_refused_and_nothing_added(value):
+def test_what_is_not_a_number_is_refused_and_nothing_added(value: Any) -> None:
     """One clear error, and the history is as it was, also when the point looks like the one before."""
     history = MetricsHistory()
     with pytest.raises(HistoryError, match=r"cpu is .* not a number"):
@@ -109,7 +115,7 @@ def test_what_is_not_a_number_is_refused_and_nothing_added(value):
 
 
 @pytest.mark.parametrize("timestamp", [1.5, "now", None, 2**63, -(2**63)])
-def test_what_is_not_a_moment_is_refused(timestamp):
+def test_what_is_not_a_moment_is_refused(timestamp: Any) -> None:
     """A timestamp is an int64 of microseconds, and the one that means `no time` is none."""
     history = MetricsHistory()
     for already in range(2):
@@ -119,11 +125,13 @@ def test_what_is_not_a_moment_is_refused(timestamp):
         history.append("n", {"cpu": 1.0}, START)
 
 
-def test_numbers_of_numpy_and_truth_are_numbers():
+def test_numbers_of_numpy_and_truth_are_numbers() -> None:
     """NumPy scalars, integers and booleans are taken as what they are worth."""
     history = MetricsHistory()
-    for at, value in enumerate([np.float32(0.5), np.int64(2), True, 3]):
-        history.append("n", {"cpu": value}, np.int64(at))
+    numbers: list[Any] = [np.float32(0.5), np.int64(2), True, 3]
+    moments: list[Any] = [np.int64(at) for at in range(4)]
+    for at, value in zip(moments, numbers, strict=True):
+        history.append("n", {"cpu": value}, at)
     assert history.series("n", "cpu").values.tolist() == [0.5, 2.0, 1.0, 3.0]
 
 
@@ -137,7 +145,7 @@ def test_numbers_of_numpy_and_truth_are_numbers():
         ([-(2**63)], {"cpu": [1.0]}, "no time"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(timestamps, columns, message):
+def test_arrays_that_do_not_fit_are_refused(timestamps: Any, columns: Mapping[str, Any], message: str) -> None:
     """Types and shapes are checked before anything is added."""
     history = MetricsHistory()
     with pytest.raises(HistoryError, match=message):
@@ -145,13 +153,13 @@ def test_arrays_that_do_not_fit_are_refused(timestamps, columns, message):
     assert len(history) == 0
 
 
-def test_a_node_without_a_name_is_refused():
+def test_a_node_without_a_name_is_refused() -> None:
     """A node is named by text."""
     with pytest.raises(HistoryError, match="not text"):
-        MetricsHistory().append(7, {"cpu": 1.0}, START)
+        MetricsHistory().append(cast("str", 7), {"cpu": 1.0}, START)
 
 
-def test_a_buffer_takes_ten_bytes_for_a_sample():
+def test_a_buffer_takes_ten_bytes_for_a_sample() -> None:
     """Seven metrics share one timestamp: 64 bytes a point, before anything is compressed."""
     history = MetricsHistory(EVERYTHING)
     points = EVERYTHING.chunk_points - 1
@@ -159,13 +167,16 @@ def test_a_buffer_takes_ten_bytes_for_a_sample():
     assert history.nbytes / (points * 7) < 9.2
 
 
-def test_one_thread_writes_while_another_reads():
+def test_one_thread_writes_while_another_reads() -> None:
     """A reader sees the points so far, each once and in order, though chunks are sealed under it."""
     retention = HistoryRetention(tiers=EVERYTHING.tiers, chunk_points=256)
     history, total = MetricsHistory(retention), 4_000
-    writer = threading.Thread(
-        target=lambda: [history.append("n", {"cpu": float(at)}, at) for at in range(total)], daemon=True
-    )
+
+    def write() -> None:
+        for at in range(total):
+            history.append("n", {"cpu": float(at)}, at)
+
+    writer = threading.Thread(target=write, daemon=True)
     writer.start()
     seen = 0
     while seen < total:

@@ -1,8 +1,13 @@
 """Memory stays bounded, and what was thinned stays true."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from mega_data_factory.errors import HistoryError
@@ -23,7 +28,7 @@ FORGETFUL = HistoryRetention(
 """Points ten a second become ten-second buckets, and those ten-minute buckets, which are kept for two days."""
 
 
-def hours_of(retention, hours=5):
+def hours_of(retention: HistoryRetention, hours: int = 5) -> tuple[MetricsHistory, npt.NDArray[Any], npt.NDArray[Any]]:
     """A node that reports ten times a second and jumps for one point in the first hour."""
     history = MetricsHistory(retention)
     times = ticks(hours * 36_000, SECOND // 10)
@@ -33,7 +38,7 @@ def hours_of(retention, hours=5):
     return history, times, values
 
 
-def test_older_rows_are_wider_and_a_peak_never_vanishes():
+def test_older_rows_are_wider_and_a_peak_never_vanishes() -> None:
     """Points, then ten seconds, then ten minutes; the one peak is still the maximum, and no point is lost."""
     history, times, values = hours_of(FORGETFUL)
     series = history.series("n", "cpu")
@@ -47,7 +52,7 @@ def test_older_rows_are_wider_and_a_peak_never_vanishes():
     assert np.average(series.values, weights=series.points) == pytest.approx(values.mean())
 
 
-def test_every_bucket_has_the_true_extremes_of_its_points():
+def test_every_bucket_has_the_true_extremes_of_its_points() -> None:
     """Thinned in pieces and in steps, each bucket equals what the points say."""
     history, times, values = hours_of(FORGETFUL)
     series = history.series("n", "cpu")
@@ -60,7 +65,7 @@ def test_every_bucket_has_the_true_extremes_of_its_points():
             assert series.values[at] == pytest.approx(inside.mean())
 
 
-def test_what_is_older_than_the_last_tier_is_dropped():
+def test_what_is_older_than_the_last_tier_is_dropped() -> None:
     """Two days after, the first day is gone, up to a chunk."""
     retention = HistoryRetention(tiers=(Tier(timedelta(0), timedelta(minutes=1)),), max_bytes=None, chunk_points=100)
     history = MetricsHistory(retention)
@@ -71,7 +76,7 @@ def test_what_is_older_than_the_last_tier_is_dropped():
     assert len(history) <= 60 + 2 * 100
 
 
-def test_a_month_stays_small():
+def test_a_month_stays_small() -> None:
     """Seven metrics every 15 seconds for a month, in the tiers of the default: less than 3 bytes a value."""
     history = MetricsHistory()
     number = 31 * 24 * 240
@@ -85,7 +90,7 @@ def test_a_month_stays_small():
 
 
 @pytest.mark.parametrize("limit", [{"max_points": 3_000}, {"max_bytes": 40_000}])
-def test_limits_hold_over_all_nodes_and_thin_before_they_drop(limit):
+def test_limits_hold_over_all_nodes_and_thin_before_they_drop(limit: Mapping[str, int]) -> None:
     """However many points come, points or bytes stay within the limit, and the oldest time is still there, thinned."""
     ages = (timedelta(days=1), timedelta(days=2), timedelta(days=3))
     tiers = tuple(Tier(tier.interval, age) for tier, age in zip(FORGETFUL.tiers, ages, strict=True))
@@ -104,7 +109,7 @@ def test_limits_hold_over_all_nodes_and_thin_before_they_drop(limit):
         assert series.points.sum() == 40_000
 
 
-def test_when_nothing_can_be_thinned_the_oldest_is_dropped():
+def test_when_nothing_can_be_thinned_the_oldest_is_dropped() -> None:
     """With points only, the newest stay."""
     history = MetricsHistory(
         HistoryRetention(tiers=(Tier(timedelta(0), timedelta.max),), max_points=1000, chunk_points=100)
@@ -118,7 +123,7 @@ def test_when_nothing_can_be_thinned_the_oldest_is_dropped():
     )
 
 
-def test_a_silent_node_gives_its_buffer_back():
+def test_a_silent_node_gives_its_buffer_back() -> None:
     """A node from which nothing comes any more is sealed, and is still readable."""
     history = MetricsHistory(FORGETFUL)
     history.append("gone", {"cpu": 1.0}, START)
@@ -129,7 +134,7 @@ def test_a_silent_node_gives_its_buffer_back():
     assert history.series("gone", "cpu").values.tolist() == [1.0, 2.0]
 
 
-def test_a_late_point_joins_its_bucket():
+def test_a_late_point_joins_its_bucket() -> None:
     """A point older than what is thinned is seen at once, and its extreme survives when its chunk is thinned."""
     history, _, values = hours_of(FORGETFUL)
     history.append("n", {"cpu": 500.0}, START + 1)
@@ -141,7 +146,7 @@ def test_a_late_point_joins_its_bucket():
     assert (np.diff(series.timestamps) > 0).all()
 
 
-def test_a_clock_that_is_wrong_harms_its_own_node_only():
+def test_a_clock_that_is_wrong_harms_its_own_node_only() -> None:
     """Age is counted from each node's newest point."""
     history = MetricsHistory(FORGETFUL)
     history.extend("right", ticks(1000), {"cpu": np.zeros(1000)})
@@ -159,14 +164,14 @@ def test_a_clock_that_is_wrong_harms_its_own_node_only():
         (Tier(timedelta(seconds=2), timedelta(1)), Tier(timedelta(seconds=3), timedelta(2))),
     ],
 )
-def test_tiers_that_do_not_follow_each_other_are_refused(tiers):
+def test_tiers_that_do_not_follow_each_other_are_refused(tiers: tuple[Tier, ...]) -> None:
     """Each coarser by a whole factor, and kept longer."""
     with pytest.raises(HistoryError, match="retention"):
         HistoryRetention(tiers=tiers)
 
 
 @pytest.mark.parametrize("name", ["max_points", "max_bytes", "chunk_points"])
-def test_a_limit_of_nothing_is_refused(name):
+def test_a_limit_of_nothing_is_refused(name: str) -> None:
     """A limit is positive, or there is none."""
     with pytest.raises(HistoryError, match=name):
-        HistoryRetention(**{name: 0})
+        HistoryRetention(**cast("dict[str, Any]", {name: 0}))
