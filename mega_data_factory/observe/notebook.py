@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import NamedTuple
 
@@ -31,4 +32,8 @@ def current_cell() -> Cell | None:
         frame = frame.f_back
     if frame.f_globals is not shell.user_global_ns:
         return None
-    return Cell(frame.f_code.co_filename, frame.f_lineno, shell.execution_count)
+    return Cell(_NUMBER.sub("", frame.f_code.co_filename), frame.f_lineno, shell.execution_count)
+
+
+_NUMBER = re.compile(r"(?<=^<ipython-input-)\d+-")
+"""Number of the execution in the name of a cell, `<ipython-input-3-5c1a…>`; Jupyter's names have none."""

@@ -22,8 +22,7 @@ The life of an account:
 A step over an iterator (Spark's `mapInArrow`) is one call: its account names the whole stream. It is delivered about
 every second with all counts so far (`Account.final` is False), and a last time before the engine sees the end.
 
-An engine module may import its engine at module level only inside functions: it is imported where the engine is loaded
-already (`sys.modules`), but static checks and documentation tools import it too.
+An engine module is imported only where its engine is loaded already (`sys.modules`): it may import it.
 """
 
 from __future__ import annotations
