@@ -16,8 +16,8 @@ from mega_data_factory.framework.contracts import OutputFile
 from mega_data_factory.framework.engines.ray.rows import (
     batch_of,
     batch_row,
-    failed,
     failure_row,
+    row_error,
     staged_of,
     staged_row,
     unpack_table,
@@ -94,11 +94,11 @@ def test_staged_and_failed_rows() -> None:
     """A staged row tells where its table lies; a failed one is the error that it was made of."""
     staged = staged_of(staged_row(batch(["a", "b"]), "/x/y.arrow"))
     assert (staged.records, staged.path, staged.batch.id) == (2, "/x/y.arrow", "000000-00000")
-    assert failed(staged_row(batch([]), None)) is None
-    error = failed(failure_row(OperatorError("what", hint="so")))
+    assert row_error(staged_row(batch([]), None)) is None
+    error = row_error(failure_row(OperatorError("what", hint="so")))
     assert isinstance(error, OperatorError)
     assert (error.message, error.hint) == ("what", "so")
-    assert isinstance(failed(failure_row(MdfError("x"))), MdfError)
+    assert isinstance(row_error(failure_row(MdfError("x"))), MdfError)
     assert failure_row(error).schema == batch_row(batch(["a"])).schema
 
 
@@ -111,24 +111,24 @@ def staged(number: int, size: int) -> StagedBatch:
 def test_every_batch_is_gathered_once(sizes: Sequence[int], target: int) -> None:
     """Each batch is in exactly one file; a file ends with the batch that fills it, and its batches are in order."""
     gatherer = Gatherer(target)
-    groups = [group for i, size in enumerate(sizes) if (group := gatherer.add(staged(i, size)))]
+    groups = [group for i, size in enumerate(sizes) if (group := gatherer.add_batch(staged(i, size)))]
     for group in groups:
         assert sum(s.bytes for s in group) >= target > sum(s.bytes for s in group[:-1]) or target == 0
-    if last := gatherer.flush():
+    if last := gatherer.take_all():
         assert sum(s.bytes for s in last) < target
         groups.append(last)
     assert [s.batch.id for group in groups for s in group] == [staged(i, 0).batch.id for i in range(len(sizes))]
-    assert gatherer.flush() is None
+    assert gatherer.take_all() is None
 
 
 def test_the_gatherer_learns_how_files_shrink() -> None:
     """When files turn out at a tenth of the memory, ten times as much is gathered for the next."""
     gatherer = Gatherer(100)
-    first = gatherer.add(staged(0, 100))
+    first = gatherer.add_batch(staged(0, 100))
     assert first is not None
-    gatherer.learn(first, OutputFile("p", 1, 10))
-    gatherer.learn(first, None)  # a group without records taught nothing
-    added = [gatherer.add(staged(i, 100)) for i in range(1, 11)]
+    gatherer.learn_size(first, OutputFile("p", 1, 10))
+    gatherer.learn_size(first, None)  # a group without records taught nothing
+    added = [gatherer.add_batch(staged(i, 100)) for i in range(1, 11)]
     assert added[:9] == [None] * 9
     assert added[9] is not None
     assert len(added[9]) == 10
@@ -139,25 +139,25 @@ def test_no_batch_waits_longer_than_max_file_seconds() -> None:
     clock = FakeClock()
     gatherer = Gatherer(1000, max_seconds=60, clock=clock)
     clock.advance(500)  # nothing waits, so nothing is overdue
-    assert gatherer.overdue() is None
-    gatherer.add(staged(0, 10))
+    assert gatherer.take_overdue() is None
+    gatherer.add_batch(staged(0, 10))
     clock.advance(59)
-    gatherer.add(staged(1, 10))
-    assert gatherer.overdue() is None
+    gatherer.add_batch(staged(1, 10))
+    assert gatherer.take_overdue() is None
     clock.advance(1)
-    assert [one.batch.number for one in gatherer.overdue() or ()] == [0, 1]
-    gatherer.add(staged(2, 10))
+    assert [one.batch.number for one in gatherer.take_overdue() or ()] == [0, 1]
+    gatherer.add_batch(staged(2, 10))
     clock.advance(59)
-    assert gatherer.overdue() is None, "the next file has a clock of its own"
+    assert gatherer.take_overdue() is None, "the next file has a clock of its own"
     clock.advance(1)
-    assert [one.batch.number for one in gatherer.overdue() or ()] == [2]
+    assert [one.batch.number for one in gatherer.take_overdue() or ()] == [2]
 
 
 def test_a_group_is_ordered_by_batch() -> None:
     """Batches that arrive out of order are written in order."""
     gatherer = Gatherer(20)
-    gatherer.add(staged(2, 10))
-    group = gatherer.add(staged(1, 10))
+    gatherer.add_batch(staged(2, 10))
+    group = gatherer.add_batch(staged(1, 10))
     assert group is not None
     assert [s.batch.id for s in group] == ["000000-00001", "000000-00002"]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mega_data_factory.framework.batch import Exclusion
-from mega_data_factory.framework.worker.rejected_samples import RejectedSampler, SampleBook, sample_hash
+from mega_data_factory.framework.worker.rejected_samples import RejectedSampler, RejectedSamples, sample_hash
 from tests.framework.making import MANY
 
 RECORDS = st.lists(st.integers(0, 500), unique=True, max_size=60)
@@ -38,7 +38,7 @@ def test_any_partition_in_any_order_gives_the_same_sample(numbers: list[int], k:
     workers = [RejectedSampler(k) for _ in range(3)]
     parts = [(data.draw(st.integers(0, 2)), [n]) for n in data.draw(st.permutations(numbers))]
     parts += parts[: data.draw(st.integers(0, len(parts)))]  # retries
-    book = SampleBook(k)
+    book = RejectedSamples(k)
     for worker, part in parts:
         book.add(offered(workers[worker], part))
     assert book.samples() == expected(numbers, k)
@@ -50,14 +50,14 @@ def test_a_retry_is_offered_again(numbers: list[int], k: int) -> None:
     """A batch whose first answer was lost brings its samples a second time, from the same worker or from another."""
     sampler = RejectedSampler(k)
     offered(sampler, numbers)  # lost
-    book = SampleBook(k)
+    book = RejectedSamples(k)
     book.add(offered(sampler, numbers))
     assert book.samples() == expected(numbers, k)
 
 
 def test_only_rejections_are_sampled_and_none_when_not_asked() -> None:
     """Errors and dead letters are not samples; k = 0 keeps nothing."""
-    book = SampleBook(2)
+    book = RejectedSamples(2)
     book.add([Exclusion("error", "a", "s", "op", "why"), Exclusion("dead_letter", "b", "s", "", "why")])
     assert book.samples() == []
     assert offered(RejectedSampler(0), [1, 2, 3]) == []

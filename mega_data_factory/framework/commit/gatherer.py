@@ -32,25 +32,25 @@ class Gatherer:
     _written_memory: int = 0
     _written_disk: int = 0
 
-    def add(self, staged: StagedBatch) -> list[StagedBatch] | None:
-        """Take a batch; the batches of a full file, once there is one."""
+    def add_batch(self, staged: StagedBatch) -> list[StagedBatch] | None:
+        """Add a batch; return and clear the waiting batches when they fill a file."""
         if not self._waiting:
             self._oldest = self.clock()
         self._waiting.append(staged)
         self._bytes += staged.bytes
-        return self.flush() if self._bytes * self._ratio >= self.target_bytes else None
+        return self.take_all() if self._bytes * self._ratio >= self.target_bytes else None
 
-    def overdue(self) -> list[StagedBatch] | None:
-        """Return the batches that wait, where the oldest has waited for `max_seconds`."""
-        return self.flush() if self._waiting and self.clock() - self._oldest >= self.max_seconds else None
+    def take_overdue(self) -> list[StagedBatch] | None:
+        """Return and clear the waiting batches, if the oldest has waited for `max_seconds`."""
+        return self.take_all() if self._waiting and self.clock() - self._oldest >= self.max_seconds else None
 
-    def flush(self) -> list[StagedBatch] | None:
-        """Return the batches that wait, if any, as the last file."""
+    def take_all(self) -> list[StagedBatch] | None:
+        """Return and clear the waiting batches, if there are some."""
         group, self._waiting, self._bytes = self._waiting, [], 0
         return sorted(group, key=lambda staged: staged.batch.id) or None
 
-    def learn(self, group: Iterable[StagedBatch], file: OutputFile | None) -> None:
-        """Remember how large the file of a group became."""
+    def learn_size(self, group: Iterable[StagedBatch], file: OutputFile | None) -> None:
+        """Learn how large the file of a group became."""
         if file is not None:
             self._written_memory += sum(staged.bytes for staged in group)
             self._written_disk += file.bytes

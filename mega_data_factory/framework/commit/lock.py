@@ -80,10 +80,10 @@ class RunLock:
         deadline = self._clock() + PATIENCE
         while not _try_lock(descriptor):
             holder = _holder(descriptor)
-            if self._clock() > deadline or _lives(holder):
+            if self._clock() > deadline or _is_alive(holder):
                 os.close(descriptor)
                 raise ResumeError(
-                    f"{self._run_id} is still running: {_described(holder)}",
+                    f"{self._run_id} is still running: {_describe(holder)}",
                     hint="stop it or wait; a run in progress cannot be resumed",
                 )
             self._sleep(0.05)
@@ -132,7 +132,7 @@ class FolderLock:
                     continue  # removed by another run, which had made it and left nothing in it
                 raise storage.failure(OutputError, self._path, error, "write") from error
             if not _try_lock(descriptor, shared=self._shared):
-                holder = _described(_holder(descriptor))
+                holder = _describe(_holder(descriptor))
                 os.close(descriptor)
                 raise OutputError(
                     f"another run is writing to {self._path.parent}: {holder}",
@@ -189,12 +189,12 @@ def _holder(descriptor: int) -> dict[str, Any]:
     return holder if isinstance(holder, dict) else {}
 
 
-def _lives(holder: dict[str, Any]) -> bool:
+def _is_alive(holder: dict[str, Any]) -> bool:
     """Whether the driver is alive; for another machine only the lock says."""
     if holder.get("hostname") != host_name():
         return False
     return is_driver_alive(int(holder.get("pid", 0)), float(holder.get("time", 0.0)))
 
 
-def _described(holder: dict[str, Any]) -> str:
+def _describe(holder: dict[str, Any]) -> str:
     return f"process {holder['pid']} on {holder['hostname']}" if holder.keys() >= {"pid", "hostname"} else "somewhere"

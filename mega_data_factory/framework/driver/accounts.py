@@ -15,7 +15,7 @@ from mega_data_factory.framework.driver.source_share import SourceShare
 from mega_data_factory.framework.driver.tally import Tally
 from mega_data_factory.framework.metrics import MetricsCollector
 from mega_data_factory.framework.plan import Plan
-from mega_data_factory.framework.worker.rejected_samples import SampleBook
+from mega_data_factory.framework.worker.rejected_samples import RejectedSamples
 
 
 class Accounts:
@@ -38,7 +38,7 @@ class Accounts:
         self._run_id = collector.run_id
         self._tally = Tally()
         self._errors = ErrorPolicy(plan.executor, errors_path)
-        self._samples = SampleBook(plan.executor.rejected_samples.samples_per_reason)
+        self._samples = RejectedSamples(plan.executor.rejected_samples.samples_per_reason)
 
     def enter_staged(self, staged: StagedBatch) -> None:
         """Enter a batch that has passed the last stage.

@@ -37,7 +37,7 @@ class Machine:
 class Need:
     """Resources that one worker reserves, and its stage."""
 
-    who: str
+    worker: str
     cpu: float
     gpu: float = 0.0
     memory: float = 0.0
@@ -57,9 +57,9 @@ def this_machine() -> Machine:
 
 def cpu_share(plan: Plan, cpus: float) -> float:
     """CPUs for each worker that does not say how many it needs: an equal share of what the others leave, at most 1."""
-    said = sum(stage.min_workers * (stage.resources.cpu or 0.0) for stage in plan.stages)
-    silent = plan.loader_workers + sum(s.min_workers for s in plan.stages if s.resources.cpu is None)
-    share = (cpus - SPARE_CPU - said) / silent if silent else 0.0
+    reserved = sum(stage.min_workers * (stage.resources.cpu or 0.0) for stage in plan.stages)
+    unspecified = plan.loader_workers + sum(s.min_workers for s in plan.stages if s.resources.cpu is None)
+    share = (cpus - SPARE_CPU - reserved) / unspecified if unspecified else 0.0
     return max(0.0, min(1.0, int(share * 1000) / 1000))
 
 
@@ -91,9 +91,9 @@ def check_fit(plan: Plan, machines: Machine | Sequence[Machine]) -> None:
     free = [_Free.from_machine(node) for node in nodes]
     if not local:
         needs = [Need("Ray Data's own tasks", SPARE_CPU), *needs]
-    # The choosiest first: a worker that runs anywhere must not take the place of one that runs on few nodes.
+    # The most demanding first: a worker that runs anywhere must not take the place of one that runs on few nodes.
     for need in sorted(needs, key=lambda n: (bool(n.custom), n.gpu, n.cpu, n.memory), reverse=True):
-        if not any(node.take(need, share_cpu=local) for node in free):
+        if not any(node.reserve(need, share_cpu=local) for node in free):
             raise ResourceError(_message(need, needs, nodes), hint=_hint(need, nodes, local))
 
 
@@ -111,7 +111,7 @@ class _Free:
     def from_machine(cls, machine: Machine) -> _Free:
         return cls(machine.cpu, machine.cpu, machine.gpu, machine.memory, dict(machine.custom))
 
-    def take(self, need: Need, share_cpu: bool) -> bool:
+    def reserve(self, need: Need, share_cpu: bool) -> bool:
         """Reserve what a worker needs, if it is there."""
         slack = 1e-6  # shares are rounded down to thousandths, their sum is not exact
         if need.cpu > (self.cores if share_cpu else self.cpu) + slack:
@@ -141,7 +141,7 @@ def _message(need: Need, needs: Sequence[Need], nodes: Sequence[Machine]) -> str
     one = _amounts(need.cpu, need.gpu, need.memory, dict(need.custom))
     where = f" on {len(nodes)} nodes" if len(nodes) > 1 else ""
     return (
-        f"no room for a worker of {need.who} ({one}): the smallest pools ask for {asked} in all, "
+        f"no room for a worker of {need.worker} ({one}): the smallest pools ask for {asked} in all, "
         f"there is {there}{where}"
     )
 

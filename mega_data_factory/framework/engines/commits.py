@@ -75,15 +75,15 @@ class CommitLoop:
 
     def add(self, staged: StagedBatch) -> None:
         """Add a batch that has passed the last stage; starts to write when a file is full."""
-        self._write(self._gatherer.add(staged))
+        self._write(self._gatherer.add_batch(staged))
 
     def write_overdue(self) -> None:
         """Start to write the batches that wait, if the oldest has waited long enough."""
-        self._write(self._gatherer.overdue())
+        self._write(self._gatherer.take_overdue())
 
     def write_rest(self) -> None:
         """Start to write the batches that wait: no more will come."""
-        self._write(self._gatherer.flush())
+        self._write(self._gatherer.take_all())
 
     def _write(self, batches: Sequence[StagedBatch] | None) -> None:
         if batches:
@@ -101,7 +101,7 @@ class CommitLoop:
         records = [CommitRecord.from_json(values) for values in commits]
         self._writing.remove(group)
         file = next((record.output_file for record in records if record.output_file is not None), None)
-        self._gatherer.learn(group.batches, file)
+        self._gatherer.learn_size(group.batches, file)
         for staged in group.batches:
             if staged.path is not None:
                 self._tables.remove(staged.path)
@@ -120,7 +120,7 @@ class CommitLoop:
         """Report what is left and write what has passed the last stage, in this process; the run was stopped."""
         yield from self.report()
         groups = list(self._writing)
-        if rest := self._gatherer.flush():
+        if rest := self._gatherer.take_all():
             groups.append(FileGroup(tuple(rest)))
         writer: Writer = self._plan.writer.build()
         for group in groups:

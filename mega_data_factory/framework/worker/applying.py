@@ -91,14 +91,14 @@ class Step:
         matches = self._condition(table)
         matched = matches.true_count
         if matched == table.num_rows:
-            return self._remembering(_apply(self.operator, table))
+            return self._learn_columns(_apply(self.operator, table))
         if matched == 0:
             return Outcome(table, self._with_added(table), unmatched=table.num_rows)
-        outcome = self._remembering(_apply(self.operator, table.filter(matches)))
+        outcome = self._learn_columns(_apply(self.operator, table.filter(matches)))
         spread = _spread_rejects if isinstance(self.operator, Filter) else _spread_refined
         return replace(spread(outcome, table, matches), unmatched=table.num_rows - matched)
 
-    def _remembering(self, outcome: Outcome) -> Outcome:
+    def _learn_columns(self, outcome: Outcome) -> Outcome:
         """Remember the columns that a refiner has added; the records that do not match have null there."""
         before = outcome.offered.schema.names
         added = {column.name: column.type for column in outcome.passed.schema if column.name not in before}
@@ -118,7 +118,7 @@ class Step:
 
     def _learn_from_no_records(self, empty: pa.Table) -> None:
         try:
-            self._remembering(_apply(self.operator, empty))
+            self._learn_columns(_apply(self.operator, empty))
         except Exception:  # noqa: BLE001 - no operator must cope with an empty table: its columns come with a match
             return
         finally:

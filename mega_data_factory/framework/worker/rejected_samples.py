@@ -54,7 +54,7 @@ class RejectedSampler:
         return True
 
 
-class SampleBook:
+class RejectedSamples:
     """The sample of the whole run: at most k records of every (stage, operator, reason).
 
     Args:

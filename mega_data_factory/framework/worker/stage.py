@@ -41,7 +41,7 @@ class StageSettings:
 
 
 @dataclass(frozen=True)
-class _Account:
+class _Counts:
     """The count of one operator on one batch."""
 
     offered: int
@@ -160,7 +160,7 @@ class Stage:
     def _attempt(self, step: Step, table: pa.Table) -> Iterator[Outcome]:
         """Run the operator; where it raises, run it on halves until the records that raise are isolated."""
         try:
-            outcome = self._apply_to_any(step, table)
+            outcome = self._apply_mending_columns(step, table)
             reported = step.operator.take_reported(only_noticed=not self.settings.custom_metrics)
             yield replace(outcome, reported=reported)
             return
@@ -168,7 +168,7 @@ class Stage:
             kind = ConfigError if isinstance(error, ColumnError) else type(error)
             raise kind(f"{self._place(step.plan)}: {error.message}", hint=error.hint) from error
         except BaseException as error:
-            if not _is_of_a_record(error):
+            if not _is_record_error(error):
                 raise
             failure = error
         step.operator.take_reported()  # what a failed call had reported is not counted
@@ -192,7 +192,7 @@ class Stage:
     def _place(self, plan: OperatorPlan) -> str:
         return f"stage `{self.plan.name}`, operator `{plan.name}`"
 
-    def _apply_to_any(self, step: Step, table: pa.Table) -> Outcome:
+    def _apply_mending_columns(self, step: Step, table: pa.Table) -> Outcome:
         """Apply an operator, also where a column is missing or holds no text.
 
         In the first batch of the source that is a mistake of the configuration. In a later one it is what the same
@@ -251,7 +251,7 @@ class Stage:
                 )
 
 
-def _is_of_a_record(error: BaseException) -> bool:
+def _is_record_error(error: BaseException) -> bool:
     """Whether an exception tells of the records: all that operators raise, also where a library in Rust panics."""
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
@@ -268,7 +268,7 @@ def _without_empty(table: pa.Table, names: set[str]) -> pa.Table:
     return table.drop_columns(empty) if empty else table
 
 
-def _count(outcomes: list[Outcome]) -> _Account:
+def _count(outcomes: list[Outcome]) -> _Counts:
     reasons: dict[str, int] = {}
     reported: dict[str, float] = {}
     for outcome in outcomes:
@@ -277,7 +277,7 @@ def _count(outcomes: list[Outcome]) -> _Account:
                 reasons[entry["values"]] = reasons.get(entry["values"], 0) + entry["counts"]
         for metric, value in outcome.reported.items():
             reported[metric] = reported.get(metric, 0) + value
-    return _Account(
+    return _Counts(
         offered=sum(o.offered.num_rows for o in outcomes),
         passed=sum(o.passed.num_rows for o in outcomes),
         errors=sum(o.error is not None for o in outcomes),

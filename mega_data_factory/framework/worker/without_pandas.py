@@ -23,13 +23,13 @@ def keep_pandas_out() -> None:
     """Let Arrow do without pandas until it is imported; nothing changes where it has been imported already."""
     if _PANDAS in sys.modules:
         return
-    finder = _Finder()
+    finder = _PandasFinder()
     sys.meta_path.insert(0, finder)
     pa.array([0])  # Arrow looks, and remembers that there is none
     finder.hides = False
 
 
-class _Finder(MetaPathFinder):
+class _PandasFinder(MetaPathFinder):
     """Hides pandas, then tells Arrow when it is imported.
 
     Attributes:
@@ -49,11 +49,11 @@ class _Finder(MetaPathFinder):
         sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Telling(spec.loader)
+            spec.loader = _NotifyingLoader(spec.loader)
         return spec
 
 
-class _Telling(Loader):
+class _NotifyingLoader(Loader):
     def __init__(self, loader: Any) -> None:
         self._loader = loader
 

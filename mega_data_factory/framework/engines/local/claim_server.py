@@ -13,7 +13,7 @@ from mega_data_factory.errors import OutputError, WorkerLostError
 from mega_data_factory.framework.worker.claims import ClaimShard, Send, ShardedClaims
 
 _CLAIM, _RELEASE = b"c", b"r"
-_TAKEN, _UNWRITABLE = b"+", b"!"
+_DONE, _UNWRITABLE = b"+", b"!"
 """First byte of an answer: what was asked is done, or the log of the shard cannot be written."""
 
 
@@ -45,7 +45,7 @@ def _answer(shard: ClaimShard, connection: Connection) -> None:
                 reason = error.message if isinstance(error, OutputError) else error.strerror or str(error)
                 connection.send_bytes(_UNWRITABLE + reason.encode())
                 os._exit(1)  # it holds more than its log: it comes back with what the log holds, or not at all
-            connection.send_bytes(_TAKEN + answer)
+            connection.send_bytes(_DONE + answer)
 
 
 def connect(addresses: Sequence[str], patience: float = 60.0) -> ShardedClaims:
@@ -59,10 +59,10 @@ def connect(addresses: Sequence[str], patience: float = 60.0) -> ShardedClaims:
         OutputError: a shard cannot write its log; raised by the claims.
         WorkerLostError: a shard is not restarted in time.
     """
-    return ShardedClaims([_caller(address, patience) for address in addresses])
+    return ShardedClaims([_connect_shard(address, patience) for address in addresses])
 
 
-def _caller(address: str, patience: float) -> Send:
+def _connect_shard(address: str, patience: float) -> Send:
     connection: Connection | None = None
 
     def call(verb: str, packed: bytes) -> bytes:

@@ -22,7 +22,7 @@ from mega_data_factory.framework.engines.commits import CommitLoop, FileGroup
 from mega_data_factory.framework.engines.engine import Event, RunSettings, SplitsListed, WorkersReady
 from mega_data_factory.framework.engines.local.jobs import read_job, stage_job, write_job
 from mega_data_factory.framework.engines.local.messages import Answer, BatchRead, ClaimsJob, Job, StageDone
-from mega_data_factory.framework.engines.local.node import sampled
+from mega_data_factory.framework.engines.local.node import sampling
 from mega_data_factory.framework.engines.local.pool import Pool, Worker
 from mega_data_factory.framework.engines.local.spool import Spool, SpoolFolder, short_folder
 from mega_data_factory.framework.engines.local.tasks import ReadSplit, RunStage, Task, WriteFile
@@ -108,7 +108,7 @@ class LocalEngine:
             self._claim_pool.start()
             for pool in self._working_pools():
                 pool.start()
-            with sampled(self._settings, self._stages, self._folder):
+            with sampling(self._settings, self._stages, self._folder):
                 while True:
                     self._offer_splits(splits)
                     yield from self._report()

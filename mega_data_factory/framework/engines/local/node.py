@@ -18,7 +18,7 @@ from mega_data_factory.host import host_name
 
 
 @contextmanager
-def sampled(settings: RunSettings, stages: Sequence[Pool[RunStage]], spool: Path) -> Iterator[None]:
+def sampling(settings: RunSettings, stages: Sequence[Pool[RunStage]], spool: Path) -> Iterator[None]:
     """Sample this machine as long as the context lasts, where that is wanted: at once, at intervals and in the end.
 
     Args:
@@ -30,7 +30,7 @@ def sampled(settings: RunSettings, stages: Sequence[Pool[RunStage]], spool: Path
     if buffer is None:
         yield
         return
-    sample = _Samples(buffer, stages, settings.folders(spool))
+    sample = _NodeSampling(buffer, stages, settings.folders(spool))
     ticker = Ticker(f"node-of-{buffer.run_id}", buffer.interval, sample)
     ticker.start()
     try:
@@ -39,7 +39,7 @@ def sampled(settings: RunSettings, stages: Sequence[Pool[RunStage]], spool: Path
         ticker.end()
 
 
-class _Samples:
+class _NodeSampling:
     """Takes one sample with each call. The first loads what it needs: on its thread it does not hold up the run."""
 
     def __init__(self, buffer: NodeBuffer, stages: Sequence[Pool[RunStage]], folders: Sequence[Path]) -> None:

@@ -24,7 +24,7 @@ _THREAD_POOLS = (
     "RAYON_NUM_THREADS",
 )
 
-_LOOK_AFTER = 1.0
+_LIVENESS_INTERVAL = 1.0
 """Seconds of silence after which it is checked whether the worker still lives."""
 
 
@@ -77,7 +77,7 @@ class WorkerProcess:
     def receive(self) -> Answer | None:
         """Return the next message, waiting for it; None when the worker is dead."""
         try:
-            while not self.connection.poll(_LOOK_AFTER):
+            while not self.connection.poll(_LIVENESS_INTERVAL):
                 if self.is_gone():
                     return None
             message: Answer = json.loads(self.connection.recv_bytes())

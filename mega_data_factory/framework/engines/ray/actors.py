@@ -23,9 +23,9 @@ from mega_data_factory.framework.engines.commits import GroupMember, write_membe
 from mega_data_factory.framework.engines.ray.rows import (
     batch_of,
     batch_row,
-    failed,
     failure_row,
     pack_table,
+    row_error,
     staged_row,
     unpack_table,
 )
@@ -40,7 +40,7 @@ from mega_data_factory.framework.worker.reading import ReadTask, read_batches
 from mega_data_factory.framework.worker.stage import Stage, StageSettings
 from mega_data_factory.framework.worker.warm_up import run_example
 
-ALWAYS_BACK: dict[str, Any] = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
+RESTART_ALWAYS: dict[str, Any] = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
 """Options of actors that hold state: they come back when they are killed, and calls to them are made again."""
 
 
@@ -56,7 +56,7 @@ class AttemptLedger:
         return count
 
 
-def claims_over(shards: Sequence[Any]) -> ShardedClaims | None:
+def connect_claims(shards: Sequence[Any]) -> ShardedClaims | None:
     """Claims over shard actors; None when there are none."""
 
     def sender(shard: Any) -> Send:
@@ -164,7 +164,7 @@ class StageActor(_RayWorker):
     def __init__(self, job: StageJob) -> None:
         super().__init__(job.ledger)
         self._job = job
-        self._claims = claims_over(job.shards)
+        self._claims = connect_claims(job.shards)
         self._worker_id = f"{job.plan.name}-{(ray.get_runtime_context().get_actor_id() or '')[:8]}"
         self._stage: Stage | None = None
         self._holding: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -173,7 +173,7 @@ class StageActor(_RayWorker):
 
     def __call__(self, row: pa.Table) -> pa.Table:
         """Run the stage on the batch of the row."""
-        if failed(row) is not None:
+        if row_error(row) is not None:
             return row
         try:
             with self._holding():
@@ -227,7 +227,7 @@ class Sandbox:
     """A worker that may die: runs a stage on parts of a batch that keeps killing its workers."""
 
     def __init__(self, job: StageJob, worker_id: str) -> None:
-        self._stage = Stage(job.plan, worker_id, job.settings, claims_over(job.shards))
+        self._stage = Stage(job.plan, worker_id, job.settings, connect_claims(job.shards))
 
     def ready(self) -> None:
         """Answer when the stage is set up."""

@@ -31,7 +31,7 @@ from mega_data_factory.framework.driver.resources import check_fit, cpu_share, t
 from mega_data_factory.framework.engines.commits import CommitLoop, FileGroup
 from mega_data_factory.framework.engines.engine import Event, RunSettings, SplitsListed
 from mega_data_factory.framework.engines.ray.actors import (
-    ALWAYS_BACK,
+    RESTART_ALWAYS,
     AttemptLedger,
     ClaimShardActor,
     ReadStage,
@@ -42,7 +42,7 @@ from mega_data_factory.framework.engines.ray.actors import (
 from mega_data_factory.framework.engines.ray.cluster import connect, first_line, machines
 from mega_data_factory.framework.engines.ray.environment import cluster_address
 from mega_data_factory.framework.engines.ray.ray_dataset_loader import RayDatasetLoader
-from mega_data_factory.framework.engines.ray.rows import failed, staged_of
+from mega_data_factory.framework.engines.ray.rows import row_error, staged_of
 from mega_data_factory.framework.engines.ray.staging import StagingFolder
 from mega_data_factory.framework.metrics.nodes.ray_cluster import RayNodes
 from mega_data_factory.framework.plan import Plan, StagePlan
@@ -74,8 +74,8 @@ class RayEngine:
         self._writing: dict[Any, FileGroup] = {}  # by the reference of the task that writes it
         self._actors: list[Any] = []
         self._connected = False
-        self._life = uuid.uuid4().hex[:8]
-        self._nodes = None if settings.nodes is None else RayNodes(settings.folders, settings.nodes, self._life)
+        start_id = uuid.uuid4().hex[:8]
+        self._nodes = None if settings.nodes is None else RayNodes(settings.folders, settings.nodes, start_id)
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -89,20 +89,20 @@ class RayEngine:
                 return
             if self._nodes is not None:
                 self._nodes.start()
-            with _context():
+            with _dataset_options():
                 dataset = self._dataset(items)
             blocks: Any = dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
             for block in blocks:
                 for start in range(block.num_rows):
-                    yield from self._take(block.slice(start, 1))
+                    yield from self._take_row(block.slice(start, 1))
             self._commits.write_rest()
             while self._writing:
-                yield from self._finished_files(wait=True)
+                yield from self._collect_written(wait=True)
         except RayError as error:
             raise WorkerLostError(f"Ray ended the run: {first_line(error)}") from error
 
-    def _take(self, row: pa.Table) -> Iterator[Event]:
-        if error := failed(row):
+    def _take_row(self, row: pa.Table) -> Iterator[Event]:
+        if error := row_error(row):
             raise error
         staged = staged_of(row)
         try:
@@ -110,7 +110,7 @@ class RayEngine:
         finally:  # the caller may stop here: then the batch is among those that `salvage` writes
             self._commits.add(staged)
             self._commits.write_overdue()
-        yield from self._finished_files(wait=len(self._writing) >= _FILES_AT_ONCE)
+        yield from self._collect_written(wait=len(self._writing) >= _FILES_AT_ONCE)
 
     def _start_write(self, group: FileGroup) -> None:
         task = ray.remote(write_group).options(
@@ -119,7 +119,7 @@ class RayEngine:
         board = None if self._nodes is None else self._nodes.board
         self._writing[task.remote(self._plan.writer, self._settings.output, group.members(), board)] = group
 
-    def _finished_files(self, *, wait: bool) -> Iterator[CommitRecord]:
+    def _collect_written(self, *, wait: bool) -> Iterator[CommitRecord]:
         if not self._writing:
             return
         done, _ = ray.wait(list(self._writing), timeout=None if wait else 0)
@@ -157,10 +157,10 @@ class RayEngine:
         nodes = machines()
         check_fit(plan, nodes)
         share = cpu_share(plan, sum(node.cpu for node in nodes))
-        ledger = ray.remote(AttemptLedger).options(**ALWAYS_BACK).remote()
+        ledger = ray.remote(AttemptLedger).options(**RESTART_ALWAYS).remote()
         board = None if self._nodes is None else self._nodes.board
         shards = [
-            ray.remote(ClaimShardActor).options(**ALWAYS_BACK).remote(self._settings.output.claim_log(shard), board)
+            ray.remote(ClaimShardActor).options(**RESTART_ALWAYS).remote(self._settings.output.claim_log(shard), board)
             for shard in range(plan.executor.dedup_num_buckets if plan.needs_claims else 0)
         ]
         self._actors = [ledger, *shards]
@@ -184,7 +184,7 @@ class RayEngine:
             dataset = dataset.map_batches(
                 type(f"Stage_{stage.index}", (StageActor,), {}),  # Ray Data names its statistics after the class
                 fn_constructor_args=(job,),
-                **_pool(stage, share),
+                **_pool_options(stage, share),
                 **_ONE_ROW,
             )
         return dataset
@@ -201,7 +201,7 @@ class RayEngine:
         address = cluster_address(self._plan.executor.ray_address)
         _log.info("%s", f"connecting to Ray at {address.value}" if address else "starting Ray on this machine")
         try:
-            with _own_signals():
+            with _keep_sigterm_handler():
                 if address is not None:
                     connect(address.value)
                 else:
@@ -229,7 +229,7 @@ _log = logger("mega_data_factory")
 _ONE_ROW: dict[str, Any] = {"batch_format": "pyarrow", "batch_size": 1}
 
 
-def _pool(stage: StagePlan, share: float) -> dict[str, Any]:
+def _pool_options(stage: StagePlan, share: float) -> dict[str, Any]:
     wanted = stage.resources
     fixed = stage.min_workers == stage.max_workers
     options: dict[str, Any] = {
@@ -248,7 +248,7 @@ def _pool(stage: StagePlan, share: float) -> dict[str, Any]:
 
 
 @contextmanager
-def _own_signals() -> Iterator[None]:
+def _keep_sigterm_handler() -> Iterator[None]:
     """Keep the handler of SIGTERM: Ray puts in its own, which ends the process at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -265,7 +265,7 @@ def _own_signals() -> Iterator[None]:
 
 
 @contextmanager
-def _context() -> Iterator[None]:
+def _dataset_options() -> Iterator[None]:
     """Set the options of the dataset that is created inside; the user's own datasets keep theirs."""
     context = ray.data.DataContext.get_current()
     wanted = {

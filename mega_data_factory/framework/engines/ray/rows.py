@@ -56,7 +56,7 @@ def failure_row(error: MdfError) -> pa.Table:
     return pa.Table.from_arrays(values, schema=_SCHEMA)
 
 
-def failed(row: pa.Table) -> MdfError | None:
+def row_error(row: pa.Table) -> MdfError | None:
     """Return the error that a row carries, if it carries one."""
     text = row.column("failed")[0].as_py()
     return None if text is None else MdfError.from_dict(json.loads(text))

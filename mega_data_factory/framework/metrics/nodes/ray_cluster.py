@@ -33,16 +33,16 @@ _CALLS_PER_SECOND = 1.0
 """Questions to nodes that the driver asks at most: each costs it about a millisecond of CPU time. So where there are
 several each is asked less often; their samples come all the same, some at a time."""
 
-_LONGEST_BEAT = 5.0
+_MAX_INTERVAL = 5.0
 """Seconds between two questions to one node, where `metrics.node_interval` is not longer, however many there are."""
 
 _START_PATIENCE = 60.0
 """Seconds that an actor may take to start before its node counts as silent."""
 
-_AGAIN_AFTER = 15.0
+_RESTART_DELAY = 15.0
 """Seconds before an actor that died is replaced: one that cannot live there is not to be started all the time."""
 
-_LEFT = 4
+_DRAINED_IDLE = 4
 """Ray's reason of a death that is none: the autoscaler has taken an idle node away (AUTOSCALER_DRAIN_IDLE)."""
 
 
@@ -77,7 +77,7 @@ class RayNodes:
     Args:
         folders: returns where work of the run lies on a node, given the session folder of Ray there.
         buffer: takes the samples, and says how often.
-        life: distinct for every start of a run.
+        start_id: distinct for every start of a run.
         clock: seconds, monotonic.
 
     Attributes:
@@ -88,11 +88,11 @@ class RayNodes:
         self,
         folders: Callable[[Path], list[Path]],
         buffer: NodeBuffer,
-        life: str,
+        start_id: str,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.board = f"{buffer.run_id}-{life}"
+        self.board = f"{buffer.run_id}-{start_id}"
         self._folders = folders
         self._buffer = buffer
         self._clock = clock
@@ -135,7 +135,7 @@ class RayNodes:
                 node.answer = node.actor.rows_after.remote(node.number)
         self._buffer.add([row for node in self._nodes.values() if (row := self._of_silence(node)) is not None])
         asked = sum(node.actor is not None for node in self._nodes.values())
-        self._ticker.interval = max(self._buffer.interval, min(asked / _CALLS_PER_SECOND, _LONGEST_BEAT))
+        self._ticker.interval = max(self._buffer.interval, min(asked / _CALLS_PER_SECOND, _MAX_INTERVAL))
         self._buffer.seconds += time.thread_time() - started
 
     def _look_around(self) -> None:
@@ -149,11 +149,11 @@ class RayNodes:
                 continue
             if not seen["Alive"] and node.dead is None:
                 node.dead = seen.get("DeathReasonMessage") or "the node has died"
-                node.left = seen.get("DeathReason") == _LEFT
+                node.left = seen.get("DeathReason") == _DRAINED_IDLE
                 node.actor = node.answer = None
             elif node.dead is None and node.actor is None and now >= node.may_start:
                 node.actor, node.number = self._start_actor(node), 0
-                node.may_start = now + _AGAIN_AFTER
+                node.may_start = now + _RESTART_DELAY
 
     def _met(self, seen: dict[str, Any], now: float) -> _Node:
         session = Path(seen["RayletSocketName"]).parents[1]  # there Ray spills to

@@ -30,7 +30,7 @@ from mega_data_factory.framework.metrics.store.files.run_files import (
     state_of,
     states_of,
 )
-from mega_data_factory.framework.metrics.store.files.units import is_legacy, serving, sign_of_life
+from mega_data_factory.framework.metrics.store.files.units import is_legacy, last_activity, serving
 from mega_data_factory.framework.metrics.store.reading.status import with_aborted
 from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.upkeep.lock import upkeep_lock
@@ -147,7 +147,7 @@ def _old_runs(store: StoredTables, now: datetime, min_age: timedelta) -> list[_M
     names = {kind: file_sizes(store.path, kind).own for kind in schema.TABLES}
     found = []
     for row in with_aborted(runs, now).to_pylist():
-        seen = sign_of_life(row["end_time"], row["heartbeat"], row["start_time"])
+        seen = last_activity(row["end_time"], row["heartbeat"], row["start_time"])
         if row["status"] != "running" and seen <= now - min_age:
             found.append(_Member(row["start_time"] or seen, row["run_id"]))
     sizes = dict.fromkeys((member.run_id for member in found), 0)

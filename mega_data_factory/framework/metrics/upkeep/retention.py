@@ -23,7 +23,7 @@ from mega_data_factory.framework.metrics.store.files.run_files import (
     remove_unchanged,
     states_of,
 )
-from mega_data_factory.framework.metrics.store.files.units import Unit, sign_of_life
+from mega_data_factory.framework.metrics.store.files.units import Unit, last_activity
 from mega_data_factory.framework.metrics.store.reading.status import with_aborted
 from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.upkeep.lock import upkeep_lock
@@ -150,7 +150,7 @@ def _expired(
     total = 0.0
     for number, row in enumerate(newest_first, 1):
         total += bytes_of.get(row["run_id"], 0.0)
-        seen = sign_of_life(row["end_time"], row["heartbeat"], row["start_time"])
+        seen = last_activity(row["end_time"], row["heartbeat"], row["start_time"])
         beyond = (
             (retention.max_age is not None and now - seen > retention.max_age)
             or (retention.max_runs is not None and number > retention.max_runs)

@@ -57,7 +57,7 @@ def is_legacy(unit: str | None) -> bool:
     return unit is not None and unit_of(f"{unit}.parquet") is None
 
 
-def sign_of_life(end: datetime | None, heartbeat: datetime | None, start: datetime | None) -> datetime:
+def last_activity(end: datetime | None, heartbeat: datetime | None, start: datetime | None) -> datetime:
     """Time of the last sign of life of a run, naive UTC."""
     return max((moment for moment in (end, heartbeat, start) if moment is not None), default=datetime.min)
 
@@ -80,7 +80,7 @@ class Unit:
     def from_index(cls, name: str, index: pa.Table) -> Unit:
         """Return the unit of which `INDEX_COLUMNS` are given."""
         rows = index.to_pylist()
-        seen = {row["run_id"]: sign_of_life(row["end_time"], row["heartbeat"], row["start_time"]) for row in rows}
+        seen = {row["run_id"]: last_activity(row["end_time"], row["heartbeat"], row["start_time"]) for row in rows}
         return cls(name, seen, {row["run_id"]: row["start_time"] or seen[row["run_id"]] for row in rows})
 
 
