@@ -37,6 +37,10 @@ def make_step(spec: StepSpec, function: Any, args: Sequence[Any], kwargs: Mappin
         from mega_data_factory.observe.judging import OperatorFunction
 
         return Step(spec, OperatorFunction(function, spec.name, spec.stage))
+    if _is_pipeline_step(function):
+        from mega_data_factory.observe.datatrove.steps import observed_step
+
+        return observed_step(spec, function)
     if callable(function):
         return _step(spec, function)
     if hasattr(function, "__iter__"):
@@ -62,9 +66,26 @@ def name_of(function: Any) -> str:
     return "lambda" if name == "<lambda>" else str(name)
 
 
+def arguments_of(function: Any) -> dict[str, Any]:
+    """Return what else the configuration shows of a step: the arguments of a step of a pipeline of datatrove."""
+    if not _is_pipeline_step(function):
+        return {}
+    from mega_data_factory.observe.datatrove.steps import settings_of
+
+    return {"kwargs": settings} if (settings := settings_of(function)) else {}
+
+
 def _is_operator(function: Any) -> bool:
     contracts = sys.modules.get("mega_data_factory.framework.contracts")
     return contracts is not None and isinstance(function, contracts.Operator)
+
+
+def _is_pipeline_step(function: Any) -> bool:
+    if "datatrove" not in sys.modules:
+        return False
+    from mega_data_factory.observe.datatrove.steps import is_pipeline_step
+
+    return is_pipeline_step(function)
 
 
 class Decorating:

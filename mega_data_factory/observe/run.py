@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mega_data_factory.observe import calls, connection
-from mega_data_factory.observe.defining import Decorating, make_step, name_of
+from mega_data_factory.observe.defining import Decorating, arguments_of, make_step, name_of
 from mega_data_factory.observe.engines.plain import PoolTask
 from mega_data_factory.observe.notebook import current_cell
 from mega_data_factory.observe.open_runs import note_ended, note_started
@@ -143,6 +143,7 @@ class ObservedRun:
                 shown[option] = value if isinstance(value, str | bool) else text_of(value)
         if args or kwargs:
             shown |= {"args": [_shown(a) for a in args], "kwargs": {k: _shown(v) for k, v in (kwargs or {}).items()}}
+        shown |= arguments_of(function)
         cell = current_cell()
         defined = self._recording.define(operator, stage or operator, text_of(function), shown, cell)
         samples = self._settings.rejected_samples
@@ -159,6 +160,22 @@ class ObservedRun:
             function: what the pool calls.
         """
         return PoolTask(self.run_id, function)
+
+    def pipeline(self, pipeline: Any, *, stage: str = "pipeline") -> Any:
+        """Return a pipeline of datatrove observed: each of its steps, readers and writers included, is a step.
+
+        Args:
+            pipeline: an executor, which is changed and returned: `run.pipeline(executor).run()`. Tasks that an earlier
+                launch has completed count as they did then. Or a list of steps, functions and documents, for an
+                executor that is made of it; then the tasks that it skips are not counted.
+            stage: stage name of the steps in the metrics.
+
+        Raises:
+            TypeError: `pipeline` is neither.
+        """
+        from mega_data_factory.observe.datatrove.pipelines import observed_pipeline
+
+        return observed_pipeline(self.step, pipeline, stage)
 
     reject = staticmethod(calls.reject)
     report = staticmethod(calls.report)

@@ -14,6 +14,8 @@ from mega_data_factory.observe.engines.engine import Engine
 ENGINES: dict[str, str] = {
     "ray.data": "mega_data_factory.observe.engines.ray_data:RayData",
     "pyspark": "mega_data_factory.observe.engines.spark:Spark",
+    "datatrove": "mega_data_factory.observe.datatrove.engine:Datatrove",
+    "datasets": "mega_data_factory.observe.huggingface.engine:HuggingFaceDatasets",
 }
 """Module of the user → engine, `module:Class`. They are asked in this order for the task of a call: a more special
 engine comes first."""

@@ -1,0 +1,1 @@
+"""datatrove: the steps of a pipeline, observed in the processes of its executor."""

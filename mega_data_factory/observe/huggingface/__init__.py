@@ -1,0 +1,1 @@
+"""Hugging Face `datasets`: steps given to `map` and `filter` of datasets, and of streams."""
