@@ -21,7 +21,7 @@ class Datatrove(Engine):
     name: ClassVar[str] = "datatrove"
     guarantees: ClassVar[Mapping[str, str]] = {
         "worker kill": "the launch hangs, as it does without being observed; the next launch counts the tasks that "
-        "were completed before, and processes the others anew; each counts once",
+        "were completed before, and processes the others again; each counts once",
         "driver kill": "what was counted up to the last flush stays, and the run is shown as aborted; the next launch "
         "counts as after a worker kill",
         "speculative attempt": "there are none",

@@ -59,7 +59,7 @@ def _ranks(executor: Any) -> list[int]:
 
 
 def _accounts_of(folder: Any, rank: int, steps: int) -> list[Account] | None:
-    """Return the accounts of a task that was completed; None where there are none of this pipeline."""
+    """Return the accounts of a task that was completed; None without one of this pipeline."""
     try:
         with folder.open(f"{FOLDER}/{rank:05d}.json") as file:
             accounts = [Account.from_bytes(line) for line in json.load(file)["accounts"]]

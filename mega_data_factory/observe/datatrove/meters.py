@@ -51,7 +51,7 @@ class Meter:
 
     Args:
         chain: of the task.
-        upstream: meter of the step before; None where there is none.
+        upstream: meter of the step before; None for the first.
         spec: of the step; None for a step that is not observed.
         traits: what is known of the step.
     """

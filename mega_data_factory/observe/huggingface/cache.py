@@ -122,7 +122,7 @@ def _of_shards_that_are_gone(spec: StepSpec, fingerprint: str, keys: list[str]) 
 
 
 def _account_of(spec: StepSpec, key: str, file: str) -> Account | None:
-    """Return the account that was written beside a cache file; None where there is none of this result."""
+    """Return the account that was written beside a cache file; None without one of this result."""
     try:
         content = json.loads(Path(file + SUFFIX).read_text())
         account = Account.from_bytes(content["account"])

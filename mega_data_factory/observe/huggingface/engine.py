@@ -23,7 +23,7 @@ class HuggingFaceDatasets(Engine):
     name: ClassVar[str] = "datasets"
     guarantees: ClassVar[Mapping[str, str]] = {
         "worker kill": "map raises; shards that were finished are cached and count when it is called again, the "
-        "others are processed anew and counted once",
+        "others are processed again and counted once",
         "driver kill": "what was counted up to the last flush stays, and the run is shown as aborted; the next run "
         "counts finished shards from the cache, and processes the others",
         "speculative attempt": "there are none",

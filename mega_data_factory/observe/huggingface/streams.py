@@ -1,4 +1,4 @@
-"""Steps given to `map` and `filter` of streams (`IterableDataset`), which call them anew in every iteration."""
+"""Steps given to `map` and `filter` of streams (`IterableDataset`), which call them in every iteration."""
 
 from __future__ import annotations
 
