@@ -71,7 +71,8 @@ def create_app(
     app.layout = _frame()
     _show_pages(app, store)
     _show_runs(app, store)
-    _choose(app, store)
+    _compare_runs(app, store)
+    _look_at_nodes(app)
     Guard(token, hosts, app.csp_hashes()).protect(app.server)  # before any other check of a request
     explain_failures(app.server, app.callback_map)
     return app
@@ -208,10 +209,8 @@ def _show_runs(app: Dash, store: RunStore) -> None:
     ) -> tuple[Component, str, Any]:
         view = _view(store, search, look)
         listed = store.runs()
-        choice = RunQuery.from_query(view.query)
-        wanted = RunQuery(text or "", pipeline or "", tuple(status or ()), period or "", choice.sort, choice.ascending)
-        if wanted.filters == choice.filters:
-            wanted = choice
+        asked = RunQuery.from_query(view.query)
+        wanted = asked.with_filters(text or "", pipeline or "", tuple(status or ()), period or "")
         # What is shown counts, not what changed: a tick may follow other changes that were not answered.
         now = [listed.version, listed.ready, listed.error is None, look, wanted.address()]
         if ctx.triggered_id == "tick" and now == version:
@@ -232,7 +231,7 @@ def _show_runs(app: Dash, store: RunStore) -> None:
     )
 
 
-def _choose(app: Dash, store: RunStore) -> None:
+def _compare_runs(app: Dash, store: RunStore) -> None:
     """Register the callbacks that lead to a comparison."""
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
@@ -265,6 +264,10 @@ def _choose(app: Dash, store: RunStore) -> None:
             raise PreventUpdate
         wanted = urlencode([("run", run) for run in store.by_age(chosen)])
         return f"?{wanted}" if wanted else ""
+
+
+def _look_at_nodes(app: Dash) -> None:
+    """Register the callback that puts the nodes and metrics to show into the address."""
 
     @app.callback(
         Output("url", "search", allow_duplicate=True),

@@ -69,10 +69,11 @@ class RunQuery:
             page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
         )
 
-    @property
-    def filters(self) -> tuple[object, ...]:
-        """Return the filters without the order."""
-        return self.text, self.pipeline, self.status, self.period
+    def with_filters(self, text: str, pipeline: str, status: tuple[str, ...], period: str) -> RunQuery:
+        """Return the query with these filters: on its first page, unless they are the same."""
+        if (text, pipeline, status, period) == (self.text, self.pipeline, self.status, self.period):
+            return self
+        return RunQuery(text, pipeline, status, period, self.sort, self.ascending)
 
     def address(self) -> str:
         """Return the query of the address: `?status=failed&sort=duration`, or nothing."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import itertools
-import sys
 import time
 import weakref
 from collections import deque
@@ -18,22 +17,20 @@ from mega_data_factory.errors import ConfigError, InputError, MdfError, ResumeEr
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.commit.lock import FolderLock
 from mega_data_factory.framework.commit.output import OutputFolder
-from mega_data_factory.framework.config.pipeline import ExecutorConfig, PipelineConfig, check_config
+from mega_data_factory.framework.config.pipeline import PipelineConfig, check_config
 from mega_data_factory.framework.contracts import Loader
 from mega_data_factory.framework.driver import places
 from mega_data_factory.framework.driver.accounts import Accounts
 from mega_data_factory.framework.driver.progress import Progress
-from mega_data_factory.framework.driver.resources import check_fit, this_machine
 from mega_data_factory.framework.driver.resuming import check_resumable, find_run, refuse_second_start
 from mega_data_factory.framework.driver.session import RunSession
 from mega_data_factory.framework.driver.splits import ListedAhead, SplitList
-from mega_data_factory.framework.engines.engine import Engine, Event, RunSettings, SplitsListed, WorkersReady
+from mega_data_factory.framework.engines.engine import Engine, Event, SplitsListed, WorkersReady
 from mega_data_factory.framework.engines.local.main_guard import refuse_in_worker
-from mega_data_factory.framework.engines.ray.environment import cluster_address, prepare_ray
+from mega_data_factory.framework.engines.selection import build_engine, check_engine
 from mega_data_factory.framework.metrics import MetricsCollector
 from mega_data_factory.framework.plan import Plan, make_plan
 from mega_data_factory.framework.worker.reading import ReadTask
-from mega_data_factory.framework.worker.stage import StageSettings
 from mega_data_factory.redaction.loggers import logger
 
 __all__ = ["Executor", "Progress"]
@@ -71,7 +68,7 @@ class Executor:
         refuse_in_worker()
         self.plan: Plan = make_plan(check_config(config))
         places.check_folders(self.plan)
-        _check_engine(self.plan, loader)
+        check_engine(self.plan, loader)
         self._resumes = resume is not None
         try:
             self.metrics_collector = MetricsCollector(run_id if resume is None else self._resumed_id(resume, run_id))
@@ -193,7 +190,7 @@ class Executor:
         if settings.engine == "local" and settings.max_samples is None:  # with a limit, listing reads splits to count
             tasks = ahead = ListedAhead(tasks)
         session = self._begin()
-        engine = self._engine(loader, session)
+        engine = build_engine(self.plan, self._output, loader, session.lock.descriptor, self._recorder.nodes)
         events = engine.run(tasks)
         try:
             for event in events:
@@ -250,19 +247,6 @@ class Executor:
             log.info("the output in %s stays until this run is complete, and is replaced then", self._output.path)
         return self._session
 
-    def _engine(self, loader: Loader, session: RunSession) -> Engine:
-        settings = RunSettings(
-            _stage_settings(self.plan, self.run_id), self._output, session.lock.descriptor, self._recorder.nodes
-        )
-        if self.plan.executor.engine == "ray":
-            prepare_ray(cluster_address(self.plan.executor.ray_address))
-            from mega_data_factory.framework.engines.ray.engine import RayEngine
-
-            return RayEngine(self.plan, settings, loader)
-        from mega_data_factory.framework.engines.local.engine import LocalEngine
-
-        return LocalEngine(self.plan, settings)
-
     def _enter(self, event: Event) -> None:
         if isinstance(event, SplitsListed):
             self.books.splits = self._splits.count
@@ -316,35 +300,3 @@ def _with_first_split(splits: SplitList) -> Iterator[ReadTask]:
     if first is None and not splits.count:
         raise InputError("data_loader: the source is empty: the loader lists nothing to read", hint="check its params")
     return itertools.chain([] if first is None else [first], tasks)
-
-
-def _check_engine(plan: Plan, loader: Loader | None) -> None:
-    """Check that the engine can run the plan.
-
-    Raises:
-        ConfigError: it cannot read what the plan reads.
-        ResourceError: the pools do not fit this machine, where the run uses no cluster.
-    """
-    settings = plan.executor
-    if settings.engine == "local" or not _has_cluster(settings):
-        check_fit(plan, this_machine())
-    reads_ray = plan.loader.name == "ray_dataset_loader"
-    if settings.engine != "ray" and (reads_ray or loader is not None):
-        raise ConfigError("data_loader: a Ray dataset can only be read with executor.engine: ray")
-
-
-def _stage_settings(plan: Plan, run_id: str) -> StageSettings:
-    settings, samples = plan.executor, plan.executor.rejected_samples
-    return StageSettings(
-        run_id=run_id,
-        on_error=settings.on_error,
-        measure=settings.metrics.enabled,
-        custom_metrics=settings.metrics.collect_custom_metrics,
-        samples_per_reason=samples.samples_per_reason if samples.enabled else 0,
-    )
-
-
-def _has_cluster(settings: ExecutorConfig) -> bool:
-    """Whether the run will use a Ray cluster that is there already, so that this machine's size says nothing."""
-    ray = sys.modules.get("ray")
-    return cluster_address(settings.ray_address) is not None or (ray is not None and ray.is_initialized())

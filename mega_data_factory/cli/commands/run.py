@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, redirect_stdout
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from mega_data_factory.cli.advice import advice
@@ -66,8 +66,42 @@ def run(
     """
     keep_pandas_out()
     executor = Executor(PipelineConfig.from_yaml(config, overrides, with_components=True), run_id=run_id, resume=resume)
+    ended = _run_to_end(executor, quiet=quiet, as_json=as_json)
+    report = _full_report(executor, with_findings=as_json or not quiet)
+    if as_json:
+        answer = report.as_json() if report else {"progress": asdict(ended.progress)}
+        print_json(answer | ({"error": as_json_error(ended.failure)} if ended.failure else {}))
+    elif not quiet:
+        _print_outcome(executor, ended, report)
+    if (ended.failure or ended.interrupted) and executor.books.batches and executor.resumable:
+        given = " ".join(["--config", shlex.quote(str(config)), *(f"--set {shlex.quote(text)}" for text in overrides)])
+        command = without_credentials(f"mdf run {given} --resume {executor.run_id}")
+        stderr().print(f"to resume: {command}", markup=False, soft_wrap=True)
+    if ended.failure:
+        print_error(ended.failure, as_json=False)
+        return exit_code(ended.failure)
+    if ended.interrupted is not None:
+        return ended.interrupted
+    return RUN_FAILED if report and report.balanced is False else SUCCESS
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """How a run ended.
+
+    Attributes:
+        progress: the last progress.
+        failure: the error that ended it; None if there was no error.
+        interrupted: exit code of the signal that ended it; None if there was no signal.
+    """
+
+    progress: Progress
     failure: MdfError | None = None
     interrupted: int | None = None
+
+
+def _run_to_end(executor: Executor, *, quiet: bool, as_json: bool) -> _Ended:
+    """Run the pipeline and show its progress, until it has completed, has failed or was interrupted."""
     progress = Progress()
     # Ray prints remarks of its own on stdout, which with --json belongs to the one document.
     aside = redirect_stdout(sys.stderr) if as_json else nullcontext()
@@ -77,35 +111,31 @@ def run(
                 for progress in steps:
                     view.show(progress)
         except KeyboardInterrupt as signalled:
-            interrupted = TERMINATED if isinstance(signalled, Terminated) else INTERRUPTED
+            return _Ended(progress, interrupted=TERMINATED if isinstance(signalled, Terminated) else INTERRUPTED)
         except MdfError as error:
-            failure = error
+            return _Ended(progress, failure=error)
+    return _Ended(progress)
+
+
+def _full_report(executor: Executor, *, with_findings: bool) -> RunReport | None:
+    """Return the report of a run, with its page written beside the metrics; None where metrics are off."""
     report = _earlier_report(executor) if executor.had_completed else _report(executor)
+    if report is None:
+        return None
     settings = executor.plan.executor.metrics
-    if report and settings.write_on_completion and (as_json or not quiet):
+    if settings.write_on_completion and with_findings:
         report = replace(report, findings=advice(MetricsReader(settings.output_path), executor.run_id))
-    page = _written_report(executor) if report else None
-    if report and page is not None:
-        report = replace(report, paths={**report.paths, "report": page})
-    if as_json:
-        answer = report.as_json() if report else {"progress": asdict(progress)}
-        print_json(answer | ({"error": as_json_error(failure)} if failure else {}))
-    elif failure and not progress.records_read:
-        pass  # a run that failed before it began has a reason, which comes next, and no table worth a screen
-    elif report and not quiet:
+    page = _written_report(executor)
+    return report if page is None else replace(report, paths={**report.paths, "report": page})
+
+
+def _print_outcome(executor: Executor, ended: _Ended, report: RunReport | None) -> None:
+    if ended.failure and not ended.progress.records_read:
+        return  # a run that failed before it began has a reason, which comes next, and no table worth a screen
+    if report:
         print_report(report, stdout())
-    elif not quiet and not failure and not executor.had_completed:
-        stdout().print(f"metrics are off, so there is no table: {progress_line(progress)}")
-    if (failure or interrupted) and executor.books.batches and executor.resumable:
-        given = " ".join(["--config", shlex.quote(str(config)), *(f"--set {shlex.quote(text)}" for text in overrides)])
-        command = without_credentials(f"mdf run {given} --resume {executor.run_id}")
-        stderr().print(f"to resume: {command}", markup=False, soft_wrap=True)
-    if failure:
-        print_error(failure, as_json=False)
-        return exit_code(failure)
-    if interrupted is not None:
-        return interrupted
-    return RUN_FAILED if report and report.balanced is False else SUCCESS
+    elif not ended.failure and not executor.had_completed:
+        stdout().print(f"metrics are off, so there is no table: {progress_line(ended.progress)}")
 
 
 def _written_report(executor: Executor) -> str | None:

@@ -32,44 +32,13 @@ def stamp(_: View) -> str:
 
 def show(view: View) -> tuple[str, Component]:
     """Return the page without its table."""
-    choice = RunQuery.from_query(view.query)
+    query = RunQuery.from_query(view.query)
     known = view.store.runs(patience=0.5).table
     pipelines = sorted(filter(None, known.column("pipeline").unique().to_pylist())) if known.num_rows else []
-    controls = html.Div(
-        [
-            _labelled(
-                "Search",
-                dcc.Input(id="runs-text", type="search", value=choice.text, placeholder="id, error, host"),
-            ),
-            _labelled(
-                "Pipeline",
-                dcc.Dropdown(
-                    id="runs-pipeline", options=pipelines, value=choice.pipeline or None, placeholder="all pipelines"
-                ),
-            ),
-            _labelled(
-                "Started",
-                dcc.Dropdown(
-                    id="runs-period",
-                    options=[{"label": text, "value": key} for key, text in PERIODS.items() if key],
-                    value=choice.period or None,
-                    placeholder=PERIODS[""],
-                ),
-            ),
-            html.Fieldset(
-                [
-                    html.Legend("Status"),
-                    dcc.Checklist(id="runs-status", options=list(STATUSES), value=list(choice.status), inline=True),
-                ]
-            ),
-        ],
-        className="controls",
-        role="search",
-    )
     page = [
         parts.heading("Runs"),
-        controls,
-        dcc.Store(id="runs-typed", data=choice.text),
+        _controls(query, pipelines),
+        dcc.Store(id="runs-typed", data=query.text),
         dcc.Store(id="runs-picked", data=[]),
         dcc.Store(id="runs-version"),
         dcc.Store(id="runs-address"),
@@ -78,16 +47,50 @@ def show(view: View) -> tuple[str, Component]:
     return "Runs", html.Div(page)
 
 
+def _controls(query: RunQuery, pipelines: Sequence[str]) -> Component:
+    return html.Div(
+        [
+            _labelled(
+                "Search",
+                dcc.Input(id="runs-text", type="search", value=query.text, placeholder="id, error, host"),
+            ),
+            _labelled(
+                "Pipeline",
+                dcc.Dropdown(
+                    id="runs-pipeline", options=pipelines, value=query.pipeline or None, placeholder="all pipelines"
+                ),
+            ),
+            _labelled(
+                "Started",
+                dcc.Dropdown(
+                    id="runs-period",
+                    options=[{"label": text, "value": key} for key, text in PERIODS.items() if key],
+                    value=query.period or None,
+                    placeholder=PERIODS[""],
+                ),
+            ),
+            html.Fieldset(
+                [
+                    html.Legend("Status"),
+                    dcc.Checklist(id="runs-status", options=list(STATUSES), value=list(query.status), inline=True),
+                ]
+            ),
+        ],
+        className="controls",
+        role="search",
+    )
+
+
 def _labelled(text: str, control: Any) -> Component:
     return html.Div([html.Label(text, htmlFor=control.id), control], className="control")
 
 
-def body(view: View, choice: RunQuery, picked: Sequence[str]) -> Component:
+def body(view: View, query: RunQuery, picked: Sequence[str]) -> Component:
     """Return the part of the page below the controls.
 
     Args:
         view: The input of the page.
-        choice: Filters and order.
+        query: Filters and order.
         picked: Runs chosen for a comparison.
     """
     listed = view.store.runs()
@@ -97,20 +100,20 @@ def body(view: View, choice: RunQuery, picked: Sequence[str]) -> Component:
         return parts.notice("The metrics folder cannot be read", without_paths(listed.error.message))
     if not listed.table.num_rows:
         return _empty()
-    found = choice.chosen(listed.table, utc_now())
+    found = query.chosen(listed.table, utc_now())
     if not found.num_rows:
         none = f"The filters match none of {plural(listed.table.num_rows, 'run')}."
         return parts.notice("No matching runs", none, *([_unread(listed.unread)] if listed.unread else []))
     last = (found.num_rows - 1) // ROWS + 1
-    choice = replace(choice, page=min(choice.page, last))
-    shown = found.slice((choice.page - 1) * ROWS, ROWS).to_pylist()
+    query = replace(query, page=min(query.page, last))
+    shown = found.slice((query.page - 1) * ROWS, ROWS).to_pylist()
     return html.Div(
         [
             _summary(found, listed.table.num_rows),
             _unread(listed.unread) if listed.unread else None,
             _trends(found, view.theme),
-            html.Div([_pager(choice, found.num_rows, last), _compare_button()], className="bar"),
-            _table(shown, choice, picked),
+            html.Div([_pager(query, found.num_rows, last), _compare_button()], className="bar"),
+            _table(shown, query, picked),
         ]
     )
 
@@ -144,15 +147,13 @@ def _trends(found: pa.Table, theme: Theme) -> Component | None:
     return parts.graph("runs-trends", figure, "Throughput and pass rate of the runs over time")
 
 
-def _pager(choice: RunQuery, number: int, last: int) -> Component:
-    first = (choice.page - 1) * ROWS + 1
+def _pager(query: RunQuery, number: int, last: int) -> Component:
+    first = (query.page - 1) * ROWS + 1
     items: list[Component | str] = [f"{count(first)} to {count(min(number, first + ROWS - 1))} of {count(number)}"]
-    if choice.page > 1:
-        items.append(
-            parts.link("newer" if choice.sort == "start_time" else "previous", _at(choice, page=choice.page - 1))
-        )
-    if choice.page < last:
-        items.append(parts.link("older" if choice.sort == "start_time" else "next", _at(choice, page=choice.page + 1)))
+    if query.page > 1:
+        items.append(parts.link("newer" if query.sort == "start_time" else "previous", _at(query, page=query.page - 1)))
+    if query.page < last:
+        items.append(parts.link("older" if query.sort == "start_time" else "next", _at(query, page=query.page + 1)))
     return html.Nav(items, className="pager", **parts.aria(label="Pages of the table"))
 
 
@@ -161,23 +162,23 @@ def _compare_button() -> Component:
     return html.Button("Compare", id="runs-compare", disabled=True, type="button")
 
 
-def _at(choice: RunQuery, **changes: Any) -> str:
-    return f"/{replace(choice, **changes).address()}"
+def _at(query: RunQuery, **changes: Any) -> str:
+    return f"/{replace(query, **changes).address()}"
 
 
-def _table(rows: Sequence[Mapping[str, Any]], choice: RunQuery, picked: Sequence[str]) -> Component:
+def _table(rows: Sequence[Mapping[str, Any]], query: RunQuery, picked: Sequence[str]) -> Component:
     head: list[Component] = [html.Th(html.Span("compare", className="hidden"), scope="col")]
-    head += [_heading(column, text, choice) for column, text in COLUMNS.items()]
+    head += [_heading(column, text, query) for column, text in COLUMNS.items()]
     body = [_row(row, row["run_id"] in picked) for row in rows]
     shown = html.Table([html.Caption("Runs"), html.Thead(html.Tr(head)), html.Tbody(body)], className="runs")
     return parts.scrolling(shown, "Runs")
 
 
-def _heading(column: str, text: str, choice: RunQuery) -> Component:
-    here = choice.sort == column
-    arrow = ("▲" if choice.ascending else "▼") if here else ""
-    href = _at(choice, sort=column, ascending=not choice.ascending if here else False, page=1)
-    state = ("ascending" if choice.ascending else "descending") if here else "none"
+def _heading(column: str, text: str, query: RunQuery) -> Component:
+    here = query.sort == column
+    arrow = ("▲" if query.ascending else "▼") if here else ""
+    href = _at(query, sort=column, ascending=not query.ascending if here else False, page=1)
+    state = ("ascending" if query.ascending else "descending") if here else "none"
     return html.Th(parts.link(f"{text} {arrow}".strip(), href), scope="col", **parts.aria(sort=state))
 
 
