@@ -74,14 +74,14 @@ class Entry:
     install: str | None = None
 
 
-def whole_box() -> list[Entry]:
+def built_in_entries() -> list[Entry]:
     """Return all built-in components, group by group, in the order of the catalogue."""
     box = catalogue.LOADERS | catalogue.OPERATORS | catalogue.WRITERS
-    entries = [_of_box(Component(name, target, {})) for name, target in box.items()]
+    entries = [_built_ins_of(Component(name, target, {})) for name, target in box.items()]
     return sorted(entries, key=lambda entry: GROUPS.index(entry.group))
 
 
-def _of_box(component: Component) -> Entry:
+def _built_ins_of(component: Component) -> Entry:
     try:
         with extras.needed_by(component.name):
             return describe(component)

@@ -70,7 +70,7 @@ class RunList:
 
 
 @dataclass
-class _Kept:
+class _CacheEntry:
     """Something that was read of a run.
 
     Attributes:
@@ -99,7 +99,7 @@ class RunStore:
         self.reader = MetricsReader(path)
         self._refresh = refresh
         self._list = RunList(pa.table({}))
-        self._recent: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, str], _CacheEntry] = OrderedDict()
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._read_once = threading.Event()
@@ -139,7 +139,7 @@ class RunStore:
         Raises:
             MdfError: there is no such run, or it cannot be read.
         """
-        return self._remembered("recording", run_id, lambda: self._read(run_id))
+        return self._cached("recording", run_id, lambda: self._read(run_id))
 
     def _read(self, run_id: str) -> Recording:
         if len(run_id.encode(errors="replace")) > _LONGEST_RUN_ID:  # no file system has such a name
@@ -153,7 +153,7 @@ class RunStore:
         Raises:
             MdfError: they cannot be read.
         """
-        return self._remembered("past", run_id, lambda: EarlierRuns.read(self.reader, self.recording(run_id)))
+        return self._cached("past", run_id, lambda: EarlierRuns.read(self.reader, self.recording(run_id)))
 
     def document(self, run_id: str) -> Document:
         """Return the content of its report.
@@ -161,7 +161,7 @@ class RunStore:
         Raises:
             MdfError: there is no such run, or it cannot be read.
         """
-        return self._remembered(
+        return self._cached(
             "document", run_id, lambda: Document.from_recording(self.recording(run_id), self.past(run_id))
         )
 
@@ -171,7 +171,7 @@ class RunStore:
         Raises:
             MdfError: there is no such run, or its nodes were not sampled.
         """
-        return self._remembered("visualizer", run_id, lambda: from_store(self.reader, run_id))
+        return self._cached("visualizer", run_id, lambda: from_store(self.reader, run_id))
 
     def stamp(self, run_id: str) -> tuple[Any, ...]:
         """Return a value that differs when a run has progressed, ended, or become aborted."""
@@ -186,12 +186,12 @@ class RunStore:
         row: dict[str, Any] | None = None if at < 0 else table.slice(at, 1).to_pylist()[0]
         return row
 
-    def _remembered(self, what: str, run_id: str, read: Callable[[], T]) -> T:
+    def _cached(self, what: str, run_id: str, read: Callable[[], T]) -> T:
         """Return the rows of a run, read again when it has changed; concurrent callers share one read."""
         stamp = self.stamp(run_id)
         key = (what, run_id)
         with self._lock:
-            kept = self._recent.setdefault(key, _Kept())
+            kept = self._recent.setdefault(key, _CacheEntry())
             self._recent.move_to_end(key)
             while len(self._recent) > _RECENT:
                 self._recent.popitem(last=False)

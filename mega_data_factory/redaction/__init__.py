@@ -50,7 +50,7 @@ def in_words(error: Exception) -> str:
 def _value(key: str, value: Any, beside: Mapping[str, Any], patterns: Sequence[str]) -> Any:
     named = any(fnmatch.fnmatchcase(key.lower(), pattern) for pattern in patterns)
     if named or names_secret(key, value) or _is_secret_by_its_neighbours(key, value, beside):
-        return _blotted(value)
+        return _masked(value)
     return _inside(value, patterns)
 
 
@@ -93,14 +93,14 @@ def _items(items: Sequence[Any], patterns: Sequence[str]) -> list[Any]:
     for number, item in enumerate(items):
         option = items[number - 1] if number else None
         follows = isinstance(option, str) and option.startswith("-") and names_secret(option.lstrip("-"), item)
-        found.append(_blotted(item) if follows and not str(item).startswith("-") else _inside(item, patterns))
+        found.append(_masked(item) if follows and not str(item).startswith("-") else _inside(item, patterns))
     return found
 
 
 def _pair(first: Any, second: Any, patterns: Sequence[str]) -> list[Any]:
     is_name = isinstance(first, str) and bool(re.fullmatch(r"[A-Z0-9_]+|[A-Z][a-z]*(-[A-Za-z]+)*", first))
     secret = is_name and names_secret(first, second)
-    return [_inside(first, patterns), _blotted(second) if secret else _inside(second, patterns)]
+    return [_inside(first, patterns), _masked(second) if secret else _inside(second, patterns)]
 
 
 def _text(text: str, patterns: Sequence[str]) -> str:
@@ -113,12 +113,12 @@ def _text(text: str, patterns: Sequence[str]) -> str:
     return without_credentials(text)
 
 
-def _blotted(value: Any) -> Any:
+def _masked(value: Any) -> Any:
     """`***` for every value, however deep; truth values and nothing at all give nothing away."""
     if isinstance(value, Mapping):
-        return {str(key): _blotted(item) for key, item in value.items()}
+        return {str(key): _masked(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_blotted(item) for item in value]
+        return [_masked(item) for item in value]
     if value is None or isinstance(value, bool) or value == "":
         return value
     return value if isinstance(value, str) and VARIABLE.fullmatch(value) else REDACTED

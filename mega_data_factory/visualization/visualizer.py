@@ -27,7 +27,7 @@ from mega_data_factory.visualization.nodes.analysis import changes, findings
 from mega_data_factory.visualization.nodes.analysis.prominent import prominent
 from mega_data_factory.visualization.nodes.metric_names import STATUS, STATUS_CODES
 from mega_data_factory.visualization.nodes.points import Value, checked, status_code
-from mega_data_factory.visualization.nodes.queries import NodeQuestions
+from mega_data_factory.visualization.nodes.queries import NodeQueries
 from mega_data_factory.visualization.nodes.selection import Names, Selection, select
 from mega_data_factory.visualization.nodes.times import TimeRange, Timestamp, microseconds, text
 from mega_data_factory.visualization.page.figure_page import MAX_BYTES
@@ -40,7 +40,7 @@ SENSITIVITY = 0.3
 """Of a picture of many metrics."""
 
 
-class MetricsVisualizer(NodeQuestions):
+class MetricsVisualizer(NodeQueries):
     """Keeps what nodes report, draws it, exports it, and finds what is strange in it.
 
     The metrics of a node are `cpu_usage`, `memory_usage`, `disk_usage` (percent), `network_io`, `disk_io` (bytes/s),

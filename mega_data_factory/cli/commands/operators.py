@@ -26,7 +26,7 @@ def operators(name: str | None, *, as_json: bool) -> int:
         else:
             _print_entry(entry, stdout())
         return SUCCESS
-    entries_of_all = manual.whole_box()
+    entries_of_all = manual.built_in_entries()
     box = {group: [entry for entry in entries_of_all if entry.group == group] for group in manual.GROUPS}
     if as_json:
         print_json({group: [asdict(entry) for entry in entries] for group, entries in box.items()})

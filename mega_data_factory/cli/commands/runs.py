@@ -189,7 +189,7 @@ def stored_report(reader: MetricsReader, levels: Levels) -> RunReport:
     totals = RunMetrics(**_known(row, RunMetrics))
     if totals.end_time is None:
         totals.duration = _duration(row) or 0.0
-    return RunReport.gathered(
+    return RunReport.from_rows(
         run=totals,
         stages=[StageMetrics(**_known(stage, StageMetrics)) for stage in to_rows(levels.stages)],
         operators=[

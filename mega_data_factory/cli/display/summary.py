@@ -64,10 +64,10 @@ class RunReport:
     ) -> RunReport:
         """Gather a run that has just ended."""
         paths = {name: without_credentials(path) for name, path in _paths(plan, run).items()}
-        return cls.gathered(run, stages, operators, differences, paths)
+        return cls.from_rows(run, stages, operators, differences, paths)
 
     @classmethod
-    def gathered(
+    def from_rows(
         cls,
         run: RunMetrics,
         stages: Iterable[StageMetrics],

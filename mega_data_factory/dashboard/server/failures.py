@@ -26,14 +26,14 @@ def explain_failures(server: flask.Flask, callbacks: Mapping[str, Mapping[str, A
         callbacks: The callbacks of the application by output, as `Dash.callback_map` holds them.
     """
 
-    def refuse_nonsense() -> flask.Response | None:
+    def reject_bad_requests() -> flask.Response | None:
         request = flask.request
         if request.path != _CALLBACKS or request.method != "POST":
             return None
         problem = problem_of(request.get_json(silent=True), callbacks)
         return None if problem is None else _bad_request(problem)
 
-    server.before_request(refuse_nonsense)
+    server.before_request(reject_bad_requests)
     server.register_error_handler(HTTPException, _not_served)
     server.register_error_handler(DashException, lambda error: _bad_request(type(error).__name__))
     server.register_error_handler(Exception, _failed)

@@ -70,7 +70,7 @@ class PrometheusExporter(Exporter):
         Raises:
             MetricsError: the address cannot be listened on.
         """
-        self._page.turn(self._families.from_snapshot(snapshot))
+        self._page.set_families(self._families.from_snapshot(snapshot))
         if self._server is None:
             self._server = _serve(self._place, self._page)
             _log.info("Prometheus may scrape %s", self._server.url)
@@ -79,7 +79,7 @@ class PrometheusExporter(Exporter):
         """Serve the final values until they have been scraped, at most `linger` seconds; then nothing any more."""
         if self._server is None:
             return
-        self._page.turn(self._families.from_snapshot(snapshot))
+        self._page.set_families(self._families.from_snapshot(snapshot))
         if self._linger:
             self._page.read.wait(self._linger)
         self._server.stop()
@@ -94,9 +94,9 @@ class _Page:
     """
 
     def __init__(self) -> None:
-        self.turn(())
+        self.set_families(())
 
-    def turn(self, families: Sequence[Family]) -> None:
+    def set_families(self, families: Sequence[Family]) -> None:
         self._rendered = functools.lru_cache(maxsize=4)(functools.partial(exposed, families))
         self.read = threading.Event()  # a thread that reads the previous page sets the event of that page
 

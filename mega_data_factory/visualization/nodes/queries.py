@@ -15,7 +15,7 @@ from mega_data_factory.visualization.nodes.selection import Names, select
 from mega_data_factory.visualization.nodes.times import TimeRange, lag_microseconds
 
 
-class NodeQuestions:
+class NodeQueries:
     """Answers from a history, as frames. Every method raises `VisualizationError` where there is nothing to answer.
 
     Args:
