@@ -61,6 +61,8 @@ class CalledStep(Protocol):
 class RowTally:
     """Sums of the calls of one step within one task. Their results mean what they mean to `Step.__call__`.
 
+    The records of a task that came one by one are one batch, which the first of them has counted.
+
     Args:
         spec: of the step; it lets exceptions pass, and names no text column.
         account: takes the sums, when `settle` is called.
@@ -124,6 +126,8 @@ class RowTally:
             out = 0
         elif kind is list and self._flat is not False and (not result or type(result[0]) is dict):
             out = len(result)
+        elif kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"):
+            out = int(result)
         else:
             return self._left_to_step(step, record, seconds, result)
         if out == 0 and self._samples:
@@ -171,7 +175,6 @@ class RowTally:
             output_records=self._out,
             created_records=self._created,
             rejected_records=self._rejected,
-            calls=self._in,
             seconds=self._seconds,
             reasons=self._reasons,
             custom=self._call.custom,

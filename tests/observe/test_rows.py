@@ -96,7 +96,7 @@ def counted(folder: Path, function: Any, reason: str | None, *, tallied: bool) -
         connection.deliver(connection.current()[0], account)
     row = rows_of(folder, run.run_id)[function.__name__]
     counts = (row.input_records, row.output_records, row.rejected_records, row.created_records, row.error_count)
-    return out, counts, row.batches, row.rejected_reasons, row.custom_metrics, row.latency_histogram.total
+    return out, counts, row.rejected_reasons, row.custom_metrics, row.latency_histogram.total
 
 
 @pytest.mark.parametrize("reason", [None, "missing"])

@@ -9,8 +9,10 @@ has several nodes. What a plan executes again counts once (see `executions`).
 from __future__ import annotations
 
 import itertools
+import math
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.nodes import NodeBuffer
 
 _log = logger("mega_data_factory.observe")
+
+_ASK_AGAIN = 2.0
+"""Seconds for which the number of nodes is believed."""
 
 _numbers = itertools.count()
 
@@ -56,6 +61,7 @@ class RayData(Engine):
         self._executions = Executions()
         self._life = secrets.token_hex(4)
         self._sink: Any = None
+        self._asked, self._several = -math.inf, False
         self._starting = threading.Lock()
         self._reached: dict[str, Any] | None = None
 
@@ -85,9 +91,12 @@ class RayData(Engine):
             self._reached = known
         return self._reached
 
-    @staticmethod
-    def _is_cluster() -> bool:
-        return sum(node["Alive"] for node in ray.nodes()) > 1  # type: ignore[no-untyped-call]
+    def _is_cluster(self) -> bool:
+        """Return whether there are several nodes; asked of the cluster every few seconds at most."""
+        if time.monotonic() - self._asked > _ASK_AGAIN:
+            self._asked = time.monotonic()
+            self._several = sum(node["Alive"] for node in ray.nodes()) > 1  # type: ignore[no-untyped-call]
+        return self._several
 
     def _start_sink(self) -> None:
         with self._starting:
