@@ -16,7 +16,8 @@ from mega_data_factory.analytics.findings import Finding, Topic
 from mega_data_factory.dashboard.private_paths import without_paths
 from mega_data_factory.formats import count, joints, plural
 from mega_data_factory.reports.excluded import Examples
-from mega_data_factory.reports.tables import Row, Tile
+from mega_data_factory.reports.operator_table import TOP_REASON, Row
+from mega_data_factory.reports.tables import Tile
 
 MOST_ROWS = 50
 """Most rows of a table of workers."""
@@ -240,11 +241,11 @@ def error_table(found: Examples) -> Component:
 def stage_table(caption: str, headings: Sequence[str], rows: Iterable[Row], links: Iterable[str | None]) -> Component:
     """Return the table of stages and operators of a report, with links from the names to their pages."""
     head = html.Tr([html.Th(text, scope="col") for text in ("stage / operator", *headings)])
-    kind = "reasons" if headings[-1] == "top reason" else ""
+    kind = "reasons" if headings[-1] == TOP_REASON else ""
     body = [
         html.Tr(
             [
-                html.Th(link(row.name, href) if href else breakable(row.name), scope="row"),
+                html.Th(link(row.label, href) if href else breakable(row.label), scope="row"),
                 *(
                     html.Td(_cell(without_paths(cell)) if at == len(headings) - 1 and kind else cell)
                     for at, cell in enumerate(row.cells)

@@ -11,7 +11,6 @@ import yaml
 
 from mega_data_factory.analytics.comparison import Comparison, compare
 from mega_data_factory.analytics.findings import Finding, Topic, find
-from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE
 from mega_data_factory.analytics.performance.bottleneck import find_bottleneck
 from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.flow import flow_of
@@ -21,6 +20,7 @@ from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
 from mega_data_factory.reports import excluded, tables, tracked_stages
 from mega_data_factory.reports.excluded import Examples
 from mega_data_factory.reports.figures import Draw
+from mega_data_factory.reports.operator_table import explanations, operator_table
 from mega_data_factory.visualization.charts import flow, latency, nodes, runs, timeline, workers
 
 
@@ -94,7 +94,7 @@ class Document:
     def context(self) -> dict[str, Any]:
         """Return the variables of the template."""
         recording, comparison = self.recording, self.comparison
-        columns, rows = tables.operator_table(recording.stages)
+        columns, rows = operator_table(recording.stages)
         return {
             "run": recording.run,
             "run_id": recording.run_id,
@@ -110,8 +110,8 @@ class Document:
             "tracked_title": tracked_stages.TITLE,
             "tracked_columns": tracked_stages.COLUMNS,
             "tracked_note": tracked_stages.NOTE,
-            "tracked": tracked_stages.tracked_rows(recording),
-            "uncommitted": NOTE if COLUMN in columns else "",
+            "tracked": tracked_stages.tracked_rows(recording.tracked_stages),
+            "explanations": explanations(columns),
             "reasons": tables.reason_rows(flow_of(recording)),
             "custom_columns": tables.CUSTOM_COLUMNS,
             "custom": tables.custom_rows(recording),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mega_data_factory.analytics.comparison import Comparison, OperatorDifference
-from mega_data_factory.analytics.findings.uncommitted import COLUMN, uncommitted_cell
+from mega_data_factory.analytics.findings.uncommitted import COLUMN
 from mega_data_factory.analytics.runs.custom_metrics import custom_metrics
 from mega_data_factory.analytics.runs.exits import ExitDifference
 from mega_data_factory.analytics.runs.flow import Flow, flow_of
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
-from mega_data_factory.formats import NOTHING, count, moment, number, percent, plural, rate, seconds, size
+from mega_data_factory.analytics.runs.totals import OperatorTotals
+from mega_data_factory.formats import count, moment, number, percent, plural, rate, seconds, size
+from mega_data_factory.reports.operator_table import Row
 
 MOST_REASONS = 60
 
@@ -33,91 +34,6 @@ class Tile:
     value: str
     note: str = ""
     tone: str = ""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the table of operators.
-
-    Attributes:
-        name: of the stage or operator.
-        cells: one for each column.
-        stage: whether it sums up a stage.
-    """
-
-    name: str
-    cells: Sequence[str]
-    stage: bool = False
-
-
-_COLUMNS = ("in", "out", "rejected", "errors", "pass", "busy", "per worker", "p50", "p95", "p99", "top reason")
-
-
-def operator_table(stages: Sequence[StageTotals]) -> tuple[Sequence[str], list[Row]]:
-    """Return the columns, and the rows of stages and, below each, its operators.
-
-    What few runs have, such as records that were created or are in no file yet, has a column only where there is some.
-    """
-    columns, rows = list(_COLUMNS), operator_rows(stages)
-    for before, heading, cells in _rare_columns(stages):
-        at = columns.index(before)
-        columns.insert(at, heading)
-        rows = [
-            replace(row, cells=[*row.cells[:at], cell, *row.cells[at:]]) for row, cell in zip(rows, cells, strict=True)
-        ]
-    return columns, rows
-
-
-def _rare_columns(stages: Sequence[StageTotals]) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield columns that some runs have: the one that each stands before, its heading, and a cell for every row."""
-    operators = [operator for stage in stages for operator in stage.operators]
-    if any(operator.created for operator in operators):
-        yield "out", "created", [cell for stage in stages for cell in _created_cells(stage)]
-    if any(operator.unmatched for operator in operators):
-        yield "rejected", "not matched", [cell for stage in stages for cell in _unmatched_cells(stage)]
-    cells = [cell for stage in stages for cell in _uncommitted_cells(stage)]
-    if any(cell != NOTHING for cell in cells):
-        yield "pass", COLUMN, cells
-
-
-def _created_cells(stage: StageTotals) -> Iterator[str]:
-    yield count(sum(operator.created for operator in stage.operators))
-    yield from (count(operator.created) for operator in stage.operators)
-
-
-def _unmatched_cells(stage: StageTotals) -> Iterator[str]:
-    yield ""
-    yield from (count(operator.unmatched) for operator in stage.operators)
-
-
-def _uncommitted_cells(stage: StageTotals) -> Iterator[str]:
-    yield uncommitted_cell(stage.operators[0].uncommitted_input, stage.operators[-1].uncommitted_output)
-    for o in stage.operators:
-        yield uncommitted_cell(o.uncommitted_input, o.uncommitted_output, o.uncommitted_busy)
-
-
-def operator_rows(stages: Sequence[StageTotals]) -> list[Row]:
-    """Return the rows of stages and, below each, its operators, in the columns that every run has."""
-    rows = []
-    for stage in stages:
-        workers = plural(stage.pool, "worker")
-        rejected = sum(operator.rejected for operator in stage.operators)
-        errors = sum(operator.errors for operator in stage.operators)
-        passed = 100 * stage.output / stage.input if stage.input else None
-        cells = [count(stage.input), count(stage.output), count(rejected), count(errors), percent(passed)]
-        cells += [seconds(stage.busy), rate(stage.input / stage.busy if stage.busy else None), "", "", "", ""]
-        rows.append(Row(f"{stage.name} · {workers}", cells, stage=True))
-        rows += [Row(operator.name, _operator_cells(operator)) for operator in stage.operators]
-    return rows
-
-
-def _operator_cells(o: OperatorTotals) -> list[str]:
-    cells = [count(o.input), count(o.output), count(o.rejected), count(o.errors)]
-    cells.append(percent(None if o.pass_share is None else 100 * o.pass_share))
-    cells += [seconds(o.busy), rate(o.input / o.busy if o.busy else None)]
-    cells += [seconds(o.histogram.quantile(q)) for q in (0.50, 0.95, 0.99)]
-    reason = next(iter(o.reasons.items()), None)
-    return [*cells, "" if reason is None else f"{reason[0]} {count(reason[1])}"]
 
 
 def reason_rows(flow: Flow) -> list[tuple[str, str, str, str]]:
@@ -142,7 +58,7 @@ def custom_rows(recording: Recording) -> list[tuple[str, str, str, str]]:
     """Return operator, name, sum and value per record of each custom metric; other values are not changed."""
     return [
         (f"{m.stage} / {m.operator}", m.name, m.text or number(m.total), number(m.per_record))
-        for m in custom_metrics(recording.operators)
+        for m in custom_metrics(recording.stages)
     ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mega_data_factory.analytics.runs.recording import Recording
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from mega_data_factory.formats import count, percent, rate, seconds
 
 TITLE = "Stages without operators"
@@ -10,8 +12,12 @@ COLUMNS = ("workers", "in", "out", "pass", "time", "records per second")
 NOTE = "Stages that were tracked as a whole; time: seconds of the busiest worker."
 
 
-def tracked_rows(recording: Recording) -> list[tuple[str, ...]]:
-    """Return name and `COLUMNS` of each stage, in the order of the plan."""
+def tracked_rows(stages: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Return name and `COLUMNS` of each stage.
+
+    Args:
+        stages: rows of the table `stages` without operators, in the order of the plan.
+    """
     return [
         (
             row["stage_name"],
@@ -22,5 +28,5 @@ def tracked_rows(recording: Recording) -> list[tuple[str, ...]]:
             seconds(row["total_time"]),
             rate(row["input_records"] / row["total_time"] if row["input_records"] and row["total_time"] else None),
         )
-        for row in recording.tracked_stages
+        for row in stages
     ]

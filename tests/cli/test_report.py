@@ -16,7 +16,7 @@ from rich.table import Table
 from mega_data_factory import formats
 from mega_data_factory.cli.display.columns import fitted, plain_table, wrapped
 from mega_data_factory.cli.display.progress import ProgressView, progress_line
-from mega_data_factory.cli.display.run_table import print_report, report_table, top_reason
+from mega_data_factory.cli.display.run_table import print_report, report_table
 from mega_data_factory.cli.display.summary import RunReport
 from mega_data_factory.framework.executor import Progress
 from mega_data_factory.framework.metrics import OperatorMetrics, RunMetrics, StageMetrics
@@ -229,12 +229,6 @@ def test_workers_are_merged_into_one_row() -> None:
         ("text_length_filter", 10, 5),
         ("exact_deduplicator", 5, 5),
     ]
-
-
-def test_the_top_reason_says_how_many_of_all() -> None:
-    """The most frequent reason stands with its count, alone when it is the only one, and not where nothing went."""
-    assert top_reason(operator("f", 100, 90)) == "too_short 9 of 10"
-    assert top_reason(operator("f", 100, 100)) == ""
 
 
 def test_closed_books_are_told_as_an_equation() -> None:

@@ -15,7 +15,7 @@ from mega_data_factory.errors import MetricsError, OutputError
 from mega_data_factory.framework.metrics import MetricsCollector, MetricsReader, MetricsWriter, RunMetrics
 from mega_data_factory.reports import excluded, write_report
 from mega_data_factory.reports.figures import two_looks
-from mega_data_factory.reports.tables import operator_table
+from mega_data_factory.reports.operator_table import operator_table
 from mega_data_factory.testing import finished_run
 from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.charts.workers import utilisation

@@ -59,7 +59,7 @@ def unspaced_scripts(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
 
 
 def _noticed(recording: Recording) -> Iterator[_Unspaced]:
-    numbers = {(m.stage, m.operator, m.name): round(m.total or 0) for m in custom_metrics(recording.operators)}
+    numbers = {(m.stage, m.operator, m.name): round(m.total or 0) for m in custom_metrics(recording.stages)}
     for stage in recording.stages:
         for operator in stage.operators:
             place = (stage.name, operator.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
+from mega_data_factory.formats import count, plural
+from mega_data_factory.framework.metrics.rows.fields import add_numbers, least, most, per_second
+from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram, bucket_of
+from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics, bounded_quantile
+from mega_data_factory.framework.metrics.rows.rollup import top_reason
 
 _COUNTS = (
     "input_records",
@@ -79,6 +84,8 @@ class OperatorTotals:
         created: Records made beside those that came in.
         uncommitted_input, uncommitted_output, uncommitted_busy: records and seconds of batches that have passed all
             stages and are in no file yet; in no other number.
+        least, most: Least and most seconds per record of any batch; None where that is not known.
+        custom: What the operator reported: sums of numbers, of other values the last.
     """
 
     stage: str
@@ -100,6 +107,43 @@ class OperatorTotals:
     uncommitted_output: int = 0
     uncommitted_busy: float = 0.0
     created: int = 0
+    least: float | None = None
+    most: float | None = None
+    custom: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_row(cls, row: OperatorMetrics, workers: int = 1) -> OperatorTotals:
+        """Return the totals of a row that is added up over workers already.
+
+        Args:
+            row: as `rollup.over_workers` returns it.
+            workers: distinct workers that reported.
+        """
+        pairs = np.array(sorted(row.weighed_histogram().to_pairs()), np.int64).reshape(-1, 2)
+        return cls(
+            stage=row.stage_name,
+            name=row.operator_name,
+            stage_index=row.stage_index,
+            index=row.operator_index,
+            workers=workers,
+            input=row.input_records,
+            output=row.output_records,
+            rejected=row.rejected_records,
+            errors=row.error_count,
+            busy=row.total_time,
+            batches=row.batches,
+            reasons=_by_count(row.rejected_reasons),
+            buckets=pairs[:, 0],
+            counts=pairs[:, 1],
+            unmatched=row.unmatched_records,
+            uncommitted_input=row.uncommitted_input_records,
+            uncommitted_output=row.uncommitted_output_records,
+            uncommitted_busy=row.uncommitted_time,
+            created=row.created_records,
+            least=row.min_latency,
+            most=row.max_latency,
+            custom=row.custom_metrics,
+        )
 
     @property
     def label(self) -> str:
@@ -116,6 +160,20 @@ class OperatorTotals:
         """Output / input, over 1 where records are created; None where nothing came in."""
         return self.output / self.input if self.input else None
 
+    @property
+    def rate(self) -> float | None:
+        """Records per second busy of one worker, in the mean; None where none was busy."""
+        return per_second(self.input, self.busy)
+
+    @property
+    def top_reason(self) -> str:
+        """Most frequent reason of its rejects, in words."""
+        return top_reason(self.reasons, self.rejected)
+
+    def latency(self, q: float) -> float | None:
+        """Return the quantile `q` of seconds per record, within those of any batch; None without any."""
+        return bounded_quantile(self.histogram, q, self.least, self.most)
+
     @cached_property
     def histogram(self) -> LatencyHistogram:
         """Seconds per record, weighted by records."""
@@ -128,9 +186,10 @@ class StageTotals:
 
     Attributes:
         name, index: which, and its place in the plan.
-        operators: in order.
-        workers: those that reported, by id.
-        pool: size of its pool: as configured if fixed, else the workers that were seen.
+        operators: in order; one at least.
+        workers: those that reported, by id; empty where single workers are not known.
+        pool: size of its pool: as configured where it is fixed, else the workers that were seen.
+        num_workers: distinct workers that reported.
     """
 
     name: str
@@ -138,6 +197,14 @@ class StageTotals:
     operators: tuple[OperatorTotals, ...]
     workers: tuple[WorkerTotals, ...]
     pool: int
+    num_workers: int
+
+    @property
+    def workers_text(self) -> str:
+        """How many workers reported, and of how many where that is not all: `2 of 4 workers`."""
+        if self.num_workers < self.pool:
+            return f"{count(self.num_workers)} of {plural(self.pool, 'worker')}"
+        return plural(self.num_workers, "worker")
 
     @property
     def input(self) -> int:
@@ -150,9 +217,34 @@ class StageTotals:
         return self.operators[-1].output
 
     @property
+    def rejected(self) -> int:
+        """Records rejected, over all operators."""
+        return sum(operator.rejected for operator in self.operators)
+
+    @property
+    def errors(self) -> int:
+        """Records that raised and were set aside, over all operators."""
+        return sum(operator.errors for operator in self.operators)
+
+    @property
+    def created(self) -> int:
+        """Records made beside those that came in, over all operators."""
+        return sum(operator.created for operator in self.operators)
+
+    @property
+    def pass_share(self) -> float | None:
+        """Output / input, over 1 where records are created; None where nothing came in."""
+        return self.output / self.input if self.input else None
+
+    @property
     def busy(self) -> float:
-        """Seconds busy, over all workers."""
-        return sum(worker.busy for worker in self.workers)
+        """Seconds busy, over all operators and workers."""
+        return sum(operator.busy for operator in self.operators)
+
+    @property
+    def rate(self) -> float | None:
+        """Records per second busy of one worker, in the mean; None where none was busy."""
+        return per_second(self.input, self.busy)
 
 
 def stages_of(operators: pa.Table, pools: Mapping[str, int] | None = None) -> tuple[StageTotals, ...]:
@@ -180,9 +272,9 @@ def stages_of(operators: pa.Table, pools: Mapping[str, int] | None = None) -> tu
         busiest = max(own, key=lambda operator: operator.busy).name
         mine = [(at, row) for at, row in enumerate(rows) if row["stage_name"] == name]
         workers = _workers(mine, own[0].name, busiest, histograms)
-        pool = max((pools or {}).get(name, 0), 0) or len(workers)
+        pool = (pools or {}).get(name, 0) or len(workers)
         index = own[0].stage_index if own[0].stage_index >= 0 else appearance
-        found.append(StageTotals(name, index, tuple(own), workers, pool))
+        found.append(StageTotals(name, index, tuple(own), workers, pool, len(workers)))
     return tuple(sorted(found, key=lambda stage: stage.index))
 
 
@@ -191,8 +283,11 @@ def _merged(
 ) -> OperatorTotals:
     first = rows[0]
     reasons: Counter[str] = Counter()
+    custom: dict[str, Any] = {}
     for row in rows:
         reasons.update(json.loads(row["rejected_reasons"] or "{}"))
+        if row["custom_metrics"]:
+            add_numbers(custom, json.loads(row["custom_metrics"]))
     total = {name: sum(row.get(name) or 0 for row in rows) for name in _COUNTS}
     return OperatorTotals(
         stage=first["stage_name"],
@@ -206,7 +301,7 @@ def _merged(
         errors=total["error_count"],
         busy=sum(row["total_time"] or 0.0 for row in rows),
         batches=total["batches"],
-        reasons=dict(reasons.most_common()),
+        reasons=_by_count(reasons),
         buckets=buckets,
         counts=counts,
         unmatched=total["unmatched_records"],
@@ -214,7 +309,15 @@ def _merged(
         uncommitted_output=sum(row["uncommitted_output_records"] or 0 for row in rows),
         uncommitted_busy=sum(row["uncommitted_time"] or 0.0 for row in rows),
         created=total["created_records"],
+        least=functools.reduce(least, (row["min_latency"] for row in rows)),
+        most=functools.reduce(most, (row["max_latency"] for row in rows)),
+        custom=custom,
     )
+
+
+def _by_count(reasons: Mapping[str, int]) -> dict[str, int]:
+    """Return reasons, the most frequent first; of equals the first by name."""
+    return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _workers(
@@ -255,13 +358,24 @@ class _Histograms:
         pairs = column.flatten()
         self._buckets = pairs.field("bucket").to_numpy(zero_copy_only=False).astype(np.int64)
         self._counts = pairs.field("count").to_numpy(zero_copy_only=False).astype(np.int64)
+        self._at_mean = self._without(operators)
+
+    def _without(self, operators: pa.Table) -> dict[int, tuple[int, int]]:
+        """Return bucket and records of rows made by hand, without a histogram: all records at their mean."""
+        found = {}
+        for at in np.flatnonzero(np.diff(self._ends) == 0).tolist():
+            records, mean = operators["input_records"][at].as_py(), operators["avg_latency"][at].as_py()
+            if records:
+                found[at] = bucket_of(mean or 0.0), records
+        return found
 
     def added(self, rows: list[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Sorted buckets and their counts, over some rows."""
-        if not rows:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
         chosen = [slice(self._ends[row], self._ends[row + 1]) for row in rows]
-        buckets, inverse = np.unique(np.concatenate([self._buckets[part] for part in chosen]), return_inverse=True)
+        at_mean = [self._at_mean[row] for row in rows if row in self._at_mean]
+        given = [*(self._buckets[part] for part in chosen), np.array([bucket for bucket, _ in at_mean], np.int64)]
+        weights = [*(self._counts[part] for part in chosen), np.array([records for _, records in at_mean], np.int64)]
+        buckets, inverse = np.unique(np.concatenate(given), return_inverse=True)
         counts = np.zeros(len(buckets), np.int64)
-        np.add.at(counts, inverse, np.concatenate([self._counts[part] for part in chosen]))
+        np.add.at(counts, inverse, np.concatenate(weights))
         return buckets, counts

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from rich.console import Console, Group, RenderableType
@@ -12,114 +11,77 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE, uncommitted_cell, uncommitted_words
+from mega_data_factory.analytics.findings.uncommitted import uncommitted_words
 from mega_data_factory.analytics.performance.overhead import overhead_share
+from mega_data_factory.analytics.runs.custom_metrics import custom_metrics_of
 from mega_data_factory.cli.display.columns import fitted, left_out_note, plain_table, width_of, width_of_column, wrapped
 from mega_data_factory.cli.display.summary import RunReport
-from mega_data_factory.formats import NOTHING, count, number, percent, plural, rate, seconds, size
-from mega_data_factory.framework.metrics.models import OperatorMetrics, StageMetrics
+from mega_data_factory.formats import count, number, percent, plural, rate, seconds, size
+from mega_data_factory.reports import tracked_stages
+from mega_data_factory.reports.operator_table import TOP_REASON, Row, explanations, operator_table
 
 
 @dataclass(frozen=True)
 class _Column:
-    """A column: its heading, how rows fill it, and when it goes where the screen is narrow (0: never)."""
+    """A column of the table of operators, and its turn to go where the screen is narrow (0: never)."""
 
     heading: str
-    operator: Callable[[OperatorMetrics], str]
-    stage: Callable[[StageMetrics], str]
+    at: int
     goes: int = 0
 
 
-def _nothing(_: StageMetrics) -> str:
-    return ""
+_GOES = {"p50": 2, "p95": 3, "p99": 4, "per worker": 6, "busy": 7, "errors": 8, "pass": 9}
+"""Heading → its turn to go where the screen is narrow."""
 
-
-_COLUMNS = (
-    _Column("in", lambda o: count(o.input_records), lambda s: count(s.input_records)),
-    _Column("out", lambda o: count(o.output_records), lambda s: count(s.output_records)),
-    _Column("rejected", lambda o: count(o.rejected_records), lambda s: count(s.rejected_records)),
-    _Column("errors", lambda o: count(o.error_count), lambda s: count(s.error_count), goes=8),
-    _Column("pass", lambda o: percent(o.pass_rate), lambda s: percent(s.pass_rate), goes=9),
-    _Column("busy", lambda o: seconds(o.total_time), lambda s: seconds(s.total_time), goes=7),
-    _Column("per worker", lambda o: rate(o.throughput), lambda s: rate(s.avg_throughput), goes=6),
-    _Column("p50", lambda o: seconds(o.p50_latency), _nothing, goes=2),
-    _Column("p95", lambda o: seconds(o.p95_latency), _nothing, goes=3),
-    _Column("p99", lambda o: seconds(o.p99_latency), _nothing, goes=4),
-)
-_CREATED = _Column("created", lambda o: count(o.created_records), lambda s: count(s.created_records))
-_UNMATCHED = _Column("not matched", lambda o: count(o.unmatched_records), _nothing)
-_UNCOMMITTED = _Column(
-    COLUMN,
-    lambda o: uncommitted_cell(o.uncommitted_input_records, o.uncommitted_output_records, o.uncommitted_time),
-    lambda s: uncommitted_cell(s.uncommitted_input_records, s.uncommitted_output_records),
-)
-_COUNTS = 4
-"""The first columns, which are counts."""
-
-_EXPLAINED = {
-    "busy": "busy: seconds over all workers, of a stage its busiest worker",
-    "p99": "p50 to p99: time per record",
-}
-"""Heading → meaning of the column; a note below a table that shows it."""
-
-_REASON = "top reason"
 _LEAST_NAME = 16
 """Columns of the screen that names of stages and operators keep."""
 
 
 def report_table(report: RunReport, width: int) -> RenderableType:
-    """Stages and their operators; on a screen too narrow for all columns, it says which are left out.
+    """Return stages and their operators; on a screen too narrow for all columns, it says which are left out.
 
     Args:
         report: the run.
         width: columns of the screen.
     """
-    columns = list(_COLUMNS)
-    notes = []
-    if any(stage.uncommitted_input_records for stage in report.stages):
-        columns.insert(_COUNTS, _UNCOMMITTED)
-        notes.append(NOTE)
-    if any(row.unmatched_records for row in report.operators):
-        columns.insert(2, _UNMATCHED)
-        notes.append("not matched: records of `out` that passed untouched because of the operator's `when`")
-    if any(stage.created_records for stage in report.stages):
-        columns.insert(1, _CREATED)
-        notes.append("created: records made beside those that came in; in + created = out + rejected + errors")
-    table = _table(report, columns)
+    headings, rows = operator_table(report.totals)
+    columns = [_Column(heading, at, _GOES.get(heading, 0)) for at, heading in enumerate(headings[:-1])]
+    table = _table(rows, columns)
     left_out: list[str] = []
     if width_of(table) > width:  # reasons may then take several lines, so that more columns have room
-        reason = max([len(_REASON), *(len(word) for row in report.operators for word in top_reason(row).split())])
-        table, left_out = fitted(columns, lambda columns: _table(report, columns, reason), width)
+        reason = max([len(TOP_REASON), *(len(word) for row in rows for word in row.cells[-1].split())])
+        table, left_out = fitted(columns, lambda columns: _table(rows, columns, reason), width)
     if (missing := width_of(table) - width) > 0:  # no number is cut: names give way
         table.columns[0].max_width = max(_LEAST_NAME, width_of_column(table, 0) - missing)
-    if explained := [text for heading, text in _EXPLAINED.items() if heading not in left_out]:
-        notes.append("; ".join(explained))
-    notes += left_out_note(left_out)
+    notes = explanations([heading for heading in headings if heading not in left_out]) + left_out_note(left_out)
     return Group(table, *(Text(note, style="dim") for note in notes))
 
 
-def _table(report: RunReport, columns: Sequence[_Column], reason: int | None = None) -> Table:
+def _table(rows: Sequence[Row], columns: Sequence[_Column], reason: int | None = None) -> Table:
     table = plain_table()
     table.add_column("stage / operator", no_wrap=True, overflow="ellipsis")
     for column in columns:
         table.add_column(column.heading, justify="right", no_wrap=True)
-    table.add_column(_REASON, overflow="fold", no_wrap=reason is None, max_width=reason, min_width=len(_REASON))
-    for stage in report.stages:
-        workers = plural(stage.num_workers, "worker")
-        name = f"[bold]{escape(stage.stage_name)}[/bold] [dim]{workers}[/dim]"
-        table.add_row(name, *(f"[bold]{column.stage(stage)}[/bold]" for column in columns), "")
-        for row in report.operators_of(stage.stage_name):
-            cells = (column.operator(row) for column in columns)
-            table.add_row(f"  {escape(row.operator_name)}", *cells, escape(top_reason(row)))
+    table.add_column(TOP_REASON, overflow="fold", no_wrap=reason is None, max_width=reason, min_width=len(TOP_REASON))
+    for row in rows:
+        name = f"[bold]{escape(row.name)}[/bold] [dim]{row.workers}[/dim]" if row.stage else f"  {escape(row.name)}"
+        cells = (row.cells[column.at] for column in columns)
+        table.add_row(name, *(f"[bold]{cell}[/bold]" if row.stage else cell for cell in cells), escape(row.cells[-1]))
     return table
 
 
-def top_reason(row: OperatorMetrics) -> str:
-    """Return the reason that most rejects carry, and how many of all: `too_short 1,203 of 1,500`."""
-    if not row.rejected_reasons:
-        return NOTHING if row.rejected_records else ""
-    reason, number = max(row.rejected_reasons.items(), key=lambda item: (item[1], item[0]))
-    return reason if number == row.rejected_records else f"{reason} {count(number)} of {count(row.rejected_records)}"
+def tracked_table(report: RunReport) -> RenderableType | None:
+    """Return the stages that were timed as a whole, without operators; None without any."""
+    rows = tracked_stages.tracked_rows(asdict(stage) for stage in report.tracked_stages)
+    if not rows:
+        return None
+    table = plain_table()
+    table.add_column(tracked_stages.TITLE.lower(), no_wrap=True, overflow="ellipsis")
+    for heading in tracked_stages.COLUMNS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, *cells in rows:
+        table.add_row(escape(name), *cells)
+    return Group(table, Text(tracked_stages.NOTE, style="dim"))
 
 
 def summary(report: RunReport) -> Iterator[Text]:
@@ -156,15 +118,15 @@ def summary(report: RunReport) -> Iterator[Text]:
 
 def _custom(report: RunReport) -> Iterator[Text]:
     """Yield what operators reported: sums over all batches and workers, and the mean per record."""
-    for row in report.operators:
-        numbers = {
-            name: value
-            for name, value in row.custom_metrics.items()
-            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        }
-        if numbers and row.input_records:
-            parts = (f"{name} {number(v)} ({number(v / row.input_records)} a record)" for name, v in numbers.items())
-            yield Text(f"{row.operator_name} in {row.stage_name}: {', '.join(parts)}")
+    for stage in report.totals:
+        for operator in stage.operators:
+            parts = [
+                f"{metric.name} {number(metric.total)} ({number(metric.per_record)} a record)"
+                for metric in custom_metrics_of(operator)
+                if not metric.text
+            ]
+            if parts and operator.input:
+                yield Text(f"{operator.name} in {stage.name}: {', '.join(parts)}")
 
 
 _SHARES = 5
@@ -204,9 +166,10 @@ def where_to_look(report: RunReport) -> Iterator[Text]:
 
 def print_report(report: RunReport, console: Console) -> None:
     """Print the whole report."""
-    if report.stages:
-        console.print()
-        console.print(report_table(report, console.width))
+    for table in (report_table(report, console.width) if report.totals else None, tracked_table(report)):
+        if table is not None:
+            console.print()
+            console.print(table)
     console.print()
     for line in summary(report):
         console.print(line)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mega_data_factory import storage
 from mega_data_factory.analytics.findings import Finding
+from mega_data_factory.analytics.runs.recording import planned_workers
+from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
 from mega_data_factory.formats import count
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.rows.rollup import balance_equation, over_workers
@@ -83,6 +86,28 @@ class RunReport:
             differences=tuple(differences),
             paths=paths,
         )
+
+    @cached_property
+    def totals(self) -> tuple[StageTotals, ...]:
+        """Stages with their operators over all workers, in plan order; without those that were timed as a whole."""
+        pools = planned_workers(self.run.config)
+        return tuple(
+            StageTotals(
+                name=stage.stage_name,
+                index=stage.stage_index,
+                operators=tuple(OperatorTotals.from_row(row) for row in operators),
+                workers=(),
+                pool=pools.get(stage.stage_name) or stage.num_workers,
+                num_workers=stage.num_workers,
+            )
+            for stage in self.stages
+            if (operators := self.operators_of(stage.stage_name))
+        )
+
+    @property
+    def tracked_stages(self) -> list[StageMetrics]:
+        """Stages that were timed as a whole, without operators."""
+        return [stage for stage in self.stages if not self.operators_of(stage.stage_name)]
 
     @property
     def balanced(self) -> bool | None:

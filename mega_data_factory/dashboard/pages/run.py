@@ -10,7 +10,6 @@ from dash import html
 from dash.development.base_component import Component
 
 from mega_data_factory.analytics.findings import Topic
-from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE
 from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import StageTotals
@@ -20,6 +19,7 @@ from mega_data_factory.dashboard.private_paths import values_without_paths, with
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
 from mega_data_factory.reports import tables, tracked_stages
 from mega_data_factory.reports.document import Document, as_yaml
+from mega_data_factory.reports.operator_table import explanations, operator_table
 
 _CHARTS = (
     ("flow", "Where the records went", (("funnel", "Records left after each operator"),)),
@@ -100,13 +100,13 @@ def _figure(view: View, document: Document, chart: str, label: str) -> Component
 
 
 def _tables(recording: Recording, document: Document) -> Iterator[Component]:
-    columns, rows = tables.operator_table(recording.stages)
+    columns, rows = operator_table(recording.stages)
     if rows:
         links = [address for stage in recording.stages for address in _addresses(recording.run_id, stage)]
-        note = "Select a name to see its workers." + (f" {NOTE}." if COLUMN in columns else "")
+        note = " ".join(["Select a name to see its workers.", *(f"{text}." for text in explanations(columns))])
         shown = parts.stage_table("Stages and operators", columns, rows, links)
         yield parts.section("Stages and operators", shown, note=note)
-    if tracked := tracked_stages.tracked_rows(recording):
+    if tracked := tracked_stages.tracked_rows(recording.tracked_stages):
         shown = parts.table(tracked_stages.TITLE, tracked_stages.COLUMNS, tracked, first="stage")
         yield parts.section(tracked_stages.TITLE, shown, note=tracked_stages.NOTE)
     reasons = tables.reason_rows(flow_of(recording))

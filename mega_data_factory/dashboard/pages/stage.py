@@ -14,8 +14,8 @@ from mega_data_factory.analytics.runs.totals import StageTotals, WorkerTotals
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.errors import MetricsError, did_you_mean
-from mega_data_factory.formats import count, percent, plural, rate, seconds
-from mega_data_factory.reports import tables
+from mega_data_factory.formats import count, percent, rate, seconds
+from mega_data_factory.reports.operator_table import operator_table
 from mega_data_factory.visualization.charts import latency, timeline, workers
 
 WORKER_COLUMNS = ("records", "batches", "busy", "records / s busy", "of the median")
@@ -31,7 +31,7 @@ def show(view: View, run_id: str, name: str) -> tuple[str, Component]:
     stage = stage_of(recording, name)
     trail = [("Runs", "/"), (recording.run_id, parts.run_path(recording.run_id))]
     page = [
-        parts.heading(stage.name, plural(len(stage.workers), "worker"), trail=trail),
+        parts.heading(stage.name, stage.workers_text, trail=trail),
         _operators(recording, stage),
         *_figures(view, recording, stage),
         parts.section("Workers", _workers(stage), note=parts.cut(len(stage.workers), "worker", "slowest")),
@@ -52,7 +52,7 @@ def stage_of(recording: Recording, name: str) -> StageTotals:
 
 
 def _operators(recording: Recording, stage: StageTotals) -> Component:
-    columns, rows = tables.operator_table([stage])
+    columns, rows = operator_table([stage])
     way = parts.run_path(recording.run_id, "stage", stage.name)
     links = [None, *(f"{way}/operator/{parts.quoted(operator.name)}" for operator in stage.operators)]
     return parts.section("Operators", parts.stage_table("Operators", columns, rows, links))

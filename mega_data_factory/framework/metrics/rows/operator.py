@@ -20,12 +20,16 @@ from mega_data_factory.framework.metrics.rows.operator_state import (
 )
 
 
-def _quantile(row: OperatorMetrics, q: float) -> float | None:
-    value = row.weighed_histogram().quantile(q)
-    lower, upper = row.min_latency, row.max_latency
+def bounded_quantile(histogram: LatencyHistogram, q: float, lower: float | None, upper: float | None) -> float | None:
+    """Return the quantile `q` of a histogram, moved to within the least and most value where these are known."""
+    value = histogram.quantile(q)
     if value is None or lower is None or upper is None:
         return value
     return min(max(value, lower), upper)
+
+
+def _quantile(row: OperatorMetrics, q: float) -> float | None:
+    return bounded_quantile(row.weighed_histogram(), q, row.min_latency, row.max_latency)
 
 
 _UNCOMMITTED = ("uncommitted_input_records", "uncommitted_output_records", "uncommitted_time")
