@@ -23,7 +23,7 @@ from typing import Any
 TARGET = 0.01
 
 _RECORDS = 1000
-_BATCHES = (20, 120)
+_BATCHES = (5, 55)
 
 
 # ── programs, in a process of their own ───────────────────────────────────────────────────────────────────────────────

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 from mega_data_factory.observe import forms
 from mega_data_factory.observe.account import SetAside, add_counts
 from mega_data_factory.observe.record_text import record_name, record_text
 
 
+class WantsSamples(Protocol):
+    """What knows whether a rejected record is wanted as an example."""
+
+    def wants_sample(self, step: str, reason: str, most: int) -> bool:
+        """Return whether it is, and note that it is given."""
+        ...
+
+
 class Call:
     """What the user's function says during one call.
 
     Args:
-        wants_sample: says of a reason whether a rejected record is wanted as an example; None: never.
+        connection: says whether a rejected record is wanted as an example; None: never.
+        step: id of the step.
+        most: examples of every reason.
 
     Attributes:
         reasons: records rejected, by reason.
@@ -24,10 +33,12 @@ class Call:
         samples: rejected records.
     """
 
-    __slots__ = ("_wants_sample", "custom", "reasons", "samples")
+    __slots__ = ("_connection", "_most", "_step", "custom", "reasons", "samples")
 
-    def __init__(self, wants_sample: Callable[[str], bool] | None = None) -> None:
-        self._wants_sample = wants_sample
+    def __init__(self, connection: WantsSamples | None = None, step: str = "", most: int = 0) -> None:
+        self._connection = connection
+        self._step = step
+        self._most = most
         self.reasons: dict[str, int] = {}
         self.custom: dict[str, float] = {}
         self.samples: list[SetAside] = []
@@ -43,7 +54,8 @@ class Call:
             threshold: what it was compared with.
         """
         self.reasons[reason] = self.reasons.get(reason, 0) + records
-        if records and self._wants_sample is not None and self._wants_sample(reason):
+        connection = self._connection
+        if records and connection is not None and connection.wants_sample(self._step, reason, self._most):
             record = forms.first_record(record)
             name = record_name(record)
             self.samples.append(SetAside(reason, record_text(record), "rejected", name, score, threshold))

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from mega_data_factory.observe.account import Account
@@ -14,6 +15,7 @@ from mega_data_factory.observe.delivery import ledgers
 from mega_data_factory.observe.engines import loaded_engines
 from mega_data_factory.observe.engines.engine import FINGERPRINT, NO_RESULT, Engine, Task
 from mega_data_factory.observe.engines.plain import PlainPython
+from mega_data_factory.observe.forms import fingerprint
 
 _TASKS_REMEMBERED = 4096
 """Attempts whose calls are numbered at the same time, at most; the oldest is forgotten."""
@@ -57,20 +59,20 @@ class Connection:
         assert task is not None
         return self._plain, task
 
-    def account(self, step: str, engine: Engine, task: Task, fingerprint: Callable[[], str | None]) -> Account:
+    def account(self, step: str, engine: Engine, task: Task, value: Any) -> Account:
         """Return an empty account for a call, named by what it accounts for.
 
         Args:
             step: id of the step.
             engine: the engine of the call.
             task: the task of the call.
-            fingerprint: computes the fingerprint of the input; None where it has none.
+            value: what the step was given.
         """
         if task.note_input is not None:
-            task.note_input(step, fingerprint)
+            task.note_input(step, partial(fingerprint, value))
         key = task.key
         if key == FINGERPRINT:
-            key = fingerprint()
+            key = fingerprint(value)
         elif key is not None:
             key = f"{key}/{self._number(step, task.attempt)}"
         return Account(step, task.worker, key, task.attempt, engine.name, time.time())

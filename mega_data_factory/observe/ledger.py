@@ -35,7 +35,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._kept: dict[str, dict[str, tuple[str, bytes]]] = {}  # step → key → attempt and final account
         self._open: dict[tuple[str, str], Account] = {}  # (step, key) → account of work in progress
-        self._sums: dict[str, dict[str, Account]] = {}  # step → worker → sum of all that is final
+        self._sums: dict[str, dict[str, Account]] = {}  # step → worker → sum of final accounts with a key
         self._plain: dict[str, dict[str, Account]] = {}  # step → worker → sum of accounts without a key
         self._set_aside: list[tuple[str, SetAside]] = []
 
@@ -66,7 +66,6 @@ class Ledger:
         """
         if account.key is None:
             self._add(self._plain, account)
-            self._add(self._sums, account)
             self._keep_set_aside(account)
             new.append(account)
             return
@@ -110,8 +109,6 @@ class Ledger:
         """
         workers = {worker: Account(step, worker, at=total.at) for worker, total in self._sums.get(step, {}).items()}
         sums = {step: workers}
-        for account in self._plain.get(step, {}).values():
-            self._add(sums, account)
         for _, line in self._kept.get(step, {}).values():
             self._add(sums, Account.from_bytes(line))
         self._sums[step] = sums[step]
@@ -133,7 +130,7 @@ class Ledger:
         """Return the sums by step and worker, work in progress included, unless a final account of it is there."""
         with self._lock:
             sums: dict[str, dict[str, Account]] = {}
-            for workers in self._sums.values():
+            for workers in (*self._sums.values(), *self._plain.values()):
                 for account in workers.values():
                     self._add(sums, account)
             for (step, key), account in self._open.items():

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mega_data_factory.observe import calls, forms
-from mega_data_factory.observe.account import Account
 from mega_data_factory.observe.calls import Call
 from mega_data_factory.observe.connection import Addresses, Connection, connect
-from mega_data_factory.observe.engines.engine import Engine
 from mega_data_factory.observe.outcome import Outcome, outcome_of
 from mega_data_factory.observe.rows import RowTally, is_row
 from mega_data_factory.observe.signatures import Content
@@ -231,27 +229,31 @@ class Work:
 
     __slots__ = ("account", "call", "connection", "engine", "form", "given", "records_in", "seconds", "spec", "value")
 
+    given: Content | None
+
     def __init__(self, spec: StepSpec, value: Any) -> None:
         self.spec = spec
         self.value = value
         self.connection = spec.run.connect()
-        self.engine: Engine
         self.engine, task = self.connection.current()
-        self.account: Account = self.connection.account(spec.id, self.engine, task, lambda: forms.fingerprint(value))
-        self.call = self.new_call()
+        self.account = self.connection.account(spec.id, self.engine, task, value)
+        self.call = Call(self.connection, spec.id, spec.samples)
         self.seconds = 0.0
-        self.form = None if is_stream(value) else self.form_of(value)
-        self.records_in = 0 if is_stream(value) else self.count(value, self.form)
-        self.given = Content()
+        self.given = None
+        self.form: forms.Form | None = None
+        self.records_in = 0
+        if is_stream(value):
+            return
+        self.form = form = self.form_of(value)
+        self.records_in = form.count(value) if form is not None else self.count(value, None)
         if self.records_in:
             self.note_content(value)
-        if spec.text is not None and self.records_in:
-            self.account.input_bytes = forms.text_bytes(value, spec.text)
+            if spec.text is not None:
+                self.account.input_bytes = forms.text_bytes(value, spec.text)
 
     def new_call(self) -> Call:
         """Return an empty call, which keeps examples of rejected records as the step wants them."""
-        most = self.spec.samples
-        return Call((lambda reason: self.connection.wants_sample(self.spec.id, reason, most)) if most else None)
+        return Call(self.connection, self.spec.id, self.spec.samples)
 
     def form_of(self, value: Any) -> forms.Form | None:
         """Return the form of a value, as the step understands mappings."""
@@ -277,7 +279,13 @@ class Work:
         """Enter a batch or record in the signature of what the step was given."""
         signature = self.engine.content(value)
         if signature is not None:
+            if self.given is None:
+                self.given = Content()
             self.given.add(signature)
+
+    def content(self) -> list[int]:
+        """Return the signature of what the step was given; empty where the engine does not want it."""
+        return [] if self.given is None else self.given.to_list()
 
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call the function within this call, and time it."""
@@ -319,15 +327,17 @@ class Work:
             reason=self.spec.reason,
         )
         account.output_bytes = outcome.text_bytes
-        account.content = self.given.to_list()
+        if self.given is not None:
+            account.content = self.given.to_list()
         account.custom = call.custom
-        account.set_aside += call.samples
+        if call.samples:
+            account.set_aside += call.samples
         return self.connection.deliver(self.engine, account, outcome.result)
 
     def fail(self) -> None:
         """Count all records as errors: the function has raised, and the engine is about to see it."""
         self.account.add_call(self.seconds, self.records_in, 0, errors=self.records_in)
-        self.account.content = self.given.to_list()
+        self.account.content = self.content()
         self.connection.deliver(self.engine, self.account)
 
 

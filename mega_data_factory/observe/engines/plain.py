@@ -45,6 +45,8 @@ class PlainPython(Engine):
         "re-execution": "counts again: the work was done again",
     }
 
+    _task: tuple[int, Task] | None = None
+
     @classmethod
     def version(cls) -> str:
         """Return the version of Python."""
@@ -52,8 +54,11 @@ class PlainPython(Engine):
 
     def task(self) -> Task:
         """Return a task whose accounts add up."""
-        worker = this_worker()
-        return Task(None, worker, worker)
+        pid = os.getpid()
+        if self._task is None or self._task[0] != pid:
+            worker = this_worker()
+            self._task = pid, Task(None, worker, worker)
+        return self._task[1]
 
     def deliver(self, account: Account, result: Any) -> Any:
         """Send the account with the result where a pool returns it, through a file where it does not."""
