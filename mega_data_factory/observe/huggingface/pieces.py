@@ -58,7 +58,7 @@ class Piece(Connection):
         super().__init__(spec.run.run_id, None, {})
         self.task = task
         self.flow = Flow()
-        self.call = Call(lambda reason: self.wants_sample(spec.id, reason, spec.samples))
+        self.call = Call(self, spec.id, spec.samples)
         self.examples_wanted = spec.samples if spec.reason is not None else 0
         self.summed: Account | None = None
         self._spec = spec
