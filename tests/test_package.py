@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +28,12 @@ def test_public_names_load() -> None:
     assert all(getattr(mega_data_factory, name) is not None for name in mega_data_factory.__all__)
     with pytest.raises(AttributeError, match="Exekutor"):
         mega_data_factory.Exekutor  # noqa: B018 - the access is what is tested
+
+
+@pytest.mark.parametrize("folder", ["metrics", "framework", "engines", "exports"])
+def test_plans_of_test_folders_name_files_that_exist(folder: str) -> None:
+    """The docstring of a large folder of tests sorts its files; a file that is gone or renamed is gone there too."""
+    place = Path(__file__).parent / folder
+    named = set(re.findall(r"\btest_\w+", (place / "__init__.py").read_text(encoding="utf-8")))
+    assert named
+    assert named <= {path.stem for path in place.glob("test_*.py")}

@@ -361,4 +361,4 @@ def test_a_unit_that_another_thread_forgets_while_it_is_read(tmp_path):
     fold(tmp_path)
     tables = StoredTables(tmp_path)
     tables._units = Forgotten()
-    assert [unit.runs.keys() for unit in tables.units()] == [{"run_00000"}]
+    assert [unit.runs.keys() for unit in tables.units.all()] == [{"run_00000"}]

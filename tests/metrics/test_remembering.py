@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
-from mega_data_factory.framework.metrics.store.reading import stored_tables as tables
+from mega_data_factory.framework.metrics.store.reading import single_runs as tables
 from mega_data_factory.framework.metrics.upkeep.compaction import compact
 
 _START = datetime(2026, 1, 1)

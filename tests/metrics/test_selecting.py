@@ -13,7 +13,7 @@ from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
 from mega_data_factory.framework.metrics.store.files.layout import file_of
-from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
+from mega_data_factory.framework.metrics.store.reading.single_runs import SingleRunFiles
 from tests.metrics.test_compacting import NOW, START, fold, write
 
 
@@ -125,7 +125,7 @@ def test_a_query_sees_every_view_and_nothing_else(reader, tmp_path):
 def test_a_file_that_goes_between_listing_and_reading_is_looked_for_again(tmp_path, monkeypatch):
     """A run that is compacted just after it was listed is read from its unit, once."""
     write(tmp_path, 1)
-    listed = StoredTables.own_files
+    listed = SingleRunFiles.paths
     left = [1]
 
     def then_compacted(self, kind, files, run_id=None):
@@ -135,6 +135,6 @@ def test_a_file_that_goes_between_listing_and_reading_is_looked_for_again(tmp_pa
             assert not (tmp_path / file_of(kind, "run_00001")).exists()
         return found
 
-    monkeypatch.setattr(StoredTables, "own_files", then_compacted)
+    monkeypatch.setattr(SingleRunFiles, "paths", then_compacted)
     assert MetricsReader(tmp_path).operators().num_rows == 2
     assert left == []

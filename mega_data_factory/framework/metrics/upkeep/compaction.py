@@ -142,8 +142,8 @@ def _members(fresh: Sequence[_Member], merged: Sequence[_Member]) -> list[_Membe
 
 def _old_runs(store: StoredTables, now: datetime, min_age: timedelta) -> list[_Member]:
     """Return the runs with files of their own that are over, and were last heard of before `min_age`."""
-    paths = store.own_files("runs", list_table(store.path, "runs"))
-    runs = gathered((table for _, table in store.read_run_files("runs", paths, _PLANNED_BY)), "runs", _PLANNED_BY)
+    paths = store.single_runs.paths("runs", list_table(store.path, "runs"))
+    runs = gathered((table for _, table in store.single_runs.read("runs", paths, _PLANNED_BY)), "runs", _PLANNED_BY)
     names = {kind: file_sizes(store.path, kind).own for kind in schema.TABLES}
     found = []
     for row in with_aborted(runs, now).to_pylist():
@@ -159,7 +159,7 @@ def _old_runs(store: StoredTables, now: datetime, min_age: timedelta) -> list[_M
 
 def _small_units(store: StoredTables, unit_runs: int) -> list[_Member]:
     """Return the runs of units that are not half full, of those that share a run, and of those of earlier versions."""
-    units = store.units()
+    units = store.units.all()
     sizes = unit_sizes(store.path) if units else {}
     served = serving(units)
     members = []
@@ -276,20 +276,20 @@ def _remove_sources(path: Location, kind: str, unit: _Written, kept: set[str]) -
 
 def _part(store: StoredTables, kind: str, group: Sequence[_Member]) -> tuple[pa.Table, dict[str, list[FileState]]]:
     """Return the rows of some runs in one table, in the order of the group, and the small files they come from."""
-    known = store.unit_names()
+    known = store.units.names()
     files = list_table(store.path, kind)
     own = names_of_runs(kind, {member.run_id for member in group if member.unit is None}, files.own)
-    store.gaps.check(join(store.path, kind), own.values())
+    store.single_runs.gaps.check(join(store.path, kind), own.values())
     states = {run_id: [state_of(files.own[name]) for name in mine.all] for run_id, mine in own.items()}
     tables, taken = [], set()
-    found = dict(store.read_run_files(kind, [files.own[name] for mine in own.values() for name in mine.names]))
+    found = dict(store.single_runs.read(kind, [files.own[name] for mine in own.values() for name in mine.names]))
     for run_id, mine in own.items():
         parts = [found.get(files.own[name]) for name in mine.names]
         if all(table is not None and owners(table) <= {run_id} for table in parts):  # else it stays what it is
             tables += parts
             taken.add(run_id)
     others = {member.run_id for member in group} - taken
-    for source in store.unit_sources(kind, files, store.units(known), taken):
+    for source in store.units.sources(kind, files, store.units.all(known), taken):
         if wanted := sorted(source.served & others):
             table = read_or_set_aside(store, source, kind, pc.field("run_id").isin(wanted))
             tables += [] if table is None else [table]

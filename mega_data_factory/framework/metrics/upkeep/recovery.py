@@ -19,7 +19,8 @@ from mega_data_factory.framework.metrics.store.files.run_files import (
     states_of,
 )
 from mega_data_factory.framework.metrics.store.files.units import Unit
-from mega_data_factory.framework.metrics.store.reading.stored_tables import Source, StoredTables
+from mega_data_factory.framework.metrics.store.reading.compacted_units import Source
+from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.upkeep.unit_files import SWAPPING_ORDER, discard_unit, swap
 from mega_data_factory.storage import exists, join, remove
 
@@ -36,7 +37,7 @@ def finish_interrupted(store: StoredTables) -> None:
         MetricsError: a newer version of this package wrote a file.
         OutputError: a file cannot be moved or removed.
     """
-    units = {unit.name: unit for unit in store.consistently(store.units)}
+    units = {unit.name: unit for unit in store.consistently(store.units.all)}
     unpublished = _pending_units(list_table(store.path, "runs"), units)
     if unpublished and _has_all(store, unpublished, units):  # none of what they replace was removed: start again
         for name in unpublished:
@@ -63,7 +64,7 @@ def _finish_units(store: StoredTables, units: Mapping[str, Unit], unpublished: S
     """Put units that exist in their place, table by table, and remove the files that they replace."""
     covered = {run_id for name in unpublished for run_id in units[name].runs}
     old = [name for name, unit in units.items() if name not in unpublished and unit.runs.keys() <= covered]
-    existing = store.unit_names()  # damaged ones too
+    existing = store.units.names()  # damaged ones too
     changed: set[str] = set()  # runs that were written again since: their own files count
     for kind in SWAPPING_ORDER:
         files = list_table(store.path, kind)
@@ -86,12 +87,12 @@ def _remove_equal(store: StoredTables, units: Sequence[Unit], changed: set[str],
     for unit in units:
         own = names_of_runs(kind, set(unit.runs) - changed, files.own)
         source = Source(files.units[unit.name][0], unit, frozenset(own), complete=False)
-        table = store.read_unit(source, kind, only=pc.field("run_id").isin(sorted(own))) if own else None
+        table = store.units.read(source, kind, only=pc.field("run_id").isin(sorted(own))) if own else None
         if table is None:
             continue
         rows = gathered([table], kind)
         for run_id, mine in own.items():
-            parts = dict(store.read_run_files(kind, [files.own[name] for name in mine.names]))
+            parts = dict(store.single_runs.read(kind, [files.own[name] for name in mine.names]))
             theirs = rows.filter(pc.field("run_id") == run_id)
             if _same(gathered(parts.values(), kind), theirs):
                 states = list(states_of(files.own[name] for name in mine.all))
@@ -136,6 +137,6 @@ def _own_rows(store: StoredTables, kind: str, names: Collection[str] | None = No
     def attempt() -> dict[str, pa.Table]:
         own = list_table(store.path, kind).own
         paths = {own[name]: name for name in own if names is None or name in names}
-        return {paths[path]: table for path, table in store.read_run_files(kind, list(paths), ["run_id"])}
+        return {paths[path]: table for path, table in store.single_runs.read(kind, list(paths), ["run_id"])}
 
     return store.consistently(attempt)

@@ -107,7 +107,7 @@ def _prune(store: StoredTables, retention: Retention, now: Callable[[], datetime
     if not dry_run:
         finish_interrupted(store)
     sizes = {kind: file_sizes(path, kind).own for kind in schema.TABLES}
-    units = store.consistently(store.units)
+    units = store.consistently(store.units.all)
     newest_first = _newest_first(store, now())
     bytes_of = _bytes_of(path, [row["run_id"] for row in newest_first], sizes, units)
     expired = _expired(newest_first, bytes_of, retention, now())

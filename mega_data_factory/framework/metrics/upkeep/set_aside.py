@@ -18,7 +18,8 @@ from mega_data_factory.framework.metrics.store.files.decoding import (
     shares_columns,
 )
 from mega_data_factory.framework.metrics.store.files.listing import is_file, list_table, unit_paths
-from mega_data_factory.framework.metrics.store.reading.stored_tables import DamagedUnit, Source, StoredTables
+from mega_data_factory.framework.metrics.store.reading.compacted_units import DamagedUnit, Source
+from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.upkeep.lock import upkeep_lock
 from mega_data_factory.redaction.loggers import logger
 from mega_data_factory.storage import Location, exists, join, move
@@ -41,7 +42,7 @@ def read_or_set_aside(store: StoredTables, source: Source, kind: str, only: pc.E
         OutputError: the damaged file cannot be moved.
     """
     try:
-        return store.read_unit(source, kind, only=only, strict=True)
+        return store.units.read(source, kind, only=only, strict=True)
     except DamagedUnit as error:
         if not is_damage(error.reason):
             raise

@@ -13,7 +13,8 @@ from mega_data_factory.framework.metrics.store.files.encoding import write_table
 from mega_data_factory.framework.metrics.store.files.layout import file_of
 from mega_data_factory.framework.metrics.store.files.listing import find_unit, list_table, pending_path
 from mega_data_factory.framework.metrics.store.files.units import Unit
-from mega_data_factory.framework.metrics.store.reading.stored_tables import Source, StoredTables
+from mega_data_factory.framework.metrics.store.reading.compacted_units import Source
+from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.upkeep.lock import upkeep_lock
 from mega_data_factory.framework.metrics.upkeep.set_aside import read_or_set_aside
 from mega_data_factory.framework.metrics.upkeep.unit_files import swap, write_unit
@@ -29,7 +30,7 @@ def shrink_units(store: StoredTables, runs: Collection[str], names: Mapping[str,
     """
     done: set[str] = set()
     while True:
-        units = [unit for unit in store.consistently(store.units) if not unit.runs.keys().isdisjoint(runs)]
+        units = [unit for unit in store.consistently(store.units.all) if not unit.runs.keys().isdisjoint(runs)]
         if not (left := [unit for unit in units if unit.name not in done]):
             return
         for unit in left:
@@ -82,10 +83,10 @@ def claim_run(store: StoredTables, run_id: str) -> None:
         MetricsError: a unit that holds it is damaged.
         OutputError: a file cannot be written, moved or removed.
     """
-    if not any(run_id in unit.runs for unit in store.consistently(store.units)):
+    if not any(run_id in unit.runs for unit in store.consistently(store.units.all)):
         return
     with upkeep_lock(store.path):
-        if not any(run_id in unit.runs for unit in store.consistently(store.units)):
+        if not any(run_id in unit.runs for unit in store.consistently(store.units.all)):
             return
         names: dict[str, list[str]] = {}
         for kind in schema.TABLES:

@@ -108,7 +108,7 @@ def _check_files(tables: StoredTables, files: Mapping[str, str], damaged: set[st
         try:
             read_compacted_file(path, kind)
         except NotAMetricsFile as error:
-            tables.skip(path, error)
+            tables.skipped.note(path, error)
             damaged.add(path)
     if len(damaged) > before:
         raise _Damaged
@@ -132,20 +132,20 @@ def _add_view(
     if kind == "runs":
         connection.register(kind, with_deaths(tables.read(kind), now))
         return {}
-    known = tables.unit_names()
+    known = tables.units.names()
     files = list_table(tables.path, kind)
-    found = list(tables.read_run_files(kind, tables.own_files(kind, files)))
+    found = list(tables.single_runs.read(kind, tables.single_runs.paths(kind, files)))
     taken = {run for _, table in found for run in owners(table)}
     connection.register(f"_{kind}_0", gathered((table for _, table in found), kind))
     parts = [f'SELECT * FROM "_{kind}_0"']
     read: dict[str, str] = {}
-    for number, source in enumerate(tables.unit_sources(kind, files, tables.units(known), taken), 1):
+    for number, source in enumerate(tables.units.sources(kind, files, tables.units.all(known), taken), 1):
         if source.path in damaged:
             continue
         try:
             rows = open_compacted_file(source.path, kind)
         except NotAMetricsFile as error:
-            tables.skip(source.path, error)
+            tables.skipped.note(source.path, error)
             continue
         read[source.path] = kind
         connection.register(f"_{kind}_{number}", rows)
