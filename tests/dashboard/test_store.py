@@ -58,7 +58,7 @@ def test_what_many_ask_for_at_once_is_read_once(tmp_path: Path) -> None:
             return readings[-1]
 
         got: list[object] = []
-        asking = [threading.Thread(target=lambda: got.append(store._remembered("it", "run_1", read))) for _ in range(4)]
+        asking = [threading.Thread(target=lambda: got.append(store._cached("it", "run_1", read))) for _ in range(4)]
         for thread in asking:
             thread.start()
         assert begun.wait(10)

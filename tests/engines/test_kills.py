@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mega_data_factory.framework.metrics.reader import MetricsReader
+from tests.engines.crashes import crash
 from tests.engines.running import Pipeline, assert_same, fake, jsonl, stage
 
 
@@ -119,6 +121,29 @@ def test_a_writer_killed_around_the_rename(tmp_path: Path, engine: str, when: st
         results.append(pipeline.run())
     assert_same(results[1], results[0])
     assert len(results[1].files) == len(results[0].files) == results[1].run["output_files"]
+    assert kills_in(tmp_path, "kills") == 2
+
+
+@pytest.mark.slow
+def test_a_file_that_kills_every_writer_does_not_kill_the_driver(tmp_path: Path, engine: str) -> None:
+    """The run fails with an error that names the batches; what is left of them is not written in the driver."""
+    source = jsonl(tmp_path / "a.jsonl", [f"text {n}" for n in range(20)])
+    pipeline = Pipeline(
+        tmp_path / "run",
+        source,
+        [stage("only", fake("Upper"))],
+        engine=engine,
+        writer={
+            "type": "tests.fakes:KillingWriter",
+            "params": {"folder": str(tmp_path / "kills"), "deaths": 100, "target_file_mb": 0},
+        },
+        executor={"max_attempts": 2},
+    )
+    assert crash(pipeline.config(), tmp_path, "run_killed", "never") == 1
+    run = MetricsReader(pipeline.config()["executor"]["metrics"]["output_path"]).run("run_killed")
+    assert run["status"] == "failed"
+    assert "data_writer: 2 workers died over the same work" in run["error"]
+    assert "writing batches 000000-00000 to 000000-00000" in run["error"]
     assert kills_in(tmp_path, "kills") == 2
 
 

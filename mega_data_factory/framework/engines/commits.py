@@ -50,6 +50,10 @@ class FileGroup:
         """Return the group for a message to the process that writes it, see `write_members`."""
         return [(staged.batch.header(), staged.path) for staged in self.batches]
 
+    def describe(self) -> str:
+        """Return a description of the work, for an error."""
+        return f"writing batches {self.batches[0].batch.id} to {self.batches[-1].batch.id}"
+
 
 class CommitLoop:
     """Gathers staged batches, has each group written, and keeps the commits until they are reported.

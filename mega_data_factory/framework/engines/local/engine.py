@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from mega_data_factory.errors import MdfError, WorkerLostError
+from mega_data_factory.formats import plural
 from mega_data_factory.framework.batch import Batch, CommitRecord, StagedBatch
 from mega_data_factory.framework.driver.progress import StageLoad
 from mega_data_factory.framework.engines.commits import CommitLoop, FileGroup
@@ -224,8 +225,9 @@ class LocalEngine:
         if task.attempt > allowed:
             if isinstance(task, WriteFile):
                 self._commits.give_up(task.group)
+            dead = plural(task.attempt - 1, "worker")
             raise WorkerLostError(
-                f"{pool.name}: {task.attempt - 1} workers died over the same work ({reason}); {task.describe()}",
+                f"{pool.name}: {dead} died over the same work ({reason}); {task.describe()}",
                 hint="look at the records it names; executor.max_attempts allows more deaths",
             )
         pool.queue.appendleft(task)

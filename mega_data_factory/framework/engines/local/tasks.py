@@ -107,5 +107,4 @@ class WriteFile(Task):
 
     def describe(self) -> str:
         """Return a description of the work, for an error."""
-        batches = self.group.batches
-        return f"writing batches {batches[0].batch.id} to {batches[-1].batch.id}"
+        return self.group.describe()

@@ -21,9 +21,10 @@ from typing import Any
 import pyarrow as pa
 import ray
 import ray.data
-from ray.exceptions import RayError
+from ray.exceptions import OutOfMemoryError, RayError, WorkerCrashedError
 
 from mega_data_factory.errors import ConfigError, MdfError, WorkerLostError
+from mega_data_factory.formats import plural
 from mega_data_factory.framework.batch import CommitRecord
 from mega_data_factory.framework.contracts import Loader
 from mega_data_factory.framework.driver.progress import StageLoad
@@ -114,7 +115,7 @@ class RayEngine:
 
     def _start_write(self, group: FileGroup) -> None:
         task = ray.remote(write_group).options(
-            num_cpus=0, max_retries=self._plan.executor.max_attempts, scheduling_strategy="SPREAD"
+            num_cpus=0, max_retries=self._plan.executor.max_attempts - 1, scheduling_strategy="SPREAD"
         )
         board = None if self._nodes is None else self._nodes.board
         self._writing[task.remote(self._plan.writer, self._settings.output, group.members(), board)] = group
@@ -124,11 +125,29 @@ class RayEngine:
             return
         done, _ = ray.wait(list(self._writing), timeout=None if wait else 0)
         for reference in done:
-            answer = ray.get(reference)
+            answer = self._answer_of(reference)
             if "failed" in answer:
                 raise MdfError.from_dict(answer["failed"])
             self._commits.written(self._writing.pop(reference), answer["commits"])
         yield from self._commits.report()
+
+    def _answer_of(self, reference: Any) -> Mapping[str, Any]:
+        """Return what the task that writes a group has answered.
+
+        Raises:
+            WorkerLostError: its workers died again and again.
+        """
+        try:
+            answer: Mapping[str, Any] = ray.get(reference)
+        except (WorkerCrashedError, OutOfMemoryError) as error:
+            group = self._writing[reference]
+            self._commits.give_up(group)
+            raise WorkerLostError(
+                f"data_writer: {plural(self._plan.executor.max_attempts, 'worker')} died over the same work "
+                f"({first_line(error)}); {group.describe()}",
+                hint="look at the records it names; executor.max_attempts allows more deaths",
+            ) from error
+        return answer
 
     def loads(self) -> Mapping[str, StageLoad]:
         """Nothing: Ray Data moves the batches, and asking it costs a call to the cluster."""
