@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,13 @@ def notes(folder: Path, run_id: str) -> list[str]:
     return found
 
 
+def examples(folder: Path) -> set[str]:
+    """Return the reasons of the rejected records that are kept as examples."""
+    lines = [line for f in (folder / "records" / "rejected").rglob("*.jsonl") for line in f.read_text().splitlines()]
+    assert len(lines) == 3
+    return {json.loads(line)["reason"] for line in lines}
+
+
 @pytest.mark.parametrize("batched", [False, True])
 def test_map_and_filter_are_counted_with_reasons(texts: Dataset, observed: Any, tmp_path: Path, batched: bool) -> None:
     with observed() as run:
@@ -78,6 +86,7 @@ def test_map_and_filter_are_counted_with_reasons(texts: Dataset, observed: Any, 
     assert rows["judge"].rejected_reasons == {"odd": 50}
     assert rows["judge"].latency_histogram.total == 100
     assert rows["measure"].batches == (4 if batched else 100)
+    assert examples(tmp_path / "metrics") == {"odd"}
     described = run_row(tmp_path / "metrics", run.run_id)
     assert described["engine"].startswith("datasets ")
     assert (described["balanced"], described["retried_batches"]) == (True, 0)
@@ -92,6 +101,27 @@ def test_an_observed_function_has_the_fingerprint_of_the_function(texts: Dataset
         two = texts.map(second.step(measure)).filter(second.step(is_even, name="other"))
     plain = texts.map(measure).filter(is_even)
     assert one._fingerprint == two._fingerprint == plain._fingerprint
+
+
+def test_a_function_that_rejects_by_the_run_has_the_same_fingerprint_in_every_run(
+    texts: Dataset, observed: Any, tmp_path: Path
+) -> None:
+    found = set()
+    for _ in range(2):
+        with observed() as run:
+
+            def judge(record: Any, run: Any = run) -> bool:
+                if record["text"]:
+                    return True
+                run.reject(record, "empty")
+                mdf.observe.report("empty", 1)
+                return False
+
+            found.add(texts.filter(run.step(judge))._fingerprint)
+        row = rows_of(tmp_path / "metrics", run.run_id)["judge"]
+        assert row.rejected_reasons == {"empty": 10}
+        assert row.custom_metrics["empty"] == 10
+    assert len(found) == 1
 
 
 def test_a_cached_result_counts_as_in_the_run_that_filled_the_cache(

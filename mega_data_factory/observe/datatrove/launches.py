@@ -46,6 +46,9 @@ def count_completed(executor: Any, specs: list[StepSpec], stage: str) -> None:
             "are not run again; counts and seconds are those of that launch"
         )
     if unknown:
+        for spec in specs:  # they are shown, with 0 records
+            task = Task("unobserved", "unobserved", EARLIER)
+            deliver(spec, task, Account(spec.id, EARLIER, task.key, task.attempt, "datatrove", time.time()))
         notes.append(
             f"stage {stage}: {unknown} of {len(ranks)} tasks were completed by a launch that was not observed; what "
             "they have processed is not counted"

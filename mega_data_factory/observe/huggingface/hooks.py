@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from mega_data_factory.observe.classes import ObservedClass
@@ -176,14 +178,29 @@ def _hash_steps_as_their_functions() -> None:
     def save_class(pickler: Any, made: ObservedClass) -> None:
         pickler.save(made.wrapped)
 
-    def save_run(pickler: Any, _: RunRef) -> None:
+    def save_run(pickler: Any, _: object) -> None:
         pickler.save("run")
 
+    def save_module(pickler: Any, module: ModuleType) -> None:
+        if module.__name__.startswith("mega_data_factory"):  # dill saves what is in it, unless it is in site-packages
+            pickler.save_reduce(importlib.import_module, (module.__name__,), obj=module)
+        else:
+            save_other_module(pickler, module)
+
+    save_other_module = Pickler.dispatch[ModuleType]
+    pklregister(ModuleType)(save_module)
     pklregister(FunctionType)(save_stand_in)
     pklregister(Step)(save_step)
     pklregister(AsyncStep)(save_step)
     pklregister(ObservedClass)(save_class)
-    pklregister(RunRef)(save_run)
+    for kind in (RunRef, *_run_classes()):
+        pklregister(kind)(save_run)
+
+
+def _run_classes() -> list[type]:
+    """Return the classes of a run, which a function may hold to reject by name; their module is in a higher layer."""
+    module = sys.modules.get("mega_data_factory.observe.run")
+    return [] if module is None else [module.ObservedRun, module.RunInWorker]
 
 
 @functools.cache

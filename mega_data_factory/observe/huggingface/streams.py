@@ -31,6 +31,9 @@ class Iteration:
 
 _iteration: ContextVar[Iteration | None] = ContextVar("mdf_datasets_iteration", default=None)
 
+_NO_ITERATION = object()
+"""What a step has worked on before its first call."""
+
 
 class StreamStep:
     """A step of a stream. Every iteration works on the same records: the one that offers most of them to it counts.
@@ -45,8 +48,8 @@ class StreamStep:
     def __init__(self, use: Use, name: str | None = None) -> None:
         self.use = use
         self._name = name or os.urandom(8).hex()
-        self._iteration: Iteration | None = None
-        self._function: Callable[..., Any] | None = None
+        self._iteration: object = _NO_ITERATION
+        self._function: Callable[..., Any]
         self._piece: Piece
         self._most = -1
 
@@ -55,25 +58,23 @@ class StreamStep:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the step with a record or batch of the iteration that is in progress."""
-        function = self.function()
+        iteration = _iteration.get()
+        if iteration is not self._iteration:
+            self._begin(iteration)
         token = calls.current.set(self._piece.call)
         try:
-            return function(*args, **kwargs)
+            return self._function(*args, **kwargs)
         finally:
             calls.current.reset(token)
 
-    def function(self) -> Callable[..., Any]:
-        """Return the step, bound to the iteration that is in progress."""
-        iteration = _iteration.get()
-        if self._function is None or iteration is not self._iteration:
-            self._iteration = iteration
-            worker = this_worker()
-            task = Task(f"{self._name}/{worker}", f"{worker}/{time.time_ns()}", worker)
-            self._piece = Piece(self.use.step.spec, task)
-            self._function = self.use.bound_to(self._piece)
-            if iteration is not None:
-                iteration.pieces.append((self, self._piece))
-        return self._function
+    def _begin(self, iteration: Iteration | None) -> None:
+        """Bind the step to another iteration."""
+        self._iteration = iteration
+        worker = this_worker()
+        self._piece = Piece(self.use.step.spec, Task(f"{self._name}/{worker}", f"{worker}/{time.time_ns()}", worker))
+        self._function = self.use.bound_to(self._piece)
+        if iteration is not None:
+            iteration.pieces.append((self, self._piece))
 
     def end(self, piece: Piece) -> None:
         """Deliver the account of an iteration, unless an earlier one offered more records."""
@@ -108,7 +109,7 @@ def _as_function(step: StreamStep) -> Any:
         return step
 
     async def call(*args: Any, **kwargs: Any) -> Any:
-        return await step.function()(*args, **kwargs)
+        return await step(*args, **kwargs)
 
     return call
 
