@@ -137,10 +137,11 @@ class Meter:
         reasons = {n.removeprefix("dropped_"): c for n, c in change.items() if c and n.startswith("dropped_")}
         dropped = max(change.get("dropped", 0), sum(reasons.values()))
         taken, yielded = self.taken, self.yielded
+        has_raised = self.failed and not (self.upstream is not None and self.upstream.failed)
         if not yielded and not dropped and not errors and not self.traits.filters:
-            yielded = taken  # it writes its documents, and yields none
+            yielded = taken - has_raised if taken else 0  # it writes its documents, and yields none
         if not complete:
-            if self.failed and not (self.upstream is not None and self.upstream.failed):
+            if has_raised:
                 errors += max(0, taken - yielded - dropped - errors)
             taken = min(taken, yielded + dropped + errors)
         account = self.chain.new_account(self.spec, final=final)
