@@ -5,8 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from mega_data_factory.analytics.runs.adding_up import stages_of
 from mega_data_factory.analytics.runs.custom_metrics import custom_metrics
-from mega_data_factory.analytics.runs.totals import StageTotals, stages_of
+from mega_data_factory.analytics.runs.totals import StageTotals
 from mega_data_factory.framework.metrics import OperatorMetrics
 from mega_data_factory.framework.metrics.schema import OPERATORS, to_table
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.analytics.runs.totals import OperatorTotals
+from mega_data_factory.analytics.runs.totals import OperatorChain, OperatorTotals
 
 End = Literal["written", "rejected", "error", "dead_letter", "open"]
 
@@ -77,7 +77,7 @@ def flow_of(recording: Recording) -> Flow:
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(OperatorChain):
     """Operators that are taken as one on the way: a single one, or those of a stage.
 
     Attributes:
@@ -91,26 +91,6 @@ class Step:
     label: str
     operators: tuple[OperatorTotals, ...]
     exits: tuple[Exit, ...]
-
-    @property
-    def input(self) -> int:
-        """Records that came in."""
-        return self.operators[0].input
-
-    @property
-    def output(self) -> int:
-        """Records that were passed on."""
-        return self.operators[-1].output
-
-    @property
-    def errors(self) -> int:
-        """Records that raised an error."""
-        return sum(operator.errors for operator in self.operators)
-
-    @property
-    def created(self) -> int:
-        """Records made beside those that came in."""
-        return sum(operator.created for operator in self.operators)
 
     @property
     def rejected(self) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mega_data_factory.analytics.runs.totals import StageTotals, stages_of
+from mega_data_factory.analytics.runs.adding_up import stages_of
+from mega_data_factory.analytics.runs.totals import StageTotals
 from mega_data_factory.framework.metrics.reader import Levels, MetricsReader
 from mega_data_factory.framework.metrics.schema import OPERATORS, SAMPLES, STAGES
 

@@ -1,1 +1,7 @@
-"""Bookkeeping of the driver process: totals, progress, checks of the books, resuming."""
+"""The driver process of a run.
+
+- A run from start to end: `session`, `resuming`, `places`, `resources`.
+- What it is to read: `splits`, `source_share`.
+- What it counts: `accounts`, `books`, `tally`, `progress`, `error_policy`.
+- What it writes as metrics: `recorder`, `run_columns`.
+"""

@@ -1,1 +1,6 @@
-"""Engine on worker processes of this machine."""
+"""Engine on worker processes of this machine.
+
+- In the driver: `engine`, `pool` (workers of a stage), `process` (one worker), `tasks`, `node`.
+- In a worker process: `worker` (its start), `jobs`, `roles` (read, run a stage, write), `main_guard`.
+- Between them: `messages`, `spool` (tables), `claim_server` (deduplication).
+"""
