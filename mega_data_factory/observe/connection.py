@@ -30,13 +30,14 @@ class Connection:
     Args:
         run_id: the run.
         take: takes accounts in the driver's process; None in a worker.
-        addresses: of the engines, in a worker.
+        addresses: gives the addresses of the engines.
     """
 
-    def __init__(self, run_id: str, take: Callable[[Account], None] | None, addresses: Addresses) -> None:
+    def __init__(self, run_id: str, take: Callable[[Account], None] | None, addresses: Callable[[], Addresses]) -> None:
         self.run_id = run_id
         self._take = take
-        self._addresses = addresses
+        self._all_addresses = addresses
+        self._addresses: Addresses = {} if take is not None else addresses()
         self._engines: dict[type[Engine], Engine] = {}
         self._plain = self._engine(PlainPython)
         self._samples_taken: dict[tuple[str, str], int] = {}
@@ -46,6 +47,8 @@ class Connection:
     def _engine(self, kind: type[Engine]) -> Engine:
         engine = self._engines.get(kind)
         if engine is None:
+            if self._take is not None and not kind.straight:
+                self._addresses = self._all_addresses()
             engine = self._engines[kind] = kind(address=self._addresses.get(kind.name))
         return engine
 
@@ -95,7 +98,7 @@ class Connection:
 
     def deliver(self, engine: Engine, account: Account, result: Any = NO_RESULT) -> Any:
         """Deliver an account; return the result, as the engine wants it."""
-        if self._take is not None:
+        if self._take is not None and engine.straight:
             self._take(account)
             return result
         return engine.deliver(account, result)
@@ -104,9 +107,9 @@ class Connection:
 _connections: dict[tuple[str, int], Connection] = {}
 
 
-def register(run_id: str, take: Callable[[Account], None]) -> None:
+def register(run_id: str, take: Callable[[Account], None], addresses: Callable[[], Addresses]) -> None:
     """Make this process the driver of a run."""
-    _connections[run_id, os.getpid()] = Connection(run_id, take, {})
+    _connections[run_id, os.getpid()] = Connection(run_id, take, addresses)
     ledgers[run_id, os.getpid()] = take
 
 
@@ -119,5 +122,5 @@ def connect(run_id: str, addresses: Callable[[], Addresses]) -> Connection:
     """
     connection = _connections.get((run_id, os.getpid()))  # a forked child is not the driver
     if connection is None:
-        connection = _connections.setdefault((run_id, os.getpid()), Connection(run_id, None, addresses()))
+        connection = _connections.setdefault((run_id, os.getpid()), Connection(run_id, None, addresses))
     return connection

@@ -56,7 +56,7 @@ class ObservedRun:
         if self._stack is not None:
             raise RuntimeError(f"{self.run_id} has been started before; call observe again for another run")
         note_started(self.run_id, self._end_with)
-        connection.register(self.run_id, self._recording.ledger.take)
+        connection.register(self.run_id, self._recording.ledger.take, self._recording.addresses)
         self._stack = ExitStack()
         self._stack.enter_context(self._recording.recording())
         return self

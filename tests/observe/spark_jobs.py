@@ -243,11 +243,72 @@ def actions(run: ObservedRun, folder: Path) -> Any:
     return told
 
 
+# ── a cluster, and a driver that is killed ────────────────────────────────────────────────────────────────────────────
+
+
+def cluster(run: ObservedRun, folder: Path) -> Any:
+    """On two nodes: a slow attempt that is overtaken by a speculative one, then executors that are killed."""
+    marks = folder / "marks"
+    marks.mkdir()
+    spark = session(
+        sys.argv[3],
+        **{
+            "spark.executor.cores": "1",
+            "spark.speculation": "true",
+            "spark.speculation.interval": "200ms",
+            "spark.speculation.quantile": "0.5",
+            "spark.speculation.minTaskRuntime": "1s",
+        },
+    )
+    schema = "id long, text string"
+
+    def slow(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        context = TaskContext.get()
+        assert context is not None
+        attempt = context.attemptNumber()
+        (marks / f"attempt-{context.partitionId()}-{attempt}").touch()
+        for batch in even(batches):
+            if context.partitionId() == 3 and attempt == 0:
+                time.sleep(15)
+            yield batch
+
+    step = run.step(slow, name="overtaken", reason="odd")
+    told = {"overtaken": records(spark).mapInArrow(step, schema).count()}
+
+    def losing(step: Any, name: str, partition: int) -> Callable[[Iterator[Any]], Iterator[Any]]:
+        def over(batches: Iterator[Any]) -> Iterator[Any]:
+            yield from step(batches)
+            context = TaskContext.get()
+            assert context is not None
+            if context.partitionId() == partition:
+                kill_executor_once(marks, f"executor-{name}")
+
+        return over
+
+    first = run.step(judged, name="before", stage="before")
+    second = run.step(even, name="behind", stage="behind", reason="even")
+    data = records(spark).mapInArrow(losing(first, "before", 1), schema)
+    behind = data.repartition(3).withColumn("id", F.expr("id div 2")).mapInArrow(losing(second, "behind", 2), schema)
+    told["behind"] = behind.count()
+    spark.stop()
+    return told
+
+
+def hanging(run: ObservedRun, folder: Path) -> Any:
+    """Be counted, and wait to be killed."""
+    spark = session()
+    records(spark).mapInArrow(run.step(even, name="even", reason="odd"), "id long, text string").count()
+    (folder / "counted").touch()
+    time.sleep(600)
+
+
 JOBS: dict[str, Callable[[ObservedRun, Path], Any]] = {
     "forms": forms,
     "calm": calm,
     "killed": killed,
     "actions": actions,
+    "cluster": cluster,
+    "hanging": hanging,
 }
 
 

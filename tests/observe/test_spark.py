@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mega_data_factory.framework.metrics import OperatorMetrics
+from mega_data_factory.framework.metrics.reader import MetricsReader
+from tests.observe.jobs import counts, notes, ran, started, wait_for
 from tests.observe.runs import flow, rows_of, run_row
+
+MODULE = "tests.observe.spark_jobs"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -26,54 +28,46 @@ def java() -> None:
     assert shutil.which("java"), "Spark needs Java 17 (Debian: openjdk-17-jre-headless)"
 
 
-@contextmanager
-def started(job: str, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a job of `spark_jobs` in a process group of its own, and end that group in any case."""
-    folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "tests.observe.spark_jobs", job, str(folder), *arguments]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "SPARK_LOCAL_IP": "127.0.0.1"}
-    with (folder / "errors.txt").open("w") as errors:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment, start_new_session=True
-        )
-        try:
-            yield process
-        finally:
+@pytest.fixture
+def master(tmp_path: Path) -> Iterator[str]:
+    """Start a standalone cluster of two nodes, which have addresses of their own; give the address of its master."""
+    found = importlib.util.find_spec("pyspark")  # not imported: the other tests' process has no Spark loaded
+    assert found is not None
+    assert found.origin is not None
+    program = Path(found.origin).parent / "bin" / "spark-class"
+    quick = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPARK")}
+    environment |= {"SPARK_DAEMON_JAVA_OPTS": quick, "SPARK_DAEMON_MEMORY": "256m"}
+    processes = []
+
+    def start(name: str, role: str, ready: str, *options: str) -> None:
+        log = tmp_path / f"{name}.log"
+        with log.open("w") as output:
+            command = [str(program), f"org.apache.spark.deploy.{role}", "--port", "0", "--webui-port", "0", *options]
+            process = subprocess.Popen(
+                command, stdout=output, stderr=subprocess.STDOUT, text=True, env=environment, start_new_session=True
+            )
+        processes.append(process)
+        wait_for(lambda: ready in log.read_text(), process)
+
+    try:
+        start("master", "master.Master", "New state: ALIVE", "--host", "127.0.0.1")
+        address = re.findall(r"spark://127.0.0.1:\d+", (tmp_path / "master.log").read_text())[0]
+        for node in (2, 3):
+            options = ["--host", f"127.0.0.{node}", "--cores", "1", "--memory", "1g"]
+            options += ["--work-dir", str(tmp_path / f"work-{node}"), address]
+            start(f"node-{node}", "worker.Worker", "Successfully registered with master", *options)
+        yield address
+    finally:
+        for process in processes:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # Java is in the group, and Python workers end with it
-            process.communicate()
-
-
-def ran(job: str, folder: Path, *arguments: str) -> Any:
-    """Run a job to its end; return what it tells."""
-    with started(job, folder, *arguments) as process:
-        output, _ = process.communicate(timeout=800)
-        assert process.returncode == 0, (folder / "errors.txt").read_text()[-3000:]
-    assert not list((folder / "metrics").glob(".accounts/*/*")), "account files are removed at the end"
-    return json.loads(output.splitlines()[-1])
-
-
-def counts(row: OperatorMetrics) -> tuple[Any, ...]:
-    """Return everything of a row that does not depend on time."""
-    records = row.latency_histogram.total
-    return (
-        *flow(row),
-        row.created_records,
-        row.batches,
-        row.rejected_reasons,
-        row.custom_metrics,
-        row.input_bytes,
-        records,
-    )
-
-
-def notes(folder: Path) -> list[str]:
-    return run_row(folder / "metrics", "run_job")["config"]["observed"].get("notes", [])
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def test_every_way_to_run_a_function_is_counted(tmp_path: Path) -> None:
     """Batches of Arrow and pandas, masks, groups, single values, RDDs; also in a second process of a worker."""
-    told = ran("forms", tmp_path)
+    told = ran(MODULE, "forms", tmp_path)
     rows = rows_of(tmp_path / "metrics", "run_job")
     assert {name: flow(row)[:2] for name, row in rows.items()} == {
         "arrow": (8000, told["arrow"]),
@@ -101,7 +95,7 @@ def test_every_way_to_run_a_function_is_counted(tmp_path: Path) -> None:
 def test_workers_that_die_change_no_number(tmp_path: Path) -> None:
     """More than 10 workers die after a step has delivered and before Spark knows, others in the middle of a batch."""
     calm, killed = tmp_path / "calm", tmp_path / "killed"
-    undisturbed, disturbed = ran("calm", calm), ran("killed", killed)
+    undisturbed, disturbed = ran(MODULE, "calm", calm), ran(MODULE, "killed", killed)
     assert disturbed["written"] == undisturbed["written"]
     ends = [mark for mark in (killed / "marks").iterdir() if not mark.name.endswith("middle")]
     assert len(ends) >= 10
@@ -116,7 +110,7 @@ def test_workers_that_die_change_no_number(tmp_path: Path) -> None:
 
 def test_actions_that_compute_a_plan_again_count_once(tmp_path: Path) -> None:
     """`take`, `count` and `write` of one plan; the notes say so, and what a cached plan does not do again."""
-    told = ran("actions", tmp_path)
+    told = ran(MODULE, "actions", tmp_path)
     rows = rows_of(tmp_path / "metrics", "run_job")
     assert {name: flow(row)[:3] for name, row in rows.items()} == {
         "again": (8000, told["counted"], 4000),
@@ -128,3 +122,32 @@ def test_actions_that_compute_a_plan_again_count_once(tmp_path: Path) -> None:
     said = notes(tmp_path)
     assert [note.split()[2] for note in said[:-1]] == ["again/again", "behind_shuffle/behind_shuffle", "mask/mask"]
     assert "df.cache()" in said[0]
+
+
+def test_attempts_and_executors_that_are_lost_change_no_number(tmp_path: Path, master: str) -> None:
+    """A speculative attempt overtakes a slow one; two executors are killed, and Spark computes stages again."""
+    told = ran(MODULE, "cluster", tmp_path / "job", master)
+    marks = {mark.name for mark in (tmp_path / "job" / "marks").iterdir()}
+    assert {"attempt-3-0", "attempt-3-1", "executor-before", "executor-behind"} <= marks
+    rows = rows_of(tmp_path / "job" / "metrics", "run_job")
+    assert {name: flow(row) for name, row in rows.items()} == {
+        "overtaken": (8000, told["overtaken"], 8000 - told["overtaken"], 0),
+        "before": (8000, 4000, 4000, 0),
+        "behind": (4000, told["behind"], 4000 - told["behind"], 0),
+    }
+    assert told["overtaken"] == 4000
+    assert rows["before"].rejected_reasons == {"first": 2000, "third": 2000}
+    assert rows["before"].custom_metrics["odd"] == 8000 / 4 * (0 + 1 + 2 + 3)
+    assert any("before/before" in note for note in notes(tmp_path / "job")), "its stage was computed again"
+
+
+def test_a_driver_that_is_killed_leaves_an_aborted_run_with_its_counts(tmp_path: Path) -> None:
+    """What was delivered by the last flush stays."""
+    folder = tmp_path / "metrics"
+    with started(MODULE, "hanging", tmp_path) as process:
+        wait_for((tmp_path / "counted").exists, process)
+        wait_for(lambda: rows_of(folder, "run_job")["even"].input_records == 8000, process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert MetricsReader(folder).run("run_job")["status"] == "aborted"
+    assert flow(rows_of(folder, "run_job")["even"]) == (8000, 4000, 4000, 0)

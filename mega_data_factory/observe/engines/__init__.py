@@ -16,6 +16,7 @@ ENGINES: dict[str, str] = {
     "pyspark": "mega_data_factory.observe.engines.spark:Spark",
     "datatrove": "mega_data_factory.observe.datatrove.engine:Datatrove",
     "datasets": "mega_data_factory.observe.huggingface.engine:HuggingFaceDatasets",
+    "dask": "mega_data_factory.observe.engines.dask:Dask",
 }
 """Module of the user → engine, `module:Class`. They are asked in this order for the task of a call: a more special
 engine comes first."""

@@ -95,8 +95,11 @@ class Engine:
         guarantees: what holds under a worker kill, a driver kill, a speculative attempt, a re-execution; one sentence
             each. It goes to the configuration in the run row.
         calls_per_record: whether it calls steps once for every record, so that `tally` is worth while.
+        straight: whether accounts of the driver's own process go straight to the ledger; False if they take the way of
+            those of workers, because the driver's half sorts them out.
     """
 
+    straight: ClassVar[bool] = True
     name: ClassVar[str] = ""
     calls_per_record: ClassVar[bool] = False
     guarantees: ClassVar[Mapping[str, str]] = {}

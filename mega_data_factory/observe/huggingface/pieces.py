@@ -55,7 +55,7 @@ class Piece(Connection):
     """
 
     def __init__(self, spec: StepSpec, task: Task) -> None:
-        super().__init__(spec.run.run_id, None, {})
+        super().__init__(spec.run.run_id, None, dict)
         self.task = task
         self.flow = Flow()
         self.call = Call(self, spec.id, spec.samples)

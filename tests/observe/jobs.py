@@ -1,0 +1,72 @@
+"""Jobs of engines in processes of their own, for tests: started, waited for, and ended whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from mega_data_factory.framework.metrics import OperatorMetrics
+from tests.observe.runs import flow, run_row
+
+
+@contextmanager
+def started(module: str, job: str, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start `python -m module job folder` in a process group of its own, and end that group in any case."""
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", module, job, str(folder), *arguments]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "SPARK_LOCAL_IP": "127.0.0.1"}
+    with (folder / "errors.txt").open("w") as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # Java and worker processes are in the group, or end with it
+            process.communicate()
+
+
+def ran(module: str, job: str, folder: Path, *arguments: str) -> Any:
+    """Run a job to its end; return what it tells."""
+    with started(module, job, folder, *arguments) as process:
+        output, _ = process.communicate(timeout=800)
+        assert process.returncode == 0, (folder / "errors.txt").read_text()[-3000:]
+    assert not list((folder / "metrics").glob(".accounts/*/*")), "account files are removed at the end"
+    return json.loads(output.splitlines()[-1])
+
+
+def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str], *, seconds: float = 400) -> None:
+    """Wait for a condition while a job runs."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the job has ended"
+        assert time.monotonic() < until, "waited too long"
+        time.sleep(0.2)
+
+
+def counts(row: OperatorMetrics) -> tuple[Any, ...]:
+    """Return everything of a row that does not depend on time."""
+    timed = row.latency_histogram.total
+    return (
+        *flow(row),
+        row.created_records,
+        row.batches,
+        row.rejected_reasons,
+        row.custom_metrics,
+        row.input_bytes,
+        timed,
+    )
+
+
+def notes(folder: Path) -> list[str]:
+    """Return the notes of the run of a job."""
+    return run_row(folder / "metrics", "run_job")["config"]["observed"].get("notes", [])
