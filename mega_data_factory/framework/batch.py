@@ -90,7 +90,7 @@ class Batch:
         return int(self.id.rpartition("-")[2])
 
     def header(self) -> str:
-        """Everything but the table, as JSON text."""
+        """Return everything but the table, as JSON text."""
         values = {f: getattr(self, f) for f in _PLAIN_FIELDS}
         values["metrics"] = [row.to_wire() for row in self.metrics]
         values["exclusions"] = [asdict(e) for e in self.exclusions]
@@ -133,7 +133,7 @@ class CommitRecord:
     writer_errors: int = 0
 
     def to_json(self) -> Mapping[str, Any]:
-        """Plain values, for messages between processes."""
+        """Return plain values, for messages between processes."""
         return {
             "batch": self.batch.header(),
             "output_records": self.output_records,

@@ -124,7 +124,7 @@ class Claims(Protocol):
     """Shared memory of which record came first with a key; idempotent, so that a retried batch claims the same."""
 
     def claim(self, keys: Sequence[bytes], owners: Sequence[bytes]) -> list[bool]:
-        """For every key in turn: True when `owners[i]` holds it now (it was free, or was this owner's already)."""
+        """Claim the keys in turn; return for each whether its owner holds it now: it was free, or was this owner's."""
         ...
 
     def release(self, owners: Sequence[bytes]) -> None:

@@ -17,7 +17,7 @@ def describe(error: BaseException) -> str:
 
 
 def record_json(row: pa.Table, max_chars: int | None = None) -> str:
-    """One record as JSON text; bytes as Latin-1 text, long texts cut to `max_chars` with an ellipsis."""
+    """Return one record as JSON text; bytes as Latin-1 text, long texts cut to `max_chars` with an ellipsis."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, bytes):

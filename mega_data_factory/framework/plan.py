@@ -227,6 +227,6 @@ def _plan_exporters(config: PipelineConfig, mistakes: Mistakes) -> dict[str, Com
 
 
 def _distinct(name: str, used: Container[str]) -> str:
-    """`name`, or the first of `name_2`, `name_3` … that is not used."""
+    """Return `name`, or the first of `name_2`, `name_3` … that is not used."""
     numbered = (f"{name}_{number}" for number in itertools.count(2))
     return next(candidate for candidate in itertools.chain([name], numbered) if candidate not in used)

@@ -144,7 +144,7 @@ def _plain(params: Mapping[str, Any], where: Place) -> dict[str, Any]:
 
 
 def snake_case(name: str) -> str:
-    """`TextLengthFilter` → `text_length_filter`."""
+    """Return a name in snake case: `TextLengthFilter` → `text_length_filter`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
@@ -223,5 +223,5 @@ def _refusals(cls: type[Any], params: Mapping[str, Any]) -> Iterator[tuple[Excep
 
 
 def is_deduplicator(component: Component) -> bool:
-    """Whether the operator needs shared claims."""
+    """Return whether the operator needs shared claims."""
     return issubclass(component.load(), Deduplicator)

@@ -54,7 +54,7 @@ class RowFilter(Filter):
 
     @abstractmethod
     def judge_record(self, record: dict[str, Any]) -> Verdict:
-        """None to keep the record; a reason in snake case, or (reason, score, threshold), to reject it."""
+        """Return None to keep the record; a reason in snake case, or (reason, score, threshold), to reject it."""
 
     def judge(self, table: pa.Table) -> Judgement:
         """Judge every record in turn."""

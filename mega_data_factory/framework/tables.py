@@ -33,7 +33,7 @@ def _names(tables: Sequence[pa.Table]) -> list[str]:
 
 
 def _promotes(tables: Sequence[pa.Table], name: str) -> bool:
-    """Whether a column can be put together: types have one in common, and that one holds the values exactly."""
+    """Return whether a column can be put together: types have one in common, and that one holds the values exactly."""
     columns = [table.select([name]) for table in tables if name in table.column_names]
     try:
         pa.concat_tables(columns, promote_options="permissive")

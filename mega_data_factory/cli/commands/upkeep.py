@@ -29,7 +29,7 @@ def compact_store(metrics: str, min_age: str, *, dry_run: bool, as_json: bool) -
 
     Args:
         metrics: the metrics folder.
-        min_age: leave runs alone that gave a sign of life since.
+        min_age: leave runs alone that were active since.
         dry_run: change nothing.
         as_json: print JSON instead of a line.
 

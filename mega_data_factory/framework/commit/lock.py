@@ -190,7 +190,7 @@ def _holder(descriptor: int) -> dict[str, Any]:
 
 
 def _is_alive(holder: dict[str, Any]) -> bool:
-    """Whether the driver is alive; for another machine only the lock says."""
+    """Return whether the driver is alive; for another machine only the lock says."""
     if holder.get("hostname") != host_name():
         return False
     return is_driver_alive(int(holder.get("pid", 0)), float(holder.get("time", 0.0)))

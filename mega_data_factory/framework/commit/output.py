@@ -198,7 +198,7 @@ class OutputFolder:
 
 
 def _stem(name: str) -> str:
-    """`part-…` of a file of ours, without its ending."""
+    """Return the name of a file without its ending: `part-…`."""
     return name.partition(".")[0]
 
 

@@ -71,7 +71,7 @@ class ConfigSource:
         return cls(values, path, lines)
 
     def where(self, key: Key) -> str:
-        """`file:line` of the nearest key in the file, `--set` for one that does not, or an empty text."""
+        """Return `file:line` of the nearest key in the file, `--set` for one that does not, or an empty text."""
         if any(key[:length] in self.overridden_keys for length in range(1, len(key) + 1)):
             return "--set "
         while key and key not in self.lines:

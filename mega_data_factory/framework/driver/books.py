@@ -115,7 +115,7 @@ class Books:
         return self.written + self.writer_errors
 
     def differences(self, operators: Sequence[OperatorMetrics], *, finished: bool) -> list[str]:
-        """Every place where the books do not agree, in words; none when they do.
+        """Return every place where the books do not agree, in words.
 
         Args:
             operators: the rows of the run.

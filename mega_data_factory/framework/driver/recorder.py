@@ -64,7 +64,7 @@ class Recorder:
         self._samples: IntervalSampler | None = None
         if self._settings.enabled and self._settings.write_on_completion:
             self._samples = IntervalSampler(collector.run_id, self._settings.flush_interval)
-            writer = MetricsWriter(self._settings.output_path, replace=True)  # its earlier lives wrote it
+            writer = MetricsWriter(self._settings.output_path, replace=True)  # an earlier session wrote it
             interval = self._settings.flush_interval
             if self._settings.node_interval:
                 self.nodes = NodeBuffer(collector.run_id, self._settings.node_interval)

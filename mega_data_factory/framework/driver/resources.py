@@ -56,7 +56,7 @@ def this_machine() -> Machine:
 
 
 def cpu_share(plan: Plan, cpus: float) -> float:
-    """CPUs for each worker that does not say how many it needs: an equal share of what the others leave, at most 1."""
+    """Return the CPUs of each worker that does not say how many it needs: an equal share of the rest, at most 1."""
     reserved = sum(stage.min_workers * (stage.resources.cpu or 0.0) for stage in plan.stages)
     unspecified = plan.loader_workers + sum(s.min_workers for s in plan.stages if s.resources.cpu is None)
     share = (cpus - SPARE_CPU - reserved) / unspecified if unspecified else 0.0

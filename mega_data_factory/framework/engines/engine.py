@@ -77,7 +77,7 @@ class Engine(Protocol):
         ...
 
     def salvage(self) -> Iterator[CommitRecord]:
-        """After `run` was closed or has raised: commit what had passed the last stage."""
+        """Commit what had passed the last stage when `run` was closed or raised."""
         ...
 
     def close(self) -> None:

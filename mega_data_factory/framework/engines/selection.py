@@ -66,6 +66,6 @@ def _stage_settings(plan: Plan, run_id: str) -> StageSettings:
 
 
 def _has_cluster(settings: ExecutorConfig) -> bool:
-    """Whether the run will use a Ray cluster that is there already, so that this machine's size says nothing."""
+    """Return whether the run will use a Ray cluster that is running, so that this machine's size says nothing."""
     ray = sys.modules.get("ray")
     return cluster_address(settings.ray_address) is not None or (ray is not None and ray.is_initialized())

@@ -68,7 +68,7 @@ class MetricsReader:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> pa.Table:
-        """All runs, the oldest first. A running run that gives no sign of life has the status `aborted`.
+        """All runs, the oldest first. A running run without a heartbeat has the status `aborted`.
 
         Args:
             status: only runs of this status, or of these.

@@ -220,7 +220,7 @@ class MetricsWriter:
         if ours:
             if not is_local(path) or exists(path):
                 return True
-            self._claimed.discard(run_id)  # it was compacted meanwhile, for its last sign of life is old
+            self._claimed.discard(run_id)  # it was compacted meanwhile, because it had not been active for long
         self._claim(run_id)
         if not exists(path):
             return ours or self._replaces

@@ -100,7 +100,7 @@ class ShardedClaims:
         self._shards = shards
 
     def claim(self, keys: Sequence[bytes], owners: Sequence[bytes]) -> list[bool]:
-        """For every key in turn: True when `owners[i]` holds it now. Keys have 16 bytes, owners 8."""
+        """Claim the keys in turn; return for each whether `owners[i]` holds it now. Keys have 16 bytes, owners 8."""
         where: list[list[int]] = [[] for _ in self._shards]
         for index, key in enumerate(keys):
             where[int.from_bytes(key[:4], "little") % len(self._shards)].append(index)

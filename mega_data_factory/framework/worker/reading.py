@@ -33,7 +33,7 @@ class ReadTask:
     last: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, for messages between processes."""
+        """Return plain values, for messages between processes."""
         return asdict(self)
 
     @classmethod
@@ -42,7 +42,7 @@ class ReadTask:
         return cls(values["index"], Split(**values["split"]), tuple(values["done"]), values["last"])
 
     def ends_with(self, batch: Batch) -> bool:
-        """Whether this is the last batch that reading the task gives."""
+        """Return whether this is the last batch that reading the task gives."""
         return batch.split_end is not None or batch.number == self.last
 
 
@@ -91,7 +91,7 @@ def read_batches(loader: Loader, task: ReadTask, batch_size: int, skip: int = 0)
 
 
 def _tables(loader: Loader, split: Split, batch_size: int) -> Iterator[tuple[pa.Table, list[SkippedRecord], float]]:
-    """Tables with the records skipped before them and the seconds they took; at least one, cut at the split's limit."""
+    """Yield tables with the records skipped before them and the seconds they took; at least one, cut at the limit."""
     left = split.limit
     given = False
     schema = pa.schema([(RECORD_ID, pa.string())])

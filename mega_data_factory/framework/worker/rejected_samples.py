@@ -29,7 +29,7 @@ class RejectedSampler:
         self._smallest: dict[tuple[str, str], list[int]] = {}
 
     def choose(self, operator: str, record_ids: pa.ChunkedArray, reasons: pa.Array) -> Iterator[tuple[int, str]]:
-        """Rows (with their reason) that are among the k smallest this worker has seen of their reason.
+        """Yield the rows, with their reason, that are among the k smallest this worker has seen of their reason.
 
         A record that is offered again is chosen again: its batch may be a retry of one that was lost.
         """

@@ -252,7 +252,7 @@ class Stage:
 
 
 def _is_record_error(error: BaseException) -> bool:
-    """Whether an exception tells of the records: all that operators raise, also where a library in Rust panics."""
+    """Return whether an exception is about the records: all that operators raise, and a panic of a Rust library."""
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 

@@ -41,7 +41,7 @@ class _PandasFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Find pandas as usual, with a loader that tells; nothing else."""
+        """Find pandas as usual, with a loader that tells Arrow of the import; nothing else."""
         if fullname != _PANDAS:
             return None
         if self.hides:

@@ -49,7 +49,7 @@ def _answer(shard: ClaimShard, connection: Connection) -> None:
 
 
 def connect(addresses: Sequence[str], patience: float = 60.0) -> ShardedClaims:
-    """Claims over the shards at these addresses.
+    """Return claims over the shards at these addresses.
 
     Args:
         addresses: sockets of the shards.

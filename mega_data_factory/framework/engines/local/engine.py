@@ -123,7 +123,7 @@ class LocalEngine:
                 pool.kill()
 
     def loads(self) -> Mapping[str, StageLoad]:
-        """Workers and batches of every stage."""
+        """Return the workers and batches of every stage."""
         plans = self._plan.stages
         return {plan.name: pool.load() for plan, pool in zip(plans, self._stages, strict=True)}
 

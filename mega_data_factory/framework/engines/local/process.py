@@ -86,7 +86,7 @@ class WorkerProcess:
         return message
 
     def is_gone(self) -> bool:
-        """Whether the worker has ended without a last word: what it has forked may keep its connection open."""
+        """Return whether the worker has ended without a message: what it has forked may keep its connection open."""
         return self._process.poll() is not None and not self.connection.poll(0)
 
     def exit_reason(self) -> str:

@@ -39,7 +39,7 @@ def _end_with_driver(lifeline: int) -> None:
 
 
 def main() -> None:
-    """Entry point: the file descriptors of the connection and of the lifeline are the arguments."""
+    """Run the worker; the file descriptors of the connection and of the lifeline are the arguments."""
     _end_with_driver(int(sys.argv[2]))
     try:
         work(Connection(int(sys.argv[1])))

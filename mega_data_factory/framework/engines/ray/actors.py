@@ -57,7 +57,7 @@ class AttemptLedger:
 
 
 def connect_claims(shards: Sequence[Any]) -> ShardedClaims | None:
-    """Claims over shard actors; None when there are none."""
+    """Return claims over shard actors; None if there are no shards."""
 
     def sender(shard: Any) -> Send:
         def call(verb: str, packed: bytes) -> bytes | None:

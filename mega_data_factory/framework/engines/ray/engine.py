@@ -150,7 +150,7 @@ class RayEngine:
         return answer
 
     def loads(self) -> Mapping[str, StageLoad]:
-        """Nothing: Ray Data moves the batches, and asking it costs a call to the cluster."""
+        """Return nothing: Ray Data moves the batches, and asking it costs a call to the cluster."""
         return {}
 
     def salvage(self) -> Iterator[CommitRecord]:

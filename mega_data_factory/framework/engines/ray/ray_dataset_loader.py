@@ -40,7 +40,7 @@ class RayDatasetLoader(Loader):
         self._blocks: list[Any] = []
 
     def splits(self, batch_size: int) -> Iterable[Split]:  # noqa: ARG002 - blocks have the size the dataset gave them
-        """One split per block of the dataset."""
+        """Return one split per block of the dataset."""
         dataset = self._dataset
         if isinstance(dataset, str):
             module, _, function = dataset.partition(":")

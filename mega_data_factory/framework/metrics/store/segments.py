@@ -38,7 +38,7 @@ class SegmentLog:
         kind: the table.
         run_id: the run.
         write: writes one file, whole or not at all.
-        earlier: rows of an earlier life of the run, which stay.
+        earlier: rows of an earlier session of the run, which stay.
         most_waiting: rows that wait at most while they cannot be written; then the oldest go. All of them when None.
 
     Raises:

@@ -100,7 +100,7 @@ def compact(
 
     Args:
         path: the metrics folder, local or an fsspec URI.
-        min_age: leave runs alone that gave a sign of life since.
+        min_age: leave runs alone that were active since.
         unit_runs: runs in a unit at most.
         now: naive UTC.
         dry_run: change nothing.

@@ -58,7 +58,7 @@ def is_legacy(unit: str | None) -> bool:
 
 
 def last_activity(end: datetime | None, heartbeat: datetime | None, start: datetime | None) -> datetime:
-    """Time of the last sign of life of a run, naive UTC."""
+    """Return when a run was last active, naive UTC."""
     return max((moment for moment in (end, heartbeat, start) if moment is not None), default=datetime.min)
 
 
