@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from mega_data_factory.analytics.findings.finding import Finding
 from mega_data_factory.analytics.performance import bottleneck as limits
-from mega_data_factory.analytics.performance.bottleneck import Bottleneck, Remedy, Station, find_bottleneck, idle_stages
+from mega_data_factory.analytics.performance.bottleneck import Bottleneck, Remedy, find_bottleneck, idle_stages
 from mega_data_factory.analytics.performance.filter_order import better_orders
 from mega_data_factory.analytics.performance.overhead import overhead_share
 from mega_data_factory.analytics.performance.skew import stragglers, uneven_work
+from mega_data_factory.analytics.performance.stations import Station, stations_of
 from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.latency import long_tails
 from mega_data_factory.analytics.runs.recording import Recording, interval_of
@@ -239,7 +240,7 @@ def late_start(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
 
 def idle_workers(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Workers that could go without making the run slower."""
-    stations = limits.stations_of(recording) if recording.working_seconds >= _LEAST_SECONDS else ()
+    stations = stations_of(recording) if recording.working_seconds >= _LEAST_SECONDS else ()
     if max((station.utilisation for station in stations), default=0.0) < limits.BUSY_ENOUGH:
         return
     spare = [] if recording.is_observed else idle_stages(stations)  # its engine shares workers out
