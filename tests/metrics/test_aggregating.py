@@ -1,33 +1,54 @@
 """Aggregating: workers that are dead, slow or confused do not cost the others' metrics."""
 
+from __future__ import annotations
+
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from mega_data_factory.framework.metrics import MetricsAggregator, MetricsCollector, OperatorMetrics
 
 
-def row(operator="filter", worker="w0", records=100, passed=90, seconds=1.0, **more):
-    names = {"run_id": "run_test", "stage_name": "stage_0", "operator_name": operator, "worker_id": worker}
+def row(
+    operator: str = "filter",
+    worker: str = "w0",
+    records: int = 100,
+    passed: int = 90,
+    seconds: float = 1.0,
+    **more: Any,
+) -> OperatorMetrics:
+    names: dict[str, Any] = {
+        "run_id": "run_test",
+        "stage_name": "stage_0",
+        "operator_name": operator,
+        "worker_id": worker,
+    }
     return OperatorMetrics(**names | {"input_records": records, "output_records": passed, "total_time": seconds} | more)
 
 
-def test_a_dead_slow_or_confused_worker_is_named_and_left_out(caplog):
+def test_a_dead_slow_or_confused_worker_is_named_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
     """The others' metrics are kept, within the timeout."""
     release = threading.Event()
 
     class Worker:
-        def __init__(self, name, get):
+        def __init__(self, name: str, get: Callable[..., Any]) -> None:
             self.name, self.get_operator_metrics = name, get
 
-        def __str__(self):
+        def __str__(self) -> str:
             return self.name
 
-    def die():
+    def die() -> None:
         raise ConnectionError("gone")
 
-    answers = {"good": row, "dead": die, "slow": release.wait, "confused": lambda: [{"no": "names"}]}
+    answers: dict[str, Callable[..., Any]] = {
+        "good": row,
+        "dead": die,
+        "slow": release.wait,
+        "confused": lambda: [{"no": "names"}],
+    }
     aggregator = MetricsAggregator("run_test")
     with caplog.at_level("WARNING", logger="mega_data_factory.metrics"):
         rows = aggregator.collect_from_workers([Worker(*item) for item in answers.items()], timeout=0.2)
@@ -37,13 +58,13 @@ def test_a_dead_slow_or_confused_worker_is_named_and_left_out(caplog):
     assert all(name in caplog.text for name in ("dead", "ConnectionError: gone", "slow", "no answer within 0.2 s"))
 
 
-def actor_classes():
+def actor_classes() -> tuple[Any, ...]:
     """Classes without a module, which travel to workers by value: a worker cannot import a test."""
 
     class Counter:
         """A worker that counts one batch."""
 
-        def get_operator_metrics(self):
+        def get_operator_metrics(self) -> Any:
             collector = MetricsCollector("run_test")
             with collector.track_operator("filter", "stage_0", "actor") as op:
                 op.records(input=10, output=9)
@@ -52,7 +73,7 @@ def actor_classes():
     class Sleeper:
         """A worker that is busy for a long time."""
 
-        def get_operator_metrics(self):
+        def get_operator_metrics(self) -> None:
             time.sleep(60)
 
     return Counter, Sleeper
@@ -60,7 +81,7 @@ def actor_classes():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray's own
-def test_actors_of_ray_are_asked_and_dead_or_slow_ones_left_out():
+def test_actors_of_ray_are_asked_and_dead_or_slow_ones_left_out() -> None:
     """A living actor answers; a killed one and a busy one are named, within the timeout."""
     import ray
 

@@ -1,44 +1,49 @@
 """Collecting: interruptions, threads, and what was not said."""
 
+from __future__ import annotations
+
 import threading
+from collections.abc import Generator
 
 import pytest
 
 from mega_data_factory.framework.metrics import MetricsCollector, OperatorMetrics
+from mega_data_factory.testing import FakeClock
 from tests.operator_rows import row
+from tests.present import present
 
 
-def test_closing_the_generator_or_ctrl_c_makes_the_run_interrupted(collector):
+def test_closing_the_generator_or_ctrl_c_makes_the_run_interrupted(collector: MetricsCollector) -> None:
     """Neither is a failure, and both go through."""
 
-    def batches():
+    def batches() -> Generator[int]:
         with collector.track_run():
             yield 1
 
     stream = batches()
     next(stream)
     stream.close()
-    assert collector.get_run_metrics().status == "interrupted"
+    assert present(collector.get_run_metrics()).status == "interrupted"
     other = MetricsCollector("run_other")
     with pytest.raises(KeyboardInterrupt), other.track_run():
         raise KeyboardInterrupt
-    assert other.get_run_metrics().status == "interrupted"
+    assert present(other.get_run_metrics()).status == "interrupted"
 
 
-def test_a_run_cannot_be_tracked_inside_itself(collector):
+def test_a_run_cannot_be_tracked_inside_itself(collector: MetricsCollector) -> None:
     """Two runs at once need two collectors."""
     with collector.track_run(), pytest.raises(RuntimeError, match="already"), collector.track_run():
         pass
 
 
-def test_output_is_by_default_what_was_neither_rejected_nor_set_aside(collector):
+def test_output_is_by_default_what_was_neither_rejected_nor_set_aside(collector: MetricsCollector) -> None:
     """A refiner says only what came in."""
     with collector.track_operator("refine", "s", "w") as op:
         op.records(10, errors=1, reasons={"x": 2})
     assert collector.get_operator_metrics()[0].output_records == 7
 
 
-def test_records_that_vanish_open_the_books(collector):
+def test_records_that_vanish_open_the_books(collector: MetricsCollector) -> None:
     """What the reasons do not explain is a difference, not a rejection."""
     with collector.track_operator("filter", "s", "w") as op:
         op.records(input=10, output=7, reasons={"short": 1})
@@ -46,10 +51,12 @@ def test_records_that_vanish_open_the_books(collector):
 
 
 @pytest.mark.parametrize("known", [None, 40])
-def test_an_exception_counts_the_batch_as_errors(collector, clock, known):
+def test_an_exception_counts_the_batch_as_errors(
+    collector: MetricsCollector, clock: FakeClock, known: int | None
+) -> None:
     """All its records are errors, one when their number is not known; the exception goes through."""
 
-    def work():
+    def work() -> None:
         with collector.track_operator("filter", "s", "w") as op:
             if known:
                 op.records(input=known, output=30)
@@ -63,7 +70,7 @@ def test_an_exception_counts_the_batch_as_errors(collector, clock, known):
     assert (got.unbalanced_records, got.total_time) == (0, 1.0)
 
 
-def test_tracking_without_counts_keeps_the_time(collector, clock):
+def test_tracking_without_counts_keeps_the_time(collector: MetricsCollector, clock: FakeClock) -> None:
     """Nothing came in, so there is no rate and no latency, not 0."""
     with collector.track_operator("filter", "s", "w"):
         clock.seconds = 3.0
@@ -72,7 +79,7 @@ def test_tracking_without_counts_keeps_the_time(collector, clock):
     assert got.pass_rate is got.avg_latency is got.min_latency is got.p99_latency is got.throughput is None
 
 
-def test_what_is_read_is_a_copy(collector):
+def test_what_is_read_is_a_copy(collector: MetricsCollector) -> None:
     """Neither side's later changes reach the other."""
     given = row()
     collector.add_operator_metrics(given)
@@ -81,10 +88,10 @@ def test_what_is_read_is_a_copy(collector):
     assert collector.get_operator_metrics()[0].input_records == 100
 
 
-def test_many_threads_lose_nothing(collector):
+def test_many_threads_lose_nothing(collector: MetricsCollector) -> None:
     """Threads that track while another reads: every count is there, and memory stays bounded."""
 
-    def work(name):
+    def work(name: str) -> None:
         for _ in range(2000):
             with collector.track_operator("filter", "s", name) as op:
                 op.records(input=3, output=2, reasons={"x": 1})
@@ -100,7 +107,7 @@ def test_many_threads_lose_nothing(collector):
     assert (total.batches, total.input_records, total.rejected_reasons) == (8000, 24000, {"x": 8000})
 
 
-def test_measurements_are_merged_without_being_read(collector):
+def test_measurements_are_merged_without_being_read(collector: MetricsCollector) -> None:
     """The queue does not grow with the run."""
     for _ in range(5000):
         with collector.track_operator("filter", "s", "w") as op:
@@ -109,11 +116,11 @@ def test_measurements_are_merged_without_being_read(collector):
     assert collector.get_operator_metrics()[0].batches == 5000
 
 
-def test_the_instrument_knows_its_own_cost(collector):
+def test_the_instrument_knows_its_own_cost(collector: MetricsCollector) -> None:
     """Measurements times the cost of one, which is far below a millisecond."""
     for _ in range(100):
         with collector.track_operator("filter", "s", "w") as op:
             op.records(1)
     with collector.track_run():
         pass
-    assert 0 < collector.get_run_metrics().instrumentation_seconds < 0.1
+    assert 0 < present(collector.get_run_metrics()).instrumentation_seconds < 0.1

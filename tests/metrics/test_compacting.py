@@ -1,34 +1,52 @@
 """Compaction folds small files into large ones, and nobody who reads meanwhile notices."""
 
+from __future__ import annotations
+
+import functools
 import os
 import random
 import shutil
 import threading
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mega_data_factory import storage
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.nodes import NodeMetrics
 from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
 from mega_data_factory.framework.metrics.store.files import listing
 from mega_data_factory.framework.metrics.store.files import run_files as files
 from mega_data_factory.framework.metrics.store.files.layout import Segment
-from mega_data_factory.framework.metrics.store.files.units import unit_of
+from mega_data_factory.framework.metrics.store.files.units import Unit, unit_of
 from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.store.segments import SegmentLog
 from mega_data_factory.framework.metrics.upkeep import compaction, recovery, shrinking, unit_files
 from mega_data_factory.framework.metrics.upkeep.compaction import Compaction, compact
-from mega_data_factory.storage import remove
+from mega_data_factory.framework.metrics.upkeep.unit_files import write_unit
+from mega_data_factory.storage import Location, remove
+from tests.present import present
 
 START = datetime(2026, 1, 1)
 NOW = START + timedelta(days=30)
 KINDS = ("runs", "stages", "operators", "samples", "nodes")
 
 
-def write(folder, number, *, run_id=None, status="completed", heartbeat=None, count=1, writer=None):
+def write(
+    folder: Path | str,
+    number: int,
+    *,
+    run_id: str | None = None,
+    status: str = "completed",
+    heartbeat: datetime | None = None,
+    count: int = 1,
+    writer: MetricsWriter | None = None,
+) -> str:
     run_id = run_id or f"run_{number:05d}"
     moment = START + timedelta(minutes=number)
     writer = writer or MetricsWriter(folder, replace=True)  # a run that is resumed writes its files again
@@ -42,35 +60,35 @@ def write(folder, number, *, run_id=None, status="completed", heartbeat=None, co
     return run_id
 
 
-def content(folder):
+def content(folder: Path | str) -> list[list[str]]:
     """Every row of every table, as text, sorted: what readers see, however it is stored."""
     reader = MetricsReader(folder, now=lambda: NOW)
     tables = reader.runs(), reader.stages(), reader.operators(), reader.samples(), reader.nodes()
     return [sorted(map(repr, table.to_pylist())) for table in tables]
 
 
-def all_files(folder):
+def all_files(folder: Path | str) -> list[Path]:
     return [
         file for kind in KINDS for where in ("", ".pending") for file in Path(folder, where, kind).glob("[!.]*.parquet")
     ]
 
 
-def small_files(folder):
+def small_files(folder: Path | str) -> list[Path]:
     """Files of single runs."""
     return [file for file in all_files(folder) if unit_of(file.name) is None]
 
 
-def units(folder, kind="runs"):
+def units(folder: Path, kind: str = "runs") -> list[Path]:
     """Files of compacted runs."""
     return sorted(file for file in all_files(folder) if file.parent.name == kind and unit_of(file.name))
 
 
-def fold(folder, **options):
-    return compact(folder, now=lambda: NOW, **options)
+def fold(folder: Path | str, **options: Any) -> Compaction:
+    return present(compact(folder, now=lambda: NOW, **options))
 
 
 @pytest.mark.parametrize("place", ["local", "memory"])
-def test_compaction_changes_no_row(tmp_path, place):
+def test_compaction_changes_no_row(tmp_path: Path, place: str) -> None:
     """All tables, one run and SQL say the same before and after; the small files are gone."""
     folder = str(tmp_path) if place == "local" else f"memory://{tmp_path.name}"
     for number in range(7):
@@ -89,7 +107,7 @@ def test_compaction_changes_no_row(tmp_path, place):
     assert content(folder) == before
 
 
-def test_only_runs_that_are_over_are_compacted(tmp_path):
+def test_only_runs_that_are_over_are_compacted(tmp_path: Path) -> None:
     """Running and young runs keep their files; one that was killed is compacted and stays aborted."""
     write(tmp_path, 1)
     killed = write(tmp_path, 2, status="running", heartbeat=START)
@@ -106,7 +124,7 @@ def test_only_runs_that_are_over_are_compacted(tmp_path):
     assert MetricsReader(tmp_path, now=lambda: NOW).run(killed)["status"] == "aborted"
 
 
-def test_small_units_grow_into_larger_ones(tmp_path):
+def test_small_units_grow_into_larger_ones(tmp_path: Path) -> None:
     """Compacting again and again leaves few units, sorted by start, not one for each time."""
     for number in range(12):
         write(tmp_path, number)
@@ -125,14 +143,16 @@ class Killed(BaseException):
     """Stands for the end of the process at some point between two operations on files."""
 
 
-def killed_anywhere(original, parent, monkeypatch, work):
+def killed_anywhere(
+    original: Path, parent: Path, monkeypatch: pytest.MonkeyPatch, work: Callable[..., Any]
+) -> Iterator[Path]:
     """Folders in which `work` was stopped after 0, 1, 2 … writes and removals of files; the last one is finished."""
     for step in range(100):
         folder = shutil.copytree(original, parent / str(step))
         left = step
 
-        def counted(operation):
-            def run(*args, **options):
+        def counted(operation: Callable[..., Any]) -> Callable[..., Any]:
+            def run(*args: str, **options: Any) -> Any:
                 nonlocal left
                 if left == 0:
                     raise Killed
@@ -142,13 +162,13 @@ def killed_anywhere(original, parent, monkeypatch, work):
             return run
 
         with monkeypatch.context() as patch:
-            patch.setattr(unit_files, "atomic_output", counted(unit_files.atomic_output))
+            patch.setattr(unit_files, "atomic_output", counted(storage.atomic_output))
             for module in (files, shrinking):
                 patch.setattr(module, "write_tables", counted(module.write_tables))
             for module in (unit_files, files, recovery):
                 patch.setattr(module, "remove", counted(remove))
-            patch.setattr(listing, "remove_all", counted(listing.remove_all))
-            patch.setattr(files, "move", counted(files.move))
+            patch.setattr(listing, "remove_all", counted(storage.remove_all))
+            patch.setattr(files, "move", counted(storage.move))
             try:
                 work(folder)
                 finished = True
@@ -160,7 +180,9 @@ def killed_anywhere(original, parent, monkeypatch, work):
 
 
 @pytest.mark.parametrize("second", [False, True], ids=["first", "merging"])
-def test_a_compaction_killed_anywhere_changes_no_row(tmp_path, monkeypatch, second):
+def test_a_compaction_killed_anywhere_changes_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: bool
+) -> None:
     """Stopped after any number of writes and removals, readers see every run once, and the next one finishes."""
     original = tmp_path / "original"
     write(original, 0)
@@ -179,7 +201,7 @@ def test_a_compaction_killed_anywhere_changes_no_row(tmp_path, monkeypatch, seco
     assert steps >= 16  # writes of a unit, removals of small files or of the unit before
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path):
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     """Files of a unit that never existed go at once, half-written ones a day later: a run may be writing them."""
     write(tmp_path, 1)
     fold(tmp_path)
@@ -198,7 +220,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     assert foreign.exists()
 
 
-def test_a_run_that_goes_on_after_compaction_shows_its_new_state(tmp_path):
+def test_a_run_that_goes_on_after_compaction_shows_its_new_state(tmp_path: Path) -> None:
     """Files of a run itself count before the unit, in every table, and the next compaction keeps the newer ones."""
     write(tmp_path, 1, status="interrupted")
     write(tmp_path, 2)
@@ -213,7 +235,7 @@ def test_a_run_that_goes_on_after_compaction_shows_its_new_state(tmp_path):
         fold(tmp_path)
 
 
-def test_segments_are_compacted_each_sample_once(tmp_path):
+def test_segments_are_compacted_each_sample_once(tmp_path: Path) -> None:
     """Samples of a run that was killed in the middle of a fold are in the unit once, and all its files go."""
     run_id = write(tmp_path, 1, status="running", heartbeat=START)
     log = MetricsWriter(tmp_path)
@@ -225,7 +247,7 @@ def test_segments_are_compacted_each_sample_once(tmp_path):
     assert log.list_runs() == [run_id]
 
 
-def write_segments(folder, number, count=3):
+def write_segments(folder: Path, number: int, count: int = 3) -> str:
     """A run that was killed before its segments of samples were folded."""
     run_id = write(folder, number, status="running", heartbeat=START)
     whole = Path(folder, "samples", f"samples_{number:05d}.parquet")
@@ -236,7 +258,9 @@ def write_segments(folder, number, count=3):
 
 
 @pytest.mark.parametrize("state", ["segments", "folding", pytest.param("folded", marks=pytest.mark.slow)])
-def test_a_compaction_killed_between_segments_changes_no_row(tmp_path, monkeypatch, state):
+def test_a_compaction_killed_between_segments_changes_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
     """Readers see every sample once whatever segments are gone, and the next compaction finishes."""
     original = tmp_path / "original"
     run_id = write_segments(original, 1)
@@ -254,13 +278,12 @@ def test_a_compaction_killed_between_segments_changes_no_row(tmp_path, monkeypat
         assert small_files(folder) == []
 
 
-def test_samples_of_a_run_that_is_resumed_meanwhile_stay(tmp_path, monkeypatch):
+def test_samples_of_a_run_that_is_resumed_meanwhile_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever goes on with a run while it is compacted loses no sample, and none is hidden."""
     run_id = write_segments(tmp_path, 1)
-    real = compaction.write_unit
 
-    def write_late(*args):
-        name = real(*args)
+    def write_late(path: Location, tables: Mapping[str, pa.Table]) -> str:
+        name = write_unit(path, tables)
         log = SegmentLog(tmp_path, "samples", run_id)
         log.append([SampleMetrics(run_id, "s", "o", "w0", START, 5.0, 7)])
         return name
@@ -270,14 +293,13 @@ def test_samples_of_a_run_that_is_resumed_meanwhile_stay(tmp_path, monkeypatch):
     assert MetricsReader(tmp_path).samples().column("input_records").to_pylist() == [7]
 
 
-def test_a_file_written_meanwhile_is_kept(tmp_path, monkeypatch):
+def test_a_file_written_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What somebody writes over between reading and removing stays, and counts."""
     writer = MetricsWriter(tmp_path)
     write(tmp_path, 1, writer=writer)
-    real = compaction.write_unit
 
-    def write_late(*args):
-        name = real(*args)
+    def write_late(path: Location, tables: Mapping[str, pa.Table]) -> str:
+        name = write_unit(path, tables)
         write(tmp_path, 1, count=5, writer=writer)
         return name
 
@@ -286,7 +308,7 @@ def test_a_file_written_meanwhile_is_kept(tmp_path, monkeypatch):
     assert MetricsReader(tmp_path).operators().column("input_records").to_pylist() == [5, 5]
 
 
-def test_files_that_are_not_ours_are_left_alone(tmp_path):
+def test_files_that_are_not_ours_are_left_alone(tmp_path: Path) -> None:
     """A damaged file stays where it is, and so does one whose rows are of another run than its name says."""
     write(tmp_path, 1)
     write(tmp_path, 2)
@@ -300,14 +322,14 @@ def test_files_that_are_not_ours_are_left_alone(tmp_path):
 
 
 @pytest.mark.slow
-def test_readers_writers_and_compactors_at_once(tmp_path):
+def test_readers_writers_and_compactors_at_once(tmp_path: Path) -> None:
     """Two writers, two compactors and a reader at the same time: every run that is written is seen once, always."""
     written: list[str] = []
     stop = threading.Event()
     failures: list[BaseException] = []
 
-    def guarded(work):
-        def run():
+    def guarded(work: Callable[[], object]) -> threading.Thread:
+        def run() -> None:
             try:
                 work()
             except BaseException as error:  # noqa: BLE001 - shown by the test
@@ -316,15 +338,15 @@ def test_readers_writers_and_compactors_at_once(tmp_path):
 
         return threading.Thread(target=run)
 
-    def writing(first):
+    def writing(first: int) -> None:
         for number in range(first, first + 25):
             written.append(write(tmp_path, number))
 
-    def compacting():
+    def compacting() -> None:
         while not stop.is_set():
             compact(tmp_path, now=lambda: NOW, unit_runs=random.choice([5, 20]))
 
-    def reading():
+    def reading() -> None:
         reader = MetricsReader(tmp_path)
         while not stop.is_set():
             known = list(written)
@@ -335,7 +357,7 @@ def test_readers_writers_and_compactors_at_once(tmp_path):
             assert len(workers) == len({(row["run_id"], row["worker_id"]) for row in workers})
             assert set(known) <= {row["run_id"] for row in workers}
 
-    writers = [guarded(lambda first=first: writing(first)) for first in (0, 100)]
+    writers = [guarded(functools.partial(writing, first)) for first in (0, 100)]
     others = [guarded(compacting), guarded(compacting), guarded(reading)]
     for thread in writers + others:
         thread.start()
@@ -350,15 +372,15 @@ def test_readers_writers_and_compactors_at_once(tmp_path):
     assert MetricsReader(tmp_path).samples().num_rows == 100
 
 
-def test_a_unit_that_another_thread_forgets_while_it_is_read(tmp_path):
+def test_a_unit_that_another_thread_forgets_while_it_is_read(tmp_path: Path) -> None:
     """Threads share what is known of units: one that has just listed fewer takes nothing from under another."""
 
-    class Forgotten(dict):
-        def __setitem__(self, name, unit):
+    class Forgotten(dict[str, Unit]):
+        def __setitem__(self, name: str, unit: Unit) -> None:
             """Another thread has put a dict without it in the place of this one."""
 
     write(tmp_path, 0)
     fold(tmp_path)
     tables = StoredTables(tmp_path)
-    tables._units = Forgotten()
+    tables.units._units = Forgotten()
     assert [unit.runs.keys() for unit in tables.units.all()] == [{"run_00000"}]

@@ -1,7 +1,12 @@
 """Records that an operator creates beside those that came in are counted on every level, and the books balance."""
 
+from __future__ import annotations
+
 import json
 import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +18,14 @@ from mega_data_factory.framework.metrics import (
     unbalanced_records,
 )
 from mega_data_factory.framework.metrics.live.intervals import IntervalSampler
+from mega_data_factory.testing import FakeClock
 from tests.operator_rows import row
+from tests.present import present
 
 
-def chunked(collector: MetricsCollector, worker: str = "w0", input: int = 10, created: int = 20, **records) -> None:
+def chunked(
+    collector: MetricsCollector, worker: str = "w0", input: int = 10, created: int = 20, **records: Any
+) -> None:
     with collector.track_operator("chunk", "clean", worker) as op:
         op.records(input=input, created=created, **records)
 
@@ -30,7 +39,9 @@ def chunked(collector: MetricsCollector, worker: str = "w0", input: int = 10, cr
         ({"output": 30, "rejected": 0}, (30, 0, 0)),
     ],
 )
-def test_what_is_not_reported_follows_from_the_records_that_came_in_and_were_created(collector, records, expected):
+def test_what_is_not_reported_follows_from_the_records_that_came_in_and_were_created(
+    collector: MetricsCollector, records: Mapping[str, Any], expected: tuple[int, int, int]
+) -> None:
     """Output and rejected records default to what is left; each such account balances."""
     chunked(collector, **records)
     (got,) = collector.get_operator_metrics()
@@ -39,13 +50,13 @@ def test_what_is_not_reported_follows_from_the_records_that_came_in_and_were_cre
     assert got.pass_rate == 10 * got.output_records
 
 
-def test_records_that_vanish_from_an_operator_that_creates_some_are_found(collector):
+def test_records_that_vanish_from_an_operator_that_creates_some_are_found(collector: MetricsCollector) -> None:
     """The account may give fewer than it got and made: that is what the check of the books is for."""
     chunked(collector, output=20, rejected=0)
     assert unbalanced_records(collector.get_operator_metrics(), 10, 20) == 10
 
 
-def test_created_records_survive_every_copy(collector):
+def test_created_records_survive_every_copy(collector: MetricsCollector) -> None:
     """Wire, JSON, pickle, copies, sums, and the way of a row from a worker to the driver."""
     chunked(collector, "w0")
     chunked(collector, "w1", 5, 1)
@@ -62,17 +73,21 @@ def test_created_records_survive_every_copy(collector):
         driver.add_operator_metrics(one, batch_id=one.worker_id)
     assert OperatorMetrics.merged(rows).created_records == 21
     assert sum(row.created_records for row in driver.get_operator_metrics()) == 21
-    assert sum([rows[0], rows[0]]).created_records == 40
+    twice = sum([rows[0], rows[0]])
+    assert isinstance(twice, OperatorMetrics)
+    assert twice.created_records == 40
     assert rows[0].without_records(3).unbalanced_records == 0
 
 
-def test_rows_that_create_nothing_carry_nothing(collector):
+def test_rows_that_create_nothing_carry_nothing(collector: MetricsCollector) -> None:
     """The wire form of nearly all rows stays as it is."""
     chunked(collector, created=0)
     assert "m" not in collector.drain_operator_metrics()[0].to_wire()
 
 
-def test_created_records_are_stored_on_all_levels(tmp_path, collector, clock):
+def test_created_records_are_stored_on_all_levels(
+    tmp_path: Path, collector: MetricsCollector, clock: FakeClock
+) -> None:
     """Operators, stages, run and samples say the same."""
     with collector.track_run():
         with collector.track_stage("clean"):
@@ -80,7 +95,7 @@ def test_created_records_are_stored_on_all_levels(tmp_path, collector, clock):
         with collector.track_stage("plain") as stage:
             clock.seconds += 1
             stage.records(3, 5, created=2)
-    snapshot = collector.snapshot()
+    snapshot = present(collector.snapshot())
     samples = IntervalSampler(collector.run_id, 5.0)
     samples.add(snapshot.operators)
     writer = MetricsWriter(tmp_path)
@@ -96,7 +111,7 @@ def test_created_records_are_stored_on_all_levels(tmp_path, collector, clock):
     assert (again.created_records, again.unbalanced_records) == (20, 0)
 
 
-def test_a_stage_without_operators_may_create_records(collector, clock):
+def test_a_stage_without_operators_may_create_records(collector: MetricsCollector, clock: FakeClock) -> None:
     """Its account is checked as that of an operator is."""
     with collector.track_run(), collector.track_stage("plain") as stage:
         clock.seconds += 1
@@ -105,15 +120,15 @@ def test_a_stage_without_operators_may_create_records(collector, clock):
             stage.records(3, 6, created=2)
     (got,) = collector.get_stage_metrics()
     assert (got.input_records, got.output_records, got.created_records) == (3, 5, 2)
-    assert collector.get_run_metrics().created_records == 2
+    assert present(collector.get_run_metrics()).created_records == 2
 
 
-def test_a_row_of_an_earlier_version_has_created_nothing():
+def test_a_row_of_an_earlier_version_has_created_nothing() -> None:
     """The column is null there."""
     values = {"run_id": "r", "stage_name": "s", "operator_name": "o", "worker_id": "w", "created_records": None}
     assert OperatorMetrics.from_dict(values).created_records == 0
 
 
-def test_a_row_made_by_hand_rejects_what_is_missing():
+def test_a_row_made_by_hand_rejects_what_is_missing() -> None:
     """Of what came in and was created."""
     assert row(records=10, passed=25, created_records=20).rejected_records == 5

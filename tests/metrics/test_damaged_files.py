@@ -1,10 +1,14 @@
 """Damaged and foreign files in a metrics folder: the rest is read, compacted, pruned and shown; warnings name them."""
 
+from __future__ import annotations
+
 import errno
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -18,31 +22,32 @@ from mega_data_factory.framework.metrics.store.files import decoding
 from mega_data_factory.storage import parquet_dataset
 from tests.dashboard.visiting import Visitor
 from tests.metrics.test_compacting import KINDS, NOW, fold, units, write
+from tests.present import present
 
 UNIT = "compacted_run_a_run_b_{}123456789abcdef.parquet"
 ALL = {"runs": 8, "stages": 8, "operators": 16, "samples": 16, "nodes": 16}
 
 
-def cut(path):
+def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:500])
 
 
-def flip(path):
+def flip(path: Path) -> None:
     """Damage the first page; the footer, which is read first, is whole."""
     content = bytearray(path.read_bytes())
     content[8:60] = bytes(byte ^ 0xFF for byte in content[8:60])
     path.write_bytes(content)
 
 
-def clear(path):
+def clear(path: Path) -> None:
     path.write_bytes(b"")
 
 
-def foreign(path):
+def foreign(path: Path) -> None:
     pq.write_table(pa.table({"run_id": [7], "status": [[1]], "start_time": ["x"]}), path)
 
 
-def intrude(folder):
+def intrude(folder: Path) -> set[str]:
     """Put everything into the folder of a table that is not a metrics file; return the names that readers warn of."""
     (folder / "dangling.parquet").symlink_to("nothing")
     (folder / UNIT.format(0)).symlink_to("nothing")
@@ -63,7 +68,7 @@ def intrude(folder):
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory):
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two compacted files of three runs each, and two runs with files of their own."""
     folder = tmp_path_factory.mktemp("original")
     for number in range(6):
@@ -77,33 +82,34 @@ def original(tmp_path_factory):
 
 
 @pytest.fixture
-def store(original, tmp_path):
+def store(original: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(original, tmp_path / "metrics"))
 
 
-def read(folder):
+def read(folder: Path) -> dict[str, int]:
     reader = MetricsReader(folder, now=lambda: NOW)
     tables = reader.runs(), reader.stages(), reader.operators(), reader.samples(), reader.nodes()
     return {kind: len(table) for kind, table in zip(KINDS, tables, strict=True)}
 
 
-def asked(folder):
+def asked(folder: Path) -> dict[str, int]:
     reader = MetricsReader(folder)
     return {kind: reader.sql(f"SELECT count(*) AS n FROM {kind}").to_pylist()[0]["n"] for kind in KINDS}
 
 
-def viewed(folder):
+def viewed(folder: Path) -> dict[str, int]:
     views = write_views(folder, folder / "views.duckdb")
     with duckdb.connect(str(views), read_only=True) as connection:
-        return {kind: connection.execute(f"SELECT count(*) FROM {kind}").fetchone()[0] for kind in KINDS}
+        counted = ((kind, connection.execute(f"SELECT count(*) FROM {kind}")) for kind in KINDS)
+        return {kind: int(present(answer.fetchone())[0]) for kind, answer in counted}
 
 
-def entries(folder):
+def entries(folder: Path) -> set[str]:
     return {path.name for path in folder.rglob("*") if not path.is_dir() or path.suffix == ".parquet"}
 
 
 @pytest.mark.parametrize("kind", ["runs", "operators", "samples"])
-def test_what_is_no_metrics_file_changes_nothing(store, kind, caplog):
+def test_what_is_no_metrics_file_changes_nothing(store: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     """Readers, SQL, compaction, pruning and views work as if it were not there, and nothing of it is removed."""
     intruders = entries(store)
     warned = intrude(store / kind)
@@ -126,7 +132,9 @@ def test_what_is_no_metrics_file_changes_nothing(store, kind, caplog):
     ("kind", "damage"),
     [*((kind, cut) for kind in KINDS), ("operators", flip), ("operators", clear), ("operators", foreign)],
 )
-def test_a_damaged_compacted_file(store, kind, damage, caplog):
+def test_a_damaged_compacted_file(
+    store: Path, kind: str, damage: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     """Its rows are missing, and no others; its bytes are kept, and a warning names it once for each reader."""
     file = units(store, kind)[0]
     damage(file)
@@ -158,7 +166,9 @@ def test_a_damaged_compacted_file(store, kind, damage, caplog):
 
 
 @pytest.mark.parametrize(("kind", "damage"), [("runs", cut), ("operators", flip), ("samples", clear)])
-def test_a_damaged_file_of_one_run(store, kind, damage, caplog):
+def test_a_damaged_file_of_one_run(
+    store: Path, kind: str, damage: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     """The other runs are read, compacted and shown; compaction leaves it where it is."""
     file = next((store / kind).glob("*_00006.parquet"))
     damage(file)
@@ -173,7 +183,7 @@ def test_a_damaged_file_of_one_run(store, kind, damage, caplog):
     assert file.name in caplog.text
 
 
-def test_views_move_a_damaged_compacted_file_as_a_whole(store):
+def test_views_move_a_damaged_compacted_file_as_a_whole(store: Path) -> None:
     """Of a unit whose runs cannot be read nothing is left that the next compaction takes for a leftover."""
     cut(units(store)[0])
     name = units(store)[0].name
@@ -183,11 +193,11 @@ def test_views_move_a_damaged_compacted_file_as_a_whole(store):
     assert {kind: (store / ".set_aside" / f"{kind}.{name}").read_bytes() for kind in KINDS} == rows
 
 
-def test_a_disk_that_fails_is_not_a_damaged_file(store, monkeypatch):
+def test_a_disk_that_fails_is_not_a_damaged_file(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compaction stops before anything is removed or moved: another look may find the file whole."""
     file = units(store, "operators")[0]
 
-    def failing(path, *args):
+    def failing(path: str, *args: Any) -> pa.FileSystemDataset | None:
         if Path(path) == file:
             raise OSError(errno.EIO, "Input/output error", str(path))
         return parquet_dataset(path, *args)
@@ -201,7 +211,7 @@ def test_a_disk_that_fails_is_not_a_damaged_file(store, monkeypatch):
     assert read(store) == ALL
 
 
-def test_the_dashboard_shows_the_others(store):
+def test_the_dashboard_shows_the_others(store: Path) -> None:
     """The list of runs, and the page of a run whose operators are damaged."""
     intrude(store / "runs")
     intrude(store / "operators")

@@ -1,5 +1,7 @@
 """Live metrics: there from the start, whole at any moment, and never in the way of the run."""
 
+from __future__ import annotations
+
 import io
 import os
 import signal
@@ -8,9 +10,12 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -20,17 +25,19 @@ from mega_data_factory.framework.metrics import IntervalSampler, MetricsCollecto
 from mega_data_factory.framework.metrics.live import flusher as flushing
 from mega_data_factory.framework.metrics.store.files.encoding import write_tables
 from mega_data_factory.framework.metrics.store.files.layout import segment_files
+from mega_data_factory.storage import Location
+from tests.present import present
 
 
 class Store:
     """A store that can be made slow or broken."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.delay = 0.0
         self.broken = False
         self.writes = 0
 
-    def write(self, path, tables):
+    def write(self, path: Location, tables: Iterable[pa.Table]) -> None:
         time.sleep(self.delay)
         self.writes += 1
         if self.broken:
@@ -41,14 +48,14 @@ class Store:
 class Run:
     """A run of one operator, measured by hand."""
 
-    def __init__(self, folder, store=None, interval=0.05, **options):
+    def __init__(self, folder: Path, store: Store | None = None, interval: float = 0.05, **options: Any) -> None:
         self.folder = folder
         self.collector = MetricsCollector("run_a")
         self.sampler = IntervalSampler("run_a", interval)
         writer = MetricsWriter(folder, write=store.write if store else write_tables)
         self.flusher = MetricsFlusher(self.collector, self.sampler, writer, interval=interval, **options)
 
-    def work(self, records=10, worker="w0"):
+    def work(self, records: int = 10, worker: str = "w0") -> None:
         """One batch."""
         with MetricsCollector("run_a").track_operator("filter", "stage_0", worker) as op:
             op.records(input=records, output=records)
@@ -58,7 +65,7 @@ class Run:
         self.sampler.add([row])
 
 
-def rows(folder, kind):
+def rows(folder: Path, kind: str) -> list[dict[str, Any]]:
     """What a table holds now, for samples by the names of the files alone."""
     names = [path.name for path in (folder / kind).glob("*.parquet")]
     if kind == "samples":
@@ -68,14 +75,14 @@ def rows(folder, kind):
     return [row for whole in wholes for row in pq.read_table(whole).to_pylist()]
 
 
-def eventually(condition, seconds=5.0):
+def eventually(condition: Callable[..., Any], seconds: float = 5.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
 
 
-def test_a_run_is_there_from_the_start_and_moves(tmp_path):
+def test_a_run_is_there_from_the_start_and_moves(tmp_path: Path) -> None:
     """Its row at once, then its operators and samples, with a heartbeat; at the end one file for each table."""
     run = Run(tmp_path)
     with run.collector.track_run():
@@ -95,7 +102,7 @@ def test_a_run_is_there_from_the_start_and_moves(tmp_path):
     assert [len(list((tmp_path / kind).iterdir())) for kind in ("runs", "stages", "operators", "samples")] == [1] * 4
 
 
-def test_what_did_not_change_is_not_written_again(tmp_path):
+def test_what_did_not_change_is_not_written_again(tmp_path: Path) -> None:
     """A run that waits costs one small file for each interval: the heartbeat."""
     store = Store()
     run = Run(tmp_path, store)
@@ -109,7 +116,7 @@ def test_what_did_not_change_is_not_written_again(tmp_path):
     run.flusher.finish()
 
 
-def test_a_store_that_fails_for_a_while_loses_nothing(tmp_path, caplog):
+def test_a_store_that_fails_for_a_while_loses_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """One warning for the whole time, a count of the failures, and all samples in the end."""
     store = Store()
     store.broken = True
@@ -133,12 +140,12 @@ def test_a_store_that_fails_for_a_while_loses_nothing(tmp_path, caplog):
 
 
 @pytest.fixture
-def impatient(monkeypatch):
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The attempts at the last write follow each other faster."""
     monkeypatch.setattr(flushing, "_FIRST_PAUSE", 0.01)
 
 
-def test_a_store_that_fails_to_the_end_is_reported(tmp_path, impatient):
+def test_a_store_that_fails_to_the_end_is_reported(tmp_path: Path, impatient: None) -> None:
     """The last write is tried a few times; then `finish` says what was wrong, and the run goes its way."""
     store = Store()
     run = Run(tmp_path, store)
@@ -154,10 +161,12 @@ def test_a_store_that_fails_to_the_end_is_reported(tmp_path, impatient):
     assert [row["status"] for row in rows(tmp_path, "runs")] == ["running"]  # the last state that could be written
 
 
-def test_what_a_store_says_of_its_failure_tells_no_credentials(tmp_path, impatient, caplog):
+def test_what_a_store_says_of_its_failure_tells_no_credentials(
+    tmp_path: Path, impatient: None, caplog: pytest.LogCaptureFixture
+) -> None:
     """Whatever a client of a store raises: user and password of its address are in neither the log nor the error."""
 
-    def refused(path, tables):
+    def refused(path: Location, tables: Iterable[pa.Table]) -> None:
         raise ConnectionError("https://user:hunter2@store.example/bucket answered 403")
 
     collector = MetricsCollector("run_a")
@@ -165,12 +174,12 @@ def test_what_a_store_says_of_its_failure_tells_no_credentials(tmp_path, impatie
     flusher = MetricsFlusher(collector, IntervalSampler("run_a", 0.05), writer, interval=0.05)
     with collector.track_run():
         flusher.start()
-    error = flusher.finish()
+    error = present(flusher.finish())
     assert "answered 403" in error.message
     assert "hunter2" not in error.message + caplog.text
 
 
-def test_a_slow_store_holds_nothing_up(tmp_path):
+def test_a_slow_store_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work goes on while a write takes its time; the end waits for it, but not longer than it has patience."""
     store = Store()
     store.delay = 2.0
@@ -188,7 +197,7 @@ def test_a_slow_store_holds_nothing_up(tmp_path):
     assert sum(row["input_records"] for row in rows(tmp_path, "samples")) == 2000
 
     hangs = threading.Event()
-    store.write = lambda path, tables: hangs.wait(20)
+    monkeypatch.setattr(store, "write", lambda path, tables: hangs.wait(20))
     stuck = Run(tmp_path / "stuck", store, patience=0.2)
     with stuck.collector.track_run():
         stuck.flusher.start()
@@ -196,7 +205,7 @@ def test_a_slow_store_holds_nothing_up(tmp_path):
     hangs.set()
 
 
-def test_the_files_of_another_run_are_not_touched(tmp_path, impatient):
+def test_the_files_of_another_run_are_not_touched(tmp_path: Path, impatient: None) -> None:
     """`x` and `run_x` share file names: the second is not written, and that is said."""
     MetricsWriter(tmp_path).write_operator_metrics([], "a")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
@@ -230,7 +239,7 @@ INTERVAL = 0.02
 
 
 @pytest.mark.parametrize("alive", [0.0, 0.35, *(pytest.param(at, marks=pytest.mark.slow) for at in (0.1, 0.9, 1.7))])
-def test_a_driver_killed_at_any_moment(tmp_path, alive):
+def test_a_driver_killed_at_any_moment(tmp_path: Path, alive: float) -> None:
     """Every file is whole, no sample counts twice, nothing is lost but the last interval, and the run looks dead."""
     folder, log = tmp_path / "metrics", tmp_path / "log"
     root = str(Path(__file__).parents[2])
@@ -257,16 +266,16 @@ def test_a_driver_killed_at_any_moment(tmp_path, alive):
     assert all(path.name.startswith(".") for path in hidden)
 
 
-def assert_samples_are_no_more_than_operators_or_a_flush_ahead(folder):
+def assert_samples_are_no_more_than_operators_or_a_flush_ahead(folder: Path) -> None:
     """Samples are written first: they hold what the operators hold, and at most one flush more."""
-    totals = defaultdict(int)
+    totals: defaultdict[str, int] = defaultdict(int)
     for row in rows(folder, "samples"):
         totals[row["worker_id"]] += row["input_records"]
     for row in rows(folder, "operators"):
         assert totals[row["worker_id"]] >= row["input_records"] - 10  # a batch between the two readings
 
 
-def test_the_heartbeat_is_the_time_of_the_write(tmp_path):
+def test_the_heartbeat_is_the_time_of_the_write(tmp_path: Path) -> None:
     """By the clock that was given: nothing else tells a run that is alive from one that was killed."""
     run = Run(tmp_path, now=lambda: datetime(2026, 1, 1))
     with run.collector.track_run():

@@ -1,19 +1,29 @@
 """Merging: however the measurements are split, the sum is the same."""
 
+from __future__ import annotations
+
 import pickle
 import random
+from typing import Any
 
 import pytest
 
 from mega_data_factory.framework.metrics import OperatorMetrics, unbalanced_records
 
 
-def row(operator="filter", worker="w0", records=100, passed=90, seconds=1.0, **more):
+def row(
+    operator: str = "filter",
+    worker: str = "w0",
+    records: int = 100,
+    passed: int = 90,
+    seconds: float = 1.0,
+    **more: Any,
+) -> OperatorMetrics:
     names = {"run_id": "run_test", "stage_name": "stage_0", "operator_name": operator, "worker_id": worker}
     return OperatorMetrics(**names | {"input_records": records, "output_records": passed, "total_time": seconds} | more)
 
 
-def test_percentiles_over_any_split_are_those_of_the_whole():
+def test_percentiles_over_any_split_are_those_of_the_whole() -> None:
     """Batches spread over workers and merged give the very row of one worker, percentiles within the bound."""
     r = random.Random(7)
     whole, parts = (
@@ -35,7 +45,7 @@ def test_percentiles_over_any_split_are_those_of_the_whole():
         assert got == pytest.approx(exact[int(q * len(exact))], rel=0.006)
 
 
-def test_merging_recomputes_what_was_given():
+def test_merging_recomputes_what_was_given() -> None:
     """A row with means only counts with all its weight at its mean."""
     total = row(avg_latency=0.01, throughput=1.0, pass_rate=1.0) + row(avg_latency=0.03, min_latency=0.001)
     assert (total.input_records, total.pass_rate, total.throughput, total.avg_latency) == (200, 90.0, 100.0, 0.01)
@@ -44,23 +54,24 @@ def test_merging_recomputes_what_was_given():
     assert total.p95_latency == pytest.approx(0.03, rel=0.006)
 
 
-def test_sum_is_the_aggregator():
+def test_sum_is_the_aggregator() -> None:
     """Counts add, reasons add, numbers add, of other values the later wins."""
     rows = [row(rejected_reasons={"short": 1}, custom_metrics={"n": i, "model": f"m{i}"}) for i in range(3)]
     total = sum(rows)
+    assert isinstance(total, OperatorMetrics)
     assert (total.input_records, total.rejected_reasons) == (300, {"short": 3})
     assert total.custom_metrics == {"n": 3, "model": "m2"}
     assert rows[0].rejected_reasons == {"short": 1}
 
 
-def test_reasons_of_different_batches_are_united():
+def test_reasons_of_different_batches_are_united() -> None:
     """Whichever reasons either row knows, in whatever order, each is summed up once."""
     total = row(rejected_reasons={"short": 1, "long": 2}) + row(rejected_reasons={"dirty": 4, "short": 3})
     assert total.rejected_reasons == {"short": 4, "long": 2, "dirty": 4}
     assert (row() + row(rejected_reasons={"short": 1}) + row()).rejected_reasons == {"short": 1}
 
 
-def test_a_row_survives_copying_pickling_and_the_wire():
+def test_a_row_survives_copying_pickling_and_the_wire() -> None:
     """What was measured and what was given are there again, and shared with nobody."""
     original = row(p95_latency=0.5, rejected_records=7, custom_metrics={"n": 1}, rejected_reasons={"short": 7})
     for twin in (original.copy(), pickle.loads(pickle.dumps(original)), OperatorMetrics.from_wire(original.to_wire())):
@@ -69,7 +80,7 @@ def test_a_row_survives_copying_pickling_and_the_wire():
         assert (original.p95_latency, original.rejected_reasons, original.batches) == (0.5, {"short": 7}, 0)
 
 
-def test_unlike_rows_refuse_to_merge():
+def test_unlike_rows_refuse_to_merge() -> None:
     """Two workers are two things; two operators are so even over workers."""
     with pytest.raises(ValueError, match="not of one thing"):
         row() + row(worker="w1")
@@ -79,7 +90,7 @@ def test_unlike_rows_refuse_to_merge():
         OperatorMetrics.merged([])
 
 
-def test_an_empty_row_is_the_zero_of_merging():
+def test_an_empty_row_is_the_zero_of_merging() -> None:
     """Adding a row in which nothing happened changes no number."""
     busy = row(records=0, passed=0, seconds=0)
     busy.observe(1.0, 10, 9)
@@ -87,7 +98,7 @@ def test_an_empty_row_is_the_zero_of_merging():
     assert total == busy
 
 
-def test_a_record_can_be_taken_out_of_the_accounts():
+def test_a_record_can_be_taken_out_of_the_accounts() -> None:
     """A batch without one record is the batch that never had it, but for its time."""
     batch = row(records=0, passed=0, seconds=0)
     batch.observe(2.0, 10, 8, reasons={"short": 2})
@@ -101,7 +112,7 @@ def test_a_record_can_be_taken_out_of_the_accounts():
     assert alone.without_records(1).p50_latency is alone.without_records(1).max_latency is None
 
 
-def test_books_balance_over_operators_and_ends():
+def test_books_balance_over_operators_and_ends() -> None:
     """Every record is followed from the loader to the writer; what is missing anywhere is counted."""
     rows = [row("a"), row("b", records=90, passed=40, operator_index=1)]
     assert unbalanced_records(rows, 100, 40) == 0

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -54,7 +55,7 @@ def samples(*readings: Reading) -> list[NodeMetrics]:
     return [sampler.sample() for _ in readings]
 
 
-def later(seconds: float = 2.0, **changes: float | None) -> Reading:
+def later(seconds: float = 2.0, **changes: Any) -> Reading:
     """The machine some seconds later."""
     return replace(START, clock=START.clock + seconds, **changes)
 

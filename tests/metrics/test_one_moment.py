@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +71,7 @@ def test_levels_are_read_of_one_moment_while_they_are_written(tmp_path: Path, mo
     with collector.track_run():
         first, second = entered(collector, 10), entered(collector, 20)
         writer.write_snapshot(first.run, MOMENT, first.stages, first.operators)
-        steps = iter([("stages", second.stages), ("runs", [second.run])])
+        steps: Iterator[tuple[str, Sequence[Any]]] = iter([("stages", second.stages), ("runs", [second.run])])
 
         def write_on(seconds: float) -> None:
             waits.append(seconds)

@@ -1,10 +1,14 @@
 """`{table}/*.parquet` holds every run once for programs that know nothing of this package."""
 
+from __future__ import annotations
+
 import shutil
 import threading
 from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -13,12 +17,14 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from mega_data_factory import storage
 from mega_data_factory.exports.superset import write_views
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, Retention, compact, prune
 from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
 from mega_data_factory.framework.metrics.store import segments as folding
 from mega_data_factory.framework.metrics.store.files import encoding
 from mega_data_factory.framework.metrics.store.files.layout import PENDING
+from mega_data_factory.framework.metrics.store.files.run_files import publish
 from tests.metrics.test_compacting import (
     KINDS,
     NOW,
@@ -31,13 +37,14 @@ from tests.metrics.test_compacting import (
     write,
     write_segments,
 )
+from tests.present import present
 
 OLD = Path(__file__).parent / "old_versions"
 ROWS = {"runs": 1, "stages": 1, "operators": 2, "samples": 2, "nodes": 2}
 
-READERS = {
+READERS: dict[str, Callable[[str], list[str]]] = {
     "duckdb": lambda folder: (
-        duckdb.sql(f"SELECT run_id FROM '{folder}/*.parquet'").to_arrow_table()["run_id"].to_pylist()
+        present(duckdb.sql(f"SELECT run_id FROM '{folder}/*.parquet'")).to_arrow_table()["run_id"].to_pylist()
     ),
     "polars": lambda folder: pl.scan_parquet(f"{folder}/*.parquet").collect()["run_id"].to_list(),
     "polars, the folder": lambda folder: pl.scan_parquet(folder).collect()["run_id"].to_list(),
@@ -46,22 +53,22 @@ READERS = {
 }
 
 
-def seen(folder, kind):
+def seen(folder: Path, kind: str) -> Counter[str]:
     """How many rows a glob finds of every run; not more than the others is what matters here."""
     files = Path(folder, kind).glob("*.parquet")  # of pathlib, so hidden ones too
     return Counter(run_id for file in files for run_id in pq.ParquetFile(file).read(["run_id"])["run_id"].to_pylist())
 
 
-def once(folder, runs):
+def once(folder: Path, runs: Sequence[str]) -> bool:
     return all(seen(folder, kind) == dict.fromkeys(runs, ROWS[kind]) for kind in KINDS)
 
 
 @pytest.mark.parametrize("program", READERS)
-def test_every_run_is_there_once(tmp_path, program):
+def test_every_run_is_there_once(tmp_path: Path, program: str) -> None:
     """Small files, a few compacted, all compacted, merged, pruned, with the views of Superset beside them."""
-    runs = []
+    runs: list[str] = []
 
-    def check():
+    def check() -> None:
         for kind in KINDS:
             found = Counter(READERS[program](str(tmp_path / kind)))
             assert found == dict.fromkeys(runs, ROWS[kind])
@@ -85,7 +92,7 @@ def test_every_run_is_there_once(tmp_path, program):
     assert {path.suffix for kind in KINDS for path in (tmp_path / kind).iterdir()} == {".parquet"}
 
 
-def test_a_compacted_run_that_is_written_again_leaves_its_unit(tmp_path):
+def test_a_compacted_run_that_is_written_again_leaves_its_unit(tmp_path: Path) -> None:
     """A glob sees its new rows and not the old ones, whatever was written of it; the others stay."""
     runs = [write(tmp_path, number) for number in range(3)]
     fold(tmp_path)
@@ -100,7 +107,7 @@ def test_a_compacted_run_that_is_written_again_leaves_its_unit(tmp_path):
     assert inputs == [7, 7]
 
 
-def test_a_writer_that_stays_while_its_run_is_compacted(tmp_path):
+def test_a_writer_that_stays_while_its_run_is_compacted(tmp_path: Path) -> None:
     """It notices that its files are gone: what it writes afterwards is there once."""
     writer = MetricsWriter(tmp_path)
     runs = [write(tmp_path, number, writer=writer) for number in range(2)]
@@ -110,7 +117,9 @@ def test_a_writer_that_stays_while_its_run_is_compacted(tmp_path):
 
 
 @pytest.mark.parametrize("work", ["compacting", "merging", "pruning", "taking out"])
-def test_a_process_killed_anywhere_never_shows_a_run_twice(tmp_path, monkeypatch, work):
+def test_a_process_killed_anywhere_never_shows_a_run_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
     """Neither a run nor a part of it; readers of this package are exact, and the next upkeep makes the glob so too."""
     original = tmp_path / "original"
     runs = [write(original, number) for number in range(3)]
@@ -147,13 +156,13 @@ def test_a_process_killed_anywhere_never_shows_a_run_twice(tmp_path, monkeypatch
     assert steps > 10
 
 
-def test_segments_are_there_once_at_every_step(tmp_path, monkeypatch):
+def test_segments_are_there_once_at_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No removal or write of a run in progress shows a sample twice to a glob, in its first life or the second."""
     monkeypatch.setattr(folding, "FOLD_AT", 3)
     shown = []
 
-    def looking(operation):
-        def run(*args):
+    def looking(operation: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any) -> Any:
             result = operation(*args)
             found = [
                 row["input_records"]
@@ -166,8 +175,8 @@ def test_segments_are_there_once_at_every_step(tmp_path, monkeypatch):
 
         return run
 
-    monkeypatch.setattr(folding, "remove", looking(folding.remove))
-    monkeypatch.setattr(folding, "publish", looking(folding.publish))
+    monkeypatch.setattr(folding, "remove", looking(storage.remove))
+    monkeypatch.setattr(folding, "publish", looking(publish))
     for _life in range(2):
         log = folding.SegmentLog(tmp_path, "samples", "run_a")
         for number in range(11):
@@ -177,14 +186,14 @@ def test_segments_are_there_once_at_every_step(tmp_path, monkeypatch):
     assert shown[-1] == 11
 
 
-def test_what_is_written_beside_the_tables_does_not_match(tmp_path):
+def test_what_is_written_beside_the_tables_does_not_match(tmp_path: Path) -> None:
     """Neither half-written files, nor pending ones, nor those of the views are in the folder of a table."""
     run_id = write(tmp_path, 1)
     views = write_views(tmp_path, tmp_path / "views.duckdb")
     names = {kind: [path.name for path in (tmp_path / kind).iterdir()] for kind in KINDS}
 
-    def looking(operation):
-        def run(*args, **options):
+    def looking(operation: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **options: Any) -> Any:
             for kind in KINDS:
                 assert [path.name for path in (tmp_path / kind).iterdir()] == names[kind]
             return operation(*args, **options)
@@ -200,7 +209,7 @@ def test_what_is_written_beside_the_tables_does_not_match(tmp_path):
     assert once(tmp_path, [run_id])
 
 
-def test_units_of_earlier_versions_move_to_the_tables(tmp_path):
+def test_units_of_earlier_versions_move_to_the_tables(tmp_path: Path) -> None:
     """Units in the folder `compacted` are read as they are, and the next compaction puts them where globs find them."""
     shutil.copytree(OLD / "compacted", tmp_path, dirs_exist_ok=True)
     reader = MetricsReader(tmp_path)
@@ -215,11 +224,11 @@ def test_units_of_earlier_versions_move_to_the_tables(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_glob_beside_compaction_pruning_and_writers(tmp_path):
+def test_a_glob_beside_compaction_pruning_and_writers(tmp_path: Path) -> None:
     """Thousands of queries while others work: never a run twice; an error where a file goes while it is read."""
     stop, failures, written = threading.Event(), [], []
 
-    def working():
+    def working() -> None:
         try:
             for number in range(60):
                 written.append(write(tmp_path, number))

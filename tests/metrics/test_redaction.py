@@ -1,6 +1,10 @@
 """Secrets are kept out of what is stored with a run, and nothing else is."""
 
+from __future__ import annotations
+
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -21,7 +25,7 @@ GITHUB = "ghp_" + "a1B2" * 9
         "webhook_url", "slack_webhook", "refresh_token", "password_2", "githubToken", "sentry_dsn", "SSH_KEY",
     ],
 )  # fmt: skip
-def test_a_key_that_looks_secret_is(key):
+def test_a_key_that_looks_secret_is(key: str) -> None:
     """Whatever the spelling, the value goes and the key stays."""
     assert redacted({"params": [{key: "hunter2"}]}) == {"params": [{key: "***"}]}
 
@@ -40,19 +44,22 @@ def test_a_key_that_looks_secret_is(key):
         ("password", None), ("token", ""), ("require_auth", False), ("password", "${DB_PASSWORD}"),
     ],
 )  # fmt: skip
-def test_a_key_that_does_not_is_kept(key, value):
+def test_a_key_that_does_not_is_kept(key: str, value: float | Sequence[str] | str | None) -> None:
     """Amounts, names of columns, switches and variables that are not filled in are no secrets."""
     assert redacted({key: value}) == {key: value}
 
 
-def test_a_number_or_a_default_may_be_a_secret():
+def test_a_number_or_a_default_may_be_a_secret() -> None:
     """A password of digits goes, and so does what stands in for a variable."""
     assert redacted({"password": 1234, "token": "${T:-abc}"}) == {"password": "***", "token": "***"}
 
 
-def test_all_that_is_below_a_secret_key_goes():
+def test_all_that_is_below_a_secret_key_goes() -> None:
     """Lists and mappings keep their form only; the configuration that was given stays as it is."""
-    config = {"credentials": {"user": "me", "keys": ["a", 1]}, "storage_options": {"key": "id", "secret": "s"}}
+    config: dict[str, Any] = {
+        "credentials": {"user": "me", "keys": ["a", 1]},
+        "storage_options": {"key": "id", "secret": "s"},
+    }
     assert redacted(config) == {
         "credentials": {"user": "***", "keys": ["***", "***"]},
         "storage_options": {"key": "***", "secret": "***"},
@@ -60,7 +67,7 @@ def test_all_that_is_below_a_secret_key_goes():
     assert config["credentials"]["user"] == "me"
 
 
-def test_further_keys_may_be_named_by_patterns():
+def test_further_keys_may_be_named_by_patterns() -> None:
     """Upper and lower case are the same; without the pattern the value is kept."""
     config = {"stages": [{"params": {"Customer_Name": "ACME", "customer_id": 7, "other": 1}}]}
     assert redacted(config, ["customer_*"])["stages"][0]["params"] == {
@@ -93,7 +100,7 @@ def test_further_keys_may_be_named_by_patterns():
         ("-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----", "***"),
     ],
 )
-def test_credentials_in_a_text_go(text, kept):
+def test_credentials_in_a_text_go(text: str, kept: str) -> None:
     """User and password of a URI, signatures of a signed one, and tokens of known forms; the rest is readable."""
     assert without_credentials(text) == kept
     assert redacted({"path": [text]}) == {"path": [kept]}
@@ -106,7 +113,7 @@ def test_credentials_in_a_text_go(text, kept):
         "hf://datasets/user/name@main/a.parquet", "max_tokens=5 key=url", "text with a : colon and an @ sign", "gs://bucket/date=2026/token=x",
     ],
 )  # fmt: skip
-def test_other_texts_stay(text):
+def test_other_texts_stay(text: str) -> None:
     """A path with `@`, a port or a query is no secret."""
     assert without_credentials(text) == text
 
@@ -127,7 +134,7 @@ STRIPE = "sk_" + "live_" + "a1B2c3D4" * 3
         "123456789:AA" + "a1B2c3D4e5F" * 3, "do" + "p_v1_" + "0a1b2c3d" * 8,
     ],
 )  # fmt: skip
-def test_tokens_of_known_forms_go_under_any_key(token):
+def test_tokens_of_known_forms_go_under_any_key(token: str) -> None:
     """A token that its issuer has given a form is found anywhere, also within a sentence and a list."""
     assert redacted({"note": f"use {token}, please", "list": [token]}) == {"note": "use ***, please", "list": ["***"]}
 
@@ -151,12 +158,12 @@ def test_tokens_of_known_forms_go_under_any_key(token):
         ("sk-learn is a library, s.lower() a method, key-value a pair", None),
     ],
 )
-def test_secrets_in_text_go_and_the_rest_stays(text, kept):
+def test_secrets_in_text_go_and_the_rest_stays(text: str, kept: str | None) -> None:
     """Web hooks, options, entries and headers lose their secret; what only looks alike is left alone."""
     assert without_credentials(text) == (text if kept is None else kept)
 
 
-def test_secrets_in_lists_and_pairs_go():
+def test_secrets_in_lists_and_pairs_go() -> None:
     """Arguments behind an option, `value` beside `name`, and JSON within a value are looked into."""
     config = {
         "args": ["--password", "hunter2", "--user", "me", "--verbose", "--token=abc", "--api-key", "--next"],
@@ -173,7 +180,7 @@ def test_secrets_in_lists_and_pairs_go():
 
 
 @pytest.mark.parametrize("text", ["=" * 20_000, "a:" * 20_000, "--a " * 20_000, "{" * 20_000, "password=" * 5_000])
-def test_no_text_takes_long(text):
+def test_no_text_takes_long(text: str) -> None:
     """Patterns are linear: a text made to be slow takes no longer than another."""
     started = time.process_time()
     redacted({"a": text})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
+from mega_data_factory.framework.metrics.store.files.decoding import read_run_file
 from mega_data_factory.framework.metrics.store.reading import single_runs as tables
 from mega_data_factory.framework.metrics.upkeep.compaction import compact
 
@@ -24,11 +26,10 @@ def _write(folder: Path, number: int, status: str = "completed") -> None:
 def read_paths(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that are read from now on, in order."""
     paths: list[str] = []
-    real = tables.read_run_file
 
-    def reading(path: str, *rest: object) -> object:
+    def reading(path: str, *rest: Any) -> object:
         paths.append(Path(path).name)
-        return real(path, *rest)  # type: ignore[arg-type]
+        return read_run_file(path, *rest)
 
     monkeypatch.setattr(tables, "read_run_file", reading)
     return paths

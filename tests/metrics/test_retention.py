@@ -1,7 +1,10 @@
 """Retention removes what is beyond its limits, and nothing else."""
 
+from __future__ import annotations
+
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +13,7 @@ from mega_data_factory.formats import parse_age, parse_size
 from mega_data_factory.framework.executor import Executor
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.framework.metrics.upkeep import retention, shrinking
-from mega_data_factory.framework.metrics.upkeep.retention import Retention, prune
+from mega_data_factory.framework.metrics.upkeep.retention import Pruned, Retention, prune
 from tests.metrics.test_compacting import (
     NOW,
     START,
@@ -22,16 +25,17 @@ from tests.metrics.test_compacting import (
     write,
     write_segments,
 )
+from tests.present import present
 
 
-def cut(folder, **limits):
+def cut(folder: Path | str, **limits: Any) -> Pruned:
     dry_run = limits.pop("dry_run", False)
-    return prune(folder, Retention(**limits), now=lambda: NOW, dry_run=dry_run)
+    return present(prune(folder, Retention(**limits), now=lambda: NOW, dry_run=dry_run))
 
 
 @pytest.mark.parametrize("compacted", [False, True])
 @pytest.mark.parametrize("place", ["local", "memory"])
-def test_the_newest_runs_stay(tmp_path, place, compacted):
+def test_the_newest_runs_stay(tmp_path: Path, place: str, compacted: bool) -> None:
     """Of compacted runs too: the rest of their unit stays, whole, and all of a run's tables go."""
     folder = str(tmp_path) if place == "local" else f"memory://{tmp_path.name}"
     for number in range(6):
@@ -52,7 +56,7 @@ def test_the_newest_runs_stay(tmp_path, place, compacted):
         assert all_files(folder) == []
 
 
-def test_age_and_size_are_limits_too(tmp_path):
+def test_age_and_size_are_limits_too(tmp_path: Path) -> None:
     """A run counts as old by its last sign of life, and sizes add up from the newest."""
     for number in range(4):
         write(tmp_path, number)
@@ -63,7 +67,7 @@ def test_age_and_size_are_limits_too(tmp_path):
     assert cut(tmp_path).runs == ()
 
 
-def test_a_running_run_is_never_removed(tmp_path):
+def test_a_running_run_is_never_removed(tmp_path: Path) -> None:
     """It counts, but stays; one that was killed goes."""
     write(tmp_path, 0, status="running", heartbeat=NOW)
     write(tmp_path, 1, status="running", heartbeat=START)
@@ -71,7 +75,7 @@ def test_a_running_run_is_never_removed(tmp_path):
     assert MetricsReader(tmp_path).operators().num_rows == 2
 
 
-def test_a_file_that_is_not_ours_is_never_removed(tmp_path):
+def test_a_file_that_is_not_ours_is_never_removed(tmp_path: Path) -> None:
     """Neither one of another kind, nor a damaged one, nor one of another run under the name of this one."""
     write(tmp_path, 1)
     write(tmp_path, 2)
@@ -85,7 +89,7 @@ def test_a_file_that_is_not_ours_is_never_removed(tmp_path):
     assert all(file.exists() for file in foreign)
 
 
-def test_a_prune_that_was_killed_is_finished_by_the_next(tmp_path):
+def test_a_prune_that_was_killed_is_finished_by_the_next(tmp_path: Path) -> None:
     """The row of a run goes last, so a run whose other files are gone already is removed all the same."""
     write(tmp_path, 1)
     Path(tmp_path, "operators", "operators_00001.parquet").unlink()
@@ -93,7 +97,9 @@ def test_a_prune_that_was_killed_is_finished_by_the_next(tmp_path):
     assert small_files(tmp_path) == []
 
 
-def test_a_prune_killed_between_segments_leaves_a_folder_that_can_be_read(tmp_path, monkeypatch):
+def test_a_prune_killed_between_segments_leaves_a_folder_that_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is left of a run's segments does not count, and the next prune finishes."""
     original = tmp_path / "original"
     write_segments(original, 1)
@@ -105,32 +111,34 @@ def test_a_prune_killed_between_segments_leaves_a_folder_that_can_be_read(tmp_pa
         assert MetricsReader(folder).list_runs() == ["run_00002"]
 
 
-def test_units_that_others_replace_meanwhile_are_pruned_too(tmp_path, monkeypatch):
+def test_units_that_others_replace_meanwhile_are_pruned_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In an object store, which has no lock, a unit that is gone when it is to shrink is no error: all others do."""
-    tmp_path = f"memory://{tmp_path.name}"
+    folder = f"memory://{tmp_path.name}"
     for number in range(6):
-        write(tmp_path, number)
+        write(folder, number)
         if number in (2, 5):
-            fold(tmp_path, unit_runs=3)
+            fold(folder, unit_runs=3)
     real = shrinking._shrink
 
-    def late(*args):
+    def late(*args: Any) -> object:
         monkeypatch.setattr(shrinking, "_shrink", real)
-        cut(tmp_path, max_runs=5)
+        cut(folder, max_runs=5)
         return real(*args)
 
     monkeypatch.setattr(shrinking, "_shrink", late)
-    cut(tmp_path, max_age=timedelta(days=30) - timedelta(seconds=100))
-    assert MetricsReader(tmp_path).list_runs() == ["run_00002", "run_00003", "run_00004", "run_00005"]
+    cut(folder, max_age=timedelta(days=30) - timedelta(seconds=100))
+    assert MetricsReader(folder).list_runs() == ["run_00002", "run_00003", "run_00004", "run_00005"]
 
 
 @pytest.mark.parametrize("moment", ["_small_states", "_remove_small"])
-def test_a_run_that_is_resumed_meanwhile_keeps_its_files(tmp_path, monkeypatch, moment):
+def test_a_run_that_is_resumed_meanwhile_keeps_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
     """It was aborted when the runs were listed; what it writes before files go stays."""
     write_segments(tmp_path, 1)
     real = getattr(retention, moment)
 
-    def late(*args):
+    def late(*args: Any) -> object:
         write(tmp_path, 1, status="running", heartbeat=NOW, count=5)
         return real(*args)
 
@@ -142,7 +150,7 @@ def test_a_run_that_is_resumed_meanwhile_keeps_its_files(tmp_path, monkeypatch, 
         assert table.column("input_records").to_pylist() == [5, 5]
 
 
-def test_limits_in_words():
+def test_limits_in_words() -> None:
     """Ages and sizes are written as people write them."""
     assert parse_age("30d") == timedelta(days=30)
     assert parse_age("1.5 h") == timedelta(minutes=90)
@@ -154,10 +162,10 @@ def test_limits_in_words():
         prune("memory://nothing", Retention(max_runs=-1), now=lambda: datetime(2026, 1, 1))
 
 
-def test_retention_of_the_configuration_is_applied_after_each_run(tmp_path):
+def test_retention_of_the_configuration_is_applied_after_each_run(tmp_path: Path) -> None:
     """A run removes older ones beyond `metrics.retention`; a limit that is none is refused."""
     (tmp_path / "in.jsonl").write_text('{"text": "a text"}\n')
-    config = {
+    config: dict[str, Any] = {
         "name": "kept",
         "data_loader": {"type": "jsonl_loader", "params": {"path": str(tmp_path / "in.jsonl")}},
         "stages": [{"name": "s", "operators": [{"name": "text_length_filter"}]}],

@@ -1,12 +1,18 @@
 """Batches that are tried again: of all attempts the last one counts."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import pytest
 
 from mega_data_factory.framework.metrics import OperatorMetrics
+from mega_data_factory.framework.metrics.collector import MetricsCollector
+from mega_data_factory.testing import FakeClock
 from tests.operator_rows import row
 
 
-def test_a_retry_replaces_its_batch(collector):
+def test_a_retry_replaces_its_batch(collector: MetricsCollector) -> None:
     """On whichever worker it was made; other batches, other operators and rows without an id add."""
     collector.add_operator_metrics(row(records=10, passed=9), batch_id="b1")
     collector.add_operator_metrics(row(records=10, passed=8), batch_id="b2")
@@ -24,7 +30,7 @@ def test_a_retry_replaces_its_batch(collector):
     assert rows["filter", "w0"].latency_histogram.total == 15
 
 
-def test_batches_add_up_as_rows_do(collector):
+def test_batches_add_up_as_rows_do(collector: MetricsCollector) -> None:
     """With ids or without, in whichever order, reading in between: the same row."""
     batches = [row(records=10 * n, passed=9 * n, rejected_reasons={"short": n}) for n in range(1, 6)]
     for number, batch in enumerate(batches):
@@ -38,10 +44,10 @@ def test_batches_add_up_as_rows_do(collector):
     assert got.latency_histogram.to_pairs() == want.latency_histogram.to_pairs()
 
 
-def test_a_tracked_batch_is_replaced_too(collector, clock):
+def test_a_tracked_batch_is_replaced_too(collector: MetricsCollector, clock: FakeClock) -> None:
     """An attempt that raised counts until the next one, and draining gives what counts."""
 
-    def attempt(fails):
+    def attempt(fails: bool) -> None:
         with collector.track_operator("filter", "s", "w", batch_id=7) as op:
             op.records(10, 9)
             clock.advance(1.0)
@@ -58,7 +64,7 @@ def test_a_tracked_batch_is_replaced_too(collector, clock):
 
 
 @pytest.mark.parametrize("wrong", [1.0, True, ["b1"], b"b1"])
-def test_a_batch_id_is_text_or_a_number(collector, wrong):
+def test_a_batch_id_is_text_or_a_number(collector: MetricsCollector, wrong: Any) -> None:
     """Another one is refused at once, not when rows are merged."""
     with pytest.raises(ValueError, match="batch_id must be text or a whole number"):
         collector.add_operator_metrics(row(), batch_id=wrong)

@@ -1,30 +1,39 @@
 """Samples: what a run did over time adds up to what it did, whatever is folded, killed or tried again."""
 
+from __future__ import annotations
+
 import contextlib
 import random
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mega_data_factory import storage
 from mega_data_factory.errors import OutputError
 from mega_data_factory.framework.metrics import IntervalSampler, LatencyHistogram, MetricsCollector, OperatorMetrics
 from mega_data_factory.framework.metrics import schema as layout
+from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
 from mega_data_factory.framework.metrics.store import segments as folding
 from mega_data_factory.framework.metrics.store.files.encoding import write_tables
 from mega_data_factory.framework.metrics.store.files.layout import Segment, segment_files
 from mega_data_factory.framework.metrics.store.segments import SegmentLog
+from mega_data_factory.storage import Location
 
 NOON = datetime(2026, 1, 24, 12, 0)
 
 
-def measured(seconds, worker="w0", operator="filter", records=100):
+def measured(seconds: float, worker: str = "w0", operator: str = "filter", records: int = 100) -> OperatorMetrics:
     row = OperatorMetrics("run_a", "stage_0", operator, worker, NOON + timedelta(seconds=seconds))
     row.observe(0.001 * (1 + seconds % 7), records, records - 10, 1, reasons={"short": 9})
     return row
 
 
-def stored(folder, run_id="run_a"):
+def stored(folder: Path, run_id: str = "run_a") -> list[dict[str, Any]]:
     """The samples that count, by the names of the files alone."""
     paths = {path.name: path for where in ("", ".pending") for path in (folder / where / "samples").glob("[!.]*")}
     files = segment_files("samples", paths).get(run_id.removeprefix("run_"))
@@ -34,11 +43,11 @@ def stored(folder, run_id="run_a"):
     return rows
 
 
-def records(folder):
+def records(folder: Path) -> list[int]:
     return sorted(row["input_records"] for row in stored(folder))
 
 
-def test_work_is_entered_in_the_interval_it_was_done_in():
+def test_work_is_entered_in_the_interval_it_was_done_in() -> None:
     """Not when it is committed; intervals start at multiples of their length, and rows of one key add up."""
     sampler = IntervalSampler("run_a", 5.0)
     sampler.add([measured(12), measured(1)])
@@ -49,7 +58,7 @@ def test_work_is_entered_in_the_interval_it_was_done_in():
     assert sampler.take() == []
 
 
-def test_samples_add_up_to_the_operator_rows():
+def test_samples_add_up_to_the_operator_rows() -> None:
     """Counts, busy seconds and every bucket of the histogram, however often the samples are taken."""
     rng = random.Random(7)
     sampler, collector = IntervalSampler("run_a", 0.5), MetricsCollector("run_a")
@@ -69,7 +78,7 @@ def test_samples_add_up_to_the_operator_rows():
         assert sum(s.latency_histogram for s in own) == total.latency_histogram
 
 
-def test_segments_are_folded_and_every_sample_stays(tmp_path, monkeypatch):
+def test_segments_are_folded_and_every_sample_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few files at any time, each sample in one of those that count, one file at the end, in order of time."""
     monkeypatch.setattr(folding, "FOLD_AT", 4)
     log = SegmentLog(tmp_path, "samples", "run_a")
@@ -91,21 +100,26 @@ class Interrupted(Exception):
 
 
 @pytest.mark.parametrize("steps", range(1, 40, 3))
-def test_a_fold_killed_at_any_step_counts_nothing_twice(tmp_path, monkeypatch, steps):
+def test_a_fold_killed_at_any_step_counts_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
     """Killed before any write or removal: what was appended is there once; a new attempt replaces all of it."""
     monkeypatch.setattr(folding, "FOLD_AT", 3)
     left = iter(range(steps))
 
-    def step():
+    def step() -> None:
         if next(left, None) is None:
             raise Interrupted
 
-    def write(path, tables):
+    def write(path: Location, tables: Iterable[pa.Table]) -> None:
         step()
         write_tables(path, tables)
 
-    remove = folding.remove
-    monkeypatch.setattr(folding, "remove", lambda path: (step(), remove(path)))
+    def remove(path: Location) -> None:
+        step()
+        storage.remove(path)
+
+    monkeypatch.setattr(folding, "remove", remove)
     log = SegmentLog(tmp_path, "samples", "run_a", write)
     appended = 0
     try:
@@ -132,17 +146,17 @@ def test_a_fold_killed_at_any_step_counts_nothing_twice(tmp_path, monkeypatch, s
     assert len(list((tmp_path / "samples").iterdir())) == 1
 
 
-def _sample(records):
+def _sample(records: int) -> SampleMetrics:
     sampler = IntervalSampler("run_a", 5.0)
     sampler.add([OperatorMetrics("run_a", "s", "o", "w", NOON, records, records)])
     return sampler.take()[0]
 
 
-def test_what_could_not_be_written_goes_with_the_next_segment(tmp_path):
+def test_what_could_not_be_written_goes_with_the_next_segment(tmp_path: Path) -> None:
     """Nothing is lost by a write that fails, and numbers of segments have no gap."""
     broken = [True]
 
-    def write(path, tables):
+    def write(path: Location, tables: Iterable[pa.Table]) -> None:
         if broken[0]:
             raise OutputError("the disk is full")
         write_tables(path, tables)
@@ -157,7 +171,7 @@ def test_what_could_not_be_written_goes_with_the_next_segment(tmp_path):
     assert [path.name for path in (tmp_path / "samples").iterdir()] == ["samples_a.000000.parquet"]
 
 
-def test_a_run_without_a_batch_has_no_file_of_samples(tmp_path):
+def test_a_run_without_a_batch_has_no_file_of_samples(tmp_path: Path) -> None:
     """Nothing was measured, nothing is written."""
     log = SegmentLog(tmp_path, "samples", "run_a")
     log.append([])
@@ -165,7 +179,7 @@ def test_a_run_without_a_batch_has_no_file_of_samples(tmp_path):
     assert not (tmp_path / "samples").exists()
 
 
-def test_names_tell_which_files_count():
+def test_names_tell_which_files_count() -> None:
     """The finished file over segments, wide segments over narrow ones; a missing number is noticed."""
     names = ["samples_a.000000.parquet", "samples_a.000001.parquet", "samples_a.000000-000001.parquet"]
     names += ["samples_a.000002.parquet", "samples_b.parquet", "samples_b.000004.parquet", "notes.txt"]
@@ -180,14 +194,14 @@ def test_names_tell_which_files_count():
     )
 
 
-def test_a_run_id_that_ends_like_a_segment_is_refused():
+def test_a_run_id_that_ends_like_a_segment_is_refused() -> None:
     """The files of one run can never be taken for segments of another."""
     with pytest.raises(ValueError, match="names of segments"):
         MetricsCollector("a.000001")
     assert MetricsCollector("a.0001").run_id == "a.0001"
 
 
-def test_a_file_of_samples_has_the_columns_of_the_schema(tmp_path):
+def test_a_file_of_samples_has_the_columns_of_the_schema(tmp_path: Path) -> None:
     """With their types, the version and the run; the histogram is a plain list column."""
     SegmentLog(tmp_path, "samples", "run_a").append([_sample(records=5)])
     file = pq.ParquetFile(tmp_path / "samples" / "samples_a.000000.parquet")

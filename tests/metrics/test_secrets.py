@@ -53,7 +53,7 @@ PLAIN_NAMES = """
 """.split()  # noqa: SIM905 - a list of words is easier to read without quotes
 
 
-def test_a_personal_access_token_is_known_by_its_short_name():
+def test_a_personal_access_token_is_known_by_its_short_name() -> None:
     """`pat` alone; with other words before it, it is one only where these name an issuer."""
     given = {"pat": "abc123", "PAT": "abc123", "file_pat": "*.txt", "gitlab_pat": "abc123"}
     assert redacted(given) == {"pat": "***", "PAT": "***", "file_pat": "*.txt", "gitlab_pat": "***"}

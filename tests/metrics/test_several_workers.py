@@ -1,10 +1,15 @@
 """Several workers of one run: their rows meet in one collector, and no writer loses those of another."""
 
+from __future__ import annotations
+
 import copy
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,16 +18,16 @@ from mega_data_factory.framework.metrics import MetricsCollector, MetricsReader,
 from tests.operator_rows import row
 
 
-def tracked(collector):
+def tracked(collector: MetricsCollector) -> list[Any]:
     """A collector, and what its `with` blocks give."""
     with collector.track_run() as run, collector.track_stage("s") as stage:
         return [collector, run, stage, collector.track_operator("o", "s", "w")]
 
 
 @pytest.mark.parametrize("way", ["pickle", "cloudpickle", "dill", "copy", "deepcopy"])
-def test_a_collector_stays_in_its_process(collector, way):
+def test_a_collector_stays_in_its_process(collector: MetricsCollector, way: str) -> None:
     """Its copy would count for nobody: one clear error says what to send in its place."""
-    ways = {"pickle": pickle.dumps, "copy": copy.copy, "deepcopy": copy.deepcopy}
+    ways: dict[str, Callable[[object], object]] = {"pickle": pickle.dumps, "copy": copy.copy, "deepcopy": copy.deepcopy}
     send = ways.get(way) or pytest.importorskip(way).dumps
     for thing in tracked(collector):
         with pytest.raises(TypeError, match=r"cannot be pickled or copied.*MetricsCollector\(run_id\).*add_operator_"):
@@ -32,14 +37,14 @@ def test_a_collector_stays_in_its_process(collector, way):
                 send({"inside": [thing]})
 
 
-def test_a_second_writer_is_refused(tmp_path):
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     """Whatever it writes of the run; what the first wrote stays, and the error says what would be right."""
     MetricsWriter(tmp_path).write_all(RunMetrics("run_test"), [], [row()])
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
     second = MetricsWriter(tmp_path)
     with pytest.raises(MetricsError, match="another worker or process") as refused:
         second.write_all(RunMetrics("run_test"), [], [row(worker="w1")])
-    assert "replace=True" in refused.value.hint
+    assert "replace=True" in str(refused.value.hint)
     with pytest.raises(MetricsError, match="another worker or process"):
         second.write_run_metrics(RunMetrics("run_test"))
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")} == before
@@ -48,7 +53,7 @@ def test_a_second_writer_is_refused(tmp_path):
     assert MetricsReader(tmp_path).operators("run_test")["input_records"].to_pylist() == [7]
 
 
-def test_a_copy_of_a_writer_is_another_writer(tmp_path):
+def test_a_copy_of_a_writer_is_another_writer(tmp_path: Path) -> None:
     """One that was sent to a worker does not replace what this one wrote, and this one still may."""
     writer = MetricsWriter(tmp_path)
     writer.write_operator_metrics([row()], "run_test")
@@ -83,7 +88,7 @@ for worker in workers:
 """
 
 
-def test_of_forked_workers_that_write_at_once_one_is_not_refused(tmp_path):
+def test_of_forked_workers_that_write_at_once_one_is_not_refused(tmp_path: Path) -> None:
     """They have the same writer, from before the fork; the one that succeeds keeps its rows."""
     command = [sys.executable, "-c", FORKS, str(tmp_path)]  # alone: this process has threads, which a fork loses
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.splitlines()
@@ -94,7 +99,9 @@ def test_of_forked_workers_that_write_at_once_one_is_not_refused(tmp_path):
 
 
 @pytest.mark.parametrize("hard_links", [True, False])
-def test_of_threads_that_write_at_once_one_is_not_refused(tmp_path, monkeypatch, hard_links):
+def test_of_threads_that_write_at_once_one_is_not_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard_links: bool
+) -> None:
     """Also where the file system has no hard links; no temporary file is left."""
     if not hard_links:
         monkeypatch.setattr("os.link", _no_links)
@@ -112,7 +119,7 @@ def test_of_threads_that_write_at_once_one_is_not_refused(tmp_path, monkeypatch,
         assert path.name == "operators_test.parquet"
 
 
-def _wrote(writer, number):
+def _wrote(writer: MetricsWriter, number: int) -> bool:
     try:
         writer.write_operator_metrics([row(worker=f"w{number}")], "run_test")
     except MetricsError:
@@ -120,11 +127,11 @@ def _wrote(writer, number):
     return True
 
 
-def _no_links(*_):
+def _no_links(*_: Path) -> None:
     raise PermissionError(1, "Operation not permitted")
 
 
-def test_rows_of_workers_meet_in_one_collector(tmp_path):
+def test_rows_of_workers_meet_in_one_collector(tmp_path: Path) -> None:
     """What the errors recommend works: each worker counts for itself, the driver adds up and writes once."""
     driver = MetricsCollector("run_test")
     with driver.track_run():

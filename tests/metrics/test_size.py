@@ -1,12 +1,16 @@
 """Metrics are small: on disk and in memory, for a run of 3 stages, 3 operators and 8 workers."""
 
+from __future__ import annotations
+
 import gc
 import json
 import random
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +20,7 @@ BATCHES = 40
 OPERATORS = 3 * 3 * 8
 
 
-def journeys():
+def journeys() -> Iterator[str]:
     """What batches carry: a row for each operator and batch, over two minutes, with latencies as they are in life."""
     rng = random.Random(3)
     for stage in range(3):
@@ -32,11 +36,11 @@ def journeys():
 
 
 @pytest.fixture(scope="module")
-def wires():
+def wires() -> list[str]:
     return list(journeys())
 
 
-def test_a_run_takes_less_than_100_kb(wires, tmp_path):
+def test_a_run_takes_less_than_100_kb(wires: Sequence[str], tmp_path: Path) -> None:
     """All four tables together; a row of an operator takes less than 1 KB."""
     collector, sampler = MetricsCollector("run_a"), IntervalSampler("run_a", 5.0)
     with collector.track_run() as run:
@@ -54,7 +58,7 @@ def test_a_run_takes_less_than_100_kb(wires, tmp_path):
     assert sum(sizes.values()) < 100_000, sizes
 
 
-def bytes_per_row(wires):
+def bytes_per_row(wires: Sequence[str]) -> float:
     """Memory that a collector takes for each row, after all batches were merged into it."""
     MetricsCollector("run_a").add_operator_metrics(OperatorMetrics.from_wire(json.loads(wires[0])))
     collector = MetricsCollector("run_a")
@@ -70,7 +74,7 @@ def bytes_per_row(wires):
     return used / OPERATORS
 
 
-def test_a_row_in_memory():
+def test_a_row_in_memory() -> None:
     """At most 1 KB with its histogram of some 33 buckets; in its own process, as memory depends on what ran before."""
     answer = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=True)
     assert 500 < float(answer.stdout) <= 1024

@@ -1,7 +1,10 @@
 """Files of every earlier version are read; those of a newer one are refused."""
 
+from __future__ import annotations
+
 import re
 import shutil
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -26,13 +29,13 @@ GOING_ON = "run_20260801_100000_89abcdef"  # of version 2, its samples not yet f
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     for version in RUNS:
         shutil.copytree(OLD / f"version_{version}", tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
-def test_there_are_files_of_every_earlier_version():
+def test_there_are_files_of_every_earlier_version() -> None:
     """Whoever raises the version keeps files of the one before."""
     assert sorted(RUNS) == list(range(layout.SCHEMA_VERSION))
     for version in RUNS:
@@ -42,7 +45,7 @@ def test_there_are_files_of_every_earlier_version():
 
 
 @pytest.mark.parametrize("version", RUNS)
-def test_every_old_file_is_read_with_nulls_for_what_it_lacks(folder, version):
+def test_every_old_file_is_read_with_nulls_for_what_it_lacks(folder: Path, version: int) -> None:
     """All levels come in the columns of this version, also through SQL and after compaction."""
     run_id = RUNS[version]
     for _ in range(2):
@@ -67,7 +70,7 @@ def test_every_old_file_is_read_with_nulls_for_what_it_lacks(folder, version):
         compact(folder, now=lambda: datetime(2027, 1, 1))
 
 
-def test_a_newer_version_is_refused(folder):
+def test_a_newer_version_is_refused(folder: Path) -> None:
     """The message names the file, both versions, and what to do."""
     path = folder / "stages" / f"stages_{RUNS[1].removeprefix('run_')}.parquet"
     table = pq.read_table(path)
@@ -76,12 +79,17 @@ def test_a_newer_version_is_refused(folder):
     reader = MetricsReader(folder)
     assert reader.list_runs() == sorted([*RUNS.values(), GOING_ON])
     expected = f"{re.escape(str(path))} has schema version {newer}.* up to {layout.SCHEMA_VERSION}\n.*update"
-    for read in (reader.stages, lambda: reader.stages(RUNS[1]), lambda: reader.sql("FROM stages")):
+    reads: tuple[Callable[[], object], ...] = (
+        reader.stages,
+        lambda: reader.stages(RUNS[1]),
+        lambda: reader.sql("FROM stages"),
+    )
+    for read in reads:
         with pytest.raises(MetricsError, match=expected):
             read()
 
 
-def test_a_file_without_version_and_columns_is_foreign(folder, caplog):
+def test_a_file_without_version_and_columns_is_foreign(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What says no version and has not the published columns is skipped, and named."""
     table = pq.read_table(folder / "runs" / f"{RUNS[0]}.parquet")
     pq.write_table(table.drop_columns(["total_errors"]), folder / "runs" / "other.parquet")
@@ -91,6 +99,6 @@ def test_a_file_without_version_and_columns_is_foreign(folder, caplog):
     assert "no column total_errors" in caplog.text
 
 
-def test_version_0_is_the_columns_of_the_specification():
+def test_version_0_is_the_columns_of_the_specification() -> None:
     """They come first in every table, and there are 18, 12 and 11 of them."""
     assert [len(published_columns(kind)) for kind in ("operators", "stages", "runs", "samples")] == [18, 12, 11, 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -97,7 +98,7 @@ def test_bands_and_rows_suit_the_threshold(threshold: float, expected: tuple[int
         ({"ngram_size": 0}, "ngram_size is 0"),
     ],
 )
-def test_minhash_parameters_are_checked(params: dict[str, float], message: str) -> None:
+def test_minhash_parameters_are_checked(params: dict[str, Any], message: str) -> None:
     """A wrong parameter is refused with its name, its value and what would do."""
     with pytest.raises(ValueError, match=message):
         ready(MINHASH, **params)

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
@@ -18,6 +19,7 @@ from mega_data_factory.framework.plan import OperatorPlan
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.worker.applying import Step
 from tests.operators.texts import MemoryClaims, class_of, odd_table, ready
+from tests.present import present
 
 NAMES = sorted(OPERATORS)
 REFINERS = [name for name in NAMES if issubclass(class_of(name), Refiner)]
@@ -32,7 +34,10 @@ READS = {
 
 def apply(name: str, table: pa.Table) -> pa.Table | Judgement:
     operator = ready(name)
-    return operator.judge(table) if isinstance(operator, Filter) else operator.refine(table)
+    if isinstance(operator, Filter):
+        return operator.judge(table)
+    assert isinstance(operator, Refiner)
+    return operator.refine(table)
 
 
 def outcome(name: str, table: pa.Table) -> list[object]:
@@ -42,7 +47,7 @@ def outcome(name: str, table: pa.Table) -> list[object]:
         assert result.threshold is not None
         columns = [result.reason.to_pylist(), result.score.to_pylist(), result.threshold.to_pylist()]
         return list(zip(*columns, strict=True))
-    return result.to_pylist()
+    return list(result.to_pylist())
 
 
 FIRST_BATCH = """
@@ -116,7 +121,7 @@ def test_a_parameter_of_the_wrong_kind_is_named(name: str) -> None:
     """Every parameter checks what it is given, and the message names the parameter."""
     for parameter in inspect.signature(class_of(name)).parameters:
         with pytest.raises(ValueError, match=parameter):
-            ready(name, **{parameter: object()})
+            ready(name, **cast("dict[str, Any]", {parameter: object()}))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -219,7 +224,7 @@ def test_a_filter_gives_stable_reasons(name: str) -> None:
     judged = apply(name, table)
     assert isinstance(judged, Judgement)
     assert judged.reason.type == pa.string()
-    assert (judged.score.type, judged.threshold.type) == (pa.float64(), pa.float64())
+    assert (present(judged.score).type, present(judged.threshold).type) == (pa.float64(), pa.float64())
     doc = inspect.getdoc(class_of(name)) or ""
     for reason in set(judged.reason.to_pylist()) - {None}:
         assert re.fullmatch(r"[a-z][a-z0-9_]*", reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -176,7 +177,7 @@ def test_repetition_across_records_is_none() -> None:
 
 def test_every_limit_can_be_turned_off() -> None:
     """With None and empty mappings nothing is rejected but what is missing."""
-    off = {
+    off: dict[str, Any] = {
         "max_duplicate_lines": None,
         "max_duplicate_paragraphs": None,
         "max_duplicate_line_characters": None,

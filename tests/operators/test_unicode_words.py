@@ -8,6 +8,7 @@ import random
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -248,7 +249,7 @@ def test_published_limits_are_parameters(language: str) -> None:
     taken: set[str] = set()
     for name in BY_LANGUAGE:
         operator = class_of(name)(words="unicode", language=language)
-        taken |= set(type(operator).__signature__.parameters)  # type: ignore[attr-defined]
+        taken |= set(type(operator).__signature__.parameters)
     assert PUBLISHED_LIMITS[language].keys() <= taken
     assert language in LANGUAGES
     assert all(cut(word) == [word] for word in PUBLISHED_LIMITS[language].get("stop_words", []))
@@ -259,14 +260,16 @@ def test_two_halves_give_what_the_whole_gives(name: str) -> None:
     """Splitting a table changes nothing, whatever the texts and languages in it."""
     texts = [*ODD_TEXTS, *PROSE.values()]
     random.Random(3).shuffle(texts)
-    parameters = {"words": "unicode"} | ({"unit": "words", "min_length": 60} if name == "text_length_filter" else {})
+    parameters: dict[str, Any] = {"words": "unicode"} | (
+        {"unit": "words", "min_length": 60} if name == "text_length_filter" else {}
+    )
 
     def outcome(table: pa.Table, claims: MemoryClaims) -> list[object]:
         operator = ready(name, claims, **parameters)
         if isinstance(operator, Refiner):
-            return operator.refine(table).to_pylist()
+            return list(operator.refine(table).to_pylist())
         assert isinstance(operator, Filter)
-        return operator.judge(table).reason.to_pylist()
+        return list(operator.judge(table).reason.to_pylist())
 
     table, claims = table_of(texts), MemoryClaims()
     half = table.num_rows // 2
@@ -300,7 +303,7 @@ def test_sentences_of_scripts_without_full_stops() -> None:
 def test_texts_without_spaces_are_noticed(name: str) -> None:
     """With words between spaces every operator counts the texts that have none; with Unicode's it does not."""
     texts = [PROSE["zh"], PROSE["th"], PROSE["en"], None]
-    parameters = {"unit": "words", "min_length": 60} if name == "text_length_filter" else {}
+    parameters: dict[str, Any] = {"unit": "words", "min_length": 60} if name == "text_length_filter" else {}
     for words, records in (("whitespace", 2), ("unicode", 0)):
         operator = ready(name, words=words, **parameters)
         operator.judge(table_of(texts)) if isinstance(operator, Filter) else operator.refine(table_of(texts))  # type: ignore[attr-defined]

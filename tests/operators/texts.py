@@ -69,7 +69,7 @@ def odd_table() -> pa.Table:
     )
 
 
-def class_of(name: str) -> type[Operator]:
+def class_of(name: str) -> type[Any]:
     """The class behind a short name."""
     module, _, class_name = OPERATORS[name].partition(":")
     found: type[Operator] = getattr(importlib.import_module(module), class_name)
@@ -78,15 +78,13 @@ def class_of(name: str) -> type[Operator]:
 
 def ready(name: str, claims: MemoryClaims | None = None, **params: Any) -> Operator:
     """An operator as a worker has it, built with its least parameters and `params`."""
-    operator = class_of(name)(**{**MINIMAL.get(name, {}), **params})
+    operator: Operator = class_of(name)(**{**MINIMAL.get(name, {}), **params})
     operator.setup(OperatorContext("stage", name, "worker", claims or MemoryClaims()))
     return operator
 
 
-def verdicts(
-    name: str, texts: Sequence[str | None], **params: Any
-) -> list[tuple[str, float | None, float | None] | None]:
-    """What a filter says of each text: None, or (reason, score, threshold)."""
+def verdicts(name: str, texts: Sequence[str | None], **params: Any) -> list[tuple[str, Any, Any] | None]:
+    """What a filter says of each text: None, or (reason, score, threshold); the last two are numbers or None."""
     operator = ready(name, **params)
     assert isinstance(operator, Filter)
     judged = operator.judge(table_of(texts))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,17 +15,18 @@ from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.reports.document import Document
 from tests.made_runs import START, Op, Pool, made_config, make_run
+from tests.present import present
 
 
-def one(reject=0.1, cost=0.005, reason="r"):
+def one(reject: float = 0.1, cost: float = 0.005, reason: str = "r") -> list[Pool]:
     return [Pool("a", [Op("x", cost), Op("f_filter", 0.001, {reason: reject} if reject else {})])]
 
 
-def two(first, second):
+def two(first: float, second: float) -> list[Pool]:
     return [Pool("a", [Op("f_filter", 0.005, {"r": first}), Op("g_filter", 0.005, {"q": second})])]
 
 
-def from_source(path, **more):
+def from_source(path: str, **more: Any) -> dict[str, Any]:
     config = made_config(one())
     return {"config": {**config, "data_loader": {"type": "jsonl_loader", "params": {"path": path}}}, **more}
 
@@ -49,7 +53,14 @@ PAIRS = {
 }
 
 
-def page(path, before, after, earlier, options, runs=1):
+def page(
+    path: Path,
+    before: Sequence[Pool],
+    after: Sequence[Pool],
+    earlier: Mapping[str, Any],
+    options: Mapping[str, Any],
+    runs: int = 1,
+) -> tuple[Document, list[str]]:
     """Write a run after as many equal earlier ones; return its document and all its sentences."""
     for number in range(runs):
         start = START - timedelta(days=runs - number)
@@ -64,7 +75,7 @@ def page(path, before, after, earlier, options, runs=1):
 
 @pytest.mark.parametrize("runs", [1, 6])
 @pytest.mark.parametrize("pair", PAIRS)
-def test_no_two_sentences_of_a_page_contradict_each_other(tmp_path, pair, runs):
+def test_no_two_sentences_of_a_page_contradict_each_other(tmp_path: Path, pair: str, runs: int) -> None:
     """What the findings say, the words of the comparison and its table agree, whatever differs between the runs."""
     document, said = page(tmp_path, *PAIRS[pair], runs=runs)
     comparison, text = document.comparison, " ".join(said)
@@ -92,10 +103,10 @@ def test_no_two_sentences_of_a_page_contradict_each_other(tmp_path, pair, runs):
 
 
 @pytest.mark.parametrize("pair", [name for name in PAIRS if name != "the later one failed"])
-def test_counts_of_a_page_are_those_of_the_runs(tmp_path, pair):
+def test_counts_of_a_page_are_those_of_the_runs(tmp_path: Path, pair: str) -> None:
     """Records kept and records that left are exact, by place and reason, and points have the sign of the counts."""
     document, said = page(tmp_path, *PAIRS[pair])
-    comparison, text = document.comparison, " ".join(said)
+    comparison, text = present(document.comparison), " ".join(said)
     before, after = comparison.before.run, comparison.after.run
     kept = [f"{run['total_output_records']:,} of {run['total_input_records']:,}" for run in (after, before)]
     assert f"Kept {kept[0]} records, before {kept[1]}" in text
@@ -113,5 +124,5 @@ def test_counts_of_a_page_are_those_of_the_runs(tmp_path, pair):
     for reason, place, number in re.findall(r"Rejected for (\w+) in (\w+ / \w+): ([\d,]+), before", text):
         assert int(number.replace(",", "")) == reasons.get((place, reason), 0)
     if comparison.same_source:  # the same records: what left moves the records kept by as many
-        moved = sum(d.after - d.before for d in comparison.exits)
+        moved = sum(int(d.after - d.before) for d in comparison.exits)
         assert moved == before["total_output_records"] - after["total_output_records"]

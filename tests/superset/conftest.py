@@ -1,13 +1,17 @@
 """One Superset for all tests that need the real one."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
 import pytest
 
 from tests.superset import history
-from tests.superset.server import serving
+from tests.superset.server import Superset, serving
 
 
 @pytest.fixture(scope="session")
-def superset(tmp_path_factory):
+def superset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Superset]:
     folder = tmp_path_factory.mktemp("superset")
     metrics = folder / "metrics"
     history.write_month(metrics)

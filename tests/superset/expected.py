@@ -69,7 +69,7 @@ def _total(column: str) -> Callable[[pd.DataFrame], float]:
 
 def _percentile(quantile: float) -> Callable[[pd.DataFrame], float]:
     def value(rows: pd.DataFrame) -> float:
-        counts = Counter()
+        counts: Counter[int] = Counter()
         for histogram in rows.latency_histogram:
             for entry in histogram:
                 counts[entry["bucket"]] += entry["count"]
@@ -78,7 +78,7 @@ def _percentile(quantile: float) -> Callable[[pd.DataFrame], float]:
         for bucket in sorted(counts):
             wanted -= counts[bucket]
             if wanted <= 0:
-                return 1000 * 2 * base ** (bucket + 1) / (base + 1)
+                return float(1000 * 2 * base ** (bucket + 1) / (base + 1))
         raise AssertionError
 
     return value

@@ -1,12 +1,20 @@
 """A month of runs of two pipelines, the same every time: what the dashboard is tested on, and looks like."""
 
+from __future__ import annotations
+
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from mega_data_factory.framework.metrics import MetricsAggregator, MetricsWriter, OperatorMetrics, RunMetrics
+from mega_data_factory.framework.metrics import (
+    MetricsAggregator,
+    MetricsWriter,
+    OperatorMetrics,
+    RunMetrics,
+    StageMetrics,
+)
 from mega_data_factory.framework.metrics.nodes import NodeMetrics
 from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
@@ -40,10 +48,10 @@ class Run:
     """The rows of one run."""
 
     run: RunMetrics
-    stages: list
-    operators: list
-    samples: list
-    nodes: list
+    stages: list[StageMetrics]
+    operators: list[OperatorMetrics]
+    samples: list[SampleMetrics]
+    nodes: list[NodeMetrics]
 
 
 def month(runs: int = 30) -> Iterator[Run]:
@@ -109,7 +117,7 @@ def one_run(number: int, chance: random.Random, start: datetime | None = None) -
 
 
 def _observe(
-    row: OperatorMetrics, offered: int, cost: float, share: float, reasons: tuple, chance: random.Random
+    row: OperatorMetrics, offered: int, cost: float, share: float, reasons: tuple[str, ...], chance: random.Random
 ) -> int:
     passed = 0
     while offered:

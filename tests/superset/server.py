@@ -54,7 +54,8 @@ class Superset:
     def data(self, chart: int) -> list[dict[str, Any]]:
         """The rows of a chart, as the browser would get them."""
         (result,) = self.get(f"chart/{chart}/data/?force=true")["result"]
-        return result["data"]
+        rows: list[dict[str, Any]] = result["data"]
+        return rows
 
     def narrowed(self, chart: int, filters: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows of a chart to which the dashboard has added filters."""
@@ -62,7 +63,8 @@ class Superset:
         context["queries"][0]["filters"] += filters
         answer = self.post("chart/data", json=context | {"force": True})
         assert answer.status_code == 200, answer.text
-        return answer.json()["result"][0]["data"]
+        rows: list[dict[str, Any]] = answer.json()["result"][0]["data"]
+        return rows
 
     def sql(self, query: str) -> requests.Response:
         """Ask in SQL Lab."""
@@ -74,7 +76,7 @@ class Superset:
 def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+        return int(taken.getsockname()[1])
 
 
 @contextlib.contextmanager

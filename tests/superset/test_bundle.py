@@ -1,8 +1,13 @@
 """The bundle is whole: every reference is met, every column and metric is there, its SQL gives the right numbers."""
 
+from __future__ import annotations
+
 import json
 import re
 import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -11,6 +16,7 @@ import yaml
 
 from mega_data_factory.cli import main
 from mega_data_factory.exports.superset import write_bundle, write_setup, write_views
+from mega_data_factory.exports.superset.charts.chart import Chart
 from mega_data_factory.exports.superset.charts.contents import CHARTS, COLUMNS, SECTIONS
 from mega_data_factory.exports.superset.dashboard import DASHBOARD_FILTERS
 from mega_data_factory.exports.superset.datasets import DATASETS
@@ -31,24 +37,24 @@ QUERIES = {
 
 
 @pytest.fixture(scope="module")
-def metrics(tmp_path_factory):
+def metrics(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("metrics")
     history.write_month(folder, 8)
     return folder
 
 
 @pytest.fixture(scope="module")
-def views(metrics):
+def views(metrics: Path) -> Path:
     return write_views(metrics, metrics / "metrics.duckdb")
 
 
 @pytest.fixture(scope="module")
-def tables(metrics, views):
+def tables(metrics: Path, views: Path) -> dict[str, pd.DataFrame]:
     return frames(metrics)
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The documents of a bundle by folder and name."""
     path = tmp_path_factory.mktemp("bundle") / "bundle.zip"
     write_bundle(path, "duckdb:////m.duckdb?access_mode=READ_ONLY")
@@ -58,23 +64,23 @@ def bundle(tmp_path_factory):
         return {name: yaml.safe_load(archive.read(f"{root}/{name}")) for root, _, name in names}
 
 
-def of_folder(bundle, folder):
+def of_folder(bundle: Mapping[str, Any], folder: str) -> list[dict[str, Any]]:
     return [content for name, content in bundle.items() if name.startswith(folder + "/")]
 
 
-def ask(views, query):
+def ask(views: Path, query: str) -> pd.DataFrame:
     with duckdb.connect(str(views), read_only=True) as connection:
         return connection.execute(query).df()
 
 
-def test_the_same_uri_gives_the_same_bytes(tmp_path):
+def test_the_same_uri_gives_the_same_bytes(tmp_path: Path) -> None:
     """Two bundles are one: identities follow from names, and no date is in it."""
     for name in ("a.zip", "b.zip"):
         write_bundle(tmp_path / name, "duckdb:////x")
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
-def test_every_reference_is_met(bundle):
+def test_every_reference_is_met(bundle: Mapping[str, Any]) -> None:
     """Datasets name the database, charts a dataset, the dashboard every chart, and filters a column of a dataset."""
     (database,) = of_folder(bundle, "databases")
     datasets = {dataset["uuid"]: dataset for dataset in of_folder(bundle, "datasets")}
@@ -95,21 +101,21 @@ def test_every_reference_is_met(bundle):
     assert "type" not in bundle["metadata.yaml"]
 
 
-def test_rows_of_the_dashboard_are_full():
+def test_rows_of_the_dashboard_are_full() -> None:
     """The charts of a row are as wide as the dashboard."""
     for section in SECTIONS:
         for row in section.rows:
             assert sum(placed.width for placed in row.charts) == COLUMNS
 
 
-def test_every_table_is_a_dataset(bundle):
+def test_every_table_is_a_dataset(bundle: Mapping[str, Any]) -> None:
     """All tables of the store can be asked in Superset, with all their columns."""
     found = {dataset["table_name"]: dataset for dataset in of_folder(bundle, "datasets")}
     for kind, columns in TABLES.items():
         assert [column["column_name"] for column in found[kind]["columns"]] == columns.names
 
 
-def test_charts_name_what_there_is(bundle):
+def test_charts_name_what_there_is(bundle: Mapping[str, Any]) -> None:
     """Columns, metrics and the column of time of every chart, in its form and its query, are in its dataset."""
     datasets = {dataset["uuid"]: dataset for dataset in of_folder(bundle, "datasets")}
     for chart in of_folder(bundle, "charts"):
@@ -130,7 +136,7 @@ def test_charts_name_what_there_is(bundle):
         assert chart["description"]
 
 
-def test_filters_reach_every_chart_that_has_their_column(bundle):
+def test_filters_reach_every_chart_that_has_their_column(bundle: Mapping[str, Any]) -> None:
     """A filter narrows all charts but those whose dataset lacks its column; pipeline and run narrow all."""
     datasets = {dataset["table_name"]: dataset for dataset in of_folder(bundle, "datasets")}
     (dashboard,) = of_folder(bundle, "dashboards")
@@ -145,7 +151,7 @@ def test_filters_reach_every_chart_that_has_their_column(bundle):
 
 
 @pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.title)
-def test_the_numbers_of_a_chart_are_those_of_pandas(chart, views, tables):
+def test_the_numbers_of_a_chart_are_those_of_pandas(chart: Chart, views: Path, tables: dict[str, pd.DataFrame]) -> None:
     """Grouped by DuckDB through the views, columns and metrics are what pandas finds in the Parquet files."""
     dataset = next(each for each in DATASETS if each.name == chart.dataset)
     by = columns_of(chart)
@@ -160,7 +166,7 @@ def test_the_numbers_of_a_chart_are_those_of_pandas(chart, views, tables):
     assert_same(actual, wanted, [name for name in by if name != "error"])
 
 
-def test_every_metric_can_be_asked(views):
+def test_every_metric_can_be_asked(views: Path) -> None:
     """The SQL of all metrics, also of those that no chart shows, gives a number over any grouping."""
     for dataset in DATASETS:
         metrics = [f"{metric.expression} AS {metric.name}" for metric in dataset.metrics]
@@ -171,7 +177,7 @@ def test_every_metric_can_be_asked(views):
     assert {chart.dataset for chart in CHARTS} == METRICS.keys()
 
 
-def test_the_queries_of_the_specification(views, tables):
+def test_the_queries_of_the_specification(views: Path, tables: dict[str, pd.DataFrame]) -> None:
     """The slowest operators and the pass rate by hour are what pandas says."""
     operators, stages = tables["operators"], tables["stages"]
     slow = operators.assign(p95_latency_ms=operators.p95_latency * 1000).groupby("operator_name", as_index=False)
@@ -187,7 +193,7 @@ def test_the_queries_of_the_specification(views, tables):
     assert found.hour.is_monotonic_decreasing
 
 
-def test_the_command_writes_all_of_it(metrics, tmp_path, capsys):
+def test_the_command_writes_all_of_it(metrics: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`mdf export superset` writes bundle, views and set-up, says where they are, and keeps the secret key."""
     output, setup = tmp_path / "bundle.zip", tmp_path / "superset"
     arguments = ["export", "superset", "--metrics", str(metrics), "-o", str(output), "--setup", str(setup), "--json"]
@@ -206,7 +212,9 @@ def test_the_command_writes_all_of_it(metrics, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("arguments", [["--metrics", "nowhere"], ["--metrics", "s3://b/m"]])
-def test_the_command_refuses_what_it_cannot_read(arguments, tmp_path, capsys, monkeypatch):
+def test_the_command_refuses_what_it_cannot_read(
+    arguments: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A folder that is not there, or not local, is one line on stderr, and nothing is written."""
     monkeypatch.chdir(tmp_path)
     assert main(["export", "superset", *arguments]) == 2
@@ -214,7 +222,7 @@ def test_the_command_refuses_what_it_cannot_read(arguments, tmp_path, capsys, mo
     assert list(tmp_path.iterdir()) == []
 
 
-def test_constraints_pin_what_is_required(tmp_path):
+def test_constraints_pin_what_is_required(tmp_path: Path) -> None:
     """Every requirement is pinned to the version that the constraints have."""
     write_setup(tmp_path)
     pins = dict(re.findall(r"^([\w.-]+)==(\S+)$", (tmp_path / "constraints.txt").read_text(), re.MULTILINE))
@@ -223,7 +231,7 @@ def test_constraints_pin_what_is_required(tmp_path):
     assert {name: pins.get(name) for name, _ in wanted} == dict(wanted)
 
 
-def test_frames_are_not_empty(tables):
+def test_frames_are_not_empty(tables: dict[str, pd.DataFrame]) -> None:
     """The month that the tests are made on has rows of every kind, and runs of every end."""
     assert all(len(table) > 0 for table in tables.values())
     assert set(tables["runs"].status) == {"completed", "failed", "aborted"}

@@ -1,32 +1,41 @@
 """A real Superset takes the bundle and shows what pandas finds in the Parquet files."""
 
+from __future__ import annotations
+
 import shutil
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pandas as pd
 import pytest
 
 from mega_data_factory.exports.superset import write_views
+from mega_data_factory.exports.superset.charts.chart import Chart
 from mega_data_factory.exports.superset.charts.contents import CHARTS
 from mega_data_factory.framework.metrics.upkeep.compaction import compact
 from tests.superset import history
 from tests.superset.expected import assert_same, columns_of, expected, frames
+from tests.superset.server import Superset
 from tests.superset.test_bundle import QUERIES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+Tables: TypeAlias = dict[str, pd.DataFrame]
+Rows: TypeAlias = list[dict[str, Any]]
 
 BY_TITLE = {chart.title: chart for chart in CHARTS}
 
 
 @pytest.fixture(scope="module")
-def tables(superset):
+def tables(superset: Superset) -> Tables:
     return frames(superset.metrics)
 
 
 @pytest.fixture
-def restored(superset, tmp_path):
+def restored(superset: Superset, tmp_path: Path) -> Iterator[Path]:
     """The metrics folder, which is put back afterwards."""
     kept = shutil.copytree(superset.metrics, tmp_path / "kept")
     yield superset.metrics
@@ -34,7 +43,7 @@ def restored(superset, tmp_path):
     shutil.copytree(kept, superset.metrics)
 
 
-def plain(chart, rows):
+def plain(chart: Chart, rows: Rows) -> pd.DataFrame:
     """The rows of a chart as they were before Superset pivoted them, times as times."""
     found = pd.DataFrame(rows)
     by = columns_of(chart)
@@ -46,7 +55,7 @@ def plain(chart, rows):
     return found
 
 
-def check(chart, rows, tables):
+def check(chart: Chart, rows: Rows, tables: Tables) -> None:
     wanted = expected(chart, tables)
     if wanted.empty:
         assert rows == []
@@ -60,7 +69,7 @@ def check(chart, rows, tables):
     assert_same(actual, wanted, [name for name in columns_of(chart) if name != "error"])
 
 
-def check_boxes(chart, rows, points):
+def check_boxes(chart: Chart, rows: Rows, points: pd.DataFrame) -> None:
     (by,) = chart.params["groupby"]
     found = pd.DataFrame(rows).set_index(by).sort_index()
     groups = points.groupby(by)
@@ -71,7 +80,7 @@ def check_boxes(chart, rows, points):
         assert found[f"{metric}__count"].tolist() == groups[metric].count().tolist()
 
 
-def test_every_chart_shows_what_pandas_finds(superset, tables):
+def test_every_chart_shows_what_pandas_finds(superset: Superset, tables: Tables) -> None:
     """All charts of the bundle are there, and their data is that of the Parquet files."""
     charts = superset.charts()
     assert charts.keys() == BY_TITLE.keys()
@@ -83,7 +92,9 @@ def test_every_chart_shows_what_pandas_finds(superset, tables):
     ("column", "values"),
     [("pipeline", ["code"]), ("run_id", 3), ("stage_name", ["judge"]), ("operator_name", ["embedder"])],
 )
-def test_a_filter_narrows_every_chart_that_has_its_column(superset, tables, column, values):
+def test_a_filter_narrows_every_chart_that_has_its_column(
+    superset: Superset, tables: Tables, column: str, values: int | list[str]
+) -> None:
     """What a filter adds to the queries leaves the rows that pandas would keep."""
     chosen = sorted(tables["runs"].run_id)[:values] if isinstance(values, int) else values
     narrowed = {name: table[table[column].isin(chosen)] if column in table else table for name, table in tables.items()}
@@ -93,7 +104,7 @@ def test_a_filter_narrows_every_chart_that_has_its_column(superset, tables, colu
             check(BY_TITLE[title], rows, narrowed)
 
 
-def test_a_time_range_chooses_runs_by_their_start(superset, tables):
+def test_a_time_range_chooses_runs_by_their_start(superset: Superset, tables: Tables) -> None:
     """The time filter, hung on each chart's own column, leaves the runs that started in it."""
     since, until = history.START + timedelta(days=7), history.START + timedelta(days=14)
     value = f"{since.isoformat()} : {until.isoformat()}"
@@ -106,7 +117,7 @@ def test_a_time_range_chooses_runs_by_their_start(superset, tables):
         check(chart, rows, tables | {chart.dataset: chosen})
 
 
-def test_the_queries_of_the_specification_in_sql_lab(superset, tables):
+def test_the_queries_of_the_specification_in_sql_lab(superset: Superset, tables: Tables) -> None:
     """Both answer, in order, what pandas says."""
     answer = superset.sql(QUERIES["slow operators"])
     assert answer.status_code == 200, answer.text
@@ -117,10 +128,10 @@ def test_the_queries_of_the_specification_in_sql_lab(superset, tables):
     answer = superset.sql(QUERIES["pass rate by hour"])
     assert answer.status_code == 200, answer.text
     stages = tables["stages"][tables["stages"].stage_name == "embedding_stage"]
-    means = stages.groupby(stages.timestamp.dt.floor("h")).pass_rate.mean().sort_index(ascending=False)
+    hourly = stages.groupby(stages.timestamp.dt.floor("h")).pass_rate.mean().sort_index(ascending=False)
     rows = answer.json()["data"]
-    assert [pd.Timestamp(row["hour"]) for row in rows] == list(means.index)
-    assert [row["avg_pass_rate"] for row in rows] == pytest.approx(list(means))
+    assert [pd.Timestamp(row["hour"]) for row in rows] == list(hourly.index)
+    assert [row["avg_pass_rate"] for row in rows] == pytest.approx(list(hourly))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +147,7 @@ def test_the_queries_of_the_specification_in_sql_lab(superset, tables):
         "INSTALL httpfs",
     ],
 )
-def test_sql_reaches_nothing_but_the_metrics(superset, tmp_path, query):
+def test_sql_reaches_nothing_but_the_metrics(superset: Superset, tmp_path: Path, query: str) -> None:
     """Reading or writing other files, the environment and the settings are refused."""
     answer = superset.sql(query.format(folder=tmp_path))
     assert answer.status_code >= 400, answer.text
@@ -144,12 +155,12 @@ def test_sql_reaches_nothing_but_the_metrics(superset, tmp_path, query):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_views_are_replaced_under_load(superset):
+def test_the_views_are_replaced_under_load(superset: Superset) -> None:
     """Four clients ask two processes while the file is written again and again: no query fails."""
     chart = superset.charts()["Operators"]
     stop, failures = threading.Event(), []
 
-    def asking():
+    def asking() -> None:
         while not stop.is_set():
             answer = superset.session.get(f"{superset.url}/api/v1/chart/{chart}/data/?force=true", timeout=60)
             if answer.status_code != 200:
@@ -166,7 +177,7 @@ def test_the_views_are_replaced_under_load(superset):
     assert failures == []
 
 
-def test_importing_again_changes_nothing(superset, tables):
+def test_importing_again_changes_nothing(superset: Superset, tables: Tables) -> None:
     """The dashboard import keeps what is there, the assets import overwrites it: both leave the same charts."""
     charts = superset.charts()
     ways = {"dashboard/import/": "formData", "assets/import/": "bundle"}
@@ -179,7 +190,7 @@ def test_importing_again_changes_nothing(superset, tables):
         check(BY_TITLE[title], superset.data(charts[title]), tables)
 
 
-def test_new_and_compacted_runs_need_no_import(superset, tables, restored):
+def test_new_and_compacted_runs_need_no_import(superset: Superset, tables: Tables, restored: Path) -> None:
     """A run that is written now is in the next answer; compaction changes no number."""
     runs = superset.charts()["Runs"]
     before = len(tables["runs"])

@@ -1,8 +1,12 @@
 """The views of the DuckDB file say the same as `MetricsReader`, in every state that a metrics folder can be in."""
 
+from __future__ import annotations
+
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -20,34 +24,37 @@ from mega_data_factory.framework.metrics.store.reading.percentiles import latenc
 from mega_data_factory.framework.metrics.upkeep.compaction import compact
 from mega_data_factory.framework.metrics.upkeep.retention import Retention, prune
 from tests.metrics import test_compacting as store
+from tests.present import present
 from tests.superset import history
 
 
-def of_reader(folder):
+def of_reader(folder: Path) -> dict[str, Any]:
     reader = MetricsReader(folder)
     tables = {kind: reader.runs() if kind == "runs" else getattr(reader, kind)() for kind in TABLES}
     return {kind: sorted(map(repr, table.to_pylist())) for kind, table in tables.items()}
 
 
-def of_views(file):
+def of_views(file: Path) -> dict[str, Any]:
     with duckdb.connect(str(file), read_only=True) as connection:
         found = {kind: connection.sql(f"SELECT * FROM {kind}").to_arrow_table() for kind in TABLES}
     return {kind: sorted(map(repr, table.to_pylist())) for kind, table in found.items()}
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     return tmp_path / "metrics [of] Bob's *"
 
 
 @pytest.fixture
-def views(folder, tmp_path):
+def views(folder: Path, tmp_path: Path) -> Path:
     """A views file, made before there was any run."""
     folder.mkdir()
     return write_views(folder, tmp_path / "views.duckdb")
 
 
-def test_an_empty_folder_has_every_table_without_rows(folder, views, caplog):
+def test_an_empty_folder_has_every_table_without_rows(
+    folder: Path, views: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """All views answer with the columns and types of the schema, and readers say nothing of the placeholders."""
     assert of_views(views) == of_reader(folder) == {kind: [] for kind in TABLES}
     assert caplog.records == []
@@ -58,7 +65,7 @@ def test_an_empty_folder_has_every_table_without_rows(folder, views, caplog):
             assert [field.type for field in found] == [field.type for field in columns]
 
 
-def test_new_runs_are_there_without_a_new_file(folder, views):
+def test_new_runs_are_there_without_a_new_file(folder: Path, views: Path) -> None:
     """Runs that are written after the views are in them, with all five tables."""
     for made in history.month(2):
         history.write(folder, made)
@@ -66,7 +73,7 @@ def test_new_runs_are_there_without_a_new_file(folder, views):
     assert len(of_views(views)["runs"]) == 2
 
 
-def test_old_versions_are_read(folder, views):
+def test_old_versions_are_read(folder: Path, views: Path) -> None:
     """Files of every earlier version of the schema have null where they lack a column."""
     versions = sorted(Path(__file__).parent.parent.glob("metrics/old_versions/version_*"))
     for version in versions:
@@ -78,7 +85,7 @@ def test_old_versions_are_read(folder, views):
     assert len(of_views(views)["runs"]) >= len(versions)
 
 
-def test_a_run_that_goes_on_is_there_once(folder, views):
+def test_a_run_that_goes_on_is_there_once(folder: Path, views: Path) -> None:
     """Segments, folded segments and the finished file count once each, at every step of a run and its resumption."""
     made = next(history.month(1))
     run_id = made.run.run_id
@@ -96,7 +103,7 @@ def test_a_run_that_goes_on_is_there_once(folder, views):
 @pytest.mark.parametrize(
     "spans", [[(0, 0), (1, 1), (0, 1)], [(0, 3), (0, 0), (2, 3), (4, 4)], [(0, 0), (0, 1), (0, 2), (3, 3), None]]
 )
-def test_a_fold_that_was_killed_counts_once(folder, views, spans):
+def test_a_fold_that_was_killed_counts_once(folder: Path, views: Path, spans: Sequence[tuple[int, int] | None]) -> None:
     """Of segments that overlap the widest counts, and the finished file before all of them."""
     made = next(history.month(1))
     writer = MetricsWriter(folder)
@@ -108,7 +115,7 @@ def test_a_fold_that_was_killed_counts_once(folder, views, spans):
     assert of_views(views) == of_reader(folder)
 
 
-def test_a_file_without_rows_counts(folder, views):
+def test_a_file_without_rows_counts(folder: Path, views: Path) -> None:
     """A finished file without rows hides the segments that a prune has yet to remove."""
     made = next(history.month(1))
     writer = MetricsWriter(folder)
@@ -120,7 +127,7 @@ def test_a_file_without_rows_counts(folder, views):
     assert of_views(views)["samples"] == []
 
 
-def test_compaction_changes_no_row(folder, views):
+def test_compaction_changes_no_row(folder: Path, views: Path) -> None:
     """Units, merged units, and a run that goes on after it was compacted are there once, and pruned ones are gone."""
     for number in range(7):
         store.write(folder, number)
@@ -134,7 +141,9 @@ def test_compaction_changes_no_row(folder, views):
     assert len(of_views(views)["runs"]) == 4
 
 
-def test_a_compaction_killed_anywhere_changes_no_row(folder, tmp_path, monkeypatch):
+def test_a_compaction_killed_anywhere_changes_no_row(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Stopped after any number of writes and removals, of small files and of a unit, every run is there once."""
     folder = tmp_path / "original"
     store.write(folder, 0)
@@ -149,7 +158,7 @@ def test_a_compaction_killed_anywhere_changes_no_row(folder, tmp_path, monkeypat
         assert of_views(views) == of_reader(left)
 
 
-def test_a_run_without_a_heartbeat_is_aborted(folder, views):
+def test_a_run_without_a_heartbeat_is_aborted(folder: Path, views: Path) -> None:
     """A running run is `aborted` when its heart has not beaten for three intervals, 15 s at least."""
     now = utc_now()
     beats = {"a": (10, 1.0), "b": (20, 1.0), "c": (40, 20.0), "d": (70, 20.0)}
@@ -164,11 +173,11 @@ def test_a_run_without_a_heartbeat_is_aborted(folder, views):
     assert found == {"a": "running", "b": "aborted", "c": "running", "d": "aborted", "e": "running"}
 
 
-def test_nobody_is_missed_or_seen_twice_while_others_compact(folder, views):
+def test_nobody_is_missed_or_seen_twice_while_others_compact(folder: Path, views: Path) -> None:
     """Whoever asks while runs are written and compacted gets every run once, or an error that a file is gone."""
     written, failures, stop = [], [], threading.Event()
 
-    def working():
+    def working() -> None:
         try:
             for number in range(12):
                 written.append(store.write(folder, number))
@@ -199,7 +208,7 @@ def test_nobody_is_missed_or_seen_twice_while_others_compact(folder, views):
     assert asked > gone
 
 
-def test_percentiles_are_those_of_added_histograms(folder, views):
+def test_percentiles_are_those_of_added_histograms(folder: Path, views: Path) -> None:
     """`latency_percentile` over any grouping is what the store's own percentiles say; null without histograms."""
     history.write_month(folder, 4)
     rows = MetricsReader(folder).operators()
@@ -222,7 +231,7 @@ def test_percentiles_are_those_of_added_histograms(folder, views):
         assert connection.execute(nothing).fetchone() == (None,)
 
 
-def test_the_extremes_of_a_histogram_are_found(views):
+def test_the_extremes_of_a_histogram_are_found(views: Path) -> None:
     """Zero seconds, the smallest and the largest float are answered by their bucket, for every quantile."""
     with duckdb.connect(str(views), read_only=True) as connection:
         for values in ([0.0], [5e-324], [1.7e308], [0.0, 1e-9, 3.0], [0.25] * 3 + [8.0]):
@@ -231,11 +240,12 @@ def test_the_extremes_of_a_histogram_are_found(views):
                 histogram.add(value)
             pairs = [{"bucket": bucket, "count": count} for bucket, count in histogram.to_pairs()]
             for quantile in (0.0, 0.5, 0.9, 1.0):
-                (found,) = connection.execute("SELECT latency_percentile($1, $2)", [pairs, quantile]).fetchone()
+                answer = connection.execute("SELECT latency_percentile($1, $2)", [pairs, quantile]).fetchone()
+                (found,) = present(answer)
                 assert found == pytest.approx(histogram.quantile(max(quantile, 1e-9)), rel=1e-12, abs=0)
 
 
-def test_a_long_run_has_few_steps(folder, views):
+def test_a_long_run_has_few_steps(folder: Path, views: Path) -> None:
     """Of a run of a day the stage samples are added up in steps, and no record is lost."""
     made = next(history.month(1))
     run = made.run
@@ -246,14 +256,14 @@ def test_a_long_run_has_few_steps(folder, views):
     first = sum(sample.input_records for sample in made.samples if sample.operator_index == 0)
     with duckdb.connect(str(views), read_only=True) as connection:
         query = "SELECT count(DISTINCT elapsed), max(elapsed), sum(input_records), min(seconds) FROM stage_samples"
-        steps, last, records, seconds = connection.execute(query).fetchone()
+        steps, last, records, seconds = present(connection.execute(query).fetchone())
     assert steps <= MOST_STEPS + 1
     assert last < 86_400
     assert records == first
     assert seconds >= 5
 
 
-def test_a_short_run_has_several_points(folder, views):
+def test_a_short_run_has_several_points(folder: Path, views: Path) -> None:
     """Of a run of four seconds, sampled every second, nodes have points two seconds apart and nothing is left out."""
     made = next(history.month(1))
     made.run.end_time = made.run.start_time + timedelta(seconds=4)
@@ -266,7 +276,7 @@ def test_a_short_run_has_several_points(folder, views):
     assert found == [(number // 2 * 2, row.cpu_usage) for number, row in enumerate(made.nodes)]
 
 
-def test_nodes_share_their_steps(folder, views):
+def test_nodes_share_their_steps(folder: Path, views: Path) -> None:
     """Nodes sampled every ten seconds, one four seconds after the other, have points at the same places."""
     made = next(history.month(1))
     for row in made.nodes:
@@ -281,7 +291,7 @@ def test_nodes_share_their_steps(folder, views):
     assert len(first) > history.STEPS / 2
 
 
-def test_who_has_the_file_open_goes_on(folder, views):
+def test_who_has_the_file_open_goes_on(folder: Path, views: Path) -> None:
     """The file is replaced as a whole: an open connection answers, a new one sees the new file."""
     history.write_month(folder, 2)
     with duckdb.connect(str(views), read_only=True) as connection:
@@ -290,7 +300,7 @@ def test_who_has_the_file_open_goes_on(folder, views):
     assert sorted(path.name for path in views.parent.iterdir() if path.is_file()) == ["views.duckdb"]
 
 
-def test_what_cannot_work_is_refused(folder, views, tmp_path):
+def test_what_cannot_work_is_refused(folder: Path, views: Path, tmp_path: Path) -> None:
     """A remote or missing folder and a remote file get one clear error, and nothing is written or moved."""
     with pytest.raises(MetricsQueryError, match="mount or sync"):
         write_views("s3://bucket/metrics", tmp_path / "new.duckdb")
@@ -304,6 +314,6 @@ def test_what_cannot_work_is_refused(folder, views, tmp_path):
     assert (folder / "stages" / "stages_torn.parquet").is_file()
 
 
-def test_the_uri_takes_any_path():
+def test_the_uri_takes_any_path() -> None:
     """What would end a URI is escaped."""
     assert uri_of(Path("/a b/c?d.duckdb")) == "duckdb:////a%20b/c%3Fd.duckdb?access_mode=READ_ONLY"
