@@ -87,15 +87,23 @@ def nothing(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
         return
     if not read and recording.tracked_stages and not recording.stages:
         return  # a script that times its stages and counts no records
-    if not read:
+    if not read and run.get("status") != "completed":
         yield Finding(
-            "warning" if run.get("status") == "completed" else "advice",
+            "advice",
+            "nothing-passed",
+            "The run ended before a batch had passed all stages",
+            "What single stages had done with batches that lay between them is counted nowhere.",
+            {"total_input_records": 0},
+        )
+    elif not read:
+        yield Finding(
+            "warning",
             "nothing-read",
             "No record was read",
-            "The source was empty, or the run ended before its first batch was committed.",
+            "The source was empty.",
             {"total_input_records": 0},
             "Look at `data_loader.params`: the path, its patterns and suffixes."
-            if run.get("status") == "completed" and recording.config.get("data_loader")
+            if recording.config.get("data_loader")
             else "",
         )
     elif not written and run.get("status") == "completed":
