@@ -260,9 +260,9 @@ class Executor:
     def _salvage(self, engine: Engine) -> None:
         try:
             for record in engine.salvage():
-                self._accounts.enter_commit(record)
+                self._accounts.enter_commit(record, salvaged=True)
         except Exception as error:  # noqa: BLE001 - the error that ended the run is the one to report
-            log.warning("what had passed the last stage could not be written: %s", error)
+            log.warning("batches that had passed the last stage could not be written: %s", error)
 
     def _clean_up(self, engine: Engine, session: RunSession, failure: BaseException | None = None) -> None:
         """End the engine, remove what is not committed, write samples; what fails here does not hide a failure."""
@@ -274,7 +274,7 @@ class Executor:
         except MdfError as error:
             if failure is None:
                 raise
-            log.warning("what is not committed could not be cleared away: %s", error)
+            log.warning("uncommitted files could not be removed: %s", error)
 
 
 _UNFINISHED: weakref.WeakSet[Generator[Progress, None, None]] = weakref.WeakSet()

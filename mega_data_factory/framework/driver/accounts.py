@@ -50,8 +50,12 @@ class Accounts:
         self.recorder.note_passed(staged, self._share())
         self._errors.check_batch(staged)
 
-    def enter_commit(self, record: CommitRecord) -> None:
+    def enter_commit(self, record: CommitRecord, *, salvaged: bool = False) -> None:
         """Enter a committed batch; one that is entered already changes nothing.
+
+        Args:
+            record: of the commit.
+            salvaged: whether the run has ended already, so that no error of the batch is to end it.
 
         Raises:
             OutputError: the writer could not write a record of it, and any error is fatal.
@@ -60,7 +64,8 @@ class Accounts:
             self.recorder.commit(record.batch)
             self._samples.add(record.batch.exclusions)
             self._tally.add_commit(record)
-            self._errors.check_commit(record)
+            if not salvaged:
+                self._errors.check_commit(record)
 
     def check_error_limit(self, *, final: bool) -> None:
         """Stop when more records raised than `executor.max_errors` allows.
