@@ -78,7 +78,7 @@ def tiles(recording: Recording) -> list[Tile]:
         Tile("kept", count(written), f"{percent(100 * written / read if read else None)} of what was read"),
         *_share_tile(run),
         *([Tile(COLUMN, f"+ {count(waiting)}", apart)] if waiting else []),
-        Tile("throughput", rate(read / recording.seconds if recording.seconds else None), "records read, whole run"),
+        Tile("throughput", rate(run.get("avg_throughput")), "records read, whole run"),
         Tile("duration", seconds(recording.seconds), f"{seconds(busy)} of work in stages"),
         Tile(
             "errors",

@@ -98,9 +98,7 @@ class Recording:
     @property
     def seconds(self) -> float:
         """Duration; of a run without an end, until its last heartbeat; 0 if unknown."""
-        if self.run.get("end_time") is None and self.run.get("heartbeat") is not None:
-            return max(0.0, float((self.run["heartbeat"] - self.run["start_time"]).total_seconds()))
-        return float(self.run.get("duration") or 0.0)
+        return run_seconds(self.run) or 0.0
 
     @property
     def working_seconds(self) -> float:
@@ -120,6 +118,13 @@ class Recording:
         times = self.samples["timestamp"].to_pylist()
         last = times[-1] + interval_of(self.samples)
         return max(start, times[0]), min(end, last) if end > times[-1] else last
+
+
+def run_seconds(run: Mapping[str, Any]) -> float | None:
+    """Return the duration of a run; of one without an end, until its last heartbeat; None if unknown."""
+    if run.get("end_time") is None and run.get("heartbeat") is not None and run.get("start_time") is not None:
+        return max(0.0, float((run["heartbeat"] - run["start_time"]).total_seconds()))
+    return None if run.get("duration") is None else float(run["duration"])
 
 
 def interval_of(samples: pa.Table) -> timedelta:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE, uncommitted_cell
+from mega_data_factory.analytics.runs.recording import run_seconds
 from mega_data_factory.cli.advice import advice
 from mega_data_factory.cli.ages import parse_since
 from mega_data_factory.cli.display.columns import Row, RowColumn, fitted, left_out_note, row_table
@@ -24,11 +25,12 @@ from mega_data_factory.cli.display.summary import RunReport
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
 from mega_data_factory.cli.metrics_folder import how_to_fill, open_store
 from mega_data_factory.errors import did_you_mean
-from mega_data_factory.formats import count, moment, percent, plural, rate, seconds
+from mega_data_factory.formats import count, plural
 from mega_data_factory.framework.config.pipeline import RejectedSamplesConfig
 from mega_data_factory.framework.metrics import MetricsReader, OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.reader import Levels
 from mega_data_factory.framework.metrics.schema import to_rows
+from mega_data_factory.reports.run_figures import RUN_FIGURES
 from mega_data_factory.storage import join
 
 STATUSES = {"completed": "green", "failed": "bold red", "interrupted": "yellow", "aborted": "red", "running": "cyan"}
@@ -126,13 +128,13 @@ _COLUMNS = (
     RowColumn("run", lambda row: escape(row["run_id"]), right=False),
     RowColumn("pipeline", lambda row: escape(row["pipeline"] or ""), goes=5, right=False),
     RowColumn("status", lambda row: _status(row["status"]), right=False),
-    RowColumn("started (UTC)", lambda row: moment(row["start_time"]), goes=6, right=False),
-    RowColumn("took", lambda row: seconds(_duration(row)), goes=7),
-    RowColumn("in", lambda row: count(row["total_input_records"])),
-    RowColumn("out", lambda row: count(row["total_output_records"])),
-    RowColumn("pass", lambda row: percent(row["overall_pass_rate"]), goes=4),
-    RowColumn("rate", lambda row: rate(row["avg_throughput"]), goes=3),
-    RowColumn("errors", lambda row: count(row["total_errors"]), goes=2),
+    RowColumn("started (UTC)", RUN_FIGURES["started (UTC)"], goes=6, right=False),
+    RowColumn("duration", RUN_FIGURES["duration"], goes=7),
+    RowColumn("read", RUN_FIGURES["read"]),
+    RowColumn("written", RUN_FIGURES["written"]),
+    RowColumn("pass", RUN_FIGURES["pass"], goes=4),
+    RowColumn("throughput", RUN_FIGURES["throughput"], goes=3),
+    RowColumn("errors", RUN_FIGURES["errors"], goes=2),
     RowColumn("engine", lambda row: escape(row["engine"] or ""), goes=1, right=False),
 )
 _COUNTED = 7
@@ -145,13 +147,6 @@ _UNCOMMITTED = RowColumn(
 
 def _status(status: str | None) -> str:
     return f"[{STATUSES[status]}]{status}[/]" if status in STATUSES else escape(status or "")
-
-
-def _duration(row: Row) -> float | None:
-    """Seconds; of a run without an end, until it was last heard of."""
-    if row["end_time"] is None and row.get("heartbeat") is not None:
-        return float((row["heartbeat"] - row["start_time"]).total_seconds())
-    return None if row["duration"] is None else float(row["duration"])
 
 
 # ── show ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -188,7 +183,7 @@ def stored_report(reader: MetricsReader, levels: Levels) -> RunReport:
     row = levels.run
     totals = RunMetrics(**_known(row, RunMetrics))
     if totals.end_time is None:
-        totals.duration = _duration(row) or 0.0
+        totals.duration = run_seconds(row) or 0.0
     return RunReport.from_rows(
         run=totals,
         stages=[StageMetrics(**_known(stage, StageMetrics)) for stage in to_rows(levels.stages)],

@@ -14,25 +14,14 @@ from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.private_paths import without_paths
-from mega_data_factory.formats import count, moment, percent, rate, seconds
 from mega_data_factory.reports import tables
+from mega_data_factory.reports.run_figures import RUN_FIGURES, run_cells
 from mega_data_factory.visualization.charts.runs import cost_comparison
 
 MOST_RUNS = 8
 OFFERED_RUNS = 1000
 
-RUN_COLUMNS = (
-    "pipeline",
-    "status",
-    "started (UTC)",
-    "duration",
-    "read",
-    "written",
-    "pass",
-    "throughput",
-    "errors",
-    "role",
-)
+RUN_COLUMNS = ("pipeline", "status", *RUN_FIGURES, "role")
 
 
 def stamp(view: View) -> Any:
@@ -80,13 +69,7 @@ def _overview(recordings: Sequence[Recording], chosen: Sequence[str]) -> Compone
                 parts.link(recording.run_id, parts.run_path(recording.run_id)),
                 run.get("pipeline") or "-",
                 parts.badge(run.get("status")),
-                moment(run.get("start_time")),
-                seconds(run.get("duration")),
-                count(run.get("total_input_records")),
-                count(run.get("total_output_records")),
-                percent(run.get("overall_pass_rate")),
-                rate(run.get("avg_throughput")),
-                count(run.get("total_errors")),
+                *run_cells(run),
                 _role(recording.run_id, chosen),
             )
         )

@@ -15,7 +15,8 @@ from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.private_paths import without_paths
 from mega_data_factory.dashboard.run_query import COLUMNS, PERIODS, STATUSES, RunQuery
-from mega_data_factory.formats import count, moment, percent, plural, rate, seconds
+from mega_data_factory.formats import count, plural
+from mega_data_factory.reports.run_figures import run_cells
 from mega_data_factory.visualization.charts.runs import trends
 from mega_data_factory.visualization.theme import Theme
 
@@ -196,13 +197,7 @@ def _row(run: Mapping[str, Any], picked: bool) -> Component:
     )
     books = {True: "balance", False: "do not balance", None: "-"}[run["balanced"]]
     cells: list[Any] = [
-        moment(run["start_time"]),
-        seconds(run["duration"]),
-        count(run["total_input_records"]),
-        count(run["total_output_records"]),
-        percent(run["overall_pass_rate"]),
-        rate(run["avg_throughput"]),
-        count(run["total_errors"]),
+        *run_cells(run),
         html.Span(books, className="bad" if books == "do not balance" else ""),
     ]
     pipeline = run["pipeline"] or "-"

@@ -147,7 +147,7 @@ _STAGES = (
         RATE,
         "records in / busy seconds of the busiest worker: what the stage passes on when it never waits",
     ),
-    Metric("busy_seconds", "Busy (s)", "SUM(total_time)", DURATION, "busy seconds of the busiest worker"),
+    Metric("busy_seconds", "Bottleneck (s)", "SUM(total_time)", DURATION, "busy seconds of the busiest worker"),
 )
 
 _OPERATORS = (
