@@ -136,7 +136,7 @@ def _distribution(point: Point, started: int, now: int) -> ExponentialHistogramD
 
 
 def trace_id(run_id: str) -> bytes:
-    """16 bytes that follow from the run id, so that all lives of a run, and who knows its id, have the same."""
+    """Return 16 bytes that follow from the run id, so that all sessions of a run have the same."""
     return hashlib.sha256(run_id.encode()).digest()[:16]
 
 

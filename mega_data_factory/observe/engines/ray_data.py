@@ -59,7 +59,7 @@ class RayData(Engine):
         super().__init__(place, address=address)
         self._number = next(_numbers)
         self._executions = Executions()
-        self._life = secrets.token_hex(4)
+        self._start_id = secrets.token_hex(4)
         self._sink: Any = None
         self._asked, self._several = -math.inf, False
         self._starting = threading.Lock()
@@ -86,7 +86,7 @@ class RayData(Engine):
                 return known
             known["node"] = ray.get_runtime_context().get_node_id()
             if self._is_cluster():
-                known["board"] = f"{self.place.run_id}-{self._life}"
+                known["board"] = f"{self.place.run_id}-{self._start_id}"
                 threading.Thread(target=self._start_sink, daemon=True).start()  # not while a step is being pickled
             self._reached = known
         return self._reached
@@ -139,7 +139,7 @@ class RayData(Engine):
 
     def nodes(self, buffer: NodeBuffer) -> AbstractContextManager[object] | None:
         """Return a context that samples every node of the cluster; None where it has one."""
-        return sampled_cluster(buffer, self._life) if ray.is_initialized() and self._is_cluster() else None
+        return sampled_cluster(buffer, self._start_id) if ray.is_initialized() and self._is_cluster() else None
 
     # ── in a worker ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -189,16 +189,16 @@ class RayData(Engine):
 
 
 @contextmanager
-def sampled_cluster(buffer: NodeBuffer, life: str) -> Iterator[None]:
+def sampled_cluster(buffer: NodeBuffer, start_id: str) -> Iterator[None]:
     """Sample every node of the cluster as long as the context lasts.
 
     Args:
         buffer: takes the samples.
-        life: distinct for every start of a run.
+        start_id: distinct for every start of a run.
     """
     from mega_data_factory.framework.metrics.nodes.ray_cluster import RayNodes
 
-    nodes = RayNodes(lambda session: [session], buffer, life)
+    nodes = RayNodes(lambda session: [session], buffer, start_id)
     nodes.start()
     try:
         yield
