@@ -1,5 +1,7 @@
 """Shared fixtures: nothing here starts a server or touches the network."""
 
+from __future__ import annotations
+
 import os
 import signal
 from pathlib import Path
@@ -32,10 +34,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def clock():
+def clock() -> FakeClock:
     return FakeClock()
 
 
 @pytest.fixture
-def collector(clock):
+def collector(clock: FakeClock) -> MetricsCollector:
     return MetricsCollector("run_test", clock=clock, now=clock.now)

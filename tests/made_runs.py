@@ -135,8 +135,12 @@ class _Maker:
         histogram = LatencyHistogram()
         for cost, count in zip(costs, counts, strict=True):
             histogram.add(float(cost), int(count))
-        place = {"stage_index": stage_index, "operator_index": index}
-        names = {"stage_name": pool.name, "operator_name": operator.name, "worker_id": f"{pool.name}-{worker}"}
+        place: dict[str, Any] = {"stage_index": stage_index, "operator_index": index}
+        names: dict[str, Any] = {
+            "stage_name": pool.name,
+            "operator_name": operator.name,
+            "worker_id": f"{pool.name}-{worker}",
+        }
         created = round(offered * operator.created)
         output = offered + created - sum(reasons.values()) - errors
         busy = float((costs * counts).sum())
@@ -159,7 +163,7 @@ class _Maker:
         )
 
     def _sample(
-        self, names: dict[str, str], place: dict[str, int], costs: np.ndarray, counts: np.ndarray, share: float
+        self, names: dict[str, Any], place: dict[str, Any], costs: np.ndarray, counts: np.ndarray, share: float
     ) -> None:
         for at, (cost, count) in enumerate(zip(costs, counts, strict=True)):
             self.samples.append(

@@ -1,13 +1,16 @@
 """Programs that tests start."""
 
+from __future__ import annotations
+
 import os
 import signal
 import subprocess
+from typing import Any
 
 _PATIENCE = 20.0
 
 
-def end(process: subprocess.Popen, *, with_children: bool = False) -> None:
+def end(process: subprocess.Popen[Any], *, with_children: bool = False) -> None:
     """Ask a process to end, and kill it if it has not ended after 20 seconds.
 
     Args:

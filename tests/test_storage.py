@@ -222,7 +222,7 @@ def test_local_locations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         storage.local_path("s3://bucket/x")
 
 
-class ObjectStoreFile(AbstractBufferedFile):
+class ObjectStoreFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
     """An upload in parts, as object stores have it."""
 
     def _initiate_upload(self) -> None:
@@ -238,7 +238,7 @@ class ObjectStoreFile(AbstractBufferedFile):
         ObjectStore.discarded.append(self.path)
 
 
-class ObjectStore(fsspec.AbstractFileSystem):
+class ObjectStore(fsspec.AbstractFileSystem):  # type: ignore[misc]
     """An object store with the one property that matters here: an object appears when its upload is complete."""
 
     protocol = "oss"

@@ -1,8 +1,12 @@
 """axe-core, which finds what keeps people from using a page: installed by npm into `build/`, once."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 from pathlib import Path
+
+from playwright.sync_api import Page
 
 VERSION = "4.14.1"
 _FOLDER = Path(__file__).parents[2] / "build" / "axe"
@@ -27,7 +31,7 @@ def axe_script() -> str:
     return script.read_text(encoding="utf-8")
 
 
-def violations(page) -> list[str]:
+def violations(page: Page) -> list[str]:
     """What axe-core finds serious or critical in a page that is open in Playwright, in words."""
     page.evaluate(f"{axe_script()}; 0")
     results = json.loads(page.evaluate("axe.run(document).then((found) => JSON.stringify(found.violations))"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, Route, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
@@ -39,12 +39,16 @@ def open_page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Cal
             trouble.append(f"asked for {route.request.url}")
             route.abort()
 
+    def dismiss(dialog: Dialog) -> None:
+        trouble.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     def open_file(path: Path, width: int = 1300, height: int = 900) -> Page:
         page = chromium.new_page(viewport={"width": width, "height": height})
         page.route("**/*", guard)
         page.on("console", lambda message: trouble.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("dialog", lambda dialog: (trouble.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("dialog", dismiss)
         page.goto(path.as_uri())
         page.wait_for_selector("html[data-ready=yes]", state="attached")
         pages.append(page)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -84,8 +85,9 @@ def opened(chromium: Browser, served: Served) -> Iterator[Open]:
     """Opens a page; afterwards nothing may have been logged as an error, asked elsewhere, failed, or run."""
     contexts, trouble = [], []
 
-    def open_it(path: str, **options: object) -> Page:
-        context = chromium.new_context(**{"viewport": {"width": 1320, "height": 900}} | options)
+    def open_it(path: str, **options: Any) -> Page:
+        options.setdefault("viewport", {"width": 1320, "height": 900})
+        context = chromium.new_context(**options)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)

@@ -169,7 +169,7 @@ def test_names_never_run(plot: str, open_page: Open, tmp_path: Path) -> None:
     visualizer = MetricsVisualizer()
     for second in range(60):
         for node in (EVIL, "other" + EVIL):
-            metrics = {"cpu_usage": second % 7, "status": "active", EVIL: second % 5}
+            metrics: dict[str, float | str | None] = {"cpu_usage": second % 7, "status": "active", EVIL: second % 5}
             visualizer.add_metrics(node, metrics, START + second)
     getattr(visualizer, plot)(tmp_path / "plot.html")
     page = open_page(tmp_path / "plot.html")

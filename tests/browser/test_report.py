@@ -1,9 +1,15 @@
 """The report in a real browser: it draws, nothing in it runs, and everybody can use it."""
 
+from __future__ import annotations
+
 import subprocess
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request
 
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.reports import write_report
@@ -14,11 +20,13 @@ from tests.made_runs import START, Op, Pool, make_run
 
 pytestmark = pytest.mark.slow
 
+Open: TypeAlias = Callable[..., Page]
+
 XSS = "<img src=x onerror=\"window.caught='yes'\"></script><script>window.caught='yes'</script><b>bold</b>"
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a run with a past, nodes, errors, and names that want to be scripts."""
     folder = tmp_path_factory.mktemp("report")
     pools = [
@@ -29,29 +37,30 @@ def report(tmp_path_factory):
     ]
     for number in range(5):
         make_run(folder, pools, f"run_{number}", start=START - timedelta(days=5 - number), seed=number, pipeline=XSS)
-    more = {"pipeline": XSS, "hostname": XSS, "total_errors": 200, "nodes": [40.0, 70.0, 95.0]}
+    more: dict[str, Any] = {"pipeline": XSS, "hostname": XSS, "total_errors": 200, "nodes": [40.0, 70.0, 95.0]}
     make_run(folder, pools, "run_now", seed=9, records=14_000, **more)
     write_report(MetricsReader(folder), "run_now", folder / "report.html", samples=True)
     return folder / "report.html"
 
 
 @pytest.fixture
-def opened(chromium, report):
+def opened(chromium: Browser, report: Path) -> Iterator[Open]:
     """Opens the report; afterwards nothing may have been logged, fetched or run."""
-    contexts, trouble = [], []
+    contexts: list[BrowserContext] = []
+    trouble: list[str] = []
 
-    def open_it(**options):
-        context = chromium.new_context(**{"viewport": {"width": 1240, "height": 900}} | options)
+    def note_foreign(request: Request) -> None:
+        if not request.url.startswith(("file:", "blob:", "data:")):
+            trouble.append(request.url)
+
+    def open_it(**options: Any) -> Page:
+        options.setdefault("viewport", {"width": 1240, "height": 900})
+        context = chromium.new_context(**options)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: trouble.append(message.text))
         page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None if request.url.startswith(("file:", "blob:", "data:")) else trouble.append(request.url)
-            ),
-        )
+        page.on("request", note_foreign)
         page.goto(report.as_uri())
         page.wait_for_selector("html[data-ready]", state="attached", timeout=30_000)
         return page
@@ -64,7 +73,7 @@ def opened(chromium, report):
     assert set(caught) <= {None}
 
 
-def test_every_chart_is_drawn(opened):
+def test_every_chart_is_drawn(opened: Open) -> None:
     """Every figure has marks in it, and the names that want to be scripts are shown as they are written."""
     page = opened()
     names = page.eval_on_selector_all("[data-figure]", "all => all.map((plot) => plot.dataset.figure)")
@@ -78,7 +87,7 @@ def test_every_chart_is_drawn(opened):
 
 
 @pytest.mark.parametrize("look", ["light", "dark"])
-def test_axe_finds_nothing_serious(opened, look):
+def test_axe_finds_nothing_serious(opened: Open, look: str) -> None:
     """Contrast, names, roles and order are in order, in both looks; a picture is kept."""
     page = opened(color_scheme=look)
     PICTURES.mkdir(parents=True, exist_ok=True)
@@ -86,7 +95,7 @@ def test_axe_finds_nothing_serious(opened, look):
     assert violations(page) == []
 
 
-def test_the_look_can_be_changed_by_keyboard(opened):
+def test_the_look_can_be_changed_by_keyboard(opened: Open) -> None:
     """The reader's choice overrules that of the system, and the charts follow."""
     page = opened(color_scheme="light")
     before = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -98,7 +107,7 @@ def test_the_look_can_be_changed_by_keyboard(opened):
     assert plot == after != before
 
 
-def test_a_phone_need_not_scroll_sideways(opened):
+def test_a_phone_need_not_scroll_sideways(opened: Open) -> None:
     """On 390 pixels the page is as wide as the screen; wide tables and charts scroll within themselves."""
     page = opened(viewport={"width": 390, "height": 844})
     page.screenshot(path=PICTURES / "report-phone.png", full_page=True)
@@ -106,7 +115,7 @@ def test_a_phone_need_not_scroll_sideways(opened):
     assert clipped_texts(page) == []
 
 
-def test_on_paper_no_text_of_a_chart_is_cut(opened):
+def test_on_paper_no_text_of_a_chart_is_cut(opened: Open) -> None:
     """Charts take the width of A4 between its margins, and their labels stay inside."""
     page = opened()
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
@@ -114,7 +123,7 @@ def test_on_paper_no_text_of_a_chart_is_cut(opened):
     assert clipped_texts(page) == []
 
 
-def test_on_paper_it_is_whole(report, tmp_path):
+def test_on_paper_it_is_whole(report: Path, tmp_path: Path) -> None:
     """Printed to PDF the report has its charts in it: several pages, and none of them cut off at the right."""
     target = tmp_path / "report.pdf"
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000", "--no-pdf-header-footer"]

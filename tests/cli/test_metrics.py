@@ -405,7 +405,7 @@ def test_prune_takes_the_limits_of_a_pipeline(
     assert (told["metrics"], len(told["runs"]), told["kept"]) == (store, 3, 2)
     told = answer(capsys, "metrics", "prune", "-c", "pipeline.yaml", "--metrics", store, "--max-runs", "4", "--dry-run")
     assert (len(told["runs"]), told["kept"]) == (1, 4)
-    del pipeline["executor"]["metrics"]["retention"]  # type: ignore[index,attr-defined]
+    del pipeline["executor"]["metrics"]["retention"]  # type: ignore[index]
     Path("pipeline.yaml").write_text(json.dumps(pipeline))
     assert main(["metrics", "prune", "--config", "pipeline.yaml"]) == 2
     assert "pipeline.yaml sets no executor.metrics.retention" in capsys.readouterr().err

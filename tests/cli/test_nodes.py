@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -44,7 +46,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(tmp_path)
 
 
-MEASURED = {
+MEASURED: dict[str, Any] = {
     "cpu_usage": 87.25,
     "memory_usage": 41.0,
     "memory_total": 16_000_000_000,
@@ -117,7 +119,7 @@ def test_a_run_is_watched_until_it_ends(
             writer.write_nodes([NodeMetrics("run_1", "here", utc_now(), hostname="here", cpu_usage=99.5)], "run_1")
             writer.write_run_metrics(RunMetrics("run_1", run.start_time, utc_now(), status="completed"))
 
-    monkeypatch.setattr(nodes.time, "sleep", wait)
+    monkeypatch.setattr(time, "sleep", wait)
     threads = threading.active_count()
     assert main(["nodes", "--metrics", str(tmp_path), "--watch"]) == 0
     assert len(looks) == 3

@@ -39,7 +39,7 @@ def operator(name: str, records_in: int, records_out: int, index: int = 0, worke
 
 def report(differences: tuple[str, ...] = (), **run: Any) -> RunReport:
     rows = [operator("text_length_filter", 100, 90), operator("exact_deduplicator", 90, 90, index=1)]
-    totals = {"total_input_records": 101, "total_output_records": 90, "planned_records": 101}
+    totals: dict[str, Any] = {"total_input_records": 101, "total_output_records": 90, "planned_records": 101}
     totals |= {
         "committed_records": 90,
         "processed_records": 100,
@@ -191,12 +191,13 @@ def test_created_records_have_a_column_where_there_are_some() -> None:
     made = replace(
         report(created_records=210), stages=(StageMetrics.from_operators(rows, "clean"),), operators=tuple(rows)
     )
-    console = Console(file=io.StringIO(), width=200)
+    screen = io.StringIO()
+    console = Console(file=screen, width=200)
     console.print(report_table(made, 200))
-    lines = console.file.getvalue().splitlines()
+    lines = screen.getvalue().splitlines()
     assert next(line for line in lines if "stage / operator" in line).split()[3:6] == ["in", "created", "out"]
     assert next(line for line in lines if "chunk" in line).split()[:4] == ["chunk", "100", "210", "300"]
-    assert "created: records made beside those that came in" in console.file.getvalue()
+    assert "created: records made beside those that came in" in screen.getvalue()
     assert made.books().endswith("every operator: input + created = output + rejected + errors")
 
 

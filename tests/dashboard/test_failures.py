@@ -95,7 +95,8 @@ def test_values_of_the_wrong_type_are_a_bad_request(visitor: Visitor, caplog: py
 def test_bodies_of_the_wrong_shape_are_a_bad_request(visitor: Visitor, caplog: pytest.LogCaptureFixture) -> None:
     """Parts that are missing, of another type, too few, too many, or those of another callback: 400 in one line."""
     for body in _questions(visitor):
-        shapes = [{**body, key: wrong} for key in body for wrong in (0, "x", {"a": 1}, [7], [{}], [{"id": {}}])]
+        misfits: tuple[Any, ...] = (0, "x", {"a": 1}, [7], [{}], [{"id": {}}])
+        shapes = [{**body, key: wrong} for key in body for wrong in misfits]
         shapes += [{key: value for key, value in body.items() if key != left} for left in body if left != "state"]
         shapes += [{**body, "inputs": body["inputs"] * 2}, {**body, "inputs": body["inputs"][1:]}]
         shapes += [{**body, "changedPropIds": ["nothing.value"]}, {**body, "output": "look.data"}]

@@ -66,7 +66,7 @@ def test_all_runs_stand_in_the_table_the_newest_first(visitor: Visitor) -> None:
     ],
 )
 def test_filters_narrow_the_table_and_stand_in_the_address(
-    visitor: Visitor, values: dict[str, object], runs: list[str], address: str
+    visitor: Visitor, values: dict[str, Any], runs: list[str], address: str
 ) -> None:
     """Search, pipeline, status and period filter, and the address can be shared."""
     answer = visitor.table(**values)

@@ -149,7 +149,7 @@ def test_what_has_passed_is_told_before_the_first_file(tmp_path: Path) -> None:
     """On all levels, beside the committed numbers, which are zeros still; when the file is there, among them only."""
     metrics = tmp_path / "metrics"
     executor = Executor(one_file(tmp_path, rows=200).config())
-    seen = []
+    seen: list[Any] = []
     for progress in executor.execute():
         if 100 <= progress.records_read < 200 and not seen:
             assert progress.records_waiting == progress.records_passed > 0 == progress.records_written

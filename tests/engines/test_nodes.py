@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +164,23 @@ def test_boards_of_killed_nodes_are_swept(tmp_path: Path) -> None:
 # ── a cluster ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@dataclass
+class TwoNodes:
+    """A cluster of this machine.
+
+    Attributes:
+        cluster: Ray's handle of it.
+        second: The node that is not its head.
+        folder: Folder of what is written on the nodes.
+    """
+
+    cluster: Any
+    second: Any
+    folder: Path
+
+
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoNodes]:
     """A head and one more node, of two CPUs each; what is written on them goes below a folder of this test."""
     ray = import_ray()  # before the folder: its token must outlive it
     folder = tempfile.mkdtemp(prefix="n", dir="/tmp")
@@ -174,10 +190,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     made = Cluster()
     try:
         made.add_node(num_cpus=2, include_dashboard=False)
-        made.second = made.add_node(num_cpus=2)
+        second = made.add_node(num_cpus=2)
         made.wait_for_nodes()
-        made.folder = Path(folder)
-        yield made
+        yield TwoNodes(made, second, Path(folder))
     finally:
         ray.shutdown()
         made.shutdown()
@@ -200,13 +215,13 @@ class Events:
 
 @pytest.mark.slow
 @OLD_RAY
-def test_every_node_of_a_cluster_is_sampled(tmp_path: Path, cluster: Any) -> None:
+def test_every_node_of_a_cluster_is_sampled(tmp_path: Path, cluster: TwoNodes) -> None:
     """One that joins late too; one that dies is unhealthy until the end, nothing hangs and the books balance."""
-    pipe = pipeline(tmp_path, rows=6000, interval=0.5, ray_address=cluster.address)
+    pipe = pipeline(tmp_path, rows=6000, interval=0.5, ray_address=cluster.cluster.address)
     pipe.engine = "ray"
     events = Events(
-        joins=(500, lambda: cluster.add_node(num_cpus=2)),
-        dies=(2500, lambda: cluster.remove_node(cluster.second, allow_graceful=False)),
+        joins=(500, lambda: cluster.cluster.add_node(num_cpus=2)),
+        dies=(2500, lambda: cluster.cluster.remove_node(cluster.second, allow_graceful=False)),
     )
     result = pipe.run(events)
     assert events.happened == ["joins", "dies"]
@@ -235,9 +250,9 @@ def test_every_node_of_a_cluster_is_sampled(tmp_path: Path, cluster: Any) -> Non
 
 @pytest.mark.slow
 @OLD_RAY
-def test_a_run_that_fails_ends_what_samples(tmp_path: Path, cluster: Any) -> None:
+def test_a_run_that_fails_ends_what_samples(tmp_path: Path, cluster: TwoNodes) -> None:
     """No actor of it is left on the cluster, and what was sampled is there."""
-    pipe = pipeline(tmp_path, rows=3000, interval=0.2, ray_address=cluster.address)
+    pipe = pipeline(tmp_path, rows=3000, interval=0.2, ray_address=cluster.cluster.address)
     pipe.engine = "ray"
     executor = Executor(pipe.config())
     steps = executor.execute()
@@ -248,7 +263,7 @@ def test_a_run_that_fails_ends_what_samples(tmp_path: Path, cluster: Any) -> Non
     assert len({row["node_id"] for row in nodes_of(pipe)}) == 2
     assert MetricsReader(pipe.metrics).run("latest")["status"] == "interrupted"
     ray = import_ray()
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    ray.init(address=cluster.cluster.address, log_to_driver=False, logging_level="ERROR")
     deadline = time.monotonic() + 20
     while living := _processes("NodeActor"):
         assert time.monotonic() < deadline, living

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,7 +14,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE, Metric
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    AGGREGATION_TEMPORALITY_CUMULATIVE,
+    ExponentialHistogramDataPoint,
+    Metric,
+)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from mega_data_factory.errors import MetricsError
@@ -31,8 +36,8 @@ def receiver() -> Iterator[Receiver]:
         yield at_work
 
 
-def texts(attributes: object) -> dict[str, object]:
-    return {item.key: getattr(item.value, item.value.WhichOneof("value")) for item in attributes}
+def texts(attributes: Iterable[KeyValue]) -> dict[str, object]:
+    return {item.key: getattr(item.value, str(item.value.WhichOneof("value"))) for item in attributes}
 
 
 def metrics(receiver: Receiver, number: int = -1) -> dict[str, Metric]:
@@ -48,7 +53,7 @@ def spans(receiver: Receiver) -> dict[str, Span]:
     return {span.name: span for span in request.resource_spans[0].scope_spans[0].spans}
 
 
-def decoded(point: object) -> LatencyHistogram:
+def decoded(point: ExponentialHistogramDataPoint) -> LatencyHistogram:
     """The histogram that a point of OTLP describes."""
     pairs = [(point.positive.offset + at, count) for at, count in enumerate(point.positive.bucket_counts) if count]
     zeros = [(ZERO_BUCKET, point.zero_count)] if point.zero_count else []

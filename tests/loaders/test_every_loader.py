@@ -25,9 +25,10 @@ FILES = [pytest.param(source, id=source.name) for source in SOURCES]
 
 @pytest.fixture(params=EVERY)
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
+    given: Source = request.param
     with warnings.catch_warnings():
-        request.param.make(tmp_path)
-    return request.param
+        given.make(tmp_path)
+    return given
 
 
 def test_union_of_splits_is_all_records_each_with_a_name_of_its_own(source: Source, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -100,7 +101,7 @@ def test_a_store_that_fails_leaves_what_was_there(store: str, cutting_proxy: Cut
     """When uploads break off half-way, the error is one of ours, and every reader sees what there was before."""
     before, names = everything(store), names_below(store)
     cutting_proxy.cutting = True
-    actions = {
+    actions: dict[str, Callable[[], object]] = {
         "write": lambda: finished_run(store, "run_20260109_000000_after"),
         "compact": lambda: compact(store, min_age=timedelta(0)),
     }

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,7 +39,9 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(params=[True, False], ids=["reads", "does not read"])
-def silent(request: pytest.FixtureRequest, bucket: str, waiting: None, monkeypatch: pytest.MonkeyPatch):
+def silent(
+    request: pytest.FixtureRequest, bucket: str, waiting: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SilentServer]:
     """A silent server as the S3 endpoint of this process and its children."""
     server = SilentServer(reads=request.param)
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
@@ -57,12 +59,20 @@ def put_much(uri: str) -> None:
         sink.write(b"x" * (40 << 20))
 
 
-CALLS = [put, put_much, storage.read_bytes, storage.size, storage.exists, storage.list_dir, storage.list_files]
+CALLS: list[Callable[[str], object]] = [
+    put,
+    put_much,
+    storage.read_bytes,
+    storage.size,
+    storage.exists,
+    storage.list_dir,
+    storage.list_files,
+]
 CALLS += [storage.remove, storage.remove_tree]
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_every_call_ends(silent: SilentServer, caplog: pytest.LogCaptureFixture, call) -> None:
+def test_every_call_ends(silent: SilentServer, caplog: pytest.LogCaptureFixture, call: Callable[[str], object]) -> None:
     """Each is asked again with a warning that names the place, then ends with an error of ours, soon."""
     started = time.monotonic()
     with caplog.at_level(logging.WARNING), pytest.raises((InputError, OutputError)) as error:

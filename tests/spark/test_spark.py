@@ -1,5 +1,7 @@
 """Spark reads the folder of a table: every run is there once, in small files, compacted, and both."""
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
@@ -18,7 +20,7 @@ _HERE = Path(__file__).parent
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_spark_sees_every_run_once(tmp_path):
+def test_spark_sees_every_run_once(tmp_path: Path) -> None:
     """From the folder and from a glob, also where the views of Superset are beside it and files are pending."""
     assert shutil.which("java"), "Spark needs Java 17 (Debian: openjdk-17-jre-headless)"
     environment = made("spark", ["pyspark"], _HERE / "constraints.txt")

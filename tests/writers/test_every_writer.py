@@ -62,7 +62,8 @@ def encode(writer: Writer, table: pa.Table) -> bytes:
 
 @pytest.fixture(params=EVERY, ids=lambda pair: f"{type(pair[0]).__name__}{pair[0].suffix}")
 def pair(request: pytest.FixtureRequest) -> tuple[Writer, Decode]:
-    return request.param
+    given: tuple[Writer, Decode] = request.param
+    return given
 
 
 def test_round_trip(pair: tuple[Writer, Decode]) -> None:

@@ -95,7 +95,7 @@ class RayData(Engine):
         """Return whether there are several nodes; asked of the cluster every few seconds at most."""
         if time.monotonic() - self._asked > _ASK_AGAIN:
             self._asked = time.monotonic()
-            self._several = sum(node["Alive"] for node in ray.nodes()) > 1  # type: ignore[no-untyped-call]
+            self._several = sum(node["Alive"] for node in ray.nodes()) > 1
         return self._several
 
     def _start_sink(self) -> None:

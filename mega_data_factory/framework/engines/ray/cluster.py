@@ -43,7 +43,7 @@ def _check_reachable(address: str) -> None:
 
 def machines() -> list[Machine]:
     """Return what the nodes of the cluster offer that are alive."""
-    return [_machine(node) for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [_machine(node) for node in ray.nodes() if node["Alive"]]
 
 
 def _machine(node: dict[str, Any]) -> Machine:

@@ -141,7 +141,7 @@ class RayNodes:
     def _look_around(self) -> None:
         """Detect nodes that joined or left, and give every living node an actor."""
         now = self._clock()
-        for seen in ray.nodes():  # type: ignore[no-untyped-call]
+        for seen in ray.nodes():
             node = self._nodes.get(seen["NodeID"])
             if node is None and seen["Alive"]:
                 node = self._nodes[seen["NodeID"]] = self._met(seen, now)
@@ -210,7 +210,7 @@ def _object_store_used(nodes: dict[str, _Node]) -> dict[str, int]:
     """
     from ray._private.state import available_resources_per_node
 
-    free: dict[str, dict[str, float]] = available_resources_per_node()  # type: ignore[no-untyped-call]
+    free: dict[str, dict[str, float]] = available_resources_per_node()
     return {
         node: max(0, nodes[node].store - int(resources["object_store_memory"]))
         for node, resources in free.items()
