@@ -55,7 +55,7 @@ def install(extra: str) -> str:
 
 
 def installed(package: str) -> bool:
-    """Whether a package can be imported; it is not imported for that."""
+    """Return whether a package can be imported; it is not imported for that."""
     if package in sys.modules:
         return sys.modules[package] is not None
     return importlib.util.find_spec(package) is not None

@@ -30,7 +30,7 @@ class UsualRange:
     runs: int
 
     def holds(self, value: float) -> bool:
-        """Whether a value is usual."""
+        """Return whether a value is usual."""
         return self.low <= value <= self.high
 
 

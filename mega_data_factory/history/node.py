@@ -262,5 +262,5 @@ def _is_raw(series: Series) -> bool:
 
 
 def _shrinks(chunk: Chunk, interval: int) -> bool:
-    """Whether buckets of `interval` take less room than the chunk, as its span and rows promise."""
+    """Return whether buckets of `interval` take less room than the chunk, as its span and rows promise."""
     return chunk.rows >= _WORTH * ((chunk.end - chunk.start) // interval + 1)

@@ -105,7 +105,7 @@ def joined(parts: Sequence[Series]) -> Series:
 
 
 def in_order(timestamps: Times) -> bool:
-    """Whether each timestamp is later than the one before."""
+    """Return whether each timestamp is later than the one before."""
     return bool((timestamps[1:] > timestamps[:-1]).all())
 
 

@@ -31,7 +31,7 @@ class StoreSilent(OSError):
 
 
 def is_local(uri: Location) -> bool:
-    """Whether the location is on a file system of this machine."""
+    """Return whether the location is on a file system of this machine."""
     text = os.fspath(uri)
     return "://" not in text or text.startswith("file://")
 
@@ -128,7 +128,7 @@ def failure(kind: type[MdfError], uri: Location, error: BaseException, doing: st
 
 
 def is_store_error(error: BaseException) -> bool:
-    """Whether it says that a file system or an object store failed, in any exception class of its package."""
+    """Return whether it says that a file system or an object store failed, in any exception class of its package."""
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _STORE_CLIENTS
 
 

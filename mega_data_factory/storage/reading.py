@@ -79,7 +79,7 @@ def read_bytes(uri: Location) -> bytes:
 
 
 def exists(uri: Location) -> bool:
-    """Whether there is a file or folder at the location.
+    """Return whether there is a file or folder at the location.
 
     Raises:
         InputError: the store does not answer.
@@ -92,7 +92,7 @@ def exists(uri: Location) -> bool:
 
 
 def is_folder(uri: Location) -> bool:
-    """Whether the location is a folder (in an object store: whether names continue below it).
+    """Return whether the location is a folder (in an object store: whether names continue below it).
 
     Raises:
         InputError: the store does not answer.

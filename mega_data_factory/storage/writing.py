@@ -66,7 +66,7 @@ def atomic_output(uri: Location, *, new: bool = False, workspace: Location | Non
 
 
 def _is_about_the_sink(error: Exception) -> bool:
-    """Whether the sink failed; what the block itself raised about some other file is not ours to explain."""
+    """Return whether the sink failed; what the block itself raised about some other file is not ours to explain."""
     if isinstance(error, OSError) and not isinstance(error, StoreSilent):
         return error.errno in _DISK_ERRORS and error.filename is None
     return is_store_error(error)

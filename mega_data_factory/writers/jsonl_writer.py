@@ -87,7 +87,7 @@ def _dumps(value: Any) -> str:
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    """Whether polars writes the type as this class promises it, and much faster."""
+    """Return whether polars writes the type as this class promises it, and much faster."""
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return _is_plain(kind.value_type)
     if pa.types.is_struct(kind):

@@ -86,7 +86,7 @@ def _can_move(operator: OperatorTotals) -> bool:
 
 
 def is_filter(name: str) -> bool:
-    """Whether an operator instance is a filter, by the catalogue and, for others, by the last word of the name."""
+    """Return whether an operator is a filter, by the catalogue and, for others, by the last word of the name."""
     plain = re.sub(r"_\d+$", "", name)
     home = OPERATORS.get(plain)
     if home is not None:

@@ -120,7 +120,7 @@ def steps_of(flow: Flow, most: int) -> list[Step]:
 
 
 def _hand_made(run: Mapping[str, Any]) -> bool:
-    """Whether nothing was noted of loader and writer, as in rows of version 0: then the operators say what was."""
+    """Return whether nothing was noted of loader and writer, as in rows of version 0: the operators say it then."""
     return not run.get("total_input_records") and not run.get("committed_records")
 
 

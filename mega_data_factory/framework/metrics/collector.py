@@ -214,7 +214,7 @@ class MetricsCollector(InProcess):
         return None if (snapshot := self.snapshot()) is None else snapshot.run
 
     def snapshot(self) -> Snapshot | None:
-        """All three levels at one moment, which agree with each other; None before the run started.
+        """Return all three levels at one moment, which agree with each other; None before the run started.
 
         Any thread may ask for it while others track.
         """
@@ -263,7 +263,7 @@ def _check_batch_id(batch_id: object) -> None:
 
 @functools.cache
 def cost_per_call() -> float:
-    """Seconds that measuring one batch in one operator takes here: tracking, draining, travelling and merging.
+    """Return seconds that measuring one batch in one operator takes here: tracking, draining, travelling and merging.
 
     Measured once, in about 2 ms, when it is first asked for: the best of several rounds on a collector of its own.
     Multiplied by the number of measurements it is what a run's instrumentation cost.

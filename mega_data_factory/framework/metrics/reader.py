@@ -68,7 +68,7 @@ class MetricsReader:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> pa.Table:
-        """All runs, the oldest first. A running run without a heartbeat has the status `aborted`.
+        """Return all runs, the oldest first. A running run without a heartbeat has the status `aborted`.
 
         Args:
             status: only runs of this status, or of these.
@@ -79,7 +79,7 @@ class MetricsReader:
         return self._chosen(self._tables.read("runs", only=_between("start_time", since, until)), status, pipeline)
 
     def newest_runs(self, most: int) -> tuple[pa.Table, int]:
-        """As `runs`, but only the last by name of those that are not compacted: a first look at very many runs.
+        """Return what `runs` does, but only the last by name of those that are not compacted: a first look.
 
         Ids begin with the time unless the user chose them. What was read is not read again by `runs`.
 
@@ -134,7 +134,7 @@ class MetricsReader:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> pa.Table:
-        """Operator rows of one run, or of all; by time, of one stage or operator where wanted."""
+        """Return operator rows of one run, or of all; by time, of one stage or operator where wanted."""
         return self._level("operators", run_id, {"stage_name": stage, "operator_name": operator}, since, until)
 
     def samples(
@@ -147,7 +147,7 @@ class MetricsReader:
         until: datetime | None = None,
         columns: Collection[str] | None = None,
     ) -> pa.Table:
-        """Interval samples of one run, or of all; several rows of one place and interval add.
+        """Return interval samples of one run, or of all; several rows of one place and interval add.
 
         Args:
             run_id, stage, operator, since, until: which of them; all by default.
@@ -185,7 +185,7 @@ class MetricsReader:
         return rows[0]
 
     def levels(self, run_id: str) -> Levels:
-        """All three levels of one run, of one moment, also while it is in progress.
+        """Return all three levels of one run, of one moment, also while it is in progress.
 
         Args:
             run_id: as for `run`.
@@ -214,7 +214,7 @@ class MetricsReader:
         raise MetricsQueryError(f"there is no run {run_id} in {self.path}", hint=did_you_mean(run_id, known))
 
     def rows(self, kind: str, run_id: str) -> list[dict[str, Any]]:
-        """Rows of one run as dicts, with the JSON columns parsed; none for a run that is not there.
+        """Return rows of one run as dicts, with the JSON columns parsed; none for a run that is not there.
 
         Args:
             kind: a table of the schema.

@@ -121,14 +121,14 @@ def _without_dates(kind: pa.DataType) -> pa.DataType:
 
 
 def _has_empty_struct(kind: pa.DataType) -> bool:
-    """Whether there is an object without keys in the type; Parquet has no such thing."""
+    """Return whether there is an object without keys in the type; Parquet has no such thing."""
     if pa.types.is_struct(kind):
         return kind.num_fields == 0 or any(_has_empty_struct(field.type) for field in kind)
     return pa.types.is_list(kind) and _has_empty_struct(kind.value_type)
 
 
 def _any_is_deep(block: bytes, lines: Iterable[tuple[int, int]]) -> bool:
-    """Whether a line may be nested so deeply that Arrow's reader or ours, which recurse, would overflow the stack.
+    """Return whether a line may be nested so deeply that Arrow's reader or ours, which recurse, overflows the stack.
 
     A level takes two bytes, so short lines need no look; what they hold too deeply shows in the types.
     """
@@ -156,7 +156,7 @@ def _levels(line: bytes) -> int:
 
 
 def _may_have_been_rounded(column: pa.ChunkedArray) -> bool:
-    """Whether a column holds doubles so large that whole numbers may have lost digits."""
+    """Return whether a column holds doubles so large that whole numbers may have lost digits."""
     kind = column.type
     if pa.types.is_floating(kind):
         extremes = pc.min_max(column)

@@ -247,7 +247,7 @@ class _Records:
         return taken
 
     def _followed_well(self, at: int) -> bool:
-        """Whether two line ends follow, or a record, or the end of the stream."""
+        """Return whether two line ends follow, or a record, or the end of the stream."""
         self._fill(at + 16)
         rest = bytes(self._buffer[at : at + 16])
         if rest.startswith((b"\r\n\r\n", b"\n\n")):

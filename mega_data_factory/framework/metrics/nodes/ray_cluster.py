@@ -183,7 +183,7 @@ class RayNodes:
         return missed_heartbeats(self._silence(node, now), self._ticker.interval)
 
     def _silence(self, node: _Node, now: float) -> float:
-        """Seconds since a node was heard of; before it was for the first time, since it should have been."""
+        """Return seconds since a node was heard of; before it was for the first time, since it should have been."""
         if node.heard is None:
             return max(0.0, now - node.met - _START_PATIENCE)
         return now - node.heard
@@ -204,7 +204,7 @@ class RayNodes:
 
 
 def _object_store_used(nodes: dict[str, _Node]) -> dict[str, int]:
-    """Bytes used of the object store of every node, from one question to the cluster's head; 0.2 ms.
+    """Return bytes used of the object store of every node, from one question to the cluster's head; 0.2 ms.
 
     Ray has no public name for this question; `available_resources` sums up over nodes.
     """

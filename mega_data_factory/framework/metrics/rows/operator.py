@@ -232,7 +232,7 @@ class OperatorMetrics(OperatorState):
 
     @classmethod
     def merged(cls, rows: Iterable[OperatorMetrics], worker_id: str = "*") -> OperatorMetrics:
-        """One operator over all its workers, as one row.
+        """Return one operator over all its workers, as one row.
 
         Args:
             rows: rows of one operator of one run.

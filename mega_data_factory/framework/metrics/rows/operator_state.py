@@ -60,7 +60,7 @@ def packed(values: Mapping[str, Any]) -> Pairs:
 
 
 def unpacked(pairs: Pairs) -> dict[str, Any]:
-    """Pairs as a dict."""
+    """Return pairs as a dict."""
     return dict(zip(pairs[::2], pairs[1::2], strict=True))
 
 
@@ -74,7 +74,7 @@ def with_numbers(pairs: Pairs, more: Mapping[str, Any]) -> Pairs:
 
 
 def with_counts(pairs: Pairs, more: Pairs) -> Pairs:
-    """Pairs of counts with others added to them."""
+    """Return pairs of counts with others added to them."""
     if pairs[::2] == more[::2]:  # as nearly always: the reasons of one operator
         counts = list(pairs)
         counts[1::2] = map(add, pairs[1::2], more[1::2])

@@ -176,5 +176,5 @@ class SegmentLog:
 
 
 def _is_of(name: str, kind: str, run_id: str) -> bool:
-    """Whether a file holds rows of the run, or of a part of it."""
+    """Return whether a file holds rows of the run, or of a part of it."""
     return run_id.removeprefix("run_") in segment_files(kind, [name])

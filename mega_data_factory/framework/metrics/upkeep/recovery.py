@@ -54,7 +54,7 @@ def _pending_units(files: TableFiles, units: Mapping[str, Unit]) -> list[str]:
 
 
 def _has_all(store: StoredTables, unpublished: Sequence[str], units: Mapping[str, Unit]) -> bool:
-    """Whether every run of some units is elsewhere too: in a file of its own, or in another unit."""
+    """Return whether every run of some units is elsewhere too: in a file of its own, or in another unit."""
     elsewhere = {run_id for name, unit in units.items() if name not in unpublished for run_id in unit.runs}
     elsewhere.update(*map(owners, _own_rows(store, "runs").values()))
     return all(elsewhere.issuperset(units[name].runs) for name in unpublished)

@@ -49,7 +49,7 @@ class Retention:
 
     @classmethod
     def parse(cls, max_age: str | None, max_runs: int | None, max_bytes: int | str | None) -> Retention:
-        """Limits as people write them, such as `90d` and `2GB`.
+        """Return limits as people write them, such as `90d` and `2GB`.
 
         Raises:
             ValueError: one is not an age or a size.
@@ -130,7 +130,7 @@ def _newest_first(store: StoredTables, now: datetime) -> list[dict[str, Any]]:
 def _bytes_of(
     path: Location, run_ids: list[str], sizes: dict[str, dict[str, int]], units: list[Unit]
 ) -> dict[str, float]:
-    """Bytes of every run: of its own files, or its equal share of its unit."""
+    """Return bytes of every run: of its own files, or its equal share of its unit."""
     found: dict[str, float] = dict.fromkeys(run_ids, 0.0)
     for kind, files in sizes.items():
         for run_id, own in names_of_runs(kind, run_ids, files).items():

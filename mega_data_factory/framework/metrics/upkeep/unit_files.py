@@ -99,7 +99,7 @@ def swap(
 
 
 def unit_sizes(path: Location) -> dict[str, int]:
-    """Bytes of every unit, over all tables, by its name."""
+    """Return bytes of every unit, over all tables, by its name."""
     sizes: dict[str, int] = {}
     for kind in schema.TABLES:
         for name, size in file_sizes(path, kind).units.items():
@@ -145,7 +145,7 @@ def remove_leftovers(path: Location) -> int:
 
 
 def _age(path: str) -> float:
-    """Seconds since a file was written; 0 where the file system cannot say, or the file was removed."""
+    """Return seconds since a file was written; 0 where the file system cannot say, or the file was removed."""
     try:
         if is_local(path):
             return time.time() - local_path(path).stat().st_mtime

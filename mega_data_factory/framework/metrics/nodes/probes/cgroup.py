@@ -58,7 +58,7 @@ class MemoryLimit:
         self._inactive = inactive
 
     def used(self) -> int | None:
-        """Bytes in use without inactive file cache, as Kubernetes counts a working set; None when it cannot be read."""
+        """Return bytes in use without inactive file cache, the working set of Kubernetes; None if it cannot be read."""
         usage = _number(_text(self._usage))
         if usage is None:
             return None

@@ -49,7 +49,7 @@ class Health:
         self._levels = dict.fromkeys((threshold.metric for threshold in THRESHOLDS), 0)
 
     def judge(self, measured: Mapping[str, float | None]) -> tuple[str, str | None]:
-        """Status and reason after one more sample.
+        """Return status and reason after one more sample.
 
         Args:
             measured: the metrics of `THRESHOLDS`; one that is None or missing is no reason.
@@ -84,7 +84,7 @@ def missed_heartbeats(silence: float, interval: float) -> int:
 
 
 def of_silence(missed: int, silence: float) -> tuple[str, str]:
-    """Status and reason of a node that has missed heartbeats, `DEGRADED_AT_MISSED` at least.
+    """Return status and reason of a node that has missed heartbeats, `DEGRADED_AT_MISSED` at least.
 
     Args:
         missed: how many in a row.

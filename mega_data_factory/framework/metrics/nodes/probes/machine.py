@@ -193,7 +193,7 @@ def _own_cores() -> list[int]:
 
 
 def _by_file_system(folders: Iterable[Path]) -> list[Path]:
-    """One folder of every file system; of a folder that is not there yet, the nearest that is."""
+    """Return one folder of every file system; of a folder that is not there yet, the nearest that is."""
     found: dict[int, Path] = {}
     for folder in folders:
         there = next((parent for parent in (folder, *folder.parents) if parent.exists()), None)

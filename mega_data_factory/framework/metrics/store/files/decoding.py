@@ -41,24 +41,24 @@ class FileVanished(Exception):
 
 
 def is_damage(reason: NotAMetricsFile) -> bool:
-    """Whether it is the content of a file that is wrong: not that it may not be read, or that a disk fails."""
+    """Return whether it is the content of a file that is wrong: not that it may not be read, or that a disk fails."""
     cause = reason.__cause__
     return not isinstance(cause, InputError) and getattr(cause, "errno", None) is None
 
 
 def shares_columns(path: Location, kind: str) -> bool:
-    """Whether a Parquet file has a column with a name of those of a table."""
+    """Return whether a Parquet file has a column with a name of those of a table."""
     with open_parquet(path) as file:
         return not set(file.schema_arrow.names).isdisjoint(schema.TABLES[kind].names)
 
 
 def is_missing(error: BaseException) -> bool:
-    """Whether an error of opening or reading says that there is no such file."""
+    """Return whether an error of opening or reading says that there is no such file."""
     return isinstance(error, FileNotFoundError) or isinstance(error.__cause__, FileNotFoundError)
 
 
 def read_run_file(path: Location, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """One file of one run, whole, in the columns of the current version; what the file lacks is null.
+    """Return one file of one run, whole, in the columns of the current version; what the file lacks is null.
 
     The metadata of the result is that of the file, so `owners` can tell the run.
 
@@ -91,7 +91,7 @@ def _reason(error: Exception) -> str:
 
 
 def _is_link(path: Location) -> bool:
-    """Whether there is a link, be it to nothing: no file of ours, and listed however often one looks."""
+    """Return whether there is a link, be it to nothing: no file of ours, and listed however often one looks."""
     return is_local(path) and local_path(path).is_symlink()
 
 
@@ -249,7 +249,7 @@ def run_ids(table: pa.Table) -> set[str]:
 
 
 def gathered(tables: Iterable[pa.Table], kind: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Tables of one kind as one, with the schema of the current version."""
+    """Return tables of one kind as one, with the schema of the current version."""
     target = schema.TABLES[kind]
     fields = pa.schema([target.field(name) for name in _chosen(kind, columns)], metadata=target.metadata)
     parts = [table if table.schema.equals(fields) else table.cast(fields) for table in tables]

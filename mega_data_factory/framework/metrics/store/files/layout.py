@@ -77,7 +77,7 @@ class Segment:
         return self.last - self.first + 1
 
     def file_of(self, kind: str, run_id: str) -> str:
-        """Its path below the metrics folder."""
+        """Return its path below the metrics folder."""
         span = f"{self.first:06d}" if self.first == self.last else f"{self.first:06d}-{self.last:06d}"
         return f"{file_of(kind, run_id).removesuffix('.parquet')}.{span}.parquet"
 
@@ -135,7 +135,7 @@ def segment_files(kind: str, names: Iterable[str]) -> dict[str, RunFiles]:
 
 
 def _newest(parts: Sequence[tuple[Segment, str]]) -> RunFiles:
-    """Of segments that overlap the widest counts; of equally wide there is one."""
+    """Return the segments that count: the widest of those that overlap; of equally wide there is one."""
     chosen: list[str] = []
     superseded: list[str] = []
     following = 0

@@ -94,7 +94,7 @@ def pending_path(path: Location, kind: str, name: str) -> str:
 
 
 def is_ours(name: str) -> bool:
-    """Whether a name is that of a file of the store, and not a hidden one."""
+    """Return whether a name is that of a file of the store, and not a hidden one."""
     return name.endswith(".parquet") and name[0] != "."
 
 
@@ -112,7 +112,7 @@ def find_unit(path: Location, kind: str, name: str) -> str | None:
 
 
 def is_file(place: str) -> bool:
-    """Whether there is a file; False for a link, a folder or a pipe of its name, which others have put there."""
+    """Return whether there is a file; False for a link, a folder or a pipe of its name, which others have put there."""
     if not is_local(place):
         return exists(place)
     return local_path(place).is_file() and not local_path(place).is_symlink()

@@ -196,7 +196,7 @@ def names_of_runs(kind: str, run_ids: Iterable[str], names: Iterable[str]) -> di
 
 
 def is_of_run(path: str, kind: str, run_id: str) -> bool:
-    """Whether a file is one of ours and of this run; its name alone does not say so."""
+    """Return whether a file is one of ours and of this run; its name alone does not say so."""
     try:
         return owners(read_run_file(path, kind, ["run_id"])) <= {run_id}
     except (NotAMetricsFile, FileVanished):

@@ -53,7 +53,7 @@ def legacy_unit_of(file_name: str) -> str | None:
 
 
 def is_legacy(unit: str | None) -> bool:
-    """Whether a unit is in the folder of earlier versions, which a plain glob does not read."""
+    """Return whether a unit is in the folder of earlier versions, which a plain glob does not read."""
     return unit is not None and unit_of(f"{unit}.parquet") is None
 
 

@@ -40,7 +40,7 @@ class CachedFiles:
         self._rows = self._empty()
 
     def covers(self, columns: Iterable[str] | None) -> bool:
-        """Whether these columns are among those that it keeps."""
+        """Return whether these columns are among those that it keeps."""
         return self.columns is None or (columns is not None and set(self.columns).issuperset(columns))
 
     def read(

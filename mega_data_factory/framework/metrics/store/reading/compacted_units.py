@@ -67,7 +67,7 @@ class CompactedUnits:
         return frozenset(list_table(self._path, "runs").units)
 
     def all(self, known: Collection[str] = ()) -> list[Unit]:
-        """All units, by name.
+        """Return all units, by name.
 
         Args:
             known: names of units that existed before the files that they replace were listed.

@@ -44,7 +44,7 @@ FROM ranked GROUP BY grouping_key
 
 
 def latency_percentiles(rows: pa.Table, by: Sequence[str] = (), quantiles: Sequence[float] = QUANTILES) -> pa.Table:
-    """Percentiles of seconds per record over any grouping of operator rows or samples.
+    """Return percentiles of seconds per record over any grouping of operator rows or samples.
 
     Their relative error is at most 0.54 % for any distribution and any split of the rows: the histograms
     of a group are added, and the value of the rank `ceil(q · records)` is answered by its bucket. Rows without a

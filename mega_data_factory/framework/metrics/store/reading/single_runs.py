@@ -65,7 +65,7 @@ class SingleRunFiles:
     def read(
         self, kind: str, paths: Sequence[str], columns: Sequence[str] | None = None, *, missing_ok: bool = False
     ) -> Iterator[tuple[str, pa.Table]]:
-        """Path and table of every file that is one of ours.
+        """Yield path and table of every file that is one of ours.
 
         Args:
             kind: the table.

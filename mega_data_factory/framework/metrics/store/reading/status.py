@@ -60,7 +60,7 @@ def with_deaths(runs: pa.Table, now: datetime) -> pa.Table:
 
 
 def _may_live(pid: int | None, heartbeat: datetime | None) -> bool:
-    """Whether the driver that gave a heartbeat may still be there; where nothing is known the heartbeat tells."""
+    """Return whether the driver that gave a heartbeat may still run; where nothing is known the heartbeat decides."""
     if pid is None or heartbeat is None:
         return True
     return is_driver_alive(pid, heartbeat.replace(tzinfo=UTC).timestamp())

@@ -61,7 +61,7 @@ class StoredTables:
         columns: Sequence[str] | None = None,
         only: pc.Expression | None = None,
     ) -> pa.Table:
-        """Rows of one table, in no particular order.
+        """Return rows of one table, in no particular order.
 
         Args:
             kind: a table of the schema.
@@ -80,7 +80,7 @@ class StoredTables:
         return self.consistently(lambda: self._read_once(kind, run_id, needed, only))
 
     def levels(self, run_id: str) -> tuple[dict[str, pa.Table], bool]:
-        """Rows of the three levels of one run, by table, and whether they are of one moment.
+        """Return rows of the three levels of one run, by table, and whether they are of one moment.
 
         A run in progress writes one file after the other: between two of them they are of two moments.
 
@@ -103,7 +103,7 @@ class StoredTables:
         return self._read_once(kind, run_id, None, pc.field("run_id") == run_id)
 
     def newest_runs(self, most: int) -> tuple[pa.Table, int]:
-        """Rows of the table `runs` that the last files of single runs by name hold, and how many files are left out.
+        """Return rows of `runs` from the last files of single runs, by name, and how many files are left out.
 
         What was read is kept for `read`, so that the list of very many runs can be had little by little.
 
