@@ -81,6 +81,22 @@ def test_no_number_and_no_reason_is_cut(width: int, name: str) -> None:
     assert name in row or len(name) > width / 2
 
 
+@pytest.mark.parametrize("width", [70, 80, 100])
+def test_no_number_is_cut_where_a_run_has_every_column(width: int) -> None:
+    """Columns that few runs have go too: created records, those that did not match, and those in no file yet."""
+    rows = [operator("chunk", 1_234_567, 2_000_000)]
+    rows[0].created_records, rows[0].rejected_reasons = 1_000_000, {"too_short": 234_566, "too_long": 1}
+    rows[0].unmatched_records = rows[0].uncommitted_output_records = rows[0].uncommitted_input_records = 55_555
+    made = RunReport(report().run, (StageMetrics.from_operators(rows, "clean"),), tuple(rows), (), {})
+    console = Console(file=io.StringIO(), width=width)
+    console.print(report_table(made, width))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    assert {"1,234,567", "2,000,000", "234,567"} <= set(text.split())
+    assert max(map(len, text.splitlines())) <= width
+
+
 def test_a_column_that_has_room_again_comes_back() -> None:
     """A wide column that had to go makes room for narrow ones that went before it."""
 

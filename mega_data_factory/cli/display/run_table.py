@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from mega_data_factory.analytics.findings.uncommitted import uncommitted_words
+from mega_data_factory.analytics.findings.uncommitted import COLUMN, uncommitted_words
 from mega_data_factory.analytics.performance.overhead import overhead_share
 from mega_data_factory.analytics.runs.custom_metrics import custom_metrics_of
 from mega_data_factory.cli.display.columns import fitted, left_out_note, plain_table, width_of, width_of_column, wrapped
@@ -30,7 +30,18 @@ class _Column:
     goes: int = 0
 
 
-_GOES = {"p50": 2, "p95": 3, "p99": 4, "per worker": 6, "busy": 7, "errors": 8, "pass": 9}
+_GOES = {
+    "p50": 2,
+    "p95": 3,
+    "p99": 4,
+    "not matched": 5,
+    "per worker": 6,
+    "busy": 7,
+    "errors": 8,
+    "pass": 9,
+    "created": 10,
+    COLUMN: 11,
+}
 """Heading → its turn to go where the screen is narrow."""
 
 _LEAST_NAME = 16
