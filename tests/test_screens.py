@@ -64,7 +64,7 @@ def store(folder: Path, **run: Any) -> None:
         "stages": [{"name": "wash", "worker": {"num_replicas": 4}}, {"name": "dry", "worker": {"num_replicas": 3}}]
     }
     written = sum(row.output_records for row in rows[-3:])
-    values = {
+    values: dict[str, Any] = {
         "start_time": START,
         "end_time": START + timedelta(seconds=77),
         "duration": 77.0,
@@ -322,7 +322,7 @@ def test_figures_of_a_run_are_the_same_everywhere(
     status: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lists of runs, tiles and the line below the table; also of a run that was killed 40 seconds after its start."""
-    killed = {"status": "running", "end_time": None, "duration": 39.0, "balanced": None}
+    killed: dict[str, Any] = {"status": "running", "end_time": None, "duration": 39.0, "balanced": None}
     killed["heartbeat"] = START + timedelta(seconds=40)
     store(tmp_path, **({} if status == "completed" else killed))
     listed = on_terminal_list(told(capsys, monkeypatch, "runs", "list", "--metrics", tmp_path))
