@@ -70,7 +70,16 @@ if TYPE_CHECKING:
         StageMetrics,
     )
     from mega_data_factory.framework.plan import Plan, make_plan
-    from mega_data_factory.observe.run import observe
+    from mega_data_factory.observe import calls, run
+
+    class _Observe:
+        """The package `observe` as type checkers see it: a function that has functions."""
+
+        __call__ = staticmethod(run.observe)
+        reject = staticmethod(calls.reject)
+        report = staticmethod(calls.report)
+
+    observe = _Observe()
 
 __all__ = [
     "ConfigError",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
 from mega_data_factory.observe import calls, connection
 from mega_data_factory.observe.defining import Decorating, arguments_of, make_step, name_of
@@ -18,6 +18,24 @@ from mega_data_factory.observe.settings import ObserveSettings
 from mega_data_factory.observe.step import RunRef, StepSpec
 from mega_data_factory.observe.steps import text_of
 from mega_data_factory.storage import Location
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+
+class StepOptions(TypedDict, total=False):
+    """Keywords of `ObservedRun.step`, which describes them."""
+
+    name: str | None
+    stage: str | None
+    reason: str | None
+    text: str | None
+    on_error: str
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any] | None
+    filters: bool | None
+    flat: bool | None
+    batched: bool | None
+    count: Callable[[Any], int] | None
 
 
 class ObservedRun:
@@ -87,6 +105,12 @@ class ObservedRun:
             stack.__exit__(kind, error, traceback)
 
     # ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @overload
+    def step(self, function: None = None, **options: Unpack[StepOptions]) -> Callable[[FunctionT], FunctionT]: ...
+
+    @overload
+    def step(self, function: Any, **options: Unpack[StepOptions]) -> Any: ...
 
     def step(
         self,

@@ -118,6 +118,17 @@ def test_a_step_on_a_worker_imports_nothing_heavy(import_statement: str) -> None
     assert done.stdout.split() == []
 
 
+@pytest.mark.parametrize("command", ["run", "runs", "nodes", "plan", "operators", "schema", "upkeep"])
+def test_commands_of_the_base_import_no_package_of_an_extra(command: str) -> None:
+    """Running, watching and listing runs does without the packages of reports, of SQL and of the built-in operators."""
+    code = (
+        f"import sys, mega_data_factory.cli.commands.{command}\n"
+        f"print(*sorted({set(extras.EXTRA_OF)!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 def test_a_missing_package_is_an_import_error_and_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """It says what needs which package and how to install it; other failed imports pass unchanged."""
     monkeypatch.setitem(sys.modules, "duckdb", None)

@@ -84,7 +84,7 @@ def dying(step: Any, marks: Path | None, name: str) -> Callable[[pd.DataFrame], 
     """Return a function over partitions that dies in each: the step has delivered, and Dask has no result yet."""
 
     def run(part: pd.DataFrame) -> pd.DataFrame:
-        result = step(part)
+        result: pd.DataFrame = step(part)
         if len(part):
             die_once(marks, f"{name}-{int(part['id'].min())}")
         return result

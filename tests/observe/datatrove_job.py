@@ -28,7 +28,7 @@ def read(data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         yield Document(text="x" * (i % 10), id=f"{rank}/{i}")
 
 
-class Length(BaseFilter):
+class Length(BaseFilter):  # type: ignore[misc]  # datatrove has no types
     """Keeps texts of 3 to 7 letters."""
 
     name = "Length"
@@ -54,7 +54,7 @@ def write(data: Any, rank: int = 0, world_size: int = 1) -> None:
         pass
 
 
-class DyingExecutor(LocalPipelineExecutor):
+class DyingExecutor(LocalPipelineExecutor):  # type: ignore[misc]
     """An executor whose workers die before they mark their task as completed."""
 
     def mark_rank_as_completed(self, rank: int) -> None:

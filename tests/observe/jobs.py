@@ -69,4 +69,5 @@ def counts(row: OperatorMetrics) -> tuple[Any, ...]:
 
 def notes(folder: Path) -> list[str]:
     """Return the notes of the run of a job."""
-    return run_row(folder / "metrics", "run_job")["config"]["observed"].get("notes", [])
+    found: list[str] = run_row(folder / "metrics", "run_job")["config"]["observed"].get("notes", [])
+    return found

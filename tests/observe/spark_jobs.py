@@ -25,8 +25,13 @@ from mega_data_factory.observe import ObservedRun
 warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
 
 from pyspark import TaskContext  # noqa: E402
-from pyspark.sql import DataFrame, SparkSession  # noqa: E402
-from pyspark.sql import functions as F  # noqa: E402
+from pyspark.sql import (  # noqa: E402
+    DataFrame,
+    SparkSession,
+    functions,
+)
+
+F: Any = functions  # which has types, but not of `pandas_udf` and `arrow_udf`
 
 RECORDS = 8_000
 QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # for a start on a busy machine
@@ -192,7 +197,7 @@ def kills(run: ObservedRun, folder: Path, marks: Path | None) -> Any:
     choose = run.step(lambda text: text != "text 1", name="chosen", stage="choose", reason="one")
 
     def chosen(text: pd.Series) -> pd.Series:
-        keep = choose(text)
+        keep: pd.Series = choose(text)
         context = TaskContext.get()
         assert context is not None
         die_once(marks, f"choose-{context.partitionId()}")

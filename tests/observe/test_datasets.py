@@ -32,7 +32,7 @@ def measure_batch(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
 
 
 def is_even(record: dict[str, Any]) -> bool:
-    return record["length"] % 2 == 0
+    return bool(record["length"] % 2 == 0)
 
 
 def are_even(batch: dict[str, list[Any]]) -> list[bool]:

@@ -22,7 +22,7 @@ from mega_data_factory.framework.metrics import MetricsWriter
 from tests.observe.runs import flow, rows_of, run_row
 
 
-class Letters(PipelineStep):
+class Letters(PipelineStep):  # type: ignore[misc]  # datatrove has no types
     """Reads texts of 0 to 9 letters."""
 
     type = "📖 - READER"
@@ -39,7 +39,7 @@ class Letters(PipelineStep):
             yield Document(text="x" * (i % 10), id=f"{rank}/{i}")
 
 
-class Length(BaseFilter):
+class Length(BaseFilter):  # type: ignore[misc]
     """Keeps texts of 3 to 7 letters."""
 
     name = "Length"
@@ -57,7 +57,7 @@ class InBatches(Length):
         return [self.filter(document) for document in batch]
 
 
-class Upper(BaseExtractor):
+class Upper(BaseExtractor):  # type: ignore[misc]
     """Extracts, or fails to."""
 
     name = "Upper"

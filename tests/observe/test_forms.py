@@ -128,7 +128,8 @@ def test_a_truth_value_decides_on_a_record(run: ObservedRun, tmp_path: Path, kep
 
 def test_single_records_are_counted_by_what_comes_out(run: ObservedRun, tmp_path: Path) -> None:
     record = {"id": 1, "tokens": [1, 2, 3]}
-    point = namedtuple("point", "x y")(1, 2)
+    Point = namedtuple("Point", ["x", "y"])
+    point = Point(1, 2)
     steps = {
         "one": (lambda r: {**r, "n": 3}, record, (1, 1)),
         "many": (lambda r: [r, r, r], record, (1, 3)),

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,25 @@ pytestmark = [pytest.mark.slow, OLD_RAY, pytest.mark.timeout(600)]
 BLOCKS, BLOCK = 24, 100
 
 
+@dataclass
+class TwoNodes:
+    """A cluster of this machine, to which this process is connected.
+
+    Attributes:
+        cluster: Ray's handle of it.
+        second: The node that is not its head.
+        ray: The package.
+        folder: Folder of what is written on the nodes.
+    """
+
+    cluster: Any
+    second: Any
+    ray: Any
+    folder: Path
+
+
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoNodes]:
     """A head, to which this process is connected, and one more node."""
     ray = import_ray()  # before the folder: its token must outlive it
     folder = tempfile.mkdtemp(prefix="n", dir="/tmp")
@@ -41,16 +59,14 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     made = Cluster()
     try:
         made.add_node(num_cpus=2, include_dashboard=False)
-        made.second = made.add_node(num_cpus=2)
+        second = made.add_node(num_cpus=2)
         made.wait_for_nodes()
         ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
         import ray.data
 
         ray.data.DataContext.get_current().enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        made.ray = ray
-        made.folder = Path(folder)
-        yield made
+        yield TwoNodes(made, second, ray, Path(folder))
     finally:
         ray.shutdown()
         made.shutdown()
@@ -84,7 +100,7 @@ def until(condition: Any, seconds: float = 60.0) -> None:
         time.sleep(0.2)
 
 
-def test_workers_on_another_node_die(cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_workers_on_another_node_die(cluster: TwoNodes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Their accounts come through the actor, exactly; both nodes are sampled; no actor is left."""
     marks = tmp_path / "marks"
     marks.mkdir()
@@ -118,15 +134,15 @@ def test_workers_on_another_node_die(cluster: Any, tmp_path: Path, capsys: pytes
     until(lambda: not living("AccountSink") and not living("NodeActor"))
 
 
-def test_a_node_dies_and_its_blocks_are_made_again(cluster: Any, tmp_path: Path) -> None:
+def test_a_node_dies_and_its_blocks_are_made_again(cluster: TwoNodes, tmp_path: Path) -> None:
     """What Ray computes again for lost blocks counts once."""
     data = cluster.ray.data
     with mdf.observe("lineage", metrics=tmp_path, flush_interval=0.5) as run:
         dataset = data.range(BLOCKS * BLOCK, override_num_blocks=BLOCKS)
         made = dataset.map_batches(run.step(padded, stage="one"), batch_format="pyarrow", num_cpus=1).materialize()
-        cluster.remove_node(cluster.second, allow_graceful=False)
-        cluster.add_node(num_cpus=2)
-        cluster.wait_for_nodes()
+        cluster.cluster.remove_node(cluster.second, allow_graceful=False)
+        cluster.cluster.add_node(num_cpus=2)
+        cluster.cluster.wait_for_nodes()
         assert sum(batch.num_rows for batch in made.iter_batches(batch_format="pyarrow")) == BLOCKS * BLOCK
     assert flow(rows_of(tmp_path, run.run_id)["padded"]) == (BLOCKS * BLOCK, BLOCKS * BLOCK, 0, 0)
     row = run_row(tmp_path, run.run_id)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import mega_data_factory as mdf
+from mega_data_factory.observe import ObservedRun
 from mega_data_factory.observe.step import Step
 
 
@@ -20,12 +21,12 @@ def upper(texts: pd.Series, suffix: str = "") -> pd.Series:
 
 
 @pytest.fixture
-def run(tmp_path: Path):
+def run(tmp_path: Path) -> Iterator[ObservedRun]:
     with mdf.observe("signatures", metrics=tmp_path, node_interval=0) as run:
         yield run
 
 
-def test_a_step_has_the_arguments_of_its_function(run) -> None:
+def test_a_step_has_the_arguments_of_its_function(run: ObservedRun) -> None:
     """`pandas_udf` and `mapInArrow` read the arguments with `getfullargspec`, and the types with `get_type_hints`."""
     step = run.step(upper)
     assert inspect.getfullargspec(step) == inspect.getfullargspec(upper)
@@ -49,14 +50,14 @@ def test_a_function_of_a_script_may_call_mdf_observe() -> None:
     assert pickle.loads(cloudpickle.dumps(mdf.observe)) is mdf.observe
 
 
-def test_a_built_in_function_has_no_arguments_to_read(run) -> None:
+def test_a_built_in_function_has_no_arguments_to_read(run: ObservedRun) -> None:
     """As without a step, `inspect` raises what it raises for the function itself."""
     with pytest.raises(ValueError, match="no signature"):
         inspect.signature(max)
     assert not hasattr(run.step(max), "__signature__")
 
 
-def test_a_consumer_of_an_iterator_rejects_nothing(run, tmp_path: Path) -> None:
+def test_a_consumer_of_an_iterator_rejects_nothing(run: ObservedRun, tmp_path: Path) -> None:
     """What `foreachPartition` calls returns nothing; with a reason the step is there to reject."""
     from tests.observe.runs import flow, rows_of
 

@@ -245,7 +245,8 @@ def test_nonsense_is_refused_with_one_clear_error(run: ObservedRun) -> None:
     in_worker = pickle.loads(pickle.dumps(run))
     with pytest.raises(RuntimeError, match="cannot be defined in a worker"):
         in_worker.step(evens)
-    assert (reject(1, "outside"), report("outside", 1)) == (None, None)
+    reject(1, "outside")
+    report("outside", 1)
 
 
 def test_secrets_in_arguments_and_configuration_are_not_stored(tmp_path: Path) -> None:
