@@ -26,7 +26,7 @@ from pyspark.sql import functions as F
 
 import mega_data_factory as mdf
 
-RECORDS, ROUNDS = 60_000, 15
+RECORDS, ROUNDS = 20_000, 9
 SPACES = re.compile(r"\s+")
 
 

@@ -10,10 +10,15 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from types import CodeType
 from typing import Any, ClassVar
 
+from mega_data_factory.observe.account import Account
 from mega_data_factory.observe.engines.engine import Task
 from mega_data_factory.observe.engines.stage_engine import StageEngine
+
+_TRIAL = -1
+"""Number of the attempt where Dask calls a function on made-up records, to see what it returns (no `meta`)."""
 
 _running: dict[int, tuple[object, object, int]] = {}
 """Thread → key, inputs and number of the attempt that it works on, for schedulers that do not number attempts."""
@@ -53,6 +58,10 @@ class Dask(StageEngine):
             return self.task_of(str(key[0]), ",".join(map(str, key[1:])), attempt)
         return self.task_of(str(key), str(key), attempt)  # equal inputs of two of these are two pieces of work
 
+    def deliver(self, account: Account, result: Any) -> Any:
+        """Deliver an account, unless the call was a trial."""
+        return result if account.attempt == str(_TRIAL) else super().deliver(account, result)
+
 
 def _distributed_task() -> tuple[Any, int] | None:
     """Return the key of the task of this thread, and the scheduler's number of the attempt."""
@@ -68,21 +77,28 @@ def _distributed_task() -> tuple[Any, int] | None:
     return None if state is None else (key, state.run_id)
 
 
+def _codes() -> set[CodeType]:
+    """Return the code that executes a task on one machine, and that which calls a function on made-up records."""
+    local, frames = sys.modules.get("dask.local"), sys.modules.get("dask.dataframe.dask_expr._expr")
+    found = {local.execute_task.__code__} if local is not None else set()
+    emulate = getattr(frames, "emulate", None)
+    return found if emulate is None else found | {emulate.__code__}
+
+
 def _local_task() -> tuple[Any, int] | None:
     """Return the key of the task that a scheduler of one machine executes in this thread, and a number of the attempt.
 
     A frame below us executes it. Its inputs are a dictionary that is made for each attempt: as long as it is held here
     no other attempt can have the same.
     """
-    local = sys.modules.get("dask.local")
-    if local is None:
-        return None
-    code = local.execute_task.__code__
+    codes = _codes()
     frame = sys._getframe(1).f_back
-    while frame is not None and frame.f_code is not code:
+    while frame is not None and frame.f_code not in codes:
         frame = frame.f_back
     if frame is None:
         return None
+    if "udf" in frame.f_code.co_varnames:
+        return "trial", _TRIAL
     variables = frame.f_locals
     key, inputs = variables["key"], variables["data"]
     thread = threading.get_ident()
