@@ -306,3 +306,12 @@ def test_findings_name_no_place_of_a_view(tmp_path: Path) -> None:
     for finding in found:
         said = f"{finding.title} {finding.detail} {finding.suggestion}".split()
         assert not {"below", "below.", "above", "section", "sections", "page", "chart"} & set(said), finding
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted", "aborted"])
+def test_a_run_that_ended_early_is_not_said_to_have_read_nothing(tmp_path: Path, status: str) -> None:
+    """What lay between the stages was read, and is counted nowhere: the finding says so, and blames no source."""
+    found = kinds(recorded(tmp_path, PLAIN, records=0, status=status))
+    assert "nothing-read" not in found
+    assert "lay between" in found["nothing-passed"].detail
+    assert not found["nothing-passed"].suggestion
