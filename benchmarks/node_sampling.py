@@ -112,10 +112,10 @@ def on_ray(seconds: int) -> None:
             nodes = RayNodes(RunSettings(StageSettings("run_bench"), output).folders, buffer, "bench")
             nodes.start()
             time.sleep(15)  # the actors start
-            buffer.take()
+            buffer.take_samples()
             shares = Shares("NodeActor"), Shares("Idle")
             busy = driver_share(seconds)
-            rows = len(buffer.take())
+            rows = len(buffer.take_samples())
             print(f"Ray, 3 nodes, {seconds} s: driver {busy:.3%} of a core, {alone:.3%} without; {rows} samples")
             print(f"Ray, an actor: {shares[0]}; one that does nothing: {shares[1]}")
             nodes.close()

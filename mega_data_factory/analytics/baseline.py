@@ -29,7 +29,7 @@ class UsualRange:
     high: float
     runs: int
 
-    def holds(self, value: float) -> bool:
+    def contains(self, value: float) -> bool:
         """Return whether a value is usual."""
         return self.low <= value <= self.high
 

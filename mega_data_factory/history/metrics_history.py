@@ -147,7 +147,7 @@ class MetricsHistory:
         for name, one in list(self._nodes.items()):
             if not len(one):
                 self._hot.pop(name, None)
-                one.rest()
+                one.release_buffer()
                 self._nodes = {key: other for key, other in self._nodes.items() if key != name}
 
     def _rest_before(self, moment: int) -> None:
@@ -156,7 +156,7 @@ class MetricsHistory:
             span = self._nodes[node_id].span()
             if span is not None and span[1] < moment:
                 del self._hot[node_id]
-                self._nodes[node_id].rest()
+                self._nodes[node_id].release_buffer()
 
     # Reading
 
@@ -287,7 +287,7 @@ class MetricsHistory:
         """Seal all points, so that the directory holds nothing but Parquet, and release it. Reading still works."""
         self._hot.clear()
         for node in self._nodes.values():
-            node.rest()
+            node.release_buffer()
         if self._lock is not None:
             self._lock.close()
             self._lock = None

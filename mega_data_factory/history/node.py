@@ -81,7 +81,7 @@ class NodeHistory:
         Raises:
             HistoryError: a value is not a number, or the timestamp is not an int64.
         """
-        if self.hot is not None and timestamp != NO_TIME and self.hot.take(metrics, timestamp):
+        if self.hot is not None and timestamp != NO_TIME and self.hot.add_partial_point(metrics, timestamp):
             return self.hot
         point = {name: number(self.node_id, name, value) for name, value in metrics.items()}
         when = moment(self.node_id, timestamp)
@@ -99,7 +99,7 @@ class NodeHistory:
         self.hot = None  # its points are in the chunk, whether or not there is room for another buffer
         self.hot = self._buffer(hot.names)
 
-    def rest(self) -> None:
+    def release_buffer(self) -> None:
         """Seal, and give back the buffer: for a node from which nothing comes any more."""
         self.seal()
         hot, self.hot = self.hot, None

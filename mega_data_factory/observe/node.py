@@ -96,5 +96,5 @@ class _Samples:
             name = host_name()
             self._sampler = NodeSampler(self._buffer.run_id, name, probe, lambda: HeldBatches(0, 0), hostname=name)
         started = time.thread_time()
-        self._buffer.add([self._sampler.sample()])
+        self._buffer.add_samples([self._sampler.sample()])
         self._buffer.seconds += time.thread_time() - started

@@ -137,7 +137,7 @@ class Recording:
                 self._sampled.follow(engines)
             new = self.ledger.settle()
             places = self.steps.places()
-            self._samples.add(to_rows(self._by_interval(new), self.run_id, places))
+            self._samples.add_rows(to_rows(self._by_interval(new), self.run_id, places))
             self._set_aside.add(self.ledger.take_set_aside(), places)
             rows = {row.key: row for row in to_rows(self.ledger.totals(), self.run_id, places)}
             for key in self._shown - rows.keys():  # of a step that was defined again

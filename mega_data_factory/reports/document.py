@@ -118,7 +118,7 @@ class Document:
             "errors": self.errors,
             "samples": self.samples,
             "comparison": comparison,
-            "comparison_words": tables.comparison_words(comparison) if comparison else [],
+            "comparison_sentences": tables.comparison_sentences(comparison) if comparison else [],
             "difference_columns": tables.DIFFERENCE_COLUMNS,
             "differences": tables.difference_rows(comparison) if comparison else [],
             "environment": tables.environment(recording, SCHEMA_VERSION),

@@ -214,7 +214,7 @@ def _exit_words(d: ExitDifference) -> str:
     return f"{what}{where}: {count(d.after)}, before {count(d.before)}"
 
 
-def comparison_words(comparison: Comparison) -> list[str]:
+def comparison_sentences(comparison: Comparison) -> list[str]:
     """Return the differences of two runs as sentences."""
     before: Mapping[str, Any] = comparison.before.run
     words = [f"Compared with {comparison.before.run_id}, started {moment(before.get('start_time'))} UTC."]

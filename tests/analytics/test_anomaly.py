@@ -1,4 +1,4 @@
-"""Strange points of a series, as they arrive and over a history."""
+"""Anomalous points of a series, as they arrive and over a history."""
 
 from __future__ import annotations
 

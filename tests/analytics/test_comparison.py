@@ -13,7 +13,7 @@ from mega_data_factory.analytics.baseline import pass_rate_noise, usual_range
 from mega_data_factory.analytics.comparison import Comparison, compare, most_changed
 from mega_data_factory.analytics.config_diff import ABSENT, config_changes
 from mega_data_factory.analytics.series.ratio import ratio_interval
-from mega_data_factory.reports.tables import comparison_words
+from mega_data_factory.reports.tables import comparison_sentences
 from tests.made_runs import Op, Pool, made_config, recorded
 from tests.present import present
 
@@ -69,7 +69,7 @@ def test_of_the_same_source_every_difference_counts(tmp_path: Path) -> None:
     assert found.pass_changed
     assert not found.by_chance
     assert [(d.place, d.reason, d.before, d.after) for d in found.exits] == [("a / f_filter", "r", 1000, 1004)]
-    words = " ".join(comparison_words(found))
+    words = " ".join(comparison_sentences(found))
     assert "Kept 8,996 of 10,000 records, before 9,000 of 10,000, read from the same source" in words
     assert "Rejected for r in a / f_filter: 1,004, before 1,000." in words
     assert "chance" not in words
@@ -82,7 +82,7 @@ def test_another_source_is_a_sample(tmp_path: Path) -> None:
     after = recorded(tmp_path, pools(reject=0.1004), "run_2", config={**made_config(pools()), **other})
     found = compare(before, after)
     assert (found.same_source, found.by_chance, found.pass_changed) == (False, True, False)
-    assert "by chance" in " ".join(comparison_words(found))
+    assert "by chance" in " ".join(comparison_sentences(found))
 
 
 def test_chance_is_not_named_beside_an_operator_that_changed(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_chance_is_not_named_beside_an_operator_that_changed(tmp_path: Path) -> 
     found = two(tmp_path, first, second)
     assert found.pass_points == pytest.approx(0.0)
     assert [d.pass_changed for d in found.operators] == [True, True]
-    words = " ".join(comparison_words(found))
+    words = " ".join(comparison_sentences(found))
     assert "chance" not in words
     assert "Rejected for r in a / f: 1,000, before 2,000" in words
 
@@ -172,8 +172,8 @@ def test_few_runs_do_not_say_what_is_usual() -> None:
 def test_one_outlier_does_not_widen_what_is_usual() -> None:
     """The range comes from the middle of the runs, not from their extremes."""
     usual = present(usual_range([50.0, 50.5, 49.5, 50.2, 49.8, 5.0]))
-    assert usual.holds(50.4)
-    assert not usual.holds(40.0)
+    assert usual.contains(50.4)
+    assert not usual.contains(40.0)
 
 
 def test_chance_alone_moves_a_pass_rate_by_its_standard_error() -> None:

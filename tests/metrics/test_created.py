@@ -97,10 +97,10 @@ def test_created_records_are_stored_on_all_levels(
             stage.records(3, 5, created=2)
     snapshot = present(collector.snapshot())
     samples = IntervalSampler(collector.run_id, 5.0)
-    samples.add(snapshot.operators)
+    samples.add_rows(snapshot.operators)
     writer = MetricsWriter(tmp_path)
     writer.write_all(snapshot.run, snapshot.stages, snapshot.operators)
-    writer.write_samples(samples.take(), collector.run_id)
+    writer.write_samples(samples.take_samples(), collector.run_id)
     reader = MetricsReader(tmp_path)
     levels = reader.levels("latest")
     assert levels.run["created_records"] == 22

@@ -62,7 +62,7 @@ class Run:
         row = op.to_row()
         op.count_into(row)
         self.collector.add_operator_metrics(row)
-        self.sampler.add([row])
+        self.sampler.add_rows([row])
 
 
 def rows(folder: Path, kind: str) -> list[dict[str, Any]]:

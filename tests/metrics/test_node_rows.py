@@ -45,9 +45,9 @@ def test_the_newest_row_of_every_node_is_known() -> None:
     """Also after all of them were taken; a row that comes late does not count as the newest."""
     buffer = NodeBuffer("run_a", 1.0)
     rows = [node(1, "b"), node(2, "a"), node(5, "b"), node(3, "b")]
-    buffer.add(rows)
-    assert buffer.take() == rows
-    assert buffer.take() == []
+    buffer.add_samples(rows)
+    assert buffer.take_samples() == rows
+    assert buffer.take_samples() == []
     assert buffer.newest() == [rows[1], rows[2]]
 
 
@@ -139,8 +139,8 @@ def test_a_buffer_nobody_takes_from_is_bounded(monkeypatch: pytest.MonkeyPatch) 
     """The newest rows are kept."""
     monkeypatch.setattr(buffering, "MOST_WAITING", 3)
     buffer = NodeBuffer("run_a", 1.0)
-    buffer.add([node(number) for number in range(10)])
-    assert [row.cpu_usage for row in buffer.take()] == [7, 8, 9]
+    buffer.add_samples([node(number) for number in range(10)])
+    assert [row.cpu_usage for row in buffer.take_samples()] == [7, 8, 9]
 
 
 def test_the_flusher_writes_nodes_with_the_samples(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_the_flusher_writes_nodes_with_the_samples(tmp_path: Path) -> None:
     with collector.track_run():
         flusher.start()
         for number in range(500):
-            buffer.add([node(number)])
+            buffer.add_samples([node(number)])
     assert flusher.finish() is None
     assert seconds(tmp_path) == list(range(500))
     assert [path.name for path in (tmp_path / "nodes").iterdir()] == ["nodes_a.parquet"]

@@ -50,12 +50,12 @@ def records(folder: Path) -> list[int]:
 def test_work_is_entered_in_the_interval_it_was_done_in() -> None:
     """Not when it is committed; intervals start at multiples of their length, and rows of one key add up."""
     sampler = IntervalSampler("run_a", 5.0)
-    sampler.add([measured(12), measured(1)])
-    sampler.add([measured(4.999), measured(1, worker="w1")])
-    found = sampler.take()
+    sampler.add_rows([measured(12), measured(1)])
+    sampler.add_rows([measured(4.999), measured(1, worker="w1")])
+    found = sampler.take_samples()
     at = [(s.worker_id, (s.timestamp - NOON).total_seconds(), s.input_records, s.batches) for s in found]
     assert at == [("w0", 0, 200, 2), ("w0", 10, 100, 1), ("w1", 0, 100, 1)]
-    assert sampler.take() == []
+    assert sampler.take_samples() == []
 
 
 def test_samples_add_up_to_the_operator_rows() -> None:
@@ -66,10 +66,10 @@ def test_samples_add_up_to_the_operator_rows() -> None:
     for _ in range(3000):
         row = measured(rng.random() * 60, f"w{rng.randrange(3)}", rng.choice(["a", "b"]), rng.randrange(10, 1000))
         collector.add_operator_metrics(row)
-        sampler.add([row])
+        sampler.add_rows([row])
         if rng.random() < 0.01:
-            samples += sampler.take()
-    samples += sampler.take()
+            samples += sampler.take_samples()
+    samples += sampler.take_samples()
     for total in collector.get_operator_metrics():
         own = [s for s in samples if (s.operator_name, s.worker_id) == (total.operator_name, total.worker_id)]
         for column in ("input_records", "output_records", "rejected_records", "error_count", "batches"):
@@ -84,8 +84,8 @@ def test_segments_are_folded_and_every_sample_stays(tmp_path: Path, monkeypatch:
     log = SegmentLog(tmp_path, "samples", "run_a")
     sampler = IntervalSampler("run_a", 5.0)
     for number in range(23):
-        sampler.add([measured(100 - number, records=20 + number)])
-        log.append(sampler.take())
+        sampler.add_rows([measured(100 - number, records=20 + number)])
+        log.append(sampler.take_samples())
         assert records(tmp_path) == list(range(20, 21 + number))
         assert len(list((tmp_path / "samples").iterdir())) <= 3 * 3
     log.finish()
@@ -148,8 +148,8 @@ def test_a_fold_killed_at_any_step_counts_nothing_twice(
 
 def _sample(records: int) -> SampleMetrics:
     sampler = IntervalSampler("run_a", 5.0)
-    sampler.add([OperatorMetrics("run_a", "s", "o", "w", NOON, records, records)])
-    return sampler.take()[0]
+    sampler.add_rows([OperatorMetrics("run_a", "s", "o", "w", NOON, records, records)])
+    return sampler.take_samples()[0]
 
 
 def test_what_could_not_be_written_goes_with_the_next_segment(tmp_path: Path) -> None:

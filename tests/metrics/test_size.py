@@ -48,10 +48,10 @@ def test_a_run_takes_less_than_100_kb(wires: Sequence[str], tmp_path: Path) -> N
         for wire in wires:
             row = OperatorMetrics.from_wire(json.loads(wire))
             collector.add_operator_metrics(row)
-            sampler.add([row])
+            sampler.add_rows([row])
     writer = MetricsWriter(tmp_path)
     writer.write_all(collector.get_run_metrics(), collector.get_stage_metrics(), collector.get_operator_metrics())
-    writer.write_samples(samples := sampler.take(), "run_a")
+    writer.write_samples(samples := sampler.take_samples(), "run_a")
     sizes = {path.parent.name: path.stat().st_size for path in tmp_path.rglob("*.parquet")}
     assert len(samples) > 1500
     assert sizes["operators"] < OPERATORS * 1024 / 3

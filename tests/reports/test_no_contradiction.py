@@ -70,7 +70,7 @@ def page(
     recording = Recording.read(reader, "run_now")
     document = Document.from_recording(recording, EarlierRuns.read(reader, recording))
     said = [text for f in document.findings for text in (f.title, f.detail, f.suggestion)]
-    return document, [*said, *document.context()["comparison_words"]]
+    return document, [*said, *document.context()["comparison_sentences"]]
 
 
 @pytest.mark.parametrize("runs", [1, 6])

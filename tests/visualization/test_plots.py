@@ -228,7 +228,7 @@ def test_the_overview_of_many_nodes_stays_small(tmp_path: Path) -> None:
 
 
 def test_detecting_anomalies_gives_a_frame() -> None:
-    """Strange points come with node, metric, time, value, score and reason, in order of time."""
+    """Anomalous points come with node, metric, time, value, score and reason, in order of time."""
     visualizer = MetricsVisualizer()
     for second in range(600):
         visualizer.add_metrics("a", {"cpu_usage": 98.0 if second == 500 else 40.0 + second % 7}, START + second)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mega_data_factory.analytics.findings.finding import Finding
-from mega_data_factory.analytics.findings.uncommitted import uncommitted_words
+from mega_data_factory.analytics.findings.uncommitted import uncommitted_text
 from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.recording import Recording
@@ -22,7 +22,7 @@ def ending(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     written = run.get("committed_records") or run.get("total_output_records") or 0
     had = "come out of the last step" if recording.is_observed else "been committed"
     so_far = f"{plural(written, 'record')} had {had} after {seconds(recording.seconds)}"
-    if waiting := uncommitted_words(run):
+    if waiting := uncommitted_text(run):
         so_far += f"; {waiting}"
     evidence = {"status": status, "committed_records": written}
     evidence["uncommitted_input_records"] = run.get("uncommitted_input_records")

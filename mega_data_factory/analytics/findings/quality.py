@@ -33,10 +33,10 @@ def unusual_pass_rates(recording: Recording, past: EarlierRuns) -> Iterator[Find
                 continue
             own = 100 * operator.pass_share
             usual = _usual(past.pass_rates.get((stage.name, operator.name), []), own, operator.input)
-            if usual and not usual.holds(own):
+            if usual and not usual.contains(own):
                 unusual.append((abs(own - usual.middle), operator, own, usual))
     overall = _usual(past.values("overall_pass_rate"), rate, read)
-    if overall and not overall.holds(rate):
+    if overall and not overall.contains(rate):
         suspects = sorted(unusual, key=lambda entry: -entry[0])[:3]
         names = "; ".join(f"{o.label} passed {percent(own)}, usually {percent(u.middle)}" for _, o, own, u in suspects)
         yield Finding(
@@ -94,7 +94,7 @@ def main_reason(recording: Recording, past: EarlierRuns) -> Iterator[Finding]:
     if not there or number < _LARGE_SHARE * there:
         return
     usual = _usual(past.pass_rates.get((operator.stage, operator.name), []), _passed(operator), operator.input)
-    if usual and usual.holds(_passed(operator)):
+    if usual and usual.contains(_passed(operator)):
         return
     yield Finding(
         "advice",

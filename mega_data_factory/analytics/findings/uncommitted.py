@@ -11,7 +11,7 @@ COLUMN = "not in a file"
 NOTE = "not in a file: records in → out of batches that passed all stages and wait for their file; counted nowhere else"
 
 
-def uncommitted_words(run: Mapping[str, Any]) -> str:
+def uncommitted_text(run: Mapping[str, Any]) -> str:
     """Return how many records passed all stages and are in no file yet; an empty text if there are none.
 
     Args:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from mega_data_factory.analytics.findings.uncommitted import COLUMN, uncommitted_words
+from mega_data_factory.analytics.findings.uncommitted import COLUMN, uncommitted_text
 from mega_data_factory.analytics.performance.overhead import overhead_share
 from mega_data_factory.analytics.runs.custom_metrics import custom_metrics_of
 from mega_data_factory.cli.display.columns import fitted, left_out_note, plain_table, width_of, width_of_column, wrapped
@@ -107,7 +107,7 @@ def summary(report: RunReport) -> Iterator[Text]:
     )
     if run.source_share is not None and run.status != "completed":
         yield Text(f"{percent(100 * run.source_share)} of the {run.source_unit} of the source have passed all stages")
-    if waiting := uncommitted_words(asdict(run)):
+    if waiting := uncommitted_text(asdict(run)):
         yield Text(waiting, style="yellow")
     yield Text(report.books(), style={True: "green", False: "bold red", None: "yellow"}[report.balanced])
     if shares := report.busy_shares():

@@ -94,7 +94,7 @@ def _against(view: View, found: Comparison, number: int) -> Component:
         after,
     )
     rows = tables.difference_rows(found)
-    words = [html.P(without_paths(text)) for text in tables.comparison_words(found)]
+    words = [html.P(without_paths(text)) for text in tables.comparison_sentences(found)]
     shown = parts.stage_table("Differences by operator", tables.DIFFERENCE_COLUMNS, rows, [None] * len(rows))
     return parts.section(f"{after} compared with {found.before.run_id}", *words, chart, shown, _changes(found))
 

@@ -194,7 +194,7 @@ def _last_fifth(visualizer: MetricsVisualizer) -> str:
     return f"{max(1.0, (last - first) / 5e6):.0f}s"
 
 
-def _strange(_: View, visualizer: MetricsVisualizer, wanted: NodeQuery) -> list[Component]:
+def _anomalies(_: View, visualizer: MetricsVisualizer, wanted: NodeQuery) -> list[Component]:
     found = visualizer.detect_anomalies(wanted.nodes, wanted.metrics, wanted.period)
     if not len(found):
         return [html.P("No anomalies were found.", className="calm")]
@@ -223,7 +223,7 @@ VIEWS: dict[str, tuple[str, _Body]] = {
     "heat": ("Heat map", _heat),
     "together": ("Correlations", _together),
     "changed": ("Changes", _changed),
-    "strange": ("Anomalies", _strange),
+    "strange": ("Anomalies", _anomalies),
 }
 """Views of the nodes, with their titles."""
 

@@ -123,7 +123,7 @@ def _tables(recording: Recording, document: Document) -> Iterator[Component]:
     if document.errors is not None:
         yield parts.section("Errors", parts.error_table(document.errors), topic="errors")
     if document.comparison is not None:
-        words = [html.P(text) for text in tables.comparison_words(document.comparison)]
+        words = [html.P(text) for text in tables.comparison_sentences(document.comparison)]
         before = document.comparison.before.run_id
         more = html.P(
             parts.link("Full comparison", f"/compare?{urlencode([('run', before), ('run', recording.run_id)])}")

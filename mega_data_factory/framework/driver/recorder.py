@@ -132,7 +132,7 @@ class Recorder:
         self._enter(batch.metrics, settled=self.columns.remove_passed(batch.id))
         self._note_begins(batch.metrics)
         if self._samples is not None:
-            self._samples.add(batch.metrics)
+            self._samples.add_rows(batch.metrics)
 
     def _note_begins(self, rows: Sequence[OperatorMetrics]) -> None:
         """Keep when the first batch of every operator began.

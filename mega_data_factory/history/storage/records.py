@@ -80,7 +80,7 @@ class Records:
         """Bytes of the buffer."""
         return self.end - self._first
 
-    def take(self, metrics: Mapping[str, float | None], timestamp: int) -> bool:
+    def add_partial_point(self, metrics: Mapping[str, float | None], timestamp: int) -> bool:
         """Add a point that does not have all metrics, or has them in another order.
 
         Returns:

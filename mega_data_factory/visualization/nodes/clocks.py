@@ -21,16 +21,16 @@ _JITTER = 0.05  # of a pause: ticks that are off by less are those of an even cl
 _CARRY = 2  # cells, for which a value holds where the next point is late
 
 
-def usual_pause(selection: Selection, node: str) -> int:
+def typical_pause(selection: Selection, node: str) -> int:
     """Return the median microseconds between the last points of a node, as its clock was set; 1 for a single point."""
     metrics = selection.metrics_of(node)
     times = selection.series(node, metrics[0]).timestamps[-_LATEST:] if metrics else np.empty(0, np.int64)
     return _even(int(np.median(np.diff(times)))) if len(times) > 1 else 1
 
 
-def usual_pauses(selection: Selection) -> dict[str, int]:
-    """Return `usual_pause` of every node."""
-    return {node: usual_pause(selection, node) for node in selection.nodes}
+def typical_pauses(selection: Selection) -> dict[str, int]:
+    """Return `typical_pause` of every node."""
+    return {node: typical_pause(selection, node) for node in selection.nodes}
 
 
 def common_pause(pauses: Mapping[str, int]) -> int:

@@ -47,7 +47,7 @@ class NodeQueries:
         *,
         sensitivity: float | None = None,
     ) -> pd.DataFrame:
-        """Strange points, judged in order of time without looking ahead, frozen metrics and missing data included.
+        """Return anomalous points, judged in order of time; frozen metrics and missing data included.
 
         Returns:
             `node_id, metric, timestamp, value, score, reason`, by time. Some microseconds a point are needed.

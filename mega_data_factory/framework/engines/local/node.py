@@ -58,7 +58,7 @@ class _NodeSampling:
             name = host_name()
             self._sampler = NodeSampler(self._buffer.run_id, name, probe, self._held, hostname=name)
         started = time.thread_time()
-        self._buffer.add([self._sampler.sample()])
+        self._buffer.add_samples([self._sampler.sample()])
         self._buffer.seconds += time.thread_time() - started
 
     def _held(self) -> HeldBatches:

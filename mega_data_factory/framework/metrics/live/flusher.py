@@ -140,7 +140,7 @@ class MetricsFlusher:
         if self._sample_log is None:
             self._writer.check_owner(self._collector.run_id)
             self._sample_log = self._writer.sample_log(self._collector.run_id)
-        self._sample_log.append(self._samples.take())
+        self._sample_log.append(self._samples.take_samples())
         self._write_nodes()
         self._write(snapshot)
 
@@ -149,7 +149,7 @@ class MetricsFlusher:
             return
         if self._node_log is None:
             self._node_log = self._writer.node_log(self._collector.run_id)
-        self._node_log.append(self._nodes.take())
+        self._node_log.append(self._nodes.take_samples())
 
     def _write(self, snapshot: Snapshot) -> None:
         run, last, now = snapshot.run, self._written, self._now()

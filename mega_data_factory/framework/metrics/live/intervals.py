@@ -34,7 +34,7 @@ class IntervalSampler:
         self._folding = threading.Lock()
         self._samples: dict[tuple[str, str, str, datetime], SampleMetrics] = {}
 
-    def add(self, rows: Iterable[OperatorMetrics]) -> None:
+    def add_rows(self, rows: Iterable[OperatorMetrics]) -> None:
         """Enter rows in the interval of their own timestamp: when the work was done, not when it was committed.
 
         The rows are kept as they are for a while and must not change afterwards.
@@ -46,7 +46,7 @@ class IntervalSampler:
             finally:
                 self._folding.release()
 
-    def take(self) -> list[SampleMetrics]:
+    def take_samples(self) -> list[SampleMetrics]:
         """Return the samples of everything added since the last call, by place in the plan, worker and time."""
         with self._folding:
             self._fold()

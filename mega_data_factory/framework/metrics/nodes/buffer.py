@@ -31,7 +31,7 @@ class NodeBuffer:
         self._rows: deque[NodeMetrics] = deque(maxlen=MOST_WAITING)
         self._newest: dict[str, NodeMetrics] = {}
 
-    def add(self, rows: Iterable[NodeMetrics]) -> None:
+    def add_samples(self, rows: Iterable[NodeMetrics]) -> None:
         """Enter rows; they must not change afterwards."""
         with self._lock:
             for row in rows:
@@ -40,7 +40,7 @@ class NodeBuffer:
                 if newest is None or newest.timestamp <= row.timestamp:
                     self._newest[row.node_id] = row
 
-    def take(self) -> list[NodeMetrics]:
+    def take_samples(self) -> list[NodeMetrics]:
         """Return and clear the rows that were added since the last call."""
         with self._lock:
             rows = list(self._rows)

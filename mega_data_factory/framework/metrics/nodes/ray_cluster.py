@@ -133,7 +133,7 @@ class RayNodes:
                 self._take(node, answer)
             if node.actor is not None and node.answer is None:
                 node.answer = node.actor.rows_after.remote(node.number)
-        self._buffer.add([row for node in self._nodes.values() if (row := self._of_silence(node)) is not None])
+        self._buffer.add_samples([row for node in self._nodes.values() if (row := self._of_silence(node)) is not None])
         asked = sum(node.actor is not None for node in self._nodes.values())
         self._ticker.interval = max(self._buffer.interval, min(asked / _CALLS_PER_SECOND, _MAX_INTERVAL))
         self._buffer.seconds += time.thread_time() - started
@@ -175,7 +175,7 @@ class RayNodes:
             return
         for row in rows:
             row.object_store_memory = self._used.get(node.id)
-        self._buffer.add(rows)
+        self._buffer.add_samples(rows)
 
     # ── silence ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -12,13 +12,13 @@ from mega_data_factory.history.drawing import thinned
 from mega_data_factory.visualization.charts.cluster.lines import Curve
 from mega_data_factory.visualization.charts.cluster.node_metrics import Anomaly, Marks, Period
 from mega_data_factory.visualization.charts.cluster.overview import ClusterGrid
-from mega_data_factory.visualization.nodes.analysis.findings import strange
+from mega_data_factory.visualization.nodes.analysis.findings import anomalous_points
 from mega_data_factory.visualization.nodes.clocks import (
     Cells,
     Matrix,
     cell_width,
     common_pause,
-    usual_pauses,
+    typical_pauses,
 )
 from mega_data_factory.visualization.nodes.metric_names import STATUS
 from mega_data_factory.visualization.nodes.selection import Selection
@@ -60,12 +60,12 @@ def marks(selection: Selection, drawn: Sequence[Curve], sensitivity: float | Non
 
 
 def _anomalies(curve: Curve, sensitivity: float, most: int) -> list[Anomaly]:
-    """Return what is strange among the points that are drawn: of a long curve, its extremes."""
+    """Return the anomalies among the points that are drawn: of a long curve, its extremes."""
     series = thinned(curve.series, most)
     whole = not curve.shortened and len(series) == len(curve.series)
     return [
         Anomaly(curve.node, curve.metric, row.timestamp, row.value, row.reason)
-        for row in strange(curve.shown, curve.metric, series, sensitivity, timed=whole)
+        for row in anomalous_points(curve.shown, curve.metric, series, sensitivity, timed=whole)
     ]
 
 
@@ -87,7 +87,7 @@ def cluster_grid(selection: Selection, labels: Mapping[str, str]) -> ClusterGrid
     """Return every metric of every node in cells of equal time: means and extremes, of status the worst."""
     nodes = list(selection.nodes)
     most = min(_CELLS, max(_LEAST_CELLS, _CLUSTER_CELLS // len(nodes)))
-    span, pauses = (selection.start, selection.end), usual_pauses(selection)
+    span, pauses = (selection.start, selection.end), typical_pauses(selection)
     cells = Cells(span, cell_width(span, most, common_pause(pauses)))
 
     values: dict[str, Matrix] = {}

@@ -105,7 +105,7 @@ def node_metrics(
         figure.add_trace(trace)
     for shape in _shading(marks.periods, theme):
         figure.add_shape(shape)
-    _tell(figure, notes, theme, hidden)
+    _add_notes(figure, notes, theme, hidden)
     return figure
 
 
@@ -180,8 +180,8 @@ def _shading(periods: Iterable[Period], theme: Theme) -> Iterable[dict[str, obje
             }
 
 
-def _tell(figure: go.Figure, lines: Sequence[Line], theme: Theme, hidden: str) -> None:
-    """Say below the plot what was thinned, and what rings and shades mean."""
+def _add_notes(figure: go.Figure, lines: Sequence[Line], theme: Theme, hidden: str) -> None:
+    """Add notes below the plot: what was thinned, and what rings and shades mean."""
     thinned = []
     if shortened := [line for line in lines if line.shortened]:
         most = max(shortened, key=lambda line: line.points)

@@ -17,7 +17,7 @@ from mega_data_factory.visualization.nodes.clocks import (
     cell_width,
     in_cells,
     mean_of_known,
-    usual_pauses,
+    typical_pauses,
 )
 from mega_data_factory.visualization.nodes.metric_names import STATUS
 from mega_data_factory.visualization.nodes.selection import Selection
@@ -134,7 +134,7 @@ def _silent_rows(selection: Selection, silences: dict[tuple[str, str], Silence])
 
 def _compared(selection: Selection, window: Span, baseline: Span) -> pd.DataFrame:
     """Return scores of the series that have points in both; nodes that tick alike are compared on one grid."""
-    pauses = usual_pauses(selection)
+    pauses = typical_pauses(selection)
     steps = {node: cell_width(window, _WINDOW_CELLS, pause) for node, pause in pauses.items()}
     rows: list[pd.DataFrame] = []
     for step in sorted(set(steps.values())):
@@ -157,7 +157,7 @@ def _compared(selection: Selection, window: Span, baseline: Span) -> pd.DataFram
 
 def _silences(selection: Selection, window: Span, baseline: Span) -> Iterator[Silence]:
     """Find series that had values in the baseline, and in the window a gap that is longer than any gap before it."""
-    pauses = usual_pauses(selection)
+    pauses = typical_pauses(selection)
     end = min(window[1], selection.end)
     for node in selection.nodes:
         for metric in selection.metrics_of(node):

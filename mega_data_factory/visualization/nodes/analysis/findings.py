@@ -1,4 +1,4 @@
-"""Findings of analytics in a history: strange points, and metrics that move together. Frames out."""
+"""Findings of analytics in a history: anomalous points, and metrics that move together. Frames out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mega_data_factory.visualization.nodes.clocks import (
     holders,
     in_cells,
     mean_of_known,
-    usual_pauses,
+    typical_pauses,
 )
 from mega_data_factory.visualization.nodes.metric_names import STATUS, metric_name
 from mega_data_factory.visualization.nodes.selection import Selection
@@ -35,12 +35,12 @@ _LEAST_CELLS = 8  # with a value; fewer have no correlation
 _MOVING = ["node_id", "metric", "correlation", "lag", "compared", "points"]
 
 
-class Strange(NamedTuple):
-    """A strange point.
+class AnomalousPoint(NamedTuple):
+    """An anomalous point.
 
     Attributes:
         timestamp: microseconds since 1970 UTC.
-        value: what was measured; NaN where that nothing was is what is strange.
+        value: what was measured; NaN where the anomaly is that nothing was measured.
         score: of the detector.
         reason: in words.
     """
@@ -52,20 +52,22 @@ class Strange(NamedTuple):
 
 
 def anomalies(selection: Selection, sensitivity: float) -> pd.DataFrame:
-    """Return the strange points, in order of time: `node_id, metric, timestamp, value, score, reason`."""
+    """Return the anomalous points, in order of time: `node_id, metric, timestamp, value, score, reason`."""
     rows = [
         (node, metric, np.datetime64(found.timestamp, "us"), found.value, found.score, found.reason)
         for node in selection.nodes
         for metric in selection.metrics_of(node)
         if metric != STATUS
-        for found in strange(node, metric, selection.series(node, metric), sensitivity)
+        for found in anomalous_points(node, metric, selection.series(node, metric), sensitivity)
     ]
     frame = pd.DataFrame(rows, columns=["node_id", "metric", "timestamp", "value", "score", "reason"])
     frame["timestamp"] = frame["timestamp"].astype("datetime64[us]")
     return frame.sort_values(["timestamp", "node_id", "metric"], ignore_index=True)
 
 
-def strange(node: str, metric: str, series: Series, sensitivity: float, *, timed: bool = True) -> Iterator[Strange]:
+def anomalous_points(
+    node: str, metric: str, series: Series, sensitivity: float, *, timed: bool = True
+) -> Iterator[AnomalousPoint]:
     """Yield the alarms of a detector that is shown a series point by point.
 
     Args:
@@ -82,7 +84,7 @@ def strange(node: str, metric: str, series: Series, sensitivity: float, *, timed
         if score >= detector.threshold:
             reason = detector.reason()
             words = reason.text(metric, node, unit) if reason else ""
-            yield Strange(timestamp, value, score, words)
+            yield AnomalousPoint(timestamp, value, score, words)
 
 
 def anomaly_rate(selection: Selection, sensitivity: float, window: int) -> pd.DataFrame:
@@ -103,7 +105,8 @@ def anomaly_rate(selection: Selection, sensitivity: float, window: int) -> pd.Da
         if not found:
             continue
         alarms = [
-            [one.timestamp for one in strange(node, metric, series, sensitivity)] for metric, series in found.items()
+            [one.timestamp for one in anomalous_points(node, metric, series, sensitivity)]
+            for metric, series in found.items()
         ]
         moments = next(iter(found.values())).timestamps  # the metrics of a node have the same rows
         rates = node_anomaly_rate(alarms, moments, window)
@@ -129,7 +132,7 @@ def moving_with(selection: Selection, target: Pair | str, max_lag: int) -> pd.Da
         VisualizationError: the target has no value in the time range.
         AnalysisError: there are too few points for the lag.
     """
-    pauses = usual_pauses(selection)
+    pauses = typical_pauses(selection)
     own = _own_pairs(selection, target)
     pace = common_pause({node: pauses[node] for node, _ in own}) if own else 1
     found = [
@@ -198,7 +201,7 @@ def _compared_points(target: Matrix, others: Matrix, lags: npt.NDArray[np.intp])
 
 def correlation_matrix(selection: Selection) -> tuple[list[str], Matrix]:
     """Metrics, and how each moves with each at the same time, shape (metrics, metrics); of several nodes their mean."""
-    pauses, span = usual_pauses(selection), (selection.start, selection.end)
+    pauses, span = typical_pauses(selection), (selection.start, selection.end)
     cells = Cells(span, cell_width(span, _CELLS, common_pause(pauses)))
     names, rows = [], []
     for metric in selection.metrics:
