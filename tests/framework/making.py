@@ -73,6 +73,13 @@ class Forgetful(Refiner):
         return table.slice(1)
 
 
+class Chunking(Refiner):
+    """Breaks its contract: makes two records of each."""
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        return pa.concat_tables([table, table])
+
+
 class Undecided(Filter):
     """Breaks its contract: judges one record fewer."""
 

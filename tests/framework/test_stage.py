@@ -14,6 +14,7 @@ from mega_data_factory.framework.contracts import Judgement, Operator, Rule
 from mega_data_factory.framework.exclusion_text import describe, record_json
 from tests.framework.making import (
     MANY,
+    Chunking,
     EqualTexts,
     Forgetful,
     Long,
@@ -137,6 +138,14 @@ def test_a_broken_contract_stops_the_run(cls: type[Operator]) -> None:
     """An operator that loses records is a bug that stops the run, never an error of its records."""
     with pytest.raises(OperatorError, match="given 3"):
         stage(component(cls))(batch(["a", "b", "c"]))
+
+
+@pytest.mark.parametrize(("cls", "hint"), [(Forgetful, "write a Filter"), (Chunking, "before the run")])
+def test_what_a_refiner_must_not_do_has_a_way_that_works(cls: type[Operator], hint: str) -> None:
+    """Records that a pipeline makes would have no name of their own in the source, so it makes none."""
+    with pytest.raises(OperatorError, match="the same records") as raised:
+        stage(component(cls))(batch(["a", "b", "c"]))
+    assert hint in (raised.value.hint or "")
 
 
 def test_operators_follow_each_other() -> None:
