@@ -66,10 +66,12 @@ class RowTally:
     Args:
         spec: of the step; it lets exceptions pass, and names no text column.
         account: takes the sums, when `settle` is called.
+
+    Attributes:
+        account: the same; may be changed after `settle`.
     """
 
     __slots__ = (
-        "_account",
         "_call",
         "_created",
         "_flat",
@@ -83,10 +85,11 @@ class RowTally:
         "_rejected",
         "_samples",
         "_seconds",
+        "account",
     )  # fmt: skip
 
     def __init__(self, spec: Spec, account: Account) -> None:
-        self._account = account
+        self.account = account
         self._reason = spec.reason
         self._flat = spec.flat
         self._samples = spec.samples  # as many rejected records are left to the step, which may keep them as examples
@@ -169,7 +172,7 @@ class RowTally:
     def settle(self) -> None:
         """Add the sums to the account."""
         own = Account(
-            self._account.step,
+            self.account.step,
             at=time.time(),
             input_records=self._in,
             output_records=self._out,
@@ -182,7 +185,7 @@ class RowTally:
             least=self._least,
             most=self._most,
         )
-        self._account.include(own)
-        self._account.set_aside += self._call.samples
+        self.account.include(own)
+        self.account.set_aside += self._call.samples
         self._call = Call()
         self._reset()

@@ -24,12 +24,11 @@ class Driver:
         first: str = "",
         step: str = "s",
         worker: str = "w",
-        at: float = 1.0,
-        final: bool = True,
+        piece: int = 0,
     ) -> None:
         """Deliver the account of a task."""
-        key = WorkName(execution, task, attempt, first).to_key()
-        account = Account(step, worker, key, f"{task}/{attempt}", "ray-data", at, final)
+        key = WorkName(execution, task, attempt, float(attempt), piece, first).to_key()
+        account = Account(step, worker, key, f"{task}/{attempt}", "ray-data", 1.0)
         account.add_call(0.1, records, records)
         self.executions.enter(account)
 
@@ -52,11 +51,11 @@ def test_tasks_of_one_execution_add_up_whatever_they_hold() -> None:
 def test_a_retry_replaces_its_task_and_the_later_attempt_counts() -> None:
     """Also where the account of the earlier attempt arrives last, as a file is read later."""
     driver = Driver()
-    driver.ran("e", 10, attempt=1, worker="b", at=2.0)
+    driver.ran("e", 10, attempt=1, worker="b")
     assert driver.records() == 10
-    driver.ran("e", 7, attempt=0, worker="a", at=1.0)
+    driver.ran("e", 7, attempt=0, worker="a")
     assert driver.records() == 10
-    driver.ran("e", 12, attempt=2, worker="c", at=3.0)
+    driver.ran("e", 12, attempt=2, worker="c")
     assert driver.records() == 12
     assert driver.ledger.repeated == 1
 
@@ -117,11 +116,37 @@ def test_executions_are_one_for_all_their_steps() -> None:
     assert driver.records("behind") == 10
 
 
-def test_work_in_progress_is_shown_until_it_is_done() -> None:
-    """An unfinished task counts with what it has done; its end, on another worker, replaces that."""
+def test_pieces_of_a_task_add_up_and_a_retry_replaces_them_all() -> None:
+    """A task that was killed after two pieces: its retry, on another worker, delivers one, or three."""
+    for pieces in (1, 3):
+        driver = Driver()
+        driver.ran("e", 3, worker="killed")
+        assert driver.records() == 3
+        driver.ran("e", 4, piece=1, worker="killed")
+        assert driver.records() == 7
+        for piece in range(pieces):
+            driver.ran("e", 10, attempt=1, piece=piece, worker="other")
+        assert driver.records() == 10 * pieces
+        workers = {account.worker: account.input_records for account in driver.ledger.totals()}
+        assert workers == {"killed": 0, "other": 10 * pieces}
+
+
+def test_pieces_of_both_attempts_arrive_at_once() -> None:
+    """Files are read in any order."""
     driver = Driver()
-    driver.ran("e", 3, final=False, worker="killed")
-    assert driver.records() == 3
-    driver.ran("e", 10, attempt=1, worker="other")
+    driver.ran("e", 10, attempt=1, piece=0)
+    driver.ran("e", 3, attempt=0, piece=0)
+    driver.ran("e", 4, attempt=0, piece=1)
+    driver.ran("e", 5, attempt=1, piece=1)
+    assert driver.records() == 15
+
+
+def test_pieces_of_an_execution_that_does_not_count_are_withdrawn() -> None:
+    """Also those of a glance whose task was tried twice."""
+    driver = Driver()
+    driver.ran("take", 5, task="a", first="block-0")
+    driver.ran("take", 5, task="a", piece=1)
     assert driver.records() == 10
-    assert {account.worker: account.input_records for account in driver.ledger.totals()} == {"killed": 0, "other": 10}
+    driver.ran("take", 6, task="a", attempt=1, first="block-0")
+    driver.ran("write", 50, task="b", first="block-0")
+    assert driver.records() == 50

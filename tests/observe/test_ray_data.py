@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
@@ -223,3 +225,58 @@ def test_an_error_fails_the_run_as_ray_does(data: Any, tmp_path: Path) -> None:
     row = rows_of(tmp_path, "run_failing")["fails_on_13"]
     assert row.error_count > 0
     assert row.input_records == row.output_records + row.error_count
+
+
+class Flaky:
+    """Raises for every third batch, the first time in each process."""
+
+    raised: set[int] = set()  # noqa: RUF012 - of the process
+
+    def __call__(self, table: Any) -> Any:
+        """Return the batch."""
+        first = table["id"][0].as_py()
+        if first % 3 == 0 and first not in self.raised:
+            self.raised.add(first)
+            raise OSError("try again")
+        return table
+
+
+def flaky(table: Any) -> Any:
+    """Do what `Flaky` does."""
+    return Flaky()(table)
+
+
+def test_tasks_that_ray_starts_again_in_the_process_count_once(data: Any, tmp_path: Path) -> None:
+    """`retried_map_errors`: the same attempt calls the step with all batches of the task again."""
+    context = data.DataContext.get_current()
+    before = context.retried_map_errors, context.max_map_retries
+    context.retried_map_errors, context.max_map_retries = True, 8
+    try:
+        with mdf.observe("flaky", metrics=tmp_path) as run:
+            step = run.step(flaky, stage="one")
+            assert consume(numbers(data, 4).map_batches(step, batch_format="pyarrow", batch_size=50)) == 400
+    finally:
+        context.retried_map_errors, context.max_map_retries = before
+    assert flow(rows_of(tmp_path, run.run_id)["flaky"]) == (400, 400, 0, 0)
+
+
+def slow_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Take long enough for a task of a few hundred records to deliver before its end."""
+    time.sleep(0.015)
+    return row
+
+
+def test_a_long_task_is_counted_while_it_runs(data: Any, tmp_path: Path) -> None:
+    """It delivers what it has counted every few seconds, and each record once."""
+    with mdf.observe("long", metrics=tmp_path, flush_interval=0.5) as run:
+        step = run.step(slow_row, stage="one")
+        dataset = data.range(600, override_num_blocks=1).map(step)
+        seen = []
+        with futures.ThreadPoolExecutor(1) as pool:
+            consumed = pool.submit(consume, dataset)
+            while not consumed.done():
+                time.sleep(0.2)
+                seen += [row.input_records for row in rows_of(tmp_path, run.run_id).values()]
+        assert consumed.result() == 600
+    assert 0 < min(count for count in seen if count) < 600
+    assert flow(rows_of(tmp_path, run.run_id)["slow_row"]) == (600, 600, 0, 0)

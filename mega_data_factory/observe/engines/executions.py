@@ -21,29 +21,46 @@ _SHARED = 0.25
 
 
 class WorkName(NamedTuple):
-    """What an account of a task is of.
+    """What an account is of: a piece of the work of a task.
 
     Attributes:
         execution: names the execution of the plan.
         task: names the task; a retry of it has the same name.
-        attempt: number of the attempt, from 0.
+        attempt: number of the attempt, from 0; 0 for all where the engine does not tell.
+        started: when the attempt was, seconds since 1970.
+        piece: number of the piece, from 0; a task delivers one every few seconds, and the last at its end.
         input: fingerprint of the first batch or record that the step was given in the task; empty where it has none.
     """
 
     execution: str
     task: str
     attempt: int
+    started: float
+    piece: int
     input: str
 
     def to_key(self) -> str:
         """Return the name as the key of an account on its way to the driver."""
-        return " ".join((self.execution, self.task, str(self.attempt), self.input))
+        return " ".join(map(str, self))
 
     @classmethod
     def from_key(cls, key: str) -> WorkName:
         """Return the name that `to_key` was called on."""
-        execution, task, attempt, first = key.rsplit(" ", 3)  # a dataset may be named with spaces
-        return cls(execution, task, int(attempt), first)
+        execution, task, attempt, started, piece, first = key.rsplit(" ", 5)  # a dataset may be named with spaces
+        return cls(execution, task, int(attempt), float(started), int(piece), first)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """Latest attempt at a task.
+
+    Attributes:
+        order: number and start of the attempt.
+        pieces: number of a piece → its account.
+    """
+
+    order: tuple[int, float]
+    pieces: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -51,17 +68,62 @@ class _Part:
     """What one execution did in one step.
 
     Attributes:
-        accounts: task → (attempt, time) and the account.
-        arrived: tasks whose accounts are new.
+        attempts: task → its latest attempt.
+        arrived: pieces whose accounts are new, as (task, number).
+        replaced: accounts of earlier attempts, likewise.
         inputs: fingerprints of the first inputs of tasks.
+        records: input records of the latest attempts.
         counted: whether it is in the ledger.
     """
 
-    accounts: dict[str, tuple[tuple[int, float], bytes]] = field(default_factory=dict)
-    arrived: dict[str, Account] = field(default_factory=dict)
+    attempts: dict[str, _Attempt] = field(default_factory=dict)
+    arrived: dict[tuple[str, int], Account] = field(default_factory=dict)
+    replaced: dict[tuple[str, int], bytes] = field(default_factory=dict)
     inputs: set[str] = field(default_factory=set)
     records: int = 0
     counted: bool = False
+
+    def enter(self, name: WorkName, account: Account) -> bool:
+        """Enter the account of a piece; return whether it is of the latest attempt at its task."""
+        order = name.attempt, name.started
+        latest = self.attempts.get(name.task)
+        if latest is not None and order < latest.order:
+            return False
+        if latest is None or order > latest.order:
+            if latest is not None:
+                self._drop(name.task, latest)
+            latest = self.attempts[name.task] = _Attempt(order)
+        latest.pieces[name.piece] = account.to_bytes()
+        self.arrived[name.task, name.piece] = account
+        self.records += account.input_records
+        return True
+
+    def _drop(self, task: str, attempt: _Attempt) -> None:
+        for piece, line in attempt.pieces.items():
+            self.records -= Account.from_bytes(line).input_records
+            self.replaced.setdefault((task, piece), line)
+            self.arrived.pop((task, piece), None)
+
+    def changes(self, counts: bool) -> Iterator[Account]:
+        """Yield what the ledger has to learn: accounts that count by now, and empty ones in place of those that do not.
+
+        Args:
+            counts: whether this execution counts.
+        """
+        if counts or self.counted:
+            for (task, piece), line in self.replaced.items():
+                if self.counted and piece not in self.attempts[task].pieces:
+                    yield Account.from_bytes(line).named_alike()
+        if counts and self.counted:
+            yield from self.arrived.values()
+        elif counts or self.counted:
+            for task, attempt in self.attempts.items():
+                for piece, line in attempt.pieces.items():
+                    account = self.arrived.get((task, piece)) or Account.from_bytes(line)
+                    yield account if counts else account.named_alike()
+        self.counted = counts
+        self.arrived.clear()
+        self.replaced.clear()
 
 
 class Executions:
@@ -71,27 +133,14 @@ class Executions:
         self._parts: dict[str, dict[str, _Part]] = {}  # step → execution → part, in the order of arrival
         self._seen: dict[tuple[str, str], list[str]] = {}  # (step, input) → executions
         self._shared: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # step → two executions → inputs
-        self._in_progress: list[tuple[str, Account]] = []
 
     def enter(self, account: Account) -> None:
         """Enter an account, whose key is that of a `WorkName`; one of an earlier attempt at a task is left out."""
         assert account.key is not None
         name = WorkName.from_key(account.key)
-        account.key = f"{name.execution}/{name.task}"
+        account.key = f"{name.execution}/{name.task}/{name.piece}"
         part = self._parts.setdefault(account.step, {}).setdefault(name.execution, _Part())
-        if not account.final:
-            self._in_progress.append((name.execution, account))
-            return
-        order = name.attempt, account.at
-        before = part.accounts.get(name.task)
-        if before is not None:
-            if order < before[0]:
-                return
-            part.records -= Account.from_bytes(before[1]).input_records
-        part.records += account.input_records
-        part.accounts[name.task] = order, account.to_bytes()
-        part.arrived[name.task] = account
-        if name.input and name.input not in part.inputs:
+        if part.enter(name, account) and name.input and name.input not in part.inputs:
             self._note_input(account.step, name, part)
 
     def _note_input(self, step: str, name: WorkName, part: _Part) -> None:
@@ -110,23 +159,8 @@ class Executions:
         counting = {(step, execution) for step, execution, _ in self._best()}
         for step, parts in self._parts.items():
             for execution, part in parts.items():
-                counts = (step, execution) in counting
-                if counts and part.counted:
-                    accounts = list(part.arrived.values())
-                elif counts:
-                    accounts = [part.arrived.get(task) or _account(part, task) for task in part.accounts]
-                elif part.counted:
-                    accounts = [_account(part, task).named_alike() for task in part.accounts]
-                else:
-                    accounts = []
-                part.counted = counts
-                part.arrived.clear()
-                for account in accounts:
+                for account in part.changes((step, execution) in counting):
                     take(account)
-        for execution, account in self._in_progress:
-            if self._parts[account.step][execution].counted or len(self._parts[account.step]) == 1:
-                take(account)
-        self._in_progress.clear()
 
     def _best(self) -> Iterator[tuple[str, str, int]]:
         """Yield what counts: step, execution, and how often the step was executed over that input."""
@@ -135,7 +169,7 @@ class Executions:
             best: dict[str, str] = {}
             times: Counter[str] = Counter()
             for execution, part in parts.items():
-                if not part.accounts:
+                if not part.attempts:
                     continue
                 own = group.get(execution, execution)
                 times[own] += 1
@@ -166,7 +200,3 @@ class Executions:
         for step, _, times in self._best():
             most[step] = max(most[step], times)
         return [(step, times) for step, times in most.items() if times > 1]
-
-
-def _account(part: _Part, task: str) -> Account:
-    return Account.from_bytes(part.accounts[task][1])

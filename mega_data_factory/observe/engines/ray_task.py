@@ -18,7 +18,7 @@ import ray
 from ray.data import DataContext
 
 from mega_data_factory.observe.account import Account
-from mega_data_factory.observe.engines.engine import Task, this_worker
+from mega_data_factory.observe.engines.engine import FINGERPRINT, Task, this_worker
 from mega_data_factory.observe.engines.executions import WorkName
 from mega_data_factory.observe.rows import RowTally, Spec
 
@@ -28,16 +28,16 @@ except ImportError:
     TaskContext = None  # type: ignore[assignment,misc]
 
 _PROGRESS_SECONDS = 2.0
-"""Seconds from one delivery of what an unfinished task has counted to the next."""
+"""Seconds from one delivery of what a task has counted to the next, before its end."""
 
-_RECORDS_UNTIL_SHOWN = 1000
+_RECORDS_BETWEEN_LOOKS = 256
 """Records that a step is called with before the clock is asked whether it is time for that."""
 
 _ATTRIBUTE = "mdf_accounts"
 
 
 class TaskAccounts:
-    """Accounts of the steps in one attempt at one task, delivered together when it ends.
+    """Accounts of the steps in one attempt at one task, delivered together every few seconds and when it ends.
 
     Args:
         deliver: delivers an account; returns when it would survive this process.
@@ -48,14 +48,19 @@ class TaskAccounts:
 
     def __init__(self, deliver: Callable[[Account], None]) -> None:
         self._deliver = deliver
-        self._execution = DataContext.get_current().dataset_logger_id or "-"
+        context = DataContext.get_current()
+        self._execution = context.dataset_logger_id or "-"
         self._id = ray.get_runtime_context().get_task_id() or "-"
         self._attempt = attempt_number()
         self._totals: dict[str, Account] = {}
         self._inputs: dict[str, str] = {}
         self._tallies: dict[str, RowTally] = {}
-        self._shown = time.monotonic()
-        self.task = Task(self._id, f"{self._id}/{self._attempt}", this_worker(), self._note_input)
+        self._started = time.time()
+        self._delivered = time.monotonic()
+        self._piece = 0
+        self._by_input = bool(context.retried_map_errors)  # then Ray starts the task again without a new attempt
+        key = FINGERPRINT if self._by_input else self._id
+        self.task = Task(key, f"{self._id}/{self._attempt}", this_worker(), self._note_input)
 
     def _note_input(self, step: str, fingerprint: Callable[[], str | None]) -> None:
         """Keep the fingerprint of the first input of a step."""
@@ -64,6 +69,9 @@ class TaskAccounts:
 
     def add(self, account: Account) -> None:
         """Add the account of a call; one of a call in progress is left out."""
+        if self._by_input:
+            self._deliver(account)
+            return
         if not account.final:
             return
         total = self._totals.get(account.step)
@@ -71,8 +79,8 @@ class TaskAccounts:
             total = self._totals[account.step] = self._empty(account)
         total.include(account)
         total.set_aside += account.set_aside
-        if time.monotonic() - self._shown > _PROGRESS_SECONDS:
-            self._show()
+        if time.monotonic() - self._delivered > _PROGRESS_SECONDS:
+            self._next_piece()
 
     def tally(self, spec: Spec) -> RowTally | None:
         """Return what counts calls on single records; None before the first call of the step in this task."""
@@ -81,32 +89,32 @@ class TaskAccounts:
             total = self._totals.get(spec.id)
             if total is not None:
                 tally = self._tallies[spec.id] = RowTally(spec, total)
-        elif tally.calls > _RECORDS_UNTIL_SHOWN and time.monotonic() - self._shown > _PROGRESS_SECONDS:
-            self._show()
+        elif tally.calls % _RECORDS_BETWEEN_LOOKS == 0 and time.monotonic() - self._delivered > _PROGRESS_SECONDS:
+            self._next_piece()
         return tally
 
     def _empty(self, account: Account) -> Account:
-        name = WorkName(self._execution, self._id, self._attempt, self._inputs.get(account.step, ""))
-        return Account(account.step, account.worker, name.to_key(), account.attempt, account.engine)
+        name = WorkName(
+            self._execution, self._id, self._attempt, self._started, self._piece, self._inputs.get(account.step, "")
+        )
+        return Account(account.step, account.worker, name.to_key(), account.attempt, account.engine, account.at)
 
-    def _show(self) -> None:
-        self._settle()
-        for total in self._totals.values():
-            shown = total.named_alike()
-            shown.include(total)
-            shown.final = False
-            self._deliver(shown)
-        self._shown = time.monotonic()
-
-    def _settle(self) -> None:
-        for tally in self._tallies.values():
-            tally.settle()
+    def _next_piece(self) -> None:
+        """Deliver what was counted since the last piece, and begin another."""
+        self.deliver()
+        self._piece += 1
+        self._totals = {step: self._empty(self._totals[step]) for step in self._tallies}
+        for step, tally in self._tallies.items():
+            tally.account = self._totals[step]
+        self._delivered = time.monotonic()
 
     def deliver(self) -> None:
-        """Deliver what the task has counted."""
-        self._settle()
+        """Deliver what was counted since the last piece."""
+        for tally in self._tallies.values():
+            tally.settle()
         for total in self._totals.values():
-            self._deliver(total)
+            if total.calls or total.input_records:
+                self._deliver(total)
 
 
 class _Held:
