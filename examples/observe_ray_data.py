@@ -57,11 +57,12 @@ class EnglishOnly:
 def plain(source: str, target: str) -> None:
     """Run the pipeline as Ray's documentation has it."""
     ds = ray.data.read_parquet(source)
-    ds = ds.map_batches(normalise)
+    ds = ds.map_batches(normalise, batch_size=1000)
     ds = ds.filter(is_long_enough)
     ds = ds.map_batches(
         EnglishOnly,
         fn_constructor_kwargs={"least": 0.1},
+        batch_size=1000,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=1),
     )
@@ -72,11 +73,12 @@ def observed(source: str, target: str, metrics: str) -> None:
     """Run it with ours added."""
     with mdf.observe("clean_texts", metrics=metrics) as run:
         ds = ray.data.read_parquet(source)
-        ds = ds.map_batches(run.step(normalise, stage="clean"))
+        ds = ds.map_batches(run.step(normalise, stage="clean"), batch_size=1000)
         ds = ds.filter(run.step(is_long_enough, stage="judge", reason="too_short"))
         ds = ds.map_batches(
             run.step(EnglishOnly, stage="judge", reason="not_english"),
             fn_constructor_kwargs={"least": 0.1},
+            batch_size=1000,
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(size=1),
         )

@@ -49,7 +49,7 @@ class Connection:
         if engine is None:
             if self._take is not None and not kind.straight:
                 self._addresses = self._all_addresses()
-            engine = self._engines[kind] = kind(address=self._addresses.get(kind.name))
+            engine = self._engines.setdefault(kind, kind(address=self._addresses.get(kind.name)))  # of all threads
         return engine
 
     def current(self) -> tuple[Engine, Task]:

@@ -120,6 +120,7 @@ class Step:
         functools.update_wrapper(self, function, updated=())
         if not hasattr(self, "__name__"):
             self.__name__ = spec.name
+        object.__setattr__(self, "__class__", _named(type(self), self.__name__))  # Ray Data shows an object's class
         self.spec = spec
         self.function = function
         self._like_before: Any = None  # of the last call, to know what is returned for no record
@@ -129,13 +130,13 @@ class Step:
         return f"<step {self.spec.stage}/{self.spec.name} of {self.spec.run.run_id}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (type(self), self.spec, *_reference(self))
+        return _restored, (_kind(type(self)), self.spec, *_reference(self))
 
     def __get__(self, instance: object, owner: type | None = None) -> Step:
         """Bind the step to an object, as a function in a class is bound."""
         if instance is None:
             return self
-        return type(self)(self.spec, self.function.__get__(instance, owner))
+        return _kind(type(self))(self.spec, self.function.__get__(instance, owner))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function, count, deliver the account, and return what the function returned."""
@@ -403,6 +404,23 @@ def _takes(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[
     except ValueError:  # a function of an extension may have no signature
         return True
     return True
+
+
+_named_kinds: dict[tuple[type[Step], str], type[Step]] = {}
+
+
+def _named(kind: type[Step], name: str) -> type[Step]:
+    """Return a subclass of a kind of step by another name."""
+    named = _named_kinds.get((kind, name))
+    if named is None:
+        members = {"__module__": kind.__module__, "__doc__": kind.__doc__, "_named": True}
+        named = _named_kinds[kind, name] = type(name, (kind,), members)
+    return named
+
+
+def _kind(made: type[Step]) -> type[Step]:
+    """Return the kind of step that a class is, without the name of its function."""
+    return made.__mro__[1] if "_named" in vars(made) else made
 
 
 def _reference(step: Step) -> tuple[Any, ...]:

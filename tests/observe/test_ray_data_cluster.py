@@ -154,7 +154,7 @@ _DRIVER = """
 import logging, time
 from tests.engines.conftest import import_ray
 ray = import_ray()
-ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+ray.init({where}, log_to_driver=False, logging_level="ERROR")
 import ray.data
 import mega_data_factory as mdf
 
@@ -169,20 +169,31 @@ with mdf.observe("killed", metrics={metrics!r}, run_id="run_killed", flush_inter
 """
 
 
+def kill_driver(folder: Path, where: str, environment: dict[str, str]) -> None:
+    """Run a driver until it has written what a task has counted; kill it."""
+    script = folder / "driver.py"
+    script.write_text(_DRIVER.format(metrics=str(folder / "m"), where=where))
+    environment = {**environment, "PYTHONPATH": str(Path(__file__).parents[2])}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, str(script)], env=environment, **quiet) as driver:
+        try:
+            reader = MetricsReader(folder / "m")
+            until(lambda: (folder / "m" / "operators").exists() and reader.operators("run_killed").num_rows, 120)
+        finally:
+            driver.send_signal(signal.SIGKILL)
+
+
+def test_a_killed_driver_leaves_no_actor(cluster: Any, tmp_path: Path) -> None:
+    """The one that takes accounts and those that sample nodes end with it, on a cluster that goes on."""
+    kill_driver(tmp_path, f"address={cluster.address!r}", dict(os.environ))
+    until(lambda: not living("AccountSink") and not living("NodeActor"))
+    assert MetricsReader(tmp_path / "m").run("run_killed")["status"] == "aborted"
+
+
 def test_a_killed_driver_is_an_aborted_run(tmp_path: Path) -> None:
     """What was counted by then stays, whole tasks."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-    script = tmp_path / "driver.py"
-    script.write_text(_DRIVER.format(metrics=str(tmp_path / "m")))
-    reader = MetricsReader(tmp_path / "m")
-    with subprocess.Popen(
-        [sys.executable, str(script)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as driver:
-        try:
-            until(lambda: (tmp_path / "m" / "operators").exists() and reader.operators("run_killed").num_rows, 120)
-        finally:
-            driver.send_signal(signal.SIGKILL)
+    kill_driver(tmp_path, '"local", num_cpus=2, include_dashboard=False', environment)
     row = rows_of(tmp_path / "m", "run_killed")["slow"]
     assert row.input_records > 0
     assert row.input_records % 100 == 0

@@ -20,6 +20,7 @@ import pytest
 
 import mega_data_factory as mdf
 from mega_data_factory.observe import ObservedRun, reject, report
+from mega_data_factory.observe.step import Step
 from tests.observe.runs import flow, rows_of, run_row
 
 
@@ -291,3 +292,14 @@ def test_no_module_of_observe_but_the_engines_imports_an_engine_at_module_level(
     engines = {"ray", "pyspark", "dask", "distributed", "datasets", "datatrove", "pandas", "polars"}
     found: dict[str, Any] = {str(p): set(_module_level_imports(p)) & engines for p in folder.glob("*.py")}
     assert not {path: names for path, names in found.items() if names}
+
+
+def test_the_class_of_a_step_has_the_name_of_its_function(tmp_path: Path) -> None:
+    """Engines that show the class of a callable object show that name; pickled and bound steps keep it."""
+    with mdf.observe("names", metrics=tmp_path, node_interval=0) as run:
+        step = run.step(str.upper, name="shouting")
+        copied = pickle.loads(pickle.dumps(step))
+    for made in (step, copied, pickle.loads(pickle.dumps(copied)), step.__get__("a", str)):
+        assert type(made).__name__ == "upper"
+        assert isinstance(made, Step)
+        assert type(made).__mro__[1] is Step
