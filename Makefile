@@ -46,6 +46,7 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks
 
 layers: $(STAMP)
 	$(BIN)/lint-imports

@@ -117,7 +117,7 @@ def heading(*columns: str) -> None:
 
 
 def nab(folder: Path, splits: int) -> None:
-    from nab_score import Corpus  # from MDF_BENCHMARK_TOOLS
+    from nab_score import Corpus  # type: ignore[import-not-found]  # from MDF_BENCHMARK_TOOLS
 
     corpus = Corpus(str(folder))
     print(

@@ -61,7 +61,8 @@ def filled(values: np.ndarray) -> np.ndarray:
 
 
 def relative_spread(baseline: np.ndarray) -> np.ndarray:
-    return baseline.std(axis=1) + _TINY * (1 + np.abs(baseline.mean(axis=1)))
+    spread: np.ndarray = baseline.std(axis=1) + _TINY * (1 + np.abs(baseline.mean(axis=1)))
+    return spread
 
 
 def netdata_ks2(baseline: np.ndarray, window: np.ndarray) -> np.ndarray:
@@ -77,15 +78,17 @@ def netdata_ks2(baseline: np.ndarray, window: np.ndarray) -> np.ndarray:
 
 def mean_shift(baseline: np.ndarray, window: np.ndarray) -> np.ndarray:
     before, now = filled(baseline), filled(window)
-    return np.abs(now.mean(axis=1) - before.mean(axis=1)) / relative_spread(before)
+    shift: np.ndarray = np.abs(now.mean(axis=1) - before.mean(axis=1)) / relative_spread(before)
+    return shift
 
 
 def wasserstein(baseline: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Distance of 32 quantiles, in standard deviations of the baseline."""
     before, now = filled(baseline), filled(window)
     shares = (np.arange(32) + 0.5) / 32
-    distance = np.abs(np.quantile(before, shares, axis=1) - np.quantile(now, shares, axis=1)).mean(axis=0)
-    return distance / relative_spread(before)
+    distance: np.ndarray = np.abs(np.quantile(before, shares, axis=1) - np.quantile(now, shares, axis=1)).mean(axis=0)
+    scaled: np.ndarray = distance / relative_spread(before)
+    return scaled
 
 
 OURS = "changed_scores (ours)"
@@ -160,8 +163,8 @@ def cross_validated(scenarios: dict[str, list[Incident]]) -> None:
         limits = chosen(ranks, {name: found != service for name, found in faults.items()})
         for name, found in faults.items():
             held_out[name] += ranks[name][limits][found == service].tolist()
-    for name, found in held_out.items():
-        row(name, "other services", "the service left out", np.array(found))
+    for name, positions in held_out.items():
+        row(name, "other services", "the service left out", np.array(positions))
 
 
 def row(scenario: str, choice: str, report: str, ranks: np.ndarray) -> None:

@@ -48,7 +48,7 @@ class Visitor:
     def table(self, search: str = "", **chosen: Any) -> None:
         values = {f"runs-{name}.value": chosen.get(name) for name in ("text", "pipeline", "period", "status")}
         values |= {"look.data": "light", "tick.n_intervals": 1}
-        states = {"url.search": search, "runs-picked.data": [], "runs-version.data": None}
+        states: dict[str, Any] = {"url.search": search, "runs-picked.data": [], "runs-version.data": None}
         self._ask(TABLE, values, states, "runs-text.value")
 
     def _ask(self, output: str, inputs: dict[str, Any], states: dict[str, Any], changed: str) -> None:

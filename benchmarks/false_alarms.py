@@ -171,7 +171,9 @@ def report(folder: Path) -> None:
         loud = {f.kind for f in find(recording) if f.severity in ("warning", "critical") or f.kind in WARNINGS}
         said.setdefault((shape.slow > 1, seed % 2 == 1), []).append((recording, loud, shape))
     for limit in LIMITS:
-        false, right = (sum(bool(stragglers(r.stages, limit)) for r, _, _ in said[kind, False]) for kind in (0, 1))
+        false, right = (
+            sum(bool(stragglers(r.stages, limit)) for r, _, _ in said[kind, False]) for kind in (False, True)
+        )
         print(f"even seeds, limit {limit}: {false} false alarms of {len(said[False, False])}, "
               f"{right} hits of {len(said[True, False])}")  # fmt: skip
     healthy = [*said[False, False], *said[False, True]]

@@ -170,7 +170,7 @@ def real_samples(path: Path) -> None:
     """Bytes on disk of samples that were really measured, timestamps and footers included."""
     frame = pd.read_csv(path)
     times = np.rint(frame.pop("t").to_numpy() * 1e6).astype(np.int64)
-    columns = {name: frame[name].to_numpy(np.float64) for name in frame}
+    columns = {str(name): frame[name].to_numpy(np.float64) for name in frame}
     samples = len(times) * len(columns)
     history = MetricsHistory(HistoryRetention.everything())
     history.extend("node", times, columns)

@@ -61,7 +61,8 @@ def make_store(folder: Path, runs: int) -> float:
         moment = START + timedelta(minutes=10 * number)
         run_id = f"run_{moment:%Y%m%d_%H%M%S}_{number:08x}"
         operators, stages = kinds[number % len(kinds)], levels[number % len(kinds)]
-        for row in (*operators, *stages):
+        levels_of_run: tuple[OperatorMetrics | StageMetrics, ...] = (*operators, *stages)
+        for row in levels_of_run:
             row.run_id, row.timestamp = run_id, moment
         run = RunMetrics(run_id, moment, moment + timedelta(minutes=5), status="completed", config={"name": "bench"})
         started = time.perf_counter()

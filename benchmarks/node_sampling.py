@@ -7,13 +7,16 @@ on each node. Read-outs are made in turn with doing nothing but the loop, so tha
 from __future__ import annotations
 
 import argparse
+import logging
 import multiprocessing
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -39,7 +42,7 @@ def microseconds(work: Callable[[], object], rounds: int) -> float:
     return statistics.median(busy - empty for busy, empty in pairs)
 
 
-def hold(board: str, ready: multiprocessing.Barrier, done: multiprocessing.Event) -> None:  # type: ignore[valid-type]
+def hold(board: str, ready: Barrier, done: Event) -> None:
     """A worker that holds a batch until it is told to end."""
     with Mark(Path(board)).held():
         ready.wait()
@@ -101,11 +104,11 @@ def on_ray(seconds: int) -> None:
     try:
         for _ in range(3):
             cluster.add_node(num_cpus=1, include_dashboard=False)
-        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
         with tempfile.TemporaryDirectory() as folder:
             output = OutputFolder(folder, ".parquet", folder, folder, "run_bench")
             buffer = NodeBuffer("run_bench", 1.0)
-            idle = [ray.remote(Idle).options(num_cpus=0).remote() for _ in range(3)]
+            idle: list[Any] = [ray.remote(Idle).options(num_cpus=0).remote() for _ in range(3)]
             ray.get([actor.__ray_ready__.remote() for actor in idle])
             time.sleep(5)
             alone = driver_share(seconds)

@@ -12,7 +12,7 @@ from pathlib import Path
 from metering import ROOT, Variant, bench_folder, cpu_ratio, interleaved, print_table, python
 
 sys.path.insert(0, str(ROOT / "examples"))
-from observe_ray_data import make_texts
+from observe_ray_data import make_texts  # type: ignore[attr-defined]  # the example of the same name
 
 
 def main() -> None:

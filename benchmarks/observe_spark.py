@@ -22,13 +22,13 @@ import pandas as pd
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession, functions
 
 import mega_data_factory as mdf
 
 RECORDS, ROUNDS = 60_000, 7
 SPACES = re.compile(r"\s+")
+F: Any = functions  # which has types, but not of `pandas_udf`
 
 
 def write_documents(path: Path) -> None:

@@ -51,7 +51,7 @@ def _targets(panel: Panel, *, instant: bool = False) -> list[prometheus.Dataquer
 def _stat(panel: Panel) -> stat.Panel:
     mode = BigValueTextMode.NAME if panel.named else BigValueTextMode.VALUE
     built = stat.Panel().title(panel.title).description(panel.text).unit(panel.unit).span(panel.width).height(4)
-    built = built.targets(_targets(panel, instant=True)).datasource(SOURCE).text_mode(mode).no_value("none yet")
+    built = built.targets([*_targets(panel, instant=True)]).datasource(SOURCE).text_mode(mode).no_value("none yet")
     built = built.graph_mode(BigValueGraphMode.NONE).reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     if not panel.steps:
         return built.color_mode(BigValueColorMode.NONE)
@@ -64,7 +64,7 @@ def _series(panel: Panel) -> timeseries.Panel:
     legend = common.VizLegendOptions().display_mode(LegendDisplayMode.TABLE).placement(LegendPlacement.BOTTOM)
     legend = legend.show_legend(True).calcs(["lastNotNull", "max"])
     built = timeseries.Panel().title(panel.title).description(panel.text).unit(panel.unit).span(panel.width).height(8)
-    built = built.targets(_targets(panel)).datasource(SOURCE).legend(legend).min(0).line_width(1)
+    built = built.targets([*_targets(panel)]).datasource(SOURCE).legend(legend).min(0).line_width(1)
     built = built.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI)).fill_opacity(8)
     if panel.unit == "percentunit":
         built = built.max(1)
@@ -83,7 +83,7 @@ def _table(panel: Panel) -> table.Panel:
     }
     targets = [target.format(PromQueryFormat.TABLE) for target in _targets(panel, instant=True)]
     built = table.Panel().title(panel.title).description(panel.text).span(panel.width).height(9)
-    built = built.targets(targets).datasource(SOURCE)
+    built = built.targets([*targets]).datasource(SOURCE)
     built = built.with_transformation(DataTransformerConfig(id_val="merge", options={}))
     return built.with_transformation(DataTransformerConfig(id_val="organize", options=organise))
 

@@ -66,7 +66,8 @@ class Steps:
         self._steps = operators(specifications)
         for step in self._steps:
             if isinstance(step, Deduplicator):
-                step.setup(OperatorContext("clean", "exact_deduplicator", "ray", Claims(shards)))
+                claims: Any = Claims(shards)  # it never gives a key up
+                step.setup(OperatorContext("clean", "exact_deduplicator", "ray", claims))
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Run every operator on the batch."""
