@@ -19,6 +19,7 @@ import multiprocess
 from datasets import Dataset, disable_progress_bars, load_from_disk
 
 import mega_data_factory as mdf
+from mega_data_factory.observe.huggingface import pieces
 
 RECORDS = 2_000
 
@@ -71,6 +72,7 @@ def die_between_work_and_reply(folder: str, kills: int) -> None:
 
 def main(folder: str, kills: int, method: str, once: bool) -> None:
     multiprocess.set_start_method(method, force=True)
+    pieces._PROGRESS_SECONDS = 0.0  # forked workers deliver what is in progress with every batch
     disable_progress_bars()
     Path(folder, "kills").mkdir(exist_ok=True)
     if not Path(folder, "texts").exists():

@@ -185,8 +185,14 @@ class _Sampled:
         self._spec = spec
         self._samples = samples
         self._enough: set[str | None] = {None}
+        self._one_by_one = original.__qualname__ == "BaseFilter.filter_batch"  # it calls `filter` for each document
 
     def __call__(self, batch: list[Any]) -> Iterable[Any]:
+        if self._one_by_one and len(batch) == 1:
+            decision = self._step.filter(batch[0])
+            if decision is not True:
+                self._look_at(batch[0], decision)
+            return [decision]
         decisions = self._original(self._step, batch)
         if not isinstance(decisions, list):
             decisions = list(decisions)

@@ -91,7 +91,7 @@ def use_of(function: Any, *, batched: bool, filters: bool = False) -> Use | None
         use = use_of(function.args[0], batched=bool(function.args[1]), filters=True)
         return None if use is None else replace(use, mask=function)
     if isinstance(function, Step):
-        return Use(function, batched, filters)
+        return None if isinstance(function.spec.run, PieceRef) else Use(function, batched, filters)
     names = getattr(function, "__dict__", {})
     inner = names.get(STEP) or names.get("_step")  # a stand-in, or an object of an observed class
     return Use(inner, batched, filters) if isinstance(inner, Step) else None

@@ -203,9 +203,18 @@ def _run_classes() -> list[type]:
     return [] if module is None else [module.ObservedRun, module.RunInWorker]
 
 
-@functools.cache
-def _map_shard() -> _MapShard:
-    """Return the method of this process; a spawned one has it here, though not in its place in `datasets`."""
-    from datasets import Dataset
+_method: _MapShard | None = None
 
-    return _MapShard(Dataset._map_single)
+
+def _map_shard() -> _MapShard:
+    """Return the method of this process; a spawned one has it here, though not in its place in `datasets`.
+
+    This is no `functools.cache`: dill would pickle that by value, with an empty cache, and the method would be observed
+    twice in a forked process.
+    """
+    global _method
+    if _method is None:
+        from datasets import Dataset
+
+        _method = _MapShard(Dataset._map_single)
+    return _method
