@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,6 +16,9 @@ from mega_data_factory.framework.contracts import RECORD_ID, Deduplicator, Filte
 from mega_data_factory.framework.plan import OperatorPlan
 from mega_data_factory.framework.tables import concat
 from mega_data_factory.framework.worker.time_limit import Pace
+from mega_data_factory.redaction.loggers import logger
+
+_log = logger("mega_data_factory")
 
 _TIMED_EXAMPLES = 64
 """Records of the run that an operator's first pace is learnt from: the first batch need not be cut into small calls."""
@@ -61,16 +65,26 @@ class Step:
         self._added: dict[str, pa.DataType] | None = None
 
     def warm_up(self) -> None:
-        """Run the operator on its examples, if it has some, and learn from a second run how fast it is."""
+        """Run the operator on its examples, if it has some, and learn from a second run how fast it is.
+
+        There is no limit of time. Where a subclass raises on the examples of its base, its first batch is slow instead.
+        """
         examples = self.operator.examples()
         if examples is None:
             return
         run = self.operator.keys if isinstance(self.operator, Deduplicator) else partial(_apply, self.operator)
-        run(examples)
         many = pa.concat_tables([examples] * -(-_TIMED_EXAMPLES // examples.num_rows))
-        with self.pace.kept(many.num_rows):
+        try:
+            run(examples)
+            started = time.perf_counter()
             run(many)
-        self.operator.take_reported()
+            self.pace.learn(many.num_rows, time.perf_counter() - started)
+        except BaseException as error:
+            if not is_record_error(error):
+                raise
+            _log.debug("operator `%s` raised on its examples: %s", self.plan.name, error)
+        finally:
+            self.operator.take_reported()
 
     def apply(self, table: pa.Table) -> Outcome:
         """Apply the operator to the records that match; the others are passed on as they are.
@@ -123,6 +137,11 @@ class Step:
             return
         finally:
             self.operator.take_reported()
+
+
+def is_record_error(error: BaseException) -> bool:
+    """Return whether an exception is about the records: all that operators raise, and a panic of a Rust library."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def _apply(operator: Operator, table: pa.Table) -> Outcome:

@@ -16,7 +16,7 @@ from mega_data_factory.framework.exclusion_text import describe, record_json
 from mega_data_factory.framework.metrics.collector import MetricsCollector
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.tables import concat, with_text
-from mega_data_factory.framework.worker.applying import Outcome, Step
+from mega_data_factory.framework.worker.applying import Outcome, Step, is_record_error
 from mega_data_factory.framework.worker.rejected_samples import RejectedSampler
 from mega_data_factory.framework.worker.time_limit import RecordTimeout
 
@@ -168,7 +168,7 @@ class Stage:
             kind = ConfigError if isinstance(error, ColumnError) else type(error)
             raise kind(f"{self._place(step.plan)}: {error.message}", hint=error.hint) from error
         except BaseException as error:
-            if not _is_record_error(error):
+            if not is_record_error(error):
                 raise
             failure = error
         step.operator.take_reported()  # what a failed call had reported is not counted
@@ -249,11 +249,6 @@ class Stage:
                     threshold=outcome.threshold[row].as_py() if outcome.threshold is not None else None,
                     content=record_json(outcome.offered.slice(row, 1), max_chars=2000),
                 )
-
-
-def _is_record_error(error: BaseException) -> bool:
-    """Return whether an exception is about the records: all that operators raise, and a panic of a Rust library."""
-    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def _with_text_column(table: pa.Table, name: str) -> pa.Table:

@@ -58,5 +58,9 @@ class Pace:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-        seconds = max(1e-9, time.perf_counter() - started)
-        self._size = max(1.0, min(records * self.limit * _AIM / seconds, max(self._size, records) * _GROWTH))
+        self.learn(records, time.perf_counter() - started)
+
+    def learn(self, records: int, seconds: float) -> None:
+        """Learn how many records fit into a call from the seconds that one has taken."""
+        fitting = records * self.limit * _AIM / max(1e-9, seconds)
+        self._size = max(1.0, min(fitting, max(self._size, records) * _GROWTH))
