@@ -174,8 +174,8 @@ def kill_driver(folder: Path, where: str, environment: dict[str, str]) -> None:
     script = folder / "driver.py"
     script.write_text(_DRIVER.format(metrics=str(folder / "m"), where=where))
     environment = {**environment, "PYTHONPATH": str(Path(__file__).parents[2])}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([sys.executable, str(script)], env=environment, **quiet) as driver:
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
         try:
             reader = MetricsReader(folder / "m")
             until(lambda: (folder / "m" / "operators").exists() and reader.operators("run_killed").num_rows, 120)
@@ -183,9 +183,9 @@ def kill_driver(folder: Path, where: str, environment: dict[str, str]) -> None:
             driver.send_signal(signal.SIGKILL)
 
 
-def test_a_killed_driver_leaves_no_actor(cluster: Any, tmp_path: Path) -> None:
+def test_a_killed_driver_leaves_no_actor(cluster: TwoNodes, tmp_path: Path) -> None:
     """The one that takes accounts and those that sample nodes end with it, on a cluster that goes on."""
-    kill_driver(tmp_path, f"address={cluster.address!r}", dict(os.environ))
+    kill_driver(tmp_path, f"address={cluster.cluster.address!r}", dict(os.environ))
     until(lambda: not living("AccountSink") and not living("NodeActor"))
     assert MetricsReader(tmp_path / "m").run("run_killed")["status"] == "aborted"
 
