@@ -4,7 +4,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-lock
+SPARK  := $(VENV)/.spark-from-lock
 CONFIG ?= configs/example_with_metrics.yaml
+COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header --no-annotate
 BENCHMARKS ?= startup local_engine metrics_overhead memory ray_engine
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -27,13 +30,17 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(SPARK): $(STAMP) requirements-spark.lock
+	@$(BIN)/pip install --quiet --require-hashes -r requirements-spark.lock
+	@touch $@
+
 run: $(STAMP) ## Curate the text files of the Python environment, with metrics
 	@$(BIN)/mdf run --config $(CONFIG)
 
 test: $(STAMP) ## The tests of every change (two to three minutes on two idle cores)
 	$(BIN)/pytest -m "not slow" -n 2
 
-test-slow: $(STAMP) ## The tests that start clusters, browsers and servers, and kill workers
+test-slow: $(SPARK) ## The tests that start clusters, browsers and servers, and kill workers
 	$(BIN)/pytest -m slow -n 2 --dist loadgroup --timeout 300 --durations 10
 
 check: format-check lint types layers docs-check test ## Everything a change must pass, but the slow tests
@@ -66,8 +73,8 @@ bench: $(STAMP) ## Measure: speed against hand-written loops, cost of the metric
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
 
 lock: ## Resolve the dependencies again into requirements.lock (needs uv)
-	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-header --no-annotate --all-extras --group dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --all-extras --group dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --group pyproject.toml:spark --output-file requirements-spark.lock
 
 clean: ## Remove the environment, caches and what runs have written
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis metrics output rejected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import re
 import sys
@@ -143,7 +144,8 @@ def test_the_python_of_the_readme_runs(
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "example_with_metrics.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    run, draw = blocks("README.md", "python")
+    observe, run, draw = blocks("README.md", "python")
+    compile(observe, "README.md", "exec")  # it needs Ray: the tests of observed engines run it
     exec(compile(draw, "README.md", "exec"), {})
     assert capsys.readouterr().out == "False\n"
     assert (tmp_path / "node-1.html").stat().st_size > 100_000
@@ -253,9 +255,9 @@ def test_the_change_log_knows_this_version() -> None:
 def test_the_lock_holds_what_the_project_asks_for() -> None:
     """Every dependency is pinned in the lock within its range, every pin has hashes, and no registry is named."""
     project = tomllib.loads(read("pyproject.toml"))
-    asked = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
-    asked += [item for extra in project["project"]["optional-dependencies"].values() for item in extra]
-    lock = read("requirements.lock")
+    asked = [*project["project"]["dependencies"], *itertools.chain(*project["dependency-groups"].values())]
+    asked += itertools.chain(*project["project"]["optional-dependencies"].values())
+    lock = read("requirements.lock") + read("requirements-spark.lock")
     assert "://" not in lock
     pins = dict(re.findall(r"^([a-z0-9_-]+)==([^\s;\\]+)", lock, flags=re.MULTILINE))
     for requirement in (wanted for wanted in map(Requirement, asked) if wanted.name != project["project"]["name"]):
