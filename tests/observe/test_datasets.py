@@ -412,6 +412,13 @@ def test_two_streams_side_by_side_add_up(texts: Dataset, observed: Any, tmp_path
     assert rows_of(tmp_path / "metrics", run.run_id)["measure"].input_records == 21  # zip looks once further
 
 
+def test_a_step_within_the_function_of_a_map_is_counted_by_call(texts: Dataset, observed: Any, tmp_path: Path) -> None:
+    with observed() as run:
+        inner = run.step(len, name="inner")
+        texts.map(lambda record: {"length": inner(record["text"])})
+    assert flow(rows_of(tmp_path / "metrics", run.run_id)["inner"]) == (100, 100, 0, 0)
+
+
 def test_the_methods_of_datasets_are_back_after_the_run(texts: Dataset, observed: Any) -> None:
     before = Dataset.__dict__["map"], Dataset.__dict__["_map_single"], IterableDataset.__dict__["__iter__"]
     with observed() as outer:

@@ -221,6 +221,17 @@ def test_tasks_of_a_launch_that_was_not_observed_are_named(observed: Any, execut
     assert "3 of 3 tasks were completed by a launch that was not observed" in note
 
 
+def test_a_step_within_a_step_counts_every_execution(observed: Any, executor: Any, tmp_path: Path) -> None:
+    with observed() as run:
+        inner = run.step(lambda document: len(document.text) > 4, name="inner", reason="short")
+        pipeline = run.pipeline(executor([Letters(), LambdaFilter(inner)], tasks=1, skip_completed=False))
+        pipeline.run()
+        pipeline.run()
+    rows = rows_of(tmp_path / "metrics", run.run_id)
+    assert flow(rows["inner"]) == (200, 100, 100, 0)
+    assert flow(rows["LambdaFilter"]) == (100, 50, 50, 0)
+
+
 def test_a_task_that_runs_again_in_a_run_counts_once(observed: Any, executor: Any, tmp_path: Path) -> None:
     with observed() as run:
         done = run.pipeline(executor([Letters(), Length()], tasks=2, skip_completed=False))
