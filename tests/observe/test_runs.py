@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import mega_data_factory as mdf
-from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter
 from mega_data_factory.observe import report
 from mega_data_factory.observe.account import Account
 from mega_data_factory.observe.delivery import AccountFiles, FileDelivery
@@ -35,6 +35,12 @@ def wait_for(condition: Callable[[], Any]) -> Any:
     return found
 
 
+def records_in(folder: Path, run_id: str) -> int | None:
+    """Return the records that the row of a run has; None before it is written."""
+    row = MetricsWriter(folder).read_run_metrics(run_id)
+    return None if row is None else row["total_input_records"]
+
+
 def script(text: str, *arguments: object) -> subprocess.Popen[str]:
     """Start a script of a user."""
     command = [sys.executable, "-c", textwrap.dedent(text), *map(str, arguments)]
@@ -45,12 +51,10 @@ def test_a_run_is_shown_while_it_lasts(tmp_path: Path) -> None:
     with mdf.observe("live", metrics=tmp_path, flush_interval=0.1, node_interval=0.1) as run:
         step = run.step(keep)
         step([0, 1, 2])
-        wait_for(
-            lambda: "keep" in rows_of(tmp_path, run.run_id) and flow(rows_of(tmp_path, run.run_id)["keep"])[0] == 3
-        )
+        wait_for(lambda: records_in(tmp_path, run.run_id) == 3)
         assert run_row(tmp_path, run.run_id)["status"] == "running"
         step([1])
-        wait_for(lambda: flow(rows_of(tmp_path, run.run_id)["keep"])[0] == 4)
+        wait_for(lambda: records_in(tmp_path, run.run_id) == 4)
     row = run_row(tmp_path, run.run_id)
     assert (row["status"], row["total_input_records"], row["total_output_records"]) == ("completed", 4, 3)
     reader = MetricsReader(tmp_path)
@@ -72,9 +76,7 @@ def test_samples_of_a_stream_lie_where_the_work_was_done(tmp_path: Path) -> None
         items = iter(run.step(slowly(), name="read"))
         for _ in range(8):
             next(items)
-        wait_for(
-            lambda: "read" in rows_of(tmp_path, run.run_id) and flow(rows_of(tmp_path, run.run_id)["read"])[1] >= 6
-        )
+        wait_for(lambda: (records_in(tmp_path, run.run_id) or 0) >= 6)
         gate.set()
         assert list(items) == [8]
     samples = MetricsReader(tmp_path).samples(run.run_id)
@@ -163,7 +165,7 @@ def test_a_driver_that_is_killed_leaves_what_was_written_and_an_aborted_run(tmp_
             time.sleep(600)
     """
     driver = script(text, tmp_path)
-    wait_for(lambda: driver.poll() is not None or "sorted" in rows_of(tmp_path, "run_killed"))
+    wait_for(lambda: driver.poll() is not None or records_in(tmp_path, "run_killed") == 2)
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
     [row] = MetricsReader(tmp_path).runs().to_pylist()
