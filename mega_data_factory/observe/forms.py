@@ -105,6 +105,11 @@ def is_lazy(value: object) -> bool:
     return polars is not None and isinstance(value, polars.LazyFrame | polars.Expr)
 
 
+def is_table(value: object) -> bool:
+    """Return whether a value is known to be a table: it has columns, and cannot be the mask of a filter."""
+    return _BY_TYPE.get(type(value)) in (_ARROW, _PANDAS, _POLARS)
+
+
 def mask_of(value: object, records: int) -> int | None:
     """Return the number of true entries in the mask of a filter; None for what is not a mask.
 

@@ -70,7 +70,7 @@ def _kept_by_decision(work: Work, result: Any) -> int | None:
     if work.form is None:
         decision = forms.decision_of(result)
         return None if decision is None else int(decision) * work.records_in
-    if type(result) is list and work.records_in == 0:
+    if forms.is_table(result) or (type(result) is list and work.records_in == 0):
         return None
     return forms.mask_of(result, work.records_in)
 
@@ -98,6 +98,8 @@ def _kept_bytes(work: Work, result: Any, kept: int) -> int:
 def _records_out(work: Work, result: Any) -> int:
     if result is None:  # a function without a result has not rejected anything, unless the step is there to reject
         return 0 if work.spec.reason is not None or work.call.reasons else work.records_in
+    if result is work.value and work.form is not None:
+        return work.records_in
     form = work.form_of(result)
     if form is None and work.spec.count is not None:
         return work.spec.count(result)

@@ -75,6 +75,7 @@ class ObservedRun:
             raise RuntimeError(f"{self.run_id} has been started before; call observe again for another run")
         note_started(self.run_id, self._end_with)
         connection.register(self.run_id, self._recording.ledger.take, self._recording.addresses)
+        self._ref.forget()
         self._stack = ExitStack()
         self._stack.enter_context(self._recording.recording())
         return self

@@ -6,6 +6,7 @@ import copy
 import functools
 import importlib
 import inspect
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,10 +32,18 @@ class RunRef:
     def __init__(self, run_id: str, addresses: Addresses | Callable[[], Addresses]) -> None:
         self.run_id = run_id
         self._addresses = addresses
+        self._connected: tuple[int, Connection] | None = None
 
     def connect(self) -> Connection:
         """Return the connection of this process to the run."""
-        return connect(self.run_id, self.addresses)
+        pid = os.getpid()
+        if self._connected is None or self._connected[0] != pid:
+            self._connected = pid, connect(self.run_id, self.addresses)
+        return self._connected[1]
+
+    def forget(self) -> None:
+        """Connect again at the next call: this process has become the driver."""
+        self._connected = None
 
     def addresses(self) -> Addresses:
         """Return the addresses of the engines."""

@@ -19,7 +19,15 @@ _PROGRESS_SECONDS = 1.0
 
 def is_stream(value: object) -> bool:
     """Return whether a value is an iterator: its items come one after the other, once."""
-    return hasattr(value, "__next__")
+    kind = type(value)
+    known = _STREAMS.get(kind)
+    if known is None:
+        known = _STREAMS[kind] = hasattr(kind, "__next__")
+    return known
+
+
+_STREAMS: dict[type, bool] = {}
+"""Whether values of a type are iterators: asking a type for what it does not have costs more than counting a batch."""
 
 
 class Stream:

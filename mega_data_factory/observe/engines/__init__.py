@@ -22,11 +22,16 @@ ENGINES: dict[str, str] = {
 engine comes first."""
 
 _imported: dict[str, type[Engine]] = {}
+_found: tuple[int, list[type[Engine]]] = -1, []
 
 
 def loaded_engines() -> list[type[Engine]]:
     """Return the engines whose modules are loaded in this process, in the order of `ENGINES`, without plain Python."""
-    return [_engine(target) for module, target in ENGINES.items() if module in sys.modules]
+    global _found
+    modules = len(sys.modules)  # where nothing was imported since, nothing has changed
+    if _found[0] != modules:
+        _found = modules, [_engine(target) for module, target in ENGINES.items() if module in sys.modules]
+    return _found[1]
 
 
 def _engine(target: str) -> type[Engine]:
