@@ -74,6 +74,7 @@ def _program(step: str, observed: str, batches: int, folder: str) -> None:
             function(batch)
         return
     import mega_data_factory as mdf
+    from mega_data_factory.observe import connection
 
     run = mdf.observe("overhead", metrics=folder, node_interval=0, flush_interval=3600)
     observed_function = run.step(function, reason="short")
@@ -86,11 +87,14 @@ def _program(step: str, observed: str, batches: int, folder: str) -> None:
         for _ in range(batches):
             observed_function(batch)
         return
-    run.start()
+    # As in `start`, without the thread that writes: it may write once or twice in so short a run.
+    recording = run._recording
+    connection.register(run.run_id, recording.ledger.take, recording.addresses)
+    recording.gather()
     gc.freeze()  # else it is a matter of luck whether all that was imported is gone through between two batches
     for _ in range(batches):
         observed_function(batch)
-    run.end()
+    recording.gather()
 
 
 # ── counting ──────────────────────────────────────────────────────────────────────────────────────────────────────────
