@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mega_data_factory.observe import forms
-from mega_data_factory.observe.account import SetAside
+from mega_data_factory.observe.huggingface.calling import AsyncBatchStep, BatchStep, record_step
 from mega_data_factory.observe.huggingface.pieces import Piece, PieceRef
-from mega_data_factory.observe.outcome import Outcome, outcome_of
-from mega_data_factory.observe.record_text import record_name, record_text
-from mega_data_factory.observe.step import AsyncStep, Step, Work
-
-if TYPE_CHECKING:
-    from mega_data_factory.observe.step import StepSpec
+from mega_data_factory.observe.step import AsyncStep, Step
 
 STEP = "__mdf_step__"
 """Attribute of a function that stands for a step."""
-
-_SETTLE_SECONDS = 0.001
-"""Busy seconds after which single records are entered in the histogram together, as one batch."""
-
-_SETTLE_RECORDS = 1000
-"""Records after which they are, at the latest."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +52,7 @@ class Use:
         )
         function = _on_arrow(self.step.function, self.batched)
         if isinstance(self.step, AsyncStep):
-            awaited = _AsyncBatchStep(spec, function)
+            awaited = AsyncBatchStep(spec, function)
 
             async def call(
                 *args: Any, **kwargs: Any
@@ -73,7 +60,7 @@ class Use:
                 return await awaited(*args, **kwargs)
 
             return call if self.mask is None else _async_mask(self.mask, call)
-        bound = _BatchStep(spec, function) if self.batched else _record_step(spec, function, piece)
+        bound = BatchStep(spec, function) if self.batched else record_step(spec, function, piece)
         return bound if self.mask is None else partial(self.mask.func, bound, *self.mask.args[1:], **self.mask.keywords)
 
 
@@ -139,184 +126,3 @@ def _async_mask(mask: partial[Any], function: Callable[..., Any]) -> partial[Any
     from datasets.arrow_dataset import async_get_indices_from_mask_function
 
     return partial(async_get_indices_from_mask_function, function, *mask.args[1:], **mask.keywords)
-
-
-class _PieceWork(Work):
-    """A call with a batch of `datasets`.
-
-    The batch may be lazy: its columns are made when they are looked at, so they are not looked at. And a function that
-    returns nothing, or no column, changes nothing.
-    """
-
-    __slots__ = ()
-
-    def form_of(self, value: Any) -> forms.Form | None:
-        """Return the form of a value."""
-        return _LAZY if type(value).__name__ == "LazyBatch" else super().form_of(value)
-
-    def outcome(self, result: Any) -> Outcome:
-        """Return what became of the records."""
-        if not self.spec.filters:
-            if result is None or (isinstance(result, Mapping) and len(result) == 0):
-                return Outcome(result, self.records_in, text_bytes=self.account.input_bytes)
-        elif type(result) is list and self.spec.text is None:  # a mask, whatever its entries are
-            kept = result.count(True)
-            exact = kept + result.count(False) == len(result) == self.records_in
-            if exact and not (kept < self.records_in and self._wants_example()):
-                return Outcome(result, kept, decided=True)
-        return super().outcome(result)
-
-    def _wants_example(self) -> bool:
-        piece = self.connection
-        assert isinstance(piece, Piece)
-        piece.examples_wanted -= 1
-        return piece.examples_wanted >= 0
-
-
-class _InPiece:
-    spec: StepSpec
-
-    def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work:
-        return _PieceWork(self.spec, _first(args, kwargs))
-
-
-class _BatchStep(_InPiece, Step):
-    """A step that is called with batches of columns."""
-
-
-class _AsyncBatchStep(_InPiece, AsyncStep):
-    """A coroutine function that is called with batches or records."""
-
-
-def _record_step(spec: StepSpec, function: Callable[..., Any], piece: Piece) -> Callable[..., Any]:
-    """Return a step that is called with one record: a closure, which costs a quarter of a microsecond a record.
-
-    Args:
-        spec: of the step.
-        function: the user's function.
-        piece: what the records belong to.
-    """
-    clock = time.perf_counter
-    other = _OtherRecords(spec, function, piece)
-    decides, weighs, skips = bool(spec.filters), spec.text is not None, spec.on_error == "skip"
-    busy, seen, kept = 0.0, 0, 0
-    examples = piece.examples_wanted
-
-    def settle() -> None:
-        nonlocal busy, seen, kept
-        if seen:
-            piece.flow.add(seen, kept if decides else seen, busy)
-            busy, seen, kept = 0.0, 0, 0
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        nonlocal busy, seen, kept, examples
-        started = clock()
-        try:
-            result = function(*args, **kwargs)
-        except Exception as error:
-            seconds = clock() - started
-            settle()
-            if skips:
-                return other.skipped(error, seconds, args, kwargs)
-            piece.flow.add(1, 0, seconds, errors=1)
-            raise
-        busy += clock() - started
-        seen += 1
-        if decides:
-            if result is True:
-                kept += 1
-            elif result is not False:
-                result, keeps = other.decision(result, args, kwargs)
-                kept += keeps
-            elif examples > 0 and not piece.call.reasons:
-                examples -= 1
-                other.keep_example(args, kwargs)
-        if weighs:
-            other.weigh(result, args, kwargs)
-        if busy > _SETTLE_SECONDS or seen > _SETTLE_RECORDS:
-            settle()
-            piece.report()
-        return result
-
-    piece.flow.settle = settle
-    return call
-
-
-class _OtherRecords:
-    """What is rare, or asked for, with single records: errors, decisions that are not plain, bytes of text.
-
-    Args:
-        spec: of the step.
-        function: the user's function.
-        piece: what the records belong to.
-    """
-
-    def __init__(self, spec: StepSpec, function: Callable[..., Any], piece: Piece) -> None:
-        self._spec = spec
-        self._function = function
-        self._piece = piece
-
-    def decision(self, result: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, int]:
-        """Return a judgement, a NumPy truth value, or what else is true or not, as `filter` takes it; and as 0 or 1."""
-        work = Work(self._spec, _first(args, kwargs))
-        outcome = outcome_of(work, result)
-        if not outcome.decided:
-            return result, int(bool(result))
-        for reason, number in work.call.reasons.items():
-            self._piece.call.reasons[reason] = self._piece.call.reasons.get(reason, 0) + number
-        self._piece.call.samples += work.call.samples
-        return outcome.result, outcome.records_out
-
-    def keep_example(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Keep a rejected record as an example, if one is wanted."""
-        reason = self._spec.reason
-        if reason is not None and self._piece.wants_sample(self._spec.id, reason, self._spec.samples):
-            record = _first(args, kwargs)
-            self._piece.call.samples.append(SetAside(reason, record_text(record), "rejected", record_name(record)))
-
-    def skipped(self, error: Exception, seconds: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Set a record aside that raised; return what leaves it out."""
-        from mega_data_factory.observe.skipping import skip_failed
-
-        work = Work(self._spec, _first(args, kwargs))
-        work.seconds = seconds
-        return work.finish(skip_failed(work, self._function, args, kwargs, error, True))
-
-    def weigh(self, result: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Add the bytes of the text of a record."""
-        column, flow = str(self._spec.text), self._piece.flow
-        before = _text_bytes(_first(args, kwargs), column)
-        flow.input_bytes += before
-        if self._spec.filters:
-            flow.output_bytes += before if result else 0
-        else:
-            changed = isinstance(result, Mapping) and column in result
-            flow.output_bytes += _text_bytes(result, column) if changed else before
-
-
-def _first(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    return args[0] if args else next(iter(kwargs.values()), None)
-
-
-def _text_bytes(record: Any, column: str) -> int:
-    if not isinstance(record, Mapping):
-        return forms.text_bytes([record], column)
-    return forms.text_bytes([record[column]], column) if column in record else 0
-
-
-def _lazy_count(batch: Any) -> int:
-    """Return the records of a lazy batch without making its columns; the function may have replaced some."""
-    for name, column in batch.data.items():
-        if name not in batch.keys_to_format:
-            return len(column)
-    return int(batch.pa_table.num_rows)
-
-
-_LAZY = replace(
-    forms.COLUMNS,
-    name="lazy-columns",
-    count=_lazy_count,
-    cut=lambda v, start, stop: forms.COLUMNS.cut(dict(v), start, stop),
-    keep=lambda v, mask: forms.COLUMNS.keep(dict(v), mask),
-    records=lambda v: forms.COLUMNS.records(dict(v)),
-)
