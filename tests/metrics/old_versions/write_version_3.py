@@ -42,5 +42,5 @@ nodes.append(
 nodes.finish()
 run = RunMetrics(run_id, moment, datetime(2026, 9, 1, 9, 1), pipeline="old", config={"name": "old"}, hostname="host-1")
 run.heartbeat, run.flush_interval, run.pid, run.export_failures = moment + timedelta(seconds=10), 5.0, 1234, 2
-vars(run).update(books_closed=True, books_difference=0)  # as version 3 called them
+run.books_closed, run.books_difference = True, 0
 writer.write_all(run, [StageMetrics.from_operators([total], "clean")], [total])
