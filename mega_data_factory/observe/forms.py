@@ -480,7 +480,8 @@ def _text_of(record: object, name: str) -> object:
 
 
 def _list_form(value: Sequence[Any]) -> Form | None:
-    return None if isinstance(value, tuple) and hasattr(value, "_fields") else _LIST
+    named = hasattr(value, "_fields") or hasattr(value, "__fields__")  # a named tuple, a row of Spark: one record
+    return None if isinstance(value, tuple) and named else _LIST
 
 
 def _mapping_form(value: Mapping[Any, Any]) -> Form | None:

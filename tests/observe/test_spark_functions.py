@@ -14,6 +14,7 @@ import pytest
 import mega_data_factory as mdf
 from mega_data_factory.observe import ObservedRun
 from mega_data_factory.observe.step import Step
+from tests.observe.runs import flow, rows_of
 
 
 def upper(texts: pd.Series, suffix: str = "") -> pd.Series:
@@ -50,6 +51,23 @@ def test_a_function_of_a_script_may_call_mdf_observe() -> None:
     assert pickle.loads(cloudpickle.dumps(mdf.observe)) is mdf.observe
 
 
+class _Row(tuple[object, ...]):
+    """As `pyspark.sql.Row`: a tuple that names its fields."""
+
+    __fields__ = ("id", "text")
+
+
+def test_a_row_is_one_record(run: ObservedRun, tmp_path: Path) -> None:
+    """RDDs and `foreachPartition` hand over an iterator of rows, which are tuples."""
+
+    def passed(rows: Iterator[_Row]) -> Iterator[_Row]:
+        yield from rows
+
+    assert len(list(run.step(passed)(iter([_Row((number, "text")) for number in range(3)])))) == 3
+    run.end()
+    assert flow(rows_of(tmp_path, run.run_id)["passed"]) == (3, 3, 0, 0)
+
+
 def test_a_built_in_function_has_no_arguments_to_read(run: ObservedRun) -> None:
     """As without a step, `inspect` raises what it raises for the function itself."""
     with pytest.raises(ValueError, match="no signature"):
@@ -59,7 +77,6 @@ def test_a_built_in_function_has_no_arguments_to_read(run: ObservedRun) -> None:
 
 def test_a_consumer_of_an_iterator_rejects_nothing(run: ObservedRun, tmp_path: Path) -> None:
     """What `foreachPartition` calls returns nothing; with a reason the step is there to reject."""
-    from tests.observe.runs import flow, rows_of
 
     def send(rows: Iterator[int]) -> None:
         for _ in rows:
