@@ -79,7 +79,7 @@ def _program(step: str, observed: str, batches: int, folder: str) -> None:
     run = mdf.observe("overhead", metrics=folder, node_interval=0, flush_interval=3600)
     observed_function = run.step(function, reason="short")
     if observed == "worker":  # as a process of a pool has it, whose function calls the step
-        from mega_data_factory.observe.step import RunRef
+        from mega_data_factory.observe.steps.step import RunRef
 
         spec = observed_function.spec
         object.__setattr__(spec, "run", RunRef(run.run_id, dict(spec.run.addresses())))

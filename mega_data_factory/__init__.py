@@ -70,7 +70,8 @@ if TYPE_CHECKING:
         StageMetrics,
     )
     from mega_data_factory.framework.plan import Plan, make_plan
-    from mega_data_factory.observe import calls, run
+    from mega_data_factory.observe.counting import calls
+    from mega_data_factory.observe.driver import run
 
     class _Observe:
         """The package `observe` as type checkers see it: a function that has functions."""

@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.contracts import Judgement
-    from mega_data_factory.observe.calls import reject, report
-    from mega_data_factory.observe.run import ObservedRun, observe
+    from mega_data_factory.observe.counting.calls import reject, report
+    from mega_data_factory.observe.driver.run import ObservedRun, observe
 
 __all__ = ["Judgement", "ObservedRun", "observe", "reject", "report"]
 
 _HOMES = {
     "Judgement": "mega_data_factory.framework.contracts",
-    "ObservedRun": "mega_data_factory.observe.run",
-    "observe": "mega_data_factory.observe.run",
-    "reject": "mega_data_factory.observe.calls",
-    "report": "mega_data_factory.observe.calls",
+    "ObservedRun": "mega_data_factory.observe.driver.run",
+    "observe": "mega_data_factory.observe.driver.run",
+    "reject": "mega_data_factory.observe.counting.calls",
+    "report": "mega_data_factory.observe.counting.calls",
 }
 
 
@@ -43,7 +43,7 @@ class _CallableModule(ModuleType):
     """The package as a function: `mdf.observe(...)`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> ObservedRun:
-        from mega_data_factory.observe.run import observe
+        from mega_data_factory.observe.driver.run import observe
 
         return observe(*args, **kwargs)
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
+from mega_data_factory.observe.counting.forms import fingerprint
 from mega_data_factory.observe.delivery import ledgers
 from mega_data_factory.observe.engines import loaded_engines
 from mega_data_factory.observe.engines.engine import FINGERPRINT, NO_RESULT, Engine, Task
 from mega_data_factory.observe.engines.plain import PlainPython
-from mega_data_factory.observe.forms import fingerprint
 
 _TASKS_REMEMBERED = 4096
 """Attempts whose calls are numbered at the same time, at most; the oldest is forgotten."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.observe")

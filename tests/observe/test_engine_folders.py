@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.engines.engine import Engine, RunPlace
 
 

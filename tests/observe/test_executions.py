@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
+from mega_data_factory.observe.driver.ledger import Ledger
 from mega_data_factory.observe.engines.executions import Executions, WorkName
-from mega_data_factory.observe.ledger import Ledger
 
 
 class Driver:

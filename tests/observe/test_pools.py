@@ -19,7 +19,7 @@ import pytest
 import mega_data_factory as mdf
 from mega_data_factory.framework.metrics import OperatorMetrics
 from mega_data_factory.observe import ObservedRun, reject
-from mega_data_factory.observe import step as steps
+from mega_data_factory.observe.steps import step as steps
 from tests.observe.runs import flow, rows_of
 
 CHUNKS = [list(range(start, start + 5 + start % 7)) for start in range(0, 600, 10)]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import mega_data_factory as mdf
-from mega_data_factory.observe.account import Account
-from mega_data_factory.observe.rows import RowTally, is_row
+from mega_data_factory.observe.counting.account import Account
+from mega_data_factory.observe.counting.rows import RowTally, is_row
 from tests.observe.runs import rows_of
 
 ROWS = [{"id": number, "text": "a"} for number in range(60)]

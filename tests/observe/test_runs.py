@@ -18,9 +18,9 @@ import pytest
 import mega_data_factory as mdf
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter
 from mega_data_factory.observe import report
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.delivery import AccountFiles, FileDelivery
-from mega_data_factory.observe.ledger import Ledger
+from mega_data_factory.observe.driver.ledger import Ledger
 from tests.observe.runs import flow, rows_of, run_row
 
 

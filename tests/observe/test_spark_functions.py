@@ -13,7 +13,7 @@ import pytest
 
 import mega_data_factory as mdf
 from mega_data_factory.observe import ObservedRun
-from mega_data_factory.observe.step import Step
+from mega_data_factory.observe.steps.step import Step
 from tests.observe.runs import flow, rows_of
 
 

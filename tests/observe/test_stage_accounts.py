@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
+from mega_data_factory.observe.counting.signatures import Content
+from mega_data_factory.observe.driver.ledger import Ledger
 from mega_data_factory.observe.engines.stage_accounts import Piece, StageAccounts
-from mega_data_factory.observe.ledger import Ledger
-from mega_data_factory.observe.signatures import Content
 
 
 def stream(parts: list[int], *, kept: int = 0, final: bool = True, at: float = 0.0) -> Account:

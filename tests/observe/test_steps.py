@@ -20,7 +20,7 @@ import pytest
 
 import mega_data_factory as mdf
 from mega_data_factory.observe import ObservedRun, reject, report
-from mega_data_factory.observe.step import Step
+from mega_data_factory.observe.steps.step import Step
 from tests.observe.runs import flow, rows_of, run_row
 
 
@@ -269,7 +269,7 @@ def test_secrets_in_arguments_and_configuration_are_not_stored(tmp_path: Path) -
 def test_observing_imports_no_engine_and_no_data_frames() -> None:
     script = """
         import sys
-        import mega_data_factory.observe.step, mega_data_factory.observe.engines.plain
+        import mega_data_factory.observe.steps.step, mega_data_factory.observe.engines.plain
         heavy = {"ray", "pyspark", "dask", "datasets", "datatrove", "pandas", "polars", "duckdb", "pyarrow", "pydantic"}
         print(sorted(heavy & set(sys.modules)))
     """

@@ -6,7 +6,7 @@ import importlib.metadata
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.datatrove import launches
 from mega_data_factory.observe.datatrove.meters import current_task
 from mega_data_factory.observe.engines.engine import Engine, Task

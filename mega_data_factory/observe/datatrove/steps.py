@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from mega_data_factory.observe.account import Account, SetAside
+from mega_data_factory.observe.counting.account import Account, SetAside
+from mega_data_factory.observe.counting.record_text import record_text
 from mega_data_factory.observe.datatrove.meters import Chain, Meter, Traits
-from mega_data_factory.observe.record_text import record_text
-from mega_data_factory.observe.step import StepSpec
+from mega_data_factory.observe.steps.step import StepSpec
 from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.observe")

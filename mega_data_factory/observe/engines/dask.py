@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import CodeType
 from typing import Any, ClassVar
 
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.engines.engine import Task
 from mega_data_factory.observe.engines.stage_engine import StageEngine
 

@@ -36,9 +36,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mega_data_factory.host import host_name
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
+from mega_data_factory.observe.counting.rows import RowTally, Spec
 from mega_data_factory.observe.delivery import AccountFiles, Delivery, FileDelivery
-from mega_data_factory.observe.rows import RowTally, Spec
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.nodes import NodeBuffer
@@ -209,7 +209,7 @@ class Engine:
         return None
 
     def records(self, value: Any) -> int | None:
-        """Return the number of records in a value that only this engine knows; None leaves it to `observe.forms`.
+        """Return the number of records in a value that only this engine knows; None leaves it to `counting.forms`.
 
         Asked for the input and for the output of every call of this engine's tasks.
         """

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
 
 _SHARED = 0.25
 """Share of the inputs of the smaller execution that make two executions those of one input."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.delivery import ledgers
 from mega_data_factory.observe.engines.engine import NO_RESULT, Engine, Task, this_worker
 

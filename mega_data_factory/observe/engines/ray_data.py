@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import ray
 from ray.exceptions import RayError
 
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
+from mega_data_factory.observe.counting.rows import RowTally, Spec
 from mega_data_factory.observe.delivery import Delivery, FileDelivery
 from mega_data_factory.observe.engines.engine import FINGERPRINT, Engine, RunPlace, Task, this_worker
 from mega_data_factory.observe.engines.executions import Executions
 from mega_data_factory.observe.engines.ray_sink import SinkDelivery, start_sink
 from mega_data_factory.observe.engines.ray_task import accounts_of_task, call_for_task
-from mega_data_factory.observe.rows import RowTally, Spec
 from mega_data_factory.redaction.loggers import logger
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.delivery import FileDelivery
 from mega_data_factory.redaction.loggers import logger
 

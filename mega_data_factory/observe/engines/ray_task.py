@@ -17,10 +17,10 @@ from typing import Any
 import ray
 from ray.data import DataContext
 
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
+from mega_data_factory.observe.counting.rows import RowTally, Spec
 from mega_data_factory.observe.engines.engine import FINGERPRINT, Task, this_worker
 from mega_data_factory.observe.engines.executions import WorkName
-from mega_data_factory.observe.rows import RowTally, Spec
 
 try:  # not public, but nothing public says when a task ends
     from ray.data._internal.execution.interfaces.task_context import TaskContext

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from mega_data_factory.observe.account import Account
-from mega_data_factory.observe.signatures import Content
+from mega_data_factory.observe.counting.account import Account
+from mega_data_factory.observe.counting.signatures import Content
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
+from mega_data_factory.observe.counting.signatures import Content, signature_of
 from mega_data_factory.observe.engines.engine import Engine, RunPlace, Task, this_worker
 from mega_data_factory.observe.engines.stage_accounts import Piece, StageAccounts
-from mega_data_factory.observe.signatures import Content, signature_of
 
 _ATTEMPTS_REMEMBERED = 64
 """Attempts whose single records are summed up at the same time, at most: as many as a process has threads, and more."""

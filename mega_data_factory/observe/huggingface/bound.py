@@ -10,7 +10,7 @@ from typing import Any
 
 from mega_data_factory.observe.huggingface.calling import AsyncBatchStep, BatchStep, record_step
 from mega_data_factory.observe.huggingface.pieces import Piece, PieceRef
-from mega_data_factory.observe.step import AsyncStep, Step
+from mega_data_factory.observe.steps.step import AsyncStep, Step
 
 STEP = "__mdf_step__"
 """Attribute of a function that stands for a step."""

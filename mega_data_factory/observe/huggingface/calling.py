@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mega_data_factory.observe import forms
-from mega_data_factory.observe.account import SetAside
+from mega_data_factory.observe.counting import forms
+from mega_data_factory.observe.counting.account import SetAside
+from mega_data_factory.observe.counting.record_text import record_name, record_text
 from mega_data_factory.observe.huggingface.pieces import Piece
-from mega_data_factory.observe.outcome import Outcome, outcome_of
-from mega_data_factory.observe.record_text import record_name, record_text
-from mega_data_factory.observe.step import AsyncStep, Step, StepSpec, Work
+from mega_data_factory.observe.steps.outcome import Outcome, outcome_of
+from mega_data_factory.observe.steps.step import AsyncStep, Step, StepSpec, Work
 
 _SETTLE_SECONDS = 0.001
 """Busy seconds after which single records are entered in the histogram together, as one batch."""
@@ -156,7 +156,7 @@ class _OtherRecords:
 
     def skipped(self, error: Exception, seconds: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Set a record aside that raised; return what leaves it out."""
-        from mega_data_factory.observe.skipping import skip_failed
+        from mega_data_factory.observe.steps.skipping import skip_failed
 
         work = Work(self._spec, _first(args, kwargs))
         work.seconds = seconds

@@ -6,7 +6,7 @@ import importlib.metadata
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from mega_data_factory.observe.account import Account
+from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.engines.engine import Engine, RunPlace, Task
 from mega_data_factory.observe.huggingface import cache, hooks
 from mega_data_factory.observe.huggingface.pieces import current_task

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
-from mega_data_factory.observe.classes import ObservedClass
 from mega_data_factory.observe.engines.engine import Task, this_worker
 from mega_data_factory.observe.huggingface.bound import STEP, Use, stand_in_for, use_of
 from mega_data_factory.observe.huggingface.cache import replay_cached, write_account
 from mega_data_factory.observe.huggingface.pieces import Piece
 from mega_data_factory.observe.huggingface.streams import observed_iteration, observed_stream
-from mega_data_factory.observe.step import AsyncStep, RunRef, Step
+from mega_data_factory.observe.steps.classes import ObservedClass
+from mega_data_factory.observe.steps.step import AsyncStep, RunRef, Step
 
 _lock = threading.Lock()
 _runs: set[str] = set()
@@ -199,7 +199,7 @@ def _hash_steps_as_their_functions() -> None:
 
 def _run_classes() -> list[type]:
     """Return the classes of a run, which a function may hold to reject by name; their module is in a higher layer."""
-    module = sys.modules.get("mega_data_factory.observe.run")
+    module = sys.modules.get("mega_data_factory.observe.driver.run")
     return [] if module is None else [module.ObservedRun, module.RunInWorker]
 
 

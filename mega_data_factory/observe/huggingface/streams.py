@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
-from mega_data_factory.observe import calls
+from mega_data_factory.observe.counting import calls
 from mega_data_factory.observe.engines.engine import Task, this_worker
 from mega_data_factory.observe.huggingface.bound import Use, use_of
 from mega_data_factory.observe.huggingface.pieces import Piece
-from mega_data_factory.observe.step import AsyncStep
+from mega_data_factory.observe.steps.step import AsyncStep
 
 
 class Iteration:

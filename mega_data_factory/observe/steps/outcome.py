@@ -6,12 +6,12 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mega_data_factory.observe import forms
-from mega_data_factory.observe.account import SetAside
-from mega_data_factory.observe.record_text import record_name, record_text
+from mega_data_factory.observe.counting import forms
+from mega_data_factory.observe.counting.account import SetAside
+from mega_data_factory.observe.counting.record_text import record_name, record_text
 
 if TYPE_CHECKING:
-    from mega_data_factory.observe.step import Work
+    from mega_data_factory.observe.steps.step import Work
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ def outcome_of(work: Work, result: Any) -> Outcome:
     """
     contracts = sys.modules.get("mega_data_factory.framework.contracts")
     if contracts is not None and isinstance(result, contracts.Judgement):
-        from mega_data_factory.observe.judging import apply_judgement
+        from mega_data_factory.observe.steps.judging import apply_judgement
 
         result = apply_judgement(work, result)
     spec = work.spec

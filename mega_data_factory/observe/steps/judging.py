@@ -21,9 +21,9 @@ from mega_data_factory.framework.contracts import (
     OperatorContext,
     Refiner,
 )
-from mega_data_factory.observe import calls, forms
+from mega_data_factory.observe.counting import calls, forms
 from mega_data_factory.observe.engines.engine import this_worker
-from mega_data_factory.observe.step import Work
+from mega_data_factory.observe.steps.step import Work
 
 
 def apply_judgement(work: Work, judgement: Judgement) -> Any:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import TypeAlias
 
-from mega_data_factory.observe.notebook import Cell, current_cell
+from mega_data_factory.observe.driver.notebook import Cell, current_cell
 
 End: TypeAlias = Callable[[BaseException | None], None]
 """Ends a run, with the error that has ended it; None as completed."""

@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mega_data_factory.observe import calls, forms
-from mega_data_factory.observe.calls import Call
 from mega_data_factory.observe.connection import Addresses, Connection, connect
-from mega_data_factory.observe.outcome import Outcome, outcome_of
-from mega_data_factory.observe.rows import RowTally, is_row
-from mega_data_factory.observe.signatures import Content
-from mega_data_factory.observe.streams import Stream, is_stream, observed_items
+from mega_data_factory.observe.counting import calls, forms
+from mega_data_factory.observe.counting.calls import Call
+from mega_data_factory.observe.counting.rows import RowTally, is_row
+from mega_data_factory.observe.counting.signatures import Content
+from mega_data_factory.observe.steps.outcome import Outcome, outcome_of
+from mega_data_factory.observe.steps.streams import Stream, is_stream, observed_items
 
 
 class RunRef:
@@ -164,7 +164,7 @@ class Step:
             if self.spec.on_error != "skip":
                 work.fail()
                 raise
-            from mega_data_factory.observe.skipping import skip_failed
+            from mega_data_factory.observe.steps.skipping import skip_failed
 
             return self._finish(work, skip_failed(work, self.function, args, kwargs, error, self._like_before))
         if is_stream(result):
@@ -375,7 +375,7 @@ class AsyncStep(Step):
             if self.spec.on_error != "skip":
                 work.fail()
                 raise
-            from mega_data_factory.observe.skipping import skip_failed_async
+            from mega_data_factory.observe.steps.skipping import skip_failed_async
 
             outcome = await skip_failed_async(work, self.function, args, kwargs, error, self._like_before)
             return self._finish(work, outcome)

@@ -18,17 +18,17 @@ from mega_data_factory.framework.metrics.rows.rollup import account_differences
 from mega_data_factory.framework.metrics.tracking.tracker import RunTotals
 from mega_data_factory.framework.metrics.writer import MetricsWriter
 from mega_data_factory.host import host_name
-from mega_data_factory.observe.account import Account, merged
 from mega_data_factory.observe.connection import Addresses
+from mega_data_factory.observe.counting.account import Account, merged
+from mega_data_factory.observe.driver.defined_steps import DefinedStep, DefinedSteps
+from mega_data_factory.observe.driver.ledger import Ledger, to_rows
+from mega_data_factory.observe.driver.nodes import SampledNodes
+from mega_data_factory.observe.driver.notebook import Cell
+from mega_data_factory.observe.driver.set_aside import SetAsideFiles
+from mega_data_factory.observe.driver.settings import ObserveSettings
 from mega_data_factory.observe.engines import loaded_engines
 from mega_data_factory.observe.engines.engine import Engine, RunPlace
 from mega_data_factory.observe.engines.plain import PlainPython
-from mega_data_factory.observe.ledger import Ledger, to_rows
-from mega_data_factory.observe.node import SampledNodes
-from mega_data_factory.observe.notebook import Cell
-from mega_data_factory.observe.set_aside import SetAsideFiles
-from mega_data_factory.observe.settings import ObserveSettings
-from mega_data_factory.observe.steps import DefinedStep, DefinedSteps
 from mega_data_factory.redaction import redacted
 from mega_data_factory.redaction.loggers import logger
 

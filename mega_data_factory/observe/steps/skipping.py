@@ -6,14 +6,14 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mega_data_factory.observe import calls, forms
-from mega_data_factory.observe.account import SetAside
-from mega_data_factory.observe.outcome import Outcome, outcome_of
-from mega_data_factory.observe.record_text import describe, record_name, record_text
-from mega_data_factory.observe.streams import is_stream
+from mega_data_factory.observe.counting import calls, forms
+from mega_data_factory.observe.counting.account import SetAside
+from mega_data_factory.observe.counting.record_text import describe, record_name, record_text
+from mega_data_factory.observe.steps.outcome import Outcome, outcome_of
+from mega_data_factory.observe.steps.streams import is_stream
 
 if TYPE_CHECKING:
-    from mega_data_factory.observe.step import Work
+    from mega_data_factory.observe.steps.step import Work
 
 _Function: TypeAlias = Callable[..., Any]
 _Args: TypeAlias = tuple[Any, ...]

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from mega_data_factory.observe import calls, forms
+from mega_data_factory.observe.counting import calls, forms
 from mega_data_factory.observe.engines.engine import NO_RESULT
 
 if TYPE_CHECKING:
-    from mega_data_factory.observe.step import StepSpec, Work
+    from mega_data_factory.observe.steps.step import StepSpec, Work
 
 _PROGRESS_SECONDS = 1.0
 """Seconds from one delivery of an unfinished account to the next."""

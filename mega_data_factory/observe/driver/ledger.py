@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
-from mega_data_factory.observe.account import Account, SetAside
-from mega_data_factory.observe.steps import DefinedStep
+from mega_data_factory.observe.counting.account import Account, SetAside
+from mega_data_factory.observe.driver.defined_steps import DefinedStep
 
 
 class Ledger:

@@ -9,9 +9,9 @@ from typing import Any
 import xxhash
 
 from mega_data_factory.errors import MdfError
-from mega_data_factory.observe.account import SetAside
-from mega_data_factory.observe.settings import ObserveSettings
-from mega_data_factory.observe.steps import DefinedStep
+from mega_data_factory.observe.counting.account import SetAside
+from mega_data_factory.observe.driver.defined_steps import DefinedStep
+from mega_data_factory.observe.driver.settings import ObserveSettings
 from mega_data_factory.redaction.loggers import logger
 from mega_data_factory.storage import Location, absolute, atomic_output, is_local, join, local_path
 from mega_data_factory.strict_json import finite

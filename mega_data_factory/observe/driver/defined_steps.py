@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mega_data_factory.observe.notebook import Cell
+from mega_data_factory.observe.driver.notebook import Cell
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MethodType
 from typing import Any
 
-from mega_data_factory.observe.step import AsyncStep, Step, StepSpec
+from mega_data_factory.observe.steps.step import AsyncStep, Step, StepSpec
 
 
 class ObservedClass(type):

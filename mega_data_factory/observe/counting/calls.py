@@ -6,9 +6,9 @@ import numbers
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from mega_data_factory.observe import forms
-from mega_data_factory.observe.account import SetAside, add_counts
-from mega_data_factory.observe.record_text import record_name, record_text
+from mega_data_factory.observe.counting import forms
+from mega_data_factory.observe.counting.account import SetAside, add_counts
+from mega_data_factory.observe.counting.record_text import record_name, record_text
 
 
 class WantsSamples(Protocol):

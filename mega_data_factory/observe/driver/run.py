@@ -8,15 +8,16 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
-from mega_data_factory.observe import calls, connection
-from mega_data_factory.observe.defining import Decorating, arguments_of, make_step, name_of
+from mega_data_factory.observe import connection
+from mega_data_factory.observe.counting import calls
+from mega_data_factory.observe.driver.defined_steps import text_of
+from mega_data_factory.observe.driver.defining import Decorating, arguments_of, make_step, name_of
+from mega_data_factory.observe.driver.notebook import current_cell
+from mega_data_factory.observe.driver.open_runs import note_ended, note_started
+from mega_data_factory.observe.driver.recording import Recording
+from mega_data_factory.observe.driver.settings import ObserveSettings
 from mega_data_factory.observe.engines.plain import PoolTask
-from mega_data_factory.observe.notebook import current_cell
-from mega_data_factory.observe.open_runs import note_ended, note_started
-from mega_data_factory.observe.recording import Recording
-from mega_data_factory.observe.settings import ObserveSettings
-from mega_data_factory.observe.step import RunRef, StepSpec
-from mega_data_factory.observe.steps import text_of
+from mega_data_factory.observe.steps.step import RunRef, StepSpec
 from mega_data_factory.storage import Location
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])

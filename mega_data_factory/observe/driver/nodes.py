@@ -11,8 +11,8 @@ from mega_data_factory.framework.metrics.nodes import NodeBuffer
 from mega_data_factory.framework.metrics.nodes.sampler import HeldBatches, NodeSampler
 from mega_data_factory.framework.metrics.nodes.ticker import Ticker
 from mega_data_factory.host import host_name
+from mega_data_factory.observe.driver.settings import ObserveSettings
 from mega_data_factory.observe.engines.engine import Engine
-from mega_data_factory.observe.settings import ObserveSettings
 from mega_data_factory.storage import is_local, local_path
 
 

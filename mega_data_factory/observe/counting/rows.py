@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from mega_data_factory.framework.metrics.rows.histogram import bucket_of
-from mega_data_factory.observe import calls
-from mega_data_factory.observe.account import Account, add_counts
-from mega_data_factory.observe.calls import Call
+from mega_data_factory.observe.counting import calls
+from mega_data_factory.observe.counting.account import Account, add_counts
+from mega_data_factory.observe.counting.calls import Call
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 """Types of values that a batch of columns never has."""

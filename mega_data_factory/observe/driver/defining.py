@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mega_data_factory.observe.blocks import Block
-from mega_data_factory.observe.classes import BuiltOnce, observed_class
-from mega_data_factory.observe.step import AsyncStep, ObservedIterable, Step, StepSpec
+from mega_data_factory.observe.steps.blocks import Block
+from mega_data_factory.observe.steps.classes import BuiltOnce, observed_class
+from mega_data_factory.observe.steps.step import AsyncStep, ObservedIterable, Step, StepSpec
 
 
 def make_step(spec: StepSpec, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:
@@ -34,7 +34,7 @@ def make_step(spec: StepSpec, function: Any, args: Sequence[Any], kwargs: Mappin
     if args or kwargs is not None:
         raise TypeError(f"args and kwargs are for the constructor of a class, and {function!r} is none")
     if _is_operator(function):
-        from mega_data_factory.observe.judging import OperatorFunction
+        from mega_data_factory.observe.steps.judging import OperatorFunction
 
         return Step(spec, OperatorFunction(function, spec.name, spec.stage))
     if _is_pipeline_step(function):

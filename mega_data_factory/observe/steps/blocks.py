@@ -8,9 +8,9 @@ from contextvars import Token
 from types import TracebackType
 from typing import Any
 
-from mega_data_factory.observe import calls, forms
-from mega_data_factory.observe.outcome import Outcome
-from mega_data_factory.observe.step import StepSpec, Work
+from mega_data_factory.observe.counting import calls, forms
+from mega_data_factory.observe.steps.outcome import Outcome
+from mega_data_factory.observe.steps.step import StepSpec, Work
 
 
 class Block:
