@@ -2,8 +2,9 @@
 
 Instructions hardly vary from run to run (`valgrind --tool=cachegrind --cache-sim=no`), where seconds on a shared
 machine vary by more than what is looked for. Every program is counted with two numbers of batches, and the difference
-is divided by the difference of these: start-up drops out. What the driver does with accounts (the ledger, at every
-write) is part of the count, the Parquet files that it writes every five seconds are not.
+is divided by the difference of these: start-up drops out. Both programs import and define the same, so that memory is
+equally fragmented: allocating texts costs less in a process that has imported nothing. The count includes what the
+driver does with accounts (the ledger, at every write), without the Parquet files that it writes every five seconds.
 
     python benchmarks/observe_overhead.py
 """
@@ -24,7 +25,7 @@ from typing import Any
 TARGET = 0.01
 
 _RECORDS = 1000
-_BATCHES = (5, 45)
+_BATCHES = (5, 205)
 
 
 # ── programs, in a process of their own ───────────────────────────────────────────────────────────────────────────────
@@ -66,35 +67,24 @@ STEPS = {
 
 def _program(step: str, observed: str, batches: int, folder: str) -> None:
     """Run one program: `off`, `on` in the driver's process, or `worker`, which delivers through files."""
-    function, batch = STEPS[step]()
-    function(batch)
-    if observed == "off":
-        gc.freeze()
-        for _ in range(batches):
-            function(batch)
-        return
     import mega_data_factory as mdf
     from mega_data_factory.observe import connection
+    from mega_data_factory.observe.steps.step import RunRef
 
+    function, batch = STEPS[step]()
     run = mdf.observe("overhead", metrics=folder, node_interval=0, flush_interval=3600)
     observed_function = run.step(function, reason="short")
     if observed == "worker":  # as a process of a pool has it, whose function calls the step
-        from mega_data_factory.observe.steps.step import RunRef
-
         spec = observed_function.spec
         object.__setattr__(spec, "run", RunRef(run.run_id, dict(spec.run.addresses())))
-        gc.freeze()
-        for _ in range(batches):
-            observed_function(batch)
-        return
-    # As in `start`, without the thread that writes: it may write once or twice in so short a run.
-    recording = run._recording
-    connection.register(run.run_id, recording.ledger.take, recording.addresses)
-    recording.gather()
+    else:  # as in `start`, without the thread that writes: it may write once or twice in so short a run
+        connection.register(run.run_id, run._recording.ledger.take, run._recording.addresses)
+    called = function if observed == "off" else observed_function
+    called(batch)
     gc.freeze()  # else it is a matter of luck whether all that was imported is gone through between two batches
     for _ in range(batches):
-        observed_function(batch)
-    recording.gather()
+        called(batch)
+    run._recording.gather()
 
 
 # ── counting ──────────────────────────────────────────────────────────────────────────────────────────────────────────
