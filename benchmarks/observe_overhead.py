@@ -69,7 +69,7 @@ def _program(step: str, observed: str, batches: int, folder: str) -> None:
     """Run one program: `off`, `on` in the driver's process, or `worker`, which delivers through files."""
     import mega_data_factory as mdf
     from mega_data_factory.observe import connection
-    from mega_data_factory.observe.steps.step import RunRef
+    from mega_data_factory.observe.steps.spec import RunRef
 
     function, batch = STEPS[step]()
     run = mdf.observe("overhead", metrics=folder, node_interval=0, flush_interval=3600)

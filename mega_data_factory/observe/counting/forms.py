@@ -1,43 +1,26 @@
-"""Forms in which engines hand over records: how many there are, parts of them, a column's bytes, a fingerprint.
+"""Counting of records in any form: how many there are, parts of them, a column's bytes, a fingerprint.
 
 No library of data frames is imported here: a value can only be of a form whose library is loaded.
 """
 
 from __future__ import annotations
 
-import io
-import pickle
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import xxhash
 
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """Operations on values of one form.
-
-    Attributes:
-        name: of the form.
-        count: number of records.
-        cut: records `start` to `stop`, in the same form.
-        join: values of this form one after the other; None where it cannot be done.
-        column: a column by its name: something with a length.
-        keep: the records where a mask (sequence of bool) is true, in the same form.
-        digest: enters the content into a hash.
-        records: the records, one by one: dicts by column, or plain values.
-    """
-
-    name: str
-    count: Callable[[Any], int]
-    cut: Callable[[Any, int, int], Any]
-    join: Callable[[Sequence[Any]], Any]
-    column: Callable[[Any, str], Any]
-    keep: Callable[[Any, Sequence[bool]], Any]
-    digest: Callable[[Any, Any], None]
-    records: Callable[[Any], Iterable[Any]]
+from mega_data_factory.observe.counting.form import Form, digest_object
+from mega_data_factory.observe.counting.library_forms import (
+    ARROW,
+    ARROW_ARRAY,
+    LIBRARIES,
+    NUMPY,
+    PANDAS,
+    POLARS,
+    POLARS_SERIES,
+)
 
 
 def form_of(value: object) -> Form | None:
@@ -50,7 +33,7 @@ def form_of(value: object) -> Form | None:
         return _list_form(value)
     if isinstance(value, Mapping):
         return _mapping_form(value)
-    for module, names in _LIBRARIES.items():
+    for module, names in LIBRARIES.items():
         library = sys.modules.get(module)
         if library is None:
             continue
@@ -90,11 +73,11 @@ def none_of(like: object, rejected: object) -> object:
     assert form is not None, "a mask is a sequence"
     if form is _LIST:
         return [False] * records
-    if form is _NUMPY:
+    if form is NUMPY:
         return sys.modules["numpy"].zeros(records, dtype=bool)
-    if form is _ARROW_ARRAY:
+    if form is ARROW_ARRAY:
         return sys.modules["pyarrow"].array([False] * records)
-    if form is _POLARS_SERIES:
+    if form is POLARS_SERIES:
         return sys.modules["polars"].Series([False] * records, dtype=sys.modules["polars"].Boolean)
     return sys.modules["pandas"].Series([False] * records, index=getattr(rejected, "index", None))
 
@@ -107,7 +90,7 @@ def is_lazy(value: object) -> bool:
 
 def is_table(value: object) -> bool:
     """Return whether a value is known to be a table: it has columns, and cannot be the mask of a filter."""
-    return _BY_TYPE.get(type(value)) in (_ARROW, _PANDAS, _POLARS)
+    return _BY_TYPE.get(type(value)) in (ARROW, PANDAS, POLARS)
 
 
 def mask_of(value: object, records: int) -> int | None:
@@ -178,7 +161,7 @@ def fingerprint(value: object) -> str | None:
     form = form_of(value)
     try:
         if form is None:
-            _digest_object(value, digest)
+            digest_object(value, digest)
         else:
             digest.update(f"{form.name}:{form.count(value)}".encode())
             form.digest(value, digest)
@@ -212,207 +195,6 @@ def _column_bytes(column: Any) -> int:
     if module == "polars":
         return int(column.str.len_bytes().sum() or 0)
     return sum(map(_bytes_of, column))
-
-
-# ── Arrow ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _arrow_join(parts: Sequence[Any]) -> Any:
-    import pyarrow as pa
-
-    kind = type(parts[0])
-    table = pa.concat_tables(
-        [p if isinstance(p, pa.Table) else pa.Table.from_batches([p]) for p in parts], promote_options="permissive"
-    )
-    if kind is not pa.RecordBatch:
-        return table
-    batches = table.combine_chunks().to_batches()
-    return batches[0] if batches else parts[0].slice(0, 0)
-
-
-def _arrow_keep(value: Any, mask: Sequence[bool]) -> Any:
-    import pyarrow as pa
-
-    return value.filter(pa.array(mask, pa.bool_()))
-
-
-def _arrow_digest(value: Any, digest: Any) -> None:
-    import pyarrow as pa
-
-    batches = value.to_batches() if isinstance(value, pa.Table) else [value]
-    sink = _HashSink(digest)
-    with pa.ipc.new_stream(pa.PythonFile(sink, "w"), value.schema.remove_metadata()) as stream:
-        for batch in batches:
-            stream.write_batch(batch.replace_schema_metadata(None))
-
-
-class _HashSink:
-    """A file that hashes what is written to it."""
-
-    def __init__(self, digest: Any) -> None:
-        self._digest = digest
-        self.closed = False
-
-    def write(self, data: Any) -> int:
-        self._digest.update(data)
-        return len(data)
-
-    def flush(self) -> None:
-        return
-
-    def close(self) -> None:
-        self.closed = True
-
-
-_ARROW = Form(
-    "arrow",
-    count=lambda v: v.num_rows,
-    cut=lambda v, start, stop: v.slice(start, stop - start),
-    join=_arrow_join,
-    column=lambda v, name: v.column(name),
-    keep=_arrow_keep,
-    digest=_arrow_digest,
-    records=lambda v: v.to_pylist(),
-)
-
-
-def _array_join(parts: Sequence[Any]) -> Any:
-    import pyarrow as pa
-
-    return pa.chunked_array([chunk for p in parts for chunk in (p.chunks if hasattr(p, "chunks") else [p])])
-
-
-def _array_digest(value: Any, digest: Any) -> None:
-    import pyarrow as pa
-
-    chunks = value.chunks if isinstance(value, pa.ChunkedArray) else [value]
-    for chunk in chunks:
-        _arrow_digest(pa.RecordBatch.from_arrays([chunk], names=["values"]), digest)
-
-
-_ARROW_ARRAY = Form(
-    "arrow-array",
-    count=len,
-    cut=lambda v, start, stop: v.slice(start, stop - start),
-    join=_array_join,
-    column=lambda v, _: v,
-    keep=_arrow_keep,
-    digest=_array_digest,
-    records=lambda v: v.to_pylist(),
-)
-
-
-# ── pandas and polars ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _pandas_join(parts: Sequence[Any]) -> Any:
-    import pandas as pd
-
-    return pd.concat(parts)
-
-
-def _pandas_digest(value: Any, digest: Any) -> None:
-    import pandas as pd
-
-    digest.update(repr(list(getattr(value, "columns", ()))).encode())
-    try:
-        digest.update(pd.util.hash_pandas_object(value, index=True).to_numpy())
-    except TypeError:  # lists or dicts in cells
-        digest.update(pickle.dumps(value, protocol=5))
-
-
-def _pandas_keep(value: Any, mask: Sequence[bool]) -> Any:
-    import numpy as np
-
-    return value[np.asarray(mask, dtype=bool)]
-
-
-_PANDAS = Form(
-    "pandas",
-    count=len,
-    cut=lambda v, start, stop: v.iloc[start:stop],
-    join=_pandas_join,
-    column=lambda v, name: v[name],
-    keep=_pandas_keep,
-    digest=_pandas_digest,
-    records=lambda v: v.to_dict("records"),
-)
-_PANDAS_SERIES = Form(
-    "pandas-series",
-    count=len,
-    cut=lambda v, start, stop: v.iloc[start:stop],
-    join=_pandas_join,
-    column=lambda v, _: v,
-    keep=_pandas_keep,
-    digest=_pandas_digest,
-    records=lambda v: v.tolist(),
-)
-
-
-def _polars_join(parts: Sequence[Any]) -> Any:
-    import polars as pl
-
-    return pl.concat(parts, how="vertical_relaxed" if isinstance(parts[0], pl.DataFrame) else "vertical")
-
-
-def _polars_keep(value: Any, mask: Sequence[bool]) -> Any:
-    import polars as pl
-
-    return value.filter(pl.Series(mask, dtype=pl.Boolean))
-
-
-_POLARS = Form(
-    "polars",
-    count=len,
-    cut=lambda v, start, stop: v.slice(start, stop - start),
-    join=_polars_join,
-    column=lambda v, name: v[name],
-    keep=_polars_keep,
-    digest=lambda v, digest: _arrow_digest(v.to_arrow(), digest),
-    records=lambda v: v.to_dicts(),
-)
-_POLARS_SERIES = Form(
-    "polars-series",
-    count=len,
-    cut=lambda v, start, stop: v.slice(start, stop - start),
-    join=_polars_join,
-    column=lambda v, _: v,
-    keep=_polars_keep,
-    digest=lambda v, digest: _array_digest(v.to_arrow(), digest),
-    records=lambda v: v.to_list(),
-)
-
-
-# ── NumPy, dicts and lists ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _numpy_join(parts: Sequence[Any]) -> Any:
-    import numpy as np
-
-    return np.concatenate(parts)
-
-
-def _numpy_keep(value: Any, mask: Sequence[bool]) -> Any:
-    import numpy as np
-
-    return value[np.asarray(mask, dtype=bool)]
-
-
-def _numpy_digest(value: Any, digest: Any) -> None:
-    digest.update(f"{value.dtype}{value.shape}".encode())
-    digest.update(pickle.dumps(value, protocol=5) if value.dtype.hasobject else value.tobytes())
-
-
-_NUMPY = Form(
-    "numpy",
-    count=lambda v: len(v) if v.ndim else 1,
-    cut=lambda v, start, stop: v[start:stop],
-    join=_numpy_join,
-    column=lambda v, _: v,
-    keep=_numpy_keep,
-    digest=_numpy_digest,
-    records=lambda v: v.tolist(),
-)
 
 
 def _column_form(column: Any) -> Form:
@@ -450,7 +232,7 @@ COLUMNS = Form(
 
 def _list_digest(value: Sequence[Any], digest: Any) -> None:
     for record in value:
-        _digest_object(record, digest)
+        digest_object(record, digest)
 
 
 def _list_join(parts: Sequence[Any]) -> Any:
@@ -496,7 +278,7 @@ def _mapping_form(value: Mapping[Any, Any]) -> Form | None:
         kind = type(column)
         if kind is list:
             lists += 1
-        elif kind.__module__.partition(".")[0] not in _COLUMN_LIBRARIES or form_of(column) is None:
+        elif kind.__module__.partition(".")[0] not in _COLUMNLIBRARIES or form_of(column) is None:
             return None
         lengths.add(len(column))
         if len(lengths) > 1:
@@ -506,19 +288,7 @@ def _mapping_form(value: Mapping[Any, Any]) -> Form | None:
     return COLUMNS
 
 
-_COLUMN_LIBRARIES = frozenset({"numpy", "pyarrow", "pandas", "polars"})
-
-
-def _digest_object(value: object, digest: Any) -> None:
-    if isinstance(value, str):
-        digest.update(b"s%d:" % len(value))
-        digest.update(value.encode("utf-8", "surrogatepass"))
-    else:
-        content = io.BytesIO()
-        pickler = pickle.Pickler(content, protocol=5)
-        pickler.fast = True  # without memo: equal values have equal bytes, whichever of their parts are one object
-        pickler.dump(value)
-        digest.update(content.getbuffer())
+_COLUMNLIBRARIES = frozenset({"numpy", "pyarrow", "pandas", "polars"})
 
 
 def _is_numpy_bool(value: object) -> bool:
@@ -526,10 +296,4 @@ def _is_numpy_bool(value: object) -> bool:
     return kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
 
 
-_LIBRARIES: dict[str, dict[str, Form]] = {
-    "pyarrow": {"Table": _ARROW, "RecordBatch": _ARROW, "ChunkedArray": _ARROW_ARRAY, "Array": _ARROW_ARRAY},
-    "pandas": {"DataFrame": _PANDAS, "Series": _PANDAS_SERIES},
-    "polars": {"DataFrame": _POLARS, "Series": _POLARS_SERIES},
-    "numpy": {"ndarray": _NUMPY},
-}
 _BY_TYPE: dict[type, Form] = {}

@@ -10,7 +10,7 @@ from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.datatrove.meters import deliver
 from mega_data_factory.observe.datatrove.steps import FOLDER
 from mega_data_factory.observe.engines.engine import Task
-from mega_data_factory.observe.steps.step import StepSpec
+from mega_data_factory.observe.steps.spec import StepSpec
 
 EARLIER = "earlier launch"
 """Name of the worker of accounts of an earlier launch."""

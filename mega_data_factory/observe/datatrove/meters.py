@@ -10,7 +10,7 @@ from typing import Any
 
 from mega_data_factory.observe.counting.account import Account, SetAside
 from mega_data_factory.observe.engines.engine import Task, this_worker
-from mega_data_factory.observe.steps.step import StepSpec
+from mega_data_factory.observe.steps.spec import StepSpec
 
 _PROGRESS_SECONDS = 1.0
 """Seconds from one delivery of unfinished accounts to the next."""

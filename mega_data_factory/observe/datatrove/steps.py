@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from mega_data_factory.observe.counting.account import Account, SetAside
 from mega_data_factory.observe.counting.record_text import record_text
 from mega_data_factory.observe.datatrove.meters import Chain, Meter, Traits
-from mega_data_factory.observe.steps.step import StepSpec
+from mega_data_factory.observe.steps.spec import StepSpec
 from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.observe")

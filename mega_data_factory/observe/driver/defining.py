@@ -9,7 +9,8 @@ from typing import Any
 
 from mega_data_factory.observe.steps.blocks import Block
 from mega_data_factory.observe.steps.classes import BuiltOnce, observed_class
-from mega_data_factory.observe.steps.step import AsyncStep, ObservedIterable, Step, StepSpec
+from mega_data_factory.observe.steps.spec import StepSpec
+from mega_data_factory.observe.steps.step import AsyncStep, ObservedIterable, Step
 
 
 def make_step(spec: StepSpec, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Any:

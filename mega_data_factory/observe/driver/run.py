@@ -17,7 +17,7 @@ from mega_data_factory.observe.driver.open_runs import note_ended, note_started
 from mega_data_factory.observe.driver.recording import Recording
 from mega_data_factory.observe.driver.settings import ObserveSettings
 from mega_data_factory.observe.engines.plain import PoolTask
-from mega_data_factory.observe.steps.step import RunRef, StepSpec
+from mega_data_factory.observe.steps.spec import RunRef, StepSpec
 from mega_data_factory.storage import Location
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])

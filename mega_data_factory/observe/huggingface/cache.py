@@ -20,7 +20,7 @@ from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.engines.engine import Task
 from mega_data_factory.observe.huggingface.bound import Use
 from mega_data_factory.observe.huggingface.pieces import Piece, working_on
-from mega_data_factory.observe.steps.step import StepSpec
+from mega_data_factory.observe.steps.spec import StepSpec
 from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.observe")

@@ -9,10 +9,13 @@ from typing import Any
 
 from mega_data_factory.observe.counting import forms
 from mega_data_factory.observe.counting.account import SetAside
+from mega_data_factory.observe.counting.form import Form
 from mega_data_factory.observe.counting.record_text import record_name, record_text
 from mega_data_factory.observe.huggingface.pieces import Piece
 from mega_data_factory.observe.steps.outcome import Outcome, outcome_of
-from mega_data_factory.observe.steps.step import AsyncStep, Step, StepSpec, Work
+from mega_data_factory.observe.steps.spec import StepSpec
+from mega_data_factory.observe.steps.step import AsyncStep, Step
+from mega_data_factory.observe.steps.work import Work
 
 _SETTLE_SECONDS = 0.001
 """Busy seconds after which single records are entered in the histogram together, as one batch."""
@@ -30,7 +33,7 @@ class _PieceWork(Work):
 
     __slots__ = ()
 
-    def form_of(self, value: Any) -> forms.Form | None:
+    def form_of(self, value: Any) -> Form | None:
         """Return the form of a value."""
         return _LAZY if type(value).__name__ == "LazyBatch" else super().form_of(value)
 

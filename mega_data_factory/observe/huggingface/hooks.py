@@ -18,7 +18,8 @@ from mega_data_factory.observe.huggingface.cache import replay_cached, write_acc
 from mega_data_factory.observe.huggingface.pieces import Piece
 from mega_data_factory.observe.huggingface.streams import observed_iteration, observed_stream
 from mega_data_factory.observe.steps.classes import ObservedClass
-from mega_data_factory.observe.steps.step import AsyncStep, RunRef, Step
+from mega_data_factory.observe.steps.spec import RunRef
+from mega_data_factory.observe.steps.step import AsyncStep, Step
 
 _lock = threading.Lock()
 _runs: set[str] = set()

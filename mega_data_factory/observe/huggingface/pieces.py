@@ -13,7 +13,7 @@ from mega_data_factory.observe.counting import calls
 from mega_data_factory.observe.counting.account import Account, add_counts
 from mega_data_factory.observe.counting.calls import Call
 from mega_data_factory.observe.engines.engine import NO_RESULT, Engine, Task
-from mega_data_factory.observe.steps.step import RunRef, StepSpec
+from mega_data_factory.observe.steps.spec import RunRef, StepSpec
 
 _PROGRESS_SECONDS = 1.0
 """Seconds from one delivery of an unfinished account to the next."""

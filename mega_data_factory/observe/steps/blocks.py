@@ -10,7 +10,8 @@ from typing import Any
 
 from mega_data_factory.observe.counting import calls, forms
 from mega_data_factory.observe.steps.outcome import Outcome
-from mega_data_factory.observe.steps.step import StepSpec, Work
+from mega_data_factory.observe.steps.spec import StepSpec
+from mega_data_factory.observe.steps.work import Work
 
 
 class Block:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from types import MethodType
 from typing import Any
 
-from mega_data_factory.observe.steps.step import AsyncStep, Step, StepSpec
+from mega_data_factory.observe.steps.spec import StepSpec
+from mega_data_factory.observe.steps.step import AsyncStep, Step
 
 
 class ObservedClass(type):

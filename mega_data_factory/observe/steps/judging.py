@@ -23,7 +23,7 @@ from mega_data_factory.framework.contracts import (
 )
 from mega_data_factory.observe.counting import calls, forms
 from mega_data_factory.observe.engines.engine import this_worker
-from mega_data_factory.observe.steps.step import Work
+from mega_data_factory.observe.steps.work import Work
 
 
 def apply_judgement(work: Work, judgement: Judgement) -> Any:

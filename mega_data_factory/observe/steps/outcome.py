@@ -11,7 +11,7 @@ from mega_data_factory.observe.counting.account import SetAside
 from mega_data_factory.observe.counting.record_text import record_name, record_text
 
 if TYPE_CHECKING:
-    from mega_data_factory.observe.steps.step import Work
+    from mega_data_factory.observe.steps.work import Work
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from mega_data_factory.observe.steps.outcome import Outcome, outcome_of
 from mega_data_factory.observe.steps.streams import is_stream
 
 if TYPE_CHECKING:
-    from mega_data_factory.observe.steps.step import Work
+    from mega_data_factory.observe.steps.work import Work
 
 _Function: TypeAlias = Callable[..., Any]
 _Args: TypeAlias = tuple[Any, ...]

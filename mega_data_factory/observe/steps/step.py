@@ -2,103 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import importlib
 import inspect
-import os
-import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from mega_data_factory.observe.connection import Addresses, Connection, connect
-from mega_data_factory.observe.counting import calls, forms
+from mega_data_factory.observe.counting import calls
 from mega_data_factory.observe.counting.calls import Call
 from mega_data_factory.observe.counting.rows import RowTally, is_row
-from mega_data_factory.observe.counting.signatures import Content
-from mega_data_factory.observe.steps.outcome import Outcome, outcome_of
+from mega_data_factory.observe.steps.outcome import Outcome
+from mega_data_factory.observe.steps.spec import StepSpec
 from mega_data_factory.observe.steps.streams import Stream, is_stream, observed_items
-
-
-class RunRef:
-    """What a step knows of its run: enough to deliver accounts from any process.
-
-    Args:
-        run_id: the run.
-        addresses: of the engines; on the driver a function that gives them as they are now.
-    """
-
-    def __init__(self, run_id: str, addresses: Addresses | Callable[[], Addresses]) -> None:
-        self.run_id = run_id
-        self._addresses = addresses
-        self._connected: tuple[int, Connection] | None = None
-
-    def connect(self) -> Connection:
-        """Return the connection of this process to the run."""
-        pid = os.getpid()
-        if self._connected is None or self._connected[0] != pid:
-            self._connected = pid, connect(self.run_id, self.addresses)
-        return self._connected[1]
-
-    def forget(self) -> None:
-        """Connect again at the next call: this process has become the driver."""
-        self._connected = None
-
-    def addresses(self) -> Addresses:
-        """Return the addresses of the engines."""
-        return self._addresses() if callable(self._addresses) else self._addresses
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return RunRef, (self.run_id, dict(self.addresses()))
-
-
-@dataclass(frozen=True)
-class StepSpec:
-    """Everything of a step but its function.
-
-    Attributes:
-        run: the run.
-        id: of the step, distinct within the run.
-        name: operator name in the metrics, distinct within the stage.
-        stage: stage name in the metrics.
-        reason: reason of records that are missing in the output and were not rejected by name; None for no reason.
-        text: column whose UTF-8 bytes are counted on the way in and out; None for none.
-        on_error: `raise`, or `skip` to set the records aside that raise.
-        filters: True: what the function returns is a decision, one for each record. False: it is never one. None: it
-            is one where it is a truth value, or a mask of truth values with an entry for each record.
-        flat: True: a list returned for one record is many records. False: it is one. None: it is many where its items
-            are of the type of the record.
-        batched: True: a mapping is a batch of columns. False: it is a record. None: it is a batch where all its values
-            are arrays of one length, or lists of one length and at least two.
-        count: counts the records of a value that is of no known form; None for one record.
-        samples: rejected records to keep as examples, of every reason; 0 keeps none.
-    """
-
-    run: RunRef
-    id: str
-    name: str
-    stage: str
-    reason: str | None = None
-    text: str | None = None
-    on_error: str = "raise"
-    filters: bool | None = None
-    flat: bool | None = None
-    batched: bool | None = None
-    count: Callable[[Any], int] | None = None
-    samples: int = 0
-
-    @property
-    def is_simple(self) -> bool:
-        """Whether a call on one record can be counted by numbers alone."""
-        return self.on_error == "raise" and self.text is None and self.filters is not False and self.batched is not True
-
-    def identity(self) -> tuple[Any, ...]:
-        """Return what the result of the step depends on beside its function: without the run, and without names.
-
-        A cache keyed by the pickled function (Hugging Face datasets) must not depend on the run.
-        """
-        return self.on_error, self.filters, self.flat, self.batched
+from mega_data_factory.observe.steps.work import Work
 
 
 class _FunctionSignature:
@@ -221,134 +137,6 @@ class Step:
     def _drained(self, work: Work, result: Iterator[Any]) -> Iterator[Any]:
         """Count what a generator yields for one batch or record."""
         return Stream(work, self.spec, records_in=work.records_in).output(result)
-
-
-class Work:
-    """One call of a step while it runs.
-
-    Args:
-        spec: of the step.
-        value: the batch, record or iterator that the step was given.
-
-    Attributes:
-        records_in: records in the value; 0 for an iterator.
-        call: what the user's function says.
-        account: of the call.
-        given: signature of what the step was given, where the engine wants it.
-    """
-
-    __slots__ = ("account", "call", "connection", "engine", "form", "given", "records_in", "seconds", "spec", "value")
-
-    given: Content | None
-
-    def __init__(self, spec: StepSpec, value: Any) -> None:
-        self.spec = spec
-        self.value = value
-        self.connection = spec.run.connect()
-        self.engine, task = self.connection.current()
-        self.account = self.connection.account(spec.id, self.engine, task, value)
-        self.call = Call(self.connection, spec.id, spec.samples)
-        self.seconds = 0.0
-        self.given = None
-        self.form: forms.Form | None = None
-        self.records_in = 0
-        if is_stream(value):
-            return
-        self.form = form = self.form_of(value)
-        self.records_in = form.count(value) if form is not None else self.count(value, None)
-        if self.records_in:
-            self.note_content(value)
-            if spec.text is not None:
-                self.account.input_bytes = forms.text_bytes(value, spec.text)
-
-    def new_call(self) -> Call:
-        """Return an empty call, which keeps examples of rejected records as the step wants them."""
-        return Call(self.connection, self.spec.id, self.spec.samples)
-
-    def form_of(self, value: Any) -> forms.Form | None:
-        """Return the form of a value, as the step understands mappings."""
-        if self.spec.batched is not None and isinstance(value, Mapping):
-            return forms.COLUMNS if self.spec.batched else None
-        return forms.form_of(value)
-
-    def count(self, value: Any, form: forms.Form | None) -> int:
-        """Return the number of records in a value of a form."""
-        if form is not None:
-            return form.count(value)
-        known = self.engine.records(value)
-        if known is not None:
-            return known
-        if self.spec.count is not None:
-            return self.spec.count(value)
-        if forms.is_lazy(value):
-            self.account.unknown += 1
-            return 0
-        return 1
-
-    def note_content(self, value: Any) -> None:
-        """Enter a batch or record in the signature of what the step was given."""
-        signature = self.engine.content(value)
-        if signature is not None:
-            if self.given is None:
-                self.given = Content()
-            self.given.add(signature)
-
-    def content(self) -> list[int]:
-        """Return the signature of what the step was given; empty where the engine does not want it."""
-        return [] if self.given is None else self.given.to_list()
-
-    def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Call the function within this call, and time it."""
-        token = calls.current.set(self.call)
-        started = time.perf_counter()
-        try:
-            return function(*args, **kwargs)
-        finally:
-            self.seconds += time.perf_counter() - started
-            calls.current.reset(token)
-
-    async def timed(self, awaitable: Awaitable[Any]) -> Any:
-        """Await within this call, and time it."""
-        started = time.perf_counter()
-        try:
-            return await awaitable
-        finally:
-            self.seconds += time.perf_counter() - started
-
-    def part(self, value: Any, records: int) -> Work:
-        """Return a call on some of the records, which shares the account."""
-        part = copy.copy(self)
-        part.value, part.records_in, part.call, part.seconds = value, records, self.new_call(), 0.0
-        return part
-
-    def outcome(self, result: Any) -> Outcome:
-        """Return what became of the records, by what the function returned."""
-        return outcome_of(self, result)
-
-    def finish(self, outcome: Outcome) -> Any:
-        """Count, deliver, and return the result as the engine wants it."""
-        account, call = self.account, self.call
-        account.add_call(
-            self.seconds,
-            self.records_in,
-            outcome.records_out,
-            errors=outcome.errors,
-            reasons=call.reasons,
-            reason=self.spec.reason,
-        )
-        account.output_bytes = outcome.text_bytes
-        if self.given is not None:
-            account.content = self.given.to_list()
-        account.custom = call.custom
-        if call.samples:
-            account.set_aside += call.samples
-        return self.connection.deliver(self.engine, account, outcome.result)
-
-    def fail(self) -> None:
-        """Count all records as errors: the function has raised, and the engine is about to see it."""
-        self.account.add_call(self.seconds, self.records_in, 0, errors=self.records_in)
-        self.account.content = self.content()
-        self.connection.deliver(self.engine, self.account)
 
 
 class AsyncStep(Step):

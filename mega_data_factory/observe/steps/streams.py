@@ -11,7 +11,8 @@ from mega_data_factory.observe.counting import calls, forms
 from mega_data_factory.observe.engines.engine import NO_RESULT
 
 if TYPE_CHECKING:
-    from mega_data_factory.observe.steps.step import StepSpec, Work
+    from mega_data_factory.observe.steps.spec import StepSpec
+    from mega_data_factory.observe.steps.work import Work
 
 _PROGRESS_SECONDS = 1.0
 """Seconds from one delivery of an unfinished account to the next."""

@@ -1,0 +1,144 @@
+"""Work of a step: one call while it runs, from its input to the account that is delivered."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from mega_data_factory.observe.counting import calls, forms
+from mega_data_factory.observe.counting.calls import Call
+from mega_data_factory.observe.counting.form import Form
+from mega_data_factory.observe.counting.signatures import Content
+from mega_data_factory.observe.steps.outcome import Outcome, outcome_of
+from mega_data_factory.observe.steps.spec import StepSpec
+from mega_data_factory.observe.steps.streams import is_stream
+
+
+class Work:
+    """One call of a step while it runs.
+
+    Args:
+        spec: of the step.
+        value: the batch, record or iterator that the step was given.
+
+    Attributes:
+        records_in: records in the value; 0 for an iterator.
+        call: what the user's function says.
+        account: of the call.
+        given: signature of what the step was given, where the engine wants it.
+    """
+
+    __slots__ = ("account", "call", "connection", "engine", "form", "given", "records_in", "seconds", "spec", "value")
+
+    given: Content | None
+
+    def __init__(self, spec: StepSpec, value: Any) -> None:
+        self.spec = spec
+        self.value = value
+        self.connection = spec.run.connect()
+        self.engine, task = self.connection.current()
+        self.account = self.connection.account(spec.id, self.engine, task, value)
+        self.call = Call(self.connection, spec.id, spec.samples)
+        self.seconds = 0.0
+        self.given = None
+        self.form: Form | None = None
+        self.records_in = 0
+        if is_stream(value):
+            return
+        self.form = form = self.form_of(value)
+        self.records_in = form.count(value) if form is not None else self.count(value, None)
+        if self.records_in:
+            self.note_content(value)
+            if spec.text is not None:
+                self.account.input_bytes = forms.text_bytes(value, spec.text)
+
+    def new_call(self) -> Call:
+        """Return an empty call, which keeps examples of rejected records as the step wants them."""
+        return Call(self.connection, self.spec.id, self.spec.samples)
+
+    def form_of(self, value: Any) -> Form | None:
+        """Return the form of a value, as the step understands mappings."""
+        if self.spec.batched is not None and isinstance(value, Mapping):
+            return forms.COLUMNS if self.spec.batched else None
+        return forms.form_of(value)
+
+    def count(self, value: Any, form: Form | None) -> int:
+        """Return the number of records in a value of a form."""
+        if form is not None:
+            return form.count(value)
+        known = self.engine.records(value)
+        if known is not None:
+            return known
+        if self.spec.count is not None:
+            return self.spec.count(value)
+        if forms.is_lazy(value):
+            self.account.unknown += 1
+            return 0
+        return 1
+
+    def note_content(self, value: Any) -> None:
+        """Enter a batch or record in the signature of what the step was given."""
+        signature = self.engine.content(value)
+        if signature is not None:
+            if self.given is None:
+                self.given = Content()
+            self.given.add(signature)
+
+    def content(self) -> list[int]:
+        """Return the signature of what the step was given; empty where the engine does not want it."""
+        return [] if self.given is None else self.given.to_list()
+
+    def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Call the function within this call, and time it."""
+        token = calls.current.set(self.call)
+        started = time.perf_counter()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self.seconds += time.perf_counter() - started
+            calls.current.reset(token)
+
+    async def timed(self, awaitable: Awaitable[Any]) -> Any:
+        """Await within this call, and time it."""
+        started = time.perf_counter()
+        try:
+            return await awaitable
+        finally:
+            self.seconds += time.perf_counter() - started
+
+    def part(self, value: Any, records: int) -> Work:
+        """Return a call on some of the records, which shares the account."""
+        part = copy.copy(self)
+        part.value, part.records_in, part.call, part.seconds = value, records, self.new_call(), 0.0
+        return part
+
+    def outcome(self, result: Any) -> Outcome:
+        """Return what became of the records, by what the function returned."""
+        return outcome_of(self, result)
+
+    def finish(self, outcome: Outcome) -> Any:
+        """Count, deliver, and return the result as the engine wants it."""
+        account, call = self.account, self.call
+        account.add_call(
+            self.seconds,
+            self.records_in,
+            outcome.records_out,
+            errors=outcome.errors,
+            reasons=call.reasons,
+            reason=self.spec.reason,
+        )
+        account.output_bytes = outcome.text_bytes
+        if self.given is not None:
+            account.content = self.given.to_list()
+        account.custom = call.custom
+        if call.samples:
+            account.set_aside += call.samples
+        return self.connection.deliver(self.engine, account, outcome.result)
+
+    def fail(self) -> None:
+        """Count all records as errors: the function has raised, and the engine is about to see it."""
+        self.account.add_call(self.seconds, self.records_in, 0, errors=self.records_in)
+        self.account.content = self.content()
+        self.connection.deliver(self.engine, self.account)
