@@ -37,7 +37,7 @@ $(SPARK): $(STAMP) requirements-spark.lock
 run: $(STAMP) ## Curate the text files of the Python environment, with metrics
 	@$(BIN)/mdf run --config $(CONFIG)
 
-test: $(STAMP) ## The tests of every change (two to three minutes on two idle cores)
+test: $(STAMP) ## The tests of every change (about four minutes on two idle cores)
 	$(BIN)/pytest -m "not slow" -n 2
 
 test-slow: $(SPARK) ## The tests that start clusters, browsers and servers, and kill workers

@@ -85,7 +85,7 @@ def test_a_good_file(write: Callable[..., Path]) -> None:
         ("num_replicas: 2", "{min_replicas: 3, max_replicas: 2}", 11, "min_replicas 3 is more than max_replicas 2"),
         ("name: clean", "nam: clean", 6, "stages[0].name: missing"),
         ("      - name: third", "      []", 14, "stages[1].operators: List should have at least 1 item"),
-        ("batch_size: 100", "batch_size: 100\n  batch_size: 1", 20, "executor.batch_size stands twice"),
+        ("batch_size: 100", "batch_size: 100\n  batch_size: 1", 20, "executor.batch_size is written twice"),
         ("token: \"${MDF_TEST_TOKEN}", "token: \"${MDF_TEST_NONE}", 4, "environment variable MDF_TEST_NONE is not set"),
     ],
 )  # fmt: skip
