@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mega_data_factory.framework.metrics import OperatorMetrics, StageMetrics, unbalanced_records
+from mega_data_factory.framework.metrics import MetricsCollector, OperatorMetrics, StageMetrics, unbalanced_records
 from mega_data_factory.framework.metrics.live.exporting import ExportSnapshot
 from mega_data_factory.framework.metrics.models import RunMetrics
 from mega_data_factory.framework.metrics.rows.rollup import (
@@ -71,6 +71,28 @@ def test_a_stage_is_what_came_in_to_its_first_operator_and_left_its_last() -> No
     stage = StageMetrics.from_operators(rows, "s")
     assert (stage.input_records, stage.output_records, stage.num_workers, stage.total_time) == (14, 6, 2, 8.0)
     assert (stage.min_throughput, stage.max_throughput) == (0.5, 5.0)
+
+
+def test_an_operator_that_measures_time_only_is_no_end_of_a_stage(collector: MetricsCollector) -> None:
+    """Blocks around the work have no records: neither a stage nor the run is taken to have lost all of its own."""
+    with collector.track_run():
+        for stage, operator, came, left in (
+            ("load", "connect", 0, 0),
+            ("judge", "open", 0, 0),
+            ("judge", "filter", 10, 7),
+            ("judge", "close", 0, 0),
+            ("upload", "wait", 0, 0),
+        ):
+            with collector.track_operator(operator, stage, "w0") as tracker:
+                tracker.records(came, left)
+    snapshot = collector.snapshot()
+    assert snapshot is not None
+    assert {stage.stage_name: (stage.input_records, stage.output_records) for stage in snapshot.stages} == {
+        "load": (0, 0),
+        "judge": (10, 7),
+        "upload": (0, 0),
+    }
+    assert (snapshot.run.total_input_records, snapshot.run.total_output_records) == (10, 7)
 
 
 @pytest.mark.parametrize(

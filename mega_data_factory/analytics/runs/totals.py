@@ -102,6 +102,11 @@ class OperatorTotals:
     most: float | None = None
     custom: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def counts_records(self) -> bool:
+        """Whether records came in or out; a block around some work may have measured its time only."""
+        return bool(self.input or self.output)
+
     @classmethod
     def from_row(cls, row: OperatorMetrics, workers: int = 1) -> OperatorTotals:
         """Return the totals of a row that is added up over workers already.
@@ -182,13 +187,13 @@ class OperatorChain:
 
     @property
     def input(self) -> int:
-        """Records that came in to the first operator."""
-        return self.operators[0].input
+        """Records that came in to the first operator; one that measures time only is passed over."""
+        return next((operator.input for operator in self.operators if operator.counts_records), 0)
 
     @property
     def output(self) -> int:
-        """Records that the last operator passed on."""
-        return self.operators[-1].output
+        """Records that the last operator passed on; one that measures time only is passed over."""
+        return next((operator.output for operator in reversed(self.operators) if operator.counts_records), 0)
 
     @property
     def errors(self) -> int:

@@ -232,14 +232,15 @@ class MetricsCollector(InProcess):
         set_values: Mapping[str, Any],
     ) -> RunMetrics:
         _, ended = self._ended or (None, self._clock())
+        counting = [stage for stage in stages if stage.input_records or stage.output_records]
         run = RunMetrics(
             run_id=self.run_id,
             start_time=started[0],
             end_time=None if self._ended is None else self._ended[0],
             duration=ended - started[1],
             num_stages=len(stages),
-            total_input_records=stages[0].input_records if stages else 0,
-            total_output_records=stages[-1].output_records if stages else 0,
+            total_input_records=counting[0].input_records if counting else 0,
+            total_output_records=counting[-1].output_records if counting else 0,
             total_errors=sum(stage.error_count for stage in stages)
             + set_values.get("loader_errors", 0)
             + set_values.get("writer_errors", 0),

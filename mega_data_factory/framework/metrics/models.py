@@ -73,7 +73,8 @@ class StageMetrics:
     ) -> StageMetrics:
         """Sum up a stage.
 
-        Operators are in plan order, as `rollup.by_instance` has them.
+        Operators are in plan order, as `rollup.by_instance` has them. Those without records, which measure time only,
+        are neither the first nor the last.
 
         Args:
             rows: operator rows; those of other stages are left out.
@@ -84,11 +85,13 @@ class StageMetrics:
         if not operators:
             return cls(run_id=run_id or "", stage_name=stage_name)
         rows = [row for group in operators for row in group]
+        counting = [group for group in operators if any(row.input_records or row.output_records for row in group)]
+        first, last = (counting[0], counting[-1]) if counting else (operators[0], operators[-1])
         busy: dict[str, float] = {}
         for row in rows:
             busy[row.worker_id] = busy.get(row.worker_id, 0.0) + row.total_time
         came = dict.fromkeys(busy, 0)
-        for row in operators[0]:
+        for row in first:
             came[row.worker_id] += row.input_records
         rates = [rate for worker in busy if (rate := per_second(came[worker], busy[worker])) is not None]
         return cls(
@@ -96,8 +99,8 @@ class StageMetrics:
             stage_name=stage_name,
             timestamp=max(row.timestamp for row in rows),
             num_workers=len(busy),
-            input_records=sum(row.input_records for row in operators[0]),
-            output_records=sum(row.output_records for row in operators[-1]),
+            input_records=sum(row.input_records for row in first),
+            output_records=sum(row.output_records for row in last),
             total_time=max(busy.values()),
             avg_throughput=sum(rates) / len(rates) if rates else None,
             min_throughput=min(rates, default=None),
