@@ -9,24 +9,8 @@ from typing import Any
 
 import pytest
 
-from mega_data_factory.framework.metrics import MetricsAggregator, MetricsCollector, OperatorMetrics
-
-
-def row(
-    operator: str = "filter",
-    worker: str = "w0",
-    records: int = 100,
-    passed: int = 90,
-    seconds: float = 1.0,
-    **more: Any,
-) -> OperatorMetrics:
-    names: dict[str, Any] = {
-        "run_id": "run_test",
-        "stage_name": "stage_0",
-        "operator_name": operator,
-        "worker_id": worker,
-    }
-    return OperatorMetrics(**names | {"input_records": records, "output_records": passed, "total_time": seconds} | more)
+from mega_data_factory.framework.metrics import MetricsAggregator, MetricsCollector
+from tests.operator_rows import row
 
 
 def test_a_dead_slow_or_confused_worker_is_named_and_left_out(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
-from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.datatrove import launches
 from mega_data_factory.observe.datatrove.meters import current_task
 from mega_data_factory.observe.engines.engine import Engine, Task
@@ -19,6 +18,7 @@ class Datatrove(Engine):
     """
 
     name: ClassVar[str] = "datatrove"
+    collects_by_time: ClassVar[bool] = True
     guarantees: ClassVar[Mapping[str, str]] = {
         "worker kill": "the launch hangs, as it does without being observed; the next launch counts the tasks that "
         "were completed before, and processes the others again; each counts once",
@@ -33,13 +33,6 @@ class Datatrove(Engine):
     def version(cls) -> str:
         """Return the version of datatrove."""
         return importlib.metadata.version("datatrove")
-
-    def collect(self, take: Callable[[Account], None]) -> None:
-        """Take the accounts of worker processes in the order of their delivery, which that of the files is not."""
-        arrived: list[Account] = []
-        super().collect(arrived.append)
-        for account in sorted(arrived, key=lambda a: a.at):
-            take(account)
 
     def stop(self) -> None:
         """Forget the launches of the run."""

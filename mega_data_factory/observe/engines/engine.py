@@ -94,6 +94,8 @@ class Engine:
         name: as in the run row: `ray-data`, `spark`, `datasets` …
         guarantees: what holds under a worker kill, a driver kill, a speculative attempt, a re-execution; one sentence
             each. It goes to the configuration in the run row.
+        collects_by_time: whether accounts are collected by the time of their work, over all files: for engines whose
+            tasks are tried again in another process of the same machine.
         calls_per_record: whether it calls steps once for every record, so that `tally` is worth while.
         straight: whether accounts of the driver's own process go straight to the ledger; False if they take the way of
             those of workers, because the driver's half sorts them out.
@@ -101,6 +103,7 @@ class Engine:
 
     straight: ClassVar[bool] = True
     name: ClassVar[str] = ""
+    collects_by_time: ClassVar[bool] = False
     calls_per_record: ClassVar[bool] = False
     guarantees: ClassVar[Mapping[str, str]] = {}
 
@@ -138,7 +141,8 @@ class Engine:
         Accounts of one task must come in the order of their delivery. The default reads the account files.
         """
         assert self._files is not None
-        for account in self._files.read_new():
+        arrived = self._files.read_new()
+        for account in sorted(arrived, key=lambda a: a.at) if self.collects_by_time else arrived:
             take(account)
 
     def stop(self) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.engines.engine import Engine, RunPlace, Task
 from mega_data_factory.observe.huggingface import cache, hooks
 from mega_data_factory.observe.huggingface.pieces import current_task
@@ -21,6 +20,7 @@ class HuggingFaceDatasets(Engine):
     """
 
     name: ClassVar[str] = "datasets"
+    collects_by_time: ClassVar[bool] = True
     guarantees: ClassVar[Mapping[str, str]] = {
         "worker kill": "map raises; shards that were finished are cached and count when it is called again, the "
         "others are processed again and counted once",
@@ -41,13 +41,6 @@ class HuggingFaceDatasets(Engine):
     def version(cls) -> str:
         """Return the version of `datasets`."""
         return importlib.metadata.version("datasets")
-
-    def collect(self, take: Callable[[Account], None]) -> None:
-        """Take the accounts of worker processes in the order of their delivery, which that of the files is not."""
-        arrived: list[Account] = []
-        super().collect(arrived.append)
-        for account in sorted(arrived, key=lambda a: a.at):
-            take(account)
 
     def stop(self) -> None:
         """Put the methods of `datasets` back when no other run needs them."""
