@@ -80,7 +80,7 @@ def test_without_its_claims_a_run_is_not_resumed(bucket: str, tmp_path: Path) ->
     assert crash(what, tmp_path, RUN, "driver:3") == -9
     storage.remove_tree(f"{output}/_state")
     wait_until_dead(tmp_path)
-    with pytest.raises(ResumeError, match="the logs of its claims are gone"):
+    with pytest.raises(ResumeError, match="deduplication logs are missing"):
         Executor(what, resume=RUN).run()
 
 
