@@ -25,6 +25,7 @@ SHARED_SERVERS = {"mlflow", "remote", "spark", "superset"}
 """Folders whose tests share one server or one installation of another program."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests together that share a cluster or a server: `--dist loadgroup` runs a group in one process."""
     for item in items:
