@@ -41,7 +41,7 @@ test: $(STAMP) ## The tests of every change (about four minutes on two idle core
 	$(BIN)/pytest -m "not slow" -n 2
 
 test-slow: $(SPARK) ## The tests that start clusters, browsers and servers, and kill workers
-	$(BIN)/pytest -m slow -n 2 --dist loadgroup --timeout 300 --durations 10
+	$(BIN)/pytest -m slow -n 2 --dist loadfile --timeout 300 --durations 10
 
 check: format-check lint types layers docs-check test ## Everything a change must pass, but the slow tests
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -19,19 +18,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what is 
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
-
-
-SHARED_SERVERS = {"mlflow", "remote", "spark", "superset"}
-"""Folders whose tests share one server or one installation of another program."""
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests together that share a cluster or a server: `--dist loadgroup` runs a group in one process."""
-    for item in items:
-        folder = item.path.parent
-        group = folder if folder.name in SHARED_SERVERS else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(Path(__file__).parent))))
 
 
 @pytest.fixture

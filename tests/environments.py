@@ -3,6 +3,7 @@
 uv does in seconds what pip does in a minute, so uv installs where there is one.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -23,6 +24,13 @@ def made(name: str, requirements: Sequence[str], constraints: Path) -> Path:
         constraints: file that pins all versions.
     """
     folder = _BUILD / f"{name}-venv"
+    _BUILD.mkdir(exist_ok=True)
+    with (_BUILD / f"{name}-venv.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process of the same test run may be making it
+        return _made(folder, requirements, constraints)
+
+
+def _made(folder: Path, requirements: Sequence[str], constraints: Path) -> Path:
     stamp = folder / "made-from"
     files = [Path(item).read_bytes() for item in requirements if Path(item).is_file()]
     wanted = hashlib.sha256(b"\0".join([" ".join(requirements).encode(), *files, constraints.read_bytes()])).hexdigest()
