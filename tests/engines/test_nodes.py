@@ -31,6 +31,7 @@ from mega_data_factory.framework.metrics.nodes.batch_board import (
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from tests.engines.conftest import OLD_RAY, import_ray
 from tests.engines.running import Pipeline, Result, fake, jsonl, stage
+from tests.processes import in_folder
 
 METRICS = ("cpu_usage", "memory_usage", "disk_usage", "network_io", "disk_io", "iops")
 
@@ -259,22 +260,14 @@ def test_a_run_that_fails_ends_what_samples(tmp_path: Path, cluster: TwoNodes) -
     for progress in steps:
         if progress.records_read >= 500:
             break
+    assert in_folder("NodeActor", cluster.folder)
     steps.close()
     assert len({row["node_id"] for row in nodes_of(pipe)}) == 2
     assert MetricsReader(pipe.metrics).run("latest")["status"] == "interrupted"
     ray = import_ray()
     ray.init(address=cluster.cluster.address, log_to_driver=False, logging_level="ERROR")
     deadline = time.monotonic() + 20
-    while living := _processes("NodeActor"):
+    while living := in_folder("NodeActor", cluster.folder):
         assert time.monotonic() < deadline, living
         time.sleep(0.1)
     assert list(cluster.folder.glob("mdf-board-*")) == []
-
-
-def _processes(name: str) -> list[int]:
-    """Processes of this machine in whose command a name is."""
-    import psutil
-
-    return [
-        process.pid for process in psutil.process_iter(["cmdline"]) if name in " ".join(process.info["cmdline"] or [])
-    ]

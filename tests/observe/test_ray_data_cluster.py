@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 import mega_data_factory as mdf
@@ -25,6 +24,7 @@ from tests.engines.conftest import OLD_RAY, import_ray
 from tests.observe import ray_steps
 from tests.observe.ray_steps import Deaths
 from tests.observe.runs import flow, rows_of, run_row
+from tests.processes import in_folder
 
 pytestmark = [pytest.mark.slow, OLD_RAY, pytest.mark.timeout(600)]
 
@@ -88,11 +88,6 @@ def padded(table: Any) -> Any:
     return table.append_column("padding", [["x" * 5000] * table.num_rows])
 
 
-def living(name: str) -> list[int]:
-    """Processes of this machine in whose command a name is."""
-    return [p.pid for p in psutil.process_iter(["cmdline"]) if name in " ".join(p.info["cmdline"] or [])]
-
-
 def until(condition: Any, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -131,7 +126,7 @@ def test_workers_on_another_node_die(cluster: TwoNodes, tmp_path: Path, capsys: 
     main(["nodes", "--metrics", str(metrics)])
     printed = capsys.readouterr().out
     assert all(node[:8] in printed for node in nodes), printed
-    until(lambda: not living("AccountSink") and not living("NodeActor"))
+    until(lambda: not any(in_folder(name, cluster.folder) for name in ("AccountSink", "NodeActor")))
 
 
 def test_a_node_dies_and_its_blocks_are_made_again(cluster: TwoNodes, tmp_path: Path) -> None:
@@ -186,7 +181,7 @@ def kill_driver(folder: Path, where: str, environment: dict[str, str]) -> None:
 def test_a_killed_driver_leaves_no_actor(cluster: TwoNodes, tmp_path: Path) -> None:
     """The one that takes accounts and those that sample nodes end with it, on a cluster that goes on."""
     kill_driver(tmp_path, f"address={cluster.cluster.address!r}", dict(os.environ))
-    until(lambda: not living("AccountSink") and not living("NodeActor"))
+    until(lambda: not any(in_folder(name, cluster.folder) for name in ("AccountSink", "NodeActor")))
     assert MetricsReader(tmp_path / "m").run("run_killed")["status"] == "aborted"
 
 
