@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import mega_data_factory as mdf
 from mega_data_factory.framework.metrics import OperatorMetrics
-from tests.observe.runs import flow, run_row
+from mega_data_factory.observe import ObservedRun
+from tests.observe.runs import flow, rows_of, run_row
 
 
 @contextmanager
@@ -53,6 +55,16 @@ def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str], *, se
         time.sleep(0.2)
 
 
+def run_job(jobs: Mapping[str, Callable[[ObservedRun, Path], Any]]) -> None:
+    """Run the job that the command line names, observed, and print what it tells: the main of a module of jobs."""
+    name, folder = sys.argv[1], Path(sys.argv[2])
+    os.environ["JOB_FOLDER"] = str(folder)
+    metrics = folder / "metrics"
+    with mdf.observe(name, metrics=metrics, run_id="run_job", node_interval=0, flush_interval=1) as run:
+        told = jobs[name](run, folder)
+    print(json.dumps(told))
+
+
 def counts(row: OperatorMetrics) -> tuple[Any, ...]:
     """Return everything of a row that does not depend on time."""
     timed = row.latency_histogram.total
@@ -65,6 +77,12 @@ def counts(row: OperatorMetrics) -> tuple[Any, ...]:
         row.input_bytes,
         timed,
     )
+
+
+def records_in(metrics: Path, run_id: str, step: str) -> int:
+    """Return the records offered to a step, as far as they are written; 0 before its row is."""
+    row = rows_of(metrics, run_id).get(step)
+    return 0 if row is None else row.input_records
 
 
 def notes(folder: Path) -> list[str]:

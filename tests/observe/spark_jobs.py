@@ -5,7 +5,6 @@ A job prints one line of JSON: what a test wants to know of it beside its metric
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -21,6 +20,7 @@ import pyarrow.compute as pc
 
 import mega_data_factory as mdf
 from mega_data_factory.observe import ObservedRun
+from tests.observe.jobs import run_job
 
 warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
 
@@ -317,15 +317,5 @@ JOBS: dict[str, Callable[[ObservedRun, Path], Any]] = {
 }
 
 
-def main() -> None:
-    job, folder = JOBS[sys.argv[1]], Path(sys.argv[2])
-    os.environ["JOB_FOLDER"] = str(folder)
-    with mdf.observe(
-        sys.argv[1], metrics=folder / "metrics", run_id="run_job", node_interval=0, flush_interval=1
-    ) as run:
-        told = job(run, folder)
-    print(json.dumps(told))
-
-
 if __name__ == "__main__":
-    main()
+    run_job(JOBS)

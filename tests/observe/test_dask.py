@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mega_data_factory.framework.metrics.reader import MetricsReader
-from tests.observe.jobs import counts, notes, ran, started, wait_for
+from tests.observe.jobs import counts, notes, ran, records_in, started, wait_for
 from tests.observe.runs import flow, rows_of, run_row
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -68,7 +68,7 @@ def test_a_driver_that_is_killed_leaves_an_aborted_run_with_its_counts(tmp_path:
     folder = tmp_path / "metrics"
     with started(MODULE, "hanging", tmp_path) as process:
         wait_for((tmp_path / "counted").exists, process)
-        wait_for(lambda: rows_of(folder, "run_job")["even"].input_records == 6_000, process)
+        wait_for(lambda: records_in(folder, "run_job", "even") == 6_000, process)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert MetricsReader(folder).run("run_job")["status"] == "aborted"
