@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +28,7 @@ from mega_data_factory.framework.metrics.nodes.batch_board import (
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from tests.engines.conftest import OLD_RAY, import_ray
 from tests.engines.running import Pipeline, Result, fake, jsonl, stage
+from tests.engines.two_nodes import TwoNodes, two_nodes
 from tests.processes import in_folder
 
 METRICS = ("cpu_usage", "memory_usage", "disk_usage", "network_io", "disk_io", "iops")
@@ -165,39 +163,11 @@ def test_boards_of_killed_nodes_are_swept(tmp_path: Path) -> None:
 # ── a cluster ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass
-class TwoNodes:
-    """A cluster of this machine.
-
-    Attributes:
-        cluster: Ray's handle of it.
-        second: The node that is not its head.
-        folder: Folder of what is written on the nodes.
-    """
-
-    cluster: Any
-    second: Any
-    folder: Path
-
-
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoNodes]:
-    """A head and one more node, of two CPUs each; what is written on them goes below a folder of this test."""
-    ray = import_ray()  # before the folder: its token must outlive it
-    folder = tempfile.mkdtemp(prefix="n", dir="/tmp")
-    monkeypatch.setenv("TMPDIR", folder)
-    from ray.cluster_utils import Cluster
-
-    made = Cluster()
-    try:
-        made.add_node(num_cpus=2, include_dashboard=False)
-        second = made.add_node(num_cpus=2)
-        made.wait_for_nodes()
-        yield TwoNodes(made, second, Path(folder))
-    finally:
-        ray.shutdown()
-        made.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+    """A head and one more node."""
+    with two_nodes(monkeypatch) as made:
+        yield made
 
 
 class Events:

@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import pickle
 import random
-from typing import Any
 
 import pytest
 
 from mega_data_factory.framework.metrics import OperatorMetrics, unbalanced_records
-
-
-def row(
-    operator: str = "filter",
-    worker: str = "w0",
-    records: int = 100,
-    passed: int = 90,
-    seconds: float = 1.0,
-    **more: Any,
-) -> OperatorMetrics:
-    names = {"run_id": "run_test", "stage_name": "stage_0", "operator_name": operator, "worker_id": worker}
-    return OperatorMetrics(**names | {"input_records": records, "output_records": passed, "total_time": seconds} | more)
+from tests.operator_rows import row
 
 
 def test_percentiles_over_any_split_are_those_of_the_whole() -> None:

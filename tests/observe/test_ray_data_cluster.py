@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,8 @@ import pytest
 import mega_data_factory as mdf
 from mega_data_factory.cli import main
 from mega_data_factory.framework.metrics.reader import MetricsReader
-from tests.engines.conftest import OLD_RAY, import_ray
+from tests.engines.conftest import OLD_RAY
+from tests.engines.two_nodes import TwoNodes, two_nodes
 from tests.observe import ray_steps
 from tests.observe.ray_steps import Deaths
 from tests.observe.runs import flow, rows_of, run_row
@@ -31,46 +29,16 @@ pytestmark = [pytest.mark.slow, OLD_RAY, pytest.mark.timeout(600)]
 BLOCKS, BLOCK = 24, 100
 
 
-@dataclass
-class TwoNodes:
-    """A cluster of this machine, to which this process is connected.
-
-    Attributes:
-        cluster: Ray's handle of it.
-        second: The node that is not its head.
-        ray: The package.
-        folder: Folder of what is written on the nodes.
-    """
-
-    cluster: Any
-    second: Any
-    ray: Any
-    folder: Path
-
-
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoNodes]:
     """A head, to which this process is connected, and one more node."""
-    ray = import_ray()  # before the folder: its token must outlive it
-    folder = tempfile.mkdtemp(prefix="n", dir="/tmp")
-    monkeypatch.setenv("TMPDIR", folder)
-    from ray.cluster_utils import Cluster
-
-    made = Cluster()
-    try:
-        made.add_node(num_cpus=2, include_dashboard=False)
-        second = made.add_node(num_cpus=2)
-        made.wait_for_nodes()
-        ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+    with two_nodes(monkeypatch) as made:
+        made.ray.init(address=made.cluster.address, log_to_driver=False, logging_level="ERROR")
         import ray.data
 
         ray.data.DataContext.get_current().enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        yield TwoNodes(made, second, ray, Path(folder))
-    finally:
-        ray.shutdown()
-        made.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+        yield made
 
 
 def where(table: Any) -> Any:
