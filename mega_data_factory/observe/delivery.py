@@ -33,17 +33,6 @@ class Delivery(Protocol):
         ...
 
 
-class CallableDelivery:
-    """Hands accounts to a function: in the driver's own process, or to the handle of a remote actor.
-
-    Args:
-        take: takes an account.
-    """
-
-    def __init__(self, take: Callable[[Account], None]) -> None:
-        self.deliver = take
-
-
 class FileDelivery:
     """Appends accounts to a file of this process: one line and one write each.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from mega_data_factory.observe.counting.form import Form
@@ -131,16 +132,7 @@ PANDAS = Form(
     digest=_pandas_digest,
     records=lambda v: v.to_dict("records"),
 )
-PANDAS_SERIES = Form(
-    "pandas-series",
-    count=len,
-    cut=lambda v, start, stop: v.iloc[start:stop],
-    join=_pandas_join,
-    column=lambda v, _: v,
-    keep=_pandas_keep,
-    digest=_pandas_digest,
-    records=lambda v: v.tolist(),
-)
+PANDAS_SERIES = replace(PANDAS, name="pandas-series", column=lambda v, _: v, records=lambda v: v.tolist())
 
 
 def _polars_join(parts: Sequence[Any]) -> Any:
@@ -165,13 +157,10 @@ POLARS = Form(
     digest=lambda v, digest: _arrow_digest(v.to_arrow(), digest),
     records=lambda v: v.to_dicts(),
 )
-POLARS_SERIES = Form(
-    "polars-series",
-    count=len,
-    cut=lambda v, start, stop: v.slice(start, stop - start),
-    join=_polars_join,
+POLARS_SERIES = replace(
+    POLARS,
+    name="polars-series",
     column=lambda v, _: v,
-    keep=_polars_keep,
     digest=lambda v, digest: _array_digest(v.to_arrow(), digest),
     records=lambda v: v.to_list(),
 )

@@ -75,10 +75,7 @@ class Step:
         try:
             result = work.run(self.function, args, kwargs)
         except Exception as error:
-            if isinstance(error, TypeError) and not _takes(self.function, args, kwargs):
-                raise  # polars asks whether a function takes an argument by calling it: that was no call
-            if self.spec.on_error != "skip":
-                work.fail()
+            if not self._skips(work, error, args, kwargs):
                 raise
             from mega_data_factory.observe.steps.skipping import skip_failed
 
@@ -86,6 +83,15 @@ class Step:
         if is_stream(result):
             return self._drained(work, result)
         return self._finish(work, work.outcome(result))
+
+    def _skips(self, work: Work, error: Exception, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Return whether the records that raise are to be found; otherwise count them all, for the engine sees it."""
+        if isinstance(error, TypeError) and not _takes(self.function, args, kwargs):
+            return False  # polars asks whether a function takes an argument by calling it: that was no call
+        if self.spec.on_error == "skip":
+            return True
+        work.fail()
+        return False
 
     def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work:
         value = args[0] if args else next(iter(kwargs.values()), None)
@@ -158,10 +164,7 @@ class AsyncStep(Step):
         try:
             result = await work.timed(self.function(*args, **kwargs))
         except Exception as error:
-            if isinstance(error, TypeError) and not _takes(self.function, args, kwargs):
-                raise  # polars asks whether a function takes an argument by calling it: that was no call
-            if self.spec.on_error != "skip":
-                work.fail()
+            if not self._skips(work, error, args, kwargs):
                 raise
             from mega_data_factory.observe.steps.skipping import skip_failed_async
 
