@@ -81,7 +81,7 @@ def _program(step: str, observed: str, batches: int, folder: str) -> None:
         connection.register(run.run_id, run._recording.ledger.take, run._recording.addresses)
     called = function if observed == "off" else observed_function
     called(batch)
-    gc.freeze()  # else it is a matter of luck whether all that was imported is gone through between two batches
+    gc.freeze()  # else the collector of garbage may visit all imported objects between two batches
     for _ in range(batches):
         called(batch)
     run._recording.gather()

@@ -172,7 +172,7 @@ def _locked(output: OutputFolder) -> Iterator[RunLock]:
 
 
 def _check_claims(plan: Plan, output: OutputFolder, contents: LogContents) -> None:
-    """Refuse to resume a run that deduplicates without the claims of what it has committed.
+    """Refuse to resume a run that deduplicates if the claims of its committed records are missing.
 
     Raises:
         ResumeError: they are missing.

@@ -112,7 +112,7 @@ class CommitLoop:
         self._unreported += records
 
     def give_up(self, group: FileGroup) -> None:
-        """Leave a group out of what `salvage` writes: it has killed its writers, and would kill the driver."""
+        """Exclude a group from `salvage`: it has killed its writers, and would kill the driver."""
         self._writing.remove(group)
 
     def report(self) -> Iterator[CommitRecord]:

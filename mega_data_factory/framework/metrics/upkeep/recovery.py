@@ -39,7 +39,7 @@ def finish_interrupted(store: StoredTables) -> None:
     """
     units = {unit.name: unit for unit in store.consistently(store.units.all)}
     unpublished = _pending_units(list_table(store.path, "runs"), units)
-    if unpublished and _has_all(store, unpublished, units):  # none of what they replace was removed: start again
+    if unpublished and _has_all(store, unpublished, units):  # no replaced file was removed yet: start again
         for name in unpublished:
             discard_unit(store.path, name)
             del units[name]
