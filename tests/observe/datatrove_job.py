@@ -1,8 +1,9 @@
-"""A script as a user writes it: a pipeline of datatrove with two workers, of which some die after the work.
+"""A script as a user writes it: a pipeline of datatrove with two workers, of which one may die after the work.
 
-python -m tests.observe.datatrove_job FOLDER KILLS [fail]
+python -m tests.observe.datatrove_job FOLDER DEATH [fail]
 
-A worker dies when its task is done, and not yet marked as completed; with `fail` task 2 raises, the first time.
+One worker dies when its task is done, and not yet marked as completed, unless the death of this number (from 1; 0: none)
+has happened; with `fail` task 2 raises, the first time.
 """
 
 from __future__ import annotations
@@ -54,20 +55,26 @@ def write(data: Any, rank: int = 0, world_size: int = 1) -> None:
         pass
 
 
+def _is_first(mark: Path) -> bool:
+    """Return whether this process is the one that makes a file: two workers may try at the same moment."""
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
 class DyingExecutor(LocalPipelineExecutor):  # type: ignore[misc]
-    """An executor whose workers die before they mark their task as completed."""
+    """An executor of which one worker dies before it marks its task as completed."""
 
     def mark_rank_as_completed(self, rank: int) -> None:
-        kills = Path(sys.argv[1], "kills")
-        mark = kills / str(rank)
-        if len(list(kills.iterdir())) < int(sys.argv[2]) and not mark.exists():
-            mark.touch()
+        if sys.argv[2] != "0" and _is_first(Path(sys.argv[1], "deaths", sys.argv[2])):
             os.kill(os.getpid(), signal.SIGKILL)
         super().mark_rank_as_completed(rank)
 
 
 def main(folder: Path) -> None:
-    (folder / "kills").mkdir(exist_ok=True)
+    (folder / "deaths").mkdir(exist_ok=True)
     with mdf.observe("letters", metrics=folder / "metrics", node_interval=0, flush_interval=0.5) as run:
         executor = DyingExecutor(
             [read, Length(), split, write], tasks=TASKS, workers=2, logging_dir=str(folder / "logs")

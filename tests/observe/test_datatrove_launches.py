@@ -64,10 +64,11 @@ def workers(folder: Path, run_id: str) -> set[str]:
     return {row["worker_id"] for row in MetricsWriter(folder / "metrics").read_operator_metrics(run_id)}
 
 
-def end_stuck_launch(launch: subprocess.Popen[str], folder: Path, deaths: int) -> None:
-    """Wait until workers have died, then kill the launch: without them it would wait for ever."""
+def end_stuck_launch(launch: subprocess.Popen[str], death: Path) -> None:
+    """Wait until a worker has died, then kill the launch: without that worker it would wait for ever."""
     end = time.monotonic() + 120
-    while len(list((folder / "kills").iterdir())) < deaths and launch.poll() is None:
+    while not death.exists():
+        assert launch.poll() is None, "the launch ended, and no worker died"
         assert time.monotonic() < end, "no worker died"
         time.sleep(0.05)
     os.killpg(launch.pid, signal.SIGKILL)
@@ -85,13 +86,12 @@ def test_several_tasks_and_workers_and_a_relaunch_of_what_is_done(tmp_path: Path
 
 def test_counts_are_exact_though_workers_die_after_the_work_and_before_it_is_marked(tmp_path: Path) -> None:
     """Ten workers die one after the other, and each launch with them: datatrove waits for a worker that is dead."""
-    (tmp_path / "kills").mkdir()
-    for deaths in range(1, 11):
-        end_stuck_launch(start(tmp_path, str(deaths)), tmp_path, deaths)
+    for death in map(str, range(1, 11)):
+        end_stuck_launch(start(tmp_path, death), tmp_path / "deaths" / death)
     statuses = MetricsReader(tmp_path / "metrics").runs()["status"].to_pylist()
     assert statuses == ["aborted"] * 10
-    run_id = completed(tmp_path, "10")
-    assert len(list((tmp_path / "kills").iterdir())) == 10
+    run_id = completed(tmp_path, "0")
+    assert len(list((tmp_path / "deaths").iterdir())) == 10
     assert numbers(tmp_path, run_id) == UNDISTURBED
     notes = run_row(tmp_path / "metrics", run_id)["config"]["observed"].get("notes", [])
     done = len(list((tmp_path / "logs" / "completions").iterdir()))

@@ -19,7 +19,7 @@ import pytest
 import mega_data_factory as mdf
 from mega_data_factory.framework.metrics import OperatorMetrics
 from mega_data_factory.observe import ObservedRun, reject
-from mega_data_factory.observe.steps import step as steps
+from mega_data_factory.observe.steps import work as timed_work
 from tests.observe.runs import flow, rows_of
 
 CHUNKS = [list(range(start, start + 5 + start % 7)) for start in range(0, 600, 10)]
@@ -207,7 +207,7 @@ def work(run: ObservedRun, marks: Path | None, kind: str) -> dict[int, list[int]
 def _ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every look at the clock take one second, so that histograms of two runs can be compared."""
     clock = itertools.count().__next__
-    monkeypatch.setattr(steps, "time", SimpleNamespace(perf_counter=lambda: float(clock())))
+    monkeypatch.setattr(timed_work, "time", SimpleNamespace(perf_counter=lambda: float(clock())))
 
 
 @pytest.mark.slow
