@@ -42,7 +42,7 @@ def ours() -> Update:
 
 
 def windowed_gaussian(window: int = 6_400) -> Update:
-    """|value - mean| in standard deviations of the last values."""
+    """Return a detector of |value - mean| in standard deviations of the last values."""
     held: deque[float] = deque()
     total = squares = 0.0
 
@@ -64,7 +64,7 @@ def windowed_gaussian(window: int = 6_400) -> Update:
 
 
 def weighted(share: float = 0.005) -> Update:
-    """|value - mean| in standard deviations, both exponentially weighted."""
+    """Return a detector of |value - mean| in standard deviations, both exponentially weighted."""
     mean, variance, points = 0.0, 0.0, 0
 
     def update(value: float) -> float:
@@ -88,7 +88,7 @@ DETECTORS: dict[str, Callable[[], Update]] = {
 
 
 def scored(corpus: Any, make: Callable[[], Update]) -> tuple[dict[str, np.ndarray], float]:
-    """Scores of every file, and CPU microseconds a point."""
+    """Return the scores of every file, and CPU microseconds a point."""
     values = {name: corpus.val[name].tolist() for name in corpus.files}
     scores: dict[str, np.ndarray] = {}
     started = time.process_time()
@@ -100,7 +100,7 @@ def scored(corpus: Any, make: Callable[[], Update]) -> tuple[dict[str, np.ndarra
 
 
 def half_splits(corpus: Any, scores: dict[str, np.ndarray], profile: str, splits: int) -> list[float]:
-    """Scores on one half of the files with the threshold that was best on the other, both ways for every split."""
+    """Return scores on one half of the files with the threshold that was best on the other, both ways."""
     chance = random.Random(7)
     found = []
     for _ in range(splits):
@@ -146,7 +146,7 @@ def nab(folder: Path, splits: int) -> None:
 
 
 def node_series(path: Path) -> list[np.ndarray]:
-    """Pieces of a node's metrics, counters as rates; without those that hardly move."""
+    """Return pieces of a node's metrics, counters as rates; without those that hardly change."""
     frame = pd.read_csv(path)
     pieces = []
     for name in frame.columns[1:]:
@@ -158,7 +158,7 @@ def node_series(path: Path) -> list[np.ndarray]:
 
 
 def disturbed(piece: np.ndarray, kind: str, chance: np.random.Generator) -> tuple[np.ndarray, int]:
-    """A copy with one incident, and where it starts."""
+    """Return a copy with one incident, and where it starts."""
     start = int(chance.integers(len(piece) // 2, len(piece) - _INCIDENT - 20))
     during = slice(start, start + _INCIDENT)
     values, spread, low, high = piece.copy(), piece.std(), piece.min(), piece.max()
@@ -178,7 +178,7 @@ def disturbed(piece: np.ndarray, kind: str, chance: np.random.Generator) -> tupl
 
 
 def incidents(path: Path) -> None:
-    """Which share of incidents is found within their minute, at equal rates of alarms on undisturbed metrics."""
+    """Print the share of incidents found within their minute, at equal rates of alarms on undisturbed metrics."""
     pieces = node_series(path)
     print(
         f"\nincidents of {_INCIDENT} samples put into {len(pieces)} series of a node at 10 Hz: share found at {_RATE:g}"

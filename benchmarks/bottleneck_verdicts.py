@@ -42,7 +42,7 @@ class Shape:
         return f"stage_{loads.index(max(loads))}"
 
     def remedied(self, remedy: Remedy, heaviest: str | None) -> Shape:
-        """The pipeline with a remedy carried out."""
+        """Return the pipeline with a remedy carried out."""
         at = int(remedy.station.removeprefix("stage_"))
         workers, costs = list(self.workers), [list(own) for own in self.costs]
         if remedy.workers is not None:
@@ -56,7 +56,7 @@ class Shape:
 
 
 def random_shape(draw: random.Random) -> Shape:
-    """Two or three stages; the busiest takes 25 % more than the next, so that there is a right answer."""
+    """Return two or three stages; the busiest takes 25 % more than the next, so one answer is right."""
     while True:
         stages = draw.choice((2, 3))
         costs = tuple(tuple(draw.uniform(0.0005, 0.004) for _ in range(draw.choice((1, 2)))) for _ in range(stages))
@@ -75,7 +75,7 @@ def run(shape: Shape, source: Path, folder: Path, name: str) -> Recording:
 
 
 def configuration(shape: Shape, source: Path, folder: Path) -> Mapping[str, Any]:
-    """The pipeline; nodes are not watched: what else this machine does must not enter."""
+    """Return the pipeline, with sampling of nodes off: other load on this machine must not enter."""
     stages = [
         {
             "name": f"stage_{at}",
@@ -96,7 +96,7 @@ def configuration(shape: Shape, source: Path, folder: Path) -> Mapping[str, Any]
 
 
 def throughput(recording: Recording) -> float:
-    """Records per second while it worked."""
+    """Return records per second while the run worked."""
     return float(recording.run["total_input_records"]) / recording.working_seconds
 
 
@@ -139,7 +139,7 @@ def forecasts(
 
 
 def false_alarms(pairs: int, source: Path, folder: Path, seed: int) -> None:
-    """Two runs of one pipeline, again and again: differences that are claimed; and one that is there, 30 % slower."""
+    """Compare two runs of one pipeline, many times: count claimed differences, and find a real one of 30 %."""
     draw = random.Random(seed)
     claimed = operators = judged = seen = 0
     for number in range(pairs):

@@ -56,7 +56,7 @@ class Incident:
 
 
 def filled(values: np.ndarray) -> np.ndarray:
-    """What the other methods need: missing samples are the ones before."""
+    """Return the values with missing samples filled from the sample before, as the other methods need."""
     return pd.DataFrame(values.T).ffill().bfill().to_numpy().T
 
 
@@ -66,7 +66,7 @@ def relative_spread(baseline: np.ndarray) -> np.ndarray:
 
 
 def netdata_ks2(baseline: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Two-sample Kolmogorov-Smirnov on first differences: Netdata's metric correlations."""
+    """Return two-sample Kolmogorov-Smirnov scores on first differences: Netdata's metric correlations."""
     before, now = np.sort(np.diff(filled(baseline), axis=1)), np.sort(np.diff(filled(window), axis=1))
     scores = np.empty(len(before))
     for row, (old, new) in enumerate(zip(before, now, strict=True)):
@@ -83,7 +83,7 @@ def mean_shift(baseline: np.ndarray, window: np.ndarray) -> np.ndarray:
 
 
 def wasserstein(baseline: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Distance of 32 quantiles, in standard deviations of the baseline."""
+    """Return the distance of 32 quantiles, in standard deviations of the baseline."""
     before, now = filled(baseline), filled(window)
     shares = (np.arange(32) + 0.5) / 32
     distance: np.ndarray = np.abs(np.quantile(before, shares, axis=1) - np.quantile(now, shares, axis=1)).mean(axis=0)
@@ -101,7 +101,7 @@ METHODS: dict[str, Score] = {
 
 
 def incidents(folder: Path) -> list[Incident]:
-    """The incidents, with the metrics that the baseline has too."""
+    """Return the incidents, with the metrics that the baseline has too."""
     usual = pd.read_csv(folder / "noissue" / "metrics.csv", header=[0, 1, 2], index_col=0)
     found = []
     for target in sorted(folder.glob("*/issue_*/target.json")):
@@ -126,12 +126,12 @@ Ranks = dict[str, dict[ChangeLimits, np.ndarray]]
 
 
 def shares(ranks: np.ndarray) -> list[float]:
-    """Shares of ranks among one, three and five."""
+    """Return the shares of ranks among one, three and five."""
     return [float((ranks <= top).mean()) for top in (1, 3, 5)]
 
 
 def chosen(ranks: Ranks, used: dict[str, np.ndarray]) -> ChangeLimits:
-    """The limits whose worse scenario is best, by top 3 + top 5, then by mean reciprocal rank; the first of equals."""
+    """Return limits whose worse scenario is best, by top 3 + top 5, then mean reciprocal rank; the first of equals."""
 
     def worth(limits: ChangeLimits) -> tuple[float, float]:
         seen = [ranks[name][limits][used[name]] for name in ranks if used[name].any()]
@@ -188,7 +188,7 @@ def compared(scenarios: dict[str, list[Incident]]) -> dict[str, list[float]]:
 
 
 def changes(usual: np.ndarray, width: int, rounds: int) -> list[tuple[np.ndarray, np.ndarray, dict[int, str]]]:
-    """Baseline, window and which series were changed how: 20 of all, by about two standard deviations."""
+    """Return baseline, window and which series were changed how: 20 of all, by about two standard deviations."""
     chance = np.random.default_rng(3)
     made = []
     for _ in range(rounds):
@@ -210,7 +210,7 @@ def changes(usual: np.ndarray, width: int, rounds: int) -> list[tuple[np.ndarray
 
 
 def found_of(score: Score, made: list[tuple[np.ndarray, np.ndarray, dict[int, str]]]) -> list[float]:
-    """Share of the changed series among the first 20: of all, and of each kind."""
+    """Return the share of the changed series among the first 20: of all, and of each kind."""
     hits: dict[str, list[bool]] = {kind: [] for kind in _KINDS}
     for before, now, picked in made:
         first = set(np.argsort(-np.nan_to_num(score(before, now)), kind="stable")[:_CHANGED].tolist())

@@ -75,7 +75,7 @@ def _named(name: str) -> dict[str, str]:
 
 
 def median(work: Callable[[], None]) -> str:
-    """Median and most of some rounds, in milliseconds; the first round is left out."""
+    """Return median and maximum of some rounds, in milliseconds, without the first round."""
     work()
     seconds = []
     for _ in range(ROUNDS):

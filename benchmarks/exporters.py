@@ -49,12 +49,12 @@ class _Sink(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_DELETE = _take
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def sink() -> Iterator[str]:
-    """A server for pushes and OTLP; its address."""
+    """Yield the address of a server for pushes and OTLP."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Sink)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -67,7 +67,7 @@ def sink() -> Iterator[str]:
 
 @contextmanager
 def scraping(port: int) -> Iterator[list[int]]:
-    """Scrapes the target every few seconds while there is one; gives the sizes of the answers."""
+    """Scrape the target every few seconds while it serves; yield the sizes of the answers."""
     over, sizes = threading.Event(), []
 
     def scrape() -> None:
@@ -89,7 +89,7 @@ def scraping(port: int) -> Iterator[list[int]]:
 
 
 def whole_runs(megabytes: int, rounds: int) -> None:
-    """CPU with every exporter over CPU without."""
+    """Print CPU with every exporter over CPU without."""
     corpus = ensure_corpus(bench_folder(), megabytes)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -117,7 +117,7 @@ def whole_runs(megabytes: int, rounds: int) -> None:
 
 
 def collector_of(operators: int, workers: int, batches: int = 50) -> MetricsCollector:
-    """A collector as a run of this size fills it."""
+    """Return a collector as a run of this size fills it."""
     chance = random.Random(1)
     collector = MetricsCollector("run_benchmark")
     for operator in range(operators):
@@ -132,7 +132,7 @@ def collector_of(operators: int, workers: int, batches: int = 50) -> MetricsColl
 
 
 def milliseconds(call: Callable[[], object], times: int = 15) -> float:
-    """CPU of a call: the median."""
+    """Return the median CPU time of a call."""
     found = []
     for _ in range(times):
         started = time.process_time()
@@ -142,7 +142,7 @@ def milliseconds(call: Callable[[], object], times: int = 15) -> float:
 
 
 def parts(operators: int, workers: int) -> None:
-    """What a snapshot costs, part by part."""
+    """Print the cost of a snapshot, part by part."""
     collector = collector_of(operators, workers)
     with collector.track_run() as totals:
         totals.set(pipeline="benchmark")

@@ -38,7 +38,7 @@ Point = dict[str, float]
 
 
 def some_points() -> list[Point]:
-    """Percentages with one decimal, bytes and operations as whole numbers, as samplers report them."""
+    """Return percentages with one decimal, bytes and operations as whole numbers, as samplers report them."""
     random = np.random.default_rng(0)
     walk = np.clip(50 + np.cumsum(random.normal(0, 0.5, (VARIETY, 3)), axis=0), 0, 100).round(1)
     load = random.integers(0, 10**6, (VARIETY, 4))
@@ -89,7 +89,7 @@ def fill(design: Naive | MetricsHistory, points: Iterable[tuple[Point, int]], no
 
 
 def against_naive(points: list[Point]) -> None:
-    """Both designs take the same points in turns, a few hundred at a time."""
+    """Give both designs the same points in turns, a few hundred at a time."""
     print(f"\nAn append of {len(METRICS)} metrics, {NODES} nodes, by points held (median of rounds)\n")
     print(f"{'points held':>12} {'naive':>12} {'history':>12} {'ratio':>8}")
     naive, history = Naive(), MetricsHistory()
@@ -109,7 +109,7 @@ def against_naive(points: list[Point]) -> None:
 
 
 def growth(points: list[Point], number: int) -> None:
-    """Amortised cost of an append with sealing and thinning, for every tenth of the points; the loop is taken off."""
+    """Print the amortised cost of an append with sealing and thinning, for every tenth of the points, less the loop."""
     print(f"\nAn append of {len(METRICS)} metrics while {number:,} points come, 10 a second, sealing included\n")
     print(f"{'':>14} {'default tiers':>36} {'every point':>36}")
     print(f"{'points so far':>14}" + f" {'an append':>16} {'rows':>11} {'MB':>7}" * 2)
@@ -130,7 +130,7 @@ def six_metrics(history: MetricsHistory, start: int, end: int) -> list[Series]:
 
 
 def drawing(history: MetricsHistory) -> None:
-    """What a plot of six metrics needs of everything, and of a part in full resolution."""
+    """Print the cost of a plot of six metrics, of all points and of a part in full resolution."""
     first, last = history.span("node") or (0, 0)
     hour = 3_600_000_000
     cases = {
@@ -156,7 +156,7 @@ def hot_buffer(points: list[Point]) -> None:
 
 
 def month(points: list[Point]) -> None:
-    """A node that reports once a second for 31 days."""
+    """Store a node that reports once a second for 31 days."""
     history = MetricsHistory()
     columns = {name: np.array([point[name] for point in points]) for name in METRICS}
     number = 31 * 86_400
@@ -167,7 +167,7 @@ def month(points: list[Point]) -> None:
 
 
 def real_samples(path: Path) -> None:
-    """Bytes on disk of samples that were really measured, timestamps and footers included."""
+    """Print bytes on disk of samples measured on this machine, timestamps and footers included."""
     frame = pd.read_csv(path)
     times = np.rint(frame.pop("t").to_numpy() * 1e6).astype(np.int64)
     columns = {str(name): frame[name].to_numpy(np.float64) for name in frame}

@@ -17,7 +17,7 @@ ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def variants(corpus: Corpus) -> list[Variant]:
-    """Two loops by hand, and two ways to cut the pipeline into stages."""
+    """Return two loops by hand, and two ways to cut the pipeline into stages."""
     check = SameOutput()
     steps = json.dumps(CLEAN + JUDGE)
 

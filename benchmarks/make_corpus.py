@@ -55,7 +55,7 @@ class Corpus:
 
 
 def ensure_corpus(folder: Path, megabytes: int, suffix: str = ".parquet") -> Corpus:
-    """The corpus of that size in a folder below `folder`; built when it is not there."""
+    """Return the corpus of that size in a folder below `folder`; build it if missing."""
     place = folder / f"corpus-{megabytes}{suffix}"
     manifest = place / _MANIFEST
     if not manifest.exists():
@@ -67,7 +67,7 @@ def ensure_corpus(folder: Path, megabytes: int, suffix: str = ".parquet") -> Cor
 
 
 def environment_texts() -> list[str]:
-    """Every different text of 1 to 1,000,000 characters in the environment, in an order that is mixed but fixed."""
+    """Return every different text of 1 to 1,000,000 characters in the environment, in a mixed but fixed order."""
     loader = TextLoader(path=["{site-packages}", "{stdlib}"], suffixes=[".py", ".md", ".rst", ".txt", ".html"])
     texts: dict[str, None] = {}
     for split in loader.splits(1000):
@@ -79,7 +79,7 @@ def environment_texts() -> list[str]:
 
 
 def _document(texts: list[str], number: int) -> str:
-    """Document `number` of the endless corpus without copies."""
+    """Return document `number` of the endless corpus without copies."""
     text, edition = texts[number % len(texts)], number // len(texts)
     if edition == 0:
         return text
@@ -88,7 +88,7 @@ def _document(texts: list[str], number: int) -> str:
 
 
 def _documents(texts: list[str]) -> Iterator[tuple[str, bool]]:
-    """Documents without end, each with whether it is a copy."""
+    """Yield documents without end, each with whether it is a copy."""
     number = 0
     while True:
         yield _document(texts, number), False

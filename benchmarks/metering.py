@@ -173,7 +173,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """The spread of the values."""
+        """Return the spread of the values."""
         return cls(statistics.median(values), min(values), max(values), len(values))
 
     def __str__(self) -> str:
@@ -181,12 +181,12 @@ class Spread:
 
 
 def cpu_ratio(results: Mapping[str, Sequence[Usage]], of: str, to: str) -> Spread:
-    """CPU of one variant over another's, round by round."""
+    """Return CPU of one variant over another's, round by round."""
     return Spread.of([a.cpu / b.cpu for a, b in zip(results[of], results[to], strict=True)])
 
 
 def print_table(results: Mapping[str, Sequence[Usage]], base: str) -> None:
-    """A line for every variant: CPU, wall time, and the ratio of CPU to the base's."""
+    """Print a line for every variant: CPU, wall time, and the ratio of CPU to the base's."""
     print(f"\n| variant | CPU-s | wall s | CPU / {base} |\n|---|---|---|---|")
     for name, usages in results.items():
         cpu, wall = Spread.of([u.cpu for u in usages]), Spread.of([u.wall for u in usages])
@@ -194,12 +194,12 @@ def print_table(results: Mapping[str, Sequence[Usage]], base: str) -> None:
 
 
 def bench_folder() -> Path:
-    """Where corpora and outputs go: $MDF_BENCH_DIR, or a folder of the machine's temporary one."""
+    """Return the folder of corpora and outputs: $MDF_BENCH_DIR, or one in the machine's temporary folder."""
     folder = Path(os.environ.get("MDF_BENCH_DIR") or Path(tempfile.gettempdir()) / "mdf-benchmarks")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def python(*arguments: object) -> list[str]:
-    """A command that runs this interpreter."""
+    """Return a command that runs this interpreter."""
     return [sys.executable, *map(str, arguments)]

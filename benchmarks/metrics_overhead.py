@@ -25,7 +25,7 @@ TARGET = 0.01
 
 
 def whole_runs(corpus: Corpus, rounds: int) -> Spread:
-    """CPU with metrics over CPU without."""
+    """Return CPU with metrics over CPU without."""
     check = SameOutput()
 
     def off(output: Path) -> list[str]:
@@ -36,7 +36,7 @@ def whole_runs(corpus: Corpus, rounds: int) -> Spread:
 
 
 def own_account(corpus: Corpus) -> tuple[float, float]:
-    """Seconds of instrumentation that a run has accounted for, and its CPU seconds."""
+    """Return the seconds of instrumentation that a run has accounted for, and its CPU seconds."""
     with tempfile.TemporaryDirectory(dir=bench_folder()) as folder:
         usage = measure(mdf_command(corpus)(Path(folder)))
         (run,) = MetricsReader(Path(folder) / "metrics").runs().to_pylist()

@@ -30,7 +30,7 @@ _RESAMPLES = 2000
 
 
 def prepared_batches(corpus: Corpus, records: int, most: int) -> list[Batch]:
-    """Batches as the loader would give them, in memory."""
+    """Return batches as the loader would give them, in memory."""
     batches: list[Batch] = []
     for path in corpus.paths:
         for piece in pq.ParquetFile(path).iter_batches(records, columns=["text"]):
@@ -43,7 +43,7 @@ def prepared_batches(corpus: Corpus, records: int, most: int) -> list[Batch]:
 
 
 def paired(corpus: Corpus, rounds: int, records: int, most: int) -> dict[str, list[float]]:
-    """Least CPU seconds of one stage on every batch over the rounds: metrics on, off, and off once more as control.
+    """Return the least CPU seconds of one stage on every batch over the rounds: metrics on, off, and off again.
 
     Noise only ever adds, so the least of many rounds is the nearest to what the work costs.
     """
@@ -70,7 +70,7 @@ def paired(corpus: Corpus, rounds: int, records: int, most: int) -> dict[str, li
 
 
 def interval(on: list[float], off: list[float]) -> tuple[float, float, float]:
-    """The relative difference `sum(on) / sum(off) - 1` with its 95 % interval, by resampling the batches."""
+    """Return the relative difference `sum(on) / sum(off) - 1` with its 95 % interval, by resampling the batches."""
     chance = random.Random(1)
     pairs = list(zip(on, off, strict=True))
     estimates = []

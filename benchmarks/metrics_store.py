@@ -36,7 +36,7 @@ FROM stages WHERE stage_name = 'stage_1' GROUP BY hour ORDER BY hour DESC
 
 
 def operator_rows(chance: random.Random) -> list[OperatorMetrics]:
-    """The rows of a run, with latencies of their own."""
+    """Return the rows of a run, with latencies of their own."""
     rows = []
     for stage in range(STAGES):
         for operator in range(OPERATORS):
@@ -79,7 +79,7 @@ def newest(reader: MetricsReader) -> None:
 
 
 def best(work: Callable[[], object], times: int = 5) -> float:
-    """Median seconds of some runs of a piece of work that is warm."""
+    """Return the median seconds of some rounds of a piece of work that is warm."""
     work()
     seconds = []
     for _ in range(times):

@@ -29,7 +29,7 @@ TARGET = 0.002
 
 
 def microseconds(work: Callable[[], object], rounds: int) -> float:
-    """CPU time of one call on this thread, median over rounds of 20, less that of an empty loop."""
+    """Return CPU time of one call on this thread, median over rounds of 20, less that of an empty loop."""
 
     def timed(call: Callable[[], object]) -> float:
         started = time.thread_time()
@@ -43,14 +43,14 @@ def microseconds(work: Callable[[], object], rounds: int) -> float:
 
 
 def hold(board: str, ready: Barrier, done: Event) -> None:
-    """A worker that holds a batch until it is told to end."""
+    """Hold a batch, as a worker does, until told to end."""
     with Mark(Path(board)).held():
         ready.wait()
         done.wait()
 
 
 def with_workers(folder: Path, workers: int, rounds: int) -> float:
-    """One sample of a node on which so many workers hold a batch."""
+    """Return the seconds of one sample of a node on which that number of workers hold a batch."""
     context = multiprocessing.get_context("fork")
     ready, done = context.Barrier(workers + 1), context.Event()
     board = folder / f"board-{workers}"
@@ -69,7 +69,7 @@ def with_workers(folder: Path, workers: int, rounds: int) -> float:
 
 
 def stored(folder: Path, nodes: int, seconds: int) -> float:
-    """Bytes that a sample takes in the finished file of a run, of rows as this machine gives them."""
+    """Return the bytes that a sample takes in the finished file of a run, with rows as this machine gives them."""
     sampler = NodeSampler("run_bench", "node", MachineProbe([folder]), lambda: HeldBatches(2, 4), hostname="node")
     rows: list[NodeMetrics] = []
     for _ in range(seconds):
@@ -87,7 +87,7 @@ def stored(folder: Path, nodes: int, seconds: int) -> float:
 
 
 def on_ray(seconds: int) -> None:
-    """CPU of the driver that gathers from three nodes, and of the actor on each."""
+    """Print CPU of the driver that gathers from three nodes, and of the actor on each."""
     from mega_data_factory.framework.engines.ray.environment import prepare_ray
 
     prepare_ray(None)
@@ -151,7 +151,7 @@ class Shares:
 
 
 def driver_share(seconds: int) -> float:
-    """CPU of this process over some seconds, as a share of one core."""
+    """Return the CPU of this process over some seconds, as a share of one core."""
     started = time.process_time()
     time.sleep(seconds)
     return (time.process_time() - started) / seconds

@@ -27,7 +27,7 @@ JUDGE: list[dict[str, Any]] = [
 
 
 def config(corpus: Corpus, output: Path, *, fused: bool = False, **executor: Any) -> dict[str, Any]:
-    """A configuration of the pipeline.
+    """Return a configuration of the pipeline.
 
     Args:
         corpus: what is read.
@@ -52,7 +52,7 @@ def config(corpus: Corpus, output: Path, *, fused: bool = False, **executor: Any
 
 
 def mdf_command(corpus: Corpus, **executor: Any) -> Callable[[Path], list[str]]:
-    """What runs the pipeline as a user would: `mdf run` on a configuration file."""
+    """Return the command that runs the pipeline as a user would: `mdf run` on a configuration file."""
 
     def command(output: Path) -> list[str]:
         path = output / "pipeline.yaml"
@@ -90,7 +90,7 @@ _STATISTICS = (
 
 
 def digest(folder: Path) -> Digest:
-    """The digest of all Parquet files in a folder."""
+    """Return the digest of all Parquet files in a folder."""
     records = texts = 0
     values: dict[str, list[float]] = {name: [] for name in _STATISTICS}
     for path in sorted(folder.rglob("*.parquet")):

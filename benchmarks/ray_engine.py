@@ -19,7 +19,7 @@ CPU_SHARE = 0.3
 
 
 def variants(corpus: Corpus) -> list[Variant]:
-    """The script, and the engine with and without metrics."""
+    """Return the script, and the engine with and without metrics."""
     check = SameOutput()
 
     def script(output: Path) -> list[str]:

@@ -46,7 +46,7 @@ configuration an entry goes by its short name below, by its class name, or, if i
 
 
 def configuration() -> str:
-    """The page of every key."""
+    """Return the page of every key."""
     return "\n".join([_GENERATED, "", _CONFIGURATION, *_section("", PipelineConfig, "The pipeline")])
 
 
@@ -67,7 +67,7 @@ def _section(key: str, model: type[Any], title: str) -> Iterator[str]:
 
 
 def _keys(model: type[Any]) -> Iterator[tuple[str, Any, Any, str]]:
-    """Name, annotation, default (undefined when required) and meaning of every key of a section."""
+    """Return name, annotation, default (undefined when required) and meaning of every key of a section."""
     if issubclass(model, BaseModel):
         for name, info in model.model_fields.items():
             constraints = tuple(info.metadata)
@@ -130,7 +130,7 @@ def _cell(text: str) -> str:
 
 
 def operators() -> str:
-    """The page of everything in the box."""
+    """Return the page of all built-in operators, loaders and writers."""
     parts = [_GENERATED, "", _OPERATORS]
     box = built_in_entries()
     for group in GROUPS:
@@ -150,7 +150,7 @@ def _entry(entry: Entry) -> str:
 
 
 def metrics_schema() -> str:
-    """The page of the metrics tables."""
+    """Return the page of the metrics tables."""
     return f"{_GENERATED}\n\n{schema_page()}"
 
 

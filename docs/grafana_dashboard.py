@@ -96,13 +96,13 @@ def _variable(name: str, query: str) -> dashboard.QueryVariable:
 
 
 def _window(*choices: str) -> dashboard.IntervalVariable:
-    """Over how long rates are taken: the second choice, for files are finished every 30 s by default."""
+    """Return windows over which rates are taken; the second is the default: files are finished every 30 s."""
     options = [VariableOption(selected=at == 1, text=choice, value=choice) for at, choice in enumerate(choices)]
     return dashboard.IntervalVariable("window").values(",".join(choices)).options(options).current(options[1])
 
 
 def build() -> str:
-    """The dashboard, as JSON."""
+    """Return the dashboard as JSON."""
     board = (
         dashboard.Dashboard("mega-data-factory")
         .uid("mega-data-factory")

@@ -51,18 +51,18 @@ class Panel:
 
 
 def records_of_run(direction: str) -> str:
-    """Records into or out of the runs."""
+    """Return records into or out of the runs."""
     return f'sum(mdf_run_records_total{{{RUN}, direction="{direction}"}})'
 
 
 def quantile(q: float) -> Query:
-    """A percentile of the seconds per record, by operator."""
+    """Return a percentile of the seconds per record, by operator."""
     rate = f"sum by (le, {OPERATOR}) (rate(mdf_operator_latency_seconds_bucket{{{STAGE}}}[$window]))"
     return Query(f"histogram_quantile({q}, {rate})", f"p{q * 100:g} {{{{operator}}}}")
 
 
 def per_second(name: str, by: str, legend: str, where: str = STAGE) -> Query:
-    """The rate of a counter."""
+    """Return the rate of a counter."""
     return Query(f"sum by ({by}) (rate({name}{{{where}}}[$window]))", legend)
 
 
@@ -178,7 +178,7 @@ WORK = [
 
 
 def of_node(title: str, text: str, metric: str, unit: str = "short") -> Panel:
-    """A gauge of every node."""
+    """Return a gauge of every node."""
     return Panel(title, text, [Query(f"mdf_node_{metric}{{{RUN}}}", "{{node}}")], unit, width=8)
 
 

@@ -59,7 +59,7 @@ of version 0 have no histogram and count for nothing.
 
 
 def schema_page() -> str:
-    """The page, as Markdown."""
+    """Return the page as Markdown."""
     lines = [_INTRODUCTION, "## Versions", "", "| version | what it brought |", "|---|---|"]
     lines += [f"| {version} | {text} |" for version, text in sorted(schema.HISTORY.items(), reverse=True)]
     lines.append("")

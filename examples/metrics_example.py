@@ -30,19 +30,19 @@ class Worker:
         self.collector = MetricsCollector(run_id)
 
     def keep_long(self, texts: list[str]) -> list[str]:
-        """The texts of at least 20 characters."""
+        """Return the texts of at least 20 characters."""
         with self.collector.track_operator("text_length_filter", "filtering", self.worker_id) as op:
             kept = [text for text in texts if len(text) >= 20]
             op.records(input=len(texts), output=len(kept), reasons={"too_short": len(texts) - len(kept)})
         return kept
 
     def get_operator_metrics(self) -> list[OperatorMetrics]:
-        """What `MetricsAggregator` asks a worker for."""
+        """Return the rows of this worker: `MetricsAggregator` calls this."""
         return self.collector.get_operator_metrics()
 
 
 def collect() -> MetricsCollector:
-    """Example 1: time a run, a stage and an operator with context managers."""
+    """Time a run, a stage and an operator with context managers (example 1)."""
     collector = MetricsCollector()
     with collector.track_run() as run, collector.track_stage("filtering"):
         for start in range(0, len(TEXTS), 100):
@@ -62,7 +62,7 @@ def collect() -> MetricsCollector:
 
 
 def write_and_read(collector: MetricsCollector, folder: str) -> None:
-    """Example 2: write three Parquet files, and read them back."""
+    """Write three Parquet files, and read them back (example 2)."""
     writer = MetricsWriter(folder)
     writer.write_all(
         run_metrics=collector.get_run_metrics(),
@@ -80,7 +80,7 @@ def write_and_read(collector: MetricsCollector, folder: str) -> None:
 
 
 def aggregate(use_ray: bool) -> None:
-    """Example 3: ask two workers at once, and merge what they say."""
+    """Ask two workers at the same time, and merge their answers (example 3)."""
     run_id = MetricsCollector().run_id
     workers: list[Any]
     if use_ray:

@@ -273,7 +273,7 @@ def _error_handler(codec: str) -> str:
 
 
 def _control_code(data: bytes, at: int) -> tuple[str, int] | None:
-    """Bytes 0x80 to 0x9F without a meaning are control codes."""
+    """Decode bytes 0x80 to 0x9F without a meaning as control codes."""
     return (chr(data[at]), at + 1) if 0x80 <= data[at] <= 0x9F else None
 
 
@@ -289,7 +289,7 @@ _ETEN = dict(zip((b"\xc6" + bytes((trail,)) for trail in b"\xcf\xd3\xd5\xd7\xde\
 
 
 def _eten(data: bytes, at: int) -> tuple[str, int] | None:
-    """Characters of Big5 that Python's codec of HKSCS lacks."""
+    """Decode characters of Big5 that Python's codec of HKSCS lacks."""
     pair = data[at : at + 2]
     if b"\xc6\xa1" <= pair <= b"\xc8\xfe":  # Windows has Japanese letters here, at other places
         return (_ETEN[pair], at + 2) if pair in _ETEN else None
@@ -297,7 +297,7 @@ def _eten(data: bytes, at: int) -> tuple[str, int] | None:
 
 
 def _nec_and_ibm(data: bytes, at: int) -> tuple[str, int] | None:
-    """Rows 13 and 89 to 92 of JIS X 0208, extensions of NEC and IBM that Windows-31J has too."""
+    """Decode rows 13 and 89 to 92 of JIS X 0208, extensions of NEC and IBM that Windows-31J has too."""
     lead, trail = ((byte | 0x80) - 0xA0 for byte in (*data[at : at + 2], 0, 0)[:2])
     if not (1 <= lead <= 94 and 1 <= trail <= 94):
         return None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """Now, as all timestamps are kept: UTC without a time zone."""
+    """Return the current time as all timestamps are kept: UTC without a time zone."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 

@@ -26,7 +26,7 @@ class MdfError(Exception):
         self.hint = hint
 
     def as_dict(self) -> dict[str, str | None]:
-        """Slug, message and hint, for machines and other processes."""
+        """Return slug, message and hint, for machines and other processes."""
         return {"slug": self.slug, "message": self.message, "hint": self.hint}
 
     @classmethod

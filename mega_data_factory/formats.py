@@ -32,12 +32,12 @@ def _known(value: float | None) -> TypeGuard[float]:
 
 
 def count(value: float | None) -> str:
-    """`12,345`."""
+    """Return `12,345`."""
     return NOTHING if not _known(value) else f"{value:,.0f}"
 
 
 def short_count(value: float | None) -> str:
-    """Three significant digits, for labels that have little room: `950`, `12.3 k`, `4.56 M`, `7.89 G`."""
+    """Return three significant digits, for labels that have little room: `950`, `12.3 k`, `4.56 M`, `7.89 G`."""
     if not _known(value):
         return NOTHING
     for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
@@ -47,7 +47,7 @@ def short_count(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """`87.3 %` of a value in percent; `100 %` and `0 %` only where nothing, or everything, was lost."""
+    """Return `87.3 %` of a value in percent; `100 %` and `0 %` only where nothing, or everything, was lost."""
     if not _known(value):
         return NOTHING
     if value in (0, 100):
@@ -60,7 +60,7 @@ def percent(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Three significant digits in the unit that suits: `850 ns`, `12.3 µs`, `4.56 ms`, `7.89 s`, `12 min 05 s`."""
+    """Return three significant digits in a fitting unit: `850 ns`, `12.3 µs`, `4.56 ms`, `7.89 s`, `12 min 05 s`."""
     if not _known(value):
         return NOTHING
     if value == 0:
@@ -76,12 +76,12 @@ def seconds(value: float | None) -> str:
 
 
 def whole_seconds(value: float) -> str:
-    """As `seconds`, without a fraction that would flicker: `7 s`, `2 min 05 s`."""
+    """Return seconds as `seconds` does, without a fraction that would flicker: `7 s`, `2 min 05 s`."""
     return f"{value:.0f} s" if value < 59.5 else seconds(value)
 
 
 def moment(value: datetime | None) -> str:
-    """`2026-11-22 03:49`, in the zone that the value is in."""
+    """Return `2026-11-22 03:49`, in the zone that the value is in."""
     return NOTHING if value is None else f"{value:%Y-%m-%d %H:%M}"
 
 
@@ -95,7 +95,7 @@ def rate(value: float | None) -> str:
 
 
 def size(value: float | None) -> str:
-    """Bytes in decimal units: `512 B`, `1.23 MB`."""
+    """Return bytes in decimal units: `512 B`, `1.23 MB`."""
     if not _known(value):
         return NOTHING
     if value < 1000:
@@ -107,7 +107,7 @@ def size(value: float | None) -> str:
 
 
 def byte_rate(value: float | None) -> str:
-    """Bytes per second: `512 B/s`, `1.23 MB/s`."""
+    """Return bytes per second: `512 B/s`, `1.23 MB/s`."""
     return f"{size(value)}/s" if _known(value) else NOTHING
 
 
@@ -121,7 +121,7 @@ def number(value: float | None) -> str:
 
 
 def three_digits(value: float) -> str:
-    """Three significant digits of a number between 1 and 1,000: `9.87`, `98.7`, `987`."""
+    """Return three significant digits of a number between 1 and 1,000: `9.87`, `98.7`, `987`."""
     if value >= 99.95:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
@@ -159,7 +159,7 @@ def joints(name: str) -> list[str]:
 
 
 def plural(number: int, noun: str) -> str:
-    """`1 stage`, `2 stages`."""
+    """Return `1 stage`, `2 stages`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 

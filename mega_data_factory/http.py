@@ -19,7 +19,7 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 
 def http_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers that metrics are sent with.
+    """Return headers that metrics are sent with.
 
     Raises:
         ValueError: HTTP has no such header. Says which, and not its value, which may be a key.

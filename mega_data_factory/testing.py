@@ -52,7 +52,7 @@ class MemoryClaims:
     owners: dict[bytes, bytes] = field(default_factory=dict)
 
     def claim(self, keys: Sequence[bytes], owners: Sequence[bytes]) -> list[bool]:
-        """For every key in turn: True when `owners[i]` holds it now."""
+        """Return for every key in turn: True when `owners[i]` holds it now."""
         return [self.owners.setdefault(key, owner) == owner for key, owner in zip(keys, owners, strict=True)]
 
     def release(self, owners: Sequence[bytes]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,14 @@ PHRASES = {
     r"who \w+ (never|passes|reads|writes|looks|asks)": "a sentence whose subject is a thing of the program",
 }
 
+NOT_COMMANDS = """
+a all an any as at both each every everything for from how in it its least most no not nothing of on one our over some
+that the their these those three to two what when where whether which while who whose why with without
+batches blocks bytes columns cpu file files first interval items key keys last length mean median metrics milliseconds
+name names nanoseconds numbers operators percentages points ranges records row rows scores seconds size stage stages
+strings text texts timestamps value values workers
+"""
+
 
 def written() -> list[Path]:
     """Files with text that users or maintainers read."""
@@ -47,3 +57,26 @@ def test_plain_english(phrase: str) -> None:
             if pattern.search(line):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
     assert not found, f"write {PHRASES[phrase]!r} instead:\n" + "\n".join(found)
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Functions and methods of a file, without properties: their docstring names the value, as an attribute's does."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not any(
+            "property" in ast.unparse(decorator) for decorator in node.decorator_list
+        ):
+            yield node
+
+
+def test_docstrings_of_functions_are_commands() -> None:
+    """The docstring of a function starts with a verb: "Return the rows", not "The rows"."""
+    nouns = set(NOT_COMMANDS.split())
+    found = []
+    for folder in ("mega_data_factory", "docs", "examples", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for function in functions(path):
+                docstring = ast.get_docstring(function) or "Return"
+                first = docstring.split()[0]
+                if first.strip(".,:;").lower() in nouns or not first[0].isupper():
+                    found.append(f"{path.relative_to(ROOT)}:{function.lineno}: {docstring.splitlines()[0]}")
+    assert not found, "write a command, for example 'Return ...':\n" + "\n".join(found)

@@ -27,15 +27,15 @@ class SeenKeys:
         self._owners: dict[bytes, bytes] = {}
 
     def claim(self, keys: Sequence[bytes], owners: Sequence[bytes]) -> list[bool]:
-        """Whether the owner is the first with each key."""
+        """Return whether the owner is the first with each key."""
         return [self._owners.setdefault(key, owner) is owner for key, owner in zip(keys, owners, strict=True)]
 
     def release(self, owners: Sequence[bytes]) -> None:
-        """Nothing dies here."""
+        """Do nothing: no owner dies here."""
 
 
 def operators(specifications: Sequence[dict[str, object]]) -> list[Operator]:
-    """The operators of the pipeline, built."""
+    """Return the operators of the pipeline, built."""
     return [
         resolve("operator", str(one["name"]), dict(one.get("params", {})), Place(())).build()  # type: ignore[call-overload]
         for one in specifications
@@ -43,7 +43,7 @@ def operators(specifications: Sequence[dict[str, object]]) -> list[Operator]:
 
 
 def apply(operator: Operator, table: pa.Table) -> pa.Table:
-    """One operator on one table."""
+    """Apply one operator to one table."""
     if isinstance(operator, Refiner):
         return operator.refine(table)
     assert isinstance(operator, Filter)

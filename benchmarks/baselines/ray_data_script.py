@@ -28,7 +28,7 @@ class SeenShard:
         self._seen: set[bytes] = set()
 
     def claim(self, keys: Sequence[bytes]) -> list[bool]:
-        """For every key whether it is new."""
+        """Return for every key whether it is new."""
         new = []
         for key in keys:
             new.append(key not in self._seen)
@@ -43,7 +43,7 @@ class Claims:
         self._shards = shards
 
     def claim(self, keys: Sequence[bytes], owners: Sequence[bytes]) -> list[bool]:  # noqa: ARG002 - the first wins
-        """For every key whether it is new."""
+        """Return for every key whether it is new."""
         where: list[list[int]] = [[] for _ in self._shards]
         for index, key in enumerate(keys):
             where[key[0] % len(self._shards)].append(index)

@@ -35,7 +35,7 @@ class UsualRange:
 
 
 def usual_range(values: Sequence[float], *, least_width: float = 0.0) -> UsualRange | None:
-    """Median ± 3.5 robust standard deviations (1.4826 · median absolute deviation) of earlier values.
+    """Return median ± 3.5 robust standard deviations (1.4826 · median absolute deviation) of earlier values.
 
     Args:
         values: of the earlier runs; NaN is left out.

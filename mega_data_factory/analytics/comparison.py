@@ -244,7 +244,7 @@ def _beyond_chance(came_before: int, passed_before: int, came_after: int, passed
 
 
 def most_changed(comparison: Comparison, limit: int = 5) -> Sequence[OperatorDifference]:
-    """Operators that became faster or slower, those first that moved most seconds."""
+    """Return operators that became faster or slower, those that moved most seconds first."""
     moved = [d for d in comparison.operators if d.speed in ("faster", "slower") and d.before and d.after]
     return sorted(moved, key=lambda d: -abs((d.after.busy if d.after else 0) - (d.before.busy if d.before else 0)))[
         :limit

@@ -28,7 +28,7 @@ _TO_BE_CHANGED = (ConfigError, MetricsQueryError, ResourceError, ResumeError, Us
 
 
 def exit_code(error: MdfError) -> int:
-    """2 where the user has to change the command or the configuration, 1 where a run or a store failed."""
+    """Return 2 where the user has to change the command or the configuration, 1 where a run or a store failed."""
     return USAGE if isinstance(error, _TO_BE_CHANGED) else RUN_FAILED
 
 

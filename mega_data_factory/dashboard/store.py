@@ -116,7 +116,7 @@ class RunStore:
         self._thread.join(_PATIENCE)
 
     def runs(self, patience: float = 0.0) -> RunList:
-        """All runs as they were a moment ago.
+        """Return all runs as they were a moment ago.
 
         Args:
             patience: seconds to wait for the first look at the folder.

@@ -32,7 +32,7 @@ class Admission:
     _keys: set[Hashable] = field(default_factory=set)
 
     def __call__(self, key: Hashable) -> bool:
-        """Whether `key` is one of them."""
+        """Return whether `key` is one of them."""
         if key not in self._keys and len(self._keys) < self.limit:
             self._keys.add(key)
         return key in self._keys
@@ -102,7 +102,7 @@ class Bounds:
 
 
 def _joined(rest: OperatorMetrics | None, row: OperatorMetrics, key: tuple[str, str, str]) -> OperatorMetrics:
-    """`row` under the name `key`, with what is there of it already; snapshots stay as they are."""
+    """Return `row` under the name `key`, added to what is there already; snapshots stay as they are."""
     if rest is None and key == row.key[1:]:
         return row
     joined = (rest or row).copy()

@@ -34,7 +34,7 @@ def grid(start: int, end: int, step: int) -> Times:
 
 
 def aligned(series: Series, times: Times, step: int, carry: int, statistic: Statistic = "mean") -> Floats:
-    """One value of the series for each cell of a grid.
+    """Return one value of the series for each cell of a grid.
 
     A cell holds the mean by number of points (or the true minimum or maximum) of the rows that begin in it. A bucket
     that is wider than a cell fills all cells that it covers. A cell without rows carries the last value on, for at

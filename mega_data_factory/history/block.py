@@ -28,11 +28,11 @@ class Block:
         return len(self.timestamps)
 
     def settled(self) -> Block:
-        """In order of time, one row for each timestamp: of points the last written, of buckets all together."""
+        """Return the block in order of time, one row per timestamp: points: the last written; buckets: all together."""
         return self._by(latest if self.interval == 0 else combined)
 
     def thinned(self, interval: int) -> Block:
-        """As buckets of `interval` microseconds; the block must be settled."""
+        """Return the block as buckets of `interval` microseconds; it must be settled."""
         return Block(interval, *_shared(self.timestamps, self.columns, lambda one: bucketed(one, interval)))
 
     def _by(self, change: Callable[[Series], Series]) -> Block:
@@ -42,14 +42,14 @@ class Block:
 def _shared(
     timestamps: Times, columns: Mapping[str, Series], change: Callable[[Series], Series]
 ) -> tuple[Times, dict[str, Series]]:
-    """Timestamps and columns after a change that depends on the timestamps alone for which rows there are."""
+    """Return timestamps and columns after a change whose rows depend on the timestamps alone."""
     changed = {name: change(series) for name, series in columns.items()}
     times = next(iter(changed.values())).timestamps if changed else change(Series.unknown(timestamps)).timestamps
     return times, changed
 
 
 def stacked(blocks: Sequence[Block]) -> Block:
-    """Blocks of one interval, in the order in which they were written, as one settled block."""
+    """Return blocks of one interval, in the order in which they were written, as one settled block."""
     names = dict.fromkeys(name for block in blocks for name in block.columns)
     columns = {
         name: joined([block.columns.get(name) or Series.unknown(block.timestamps, block.interval) for block in blocks])

@@ -48,7 +48,7 @@ def moment(node_id: str, timestamp: object) -> int:
 
 
 def arrays(node_id: str, timestamps: Times, columns: Mapping[str, Floats]) -> tuple[Times, Mapping[str, Floats]]:
-    """Timestamps and columns as arrays that fit each other.
+    """Return timestamps and columns as arrays that fit each other.
 
     Raises:
         HistoryError: they do not.

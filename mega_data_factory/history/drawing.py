@@ -13,7 +13,7 @@ _GAP = 5
 
 
 def thinned(series: Series, points: int) -> Series:
-    """At most about `points` rows of the series that show what all of them show.
+    """Return at most about `points` rows of the series that look as all of them do.
 
     The time is cut into equal buckets; of each the row with the least minimum and the row with the greatest maximum
     stay (M4 without first and last: Jugel et al., VLDB 2014), and the first unmeasured row if there is one, so that a
@@ -44,7 +44,7 @@ def thinned(series: Series, points: int) -> Series:
 
 
 def _extremes(least: Floats, greatest: Floats, cuts: list[int]) -> Rows:
-    """Rows of the least and the greatest value between each two cuts.
+    """Return rows of the least and the greatest value between each two cuts.
 
     A loop over buckets: `argmin` of a contiguous slice runs at the speed of memory, and buckets are few.
     """

@@ -169,12 +169,12 @@ class MetricsHistory:
         return list(dict.fromkeys(name for node in self._some(node_id) for name in node.metrics()))
 
     def span(self, node_id: str | None = None) -> tuple[int, int] | None:
-        """First and last timestamp of a node or of all, microseconds; None when there are no points."""
+        """Return first and last timestamp of a node or of all, microseconds; None when there are no points."""
         spans = [span for node in self._some(node_id) if (span := node.span()) is not None]
         return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
 
     def series(self, node_id: str, metric: str, start: int | None = None, end: int | None = None) -> Series:
-        """One metric of one node, points and older buckets together in order of time.
+        """Return one metric of one node, points and older buckets together in order of time.
 
         Args:
             node_id: the node; of one that is unknown the series is empty.
@@ -208,7 +208,7 @@ class MetricsHistory:
         carry: int = 2,
         statistic: alignment.Statistic = "mean",
     ) -> tuple[Times, Floats]:
-        """One metric of several nodes on one grid of time, though their clocks tick at different moments.
+        """Return one metric of several nodes on one grid of time, though their clocks tick at different moments.
 
         Args:
             metric: the metric.
@@ -244,7 +244,7 @@ class MetricsHistory:
         return [self._nodes[node_id]] if node_id in self._nodes else []
 
     def __len__(self) -> int:
-        """Rows held: points, and buckets of older points."""
+        """Return the rows held: points, and buckets of older points."""
         return sum(len(node) for node in self._nodes.values())
 
     @property

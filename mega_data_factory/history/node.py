@@ -133,7 +133,7 @@ class NodeHistory:
                 self._folder.remove_records(sequence)
 
     def _belong_together(self, last: Chunk, block: Block) -> bool:
-        """Small chunks compress badly: the last one takes what is small, up to twice its size."""
+        """Return whether the last chunk takes this one too: small chunks compress badly, so up to twice its size."""
         enough = self._retention.chunk_points // (1 if block.interval == 0 else _WORTH)
         small = min(last.rows, len(block)) < enough / 2
         return small and last.rows + len(block) <= 2 * enough
@@ -188,11 +188,11 @@ class NodeHistory:
     # Reading
 
     def series(self, metric: str, start: int | None, end: int | None) -> Series:
-        """One metric from `start` to `end`, both included."""
+        """Return one metric from `start` to `end`, both included."""
         return self._read(metric, start, end, lambda chunk: chunk.series(metric))
 
     def thinned(self, metric: str, points: int, start: int | None, end: int | None) -> Series:
-        """`drawing.thinned` of the series; of long stretches without decompressing them."""
+        """Return `drawing.thinned` of the series; of long stretches without decompressing them."""
         if sum(chunk.rows for chunk in self._reaching(start, end)) < OUTLINE_ROWS * points:
             return thinned(self.series(metric, start, end), points)
 
@@ -220,13 +220,13 @@ class NodeHistory:
         return [chunk for chunk in self.chunks if chunk.end >= low and chunk.start <= high]
 
     def metrics(self) -> list[str]:
-        """All metrics, in the order in which they appeared."""
+        """Return all metrics, in the order in which they appeared."""
         hot = self.hot
         names = dict.fromkeys(name for chunk in self.chunks for name in chunk.metrics)
         return list(names | dict.fromkeys(hot.names if hot is not None else ()))
 
     def span(self) -> tuple[int, int] | None:
-        """First and last timestamp; None when there are no points."""
+        """Return first and last timestamp; None when there are no points."""
         hot = self.hot.span() if self.hot is not None else None
         spans = [*((chunk.start, chunk.end) for chunk in self.chunks), *([hot] if hot is not None else [])]
         return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
@@ -236,7 +236,7 @@ class NodeHistory:
         return (len(hot) if hot is not None else 0) + sum(chunk.rows for chunk in self.chunks)
 
     def files(self) -> Iterable[tuple[int, int, bytes]]:
-        """Interval, sequence number and content of the chunks that hold all points so far; changes nothing."""
+        """Return interval, sequence number and content of the chunks that hold all points so far; change nothing."""
         hot, chunks = self.hot, list(self.chunks)
         if hot is not None and len(hot):
             block, sequence = hot.block(), self._next_sequence
@@ -251,7 +251,7 @@ class NodeHistory:
 
 
 def _merged(parts: Sequence[Series], new: Series) -> Series:
-    """Points and buckets in one order of time: of points the last written wins, buckets stand for what is in them."""
+    """Return points and buckets in order of time: of points the last written wins, buckets stand for their points."""
     points = latest(joined([*(part for part in parts if _is_raw(part)), new]))
     buckets = [part for part in parts if not _is_raw(part)]
     return combined(joined([combined(joined(buckets)), points])) if buckets else points

@@ -79,11 +79,11 @@ class HistoryRetention:
 
     @classmethod
     def everything(cls) -> HistoryRetention:
-        """Every point as it was measured, for ever: memory grows by the compressed points."""
+        """Keep every point as it was measured, for ever: memory grows by the compressed points."""
         return cls(tiers=(Tier(timedelta(0), timedelta.max),), max_bytes=None)
 
     def interval_at(self, age: int) -> int | None:
-        """Interval, in microseconds, to which rows of this age in microseconds belong; None: they are to be dropped."""
+        """Return the interval, in microseconds, to which rows of this age in microseconds belong; None: drop them."""
         for tier in self.tiers:
             if age <= tier.keep // MICROSECOND:
                 return tier.interval // MICROSECOND

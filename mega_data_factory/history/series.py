@@ -45,7 +45,7 @@ class Series:
 
     @classmethod
     def unknown(cls, timestamps: Times, interval: int = 0) -> Series:
-        """At these times nothing was measured."""
+        """Return a series without values at these times."""
         nothing = np.full(len(timestamps), np.nan)
         return cls(timestamps, nothing, nothing, nothing, np.broadcast_to(np.int64(interval), timestamps.shape))
 
@@ -71,7 +71,7 @@ class Series:
         )
 
     def known(self) -> Series:
-        """Without the rows in which nothing was measured."""
+        """Return the series without the rows in which nothing was measured."""
         return self[~np.isnan(self.values)]
 
     def between(self, start: int | None, end: int | None) -> Series:
@@ -110,7 +110,7 @@ def in_order(timestamps: Times) -> bool:
 
 
 def latest(series: Series) -> Series:
-    """Points in order of time, of which the last write of a timestamp wins.
+    """Return points in order of time; the last write of a timestamp wins.
 
     Args:
         series: measured points in the order in which they were written.
@@ -131,7 +131,7 @@ def latest(series: Series) -> Series:
 
 
 def combined(series: Series) -> Series:
-    """Rows in order of time; rows of the same timestamp become one that stands for the points of all of them."""
+    """Return rows in order of time; rows of the same timestamp become one that stands for the points of all of them."""
     if in_order(series.timestamps):
         return series
     series = series[np.argsort(series.timestamps, kind="stable")]
@@ -162,7 +162,7 @@ def _starts(keys: Times) -> Rows:
 
 
 def _reduced(series: Series, keys: Times) -> Series:
-    """One row for each run of equal `keys`, which becomes its timestamp."""
+    """Return one row for each streak of equal `keys`, which becomes its timestamp."""
     starts = _starts(keys)
     weights = series.points
     points = np.add.reduceat(weights, starts)

@@ -65,7 +65,7 @@ class HuggingFaceLoader(Loader):
         self._loaded: Any = None
 
     def splits(self, batch_size: int) -> list[Split]:
-        """Ranges of rows of equal length."""
+        """Return ranges of rows of equal length."""
         total = self._rows().num_rows
         length = max(batch_size, -(-total // _MAX_SPLITS))
         return [

@@ -82,7 +82,7 @@ class JsonlLoader(Loader):
         return would_find(self._paths, self._suffixes, path)
 
     def splits(self, batch_size: int) -> list[Split]:  # noqa: ARG002 - pieces are of bytes here
-        """Ranges of bytes of the plain files; a line belongs to the range in which it begins."""
+        """Return ranges of bytes of the plain files; a line belongs to the range in which it begins."""
         return [split for file in find_files(self._paths, self._suffixes) for split in self._splits_of(file)]
 
     def _splits_of(self, file: SourceFile) -> Iterator[Split]:

@@ -68,7 +68,7 @@ class ParquetLoader(Loader):
         return would_find(self._paths, self._suffixes, path)
 
     def splits(self, batch_size: int) -> Iterable[Split]:
-        """Neighbouring row groups of a file, together of `batch_size` rows or more."""
+        """Yield neighbouring row groups of a file, together of `batch_size` rows or more."""
         files = find_files(self._paths, self._suffixes)
         return (split for file in files for split in self._splits_of(file, batch_size))
 

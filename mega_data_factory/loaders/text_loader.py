@@ -82,7 +82,7 @@ class TextLoader(Loader):
         return would_find(self._paths, self._suffixes, path, ignore=(".",))
 
     def splits(self, batch_size: int) -> list[Split]:
-        """`batch_size` files each."""
+        """Return splits of `batch_size` files each."""
         files = find_files(self._paths, self._suffixes, ignore=(".",))
         found = []
         for (root, label), group in itertools.groupby(files, key=lambda file: (file.root, file.label)):

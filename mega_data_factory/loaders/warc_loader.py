@@ -120,7 +120,7 @@ class WarcLoader(Loader):
         return would_find(self._paths, self._suffixes, path)
 
     def splits(self, batch_size: int) -> list[Split]:  # noqa: ARG002 - pieces are files here
-        """One file each: a compressed archive can only be read from its start."""
+        """Return splits of one file each: a compressed archive can only be read from its start."""
         return [
             Split({"root": file.root, "label": file.label, "file": file.relative}, num_bytes=file.size)
             for file in find_files(self._paths, self._suffixes)

@@ -48,7 +48,7 @@ class _CallableModule(ModuleType):
         return observe(*args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Be pickled by name, as any module is by cloudpickle: with a function that calls `mdf.observe.reject`."""
+        """Pickle by name, as cloudpickle does with any module: with a function that calls `mdf.observe.reject`."""
         return importlib.import_module, (self.__name__,)
 
 

@@ -52,7 +52,7 @@ def check_flag(parameter: str, value: object) -> bool:
 
 
 def check_choice(parameter: str, value: object, choices: Collection[str]) -> str:
-    """One of a few words."""
+    """Return the value if it is one of a few words."""
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{parameter} is {value!r}, not one of {', '.join(choices)}")
     return value

@@ -114,7 +114,7 @@ def _text(text: str, patterns: Sequence[str]) -> str:
 
 
 def _masked(value: Any) -> Any:
-    """`***` for every value, however deep; truth values and nothing at all give nothing away."""
+    """Return `***` for every value, however deep; truth values and null stay, they give nothing away."""
     if isinstance(value, Mapping):
         return {str(key): _masked(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -186,7 +186,7 @@ def _lines(folder: str, part: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _file_lines(path: str) -> Iterator[Mapping[str, Any]]:
-    """JSON objects of a file of lines, up to `MOST_BYTES`; a last one that is cut off is left out."""
+    """Yield the JSON objects of a file of lines, up to `MOST_BYTES`, without a last line that is cut off."""
     with storage.open_input(path) as source:
         text = source.read(MOST_BYTES)
     for line in text.splitlines()[:MOST_LINES]:

@@ -54,5 +54,5 @@ def _differences(light: Any, dark: Any, path: Sequence[str | int] = ()) -> Itera
 
 @cache
 def packed_library() -> str:
-    """plotly.js, gzipped and in base64: 2.0 MB instead of 4.8, which a browser unpacks in a tenth of a second."""
+    """Return plotly.js, gzipped and in base64: 2.0 MB instead of 4.8, which a browser unpacks in 0.1 seconds."""
     return base64.b64encode(gzip.compress(plotly_script().encode(), 9, mtime=0)).decode()

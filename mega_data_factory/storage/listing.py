@@ -83,7 +83,7 @@ def _no_match(where: Location) -> InputError:
 def _local_files(
     where: str, endings: tuple[str, ...] | None, ignore: tuple[str, ...]
 ) -> Iterator[tuple[FileInfo, bool]]:
-    """Every file found, and whether it was named outright."""
+    """Yield every file found, and whether it was named outright."""
     if os.path.isdir(where):  # noqa: PTH112 - a path of any bytes, taken as it is
         yield from ((info, False) for info in _walk(where, where, endings, ignore))
     elif os.path.lexists(where):
@@ -137,7 +137,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _size(path: str) -> int | None:
-    """Size of a file, 0 of a dangling link, None of anything else: a pipe, a socket, a device."""
+    """Return the size of a file, 0 of a dangling link, None of anything else: a pipe, a socket, a device."""
     try:
         status = os.stat(path)  # noqa: PTH116
     except OSError:  # the reader tells the user when it opens the file

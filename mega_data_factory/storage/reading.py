@@ -105,7 +105,7 @@ def is_folder(uri: Location) -> bool:
 
 
 def size(uri: Location) -> int:
-    """Size of a file in bytes, as it is stored.
+    """Return the size of a file in bytes, as it is stored.
 
     Raises:
         InputError: there is no such file.

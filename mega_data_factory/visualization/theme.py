@@ -69,7 +69,7 @@ class Theme:
     line_width: float = 1.5
 
     def colour(self, index: int) -> str:
-        """Colour of the series number `index`, from 0; the palette starts again when it is used up."""
+        """Return the colour of the series number `index`, from 0; the palette starts again when it is used up."""
         return self.palette[index % len(self.palette)]
 
     def faint(self, colour: str, opacity: float) -> str:

@@ -128,7 +128,7 @@ class MetricsVisualizer(NodeQueries):
         title: str | None = None,
         max_bytes: int = MAX_BYTES,
     ) -> go.Figure:
-        """Resources, IO and partitions of a node over one axis of time, anomalies ringed, bad states shaded.
+        """Draw resources, IO and partitions of a node over one axis of time, anomalies ringed, bad states shaded.
 
         Args:
             output_path: where to; None only returns the figure.
@@ -162,7 +162,7 @@ class MetricsVisualizer(NodeQueries):
         theme: str | Theme | None = None,
         title: str | None = None,
     ) -> go.Figure:
-        """Average resources, network traffic, how partitions are distributed, and the status of every node over time.
+        """Draw average resources, network traffic, distribution of partitions, and status of every node over time.
 
         Clocks of nodes need not tick together: each is brought to the same grid of time first.
         """

@@ -2,8 +2,8 @@
 
 python -m tests.observe.datatrove_job FOLDER DEATH [fail]
 
-One worker dies when its task is done, and not yet marked as completed, unless the death of this number (from 1; 0: none)
-has happened; with `fail` task 2 raises, the first time.
+One worker dies when its task is done, before it is marked as completed, unless the death of this number (from 1; 0:
+none) has happened; with `fail` task 2 raises, the first time.
 """
 
 from __future__ import annotations

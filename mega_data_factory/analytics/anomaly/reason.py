@@ -61,7 +61,7 @@ class Reason:
     def text(
         self, metric: str, node: str | None = None, unit: str = "", number: Callable[[float], str] | None = None
     ) -> str:
-        """One sentence, for example: cpu_usage on node-2 reached 98 %, 12 % above anything seen in 6 h.
+        """Return one sentence, for example: cpu_usage on node-2 reached 98 %, 12 % above anything seen in 6 h.
 
         Args:
             metric: name of the series.

@@ -24,7 +24,7 @@ class RunLength:
         self._due = 0.0  # the length at which the run scores again; 0 while there is none
 
     def score(self, length: float) -> float:
-        """0.5 when the run reaches half the limit, 1 at the limit, half more each time it doubles; 0 in between."""
+        """Return 0.5 when the streak reaches half the limit, 1 at the limit, half more each time it doubles, else 0."""
         due = self._due
         if not due:
             due = self._due = max(self.least, self.factor * self.longest) / 2.0

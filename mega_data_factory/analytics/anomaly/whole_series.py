@@ -39,7 +39,7 @@ def detect(
     sensitivity: float = 0.5,
     detector: AnomalyDetector | None = None,
 ) -> Anomalies:
-    """Scores every point of a history as `AnomalyDetector.update` would have when it arrived: the same numbers.
+    """Score every point of a history as `AnomalyDetector.update` would have when it arrived.
 
     Args:
         values: shape (n,); NaN where missing.

@@ -39,7 +39,7 @@ RULES: tuple[Rule, ...] = (
 
 
 def find(recording: Recording, past: EarlierRuns | None = None) -> list[Finding]:
-    """Everything worth saying of a run, the most pressing first.
+    """Return everything worth saying about a run, the most pressing first.
 
     Args:
         recording: the run, however far it came.

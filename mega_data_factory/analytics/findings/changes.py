@@ -17,7 +17,7 @@ _LEAST_SHARE = 0.25
 
 
 def throughput(recording: Recording, past: EarlierRuns) -> Iterator[Finding]:
-    """Fewer records per second than the earlier runs of the pipeline, or a difference to the last of them."""
+    """Yield a fall below the throughput of earlier runs of the pipeline, or a difference to the last of them."""
     run = recording.run
     if run.get("status") != "completed" or not past.runs:
         return

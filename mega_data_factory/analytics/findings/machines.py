@@ -33,7 +33,7 @@ _OFTEN = 0.05
 
 
 def pressure(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
-    """Memory, disks and GPUs that were nearly full, and nodes that were not well."""
+    """Yield memory, disks and GPUs that were nearly full, and nodes that were not well."""
     nodes = recording.nodes
     if not len(nodes):
         return

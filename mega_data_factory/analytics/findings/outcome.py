@@ -42,7 +42,7 @@ def ending(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
 
 
 def books(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
-    """Whether every record is accounted for."""
+    """Yield whether every record is accounted for."""
     run = recording.run
     if run.get("balanced") is None:
         return
@@ -166,7 +166,7 @@ def errors(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
 
 
 def unwritten_metrics(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
-    """Metrics that could not be written when they should have been."""
+    """Yield metrics that could not be written in time."""
     failures = recording.run.get("flush_failures") or 0
     if failures:
         yield Finding(
@@ -180,7 +180,7 @@ def unwritten_metrics(recording: Recording, _: EarlierRuns) -> Iterator[Finding]
 
 
 def retries(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
-    """Batches whose worker died."""
+    """Yield batches whose worker died."""
     retried, batches = recording.run.get("retried_batches") or 0, recording.run.get("batches") or 0
     if retried:
         yield Finding(

@@ -151,7 +151,7 @@ def _waiting(recording: Recording, found: Bottleneck) -> Finding:
 
 
 def slow_workers(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
-    """Workers that are slower than the others of their stage."""
+    """Yield workers that are slower than the others of their stage."""
     found = stragglers(recording.stages)
     if found:
         worst = found[0]
@@ -176,7 +176,7 @@ def slow_workers(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
 
 
 def uneven_stages(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
-    """Stages whose work was spread unevenly, where the busiest worker set the pace: else the others only had less."""
+    """Yield stages whose work was spread unevenly and whose busiest worker set the pace."""
     pace = limits.BUSY_ENOUGH * recording.working_seconds
     for uneven in [found for found in uneven_work(recording.stages) if found.busy >= pace][:2]:
         yield Finding(
@@ -209,7 +209,7 @@ def filter_order(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
 
 
 def tails(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
-    """Operators whose slowest batches take much of their time."""
+    """Yield operators whose slowest batches take much of their time."""
     for tail in long_tails([o for stage in recording.stages for o in stage.operators])[:2]:
         yield Finding(
             "advice",
@@ -239,7 +239,7 @@ def late_start(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
 
 
 def idle_workers(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
-    """Workers that could go without making the run slower."""
+    """Yield workers that can be removed without making the run slower."""
     stations = stations_of(recording) if recording.working_seconds >= _LEAST_SECONDS else ()
     if max((station.utilisation for station in stations), default=0.0) < limits.BUSY_ENOUGH:
         return

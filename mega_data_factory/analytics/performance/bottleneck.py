@@ -135,7 +135,7 @@ def _used_of_available(processors: float | None, own: float | None, measured: bo
 
 
 def processor_share(recording: Recording) -> float | None:
-    """Mean share of the CPU that was used while the run worked, 0 to 1, over its nodes; None without node samples."""
+    """Return the mean share of the CPU used while the run worked, 0 to 1, over its nodes; None without samples."""
     return _mean_share(recording, "cpu_usage")
 
 
@@ -165,7 +165,7 @@ def predicted_gain(
     cost: Mapping[str, float] | None = None,
     processors: float | None = None,
 ) -> tuple[float, str]:
-    """Throughput after a change / before it, and the station that limits the run then.
+    """Return throughput after a change / before it, and the station that limits the run then.
 
     Args:
         stations: as measured.
@@ -220,7 +220,7 @@ def _remedies(
 
 
 def _enough(stations: tuple[Station, ...], limit: Station) -> int:
-    """Workers with which the limiting station is no busier than the next one; at most four times what it has."""
+    """Return workers with which the limiting station is no busier than the next one; at most 4 times what it has."""
     others = max((station.utilisation for station in stations if station is not limit), default=0.0)
     if others <= 0:
         return 2 * limit.workers
@@ -241,7 +241,7 @@ def _moves(stations: tuple[Station, ...], limit: Station, processors: float | No
 
 
 def idle_stages(stations: Sequence[Station]) -> list[tuple[Station, int]]:
-    """Stages that could do with fewer workers, and with how many: busy at most as much as the busiest station then."""
+    """Return stages that need fewer workers, and how many: then busy at most as much as the busiest station."""
     if not stations:
         return []
     busiest = max(station.utilisation for station in stations)

@@ -42,13 +42,13 @@ class BetterOrder:
 
 
 def rank(operator: OperatorTotals) -> float:
-    """`cost / rejection share`: seconds spent to reject one record; infinite where it rejects none."""
+    """Return `cost / rejection share`: seconds spent to reject one record; infinite where it rejects none."""
     rejected = 1 - (operator.pass_share if operator.pass_share is not None else 1.0)
     return (operator.cost or 0.0) / rejected if rejected > 0 else math.inf
 
 
 def expected_seconds(filters: Sequence[OperatorTotals], records: int) -> float:
-    """Busy seconds of a row of filters in the given order, each with its own cost and pass share."""
+    """Return busy seconds of a row of filters in the given order, each with its own cost and pass share."""
     total, left = 0.0, float(records)
     for operator in filters:
         total += left * (operator.cost or 0.0)

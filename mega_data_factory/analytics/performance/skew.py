@@ -147,7 +147,7 @@ def _sigmas_above(worker: WorkerTotals, others: Sequence[WorkerTotals]) -> float
 
 
 def uneven_work(stages: Sequence[StageTotals]) -> list[UnevenWork]:
-    """Stages whose busiest worker was busy 1.5 times the median and more, the worst first.
+    """Return stages whose busiest worker was busy at least 1.5 times the median, the worst first.
 
     It must have had more of the records as well: one that was busy with an even share is a straggler.
     """

@@ -145,7 +145,7 @@ class _Histograms:
         return found
 
     def added(self, rows: list[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Sorted buckets and their counts, over some rows."""
+        """Return sorted buckets and their counts, over some rows."""
         chosen = [slice(self._ends[row], self._ends[row + 1]) for row in rows]
         at_mean = [self._at_mean[row] for row in rows if row in self._at_mean]
         given = [*(self._buckets[part] for part in chosen), np.array([bucket for bucket, _ in at_mean], np.int64)]

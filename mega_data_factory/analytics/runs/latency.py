@@ -40,12 +40,12 @@ class Tail:
 
 
 def seconds_of(operator: OperatorTotals) -> Floats:
-    """Seconds per record of the buckets of an operator's histogram, shape (b,); off by 0.54 % at most."""
+    """Return the seconds per record of the buckets of an operator's histogram, shape (b,); off by 0.54 % at most."""
     return np.array([middle_of(int(bucket)) for bucket in operator.buckets], np.float64)
 
 
 def density(operator: OperatorTotals, per_doubling: int = 4) -> tuple[Floats, Floats]:
-    """Share of records by latency, on a logarithmic axis.
+    """Return the share of records by latency, on a logarithmic axis.
 
     Args:
         operator: whose.
@@ -66,7 +66,7 @@ def density(operator: OperatorTotals, per_doubling: int = 4) -> tuple[Floats, Fl
 
 
 def long_tails(operators: Sequence[OperatorTotals]) -> list[Tail]:
-    """Operators whose slowest 1 % of records take 10 times the median each, 10 % of the time and 3 % of all work.
+    """Return operators whose slowest 1 % of records take 10 times the median each, 10 % of time and 3 % of all work.
 
     The worst comes first.
     Latency is known for each batch, as its time / its records: what is slow is a batch.
@@ -84,7 +84,7 @@ def long_tails(operators: Sequence[OperatorTotals]) -> list[Tail]:
 
 
 def slow_share(operator: OperatorTotals, slowest: float = 0.01) -> float:
-    """Share of an operator's time that the slowest records take, 0 to 1.
+    """Return the share of an operator's time that the slowest records take, 0 to 1.
 
     Args:
         operator: whose.

@@ -128,7 +128,7 @@ def run_seconds(run: Mapping[str, Any]) -> float | None:
 
 
 def interval_of(samples: pa.Table) -> timedelta:
-    """Length of the intervals: the longest, where a run was continued with another setting."""
+    """Return the length of the intervals: the longest, if a run was resumed with another setting."""
     return timedelta(seconds=pc.max(samples["interval"]).as_py() or 0.0)
 
 
@@ -143,7 +143,7 @@ def over_workers(samples: pa.Table) -> pa.Table:
 
 
 def planned_workers(config: Mapping[str, Any] | None) -> dict[str, int]:
-    """Stage → size of its pool, for pools of a fixed size; an elastic pool is known by the workers that were seen."""
+    """Return stage → size of its pool, for pools of a fixed size; elastic pools are known by the workers seen."""
     sizes: dict[str, int] = {}
     for stage in (config or {}).get("stages") or ():
         worker = stage.get("worker") or {}

@@ -52,14 +52,14 @@ class Series:
 
 
 def operator_series(recording: Recording, points: int = MOST_POINTS) -> dict[tuple[str, str], Series]:
-    """`(stage, operator)` → what it did over time; empty where the run has no samples."""
+    """Return `(stage, operator)` → its activity over time; empty where the run has no samples."""
     samples = recording.samples
     keys = list(zip(samples["stage_name"].to_pylist(), samples["operator_name"].to_pylist(), strict=True))
     return _binned(recording, keys, samples, points)
 
 
 def stage_series(recording: Recording, points: int = MOST_POINTS) -> dict[str, Series]:
-    """Stage → what it did over time: records in to its first operator, out of its last, all else over all of them."""
+    """Return stage → its activity over time: records into its first operator, out of its last, the rest over all."""
     samples = recording.samples
     whole = _binned(recording, samples["stage_name"].to_pylist(), samples, points)
     single = operator_series(recording, points)
@@ -99,7 +99,7 @@ def _binned(recording: Recording, keys: list[Any], samples: pa.Table, points: in
 
 
 def _steps(recording: Recording, points: int) -> tuple[int, npt.NDArray[np.int64], Floats]:
-    """Length of a step in microseconds (a multiple of the interval), starts of the steps, and their seconds."""
+    """Return the length of a step in microseconds (a multiple of the interval), their starts, and their seconds."""
     times = recording.samples["timestamp"]
     interval = max(1, round(interval_of(recording.samples).total_seconds() * 1e6))
     first, last = _micros(times[0].as_py()), _micros(times[-1].as_py())

@@ -37,7 +37,7 @@ class Ratio:
 def ratio_interval(
     before: tuple[Floats, Floats], after: tuple[Floats, Floats], *, seed: int = 0
 ) -> tuple[float | None, float | None]:
-    """95 % interval of (Σ a / Σ b of after) / (Σ a / Σ b of before), from a moving block bootstrap of each.
+    """Return the 95 % interval of (Σ a / Σ b of after) / (Σ a / Σ b of before), from a moving block bootstrap of each.
 
     Args:
         before, after: numerators a and denominators b of every interval, shape (n,) each.
@@ -60,7 +60,7 @@ def ratio_interval(
 
 
 def _resampled_logs(numerators: Floats, denominators: Floats, draw: np.random.Generator) -> Floats:
-    """Logarithms of Σ a / Σ b over resampled rows of intervals, shape (resamples,)."""
+    """Return logarithms of Σ a / Σ b over resampled rows of intervals, shape (resamples,)."""
     n = len(numerators)
     length = max(1, round(n ** (1 / 3)))
     blocks = math.ceil(n / length)

@@ -67,12 +67,12 @@ class NodesView:
         return bool(self.run["status"] == "running")
 
     def age(self, row: Row) -> float:
-        """Seconds since a sample was taken; of a run that is over, up to its end."""
+        """Return the seconds since a sample was taken; of a run that has ended, up to its end."""
         end = self.now if self.running else self.run["end_time"] or self.run["heartbeat"] or self.now
         return max(0.0, float((end - row["timestamp"]).total_seconds()))
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values: the run, its status, and every row with its age in seconds."""
+        """Return plain values: the run, its status, and every row with its age in seconds."""
         rows = [{**row, "age": self.age(row)} for row in self.rows]
         return {"run_id": self.run["run_id"], "status": self.run["status"], "nodes": rows}
 
@@ -95,7 +95,7 @@ class NodesView:
         )
 
     def _columns(self) -> list[RowColumn]:
-        """Those of which there is anything to show: without a GPU nothing is said of GPUs."""
+        """Return the columns that have values: without a GPU, no column of GPUs."""
         age = RowColumn("age" if self.running else "before end", lambda row: whole_seconds(self.age(row)))
         return [column for column in _COLUMNS if column.always or self._any(column)] + [age]
 

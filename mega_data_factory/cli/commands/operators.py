@@ -62,7 +62,7 @@ def _readable(console: Console) -> int:
 
 
 def _indented(text: str, indent: int, width: int) -> str:
-    """Text wrapped to a width; lists and code are left as they are."""
+    """Return text wrapped to a width; lists and code are left as they are."""
     margin = " " * indent
     if any(line.startswith((" ", "-", "*", ">")) for line in text.splitlines()):
         return textwrap.indent(text, margin)

@@ -64,7 +64,7 @@ class RunFilter:
         return cls(pipeline, frozenset(statuses), None if since is None else parse_since(since))
 
     def among(self, runs: pa.Table) -> pa.Table:
-        """Those of some runs, in their order.
+        """Return the rows of the given runs, in their order.
 
         Args:
             runs: rows with the columns `pipeline`, `status` and `start_time`.

@@ -46,7 +46,7 @@ def schema(table: str | None, *, as_json: bool) -> int:
 
 
 def columns_of(table: pa.Schema) -> list[dict[str, Any]]:
-    """Name, type and meaning of every column of a table."""
+    """Return name, type and meaning of every column of a table."""
     return [
         {"name": field.name, "type": type_name(field.type), "comment": (field.metadata or {})[b"comment"].decode()}
         for field in table

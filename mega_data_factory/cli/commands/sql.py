@@ -56,7 +56,7 @@ def sql(metrics: str, query: str, *, as_json: bool, as_csv: bool) -> int:
 
 
 def _rows(answer: pa.Table) -> Iterator[tuple[Any, ...]]:
-    """Row after row; columns by place, because their names need not be distinct."""
+    """Yield row after row; columns by place, because their names need not be distinct."""
     for batch in answer.to_batches():
         yield from zip(*map(_values, batch.columns), strict=True)
 
@@ -85,7 +85,7 @@ def _value(scalar: pa.Scalar) -> Any:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """Names for the keys of an object: the second `a` is `a_2`."""
+    """Return names for the keys of an object: the second `a` is `a_2`."""
     found: list[str] = []
     for name in names:
         candidate, number = name, 1

@@ -110,7 +110,7 @@ def _number(point: Point, started: int, now: int) -> NumberDataPoint:
 
 
 def _distribution(point: Point, started: int, now: int) -> ExponentialHistogramDataPoint:
-    """Our buckets are the protocol's: the same bases, and the upper end belongs to a bucket in both."""
+    """Return the histogram as the protocol has it: the same bases, and the upper end belongs to a bucket in both."""
     assert isinstance(point.value, Distribution)
     counts = point.value.histogram.counts
     zeros = counts.pop(ZERO_BUCKET, 0)
@@ -141,7 +141,7 @@ def trace_id(run_id: str) -> bytes:
 
 
 def span_id(*names: object) -> bytes:
-    """8 bytes that follow from the names."""
+    """Return 8 bytes that follow from the names."""
     return hashlib.sha256("\0".join(map(str, names)).encode()).digest()[:8]
 
 
@@ -275,5 +275,5 @@ def _any_value(value: Attribute) -> AnyValue:
 
 
 def _nanoseconds(moment: datetime) -> int:
-    """Nanoseconds since 1970 of a naive UTC time, exactly."""
+    """Return nanoseconds since 1970 of a naive UTC time, exactly."""
     return (moment - _EPOCH) // timedelta(microseconds=1) * 1000

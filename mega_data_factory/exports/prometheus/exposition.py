@@ -83,7 +83,7 @@ def _metric(family: Family) -> Metric:
 
 
 def classic_buckets(histogram: LatencyHistogram) -> list[tuple[float, int]]:
-    """Upper bound and count of all values up to it: the powers of two of `EDGES`, and infinity."""
+    """Return upper bound and count of all values up to it: the powers of two of `EDGES`, and infinity."""
     counts = [0] * (len(EDGES) + 1)
     for bucket, count in histogram.to_pairs():
         power = -(-(bucket + 1) // BUCKETS_PER_DOUBLING)  # the first power of two at or above the bucket's upper end

@@ -44,7 +44,7 @@ def write_setup(folder: Location) -> list[Path]:
 
 
 def _environment(folder: Path) -> str:
-    """Shell commands that set what Superset's programs look for."""
+    """Return shell commands that set what Superset's programs look for."""
     variables = {
         "SUPERSET_HOME": str(folder / "home"),
         "SUPERSET_CONFIG_PATH": str(folder / "superset_config.py"),

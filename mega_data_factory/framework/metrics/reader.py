@@ -122,7 +122,7 @@ class MetricsReader:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> pa.Table:
-        """Stage rows of one run, or of all; by time, of one stage where wanted."""
+        """Return the stage rows of one run, or of all; by time, of one stage where wanted."""
         return self._level("stages", run_id, {"stage_name": stage}, since, until)
 
     def operators(

@@ -66,7 +66,7 @@ class Chunk:
             raise HistoryError(f"cannot read {self.payload}, a chunk of the history: {error.strerror}") from error
 
     def block(self, metrics: Iterable[str] | None = None) -> Block:
-        """All rows, of all metrics or of some.
+        """Return all rows, of all metrics or of some.
 
         Raises:
             HistoryError: the file is missing or damaged.
@@ -79,7 +79,7 @@ class Chunk:
             raise HistoryError(f"{where} of the history is damaged: {error}") from error
 
     def series(self, metric: str) -> Series:
-        """All rows of one metric; NaN when the chunk does not have it."""
+        """Return all rows of one metric; NaN when the chunk does not have it."""
         block = self.block([metric])
         return block.columns[metric] if metric in block.columns else Series.unknown(block.timestamps, self.interval)
 
@@ -95,7 +95,7 @@ class Chunk:
 
 
 def _outline(series: Series) -> Series:
-    """Rows at which the extremes are, of an unmeasured stretch its first row, and the ends."""
+    """Return the rows of the extremes, the first row of an unmeasured stretch, and both ends."""
     groups = -(-len(series) // OUTLINE_ROWS)
     low = _grid(series.minimum, np.inf, groups).argmin(axis=1)
     high = _grid(series.maximum, -np.inf, groups).argmax(axis=1)
@@ -112,7 +112,7 @@ def _first_unknown(series: Series) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
 
 
 def _grid(values: Floats, neutral: float, groups: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """`values` as rows of a matrix; unmeasured and padded places hold the value that is never an extreme."""
+    """Return `values` as rows of a matrix; unmeasured and padded places hold the value that is never an extreme."""
     padded = np.full(groups * OUTLINE_ROWS, neutral)
     padded[: len(values)] = np.where(np.isnan(values), neutral, values)
     return padded.reshape(groups, OUTLINE_ROWS)

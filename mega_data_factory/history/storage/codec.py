@@ -135,7 +135,7 @@ def _decimals(values: Floats) -> int | None:
 
 
 def _integers(values: Floats, decimals: int) -> npt.NDArray[np.int64] | None:
-    """`values` times 10**decimals as integers, when dividing gives back every bit of every value; else None.
+    """Return `values` times 10**decimals as integers, when dividing gives back every bit of every value; else None.
 
     What is not a number is 0 here.
     """

@@ -147,7 +147,7 @@ def own(directory: Path) -> IO[bytes]:
 
 
 def read(path: Path, *, in_memory: bool) -> dict[str, FoundNode]:
-    """Everything in the folder of a history, by node.
+    """Read everything in the folder of a history, by node.
 
     Args:
         path: the folder; another process may be writing it.
@@ -237,7 +237,7 @@ def _mark(directory: Path) -> None:
 
 
 def _resolution(interval: int) -> str:
-    """`raw`, or the interval in its largest whole unit: `1min`."""
+    """Return `raw`, or the interval in its largest whole unit: `1min`."""
     if interval == 0:
         return "raw"
     return next(f"{interval // unit}{name}" for name, unit in _UNITS if interval % unit == 0)

@@ -112,7 +112,7 @@ class Records:
         return _block(self.names, self._table())
 
     def series(self, metric: str) -> Series:
-        """One metric of the points so far, copied; NaN when the records do not have it."""
+        """Return one metric of the points so far, copied; NaN when the records do not have it."""
         table = self._table()
         timestamps = table["timestamp"].copy()
         if metric not in self.names:
@@ -120,7 +120,7 @@ class Records:
         return latest(Series.of_points(timestamps, table["values"][:, self.names.index(metric)].copy()))
 
     def span(self) -> tuple[int, int] | None:
-        """First and last timestamp; None when there are no points."""
+        """Return first and last timestamp; None when there are no points."""
         times = self._table()["timestamp"]
         return (int(times.min()), int(times.max())) if len(times) else None
 

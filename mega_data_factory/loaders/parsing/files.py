@@ -95,7 +95,7 @@ def checked_paths(path: str | Sequence[str]) -> list[str]:
 def find_files(
     paths: Sequence[str], suffixes: Sequence[str], *, ignore: tuple[str, ...] = (".", "_")
 ) -> list[SourceFile]:
-    """All files of a source in a fixed order, each once however many paths lead to it.
+    """Return all files of a source in a fixed order, each once however many paths lead to it.
 
     Raises:
         InputError: a path does not exist or matches nothing, or no file is found; the message names the parameter.

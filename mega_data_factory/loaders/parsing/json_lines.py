@@ -246,6 +246,6 @@ def _column(values: list[Any]) -> pa.Array:
 
 
 def _as_text(values: list[Any]) -> pa.Array:
-    """Strings as they are, all else but null as JSON."""
+    """Return strings as they are, all other values but null as JSON."""
     texts = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]
     return pa.array(texts, pa.string())

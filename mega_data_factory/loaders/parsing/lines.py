@@ -119,7 +119,7 @@ def _pass_line(file: BinaryIO) -> int:
 
 
 def _take_out(block: Block, most_bytes: int) -> None:
-    """Blank lines of the block that are too long, so that the offsets of the others stay."""
+    """Remove blank lines that are too long from the block; the offsets of the others stay."""
     content = bytearray(block.content)
     start = 0
     while start < len(content):

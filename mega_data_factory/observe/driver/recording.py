@@ -232,6 +232,6 @@ class _ObservedCollector(MetricsCollector):
         self._recording = recording
 
     def snapshot(self) -> Snapshot | None:
-        """All three levels, with all accounts that have arrived."""
+        """Return all three levels, with all accounts that have arrived."""
         self._recording.gather()
         return super().snapshot()

@@ -41,7 +41,7 @@ class ExactDeduplicator(Deduplicator):
         return example_records(TEXTS, *self.columns)
 
     def keys(self, table: pa.Table) -> Sequence[Sequence[bytes | None]]:
-        """One band: the normalized text, or of several columns each with its length before it.
+        """Return one band: the normalized text, or of several columns each with its length before it.
 
         Raises:
             ConfigError: the table has no such column.
@@ -61,7 +61,7 @@ class ExactDeduplicator(Deduplicator):
 
 
 def _joined(values: Sequence[bytes | None]) -> bytes:
-    """Different values never join to the same bytes: each carries its length, and null differs from empty."""
+    """Join values to bytes; different values never join to the same: each has its length, null is not empty."""
     return b"".join(
         _MISSING if value is None else b"\x01" + len(value).to_bytes(8, "little") + value for value in values
     )

@@ -86,7 +86,7 @@ class MinhashDeduplicator(Deduplicator):
         return example_records(TEXTS, self.text_column)
 
     def keys(self, table: pa.Table) -> Sequence[Sequence[bytes | None]]:
-        """`bands` bands: of every signature the bytes of its rows.
+        """Return `bands` bands: of every signature the bytes of its rows.
 
         Raises:
             ConfigError: the table has no such text column.

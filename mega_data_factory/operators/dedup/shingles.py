@@ -26,12 +26,12 @@ class Shingles:
 
 
 def of_words(words: Words, size: int) -> Shingles:
-    """N-grams of `size` words; a text with fewer words has one of all of them, one without words has none."""
+    """Return n-grams of `size` words; a text with fewer words has one of all of them, one without words has none."""
     return _roll(words.hashes, words.bounds, size)
 
 
 def of_characters(text: pl.Series, size: int) -> Shingles:
-    """N-grams of `size` characters, white space collapsed to one space; shorter texts as with words."""
+    """Return n-grams of `size` characters, white space collapsed to one space; shorter texts as with words."""
     texts = text.fill_null("").str.replace_all(r"\s+", " ").str.strip_chars().to_list()
     points = np.frombuffer("".join(texts).encode("utf-32-le"), dtype="<u4").astype(np.uint64)
     bounds = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum([len(item) for item in texts], dtype=np.int64)])

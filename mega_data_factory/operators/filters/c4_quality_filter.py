@@ -98,7 +98,7 @@ class C4QualityFilter(WordFilter):
             yield from below("too_few_sentences", self._sentences(text), self.min_sentences)
 
     def _sentences(self, text: pl.Series) -> pl.Series:
-        """Sentences of every text in the lines that count; such a line has at least one."""
+        """Return sentences of every text in the lines that count; such a line has at least one."""
         if self.words == "whitespace":
             self._unspaced = unspaced(text, (text.str.len_bytes() > 2 * text.str.len_chars()).arg_true())
         lines = Lines.from_text(text)
@@ -124,7 +124,7 @@ class C4QualityFilter(WordFilter):
         return pl.Series(counted, dtype=pl.Boolean)
 
     def _with_enough_words(self, lines: pl.Series, left: pl.Series) -> pl.Series:
-        """Which lines of those that are left have enough words, and none that is too long."""
+        """Return which of the remaining lines have enough words, and none that is too long."""
         words = self.words_of(lines.gather(left))
         passes = words.counts >= self.min_words_per_line
         if self.max_word_length is not None:
@@ -134,7 +134,7 @@ class C4QualityFilter(WordFilter):
         return pl.Series(counted, dtype=pl.Boolean)
 
     def _line_tests(self) -> Iterator[tuple[str, bool]]:
-        """Patterns, and whether a line that counts has them; those that leave the fewest lines come first."""
+        """Yield patterns, and whether a line that counts has them; those that leave the fewest lines come first."""
         if self.require_terminal_punctuation:
             yield self._terminal, True
             yield r"\.\.\.$", False

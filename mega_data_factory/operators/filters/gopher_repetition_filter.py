@@ -107,7 +107,7 @@ class GopherRepetitionFilter(LanguageLimits):
 
 
 def top_ngram_fraction(words: Words, found: Repeats) -> pl.Series:
-    """For every text the fraction of its word characters in the occurrences of its most frequent n-gram, at most 1."""
+    """Return the fraction of a text's word characters in occurrences of its most frequent n-gram, at most 1."""
     first = found.places[found.runs]
     length = words.characters[first + found.length] - words.characters[first]
     best = np.zeros(len(words.counts), dtype=np.int64)
@@ -117,7 +117,7 @@ def top_ngram_fraction(words: Words, found: Repeats) -> pl.Series:
 
 
 def duplicate_ngram_fraction(words: Words, found: Repeats) -> pl.Series:
-    """For every text the fraction of its word characters in second and later occurrences of n-grams, each once."""
+    """Return the fraction of a text's word characters in second and later occurrences of n-grams, each once."""
     steps = np.zeros(len(words.starts) + 1, dtype=np.int64)
     later = found.later_places
     if not len(later):

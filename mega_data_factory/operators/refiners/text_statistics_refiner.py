@@ -91,14 +91,14 @@ def _statistics(text: pl.Series, words: Words) -> dict[str, pl.Series]:
 
 
 def _spaces(text: pl.Series, words: Words, char_counts: Integers) -> Integers:
-    """Of every text the characters of white space: all that are in no word, where words are runs without it."""
+    """Return the white space characters of every text: all that are in no word, where words are runs without it."""
     if isinstance(words, UnicodeWords):
         return text.str.count_matches(r"\p{White_Space}").to_numpy().astype(np.int64)
     return char_counts - words.character_counts
 
 
 def _matching(text: pl.Series, words: Words, pattern: str, marked: npt.NDArray[np.bool_]) -> Integers:
-    """Of every text the characters of a class: by bytes where the text is ASCII, else by its regular expression.
+    """Return the characters of a class in every text: by bytes where it is ASCII, else by its regular expression.
 
     Args:
         text: String series without null.

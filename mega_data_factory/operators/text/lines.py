@@ -62,12 +62,12 @@ class Lines:
         return self.text.hash().to_numpy().astype(np.uint64, copy=False)
 
     def share(self, of_lines: pl.Series) -> pl.Series:
-        """For every text the fraction of its lines where `of_lines` is True; 0 where it has none."""
+        """Return the fraction of every text's lines where `of_lines` is True; 0 where it has none."""
         marked = np.bincount(self.owners, weights=of_lines.to_numpy(), minlength=self.num_texts)
         return ratio(marked, self.counts)
 
     def as_paragraphs(self) -> tuple[Integers, Integers, Hashes]:
-        """Of every paragraph: the number of its text, its characters, and a hash of its lines in their order."""
+        """Return for every paragraph the number of its text, its characters, and a hash of its lines in their order."""
         if not len(self.owners):
             return self.owners, self.owners, self.hashes
         first = np.flatnonzero(np.diff(self.paragraphs, prepend=-1))
@@ -77,7 +77,7 @@ class Lines:
 
 
 def ratio(part: npt.NDArray[np.float64] | Integers, whole: npt.NDArray[np.float64] | Integers) -> pl.Series:
-    """`part / whole` as a Float64 series, 0 where the whole is 0."""
+    """Return `part / whole` as a Float64 series, 0 where the whole is 0."""
     quotient = np.zeros(len(whole), dtype=np.float64)
     np.divide(part, whole, out=quotient, where=np.asarray(whole) != 0)
     return pl.Series(quotient, dtype=pl.Float64)

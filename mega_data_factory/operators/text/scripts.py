@@ -32,7 +32,7 @@ _LEAST_KANA = 0.05
 
 
 def unspaced(text: pl.Series, candidates: pl.Series) -> Mask:
-    """Tell for every text whether most letters of its first 300 characters are of a script without spaces.
+    """Return for every text whether most letters of its first 300 characters are of a script without spaces.
 
     Args:
         text: String series.

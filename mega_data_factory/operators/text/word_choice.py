@@ -18,7 +18,7 @@ WORDS = ("whitespace", "unicode")
 
 
 def check_words(words: object) -> str:
-    """One of `WORDS`."""
+    """Return the value if it is one of `WORDS`."""
     return check_choice("words", words, WORDS)
 
 

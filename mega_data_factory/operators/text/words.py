@@ -119,7 +119,7 @@ class Words:
 
 
 def scramble(values: Hashes) -> Hashes:
-    """Spread every bit over all 64: multiply, fold, multiply, fold. A bijection, so nothing collides that did not."""
+    """Spread every bit over all 64: multiply, fold, multiply, fold. A bijection, so no two values collide."""
     values = values * _MULTIPLIER
     values ^= values >> _SHIFT
     values *= _FINISHER

@@ -67,7 +67,7 @@ _LEAST_SPAN = 5000.0
 
 
 def compact(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """Values with the seven digits that are more than a picture shows."""
+    """Return values with seven digits, more than a picture shows."""
     return values.astype(np.float32)
 
 
@@ -93,5 +93,5 @@ def _round_seconds(value: float) -> str:
 
 
 def dashes(index: int, palette: int) -> str:
-    """Line style of series number `index`: those that share a colour differ in it."""
+    """Return the line style of series number `index`: those that share a colour differ in it."""
     return ("solid", "dash", "dot", "dashdot")[index // palette % 4]

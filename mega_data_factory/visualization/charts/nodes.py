@@ -27,7 +27,7 @@ def nodes_and_operators(
     metric: str = "cpu_usage",
     title: str = "CPU %",
 ) -> go.Figure:
-    """Two heat maps over one time axis: a metric of every node, and the workers that each operator kept busy.
+    """Draw two heat maps over one time axis: a metric of every node, and the workers that each operator kept busy.
 
     Args:
         nodes: rows of the table `nodes` of one run.
@@ -82,7 +82,7 @@ def _edges(starts: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
 
 
 def _node_grid(nodes: pa.Table, metric: str) -> tuple[list[str], npt.NDArray[np.datetime64], npt.NDArray[np.float64]]:
-    """Names, starts of at most 200 equal steps, and the mean of the metric, shape (nodes, steps); NaN where silent."""
+    """Return names, starts of at most 200 equal steps, and means of the metric, shape (nodes, steps); NaN: silent."""
     stamps = nodes["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64)
     values = nodes[metric].to_numpy(zero_copy_only=False).astype(np.float64)
     who, index = np.unique(np.array(nodes["node_id"].to_pylist(), dtype=object).astype(str), return_inverse=True)

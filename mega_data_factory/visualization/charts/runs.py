@@ -106,7 +106,7 @@ def _add_trend(
 
 
 def cost_comparison(comparison: Comparison, theme: Theme = LIGHT) -> go.Figure:
-    """Seconds per record of every operator, after / before, with 95 % intervals: right of 1 is slower.
+    """Draw seconds per record of every operator, after / before, with 95 % intervals: right of 1 is slower.
 
     Filled dots differ by more than noise; of more than 30 operators those that take most time are shown.
     """

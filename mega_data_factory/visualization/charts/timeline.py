@@ -33,7 +33,7 @@ NO_SAMPLES = "this run has no samples over time"
 
 
 def stages_over_time(stages: Mapping[str, Series], theme: Theme = LIGHT) -> go.Figure:
-    """Three rows over one time axis: records per second, workers busy on average, pass rate.
+    """Draw three rows over one time axis: records per second, workers busy on average, pass rate.
 
     Args:
         stages: stage → what it did, in plan order.
@@ -78,7 +78,7 @@ def stages_over_time(stages: Mapping[str, Series], theme: Theme = LIGHT) -> go.F
 def operator_cost_over_time(
     operators: Mapping[tuple[str, str], Series], theme: Theme = LIGHT, lines: int = 7
 ) -> go.Figure:
-    """Seconds per record of the operators that take most time: a line that rises is an operator that gets slower.
+    """Draw seconds per record of the operators that take most time: a line that rises is an operator that gets slower.
 
     Args:
         operators: `(stage, operator)` → what it did.

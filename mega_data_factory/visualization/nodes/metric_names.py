@@ -52,12 +52,12 @@ def metric_name(key: str) -> MetricName:
 
 
 def in_order(keys: Iterable[str]) -> list[str]:
-    """Known metrics first, in the order of their rows; then the others, sorted."""
+    """Return known metrics first, in the order of their rows; then the others, sorted."""
     rank = {key: at for at, key in enumerate(KNOWN)}
     return sorted(keys, key=lambda key: (rank.get(key, len(rank)), key))
 
 
 def status_word(code: float) -> str:
-    """`active`, `degraded` or `unhealthy`; of a mean over some time, the nearest one that is not better."""
+    """Return `active`, `degraded` or `unhealthy`; of a mean over some time, the nearest one that is not better."""
     words = list(STATUS_CODES)
     return words[min(max(-int(-code // 1), 0), len(words) - 1)]

@@ -36,7 +36,7 @@ class NodeQueries:
         return frames.frame_of(select(self.history, nodes, metrics, time_range))
 
     def get_metrics_summary(self, time_range: TimeRange = None) -> dict[str, Any]:
-        """Span, points, and of each metric mean, min and max: of the cluster and of each node, as JSON knows them."""
+        """Return span, points, and mean, min and max of each metric, for cluster and nodes, in types of JSON."""
         return summary(select(self.history, time_range=time_range))
 
     def detect_anomalies(

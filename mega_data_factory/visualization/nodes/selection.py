@@ -37,11 +37,11 @@ class Selection:
     end: int
 
     def series(self, node: str, metric: str) -> Series:
-        """All rows of one metric of one node."""
+        """Return all rows of one metric of one node."""
         return self.history.series(node, metric, self.start, self.end)
 
     def metrics_of(self, node: str) -> list[str]:
-        """Those of the metrics that the node has."""
+        """Return the given metrics that the node has."""
         own = set(self.history.metrics(node))
         return [metric for metric in self.metrics if metric in own]
 
@@ -92,7 +92,7 @@ def _known(kind: str, wanted: Names, known: Sequence[str]) -> list[str]:
 
 
 def _naturally(name: str) -> list[tuple[int, int, str]]:
-    """Key of an order in which `node-10` comes after `node-9`."""
+    """Return a key of the order in which `node-10` comes after `node-9`."""
     return [(int(part), 0, "") if part.isdecimal() else (0, 1, part) for part in _DIGITS.split(name)]
 
 

@@ -134,5 +134,5 @@ def lag_microseconds(lag: timedelta | float | str) -> int:
 
 
 def text(time: int) -> str:
-    """`2026-11-22 18:30:00` in UTC of microseconds since 1970."""
+    """Return `2026-11-22 18:30:00` in UTC of microseconds since 1970."""
     return (_EPOCH + time * _MICROSECOND).strftime("%Y-%m-%d %H:%M:%S")

@@ -74,7 +74,7 @@ def plotly_script() -> str:
 
 
 def script_json(value: object) -> str:
-    """JSON that is safe in a `<script>` element: nothing in it can end the element or begin a comment."""
+    """Return JSON that is safe in a `<script>` element: nothing in it can end the element or begin a comment."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")

@@ -70,7 +70,7 @@ def _stripped(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _packed(curves: Sequence[Curve], room: int) -> dict[str, Any]:
-    """Curves as the page's script takes them; those that tick alike share their times."""
+    """Return curves as the page's script takes them; those that tick alike share their times."""
     share = max(_LEAST, int(room / max(len(curves), 1) / _BYTES_PER_POINT))
     clocks: dict[bytes, dict[str, Any]] = {}
     entries = []
@@ -84,7 +84,7 @@ def _packed(curves: Sequence[Curve], room: int) -> dict[str, Any]:
 
 
 def _clock(x: npt.NDArray[np.float64]) -> dict[str, Any]:
-    """Milliseconds (n,) as steps from the first: whole microseconds or milliseconds where 32 bits reach that far."""
+    """Return milliseconds (n,) as steps from the first: whole microseconds or milliseconds if 32 bits suffice."""
     if not len(x):
         return {"start": 0, "unit": 1, "steps": ""}
     span = float(x[-1] - x[0])

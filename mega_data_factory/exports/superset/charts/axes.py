@@ -214,7 +214,7 @@ def boxes(
     y_title: str,
     description: str,
 ) -> Chart:
-    """For every value of a column a box of each metric over points: quartiles, with whiskers to the extremes."""
+    """Draw for every value of a column a box of each metric over points: quartiles, with whiskers to the extremes."""
     params = {
         "columns": points,
         "groupby": [by],

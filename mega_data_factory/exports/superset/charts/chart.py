@@ -84,7 +84,7 @@ class Chart:
 
 
 def big_number(title: str, dataset: str, time: str, metric: str, number_format: str, description: str) -> Chart:
-    """One number over everything that is chosen."""
+    """Show one number over everything that is chosen."""
     params = {
         "metric": metric,
         "y_axis_format": number_format,

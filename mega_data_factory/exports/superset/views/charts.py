@@ -19,13 +19,13 @@ MOST_STEPS = 500
 
 
 def _step(interval: str) -> str:
-    """Seconds from one point to the next: the interval, or the multiple of it that keeps to `MOST_STEPS`."""
+    """Return the seconds from one point to the next: the interval, or the multiple of it that keeps to `MOST_STEPS`."""
     length = "epoch(coalesce(runs.end_time, runs.heartbeat, runs.start_time) - runs.start_time)"
     return f"{interval} * greatest(1, ceil({length} / ({MOST_STEPS} * {interval})))"
 
 
 def _elapsed(step: str) -> str:
-    """Seconds from the start of the run to that of the step; an interval may begin a little before the run."""
+    """Return the seconds from the start of the run to that of the step; an interval may begin just before the run."""
     return f'(greatest(0, floor(epoch("timestamp" - run_start) / {step}) * {step}))::BIGINT'
 
 

@@ -75,7 +75,7 @@ def uri_of(file: Path) -> str:
 
 
 def columns_of(names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Name and SQL type of the columns of some views; they do not depend on the metrics."""
+    """Return name and SQL type of the columns of some views; they do not depend on the metrics."""
     with tempfile.TemporaryDirectory() as empty:
         file = write_views(empty, Path(empty, "views.duckdb"))
         with duckdb.connect(str(file), read_only=True) as connection:

@@ -59,7 +59,7 @@ def placeholder_of(kind: str) -> str:
 
 
 def store_views(root: str) -> Iterator[str]:
-    """Statements that make a view for every table of the schema.
+    """Yield statements that make a view for every table of the schema.
 
     Args:
         root: the metrics folder, an absolute local path. It must hold the placeholder of every table.
@@ -115,7 +115,7 @@ def _rows(root: str, kind: str) -> str:
 
 
 def _classified(root: str, kind: str, source: str, file: str, columns: str) -> str:
-    """Rows of a query that have the name of a file of the store in a column, with what the name says.
+    """Return rows of a query that has the name of a file of the store in a column, with what the name says.
 
     `own`: for a file of a single run, its name. `unit`: for a file of a unit, the name of the unit.
     """
@@ -145,7 +145,7 @@ _SEEN = "coalesce(greatest(end_time, heartbeat, start_time), TIMESTAMP '-infinit
 
 
 def _unit_index(root: str) -> str:
-    """Which unit knows which run, and until when: `run_id`, `unit`, `seen`. A unit exists when it is here."""
+    """Return which unit knows which run, and until when: `run_id`, `unit`, `seen`. A unit exists when it is here."""
     return f"""
         WITH found AS ({_rows(root, "runs")})
         SELECT run_id, unit, max({_SEEN}) AS seen FROM found WHERE unit IS NOT NULL GROUP BY ALL

@@ -50,12 +50,12 @@ class Derived(Generic[T]):
 
 
 def percent(part: int, whole: int) -> float | None:
-    """`part` of `whole` in percent; None when there is no whole."""
+    """Return `part` of `whole` in percent; None when there is no whole."""
     return 100.0 * part / whole if whole else None
 
 
 def per_second(count: int, seconds: float) -> float | None:
-    """`count` per second; None when there was nothing to count or no time was measured."""
+    """Return `count` per second; None when there was nothing to count or no time was measured."""
     return count / seconds if count and seconds > 0 else None
 
 
@@ -70,7 +70,7 @@ def most(a: float | None, b: float | None) -> float | None:
 
 
 def add_numbers(into: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Numbers add; of other values (text, truth values, lists) the later wins."""
+    """Add numbers; of other values (text, truth values, lists) the later wins."""
     for name, value in more.items():
         before = into.get(name)
         into[name] = before + value if _is_number(before) and _is_number(value) else value

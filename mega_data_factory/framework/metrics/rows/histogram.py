@@ -192,7 +192,7 @@ class LatencyHistogram:
         return None
 
     def to_pairs(self) -> list[tuple[int, int]]:
-        """`(bucket, count)`, by bucket."""
+        """Return `(bucket, count)`, by bucket."""
         return [(_bucket(word), word & _COUNT_MASK) for word in self._words]
 
     @classmethod

@@ -73,7 +73,7 @@ def line(curve: Curve, points: int = POINTS) -> Line:
 
 
 def coordinates(series: Series) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
-    """Milliseconds and values of the rows; a row that stands for many points gives two, its least and its greatest."""
+    """Return milliseconds and values of the rows; a row of many points gives two, its least and its greatest."""
     wide = np.flatnonzero((series.interval > 0) & (series.minimum < series.maximum))
     with np.errstate(over="ignore"):  # what float32 does not reach is infinite, and not drawn
         x, y = series.timestamps / 1e3, series.values.astype(np.float32)

@@ -142,7 +142,7 @@ def _trace(at: int, curve: Curve, drawn: Line, rows: Sequence[Row], nodes: Seque
 
 
 def _marks(anomalies: Iterable[Anomaly], rows: Sequence[Row], theme: Theme) -> Iterable[go.Scatter]:
-    """One trace of rings for the anomalies of every node and metric."""
+    """Return one trace of rings for the anomalies of every node and metric."""
     groups: dict[tuple[str, str], list[Anomaly]] = {}
     for anomaly in anomalies:
         groups.setdefault((anomaly.node, anomaly.metric), []).append(anomaly)

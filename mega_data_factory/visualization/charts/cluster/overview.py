@@ -51,7 +51,7 @@ class ClusterGrid:
 
 
 def cluster_overview(grid: ClusterGrid, theme: Theme = LIGHT, *, title: str, span: tuple[int, int]) -> go.Figure:
-    """Rows for resources (mean over nodes and the band from the least to the greatest), traffic, status, partitions.
+    """Draw rows for resources (mean over nodes and the band from least to greatest), traffic, status, partitions.
 
     Args:
         grid: at least one of cpu_usage, memory_usage, disk_usage, network_io, partition_count, status.
@@ -189,7 +189,7 @@ def _status(grid: ClusterGrid, metric: str, _row: Row, theme: Theme) -> list[go.
 
 
 def over_nodes(values: Grid) -> tuple[Grid, Grid, Grid]:
-    """Least, mean and greatest of (nodes, cells) over the nodes that are known, (cells,) each; NaN where none is."""
+    """Return least, mean and greatest of (nodes, cells) over the known nodes, (cells,) each; NaN where none is."""
     known = np.isfinite(values)
     some = known.any(axis=0)
     count = np.maximum(known.sum(axis=0), 1)

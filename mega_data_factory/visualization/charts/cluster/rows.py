@@ -51,12 +51,12 @@ class Row:
 
 
 def axis_name(number: int, rows: int) -> str:
-    """Name of the y axis of a row in a trace; row 1 is the top one. The lowest is `y`, to which time is tied."""
+    """Return the name of the y axis of a row in a trace; row 1 is the top one. The lowest is `y`, tied to time."""
     return "y" if number == rows else f"y{rows - number + 1}"
 
 
 def legend_name(number: int, rows: int) -> str:
-    """Name of the legend of a row in a trace."""
+    """Return the name of the legend of a row in a trace."""
     return axis_name(number, rows).replace("y", "legend")
 
 

@@ -11,12 +11,12 @@ MOST_LABELS = 40
 
 
 def gap(nodes: Sequence[str]) -> int:
-    """Pixels between strips: none where that would hide strips that are only a pixel or two high."""
+    """Return pixels between strips: none where that would hide strips that are only a pixel or two high."""
     return 2 if len(nodes) <= MOST_LABELS else 0
 
 
 def strip_axis(nodes: Sequence[str]) -> dict[str, Any]:
-    """Layout of the y axis of strips, the first on top: strip `k` lies at `k`.
+    """Return the layout of the y axis of strips, the first on top: strip `k` lies at `k`.
 
     Numbers with labels, not categories: Plotly reads the rows of a heat map on a category axis by the category's place
     among those of all traces, and so cannot have a trace for each.

@@ -200,7 +200,7 @@ def _compared_points(target: Matrix, others: Matrix, lags: npt.NDArray[np.intp])
 
 
 def correlation_matrix(selection: Selection) -> tuple[list[str], Matrix]:
-    """Metrics, and how each moves with each at the same time, shape (metrics, metrics); of several nodes their mean."""
+    """Return metrics and the correlation of each pair at the same time, shape (metrics, metrics); mean over nodes."""
     pauses, span = typical_pauses(selection), (selection.start, selection.end)
     cells = Cells(span, cell_width(span, _CELLS, common_pause(pauses)))
     names, rows = [], []

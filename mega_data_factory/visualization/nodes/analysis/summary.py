@@ -72,7 +72,7 @@ def _numbers(known: Series) -> dict[str, float]:
 
 
 def _together(nodes: list[dict[str, float]]) -> dict[str, float] | None:
-    """Mean, least and greatest over nodes, each node with the weight of its points."""
+    """Return mean, least and greatest over nodes, each node with the weight of its points."""
     if not nodes:
         return None
     points = sum(node["points"] for node in nodes)

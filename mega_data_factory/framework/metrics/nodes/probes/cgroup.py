@@ -32,7 +32,7 @@ class CpuLimit:
         self._unit = unit
 
     def seconds(self) -> float | None:
-        """CPU seconds used by the group since it was made; None when that cannot be read now."""
+        """Return CPU seconds used by the group since it was made; None when that cannot be read now."""
         text = _text(self._usage)
         used = _number(text) if self._key is None else _keyed(text or "", self._key)
         return None if used is None else used * self._unit

@@ -178,7 +178,7 @@ def _chosen(counters: Mapping[str, Any], is_physical: Callable[[str], bool]) -> 
 
 
 def _total(times: Any, wanted: Callable[[str], bool]) -> float:
-    """CPU seconds of some kinds. Added up, not subtracted: so what has not grown is the same number to the last bit."""
+    """Return CPU seconds of some kinds, added up, not subtracted: an unchanged sum stays the same to the last bit."""
     return float(sum(seconds for kind, seconds in zip(times._fields, times, strict=True) if wanted(kind)))
 
 

@@ -62,7 +62,7 @@ def list_table(path: Location, kind: str, *, stamps: bool = False) -> TableFiles
 
 
 def _sorted(folders: Mapping[str, Mapping[str, str]]) -> TableFiles:
-    """Tell files of runs from units. Of one name, the last of the folders counts."""
+    """Separate files of runs from units. Of one name, the last of the folders counts."""
     legacy, _, waiting = folders
     own: dict[str, str] = {}
     units: dict[str, tuple[str, ...]] = {}
