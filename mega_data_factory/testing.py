@@ -59,6 +59,10 @@ class MemoryClaims:
         """Give up every key that these owners hold."""
         self.owners = {key: owner for key, owner in self.owners.items() if owner not in set(owners)}
 
+    def holders(self, keys: Sequence[bytes]) -> list[bytes]:
+        """Return the owner of each key; 8 zero bytes where none holds it."""
+        return [self.owners.get(key, bytes(8)) for key in keys]
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -69,6 +69,7 @@ class Batch:
         attempts: most attempts that any stage needed.
         loader_seconds: time spent reading.
         source: digest of the split that it was read from; a resumed run detects by it that the source has changed.
+        rejects: a row of the reject ledger for every record that was rejected; None where none was or none are kept.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Batch:
     attempts: int = 1
     loader_seconds: float = 0.0
     source: str = ""
+    rejects: pa.Table | None = None
 
     @property
     def number(self) -> int:
@@ -90,7 +92,7 @@ class Batch:
         return int(self.id.rpartition("-")[2])
 
     def header(self) -> str:
-        """Return everything but the table, as JSON text."""
+        """Return everything but the tables, as JSON text."""
         values = {f: getattr(self, f) for f in _PLAIN_FIELDS}
         values["metrics"] = [row.to_wire() for row in self.metrics]
         values["exclusions"] = [asdict(e) for e in self.exclusions]
@@ -98,17 +100,17 @@ class Batch:
         return json.dumps(values, separators=(",", ":"))
 
     @classmethod
-    def from_header(cls, header: str, table: pa.Table) -> Batch:
-        """Return the batch of which `header` was made, with its table."""
+    def from_header(cls, header: str, table: pa.Table, rejects: pa.Table | None = None) -> Batch:
+        """Return the batch of which `header` was made, with its tables."""
         values: dict[str, Any] = json.loads(header)
         values["metrics"] = tuple(OperatorMetrics.from_wire(row) for row in values["metrics"])
         values["exclusions"] = tuple(Exclusion(**e) for e in values["exclusions"])
         values["split_end"] = SplitEnd(**values["split_end"]) if values["split_end"] else None
-        return cls(table=table, **values)
+        return cls(table=table, rejects=rejects, **values)
 
     def without_table(self) -> Batch:
         """Return the account alone."""
-        return replace(self, table=self.table.slice(0, 0))
+        return replace(self, table=self.table.slice(0, 0), rejects=None)
 
 
 _PLAIN_FIELDS = ("id", "split", "records", "loader_errors", "dead_lettered", "attempts", "loader_seconds", "source")
@@ -124,6 +126,7 @@ class CommitRecord:
         output_file: the file they are in, or None where nothing was left to write.
         writer_seconds: its share of the time spent writing.
         writer_errors: records of it that the writer could not write; they are in the error sink.
+        rejects_file: the file of the reject ledger that its rejected records are in, or None where there are none.
     """
 
     batch: Batch
@@ -131,6 +134,7 @@ class CommitRecord:
     output_file: OutputFile | None = None
     writer_seconds: float = 0.0
     writer_errors: int = 0
+    rejects_file: OutputFile | None = None
 
     def to_json(self) -> Mapping[str, Any]:
         """Return plain values, for messages between processes."""
@@ -140,14 +144,18 @@ class CommitRecord:
             "output_file": asdict(self.output_file) if self.output_file else None,
             "writer_seconds": self.writer_seconds,
             "writer_errors": self.writer_errors,
+            "rejects_file": asdict(self.rejects_file) if self.rejects_file else None,
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> CommitRecord:
         """Return the record of which `values` were made."""
-        file = OutputFile(**values["output_file"]) if values["output_file"] else None
+        file, rejects = (
+            OutputFile(**of) if (of := values.get(name)) else None for name in ("output_file", "rejects_file")
+        )
         batch = Batch.from_header(values["batch"], pa.table({}))
-        return cls(batch, values["output_records"], file, values["writer_seconds"], values.get("writer_errors", 0))
+        errors = values.get("writer_errors", 0)
+        return cls(batch, values["output_records"], file, values["writer_seconds"], errors, rejects)
 
 
 @dataclass(frozen=True)
@@ -158,7 +166,7 @@ class StagedBatch:
         batch: its account; the table is where `path` says.
         records: rows of the table.
         bytes: size of the table in memory.
-        path: where the table lies, or None when no record is left.
+        path: where the tables lie, or None when no record is left and no rejected ones are kept.
     """
 
     batch: Batch

@@ -12,9 +12,10 @@ from __future__ import annotations
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, ClassVar, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
@@ -132,6 +133,14 @@ class Claims(Protocol):
         ...
 
 
+class NamedClaims(Claims, Protocol):
+    """Claims that also name who holds a key; asked only where rejected records are all kept."""
+
+    def holders(self, keys: Sequence[bytes]) -> list[bytes]:
+        """Return the owner of each key; 8 zero bytes where none holds it."""
+        ...
+
+
 @dataclass(frozen=True)
 class OperatorContext:
     """Context in which an operator runs; handed to `Operator.setup` once per worker.
@@ -141,12 +150,14 @@ class OperatorContext:
         operator: name of this operator instance, distinct within the stage.
         worker_id: name of the worker.
         claims: shared deduplication state, or None where the pipeline has no deduplicator.
+        named_claims: the same, where a deduplicator is to name the record that a duplicate lost to; else None.
     """
 
     stage: str
     operator: str
     worker_id: str
     claims: Claims | None = None
+    named_claims: NamedClaims | None = None
 
 
 class Operator(ABC):  # noqa: B024 - its holes are in its two kinds, Refiner and Filter
@@ -241,11 +252,19 @@ class Judgement:
         reason: string array; null means the record stays.
         score: float64 array or None; the number that decided, null where none did.
         threshold: float64 array or None; what that number was compared with.
+        rules: the rules that were judged by, also those that decided nothing; empty where they are not known.
+        parts: judgements of disjoint parts of the records that this one was put together from; each has its own rules.
+        order: with parts, int64 array: which record of the parts, one after another, each record here is.
+        holder: uint64 array or None; of a duplicate, the record that it lost to, its `owner_keys` as a number.
     """
 
     reason: pa.Array
     score: pa.Array | None = None
     threshold: pa.Array | None = None
+    rules: tuple[Rule, ...] = ()
+    parts: tuple[Judgement, ...] = ()
+    order: pa.Array | None = None
+    holder: pa.Array | None = None
 
     @classmethod
     def of(cls, num_records: int, rules: Iterable[Rule]) -> Judgement:
@@ -258,7 +277,9 @@ class Judgement:
         reason = pa.nulls(num_records, pa.string())
         score = pa.nulls(num_records, pa.float64())
         threshold = pa.nulls(num_records, pa.float64())
+        judged = []
         for rule in rules:
+            judged.append(rule)
             hit = pc.and_(pc.fill_null(_flat(rule.failed), False), pc.is_null(reason))
             if not pc.any(hit).as_py():
                 continue
@@ -267,12 +288,46 @@ class Judgement:
                 score = pc.if_else(hit, _flat(rule.score).cast(pa.float64()), score)
             if rule.threshold is not None:
                 threshold = pc.if_else(hit, float(rule.threshold), threshold)
-        return cls(reason, score, threshold)
+        return cls(reason, score, threshold, tuple(judged))
+
+    @classmethod
+    def merged(cls, parts: Sequence[Judgement], rows: Sequence[Sequence[int]]) -> Judgement:
+        """Put judgements of disjoint parts of a table together.
+
+        Args:
+            parts: at least one judgement that has scores and thresholds.
+            rows: of every part the rows of the table that it judged; together all rows, each once.
+        """
+        order = pa.array(np.argsort(np.concatenate([np.asarray(of, np.int64) for of in rows])), pa.int64())
+        reason, score, threshold = (
+            pa.concat_arrays([getattr(part, name) for part in parts]).take(order)
+            for name in ("reason", "score", "threshold")
+        )
+        return cls(reason, score, threshold, parts=tuple(parts), order=order)
 
     @property
     def kept(self) -> pa.Array:
         """Boolean array, True where the record stays."""
         return pc.is_null(self.reason)
+
+    def failed_rules(self) -> pa.Array:
+        """Return the reasons of all rules that each record fails, in their order, as a list array of strings.
+
+        Null where it is not known: the operator gave no rules.
+        """
+        if self.order is not None:
+            return pa.concat_arrays([part.failed_rules() for part in self.parts]).take(self.order)
+        if not self.rules:
+            return pa.nulls(len(self.reason), pa.list_(pa.string()))
+        failed = np.stack([_true(rule.failed) for rule in self.rules], axis=1)
+        names = pa.array([rule.reason for rule in self.rules], pa.string())
+        offsets = np.concatenate([[0], np.cumsum(failed.sum(axis=1))])
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), names.take(pa.array(np.nonzero(failed)[1])))
+
+
+def _true(values: pa.Array | pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return where the values are true; null counts as false."""
+    return np.asarray(pc.fill_null(_flat(values), False).to_numpy(zero_copy_only=False), np.bool_)
 
 
 def _flat(array: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -296,6 +351,7 @@ class Deduplicator(Filter):
     """
 
     _claims: Claims
+    _named_claims: NamedClaims | None = None
     _namespace: str
 
     def setup(self, context: OperatorContext) -> None:
@@ -303,6 +359,7 @@ class Deduplicator(Filter):
         if context.claims is None:
             raise ValueError(f"{context.operator}: a deduplicator needs shared claims, and this engine gave none")
         self._claims = context.claims
+        self._named_claims = context.named_claims
         self._namespace = f"{context.stage}/{context.operator}"
 
     @abstractmethod
@@ -316,13 +373,27 @@ class Deduplicator(Filter):
         """Reject every record one of whose keys is held by another record."""
         owners = owner_keys(table)
         duplicate = [False] * table.num_rows
+        lost: dict[int, bytes] = {}
         for band_number, band in enumerate(self.keys(table)):
             seed = xxhash.xxh3_64_intdigest(f"{self._namespace}/{band_number}".encode())
             rows = [i for i, key in enumerate(band) if key is not None and not duplicate[i]]
             claimed = [xxhash.xxh3_128_digest(key, seed=seed) for i in rows if (key := band[i]) is not None]
-            for row, won in zip(rows, self._claims.claim(claimed, [owners[i] for i in rows]), strict=True):
+            held = self._claims.claim(claimed, [owners[i] for i in rows])
+            for row, key, won in zip(rows, claimed, held, strict=True):
                 duplicate[row] = not won
-        return Judgement.of(table.num_rows, [Rule("duplicate", pa.array(duplicate, pa.bool_()))])
+                if not won:
+                    lost[row] = key
+        judgement = Judgement.of(table.num_rows, [Rule("duplicate", pa.array(duplicate, pa.bool_()))])
+        return judgement if self._named_claims is None else replace(judgement, holder=self._holder(duplicate, lost))
+
+    def _holder(self, duplicate: Sequence[bool], lost: Mapping[int, bytes]) -> pa.Array:
+        """Return the keys of the records that hold the claims which duplicates have lost."""
+        assert self._named_claims is not None
+        holders: list[int | None] = [None] * len(duplicate)
+        if lost:
+            for row, owner in zip(lost, self._named_claims.holders(list(lost.values())), strict=True):
+                holders[row] = int.from_bytes(owner, "big") or None  # given up in between: its record died
+        return pa.array(holders, pa.uint64())
 
 
 def owner_keys(table: pa.Table) -> list[bytes]:

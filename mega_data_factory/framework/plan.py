@@ -117,7 +117,10 @@ class Plan:
         return self.executor.max_in_flight or max(4, 2 * workers)
 
     def paths(self) -> dict[str, str]:
-        """Return the absolute places of `output`, `errors`, `dead_letters` and, where kept, `rejected_samples`."""
+        """Return the absolute places of `output`, `errors`, `dead_letters` and, if kept, `rejected_samples`, `rejects`.
+
+        The reject ledger of a run is in the folder of its name below `rejects`.
+        """
         output = self.writer_options.output_path
         found = {
             "output": output,
@@ -126,6 +129,8 @@ class Plan:
         }
         if self.executor.rejected_samples.enabled:
             found["rejected_samples"] = self.executor.rejected_samples.output_path
+        if self.executor.rejected_samples.keeps_all:
+            found["rejects"] = self.executor.rejected_samples.output_path
         return {name: storage.absolute(path) for name, path in found.items()}
 
 

@@ -158,8 +158,8 @@ def ids(of: Batch | pa.Table) -> list[str]:
 
 def sender(shard: ClaimShard) -> Send:
     def send(verb: str, packed: bytes) -> bytes | None:
-        if verb == "claim":
-            return shard.claim(packed)
+        if verb != "release":
+            return shard.claim(packed) if verb == "claim" else shard.holders(packed)
         shard.release(packed)
         return None
 

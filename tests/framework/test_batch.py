@@ -20,7 +20,7 @@ from mega_data_factory.framework.engines.ray.rows import (
     row_error,
     staged_of,
     staged_row,
-    unpack_table,
+    unpack_batch,
 )
 from mega_data_factory.framework.metrics.models import OperatorMetrics
 from mega_data_factory.testing import FakeClock
@@ -78,7 +78,7 @@ def test_a_table_leaves_its_row_without_a_copy() -> None:
     """The columns of an unpacked table lie inside the bytes of the row."""
     row = batch_row(batch(["some text"] * 1000))
     data = row.column("table")[0].as_buffer()
-    texts = unpack_table(data).column("text").chunk(0).buffers()[2]
+    texts = unpack_batch(row.column("header")[0].as_py(), data).table.column("text").chunk(0).buffers()[2]
     assert data.address <= texts.address < data.address + data.size
 
 

@@ -194,7 +194,7 @@ def test_a_spooled_table_outlives_its_file(tmp_path: Path) -> None:
     rows = table(["a", "b"]).replace_schema_metadata({"k": "v"})
     spool.put("one.read", table(["old"]))
     path = spool.put("one.read", rows)
-    taken = Spool.read(path)
+    taken = Spool.read(path).table
     Spool.remove(path)
     Spool.remove(path)
     assert taken.equals(rows, check_metadata=True)
@@ -204,7 +204,7 @@ def test_a_spooled_table_outlives_its_file(tmp_path: Path) -> None:
 def test_an_empty_table_is_spooled_with_its_schema(tmp_path: Path) -> None:
     """A batch of which nothing is left keeps its columns, also a slice of a larger one only its rows."""
     rows = table(["a", "b", "c"])
-    assert Spool.read(Spool(tmp_path).put("x", rows.slice(0, 0))).schema == rows.schema
-    part = Spool.read(Spool(tmp_path).put("y", rows.slice(1, 1)))
+    assert Spool.read(Spool(tmp_path).put("x", rows.slice(0, 0))).table.schema == rows.schema
+    part = Spool.read(Spool(tmp_path).put("y", rows.slice(1, 1))).table
     assert part.equals(rows.slice(1, 1))
     assert isinstance(part, pa.Table)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 
 from mega_data_factory import storage
@@ -17,6 +18,7 @@ from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.contracts import RECORD_ID, WRITER_STAGE, OutputFile, Writer
 from mega_data_factory.framework.exclusion_text import describe, record_json
 from mega_data_factory.framework.tables import concat
+from mega_data_factory.rejects import write_rejects
 
 
 def write_group(output: OutputFolder, writer: Writer, group: Sequence[tuple[Batch, pa.Table]]) -> list[CommitRecord]:
@@ -42,6 +44,7 @@ def write_group(output: OutputFolder, writer: Writer, group: Sequence[tuple[Batc
         written = [_writable(writer, batch, table) for batch, table in group]
         file = _write_data(output, writer, name, [table for _, table in written])
     _write_exclusions(output, name, [e for batch, _ in written for e in batch.exclusions])
+    rejects = _write_rejects(output, name, [batch for batch, _ in written])
     seconds = (time.perf_counter() - started) / len(group)
     commits = [
         CommitRecord(
@@ -50,6 +53,7 @@ def write_group(output: OutputFolder, writer: Writer, group: Sequence[tuple[Batc
             file if left.num_rows else None,
             seconds,
             table.num_rows - left.num_rows,
+            rejects if batch.rejects is not None else None,
         )
         for (_, table), (batch, left) in zip(group, written, strict=True)
     ]
@@ -66,6 +70,20 @@ def _write_data(output: OutputFolder, writer: Writer, name: str, tables: Sequenc
     with storage.atomic_output(path) as sink:
         writer.write(table, sink)
     return OutputFile(path, table.num_rows, storage.size(path))
+
+
+def _write_rejects(output: OutputFolder, name: str, batches: Sequence[Batch]) -> OutputFile | None:
+    """Write the rows of rejected records as a file of the same name, committed by the same entry in the log."""
+    kept = [(batch.id, batch.rejects) for batch in batches if batch.rejects is not None]
+    if output.rejects_path is None or not kept:
+        return None
+    rows = concat([rejects for _, rejects in kept])
+    ids = np.repeat([batch_id for batch_id, _ in kept], [rejects.num_rows for _, rejects in kept])
+    rows = rows.append_column("batch", pa.array(ids, pa.string()))
+    rows = rows.append_column("run_id", pa.repeat(pa.scalar(output.run_id), rows.num_rows))
+    path = storage.join(output.rejects_path, f"{name}.parquet")
+    write_rejects(path, rows)
+    return OutputFile(path, rows.num_rows, storage.size(path))
 
 
 def _write_exclusions(output: OutputFolder, name: str, exclusions: Sequence[Exclusion]) -> None:

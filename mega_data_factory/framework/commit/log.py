@@ -93,14 +93,16 @@ class CommitLog:
 
     Attributes:
         path: its folder.
+        rejects_path: folder of the run's reject ledger; None where it is not known, or none is kept.
     """
 
     path: str
+    rejects_path: str | None = None
 
     @classmethod
-    def for_run(cls, output_path: str, run_id: str) -> CommitLog:
+    def for_run(cls, output_path: str, run_id: str, rejects_path: str | None = None) -> CommitLog:
         """Return the log of a run that writes below `output_path`."""
-        return cls(storage.join(output_path, COMMITS, run_id))
+        return cls(storage.join(output_path, COMMITS, run_id), rejects_path)
 
     def start(self, plan: LoggedPlan) -> None:
         """Write the plan of the run, before its first commit or when it is resumed.
@@ -168,10 +170,11 @@ class CommitLog:
         storage.remove_all(contents.damaged)
 
     @property
-    def _folders(self) -> tuple[str, str]:
+    def _folders(self) -> tuple[str, ...]:
         """Where output files are now, wherever the output folder was when they were committed: it may have moved."""
         output = _parent(_parent(self.path))
-        return output, storage.join(output, PENDING, self.path.rpartition("/")[2])
+        folders = output, storage.join(output, PENDING, self.path.rpartition("/")[2])
+        return folders if self.rejects_path is None else (*folders, self.rejects_path)
 
     def _entries(self) -> Iterator[tuple[str, int, str]]:
         """Yield name, session and file name of every entry."""
@@ -264,11 +267,21 @@ def _read(path: str, name: str, session: int, folders: Sequence[str]) -> Committ
         return None
     except (ValueError, KeyError, TypeError):  # torn by a crash of the machine
         return None
-    places = {file: _found(file, folders) for file in {record.output_file for record in records} if file is not None}
+    files = {file for record in records for file in (record.output_file, record.rejects_file)} - {None}
+    places = {file: _found(file, folders) for file in files if file is not None}
     if not records or None in places.values():
         return None
-    moved = (replace(record, output_file=places.get(record.output_file)) for record in records)  # type: ignore[arg-type]
+    moved = (
+        replace(
+            record, output_file=_moved(record.output_file, places), rejects_file=_moved(record.rejects_file, places)
+        )
+        for record in records
+    )
     return CommittedGroup(name, session, tuple(moved))
+
+
+def _moved(file: OutputFile | None, places: Mapping[OutputFile, OutputFile | None]) -> OutputFile | None:
+    return None if file is None else places[file]
 
 
 def _found(file: OutputFile, folders: Sequence[str]) -> OutputFile | None:

@@ -30,6 +30,7 @@ class OutputFolder:
         session: 0 in the first session of a run; one more each time that it is resumed.
         holds_back: whether data files wait in `pending` until the run is complete, as they replace those of earlier
             runs.
+        rejects_path: folder of this run's reject ledger; None where none is kept.
     """
 
     path: str
@@ -39,6 +40,7 @@ class OutputFolder:
     run_id: str
     session: int = 0
     holds_back: bool = False
+    rejects_path: str | None = None
 
     @classmethod
     def from_plan(cls, plan: Plan, run_id: str) -> OutputFolder:
@@ -50,6 +52,7 @@ class OutputFolder:
             errors_path=paths["errors"],
             dead_letter_path=paths["dead_letters"],
             run_id=run_id,
+            rejects_path=storage.join(paths["rejects"], run_id) if "rejects" in paths else None,
         )
 
     @property
@@ -70,7 +73,7 @@ class OutputFolder:
     @property
     def log(self) -> CommitLog:
         """Commit log of this run."""
-        return CommitLog.for_run(self.path, self.run_id)
+        return CommitLog.for_run(self.path, self.run_id, self.rejects_path)
 
     @property
     def state(self) -> str:
@@ -154,7 +157,9 @@ class OutputFolder:
             committed: names of the files that stay, without folder and ending.
         """
         ours = f"part-*-{self._tag}-*"
-        for folder in (self.path, self.pending, self.errors_path, self.dead_letter_path):
+        for folder in filter(
+            None, (self.path, self.pending, self.errors_path, self.dead_letter_path, self.rejects_path)
+        ):
             for name in storage.list_dir(folder):
                 half_written = fnmatch.fnmatch(name, f".{ours}.tmp")
                 if half_written or (fnmatch.fnmatch(name, ours) and _stem(name) not in committed):

@@ -125,7 +125,7 @@ class WriterConfig(Section):
 
 
 class RejectedSamplesConfig(Section):
-    """A few rejected records of every operator and reason, kept to look at."""
+    """Rejected records that are kept: a few of every operator and reason, or a row of each."""
 
     enabled: bool = False
     """Whether to keep samples; the counts by reason are always kept."""
@@ -133,6 +133,22 @@ class RejectedSamplesConfig(Section):
     """Folder or URI that the samples are written to."""
     samples_per_reason: Count = 10
     """Number of samples per operator and reason: a uniform sample that retries do not change."""
+    keep: Literal["samples", "all"] = "samples"
+    """`all` also writes a row for every rejected record, the reject ledger (`mdf rejects`); it turns `enabled` on."""
+    content: bool = False
+    """Whether the rows of `keep: all` hold the records themselves, as JSON."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _enable_to_keep_all(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("keep") == "all":
+            return {"enabled": True, **values}
+        return values
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether a row is kept of every rejected record."""
+        return self.enabled and self.keep == "all"
 
 
 class ExecutorConfig(Section):
@@ -164,7 +180,7 @@ class ExecutorConfig(Section):
     dead_letter_path: str | None = None
     """Folder for records that killed their worker; when absent, `_dead_letter` in the output folder."""
     rejected_samples: RejectedSamplesConfig = RejectedSamplesConfig()
-    """Samples of rejected records."""
+    """Rejected records that are kept."""
     metrics: MetricsConfig = MetricsConfig()
     """Metrics of the run."""
 

@@ -75,7 +75,7 @@ def _files(plan: Plan) -> Iterator[tuple[Key, str]]:
         "output_path": (part + plan.writer.build().suffix, f"_errors/{part}.jsonl"),
         "errors_path": (f"{part}.jsonl",),
         "dead_letter_path": (f"{part}.jsonl",),
-        "rejected_samples": ("run.jsonl",),
+        "rejected_samples": ("run.jsonl", f"run/{part}.parquet"),
         "metrics": ("runs/run.parquet",),
     }
     for key, uri in dict(reversed([*_places(plan)])).items():  # of several places of a key the first

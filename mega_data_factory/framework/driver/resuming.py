@@ -66,6 +66,8 @@ def fingerprint(plan: Plan, run_id: str) -> dict[str, str]:
         "executor.metrics.collect_custom_metrics": settings.metrics.collect_custom_metrics,
         "executor.rejected_samples.enabled": settings.rejected_samples.enabled,
         "executor.rejected_samples.samples_per_reason": settings.rejected_samples.samples_per_reason,
+        "executor.rejected_samples.keep": settings.rejected_samples.keep,
+        "executor.rejected_samples.content": settings.rejected_samples.content,
         "executor.dedup_num_buckets": settings.dedup_num_buckets if plan.needs_claims else None,
     }
     for stage in plan.stages:

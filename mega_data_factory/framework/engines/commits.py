@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -18,21 +18,22 @@ from mega_data_factory.framework.commit.gatherer import Gatherer
 from mega_data_factory.framework.commit.group_writing import write_group
 from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.contracts import Writer
+from mega_data_factory.framework.parcel import Parcel
 from mega_data_factory.framework.plan import Plan
 
 GroupMember = tuple[str, str | None]
-"""A batch of a group, for a message: its header, and the path of its table, or None when no record is left."""
+"""A batch of a group, for a message: its header, and the path of its tables, or None when there are none."""
 
 
 class StagedTables(Protocol):
     """Tables of staged batches, where the engine keeps them."""
 
-    def read(self, path: str) -> pa.Table:
-        """Return a table."""
+    def read(self, path: str) -> Parcel:
+        """Return the tables of a batch."""
         ...
 
     def remove(self, path: str) -> None:
-        """Remove a table that is no longer needed."""
+        """Remove tables that are no longer needed."""
         ...
 
 
@@ -128,12 +129,13 @@ class CommitLoop:
             groups.append(FileGroup(tuple(rest)))
         writer: Writer = self._plan.writer.build()
         for group in groups:
-            tables = [(staged.batch, _table(staged.path, self._tables.read)) for staged in group.batches]
-            yield from write_group(self._output, writer, tables)
+            parcels = [(staged.batch, _parcel(staged.path, self._tables.read)) for staged in group.batches]
+            members = [(replace(batch, rejects=parcel.rejects), parcel.table) for batch, parcel in parcels]
+            yield from write_group(self._output, writer, members)
 
 
 def write_members(
-    writer: Writer, output: OutputFolder, members: Sequence[GroupMember], read: Callable[[str], pa.Table]
+    writer: Writer, output: OutputFolder, members: Sequence[GroupMember], read: Callable[[str], Parcel]
 ) -> list[Mapping[str, Any]]:
     """Write a group as one file and commit it, in the process of a writer.
 
@@ -141,15 +143,15 @@ def write_members(
         writer: encodes.
         output: where the file goes.
         members: the batches, ordered by id.
-        read: reads the table of a batch.
+        read: reads the tables of a batch.
 
     Returns:
         A commit record for each batch, as plain values.
     """
-    tables = [(header, _table(path, read)) for header, path in members]
-    group = [(Batch.from_header(header, table.slice(0, 0)), table) for header, table in tables]
+    parcels = [(header, _parcel(path, read)) for header, path in members]
+    group = [(Batch.from_header(header, p.table.slice(0, 0), p.rejects), p.table) for header, p in parcels]
     return [record.to_json() for record in write_group(output, writer, group)]
 
 
-def _table(path: str | None, read: Callable[[str], pa.Table]) -> pa.Table:
-    return pa.table({}) if path is None else read(path)
+def _parcel(path: str | None, read: Callable[[str], Parcel]) -> Parcel:
+    return Parcel(pa.table({})) if path is None else read(path)

@@ -62,6 +62,8 @@ def _stage_settings(plan: Plan, run_id: str) -> StageSettings:
         measure=settings.metrics.enabled,
         custom_metrics=settings.metrics.collect_custom_metrics,
         samples_per_reason=samples.samples_per_reason if samples.enabled else 0,
+        keep_rejects=samples.keeps_all,
+        reject_content=samples.keeps_all and samples.content,
     )
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from mega_data_factory.errors import OperatorError
 from mega_data_factory.framework.config.condition import Condition
-from mega_data_factory.framework.contracts import RECORD_ID, Deduplicator, Filter, Operator, Refiner
+from mega_data_factory.framework.contracts import RECORD_ID, Deduplicator, Filter, Judgement, Operator, Refiner
 from mega_data_factory.framework.plan import OperatorPlan
 from mega_data_factory.framework.tables import concat
 from mega_data_factory.framework.worker.time_limit import Pace
@@ -34,6 +34,8 @@ class Outcome:
         reason: Of every record offered, why it is rejected; null where it is not. None where none is.
         score: Of every record offered, the number that decided, if any.
         threshold: Of every record offered, what that number was compared with, if anything.
+        judged: The records that a filter was given: those offered that match its condition. None for a refiner.
+        judgement: What it decided on them.
         error: What the one record raised.
         reported: Custom metrics of the call.
         unmatched: Records that the condition kept from the operator; they are passed on.
@@ -44,6 +46,8 @@ class Outcome:
     reason: pa.Array | None = None
     score: pa.Array | None = None
     threshold: pa.Array | None = None
+    judged: pa.Table | None = None
+    judgement: Judgement | None = None
     error: BaseException | None = None
     reported: Mapping[str, float] = field(default_factory=dict)
     unmatched: int = 0
@@ -163,9 +167,9 @@ def _apply(operator: Operator, table: pa.Table) -> Outcome:
             f"a filter must judge every record; it was given {table.num_rows} and judged {len(judgement.reason)}"
         )
     if judgement.reason.null_count == table.num_rows:
-        return Outcome(table, table)
+        return Outcome(table, table, judged=table, judgement=judgement)
     passed = table.filter(judgement.kept)
-    return Outcome(table, passed, judgement.reason, judgement.score, judgement.threshold)
+    return Outcome(table, passed, judgement.reason, judgement.score, judgement.threshold, table, judgement)
 
 
 def _same_ids(one: pa.Table, other: pa.Table) -> bool:
@@ -175,12 +179,13 @@ def _same_ids(one: pa.Table, other: pa.Table) -> bool:
 def _spread_rejects(outcome: Outcome, table: pa.Table, matches: pa.Array) -> Outcome:
     """Return what a filter decided on the records that match as what it decided on all: the others stay."""
     if outcome.reason is None:
-        return Outcome(table, table)
+        return replace(outcome, offered=table, passed=table)
     places = pc.if_else(matches, _ordinals(matches), None)
     reason, score, threshold = (
         None if values is None else values.take(places) for values in (outcome.reason, outcome.score, outcome.threshold)
     )
-    return Outcome(table, table.filter(pc.is_null(reason)), reason, score, threshold)
+    passed = table.filter(pc.is_null(reason))
+    return replace(outcome, offered=table, passed=passed, reason=reason, score=score, threshold=threshold)
 
 
 def _spread_refined(outcome: Outcome, table: pa.Table, matches: pa.Array) -> Outcome:

@@ -9,7 +9,7 @@ reads its log first.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mega_data_factory.framework.worker.claim_log import open_log
@@ -80,13 +80,19 @@ class ClaimShard:
                 del self._owners[key]
             self._log.append(b"".join(key + _RELEASED for key in keys))
 
+    def holders(self, packed: bytes) -> bytes:
+        """Return the owners of these keys, 16 bytes a key, as 8 bytes an owner; zeros where none holds the key."""
+        with self._lock:
+            keys = (packed[i : i + KEY_BYTES] for i in range(0, len(packed), KEY_BYTES))
+            return b"".join(self._owners.get(bytes(key), _RELEASED) for key in keys)
+
     def close(self) -> None:
         """Close the log."""
         self._log.close()
 
 
 Send = Callable[[str, bytes], bytes | None]
-"""Sends one call (`claim` or `release`) with its packed bytes to a shard and returns the answer."""
+"""Sends one call (`claim`, `release` or `holders`) with its packed bytes to a shard and returns the answer."""
 
 
 class ShardedClaims:
@@ -101,18 +107,30 @@ class ShardedClaims:
 
     def claim(self, keys: Sequence[bytes], owners: Sequence[bytes]) -> list[bool]:
         """Claim the keys in turn; return for each whether `owners[i]` holds it now. Keys have 16 bytes, owners 8."""
-        where: list[list[int]] = [[] for _ in self._shards]
-        for index, key in enumerate(keys):
-            where[int.from_bytes(key[:4], "little") % len(self._shards)].append(index)
         won = [False] * len(keys)
-        for shard, indices in zip(self._shards, where, strict=True):
-            if not indices:
-                continue
+        for shard, indices in self._by_shard(keys):
             answer = shard("claim", b"".join(keys[i] + owners[i] for i in indices))
             assert answer is not None
             for index, held in zip(indices, answer, strict=True):
                 won[index] = bool(held)
         return won
+
+    def holders(self, keys: Sequence[bytes]) -> list[bytes]:
+        """Return the owner of each key; 8 zero bytes where none holds it."""
+        owners = [_RELEASED] * len(keys)
+        for shard, indices in self._by_shard(keys):
+            answer = shard("holders", b"".join(keys[i] for i in indices))
+            assert answer is not None
+            for place, index in enumerate(indices):
+                owners[index] = answer[place * OWNER_BYTES : (place + 1) * OWNER_BYTES]
+        return owners
+
+    def _by_shard(self, keys: Sequence[bytes]) -> Iterator[tuple[Send, list[int]]]:
+        """Yield the shards that hold some of the keys, each with the numbers of its keys."""
+        where: list[list[int]] = [[] for _ in self._shards]
+        for index, key in enumerate(keys):
+            where[int.from_bytes(key[:4], "little") % len(self._shards)].append(index)
+        return ((shard, indices) for shard, indices in zip(self._shards, where, strict=True) if indices)
 
     def release(self, owners: Sequence[bytes]) -> None:
         """Give up every key that these owners hold."""

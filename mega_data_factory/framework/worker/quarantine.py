@@ -87,6 +87,7 @@ def isolate_poison(
         metrics=tuple(row.without_records(len(dead)) for row in batch.metrics) + _merged(passed),
         exclusions=batch.exclusions + tuple(e for part in passed for e in part.exclusions) + letters,
         dead_lettered=batch.dead_lettered + len(dead),
+        rejects=_put_together(batch.rejects, *(part.rejects for part in passed)),
     )
 
 
@@ -133,7 +134,7 @@ class _Parts:
                 yield from self.run(piece, slow=slow)
 
     def _run(self, table: pa.Table, operators: int | None = None, *, too_slow: bool = False) -> Batch:
-        part = replace(self.batch, table=table, metrics=(), exclusions=())
+        part = replace(self.batch, table=table, metrics=(), exclusions=(), rejects=None)
         return self.run_stage(part, operators, too_slow=too_slow)
 
     def _run_alone(self, table: pa.Table) -> Batch:
@@ -152,6 +153,11 @@ def _dead_letter(row: pa.Table, stage: StagePlan, reason: str, attempts: int) ->
     record_id = row.column(RECORD_ID)[0].as_py()
     operator = stage.operators[0].name if len(stage.operators) == 1 else ""
     return Exclusion("dead_letter", record_id, stage.name, operator, message, content=record_json(row))
+
+
+def _put_together(*tables: pa.Table | None) -> pa.Table | None:
+    given = [table for table in tables if table is not None]
+    return concat(given) if given else None
 
 
 def _merged(parts: Iterable[Batch]) -> tuple[OperatorMetrics, ...]:

@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 from mega_data_factory.errors import ColumnError, ConfigError, MdfError, OperatorError
 from mega_data_factory.framework.batch import Batch, Exclusion
 from mega_data_factory.framework.config.condition import ConditionError
-from mega_data_factory.framework.contracts import RECORD_ID, Claims, Filter, OperatorContext
+from mega_data_factory.framework.contracts import RECORD_ID, Filter, NamedClaims, OperatorContext
 from mega_data_factory.framework.exclusion_text import describe, record_json
 from mega_data_factory.framework.metrics.collector import MetricsCollector
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.tables import concat, with_text
 from mega_data_factory.framework.worker.applying import Outcome, Step, is_record_error
+from mega_data_factory.framework.worker.reject_rows import reject_rows
 from mega_data_factory.framework.worker.rejected_samples import RejectedSampler
 from mega_data_factory.framework.worker.time_limit import RecordTimeout
 
@@ -31,6 +32,8 @@ class StageSettings:
         measure: whether to collect metrics.
         custom_metrics: whether to keep what operators report.
         samples_per_reason: rejected records to keep for every operator and reason; 0 keeps none.
+        keep_rejects: whether to keep a row of every rejected record.
+        reject_content: whether these rows hold the records themselves.
     """
 
     run_id: str
@@ -38,6 +41,8 @@ class StageSettings:
     measure: bool = True
     custom_metrics: bool = False
     samples_per_reason: int = 0
+    keep_rejects: bool = False
+    reject_content: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,9 @@ class Stage:
         settings: of the run.
     """
 
-    def __init__(self, plan: StagePlan, worker_id: str, settings: StageSettings, claims: Claims | None = None) -> None:
+    def __init__(
+        self, plan: StagePlan, worker_id: str, settings: StageSettings, claims: NamedClaims | None = None
+    ) -> None:
         self.plan = plan
         self.worker_id = worker_id
         self.settings = settings
@@ -78,7 +85,8 @@ class Stage:
         self._steps: list[Step] = []
         for operator_plan in plan.operators:
             operator = operator_plan.component.build()
-            operator.setup(OperatorContext(plan.name, operator_plan.name, worker_id, claims))
+            named = claims if settings.keep_rejects else None
+            operator.setup(OperatorContext(plan.name, operator_plan.name, worker_id, claims, named))
             step = Step(operator_plan, operator)
             step.warm_up()
             self._steps.append(step)
@@ -98,15 +106,17 @@ class Stage:
         table = batch.table
         self._is_first = batch.split == 0 and batch.number == 0 and table.num_rows > 1
         exclusions: list[Exclusion] = []
+        rejects = [] if batch.rejects is None else [batch.rejects]
         for step in self._steps[:operators]:
-            table = self._run(step, self._outcomes, table, exclusions)
+            table = self._run(step, self._outcomes, table, exclusions, rejects)
         if too_slow and operators is not None:
-            table = self._run(self._steps[operators], self._too_slow, table, exclusions)
+            table = self._run(self._steps[operators], self._too_slow, table, exclusions, rejects)
         return replace(
             batch,
             table=table,
             metrics=batch.metrics + tuple(self._collector.drain_operator_metrics()),
             exclusions=batch.exclusions + tuple(exclusions),
+            rejects=concat(rejects) if rejects else None,
         )
 
     def close(self) -> None:
@@ -114,7 +124,9 @@ class Stage:
         for step in self._steps:
             step.operator.close()
 
-    def _run(self, step: Step, work: _Work, table: pa.Table, exclusions: list[Exclusion]) -> pa.Table:
+    def _run(
+        self, step: Step, work: _Work, table: pa.Table, exclusions: list[Exclusion], rejects: list[pa.Table]
+    ) -> pa.Table:
         plan = step.plan
         # Of the first operator only: adding up the buffers of a table takes longer than all the rest of measuring.
         offered_bytes = table.nbytes if self.settings.measure and plan.index == 0 else 0
@@ -141,6 +153,8 @@ class Stage:
                 )
         for outcome in outcomes:
             exclusions.extend(self._excluded(plan, outcome))
+            if self.settings.keep_rejects and (rows := self._reject_rows(step, outcome)) is not None:
+                rejects.append(rows)
         passed = [outcome.passed for outcome in outcomes if outcome.error is None]
         return concat(passed) if passed else table.slice(0, 0)
 
@@ -226,6 +240,10 @@ class Stage:
             return replace(
                 outcome, offered=table, passed=_without_empty(outcome.passed, mended - {*table.column_names})
             )
+
+    def _reject_rows(self, step: Step, outcome: Outcome) -> pa.Table | None:
+        content = self.settings.reject_content
+        return reject_rows(self.plan.name, step.plan.name, step.operator, outcome, content=content)
 
     def _excluded(self, plan: OperatorPlan, outcome: Outcome) -> Iterator[Exclusion]:
         if outcome.error is not None:

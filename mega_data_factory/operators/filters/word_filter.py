@@ -123,7 +123,7 @@ class LanguageLimits(WordFilter):
         languages = np.array(languages_by_script(text), dtype=object)
         rows = {name: np.flatnonzero(languages == name) for name in LANGUAGES}
         parts = [(self._of_language[name].judge_texts(text.gather(at)), at) for name, at in rows.items() if len(at)]
-        return _merged(parts) if parts else super().judge_texts(text)
+        return Judgement.merged(*zip(*parts, strict=True)) if parts else super().judge_texts(text)
 
     def _with_limits_of(self, language: str, own: Mapping[str, Any]) -> LanguageLimits:
         published = PUBLISHED_LIMITS.get(language, {})
@@ -158,10 +158,3 @@ def check_limits_by_language(limits: object, parameters: set[str]) -> dict[str, 
                 f"{', '.join(sorted(parameters))}"
             )
     return dict(limits)
-
-
-def _merged(parts: list[tuple[Judgement, np.ndarray[Any, np.dtype[np.int64]]]]) -> Judgement:
-    """Put judgements of some rows each together, in the order of the rows."""
-    order = pa.array(np.argsort(np.concatenate([rows for _, rows in parts])))
-    columns = ([getattr(judgement, name) for judgement, _ in parts] for name in ("reason", "score", "threshold"))
-    return Judgement(*(pa.concat_arrays(column).take(order) for column in columns))

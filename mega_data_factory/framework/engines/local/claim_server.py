@@ -12,7 +12,8 @@ from multiprocessing.connection import Client, Connection, Listener
 from mega_data_factory.errors import OutputError, WorkerLostError
 from mega_data_factory.framework.worker.claims import ClaimShard, Send, ShardedClaims
 
-_CLAIM, _RELEASE = b"c", b"r"
+_VERBS = {"claim": b"c", "release": b"r", "holders": b"h"}
+_CLAIM, _HOLDERS = _VERBS["claim"], _VERBS["holders"]
 _DONE, _UNWRITABLE = b"+", b"!"
 """First byte of an answer: what was asked is done, or the log of the shard cannot be written."""
 
@@ -38,6 +39,8 @@ def _answer(shard: ClaimShard, connection: Connection) -> None:
             try:
                 if message[:1] == _CLAIM:
                     answer = shard.claim(message[1:])
+                elif message[:1] == _HOLDERS:
+                    answer = shard.holders(message[1:])
                 else:
                     shard.release(message[1:])
                     answer = b""
@@ -72,7 +75,7 @@ def _connect_shard(address: str, patience: float) -> Send:
             try:
                 if connection is None:
                     connection = Client(address, family="AF_UNIX")
-                connection.send_bytes((_CLAIM if verb == "claim" else _RELEASE) + packed)
+                connection.send_bytes(_VERBS[verb] + packed)
                 answer = connection.recv_bytes()
             except (EOFError, OSError) as error:
                 # The shard died. Whether it had taken the claim or not, asking again gives the same answer.

@@ -270,7 +270,7 @@ class LocalEngine:
         self._credits.in_flight -= 1
         batch = Batch.from_header(answer["batch"], _NO_TABLE)
         staged = StagedBatch(batch, answer["records"], answer["bytes"], path)
-        if not staged.records:
+        if not staged.records and not answer["rejects"]:
             Spool.remove(path)
             staged = StagedBatch(batch, 0, 0)
         self._events.append(staged)

@@ -142,8 +142,9 @@ class StageDone(TypedDict):
 
     kind: Literal["stage_done"]
     batch: str  # header
-    path: str  # of the table in the spool
+    path: str  # of its tables in the spool
     records: int
+    rejects: int  # rows of the reject ledger
     bytes: int  # in memory
 
 

@@ -87,7 +87,7 @@ class _StageRole:
 
     def handle(self, work: Work) -> Answer:
         assert work["kind"] == "stage" or work["kind"] == "fragment"
-        batch = Batch.from_header(work["batch"], Spool.read(work["path"]))
+        batch = _batch(work["batch"], work["path"])
         if work["kind"] == "fragment":
             result = self._stage(batch, work["operators"], too_slow=work["too_slow"])
         else:
@@ -95,8 +95,9 @@ class _StageRole:
         return {
             "kind": "stage_done",
             "batch": result.header(),
-            "path": self._spool.put(f"{batch.id}.{self._plan.index}", result.table),
+            "path": self._spool.put(f"{batch.id}.{self._plan.index}", result.table, result.rejects),
             "records": result.table.num_rows,
+            "rejects": 0 if result.rejects is None else result.rejects.num_rows,
             "bytes": result.table.nbytes,
         }
 
@@ -121,7 +122,7 @@ class _StageRole:
         self._sandbox.send(work)
         answer = self._receive(self._sandbox)
         assert answer["kind"] == "stage_done"
-        return Batch.from_header(answer["batch"], Spool.read(answer["path"]))
+        return _batch(answer["batch"], answer["path"])
 
     def _receive(self, sandbox: WorkerProcess) -> Answer:
         answer = sandbox.receive()
@@ -154,6 +155,11 @@ class _WriterRole:
 
     def close(self) -> None:
         pass
+
+
+def _batch(header: str, path: str) -> Batch:
+    parcel = Spool.read(path)
+    return Batch.from_header(header, parcel.table, parcel.rejects)
 
 
 def _role(job: ReadJob | StageJob | WriteJob) -> _Role:

@@ -1,4 +1,4 @@
-"""Spool of tables between workers, as Arrow files: written once, mapped instead of read, removed after use."""
+"""Spool of tables between workers, as Arrow streams: written once, mapped instead of read, removed after use."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mega_data_factory.errors import OutputError
+from mega_data_factory.framework.parcel import Parcel, read_parcel, write_parcel
 
 _LONGEST_SOCKET_FOLDER = 90
 """Bytes that leave room for the names of sockets."""
@@ -79,7 +80,7 @@ def short_folder(folder: SpoolFolder) -> SpoolFolder:
 
 
 class Spool:
-    """A folder of Arrow IPC files.
+    """A folder of files that hold the tables of a batch.
 
     What lies in it is bounded by the batches in flight. A worker that dies leaves its input where it was, so the batch
     is retried from the stage at which it was lost, not from the source.
@@ -91,8 +92,13 @@ class Spool:
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
 
-    def put(self, name: str, table: pa.Table) -> str:
-        """Write a table and return its path. A second table of the same name replaces the first.
+    def put(self, name: str, table: pa.Table, rejects: pa.Table | None = None) -> str:
+        """Write the tables of a batch as one file, in the place of an earlier one of this name; return its path.
+
+        Args:
+            name: of the file.
+            table: the records.
+            rejects: rows of rejected ones; None for none.
 
         Raises:
             OutputError: the disk is full.
@@ -100,8 +106,8 @@ class Spool:
         path = self._folder / f"{name}.arrow"
         temporary = path.with_suffix(".tmp")
         try:
-            with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-                writer.write_table(table)
+            with pa.OSFile(str(temporary), "wb") as sink:
+                write_parcel(sink, Parcel(table, rejects))
             temporary.replace(path)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
@@ -112,11 +118,11 @@ class Spool:
         return str(path)
 
     @staticmethod
-    def read(path: str) -> pa.Table:
-        """Map a table into memory; it stays valid when the file is removed."""
-        return pa.ipc.open_file(pa.memory_map(path)).read_all()
+    def read(path: str) -> Parcel:
+        """Map the tables of a batch into memory; they stay valid when the file is removed."""
+        return read_parcel(pa.memory_map(path))
 
     @staticmethod
     def remove(path: str) -> None:
-        """Remove a table that is no longer needed."""
+        """Remove a file that is no longer needed."""
         Path(path).unlink(missing_ok=True)

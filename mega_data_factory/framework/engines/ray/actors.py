@@ -24,10 +24,10 @@ from mega_data_factory.framework.engines.ray.rows import (
     batch_of,
     batch_row,
     failure_row,
-    pack_table,
+    pack_tables,
     row_error,
     staged_row,
-    unpack_table,
+    unpack_batch,
 )
 from mega_data_factory.framework.engines.ray.staging import StagingFolder
 from mega_data_factory.framework.engines.worker_errors import as_mdf_error
@@ -204,21 +204,21 @@ class StageActor(_RayWorker):
                     sandboxes.append(sandbox.remote(replace(self._job, staging=None), self._worker_id))
                     ray.get(sandboxes[0].ready.remote())
                 started = time.monotonic()
-                table = pack_table(batch.table).to_pybytes()
-                header, table = ray.get(sandboxes[0].run.remote(batch.header(), table, operators, too_slow))
+                tables = pack_tables(batch).to_pybytes()
+                header, tables = ray.get(sandboxes[0].run.remote(batch.header(), tables, operators, too_slow))
             except RayActorError as error:
                 sandboxes.clear()
                 # Ray does not say how a process has ended; one that lived shorter than any limit has not met it.
                 timed_out = limits and time.monotonic() - started >= min(limits)
                 raise (TimedOut if timed_out else WorkerDied)("worker died") from error
-            return Batch.from_header(header, unpack_table(pa.py_buffer(table)))
+            return unpack_batch(header, pa.py_buffer(tables))
 
         return run
 
     def _answer(self, batch: Batch) -> pa.Table:
         if self._job.staging is None:
             return batch_row(batch)
-        if not batch.table.num_rows:
+        if not batch.table.num_rows and batch.rejects is None:
             return staged_row(batch, None)
         return staged_row(batch, StagingFolder(self._job.staging).put(batch))
 
@@ -232,11 +232,11 @@ class Sandbox:
     def ready(self) -> None:
         """Answer when the stage is set up."""
 
-    def run(self, header: str, table: bytes, operators: int | None, too_slow: bool) -> tuple[str, bytes]:
+    def run(self, header: str, tables: bytes, operators: int | None, too_slow: bool) -> tuple[str, bytes]:
         """Run the stage on a part, as `Stage.__call__` does."""
-        batch = Batch.from_header(header, unpack_table(pa.py_buffer(table)))
+        batch = unpack_batch(header, pa.py_buffer(tables))
         result = self._stage(batch, operators, too_slow=too_slow)
-        return result.header(), pack_table(result.table).to_pybytes()
+        return result.header(), pack_tables(result).to_pybytes()
 
 
 def write_group(

@@ -8,13 +8,14 @@ import pyarrow as pa
 
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.batch import Batch, StagedBatch
+from mega_data_factory.framework.parcel import Parcel, read_parcel, write_parcel
 
 _NO_TABLE = pa.table({})
 
 _SCHEMA = pa.schema(
     [
         ("header", pa.string()),  # Batch.header(), or null in a row that carries a failure
-        ("table", pa.large_binary()),  # Arrow IPC stream; null when the table is staged or empty
+        ("table", pa.large_binary()),  # `pack_tables`; null when the tables are staged, or there is nothing in them
         ("staged", pa.string()),  # where a staged table lies
         ("records", pa.int64()),
         ("bytes", pa.int64()),
@@ -23,22 +24,22 @@ _SCHEMA = pa.schema(
 )
 
 
-def pack_table(table: pa.Table) -> pa.Buffer:
-    """Return the table as an Arrow IPC stream."""
+def pack_tables(batch: Batch) -> pa.Buffer:
+    """Return the tables of a batch as bytes."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
+    write_parcel(sink, Parcel(batch.table, batch.rejects))
     return sink.getvalue()
 
 
-def unpack_table(data: pa.Buffer) -> pa.Table:
-    """Return the table of an Arrow IPC stream, without a copy."""
-    return pa.ipc.open_stream(data).read_all()
+def unpack_batch(header: str, tables: pa.Buffer) -> Batch:
+    """Return the batch of a header and of what `pack_tables` returned for it, without a copy."""
+    parcel = read_parcel(pa.BufferReader(tables))
+    return Batch.from_header(header, parcel.table, parcel.rejects)
 
 
 def batch_row(batch: Batch) -> pa.Table:
     """Return a row that carries a batch with its table."""
-    data = pack_table(batch.table)
+    data = pack_tables(batch)
     offsets = pa.array([0, data.size], pa.int64()).buffers()[1]
     column = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, data])
     return _row(batch.header(), column, None, batch.table.num_rows, batch.table.nbytes)
@@ -64,8 +65,7 @@ def row_error(row: pa.Table) -> MdfError | None:
 
 def batch_of(row: pa.Table) -> Batch:
     """Return the batch that a row carries."""
-    table = unpack_table(row.column("table")[0].as_buffer())
-    return Batch.from_header(row.column("header")[0].as_py(), table)
+    return unpack_batch(row.column("header")[0].as_py(), row.column("table")[0].as_buffer())
 
 
 def staged_of(row: pa.Table) -> StagedBatch:

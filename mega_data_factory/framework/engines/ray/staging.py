@@ -6,10 +6,11 @@ import pyarrow as pa
 
 from mega_data_factory import storage
 from mega_data_factory.framework.batch import Batch
+from mega_data_factory.framework.parcel import Parcel, read_parcel, write_parcel
 
 
 class StagingFolder:
-    """A folder of Arrow IPC files, local or in an object store.
+    """A folder of files that hold the tables of a batch, local or in an object store.
 
     Args:
         path: the folder.
@@ -19,26 +20,26 @@ class StagingFolder:
         self._path = path
 
     def put(self, batch: Batch) -> str:
-        """Write the table of a batch and return its path.
+        """Write the tables of a batch as one file and return its path.
 
         Raises:
             OutputError: it cannot be written.
         """
         path = storage.join(self._path, f"{batch.id}.arrow")
-        with storage.atomic_output(path) as sink, pa.ipc.new_file(sink, batch.table.schema) as writer:
-            writer.write_table(batch.table)
+        with storage.atomic_output(path) as sink:
+            write_parcel(sink, Parcel(batch.table, batch.rejects))
         return path
 
     @staticmethod
-    def read(path: str) -> pa.Table:
-        """Return a table; a local one is mapped into memory."""
+    def read(path: str) -> Parcel:
+        """Return the tables of a batch; those of a local file are mapped into memory."""
         if storage.is_local(path):
-            return pa.ipc.open_file(pa.memory_map(str(storage.local_path(path)))).read_all()
-        return pa.ipc.open_file(pa.py_buffer(storage.read_bytes(path))).read_all()
+            return read_parcel(pa.memory_map(str(storage.local_path(path))))
+        return read_parcel(pa.BufferReader(storage.read_bytes(path)))
 
     @staticmethod
     def remove(path: str) -> None:
-        """Remove a table that is no longer needed.
+        """Remove a file that is no longer needed.
 
         Raises:
             OutputError: it cannot be removed.

@@ -1,0 +1,58 @@
+"""Rows of the reject ledger: every record that an operator has rejected."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mega_data_factory.framework.contracts import RECORD_ID, Operator
+from mega_data_factory.framework.exclusion_text import record_json
+from mega_data_factory.framework.worker.applying import Outcome
+
+
+def reject_rows(stage: str, name: str, operator: Operator, outcome: Outcome, *, content: bool) -> pa.Table | None:
+    """Return a row for every record that was rejected; None where none was.
+
+    Args:
+        stage: name of the stage.
+        name: of the operator instance.
+        operator: the operator.
+        outcome: what it made of some records.
+        content: whether to keep the records themselves, as JSON.
+    """
+    judged, judgement = outcome.judged, outcome.judgement
+    if outcome.reason is None or judged is None or judgement is None:
+        return None
+    rows = pc.indices_nonzero(pc.is_valid(judgement.reason))
+    number = len(rows)
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {
+        "record_id": judged.column(RECORD_ID).take(rows),
+        "stage": pa.repeat(pa.scalar(stage), number),
+        "operator": pa.repeat(pa.scalar(name), number),
+        "reason": judgement.reason.take(rows),
+        "score": _taken(judgement.score, rows, pa.float64()),
+        "threshold": _taken(judgement.threshold, rows, pa.float64()),
+        "failed_rules": judgement.failed_rules().take(rows),
+        "duplicate_of_key": _taken(judgement.holder, rows, pa.uint64()),
+        "bytes": _text_bytes(judged, getattr(operator, "text_column", "text"), rows),
+    }
+    if content:
+        texts = [record_json(judged.slice(row, 1)) for row in rows.to_pylist()]
+        columns["content"] = pa.array([_as_utf8(text) for text in texts], pa.string())
+    return pa.table(columns)
+
+
+def _taken(values: pa.Array | None, rows: pa.Array, kind: pa.DataType) -> pa.Array:
+    return pa.nulls(len(rows), kind) if values is None else values.take(rows)
+
+
+def _text_bytes(table: pa.Table, column: str, rows: pa.Array) -> pa.Array | pa.ChunkedArray:
+    text = table.column(column) if column in table.column_names else None
+    if text is None or not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
+        return pa.nulls(len(rows), pa.int64())
+    return pc.binary_length(text).take(rows).cast(pa.int64())
+
+
+def _as_utf8(text: str) -> str:
+    """Return the text with halves of surrogate pairs, which UTF-8 cannot hold, as JSON escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
