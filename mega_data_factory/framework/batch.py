@@ -126,7 +126,7 @@ class CommitRecord:
         output_file: the file they are in, or None where nothing was left to write.
         writer_seconds: its share of the time spent writing.
         writer_errors: records of it that the writer could not write; they are in the error sink.
-        rejects_file: the file of the reject ledger that its rejected records are in, or None where there are none.
+        rejects_file: the file of the reject ledger that its rejected records are in; None if there are none.
     """
 
     batch: Batch

@@ -14,7 +14,7 @@ class Parcel:
 
     Attributes:
         table: the records that are still in.
-        rejects: a row of the reject ledger for every record that was rejected; None where there are none.
+        rejects: a row of the reject ledger for every record that was rejected; None if there are none.
     """
 
     table: pa.Table
