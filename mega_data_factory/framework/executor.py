@@ -25,7 +25,7 @@ from mega_data_factory.framework.driver.progress import Progress
 from mega_data_factory.framework.driver.resuming import check_resumable, find_run, refuse_second_start
 from mega_data_factory.framework.driver.session import RunSession
 from mega_data_factory.framework.driver.splits import ListedAhead, SplitList
-from mega_data_factory.framework.engines.engine import Engine, Event, SplitsListed, WorkersReady
+from mega_data_factory.framework.engines.engine import Engine, Event, SplitsListed, StagePassed, WorkersReady
 from mega_data_factory.framework.engines.local.main_guard import refuse_in_worker
 from mega_data_factory.framework.engines.selection import build_engine, check_engine
 from mega_data_factory.framework.metrics import MetricsCollector
@@ -252,6 +252,8 @@ class Executor:
             self.books.splits = self._splits.count
         elif isinstance(event, WorkersReady):
             self._recorder.note_startup(event.seconds)
+        elif isinstance(event, StagePassed):
+            self._accounts.enter_stage_passed(event.batch)
         elif isinstance(event, StagedBatch):
             self._accounts.enter_staged(event)
         else:

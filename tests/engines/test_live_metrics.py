@@ -171,6 +171,25 @@ def test_what_has_passed_is_told_before_the_first_file(tmp_path: Path) -> None:
     assert (run["total_input_records"], run["balanced"]) == (200, True)
 
 
+def test_a_run_that_is_stopped_while_all_batches_lie_between_two_stages(tmp_path: Path) -> None:
+    """What the first stage did with them is on its row, live and afterwards, and a finding says where they lay."""
+    made = pipeline(tmp_path, fake("ShortFilter", min_length=48), rows=200, max_in_flight=8)
+    executor = Executor(replace(made, stages=[*made.stages, stage("second", fake("Slow", seconds=60))]).config())
+    with closing(executor.execute()) as steps:
+        for progress in steps:
+            live = (progress.stages[0].input_records, progress.stages[0].output_records)
+            if live[0] >= 60:
+                break
+    recording = Recording.read(MetricsReader(tmp_path / "metrics"), executor.run_id)
+    run, first = recording.run, recording.stages[0].operators[0]
+    assert (run["status"], run["total_input_records"], run["uncommitted_input_records"]) == ("interrupted", 0, 0)
+    assert first.input == 0
+    assert (first.uncommitted_input, first.uncommitted_output) == live
+    assert live[0] > live[1] > 0
+    (finding,) = [finding for finding in find(recording) if finding.kind == "nothing-passed"]
+    assert f"{live[0]} records had passed stage {recording.stages[0].name}" in finding.detail
+
+
 @pytest.mark.slow
 def test_a_driver_that_is_killed_before_its_first_file(
     tmp_path: Path, python_path: dict[str, str], capsys: pytest.CaptureFixture[str]

@@ -92,7 +92,7 @@ def nothing(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
             "advice",
             "nothing-passed",
             "The run ended before a batch had passed all stages",
-            "What single stages had done with batches that lay between them is counted nowhere.",
+            _lay_between_stages(recording),
             {"total_input_records": 0},
         )
     elif not read:
@@ -121,6 +121,17 @@ def nothing(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
             {"total_input_records": read, "operator": worst.label if worst else None},
             "Look at the reasons of this operator first: one threshold probably does not fit this data.",
         )
+
+
+def _lay_between_stages(recording: Recording) -> str:
+    """Return how far the batches had come of a run in which none passed all stages."""
+    passed = [(stage.name, stage.operators[0].uncommitted_input) for stage in recording.stages if stage.operators]
+    parts = [f"{plural(records, 'record')} had passed stage {name}" for name, records in passed if records]
+    if not parts and recording.run.get("engine") == "local":
+        return "No batch had passed a stage."
+    if not parts:
+        return "What single stages had done with batches that lay between them is not known."
+    return f"{', '.join(parts)}; the next stage had not."
 
 
 def dead_letters(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import Any
 from mega_data_factory.formats import NOTHING, count, seconds
 
 COLUMN = "not in a file"
-NOTE = "not in a file: records in → out of batches that passed all stages and wait for their file; counted nowhere else"
+NOTE = "not in a file: records in → out of batches that passed the stage and are in no file yet; counted nowhere else"
 
 
 def uncommitted_text(run: Mapping[str, Any]) -> str:

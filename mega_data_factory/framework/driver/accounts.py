@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mega_data_factory import storage
-from mega_data_factory.framework.batch import CommitRecord, StagedBatch
+from mega_data_factory.framework.batch import Batch, CommitRecord, StagedBatch
 from mega_data_factory.framework.commit.exclusion_files import write_exclusions
 from mega_data_factory.framework.driver.books import Books
 from mega_data_factory.framework.driver.error_policy import ErrorPolicy
@@ -39,6 +39,11 @@ class Accounts:
         self._tally = Tally()
         self._errors = ErrorPolicy(plan.executor, errors_path)
         self._samples = RejectedSamples(plan.executor.rejected_samples.samples_per_reason)
+
+    def enter_stage_passed(self, batch: Batch) -> None:
+        """Enter a batch that has passed a stage and has others before it."""
+        self._tally.add_stage_passed(batch)
+        self.recorder.note_stage_passed(batch)
 
     def enter_staged(self, staged: StagedBatch) -> None:
         """Enter a batch that has passed the last stage.

@@ -54,6 +54,7 @@ class Recorder:
         self.backlogs: Mapping[str, int] = {}
         self._began: datetime | None = None
         self._begins: dict[tuple[str, str], datetime] = {}
+        self._between_stages: dict[str, Sequence[OperatorMetrics]] = {}  # by id of the batch
         self._seconds = 0.0
         self._plan = plan
         self._settings = plan.executor.metrics
@@ -117,6 +118,12 @@ class Recorder:
         """Take how long it took until all workers were ready; of a resumed run, the last time."""
         self._set(startup_seconds=seconds)
 
+    def note_stage_passed(self, batch: Batch) -> None:
+        """Take the metrics of a batch that has passed a stage, in place of those that it had before."""
+        before = self._between_stages.get(batch.id, ())
+        self._between_stages[batch.id] = batch.metrics
+        self._collector.enter_batch(BatchEntry((), {}, passed=batch.metrics, settled=before))
+
     def note_passed(self, staged: StagedBatch, share: SourceShare | None = None) -> None:
         """Take the metrics of a batch that has passed all stages: they are kept apart until it is committed.
 
@@ -125,7 +132,9 @@ class Recorder:
             share: how much of the source has passed all stages with it, where that is known.
         """
         self.columns.add_passed(staged, share)
-        self._collector.enter_batch(BatchEntry((), self.columns.uncommitted(), passed=staged.batch.metrics))
+        before = self._between_stages.pop(staged.batch.id, ())
+        totals = self.columns.uncommitted()
+        self._collector.enter_batch(BatchEntry((), totals, passed=staged.batch.metrics, settled=before))
 
     def commit(self, batch: Batch) -> None:
         """Take the metrics of a committed batch."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mega_data_factory.framework.batch import CommitRecord, Exclusion, StagedBatch
+from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion, StagedBatch
 from mega_data_factory.framework.driver.progress import StageLoad, StageProgress
 from mega_data_factory.framework.driver.source_share import SourceShare, SourceTally
 from mega_data_factory.framework.driver.splits import SourceSize
+from mega_data_factory.framework.metrics import OperatorMetrics
 
 
 @dataclass
 class StageTally:
-    """Counts what a stage did with the batches that have left the last stage."""
+    """Counts what a stage did with the batches that have left it."""
 
     input_records: int = 0
     output_records: int = 0
@@ -24,7 +26,7 @@ class StageTally:
 
 @dataclass
 class Tally:
-    """Counts batches as they leave the last stage, before they are committed.
+    """Counts batches as they leave stages, before they are committed; the totals are of those that left the last one.
 
     Attributes:
         read: records that the loader accounted for.
@@ -32,7 +34,7 @@ class Tally:
         errors: records that raised, or could not be read.
         dead: records that were dead-lettered.
         source: the splits that they were read from.
-        stages: the same by stage, in plan order.
+        stages: records by stage, in plan order.
         reasons: records rejected, by reason.
         last_error: the record that raised last.
     """
@@ -45,6 +47,7 @@ class Tally:
     stages: dict[str, StageTally] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
     last_error: Exclusion | None = None
+    _between_stages: dict[str, Sequence[OperatorMetrics]] = field(default_factory=dict)  # by id of the batch
 
     def add(self, staged: StagedBatch) -> None:
         """Count a batch."""
@@ -56,18 +59,30 @@ class Tally:
         for exclusion in staged.batch.exclusions:
             if exclusion.kind == "error":
                 self.last_error = exclusion
+        self._count_stages(self._between_stages.pop(staged.batch.id, ()), -1)
+        self._count_stages(staged.batch.metrics)
+
+    def add_stage_passed(self, batch: Batch) -> None:
+        """Count a batch that has passed a stage which is not the last, in place of what was counted of it before."""
+        self._count_stages(self._between_stages.get(batch.id, ()), -1)
+        self._count_stages(batch.metrics)
+        self._between_stages[batch.id] = batch.metrics
+
+    def _count_stages(self, rows: Sequence[OperatorMetrics], sign: int = 1) -> None:
+        """Add rows of a batch, in the order in which operators saw it; take them out again with the sign -1."""
         entered = None
-        for row in staged.batch.metrics:  # in the order in which operators saw the batch
+        for row in rows:
             stage = self.stages.setdefault(row.stage_name, StageTally())
             if row.stage_name != entered:
                 entered = row.stage_name
                 stage.workers.add(row.worker_id)
-                stage.input_records += row.input_records
-                stage.output_records += row.input_records
-            stage.output_records -= row.input_records - row.output_records
-            stage.rejected += row.rejected_records
-            stage.errors += row.error_count
-            self.reasons.update(row.rejected_reasons or {})
+                stage.input_records += sign * row.input_records
+                stage.output_records += sign * row.input_records
+            stage.output_records -= sign * (row.input_records - row.output_records)
+            stage.rejected += sign * row.rejected_records
+            stage.errors += sign * row.error_count
+            for reason, number in (row.rejected_reasons or {}).items():
+                self.reasons[reason] += sign * number
 
     def add_commit(self, record: CommitRecord) -> None:
         """Count what the writer could not write of a batch."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mega_data_factory import storage
-from mega_data_factory.framework.batch import CommitRecord, StagedBatch
+from mega_data_factory.framework.batch import Batch, CommitRecord, StagedBatch
 from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.driver.progress import StageLoad
 from mega_data_factory.framework.metrics import NodeBuffer
@@ -53,7 +53,19 @@ class WorkersReady:
     seconds: float
 
 
-Event = StagedBatch | CommitRecord | SplitsListed | WorkersReady
+@dataclass(frozen=True)
+class StagePassed:
+    """A batch has passed a stage that is not the last.
+
+    Attributes:
+        batch: its account so far; its table is empty. Where a later stage dead-letters a record, the account that
+            follows differs in the stages before, too.
+    """
+
+    batch: Batch
+
+
+Event = StagePassed | StagedBatch | CommitRecord | SplitsListed | WorkersReady
 
 
 class Engine(Protocol):
@@ -63,8 +75,9 @@ class Engine(Protocol):
         """Move every batch that is wanted of the splits through the stages and the writer.
 
         Yields:
-            `StagedBatch` when a batch has passed the last stage, `CommitRecord` when it is committed, `SplitsListed`
-            once, and `WorkersReady` once where the engine starts workers itself. Ends when everything is committed;
+            `StagePassed` when a batch has passed another stage, where the engine sees that, `StagedBatch` when it has
+            passed the last one, `CommitRecord` when it is committed, `SplitsListed` once,
+            and `WorkersReady` once where the engine starts workers itself. Ends when everything is committed;
             closing the iterator ends all workers.
 
         Raises:

@@ -43,7 +43,7 @@ class StageMetrics:
         rejected_records: records rejected, over all operators.
         created_records: records made beside those that came in, over all operators.
         uncommitted_input_records, uncommitted_output_records: input of the first and output of the last operator by
-            batches that have passed all stages and are in no file yet; in no other number.
+            batches that have passed the stage and are in no file yet; in no other number.
     """
 
     run_id: str

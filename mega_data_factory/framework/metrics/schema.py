@@ -24,7 +24,7 @@ HISTORY: dict[int, str] = {
     "`unbalanced_records` was `books_difference`; in nodes the CPU that the run itself used; in runs "
     "`processed_records`, which holds what `committed_records` did: that is records in files now; "
     "in operators the bytes that came in, and the records that a condition let pass; on three levels what has passed "
-    "all stages and is in no file yet; in runs the time that its workers took to start; on three levels and in samples "
+    "a stage and is in no file yet; in runs the time that its workers took to start; on three levels and in samples "
     "the records that operators create",
 }
 """Changes of each version of the files."""
@@ -85,7 +85,7 @@ OPERATORS = _table(
     ("rejected_reasons", _TEXT, "JSON object: records rejected, by reason"),
     ("latency_histogram", _HISTOGRAM, "records by bucket: (2^(bucket/64), 2^((bucket+1)/64)] seconds per record"),
     ("unmatched_records", _COUNT, "of the output, records that did not match `when` and passed untouched"),
-    ("uncommitted_input_records", _COUNT, "records offered by batches that passed all stages and are in no file yet"),
+    ("uncommitted_input_records", _COUNT, "records offered by batches that passed the stage and are in no file yet"),
     ("uncommitted_output_records", _COUNT, "records passed on by these batches; in no other column"),
     ("uncommitted_time", _REAL, "seconds busy with these batches; in no other column"),
     ("input_bytes", _COUNT, "bytes in memory of the records offered, in the first operator of a stage; 0 in others"),

@@ -20,7 +20,7 @@ from mega_data_factory.formats import plural
 from mega_data_factory.framework.batch import Batch, CommitRecord, StagedBatch
 from mega_data_factory.framework.driver.progress import StageLoad
 from mega_data_factory.framework.engines.commits import CommitLoop, FileGroup
-from mega_data_factory.framework.engines.engine import Event, RunSettings, SplitsListed, WorkersReady
+from mega_data_factory.framework.engines.engine import Event, RunSettings, SplitsListed, StagePassed, WorkersReady
 from mega_data_factory.framework.engines.local.jobs import read_job, stage_job, write_job
 from mega_data_factory.framework.engines.local.messages import Answer, BatchRead, ClaimsJob, Job, StageDone
 from mega_data_factory.framework.engines.local.node import sampling
@@ -264,11 +264,12 @@ class LocalEngine:
     def _pass_on(self, stage: int, answer: StageDone) -> None:
         """Queue a batch that has passed a stage for the next one, or behind the last one for the writer."""
         path = answer["path"]
+        batch = Batch.from_header(answer["batch"], _NO_TABLE)
         if stage + 1 < len(self._stages):
             self._queue_batch(stage + 1, answer["batch"], path)
+            self._events.append(StagePassed(batch))
             return
         self._credits.in_flight -= 1
-        batch = Batch.from_header(answer["batch"], _NO_TABLE)
         staged = StagedBatch(batch, answer["records"], answer["bytes"], path)
         if not staged.records and not answer["rejects"]:
             Spool.remove(path)

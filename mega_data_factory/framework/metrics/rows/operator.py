@@ -69,7 +69,7 @@ class OperatorMetrics(OperatorState):
         unmatched_records: of the output, records that did not match the operator's condition and passed it untouched.
         created_records: records made beside those that came in, by an operator that gives more than it gets.
         uncommitted_input_records, uncommitted_output_records, uncommitted_time: records offered, records passed on and
-            seconds busy of batches that have passed all stages and are in no file yet; in no other number.
+            seconds busy of batches that have passed the stage and are in no file yet; in no other number.
         input_bytes: Bytes of the records offered, where that was measured.
     """
 

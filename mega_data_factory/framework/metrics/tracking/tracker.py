@@ -29,7 +29,7 @@ class BatchEntry:
     Attributes:
         rows: what its operators measured, if it is committed.
         totals: columns of the run row, as they are with it.
-        passed: what its operators measured, where it has passed all stages and is in no file yet.
+        passed: what its operators measured, where it has passed a stage and is in no file yet.
         settled: what was entered as `passed` before and is so no more.
     """
 

@@ -1,4 +1,4 @@
-"""Ledger of the batches that have passed all stages and are in no file yet."""
+"""Ledger of the batches that have passed a stage and are in no file yet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Account:
 
 
 class UncommittedLedger:
-    """Adds up what operators measured of batches that wait for their file.
+    """Adds up what operators measured of batches that are in no file yet.
 
     It holds a few numbers for every operator and worker, however many batches wait.
     """
@@ -32,7 +32,7 @@ class UncommittedLedger:
         self._accounts: dict[tuple[str, str, str], _Account] = {}
 
     def enter(self, rows: Iterable[OperatorMetrics]) -> None:
-        """Add what a batch measured when it has passed the last stage."""
+        """Add what a batch has measured in the stages that it has passed."""
         for row in rows:
             account = self._accounts.get(row.key[1:])
             if account is None:
@@ -45,7 +45,7 @@ class UncommittedLedger:
             account.seconds += row.total_time
 
     def settle(self, rows: Iterable[OperatorMetrics]) -> None:
-        """Take out what was entered of a batch, which is committed now."""
+        """Take out what was entered of a batch, which is committed now or has passed another stage."""
         for row in rows:
             account = self._accounts[row.key[1:]]
             account.batches -= 1
@@ -63,7 +63,7 @@ class UncommittedLedger:
             run_id: of the rows that are made.
 
         Yields:
-            The rows, then one for each operator and worker whose batches all wait.
+            The rows, then one for each operator and worker without a committed batch.
         """
         left = dict(self._accounts)
         for row in rows:
