@@ -250,6 +250,19 @@ def test_nonsense_is_refused_with_one_clear_error(run: ObservedRun) -> None:
     report("outside", 1)
 
 
+def test_a_step_that_is_refused_is_no_step_of_the_run(run: ObservedRun, tmp_path: Path) -> None:
+    refused: list[tuple[Any, dict[str, Any]]] = [(5, {}), (dict, {}), (evens, {"args": (1,)})]
+    for function, options in refused:
+        with pytest.raises(TypeError):
+            run.step(function, name="evens", stage="clean", **options)
+    run.step(evens, stage="judge")([1, 2])
+    run.end()
+    (step,) = run_row(tmp_path, run.run_id)["config"]["observed"]["steps"]
+    assert (step["stage"], step["name"]) == ("judge", "evens")
+    row = rows_of(tmp_path, run.run_id)["evens"]
+    assert (row.stage_name, row.stage_index, row.operator_index) == ("judge", 0, 0)
+
+
 def test_secrets_in_arguments_and_configuration_are_not_stored(tmp_path: Path) -> None:
     with mdf.observe(
         "secret",

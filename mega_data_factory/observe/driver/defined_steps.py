@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -45,17 +46,19 @@ class DefinedSteps:
     """The steps of a run in the order of their definition. Any thread may define one."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # making a step may define another
         self._steps: dict[str, DefinedStep] = {}
         self._stages: dict[str, list[str]] = {}
         self._defined = 0
 
-    def define(
+    @contextmanager
+    def defining(
         self, name: str, stage: str, function: str, options: Mapping[str, Any], cell: Cell | None = None
-    ) -> tuple[DefinedStep, DefinedStep | None]:
-        """Enter a step; one with the name of another of its stage is a second instance, `name_2`.
+    ) -> Iterator[tuple[DefinedStep, DefinedStep | None]]:
+        """Enter a step when the block ends, and not at all where it raises: what is refused is no step of the run.
 
-        A cell of a notebook that is executed again defines its steps again: they take the place of the earlier ones.
+        A step with the name of another of its stage is a second instance, `name_2`. A cell of a notebook that is
+        executed again defines its steps again: they take the place of the earlier ones.
 
         Args:
             name: operator name.
@@ -64,37 +67,36 @@ class DefinedSteps:
             options: of the step.
             cell: where a notebook defines it.
 
-        Returns:
+        Yields:
             The step, and the one that it replaces.
         """
         with self._lock:
             replaced = self._defined_by(cell, name, stage)
+            number, self._defined = str(self._defined), self._defined + 1
+            if replaced is not None:
+                step = replace(replaced, id=number, function=function, options=options, cell=cell)
+            else:
+                step = self._next(number, name, stage, function, options, cell)
+            yield step, replaced
             if replaced is not None:
                 del self._steps[replaced.id]
-                step = replace(replaced, id=str(self._defined), function=function, options=options, cell=cell)
-                self._defined += 1
-                self._steps[step.id] = step
-                return step, replaced
-            used = self._stages.setdefault(stage, [])
-            distinct, number = name, 1
-            while distinct in used:
-                number += 1
-                distinct = f"{name}_{number}"
-            used.append(distinct)
-            step = DefinedStep(
-                str(self._defined),
-                distinct,
-                stage,
-                list(self._stages).index(stage),
-                len(used) - 1,
-                function,
-                options,
-                name,
-                cell,
-            )
-            self._defined += 1
+            else:
+                self._stages.setdefault(stage, []).append(step.name)
             self._steps[step.id] = step
-        return step, None
+
+    def _next(
+        self, number: str, name: str, stage: str, function: str, options: Mapping[str, Any], cell: Cell | None
+    ) -> DefinedStep:
+        """Return a step behind those of its stage, under a name that is free there."""
+        used = self._stages.get(stage, [])
+        distinct, instance = name, 1
+        while distinct in used:
+            instance += 1
+            distinct = f"{name}_{instance}"
+        stages = [*self._stages] if stage in self._stages else [*self._stages, stage]
+        return DefinedStep(
+            number, distinct, stage, stages.index(stage), len(used), function, options, given_name=name, cell=cell
+        )
 
     def _defined_by(self, cell: Cell | None, name: str, stage: str) -> DefinedStep | None:
         """Return the step that an earlier execution of a cell has defined at the same line, if there is one."""

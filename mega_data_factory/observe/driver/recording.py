@@ -112,11 +112,13 @@ class Recording:
             for engine in self._engines.values():
                 engine.stop()
 
-    def define(
+    @contextmanager
+    def defining(
         self, name: str, stage: str, function: str, options: Mapping[str, Any], cell: Cell | None
-    ) -> DefinedStep:
-        """Enter a step in the run; what one that it replaces has counted is dropped."""
-        step, replaced = self.steps.define(name, stage, function, options, cell)
+    ) -> Iterator[DefinedStep]:
+        """Enter a step in the run when the block ends; what one that it replaces has counted is dropped."""
+        with self.steps.defining(name, stage, function, options, cell) as (step, replaced):
+            yield step
         if replaced is not None:
             self.ledger.forget(replaced.id)
             self._notes[f"cell {step.stage}/{step.name}"] = (
@@ -125,7 +127,6 @@ class Recording:
             )
         if self._totals is not None:
             self._totals.set(config=self._config())
-        return step
 
     def gather(self) -> None:
         """Take the accounts that have arrived, and enter what they add up to in the metrics."""

@@ -171,10 +171,10 @@ class ObservedRun:
             shown |= {"args": [_shown(a) for a in args], "kwargs": {k: _shown(v) for k, v in (kwargs or {}).items()}}
         shown |= arguments_of(function)
         cell = current_cell()
-        defined = self._recording.define(operator, stage or operator, text_of(function), shown, cell)
         samples = self._settings.rejected_samples
-        spec = StepSpec(self._ref, defined.id, defined.name, defined.stage, samples=samples, **options)
-        return make_step(spec, function, args, kwargs)
+        with self._recording.defining(operator, stage or operator, text_of(function), shown, cell) as defined:
+            spec = StepSpec(self._ref, defined.id, defined.name, defined.stage, samples=samples, **options)
+            return make_step(spec, function, args, kwargs)
 
     def task(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return `function` for a pool of processes: the steps that it calls count when its result has arrived.
