@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from mega_data_factory.analytics.findings import Finding
     from mega_data_factory.analytics.performance.bottleneck import Bottleneck, find_bottleneck
     from mega_data_factory.analytics.runs.recording import Recording
+    from mega_data_factory.analytics.runs.rejects import open_rejects, read_rejects
     from mega_data_factory.analytics.series.changed import changed_scores
     from mega_data_factory.analytics.series.correlation import correlation_matrix, lagged_correlations
+    from mega_data_factory.rejects import RejectFilter, RejectLedger
 
 __all__ = [
     "Anomalies",
@@ -25,6 +27,8 @@ __all__ = [
     "Finding",
     "Reason",
     "Recording",
+    "RejectFilter",
+    "RejectLedger",
     "changed_scores",
     "compare",
     "correlation_matrix",
@@ -32,6 +36,8 @@ __all__ = [
     "find_bottleneck",
     "lagged_correlations",
     "node_anomaly_rate",
+    "open_rejects",
+    "read_rejects",
 ]
 
 _HOMES = {
@@ -42,6 +48,7 @@ _HOMES = {
     "series.correlation": ("correlation_matrix", "lagged_correlations"),
     "findings": ("Finding",),
     "runs.recording": ("Recording",),
+    "runs.rejects": ("RejectFilter", "RejectLedger", "open_rejects", "read_rejects"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

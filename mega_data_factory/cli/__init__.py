@@ -138,6 +138,38 @@ def _write_report(
     return report(metrics, run, output, samples=samples, as_json=as_json)
 
 
+@app.command("rejects")
+def _rejects(
+    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    metrics: Metrics = DEFAULT,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Find the records where this pipeline keeps them.", metavar="FILE"),
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="Only records rejected in this stage.", metavar="NAME")] = None,
+    operator: Annotated[str | None, typer.Option(help="Only those of this operator.", metavar="NAME")] = None,
+    reason: Annotated[str | None, typer.Option(help="Only those rejected for this reason.", metavar="NAME")] = None,
+    in_slice: Annotated[str | None, typer.Option("--slice", help="Only those of this slice.", metavar="NAME")] = None,
+    score_between: Annotated[
+        tuple[float, float] | None, typer.Option(help="Only those with a score from A to B.", metavar="A B")
+    ] = None,
+    around: Annotated[
+        int | None,
+        typer.Option(min=1, help="Show the N records of each rule that are nearest to its threshold.", metavar="N"),
+    ] = None,
+    export: Annotated[
+        str | None, typer.Option(help="Write the records to FILE: .parquet, .jsonl or .csv.", metavar="FILE|URI")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Count the rejected records of a run that kept all of them; show those near a threshold, or export them."""
+    from mega_data_factory.cli.commands.rejects import rejects
+    from mega_data_factory.rejects import RejectFilter
+
+    only = RejectFilter(stage, operator, reason, in_slice, score_between=score_between)
+    return rejects(metrics, run, only, config=config, around=around, export=export, as_json=as_json)
+
+
 @app.command("dashboard")
 def _dashboard(
     metrics: Metrics = DEFAULT,

@@ -1,0 +1,78 @@
+"""Rejected records of a run, from its ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from mega_data_factory import storage
+from mega_data_factory.errors import MetricsQueryError
+from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.rejects import RejectFilter, RejectLedger
+from mega_data_factory.storage import Location
+
+
+def read_rejects(
+    metrics: Location, run: str = "latest", only: RejectFilter | None = None, *, limit: int | None = None
+) -> pa.Table:
+    """Return rejected records of a run that kept all of them, one row each; columns: `rejects.SCHEMA`.
+
+    For more rows than fit in memory take `open_rejects`, which yields them in batches.
+
+    Args:
+        metrics: the metrics folder.
+        run: id, unique beginning of one, or `latest`.
+        only: which rows; all by default.
+        limit: rows to return at most; all by default.
+
+    Raises:
+        MetricsError: there is no such run, or several, or it kept no ledger.
+        InputError: the ledger cannot be read.
+    """
+    return open_rejects(MetricsReader(metrics).run(run)).read(only, limit=limit)
+
+
+def open_rejects(run: Mapping[str, Any]) -> RejectLedger:
+    """Return the reject ledger of a run.
+
+    Args:
+        run: row of the run.
+
+    Raises:
+        MetricsQueryError: the run kept none.
+        InputError: its folder cannot be read.
+    """
+    ledger = find_rejects(run)
+    if ledger is None:
+        raise MetricsQueryError(
+            f"{run['run_id']} kept no ledger of its rejected records",
+            hint="set executor.rejected_samples.keep to `all` before a run (--set executor.rejected_samples.keep=all)",
+        )
+    return ledger
+
+
+def find_rejects(run: Mapping[str, Any]) -> RejectLedger | None:
+    """Return the reject ledger of a run; None if it kept none.
+
+    Args:
+        run: row of the run.
+
+    Raises:
+        InputError: its folder cannot be read.
+    """
+    paths = noted_paths(run)
+    if "rejects" not in paths:
+        return None
+    run_id = str(run["run_id"])
+    commit_log = storage.join(paths["output"], "_commits", run_id) if "output" in paths else None
+    return RejectLedger.open(storage.join(paths["rejects"], run_id), commit_log)
+
+
+def noted_paths(run: Mapping[str, Any]) -> dict[str, str]:
+    """Return the places that the row of a run names."""
+    paths = run.get("paths")
+    noted: dict[str, str] = (json.loads(paths) if isinstance(paths, str) else paths) or {}
+    return noted

@@ -1,0 +1,89 @@
+"""`mdf rejects`, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mega_data_factory.cli import main
+from mega_data_factory.testing import finished_run
+from tests.rejects.making import rejected, write_run
+
+DUPLICATE = {"operator": "dedup", "reason": "duplicate", "score": None, "threshold": None}
+
+
+@pytest.fixture
+def metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The metrics of a run that kept four records, one of them with content that is not harmless."""
+    monkeypatch.chdir(tmp_path)
+    content = json.dumps({"record_id": "r0001", "text": "[red]not markup[/] \x1b[2J gone\n" + "x" * 400})
+    first = rejected(1, content=content, failed_rules=["too_short", "too_dull"])
+    return write_run(tmp_path, [first, rejected(2)], [rejected(3, **DUPLICATE), rejected(50)])
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    """The JSON that the command prints."""
+    assert main(["rejects", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_counts_and_filters(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Counts by rule; filters narrow them; the run is found by the beginning of its id."""
+    everything = answer(capsys, "run_", "--metrics", metrics)
+    assert (everything["run_id"], everything["records"]) == ("run_a", 4)
+    assert [(row["operator"], row["records"]) for row in everything["counts"]] == [("length", 3), ("dedup", 1)]
+    assert answer(capsys, "--metrics", metrics, "--operator", "dedup")["records"] == 1
+    assert answer(capsys, "--metrics", metrics, "--reason", "too_short", "--stage", "clean")["records"] == 3
+    assert answer(capsys, "--metrics", metrics, "--score-between", "40", "98")["records"] == 2
+    assert answer(capsys, "--metrics", metrics, "--slice", "en")["records"] == 0
+
+
+def test_records_around_a_threshold(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those nearest to it, with what else they fail and their text; nothing in them steers the terminal."""
+    nearest = answer(capsys, "--metrics", metrics, "--around", "2")["nearest"]
+    assert [row["record_id"] for row in nearest] == ["r0001", "r0002"]
+    assert main(["rejects", "--metrics", metrics, "--around", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert "too_dull" in shown
+    assert "[red]not markup[/]" in shown
+    assert "\x1b" not in shown
+    assert "x" * 400 not in shown
+    assert main(["rejects", "--metrics", metrics, "--operator", "dedup", "--around", "2"]) == 0
+    assert "none of them has a score" in capsys.readouterr().out
+
+
+def test_export(metrics: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The records that pass the filter go to a file; an ending without a format is refused before anything is read."""
+    given = answer(capsys, "--metrics", metrics, "--operator", "length", "--export", "out.jsonl")
+    assert given["exported"] == {"path": "out.jsonl", "records": 3}
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 3
+    assert main(["rejects", "--metrics", metrics, "--export", "out.doc"]) == 2
+    assert ".parquet, .jsonl, .csv" in capsys.readouterr().err
+
+
+def test_a_run_without_a_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One error, which says how to keep one."""
+    finished_run(tmp_path / "plain", "run_b")
+    assert main(["rejects", "--metrics", str(tmp_path / "plain")]) == 2
+    shown = capsys.readouterr().err
+    assert "run_b kept no ledger" in shown
+    assert "executor.rejected_samples.keep" in shown
+
+
+def test_the_folder_of_a_configuration(metrics: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no metrics are kept, the configuration says where the ledger is."""
+    config = tmp_path / "pipeline.yaml"
+    config.write_text(
+        f"""
+data_loader: {{type: jsonl_loader, params: {{path: {tmp_path}/a.jsonl}}}}
+stages: [{{name: clean, operators: [{{name: text_length_filter}}]}}]
+data_writer: {{type: parquet_writer, params: {{output_path: {tmp_path}/output}}}}
+executor: {{rejected_samples: {{keep: all, output_path: {tmp_path}/rejected}}}}
+"""
+    )
+    assert answer(capsys, "run_a", "-c", str(config))["records"] == 4
+    assert main(["rejects", "run_z", "-c", str(config)]) == 2
+    assert "there is no ledger of run_z" in capsys.readouterr().err
