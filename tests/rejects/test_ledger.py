@@ -68,7 +68,7 @@ def test_pages(ledger: RejectLedger) -> None:
     """Pages put together are all rows, over the bounds of files."""
     pages = [ledger.read(offset=start, limit=7)["record_id"].to_pylist() for start in range(0, 49, 7)]
     assert [len(page) for page in pages] == [7, 7, 7, 7, 7, 5, 0]
-    assert sum(pages, []) == ledger.read()["record_id"].to_pylist()
+    assert [record for page in pages for record in page] == ledger.read()["record_id"].to_pylist()
 
 
 def test_nearest_to_the_threshold(ledger: RejectLedger) -> None:
