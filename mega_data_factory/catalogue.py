@@ -41,6 +41,7 @@ WRITERS: dict[str, str] = {
 
 EXPORTERS: dict[str, str] = {
     "mlflow_exporter": "mega_data_factory.exports.mlflow.exporter:MlflowExporter",
+    "open_lineage_exporter": "mega_data_factory.exports.openlineage.exporter:OpenLineageExporter",
     "otlp_exporter": "mega_data_factory.exports.otlp.exporter:OtlpExporter",
     "prometheus_exporter": "mega_data_factory.exports.prometheus.exporter:PrometheusExporter",
     "pushgateway_exporter": "mega_data_factory.exports.prometheus.pushgateway:PushgatewayExporter",

@@ -15,6 +15,7 @@ from mega_data_factory.errors import MissingPackageError
 
 EXTRA_OF: dict[str, str] = {
     "aiobotocore": "s3",
+    "attr": "openlineage",
     "botocore": "s3",
     "dash": "dashboard",
     "datasets": "huggingface",
@@ -30,6 +31,7 @@ EXTRA_OF: dict[str, str] = {
     "kaleido": "images",
     "markupsafe": "report",
     "mlflow": "mlflow",
+    "openlineage": "openlineage",
     "openpyxl": "excel",
     "opentelemetry": "otlp",
     "pandas": "report",

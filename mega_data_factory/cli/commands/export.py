@@ -94,3 +94,65 @@ def _grafana(
     if rules is not None:
         console.print(f"{rules}: the rules; name the file under rule_files in prometheus.yml")
     return SUCCESS
+
+
+@export_app.command("openlineage")
+def _openlineage(
+    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    metrics: Metrics = DEFAULT,
+    url: Annotated[
+        str | None, typer.Option(help="The server, http://marquez:5000; else what OPENLINEAGE_URL says.", metavar="URL")
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option(help="A file to append the events to instead, one a line.", metavar="FILE")
+    ] = None,
+    namespace: Annotated[
+        str | None, typer.Option(help="The namespace of the job; OPENLINEAGE_NAMESPACE by default.", metavar="NAME")
+    ] = None,
+    job: Annotated[
+        str | None, typer.Option(help="The name of the job; that of the pipeline by default.", metavar="NAME")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            help="What the run read, where its configuration does not say; may be repeated.",
+            metavar="LOCATION",
+        ),
+    ] = None,
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output",
+            help="What the run wrote, where its configuration does not say; may be repeated.",
+            metavar="LOCATION",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Send the lineage of a stored run to OpenLineage: for observed runs, killed runs, and runs of the past."""
+    from mega_data_factory import extras
+    from mega_data_factory.cli.display.console import stdout
+    from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
+    from mega_data_factory.framework.metrics import MetricsReader
+
+    extras.require("openlineage", "mdf export openlineage")
+    from mega_data_factory.exports.openlineage.delivery import Delivery, Target
+    from mega_data_factory.exports.openlineage.events import Naming
+    from mega_data_factory.exports.openlineage.exporter import job_namespace
+    from mega_data_factory.exports.openlineage.stored import send_stored_run
+
+    try:
+        delivery = Delivery(Target(url, file))
+    except ValueError as error:
+        raise UsageError(str(error), hint="--url http://marquez:5000, or --file events.jsonl") from None
+    naming = Naming(job_namespace(namespace), job, tuple(inputs or ()), tuple(outputs or ()))
+    reader = MetricsReader(metrics)
+    run_id = reader.run(run)["run_id"]
+    sent = send_stored_run(reader, run_id, delivery, naming)
+    delivery.close(5.0)
+    if as_json:
+        print_json({"run_id": run_id, "sent": sent})
+        return SUCCESS
+    stdout().print(f"{run_id}: sent {' and '.join(sent)} to {url or file or 'what the environment names'}")
+    return SUCCESS

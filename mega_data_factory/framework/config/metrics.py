@@ -165,6 +165,57 @@ class MlflowConfig(Section):
         return ExporterSpec(("executor", "metrics", "mlflow"), "mlflow_exporter", self.model_dump(mode="json"))
 
 
+class OpenLineageConfig(Section):
+    """Lineage of the run for an OpenLineage server, such as Marquez, or a file.
+
+    Without `url` and `file` the environment decides (`OPENLINEAGE_URL`, `OPENLINEAGE_CONFIG` …).
+    """
+
+    url: str | None = None
+    """Base address of the server, `http://marquez:5000`."""
+    file: str | None = None
+    """Local file that events are appended to, one a line, in place of a server."""
+    endpoint: str = "api/v1/lineage"
+    """Path below the address."""
+    api_key: Text | None = None
+    """Sent as a bearer token; kept out of the metrics."""
+    headers: dict[str, Text] = Field(default={})
+    """Sent with every request; kept out of the metrics."""
+    namespace: Annotated[str, Field(min_length=1)] | None = None
+    """Namespace of the job; `OPENLINEAGE_NAMESPACE`, else `default`, by default."""
+    job: Annotated[str, Field(min_length=1)] | None = None
+    """Name of the job; the name of the pipeline by default."""
+    inputs: tuple[str, ...] = ()
+    """Locations that the run reads and this file does not name: paths or URIs."""
+    outputs: tuple[str, ...] = ()
+    """Locations that the run writes and this file does not name: paths or URIs."""
+    interval: Seconds = 60.0
+    """Seconds from one RUNNING event to the next."""
+    timeout: Seconds = 5.0
+    """Seconds of silence after which a request fails."""
+
+    @field_validator("url")
+    @classmethod
+    def _check_address(cls, value: str | None) -> str | None:
+        return None if value is None else http_url(value)
+
+    @field_validator("headers")
+    @classmethod
+    def _check_headers(cls, value: dict[str, str]) -> dict[str, str]:
+        return http_headers(value)
+
+    @model_validator(mode="after")
+    def _one_target(self) -> OpenLineageConfig:
+        if self.url is not None and self.file is not None:
+            raise ValueError("give either url or file, not both")
+        return self
+
+    def exporter(self) -> ExporterSpec:
+        """Return the exporter that is asked for."""
+        where = ("executor", "metrics", "openlineage")
+        return ExporterSpec(where, "open_lineage_exporter", self.model_dump(mode="json"))
+
+
 class ExporterConfig(Section):
     """An exporter of your own."""
 
@@ -193,6 +244,7 @@ class MetricsConfig:
         prometheus: Metrics for Prometheus during the run.
         otlp: Metrics and a trace for an OpenTelemetry receiver.
         mlflow: The run as a run of MLflow.
+        openlineage: Lineage of the run for an OpenLineage server or a file.
         exporters: Exporters of your own.
     """
 
@@ -210,13 +262,15 @@ class MetricsConfig:
     prometheus: PrometheusConfig | None = None
     otlp: OtlpConfig | None = None
     mlflow: MlflowConfig | None = None
+    openlineage: OpenLineageConfig | None = None
     exporters: tuple[ExporterConfig, ...] = ()
 
     def exporter_specs(self) -> list[ExporterSpec]:
         """Return the exporters that are asked for; none where nothing is measured."""
         if not self.enabled:
             return []
-        found = [section.exporter() for section in (self.prometheus, self.otlp, self.mlflow) if section]
+        sections = self.prometheus, self.otlp, self.mlflow, self.openlineage
+        found = [section.exporter() for section in sections if section]
         for number, own in enumerate(self.exporters):
             found.append(ExporterSpec(("executor", "metrics", "exporters", number), own.name, own.params))
         return found
