@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mega_data_factory.analytics.baseline import pass_rate_noise
-from mega_data_factory.analytics.comparison import _beyond_chance
+from mega_data_factory.analytics.comparison.runs import _beyond_chance
 from mega_data_factory.analytics.performance.filter_order import better_orders, expected_seconds, is_filter, rank
 from mega_data_factory.analytics.performance.skew import stragglers, uneven_work
 from mega_data_factory.analytics.runs.flow import NO_REASON, flow_of, steps_of

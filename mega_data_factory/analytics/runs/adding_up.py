@@ -92,6 +92,7 @@ def _merged(
         least=functools.reduce(least, (row["min_latency"] for row in rows)),
         most=functools.reduce(most, (row["max_latency"] for row in rows)),
         custom=custom,
+        cpu=sum(row.get("cpu_time") or 0.0 for row in rows),
     )
 
 

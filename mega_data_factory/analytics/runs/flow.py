@@ -13,6 +13,9 @@ End = Literal["written", "rejected", "error", "dead_letter", "open"]
 
 NO_REASON = "no reason given"
 
+NOT_WRITTEN = "could not be written"
+"""Reason of errors of the writer."""
+
 
 @dataclass(frozen=True)
 class Exit:
@@ -63,7 +66,7 @@ def flow_of(recording: Recording) -> Flow:
     for operator in operators:
         exits += [Exit(operator, "rejected", reason, n) for reason, n in _reasons(operator).items()]
         exits.append(Exit(operator, "error", "raised", operator.errors))
-    exits.append(Exit(None, "error", "could not be written", run.get("writer_errors") or 0))
+    exits.append(Exit(None, "error", NOT_WRITTEN, run.get("writer_errors") or 0))
     exits = [exit for exit in exits if exit.records > 0]
     first = operators[0].input if operators else 0
     written = run.get("total_output_records") or (operators[-1].output if operators and _hand_made(run) else 0)

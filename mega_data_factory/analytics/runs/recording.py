@@ -16,7 +16,7 @@ from mega_data_factory.analytics.runs.totals import StageTotals
 from mega_data_factory.framework.metrics.reader import Levels, MetricsReader
 from mega_data_factory.framework.metrics.schema import OPERATORS, SAMPLES, STAGES
 
-SAMPLED = ("input_records", "output_records", "rejected_records", "error_count", "busy_time", "batches")
+SAMPLED = ("input_records", "output_records", "rejected_records", "error_count", "busy_time", "batches", "cpu_time")
 """Columns of samples that add."""
 
 _PLACE = ("stage_name", "operator_name", "timestamp")
@@ -135,6 +135,8 @@ def interval_of(samples: pa.Table) -> timedelta:
 def over_workers(samples: pa.Table) -> pa.Table:
     """Return samples added up over workers: one row for each operator instance and interval, by time."""
     keys = [*_PLACE, "interval", "stage_index", "operator_index"]
+    cpu = samples.column_names.index("cpu_time")
+    samples = samples.set_column(cpu, "cpu_time", pc.fill_null(samples["cpu_time"], 0.0))  # not in older files
     added = samples.group_by(keys, use_threads=False).aggregate([(name, "sum") for name in SAMPLED])
     added = added.rename_columns([name.removesuffix("_sum") for name in added.column_names])
     return added.select(_SAMPLE_COLUMNS).sort_by(

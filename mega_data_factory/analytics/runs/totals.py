@@ -76,6 +76,7 @@ class OperatorTotals:
         uncommitted_input, uncommitted_output, uncommitted_busy: records and seconds of batches that have passed all
             stages and are in no file yet; in no other number.
         least, most: Least and most seconds per record of any batch; None where that is not known.
+        cpu: Seconds of CPU while busy, over all workers; 0 where that was not measured.
         custom: What the operator reported: sums of numbers, of other values the last.
     """
 
@@ -101,6 +102,7 @@ class OperatorTotals:
     least: float | None = None
     most: float | None = None
     custom: Mapping[str, Any] = field(default_factory=dict)
+    cpu: float = 0.0
 
     @property
     def counts_records(self) -> bool:
@@ -139,6 +141,7 @@ class OperatorTotals:
             least=row.min_latency,
             most=row.max_latency,
             custom=row.custom_metrics,
+            cpu=row.cpu_time,
         )
 
     @property

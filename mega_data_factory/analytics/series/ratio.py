@@ -65,13 +65,13 @@ def _resampled_logs(numerators: Floats, denominators: Floats, draw: np.random.Ge
     length = max(1, round(n ** (1 / 3)))
     blocks = math.ceil(n / length)
     starts = draw.integers(0, n, (_RESAMPLES, blocks))  # circular: every interval is drawn as often
-    above, below = (_block_sums(values, length)[starts].sum(axis=1) for values in (numerators, denominators))
+    above, below = (block_sums(values, length)[starts].sum(axis=1) for values in (numerators, denominators))
     with np.errstate(divide="ignore", invalid="ignore"):
         logs: Floats = np.log(above) - np.log(below)
     return logs
 
 
-def _block_sums(values: Floats, length: int) -> Floats:
+def block_sums(values: Floats, length: int) -> Floats:
     """Sum of the block of `length` values that starts at each place, around the end."""
     around = np.concatenate([[0.0], np.cumsum(np.concatenate([values, values[: length - 1]]))])
     sums: Floats = around[length:] - around[:-length]

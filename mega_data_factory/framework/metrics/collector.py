@@ -42,6 +42,8 @@ class MetricsCollector(InProcess):
         run_id: name of the run; `run_{YYYYmmdd_HHMMSS}_{8 hex}` when not given.
         clock: monotonic seconds.
         now: the time of day, naive UTC.
+        cpu_clock: Seconds of CPU used so far, of the thread (`time.thread_time`) or of a process that does nothing else
+            (`time.process_time`); None measures none.
 
     Raises:
         ValueError: the run id cannot be the name of a file.
@@ -53,10 +55,12 @@ class MetricsCollector(InProcess):
         *,
         clock: Callable[[], float] = time.perf_counter,
         now: Callable[[], datetime] = utc_now,
+        cpu_clock: Callable[[], float] | None = None,
     ) -> None:
         self.run_id = new_run_id(now()) if run_id is None else run_id
         check_run_id(self.run_id)
         self._clock = clock
+        self._cpu_clock = cpu_clock
         self._now = now
         self._operators = OperatorRows(self.run_id, now)
         self._stages: dict[str, StageTimes] = {}
@@ -154,7 +158,8 @@ class MetricsCollector(InProcess):
             _check_batch_id(batch_id)
         self._operators.make_room()
         key = self.run_id, stage_name, operator_name, worker_id
-        return OperatorTracker(key, (stage_index, operator_index), self._operators.pending, self._clock, batch_id)
+        place = stage_index, operator_index
+        return OperatorTracker(key, place, self._operators.pending, self._clock, batch_id, self._cpu_clock)
 
     def add_operator_metrics(self, metrics: OperatorMetrics, *, batch_id: BatchId | None = None) -> None:
         """Add a row to this run; it is merged with what there is of the same stage, operator and worker.

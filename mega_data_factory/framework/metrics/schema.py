@@ -25,7 +25,7 @@ HISTORY: dict[int, str] = {
     "`processed_records`, which holds what `committed_records` did: that is records in files now; "
     "in operators the bytes that came in, and the records that a condition let pass; on three levels what has passed "
     "a stage and is in no file yet; in runs the time that its workers took to start; on three levels and in samples "
-    "the records that operators create",
+    "the records that operators create; in operators and samples the seconds of CPU",
 }
 """Changes of each version of the files."""
 
@@ -90,6 +90,7 @@ OPERATORS = _table(
     ("uncommitted_time", _REAL, "seconds busy with these batches; in no other column"),
     ("input_bytes", _COUNT, "bytes in memory of the records offered, in the first operator of a stage; 0 in others"),
     ("created_records", _COUNT, "records made beside those that came in: input + created = output + rejected + errors"),
+    ("cpu_time", _REAL, "seconds of CPU of the worker process while busy in this operator; 0 where not measured"),
 )
 
 STAGES = _table(
@@ -177,6 +178,7 @@ SAMPLES = _table(
     ("stage_index", pa.int32(), "place of the stage in the plan, from 0"),
     ("operator_index", pa.int32(), "place of the operator in the stage, from 0"),
     ("created_records", _COUNT, "records made beside those that came in"),
+    ("cpu_time", _REAL, "seconds of CPU of the worker process while busy in this operator; 0 where not measured"),
 )
 
 NODES = _table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -79,7 +80,8 @@ class Stage:
         self.plan = plan
         self.worker_id = worker_id
         self.settings = settings
-        self._collector = MetricsCollector(run_id=settings.run_id)
+        # Of the whole process: an operator may use threads of a library, and a worker runs nothing beside its stage.
+        self._collector = MetricsCollector(run_id=settings.run_id, cpu_clock=time.process_time)
         self._sampler = RejectedSampler(settings.samples_per_reason)
         self._is_first = False
         self._steps: list[Step] = []

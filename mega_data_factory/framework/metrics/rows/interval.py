@@ -28,6 +28,7 @@ class SampleMetrics:
         batches: batches measured.
         latency_histogram: seconds per record, weighted by records.
         created_records: records made beside those that came in.
+        cpu_time: Seconds of CPU used; 0 where that was not measured.
         stage_index, operator_index: place of the stage in the plan, of the operator in the stage.
     """
 
@@ -47,6 +48,7 @@ class SampleMetrics:
     stage_index: int = 0
     operator_index: int = 0
     created_records: int = 0
+    cpu_time: float = 0.0
 
     def include(self, row: OperatorMetrics) -> None:
         """Add what an operator row counts."""
@@ -56,5 +58,6 @@ class SampleMetrics:
         self.error_count += row.error_count
         self.created_records += row.created_records
         self.busy_time += row.total_time
+        self.cpu_time += row.cpu_time
         self.batches += row.batches
         self.latency_histogram.include(row.weighed_histogram())

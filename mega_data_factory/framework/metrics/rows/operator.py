@@ -71,6 +71,7 @@ class OperatorMetrics(OperatorState):
         uncommitted_input_records, uncommitted_output_records, uncommitted_time: records offered, records passed on and
             seconds busy of batches that have passed the stage and are in no file yet; in no other number.
         input_bytes: Bytes of the records offered, where that was measured.
+        cpu_time: Seconds of CPU that the operator used; 0 where that was not measured.
     """
 
     __slots__ = ()  # they are in the base: a factory in place of a default leaves them visible
@@ -109,6 +110,7 @@ class OperatorMetrics(OperatorState):
     uncommitted_time: Derived[float] = Derived(lambda _: 0.0)
     input_bytes: int = field(default_factory=int)
     created_records: int = field(default_factory=int)
+    cpu_time: float = field(default_factory=float)
 
     def __post_init__(self) -> None:
         self.timestamp = naive(self.timestamp)
@@ -140,6 +142,7 @@ class OperatorMetrics(OperatorState):
         unmatched_records: int = 0,
         input_bytes: int = 0,
         created_records: int = 0,
+        cpu_seconds: float = 0.0,
     ) -> None:
         """Count one batch; each of its records took `seconds / input_records`.
 
@@ -154,6 +157,7 @@ class OperatorMetrics(OperatorState):
             unmatched_records: of the output, records that passed untouched since they did not match a condition.
             input_bytes: Bytes of the records offered; 0 where that was not measured.
             created_records: records made beside those that came in.
+            cpu_seconds: Seconds of CPU that were used; 0 where that was not measured.
         """
         if rejected_records is None:
             missing = input_records + created_records - output_records - error_count
@@ -168,6 +172,7 @@ class OperatorMetrics(OperatorState):
         if created_records:
             self.created_records += created_records
         self.total_time += seconds
+        self.cpu_time += cpu_seconds
         self.batches += 1
         if input_records:
             latency = seconds / input_records
@@ -193,6 +198,7 @@ class OperatorMetrics(OperatorState):
         if other.created_records:
             self.created_records += other.created_records
         self.total_time += other.total_time
+        self.cpu_time += other.cpu_time
         self.batches += other.batches
         for name in _UNCOMMITTED if other._given else ():
             if waiting := getattr(other, name):
@@ -291,6 +297,7 @@ class OperatorMetrics(OperatorState):
         values = dict(values)
         for column in ("unmatched_records", "created_records"):
             values[column] = values.get(column) or 0  # null in files of an earlier version
+        values["cpu_time"] = values.get("cpu_time") or 0.0
         for column in ("custom_metrics", "rejected_reasons"):
             values[column] = dict(values.get(column) or {})
         histogram = values.get("latency_histogram")

@@ -98,6 +98,7 @@ class OperatorState:
         "_rejected_reasons",
         "_rejected_records",
         "batches",
+        "cpu_time",
         "created_records",
         "error_count",
         "input_bytes",
@@ -121,6 +122,7 @@ class OperatorState:
     _rejected_reasons: Pairs
     _rejected_records: int | None
     batches: int
+    cpu_time: float
     created_records: int
     error_count: int
     input_bytes: int
@@ -153,6 +155,7 @@ class OperatorState:
         self.input_bytes = other.input_bytes
         self.output_records = other.output_records
         self.total_time = other.total_time
+        self.cpu_time = other.cpu_time
         self.error_count = other.error_count
         self.unmatched_records = other.unmatched_records
         self.created_records = other.created_records
@@ -171,6 +174,8 @@ class OperatorState:
         """Return the state in few bytes, ready for JSON (as far as the custom metrics are), to travel in a batch."""
         wire: dict[str, Any] = {"k": self.key, "t": self.timestamp.isoformat(), "s": self.total_time}
         wire["c"] = _counts(self)
+        if self.cpu_time:
+            wire["p"] = self.cpu_time
         if self.input_bytes:
             wire["b"] = self.input_bytes
         if self.latency_histogram:
@@ -197,6 +202,7 @@ class OperatorState:
         row.total_time = wire["s"]
         row.input_records, row.output_records, row.error_count, row.batches, *place = wire["c"]
         row.stage_index, row.operator_index = place
+        row.cpu_time = wire.get("p", 0.0)
         row.input_bytes = wire.get("b", 0)
         row.latency_histogram = LatencyHistogram(dict(wire.get("h", ())))
         given = dict(wire.get("g", ()))

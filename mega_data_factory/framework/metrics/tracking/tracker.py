@@ -48,6 +48,8 @@ class OperatorTracker(InProcess):
     __slots__ = (
         "_bytes",
         "_clock",
+        "_cpu_clock",
+        "_cpu_started",
         "_created",
         "_custom",
         "_errors",
@@ -60,6 +62,7 @@ class OperatorTracker(InProcess):
         "_started",
         "_unmatched",
         "batch_id",
+        "cpu_seconds",
         "key",
         "seconds",
     )
@@ -71,13 +74,15 @@ class OperatorTracker(InProcess):
         queue: deque[Any],
         clock: Callable[[], float],
         batch_id: BatchId | None = None,
+        cpu_clock: Callable[[], float] | None = None,
     ) -> None:
         self.key = key
         self.batch_id = batch_id
-        self.seconds = 0.0
+        self.seconds = self.cpu_seconds = 0.0
         self._place = place
         self._queue = queue
         self._clock = clock
+        self._cpu_clock = cpu_clock
         self._input: int | None = None
         self._output = self._errors = self._unmatched = self._bytes = self._created = 0
         self._rejected: int | None = None
@@ -140,12 +145,16 @@ class OperatorTracker(InProcess):
 
     def __enter__(self) -> OperatorTracker:
         self._started = self._clock()
+        if self._cpu_clock is not None:
+            self._cpu_started = self._cpu_clock()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.seconds = self._clock() - self._started
+        if self._cpu_clock is not None:
+            self.cpu_seconds = self._cpu_clock() - self._cpu_started
         if isinstance(error, Exception):  # an interruption is not an error of a record
             lost = 1 if self._input is None else self._input
             self.records(lost, 0, lost, rejected=0, custom=self._custom)
@@ -169,6 +178,7 @@ class OperatorTracker(InProcess):
             unmatched_records=self._unmatched,
             input_bytes=self._bytes,
             created_records=self._created,
+            cpu_seconds=self.cpu_seconds,
         )
 
 
