@@ -290,6 +290,4 @@ def _place_of(exit: Exit) -> _Place:
 
 def _is_chain(account: Account) -> bool:
     """Return whether every station passes on what comes in to the next."""
-    return all(
-        cause[0] != "unaccounted" for factor in _factors(account).values() for cause in factor.station.causes
-    )
+    return all(cause[0] != "unaccounted" for factor in _factors(account).values() for cause in factor.station.causes)

@@ -81,14 +81,14 @@ def difference(before: Tally, after: Tally, *, exact: bool) -> PointsDifference:
         before, after: The records of both runs.
         exact: Whether both judged the same records.
     """
-    shares = before.share, after.share
-    if shares[0] is None or shares[1] is None:
-        return PointsDifference(*(None if share is None else 100 * share for share in shares))
-    points = 100 * (shares[1] - shares[0])
+    old, new = before.share, after.share
+    if old is None or new is None:
+        return PointsDifference(None if old is None else 100 * old, None if new is None else 100 * new)
+    points = 100 * (new - old)
     if exact:
-        return PointsDifference(100 * shares[0], 100 * shares[1], points, exact=True)
-    low, high = _newcombe(before, after) if max(shares) <= 1 else _normal(before, after)
-    return PointsDifference(100 * shares[0], 100 * shares[1], points, 100 * low, 100 * high)
+        return PointsDifference(100 * old, 100 * new, points, exact=True)
+    low, high = _newcombe(before, after) if max(old, new) <= 1 else _normal(before, after)
+    return PointsDifference(100 * old, 100 * new, points, 100 * low, 100 * high)
 
 
 def _newcombe(before: Tally, after: Tally) -> tuple[float, float]:
@@ -140,7 +140,7 @@ def design_effect(records: Floats, hits: Floats) -> float:
     independent = abs(share * (1 - share)) * total
     if not independent:
         return 1.0
-    length = max(1, round(n ** (1 / 3)))
+    length: int = max(1, round(n ** (1 / 3)))
     residuals = block_sums(hits - share * records, length)  # around the end, so each interval is in `length` blocks
     observed = float(np.sum(residuals**2)) / length * n / (n - 1)
-    return max(1.0, observed / independent)
+    return float(max(1.0, observed / independent))
