@@ -20,6 +20,14 @@ def lay(root: Path, groups: str, **files: str) -> Path:
     return root
 
 
+def assert_limits(root: Path, *, cores: float, seconds: float | None, limit: int, used: int | None) -> None:
+    cpu, memory = cpu_limit(root), memory_limit(root)
+    assert cpu is not None
+    assert memory is not None
+    assert (cpu.cores, cpu.seconds()) == (cores, seconds)
+    assert (memory.limit, memory.used()) == (limit, used)
+
+
 def test_version_2_in_a_container(tmp_path: Path) -> None:
     """The group is the mount itself; inactive file cache is not in use."""
     root = lay(
@@ -31,11 +39,7 @@ def test_version_2_in_a_container(tmp_path: Path) -> None:
         memory_DOT_current="700\n",
         memory_DOT_stat="anon 5\ninactive_file 200\n",
     )
-    cpu, memory = cpu_limit(root), memory_limit(root)
-    assert cpu is not None
-    assert memory is not None
-    assert (cpu.cores, cpu.seconds()) == (1.5, 2.5)
-    assert (memory.limit, memory.used()) == (1000, 500)
+    assert_limits(root, cores=1.5, seconds=2.5, limit=1000, used=500)
 
 
 def test_version_2_takes_the_tightest_limit_above(tmp_path: Path) -> None:
@@ -51,11 +55,7 @@ def test_version_2_takes_the_tightest_limit_above(tmp_path: Path) -> None:
         jobs_DOT_slice__run_DOT_service__memory_DOT_max="5000",
         jobs_DOT_slice__run_DOT_service__memory_DOT_current="100",
     )
-    cpu, memory = cpu_limit(root), memory_limit(root)
-    assert cpu is not None
-    assert memory is not None
-    assert (cpu.cores, cpu.seconds()) == (2.0, 7.0)
-    assert (memory.limit, memory.used()) == (4000, 3000)
+    assert_limits(root, cores=2.0, seconds=7.0, limit=4000, used=3000)
 
 
 @pytest.mark.parametrize("accounting", ["cpu__docker__x__cpuacct_DOT_usage", "cpuacct__docker__x__cpuacct_DOT_usage"])
@@ -71,11 +71,7 @@ def test_version_1(tmp_path: Path, accounting: str) -> None:
         memory__docker__x__memory_DOT_stat="inactive_file 1\ntotal_inactive_file 300",
         **{accounting: "3000000000"},
     )
-    cpu, memory = cpu_limit(root), memory_limit(root)
-    assert cpu is not None
-    assert memory is not None
-    assert (cpu.cores, cpu.seconds()) == (0.5, 3.0)
-    assert (memory.limit, memory.used()) == (1000, 600)
+    assert_limits(root, cores=0.5, seconds=3.0, limit=1000, used=600)
 
 
 def test_without_limits_there_are_none(tmp_path: Path) -> None:
@@ -95,8 +91,4 @@ def test_without_limits_there_are_none(tmp_path: Path) -> None:
 def test_a_group_that_goes_is_not_known(tmp_path: Path) -> None:
     """What cannot be read any more is None, not zero."""
     root = lay(tmp_path, "0::/\n", cpu_DOT_max="100000 100000", memory_DOT_max="10")
-    cpu, memory = cpu_limit(root), memory_limit(root)
-    assert cpu is not None
-    assert memory is not None
-    assert cpu.seconds() is None
-    assert memory.used() is None
+    assert_limits(root, cores=1.0, seconds=None, limit=10, used=None)

@@ -21,7 +21,7 @@ from distributed import Client, LocalCluster
 
 import mega_data_factory as mdf
 from mega_data_factory.observe import ObservedRun
-from tests.observe.jobs import run_job
+from tests.observe.jobs import calm_and_killed, run_job
 
 RECORDS, PARTITIONS = 6_000, 12
 
@@ -124,16 +124,6 @@ def kills(run: ObservedRun, folder: Path, marks: Path | None) -> Any:
     return {"written": count, "deaths": len(list(marks.iterdir())) if marks else 0}
 
 
-def calm(run: ObservedRun, folder: Path) -> Any:
-    return kills(run, folder, None)
-
-
-def killed(run: ObservedRun, folder: Path) -> Any:
-    marks = folder / "marks"
-    marks.mkdir()
-    return kills(run, folder, marks)
-
-
 def actions(run: ObservedRun, folder: Path) -> Any:
     """Three results of one plan, two of one that is kept, one step on two frames; on threads and on a cluster."""
     told: dict[str, int] = {}
@@ -170,8 +160,7 @@ def hanging(run: ObservedRun, folder: Path) -> Any:
 
 JOBS: dict[str, Callable[[ObservedRun, Path], Any]] = {
     "forms": forms,
-    "calm": calm,
-    "killed": killed,
+    **calm_and_killed(kills),
     "actions": actions,
     "hanging": hanging,
 }

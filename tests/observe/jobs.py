@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import mega_data_factory as mdf
-from mega_data_factory.framework.metrics import OperatorMetrics
+from mega_data_factory.framework.metrics import MetricsReader, OperatorMetrics
 from mega_data_factory.observe import ObservedRun
 from tests.observe.runs import flow, rows_of, run_row
 
@@ -63,6 +63,43 @@ def run_job(jobs: Mapping[str, Callable[[ObservedRun, Path], Any]]) -> None:
     with mdf.observe(name, metrics=metrics, run_id="run_job", node_interval=0, flush_interval=1) as run:
         told = jobs[name](run, folder)
     print(json.dumps(told))
+
+
+def calm_and_killed(
+    kills: Callable[[ObservedRun, Path, Path | None], Any],
+) -> dict[str, Callable[[ObservedRun, Path], Any]]:
+    """Return the jobs `calm` and `killed`: the same work, without and with a folder of marks of workers that die."""
+
+    def killed(run: ObservedRun, folder: Path) -> Any:
+        marks = folder / "marks"
+        marks.mkdir()
+        return kills(run, folder, marks)
+
+    return {"calm": lambda run, folder: kills(run, folder, None), "killed": killed}
+
+
+def rows_of_equal_counts(calm: Path, killed: Path) -> dict[str, OperatorMetrics]:
+    """Return the rows of the job with killed workers; it retried batches, and counted what the calm job did."""
+    expected, found = (rows_of(folder / "metrics", "run_job") for folder in (calm, killed))
+    assert {name: counts(row) for name, row in found.items()} == {name: counts(row) for name, row in expected.items()}
+    assert run_row(killed / "metrics", "run_job")["retried_batches"] > 0
+    return found
+
+
+def assert_killed_driver_is_aborted(module: str, folder: Path, **flows: tuple[int, int, int, int]) -> None:
+    """Kill the driver of the job `hanging` once its counts are written: the run is shown as aborted, with them."""
+    metrics = folder / "metrics"
+    with started(module, "hanging", folder) as process:
+        wait_for((folder / "counted").exists, process)
+        wait_for(
+            lambda: all(records_in(metrics, "run_job", step) == expected[0] for step, expected in flows.items()),
+            process,
+        )
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert MetricsReader(metrics).run("run_job")["status"] == "aborted"
+    rows = rows_of(metrics, "run_job")
+    assert {step: flow(rows[step]) for step in flows} == flows
 
 
 def counts(row: OperatorMetrics) -> tuple[Any, ...]:

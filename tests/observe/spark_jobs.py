@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 import mega_data_factory as mdf
 from mega_data_factory.observe import ObservedRun
-from tests.observe.jobs import run_job
+from tests.observe.jobs import calm_and_killed, run_job
 
 warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
 
@@ -213,16 +213,6 @@ def kills(run: ObservedRun, folder: Path, marks: Path | None) -> Any:
     return {"written": count, "deaths": len(list(marks.iterdir())) if marks else 0}
 
 
-def calm(run: ObservedRun, folder: Path) -> Any:
-    return kills(run, folder, None)
-
-
-def killed(run: ObservedRun, folder: Path) -> Any:
-    marks = folder / "marks"
-    marks.mkdir()
-    return kills(run, folder, marks)
-
-
 # ── actions ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -309,8 +299,7 @@ def hanging(run: ObservedRun, folder: Path) -> Any:
 
 JOBS: dict[str, Callable[[ObservedRun, Path], Any]] = {
     "forms": forms,
-    "calm": calm,
-    "killed": killed,
+    **calm_and_killed(kills),
     "actions": actions,
     "cluster": cluster,
     "hanging": hanging,

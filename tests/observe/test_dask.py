@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
 
-from mega_data_factory.framework.metrics.reader import MetricsReader
-from tests.observe.jobs import counts, notes, ran, records_in, started, wait_for
+from tests.observe.jobs import assert_killed_driver_is_aborted, notes, ran, rows_of_equal_counts
 from tests.observe.runs import flow, rows_of, run_row
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -37,15 +34,12 @@ def test_every_way_to_run_a_function_is_counted(tmp_path: Path) -> None:
 
 def test_workers_that_die_change_no_number(tmp_path: Path) -> None:
     """More than 10 workers die after a step has delivered and before Dask has the result; also after a shuffle."""
-    calm, killed = tmp_path / "calm", tmp_path / "killed"
-    undisturbed, disturbed = ran(MODULE, "calm", calm), ran(MODULE, "killed", killed)
+    undisturbed, disturbed = ran(MODULE, "calm", tmp_path / "calm"), ran(MODULE, "killed", tmp_path / "killed")
     assert disturbed["written"] == undisturbed["written"]
     assert disturbed["deaths"] > 10
-    expected, found = (rows_of(folder / "metrics", "run_job") for folder in (calm, killed))
-    assert {name: counts(row) for name, row in found.items()} == {name: counts(row) for name, row in expected.items()}
+    found = rows_of_equal_counts(tmp_path / "calm", tmp_path / "killed")
     assert found["judged"].rejected_reasons == {"first": 1500, "third": 1500}
     assert found["not_five"].output_records == undisturbed["written"]
-    assert run_row(killed / "metrics", "run_job")["retried_batches"] > 0
 
 
 def test_a_result_that_is_asked_for_again_counts_once(tmp_path: Path) -> None:
@@ -65,11 +59,4 @@ def test_a_result_that_is_asked_for_again_counts_once(tmp_path: Path) -> None:
 
 def test_a_driver_that_is_killed_leaves_an_aborted_run_with_its_counts(tmp_path: Path) -> None:
     """What was delivered by the last flush stays."""
-    folder = tmp_path / "metrics"
-    with started(MODULE, "hanging", tmp_path) as process:
-        wait_for((tmp_path / "counted").exists, process)
-        wait_for(lambda: records_in(folder, "run_job", "even") == 6_000, process)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        assert MetricsReader(folder).run("run_job")["status"] == "aborted"
-    assert flow(rows_of(folder, "run_job")["even"]) == (6_000, 3_000, 3_000, 0)
+    assert_killed_driver_is_aborted(MODULE, tmp_path, even=(6_000, 3_000, 3_000, 0))

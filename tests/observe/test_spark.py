@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mega_data_factory.framework.metrics.reader import MetricsReader
-from tests.observe.jobs import counts, notes, ran, records_in, started, wait_for
+from tests.observe.jobs import assert_killed_driver_is_aborted, notes, ran, rows_of_equal_counts, wait_for
 from tests.observe.runs import flow, rows_of, run_row
 
 MODULE = "tests.observe.spark_jobs"
@@ -94,18 +93,15 @@ def test_every_way_to_run_a_function_is_counted(tmp_path: Path) -> None:
 
 def test_workers_that_die_change_no_number(tmp_path: Path) -> None:
     """More than 10 workers die after a step has delivered and before Spark knows, others in the middle of a batch."""
-    calm, killed = tmp_path / "calm", tmp_path / "killed"
-    undisturbed, disturbed = ran(MODULE, "calm", calm), ran(MODULE, "killed", killed)
+    undisturbed, disturbed = ran(MODULE, "calm", tmp_path / "calm"), ran(MODULE, "killed", tmp_path / "killed")
     assert disturbed["written"] == undisturbed["written"]
-    ends = [mark for mark in (killed / "marks").iterdir() if not mark.name.endswith("middle")]
+    ends = [mark for mark in (tmp_path / "killed" / "marks").iterdir() if not mark.name.endswith("middle")]
     assert len(ends) >= 10
     assert len(ends) < disturbed["deaths"]
-    expected, found = (rows_of(folder / "metrics", "run_job") for folder in (calm, killed))
-    assert {name: counts(row) for name, row in found.items()} == {name: counts(row) for name, row in expected.items()}
+    found = rows_of_equal_counts(tmp_path / "calm", tmp_path / "killed")
     assert found["judged"].rejected_reasons == {"first": 2000, "third": 2000}
     assert found["judged"].custom_metrics["odd"] == 8000 / 4 * (0 + 1 + 2 + 3)
     assert found["chosen"].output_records == undisturbed["written"]
-    assert run_row(killed / "metrics", "run_job")["retried_batches"] > 0
 
 
 def test_actions_that_compute_a_plan_again_count_once(tmp_path: Path) -> None:
@@ -143,11 +139,4 @@ def test_attempts_and_executors_that_are_lost_change_no_number(tmp_path: Path, m
 
 def test_a_driver_that_is_killed_leaves_an_aborted_run_with_its_counts(tmp_path: Path) -> None:
     """What was delivered by the last flush stays."""
-    folder = tmp_path / "metrics"
-    with started(MODULE, "hanging", tmp_path) as process:
-        wait_for((tmp_path / "counted").exists, process)
-        wait_for(lambda: records_in(folder, "run_job", "even") == 8000, process)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        assert MetricsReader(folder).run("run_job")["status"] == "aborted"
-    assert flow(rows_of(folder, "run_job")["even"]) == (8000, 4000, 4000, 0)
+    assert_killed_driver_is_aborted(MODULE, tmp_path, even=(8000, 4000, 4000, 0))

@@ -99,12 +99,15 @@ def test_the_short_name_is_the_class_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_is_typed_keyword_only_and_documented(name: str) -> None:
-    """Every constructor parameter is keyword-only, has a type, and has its entry under `Args:`."""
+    """Every constructor parameter is keyword-only, has a type, and an entry under `Args:` of its class or a base."""
     found = class_of(name)
-    doc = inspect.getdoc(found) or ""
-    entries = re.findall(r"^    (\w+): \S", doc.partition("Args:\n")[2], re.MULTILINE)
     parameters = list(inspect.signature(found).parameters.values())
-    assert entries == [parameter.name for parameter in parameters]
+    names = [parameter.name for parameter in parameters]
+    entries: list[str] = []
+    for base in found.__mro__[:-1]:
+        documented = re.findall(r"^    (\w+): \S", inspect.cleandoc(base.__doc__ or "").partition("Args:\n")[2], re.M)
+        entries += [entry for entry in documented if entry not in entries and (base is found or entry in names)]
+    assert entries == names
     assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters)
     assert all(parameter.annotation is not inspect.Parameter.empty for parameter in parameters)
 

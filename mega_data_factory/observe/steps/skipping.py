@@ -34,7 +34,33 @@ class _Tried:
     outcome: Outcome | None
 
 
-_Narrowing: TypeAlias = Generator["Work", Any, Outcome]
+class _Narrowing:
+    """Search for the records that raise, one call of the function after another.
+
+    Attributes:
+        part: what to call the function with next; None when the search has ended.
+        outcome: of the whole call; set when the search has ended.
+    """
+
+    part: Work | None
+    outcome: Outcome
+
+    def __init__(self, work: Work, error: Exception, like: Any) -> None:
+        self._work = work
+        self._parts = _narrow(work, error, like)
+        self._send(None)
+
+    def proceed(self, answer: Any) -> None:
+        """Take what the function returned for `part`, or how it failed, and choose the next part."""
+        assert self.part is not None
+        self._work.seconds += self.part.seconds
+        self._send(answer)
+
+    def _send(self, answer: Any) -> None:
+        try:
+            self.part = self._parts.send(answer)
+        except StopIteration as end:
+            self.part, self.outcome = None, end.value
 
 
 def skip_failed(
@@ -49,43 +75,35 @@ def skip_failed(
         error: what the whole batch raised.
         like: what an earlier call returned, to know what is returned for no record; None where nothing is known.
     """
-    narrowing = _narrow(work, error, like)
-    answer: Any = None
-    while True:
-        try:
-            part = narrowing.send(answer)
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            return outcome
+    narrowing = _Narrowing(work, error, like)
+    while (part := narrowing.part) is not None:
+        answer: Any
         try:
             answer = part.run(function, *_with_value(args, kwargs, part.value))
             answer = list(answer) if is_stream(answer) else answer
         except Exception as failure:  # noqa: BLE001 - any exception of the user's function belongs to its record
             answer = _Failed(failure)
-        work.seconds += part.seconds
+        narrowing.proceed(answer)
+    return narrowing.outcome
 
 
 async def skip_failed_async(
     work: Work, function: _Function, args: _Args, kwargs: Mapping[str, Any], error: Exception, like: Any
 ) -> Outcome:
     """Do what `skip_failed` does, for a coroutine function."""
-    narrowing = _narrow(work, error, like)
-    answer: Any = None
-    while True:
-        try:
-            part = narrowing.send(answer)
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            return outcome
+    narrowing = _Narrowing(work, error, like)
+    while (part := narrowing.part) is not None:
         token = calls.current.set(part.call)
         new_args, new_kwargs = _with_value(args, kwargs, part.value)
+        answer: Any
         try:
             answer = await part.timed(function(*new_args, **new_kwargs))
         except Exception as failure:  # noqa: BLE001 - likewise
             answer = _Failed(failure)
         finally:
             calls.current.reset(token)
-        work.seconds += part.seconds
+        narrowing.proceed(answer)
+    return narrowing.outcome
 
 
 def _with_value(args: _Args, kwargs: Mapping[str, Any], value: Any) -> tuple[_Args, dict[str, Any]]:
@@ -94,7 +112,7 @@ def _with_value(args: _Args, kwargs: Mapping[str, Any], value: Any) -> tuple[_Ar
     return args, {**kwargs, next(iter(kwargs)): value}
 
 
-def _narrow(work: Work, error: Exception, like: Any) -> _Narrowing:
+def _narrow(work: Work, error: Exception, like: Any) -> Generator[Work, Any, Outcome]:
     """Yield parts to try, take what each returned or raised, and return the outcome of all."""
     work.call = work.new_call()  # what the call has said before it raised counts for nothing
     tried = yield from _halved(work, error)

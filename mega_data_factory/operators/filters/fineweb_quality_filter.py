@@ -37,12 +37,6 @@ class FinewebQualityFilter(LanguageLimits):
         short_line_length: a line of fewer characters is short.
         max_duplicate_line_characters: fraction of characters in repeated lines below which text stays.
         max_newline_ratio: greatest number of line feeds per word.
-        words: what a word is: `whitespace`, a run without white space; `unicode`, by Unicode's word boundaries
-            (UAX #29), with dictionaries for Chinese, Japanese, Thai, Lao, Khmer and Burmese, without punctuation.
-        language: with `words: unicode`, the language whose published limits hold: zh, ja, th, lo, km, my, bo, ko, or en
-            for the defaults; None takes the language that the script of each text stands for. A limit that is given
-            holds for all.
-        limits_by_language: with `words: unicode`, for a language the parameters of this filter that differ for it.
     """
 
     def __init__(

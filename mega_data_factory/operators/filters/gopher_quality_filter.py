@@ -53,12 +53,6 @@ class GopherQualityFilter(LanguageLimits):
         min_alphabetic_words: least fraction of words with an alphabetic character.
         min_stop_words: least number of different stop words that occur.
         stop_words: what counts as one, without regard to case; the paper's eight English ones by default.
-        words: what a word is: `whitespace`, a run without white space; `unicode`, by Unicode's word boundaries
-            (UAX #29), with dictionaries for Chinese, Japanese, Thai, Lao, Khmer and Burmese, without punctuation.
-        language: with `words: unicode`, the language whose published limits hold: zh, ja, th, lo, km, my, bo, ko, or en
-            for the defaults; None takes the language that the script of each text stands for. A limit that is given
-            holds for all.
-        limits_by_language: with `words: unicode`, for a language the parameters of this filter that differ for it.
     """
 
     def __init__(

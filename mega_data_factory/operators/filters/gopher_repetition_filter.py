@@ -45,12 +45,6 @@ class GopherRepetitionFilter(LanguageLimits):
             {2: 0.20, 3: 0.18, 4: 0.16}, which is the default.
         max_duplicate_ngram: for n, the greatest fraction of characters in duplicate n-grams; Table A1 has
             {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}, which is the default.
-        words: what a word is: `whitespace`, a run without white space; `unicode`, by Unicode's word boundaries
-            (UAX #29), with dictionaries for Chinese, Japanese, Thai, Lao, Khmer and Burmese, without punctuation.
-        language: with `words: unicode`, the language whose published limits hold: zh, ja, th, lo, km, my, bo, ko, or en
-            for the defaults; None takes the language that the script of each text stands for. A limit that is given
-            holds for all.
-        limits_by_language: with `words: unicode`, for a language the parameters of this filter that differ for it.
     """
 
     def __init__(

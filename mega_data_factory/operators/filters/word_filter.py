@@ -77,9 +77,12 @@ class LanguageLimits(WordFilter):
 
     Args:
         text_column: column that holds the text.
-        words: one of `WORDS`.
-        language: one of `LANGUAGES`, which all texts are in; None for the one of each text's script.
-        limits_by_language: language → parameters of the filter.
+        words: what a word is: `whitespace`, a run without white space; `unicode`, by Unicode's word boundaries
+            (UAX #29), with dictionaries for Chinese, Japanese, Thai, Lao, Khmer and Burmese, without punctuation.
+        language: with `words: unicode`, the language whose published limits hold: zh, ja, th, lo, km, my, bo, ko, or en
+            for the defaults; None takes the language that the script of each text stands for. A limit that is given
+            holds for all.
+        limits_by_language: with `words: unicode`, for a language the parameters of this filter that differ for it.
 
     Raises:
         ValueError: a parameter is wrong, also one that is given for a language.
