@@ -14,6 +14,7 @@ from mega_data_factory.http import http_headers, http_url
 
 Seconds = Annotated[float, Field(ge=0.1)]
 Text = Annotated[str, Field(coerce_numbers_to_str=True)]  # a key of digits is a text, and no error prints it
+Name = Annotated[str, Field(min_length=1)]
 Labels = tuple[Literal["run_id", "worker_id"], ...]
 
 
@@ -237,6 +238,9 @@ class MetricsConfig:
             `Executor.write_metrics` writes them, without samples over time.
         flush_interval: Seconds from one write to the next, and length of the intervals of samples: what a kill costs.
         node_interval: Seconds from one sample of every node (CPU, memory, disk …) to the next; 0 or null takes none.
+        text_column: Column whose bytes of text are counted, in and out of every operator.
+        token_column: Column that holds the number of tokens of each record, such as that of `token_count_refiner`;
+            tokens are then counted in and out of every operator.
         redact: Keys of this file whose values are kept out of the metrics, beside those that look secret: patterns with
             `*`.
         retention: Which runs stay in the folder.
@@ -256,6 +260,8 @@ class MetricsConfig:
     write_on_completion: bool = True
     flush_interval: Annotated[float, Field(ge=0.1)] = 5.0
     node_interval: NodeSeconds | None = 1.0
+    text_column: Name = "text"
+    token_column: Name | None = None
     redact: tuple[str, ...] = ()
     retention: RetentionConfig = RetentionConfig()  # noqa: RUF009 - frozen
     generate_report: bool = False

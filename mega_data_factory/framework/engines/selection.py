@@ -61,6 +61,8 @@ def _stage_settings(plan: Plan, run_id: str) -> StageSettings:
         on_error=settings.on_error,
         measure=settings.metrics.enabled,
         custom_metrics=settings.metrics.collect_custom_metrics,
+        text_column=settings.metrics.text_column,
+        token_column=settings.metrics.token_column,
         samples_per_reason=samples.samples_per_reason if samples.enabled else 0,
         keep_rejects=samples.keeps_all,
         reject_content=samples.keeps_all and samples.content,

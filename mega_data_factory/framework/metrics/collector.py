@@ -251,6 +251,10 @@ class MetricsCollector(InProcess):
             + set_values.get("writer_errors", 0),
             rejected_records=sum(stage.rejected_records for stage in stages),
             created_records=sum(stage.created_records for stage in stages),
+            input_text_bytes=counting[0].input_text_bytes if counting else None,
+            output_text_bytes=counting[-1].output_text_bytes if counting else None,
+            input_tokens=counting[0].input_tokens if counting else None,
+            output_tokens=counting[-1].output_tokens if counting else None,
             status=self._status,
             error=self._error,
             instrumentation_seconds=sum(row.batches for row in rows) * cost_per_call()

@@ -7,13 +7,14 @@ read. State merges, so a thread, a worker, a node and a run are one rule, and `s
 # ruff: noqa: RUF009 - a `Derived` default is a descriptor, which is what it is called for
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from mega_data_factory.clock import naive, utc_now
-from mega_data_factory.framework.metrics.rows.fields import Derived, per_second, percent
+from mega_data_factory.framework.metrics.rows.fields import Derived, known_sum, per_second, percent
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 from mega_data_factory.framework.metrics.rows.rollup import by_instance, unbalanced_records
 
@@ -44,6 +45,9 @@ class StageMetrics:
         created_records: records made beside those that came in, over all operators.
         uncommitted_input_records, uncommitted_output_records: input of the first and output of the last operator by
             batches that have passed the stage and are in no file yet; in no other number.
+        input_text_bytes, input_tokens: bytes of text and tokens that came in to the first operator; None where they
+            were not counted.
+        output_text_bytes, output_tokens: the same of what the last operator passed on.
     """
 
     run_id: str
@@ -63,6 +67,10 @@ class StageMetrics:
     uncommitted_input_records: int = 0
     uncommitted_output_records: int = 0
     created_records: int = 0
+    input_text_bytes: int | None = None
+    output_text_bytes: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
     def __post_init__(self) -> None:
         self.timestamp = naive(self.timestamp)
@@ -111,7 +119,15 @@ class StageMetrics:
             uncommitted_input_records=sum(row.uncommitted_input_records for row in operators[0]),
             uncommitted_output_records=sum(row.uncommitted_output_records for row in operators[-1]),
             created_records=sum(row.created_records for row in rows),
+            input_text_bytes=_known_sum(row.input_text_bytes for row in first),
+            output_text_bytes=_known_sum(row.output_text_bytes for row in last),
+            input_tokens=_known_sum(row.input_tokens for row in first),
+            output_tokens=_known_sum(row.output_tokens for row in last),
         )
+
+
+def _known_sum(counts: Iterable[int | None]) -> int | None:
+    return functools.reduce(known_sum, counts, None)
 
 
 def _seconds_between(run: RunMetrics) -> float:
@@ -174,6 +190,9 @@ class RunMetrics:
         startup_seconds: seconds from the start of the first worker's process until all workers were ready; None where
             the engine does not start them itself.
         created_records: records that operators made beside those that came in, over all stages.
+        input_text_bytes, input_tokens: bytes of text and tokens that came in to the first stage; None where they were
+            not counted.
+        output_text_bytes, output_tokens: the same of what the last stage passed on.
     """
 
     run_id: str
@@ -223,6 +242,10 @@ class RunMetrics:
     source_unit: str | None = None
     startup_seconds: float | None = None
     created_records: int = 0
+    input_text_bytes: int | None = None
+    output_text_bytes: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
     def __post_init__(self) -> None:
         self.start_time = naive(self.start_time)

@@ -25,7 +25,8 @@ HISTORY: dict[int, str] = {
     "`processed_records`, which holds what `committed_records` did: that is records in files now; "
     "in operators the bytes that came in, and the records that a condition let pass; on three levels what has passed "
     "a stage and is in no file yet; in runs the time that its workers took to start; on three levels and in samples "
-    "the records that operators create; in operators and samples the seconds of CPU",
+    "the records that operators create; in operators and samples the seconds of CPU; "
+    "on three levels bytes of text and tokens, in and out",
 }
 """Changes of each version of the files."""
 
@@ -91,6 +92,10 @@ OPERATORS = _table(
     ("input_bytes", _COUNT, "bytes in memory of the records offered, in the first operator of a stage; 0 in others"),
     ("created_records", _COUNT, "records made beside those that came in: input + created = output + rejected + errors"),
     ("cpu_time", _REAL, "seconds of CPU of the worker process while busy in this operator; 0 where not measured"),
+    ("input_text_bytes", _COUNT, "bytes of text in the records offered; null where there is no text column"),
+    ("output_text_bytes", _COUNT, "bytes of text in the records passed on; null where there is no text column"),
+    ("input_tokens", _COUNT, "tokens in the records offered; null where no column holds their number"),
+    ("output_tokens", _COUNT, "tokens in the records passed on; null where no column holds their number"),
 )
 
 STAGES = _table(
@@ -111,6 +116,10 @@ STAGES = _table(
     ("uncommitted_input_records", _COUNT, "input of the first operator by batches that are in no file yet"),
     ("uncommitted_output_records", _COUNT, "output of the last operator by these batches; in no other column"),
     ("created_records", _COUNT, "records made beside those that came in, over all operators"),
+    ("input_text_bytes", _COUNT, "bytes of text that came in to the first operator; null where not counted"),
+    ("output_text_bytes", _COUNT, "bytes of text that the last operator passed on; null where not counted"),
+    ("input_tokens", _COUNT, "tokens that came in to the first operator; null where not counted"),
+    ("output_tokens", _COUNT, "tokens that the last operator passed on; null where not counted"),
 )
 
 RUNS = _table(
@@ -159,6 +168,10 @@ RUNS = _table(
     ("source_unit", _TEXT, "what source_share is a share of: records, bytes or splits"),
     ("startup_seconds", _REAL, "seconds until all workers were ready, in no busy time; null on Ray"),
     ("created_records", _COUNT, "records that operators made beside those that came in, over all stages"),
+    ("input_text_bytes", _COUNT, "bytes of text that came in to the first stage; null where not counted"),
+    ("output_text_bytes", _COUNT, "bytes of text that the last stage passed on; null where not counted"),
+    ("input_tokens", _COUNT, "tokens that came in to the first stage; null where not counted"),
+    ("output_tokens", _COUNT, "tokens that the last stage passed on; null where not counted"),
 )
 
 SAMPLES = _table(

@@ -15,6 +15,7 @@ from mega_data_factory.framework.exclusion_text import record_json
 from mega_data_factory.framework.metrics.models import OperatorMetrics
 from mega_data_factory.framework.plan import StagePlan
 from mega_data_factory.framework.tables import concat
+from mega_data_factory.framework.units import UnitColumns, Units
 
 
 class WorkerDied(Exception):
@@ -36,6 +37,8 @@ class RunFragment(Protocol):
         """
 
 
+_COLUMNS = UnitColumns()
+
 _PIECES = 32
 """Pieces of a batch that holds a slow record: finding it costs one time limit for each level of pieces."""
 
@@ -48,6 +51,7 @@ def isolate_poison(
     claims: Claims | None,
     *,
     timed_out: bool = False,
+    columns: UnitColumns = _COLUMNS,
 ) -> Batch:
     """Run a stage on a batch that keeps killing its workers, without the records that do.
 
@@ -63,6 +67,7 @@ def isolate_poison(
         max_attempts: deaths that a record alone is allowed.
         claims: where deduplication claims are held, if anywhere.
         timed_out: Whether a worker has ended over the batch since a record took too long.
+        columns: what the units of records are counted by.
 
     Returns:
         The batch as it leaves the stage.
@@ -80,11 +85,12 @@ def isolate_poison(
             dead.append((table, str(outcome)))
             if claims is not None:  # now, so that its duplicates in the parts to come are not rejected for its sake
                 claims.release(owner_keys(table))
+    lost = columns.count(concat([table for table, _ in dead])) if dead else Units()
     letters = tuple(_dead_letter(table, stage, reason, max_attempts) for table, reason in dead)
     return replace(
         batch,
         table=concat([part.table for part in passed]) if passed else batch.table.slice(0, 0),
-        metrics=tuple(row.without_records(len(dead)) for row in batch.metrics) + _merged(passed),
+        metrics=tuple(row.without_records(len(dead), *lost) for row in batch.metrics) + _merged(passed),
         exclusions=batch.exclusions + tuple(e for part in passed for e in part.exclusions) + letters,
         dead_lettered=batch.dead_lettered + len(dead),
         rejects=_put_together(batch.rejects, *(part.rejects for part in passed)),

@@ -17,6 +17,7 @@ from mega_data_factory.framework.exclusion_text import describe, record_json
 from mega_data_factory.framework.metrics.collector import MetricsCollector
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.tables import concat, with_text
+from mega_data_factory.framework.units import UnitColumns, Units, is_count
 from mega_data_factory.framework.worker.applying import Outcome, Step, is_record_error
 from mega_data_factory.framework.worker.reject_rows import reject_rows
 from mega_data_factory.framework.worker.rejected_samples import RejectedSampler
@@ -35,6 +36,8 @@ class StageSettings:
         samples_per_reason: rejected records to keep for every operator and reason; 0 keeps none.
         keep_rejects: whether to keep a row of every rejected record.
         reject_content: whether these rows hold the records themselves.
+        text_column: column whose bytes of text are counted.
+        token_column: column that holds the number of tokens of each record; None for no such column.
     """
 
     run_id: str
@@ -44,6 +47,13 @@ class StageSettings:
     samples_per_reason: int = 0
     keep_rejects: bool = False
     reject_content: bool = False
+    text_column: str = "text"
+    token_column: str | None = None
+
+    @property
+    def unit_columns(self) -> UnitColumns:
+        """Columns that the units of records are counted by."""
+        return UnitColumns(self.text_column, self.token_column)
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,7 @@ class Stage:
         # Of the whole process: an operator may use threads of a library, and a worker runs nothing beside its stage.
         self._collector = MetricsCollector(run_id=settings.run_id, cpu_clock=time.process_time)
         self._sampler = RejectedSampler(settings.samples_per_reason)
+        self._columns = settings.unit_columns
         self._is_first = False
         self._steps: list[Step] = []
         for operator_plan in plan.operators:
@@ -109,10 +120,11 @@ class Stage:
         self._is_first = batch.split == 0 and batch.number == 0 and table.num_rows > 1
         exclusions: list[Exclusion] = []
         rejects = [] if batch.rejects is None else [batch.rejects]
+        units = self._count_units(table)
         for step in self._steps[:operators]:
-            table = self._run(step, self._outcomes, table, exclusions, rejects)
+            table, units = self._run(step, self._outcomes, table, units, exclusions, rejects)
         if too_slow and operators is not None:
-            table = self._run(self._steps[operators], self._too_slow, table, exclusions, rejects)
+            table, units = self._run(self._steps[operators], self._too_slow, table, units, exclusions, rejects)
         return replace(
             batch,
             table=table,
@@ -126,14 +138,47 @@ class Stage:
         for step in self._steps:
             step.operator.close()
 
+    def _count_units(self, table: pa.Table) -> Units:
+        """Return the units of the records of a table.
+
+        Raises:
+            ConfigError: in the first batch of the source, the column of tokens does not hold numbers.
+        """
+        if not self.settings.measure:
+            return Units()
+        column = self._columns.tokens
+        if self._is_first and column in table.column_names and not is_count(kind := table.schema.field(column).type):
+            raise ConfigError(
+                f"executor.metrics.token_column: column `{column}` holds {kind}, not numbers",
+                hint="name a column that holds the number of tokens of each record",
+            )
+        return self._columns.count(table)
+
     def _run(
-        self, step: Step, work: _Work, table: pa.Table, exclusions: list[Exclusion], rejects: list[pa.Table]
-    ) -> pa.Table:
+        self,
+        step: Step,
+        work: _Work,
+        table: pa.Table,
+        offered: Units,
+        exclusions: list[Exclusion],
+        rejects: list[pa.Table],
+    ) -> tuple[pa.Table, Units]:
+        """Run one operator; return the records that it passed on, and their units.
+
+        Args:
+            step: the operator.
+            work: how it is run.
+            table: the records offered.
+            offered: their units.
+            exclusions: takes the records that left and are kept.
+            rejects: takes rows of the records that were rejected, where they are kept.
+        """
         plan = step.plan
         # Of the first operator only: adding up the buffers of a table takes longer than all the rest of measuring.
         offered_bytes = table.nbytes if self.settings.measure and plan.index == 0 else 0
         if not self.settings.measure:
             outcomes = work(step, table)
+            result, units = _passed(outcomes, table), offered
         else:
             with self._collector.track_operator(
                 plan.name,
@@ -144,6 +189,8 @@ class Stage:
             ) as tracked:
                 outcomes = work(step, table)
                 account = _count(outcomes)
+                result = _passed(outcomes, table)
+                units = offered if result is table else self._count_units(result)
                 tracked.records(
                     input=account.offered,
                     output=account.passed,
@@ -152,13 +199,14 @@ class Stage:
                     custom=account.reported,
                     unmatched=account.unmatched,
                     input_bytes=offered_bytes,
+                    text_bytes=(offered.text_bytes, units.text_bytes),
+                    tokens=(offered.tokens, units.tokens),
                 )
         for outcome in outcomes:
             exclusions.extend(self._excluded(plan, outcome))
             if self.settings.keep_rejects and (rows := self._reject_rows(step, outcome)) is not None:
                 rejects.append(rows)
-        passed = [outcome.passed for outcome in outcomes if outcome.error is None]
-        return concat(passed) if passed else table.slice(0, 0)
+        return result, units
 
     def _outcomes(self, step: Step, table: pa.Table) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -269,6 +317,11 @@ class Stage:
                     threshold=outcome.threshold[row].as_py() if outcome.threshold is not None else None,
                     content=record_json(outcome.offered.slice(row, 1), max_chars=2000),
                 )
+
+
+def _passed(outcomes: list[Outcome], offered: pa.Table) -> pa.Table:
+    passed = [outcome.passed for outcome in outcomes if outcome.error is None]
+    return concat(passed) if passed else offered.slice(0, 0)
 
 
 def _with_text_column(table: pa.Table, name: str) -> pa.Table:

@@ -104,8 +104,15 @@ class _StageRole:
     def _run(self, batch: Batch, work: StageWork) -> Batch:
         if not work["quarantine"]:
             return self._stage(batch)
-        attempts, timed_out = self._job["max_attempts"], work["timed_out"]
-        return isolate_poison(batch, self._plan, self._in_sandbox, attempts, self._claims, timed_out=timed_out)
+        return isolate_poison(
+            batch,
+            self._plan,
+            self._in_sandbox,
+            self._job["max_attempts"],
+            self._claims,
+            timed_out=work["timed_out"],
+            columns=self._stage.settings.unit_columns,
+        )
 
     def _in_sandbox(self, batch: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
         if self._sandbox is None:

@@ -188,8 +188,8 @@ class StageActor(_RayWorker):
         deaths = self._deaths(f"{self._job.plan.index}/{batch.id}")
         batch = replace(batch, attempts=max(batch.attempts, deaths))
         if deaths >= self._job.max_attempts:
-            run = self._in_sandbox()
-            return isolate_poison(batch, self._job.plan, run, self._job.max_attempts, self._claims)
+            run, attempts, columns = self._in_sandbox(), self._job.max_attempts, self._job.settings.unit_columns
+            return isolate_poison(batch, self._job.plan, run, attempts, self._claims, columns=columns)
         return self._stage(batch)
 
     def _in_sandbox(self) -> RunFragment:

@@ -59,6 +59,11 @@ def per_second(count: int, seconds: float) -> float | None:
     return count / seconds if count and seconds > 0 else None
 
 
+def known_sum(a: int | None, b: int | None) -> int | None:
+    """Return the sum of two counts; None stands for "not counted", and adds nothing."""
+    return b if a is None else a if b is None else a + b
+
+
 def least(a: float | None, b: float | None) -> float | None:
     """Return the lesser one; None stands for "no value yet"."""
     return b if a is None else a if b is None else min(a, b)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from mega_data_factory.clock import naive, utc_now
 from mega_data_factory.framework.metrics.rows.fields import Derived, least, most, per_second, percent
@@ -15,8 +15,10 @@ from mega_data_factory.framework.metrics.rows.operator_state import (
     Measured,
     OperatorState,
     Packed,
+    Unit,
     with_counts,
     with_numbers,
+    with_units,
 )
 
 
@@ -31,6 +33,11 @@ def bounded_quantile(histogram: LatencyHistogram, q: float, lower: float | None,
 def _quantile(row: OperatorMetrics, q: float) -> float | None:
     return bounded_quantile(row.weighed_histogram(), q, row.min_latency, row.max_latency)
 
+
+Flow: TypeAlias = tuple[int | None, int | None]
+"""What came in and what went out, of one unit; None for what was not counted."""
+
+NOT_COUNTED: Flow = (None, None)
 
 _UNCOMMITTED = ("uncommitted_input_records", "uncommitted_output_records", "uncommitted_time")
 
@@ -72,6 +79,9 @@ class OperatorMetrics(OperatorState):
             seconds busy of batches that have passed the stage and are in no file yet; in no other number.
         input_bytes: Bytes of the records offered, where that was measured.
         cpu_time: Seconds of CPU that the operator used; 0 where that was not measured.
+        input_text_bytes, output_text_bytes: bytes of text in the records offered, and in those passed on; None where
+            that was not counted.
+        input_tokens, output_tokens: tokens in the same; None where they were not counted.
     """
 
     __slots__ = ()  # they are in the base: a factory in place of a default leaves them visible
@@ -108,9 +118,13 @@ class OperatorMetrics(OperatorState):
     uncommitted_input_records: Derived[int] = Derived(lambda _: 0)  # most rows have none, and pay nothing for them
     uncommitted_output_records: Derived[int] = Derived(lambda _: 0)
     uncommitted_time: Derived[float] = Derived(lambda _: 0.0)
-    input_bytes: int = field(default_factory=int)
+    input_bytes: Unit[int] = Unit(0, 0)
     created_records: int = field(default_factory=int)
     cpu_time: float = field(default_factory=float)
+    input_text_bytes: Unit[int | None] = Unit(1, None)
+    output_text_bytes: Unit[int | None] = Unit(2, None)
+    input_tokens: Unit[int | None] = Unit(3, None)
+    output_tokens: Unit[int | None] = Unit(4, None)
 
     def __post_init__(self) -> None:
         self.timestamp = naive(self.timestamp)
@@ -143,6 +157,8 @@ class OperatorMetrics(OperatorState):
         input_bytes: int = 0,
         created_records: int = 0,
         cpu_seconds: float = 0.0,
+        text_bytes: Flow = NOT_COUNTED,
+        tokens: Flow = NOT_COUNTED,
     ) -> None:
         """Count one batch; each of its records took `seconds / input_records`.
 
@@ -158,6 +174,8 @@ class OperatorMetrics(OperatorState):
             input_bytes: Bytes of the records offered; 0 where that was not measured.
             created_records: records made beside those that came in.
             cpu_seconds: Seconds of CPU that were used; 0 where that was not measured.
+            text_bytes: bytes of text in the records offered and in those passed on; None for each not counted.
+            tokens: tokens, likewise.
         """
         if rejected_records is None:
             missing = input_records + created_records - output_records - error_count
@@ -165,12 +183,13 @@ class OperatorMetrics(OperatorState):
         self._prepare_to_merge()
         self.rejected_records = self.rejected_records + rejected_records
         self.input_records += input_records
-        self.input_bytes += input_bytes
         self.output_records += output_records
         self.error_count += error_count
         self.unmatched_records += unmatched_records
         if created_records:
             self.created_records += created_records
+        if input_bytes or text_bytes is not NOT_COUNTED or tokens is not NOT_COUNTED:
+            self._units = with_units(self._units, (input_bytes, *text_bytes, *tokens))
         self.total_time += seconds
         self.cpu_time += cpu_seconds
         self.batches += 1
@@ -191,12 +210,12 @@ class OperatorMetrics(OperatorState):
         self._widen(*extremes)
         self.rejected_records = self.rejected_records + other.rejected_records
         self.input_records += other.input_records
-        self.input_bytes += other.input_bytes
         self.output_records += other.output_records
         self.error_count += other.error_count
         self.unmatched_records += other.unmatched_records
         if other.created_records:
             self.created_records += other.created_records
+        self._units = with_units(self._units, other._units)
         self.total_time += other.total_time
         self.cpu_time += other.cpu_time
         self.batches += other.batches
@@ -264,12 +283,17 @@ class OperatorMetrics(OperatorState):
         result._take_over(self)
         return result
 
-    def without_records(self, count: int) -> OperatorMetrics:
+    def without_records(self, count: int, text_bytes: int | None = None, tokens: int | None = None) -> OperatorMetrics:
         """Return this row with `count` fewer records in input, output and histogram, as if they had never come in.
 
         It takes records that a later operator lost out of the accounts of the operators they had passed. Counts only:
         the time was spent, and the extremes were seen. On the row of a single batch, whose records all have one
         latency, the histogram is exact; of several batches the fullest buckets give up the records.
+
+        Args:
+            count: records.
+            text_bytes: bytes of text in them where they were lost; of this operator they are taken for the same.
+            tokens: tokens in them, likewise.
 
         Raises:
             ValueError: the row passed on fewer records.
@@ -282,6 +306,10 @@ class OperatorMetrics(OperatorState):
         result.input_records -= count
         result.output_records -= count
         result.unmatched_records = min(result.unmatched_records, result.output_records)
+        for unit, lost in (("text_bytes", text_bytes), ("tokens", tokens)):
+            for name in (f"input_{unit}", f"output_{unit}"):
+                if lost and (before := getattr(result, name)) is not None:
+                    setattr(result, name, max(0, before - lost))
         result.latency_histogram.remove(count)
         if not result.input_records:
             result.min_latency = result.max_latency = None

@@ -9,7 +9,7 @@ from itertools import chain
 from operator import add, attrgetter
 from typing import Any, Generic, Self, TypeAlias, TypeVar, overload
 
-from mega_data_factory.framework.metrics.rows.fields import Derived, add_numbers
+from mega_data_factory.framework.metrics.rows.fields import Derived, add_numbers, known_sum
 from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 
 T = TypeVar("T")
@@ -52,6 +52,54 @@ class Packed(Generic[T]):
 
     def __set__(self, row: object, value: Mapping[str, T] | None) -> None:
         setattr(row, self._slot, packed(value) if value else ())
+
+
+UnitCounts: TypeAlias = tuple[int | None, ...]
+"""Bytes in memory of the input; bytes of text in and out; tokens in and out. None for what was not counted; or `()`."""
+
+
+class Unit(Generic[T]):
+    """A field that holds a count of some unit, kept with the others as `UnitCounts` in the slot `_units`.
+
+    Args:
+        at: its place there.
+        unknown: its value where it was not counted.
+    """
+
+    def __init__(self, at: int, unknown: T) -> None:
+        self._at = at
+        self._unknown = unknown
+
+    @overload
+    def __get__(self, row: None, owner: type) -> None: ...
+
+    @overload
+    def __get__(self, row: object, owner: type) -> T: ...
+
+    def __get__(self, row: Any | None, owner: type) -> T | None:
+        if row is None:
+            return None  # what `dataclass` takes as the default
+        value: T | None = row._units[self._at] if row._units else None
+        return self._unknown if value is None else value
+
+    def __set__(self, row: Any, value: T | None) -> None:
+        before: UnitCounts = getattr(row, "_units", ())
+        if not before and value is None:
+            row._units = ()
+            return
+        counts: list[Any] = list(before or _NO_UNITS)
+        counts[self._at] = value
+        row._units = tuple(counts)
+
+
+_NO_UNITS: UnitCounts = (None,) * 5
+
+
+def with_units(counts: UnitCounts, more: UnitCounts) -> UnitCounts:
+    """Return counts of units with others added to them."""
+    if not counts or not more:
+        return counts or more
+    return tuple(map(known_sum, counts, more))
 
 
 def packed(values: Mapping[str, Any]) -> Pairs:
@@ -97,11 +145,11 @@ class OperatorState:
         "_min_latency",
         "_rejected_reasons",
         "_rejected_records",
+        "_units",
         "batches",
         "cpu_time",
         "created_records",
         "error_count",
-        "input_bytes",
         "input_records",
         "latency_histogram",
         "operator_index",
@@ -121,11 +169,11 @@ class OperatorState:
     _min_latency: float | None
     _rejected_reasons: Pairs
     _rejected_records: int | None
+    _units: UnitCounts
     batches: int
     cpu_time: float
     created_records: int
     error_count: int
-    input_bytes: int
     input_records: int
     latency_histogram: LatencyHistogram
     operator_index: int
@@ -152,7 +200,6 @@ class OperatorState:
         self.worker_id = other.worker_id
         self.timestamp = other.timestamp
         self.input_records = other.input_records
-        self.input_bytes = other.input_bytes
         self.output_records = other.output_records
         self.total_time = other.total_time
         self.cpu_time = other.cpu_time
@@ -163,6 +210,7 @@ class OperatorState:
         self.operator_index = other.operator_index
         self.batches = other.batches
         self.latency_histogram = other.latency_histogram.copy()
+        self._units = other._units
         self._given = other._given
         self._rejected_records = other._rejected_records
         self._min_latency = other._min_latency
@@ -176,8 +224,8 @@ class OperatorState:
         wire["c"] = _counts(self)
         if self.cpu_time:
             wire["p"] = self.cpu_time
-        if self.input_bytes:
-            wire["b"] = self.input_bytes
+        if self._units:
+            wire["b"] = self._units
         if self.latency_histogram:
             wire["h"] = self.latency_histogram.to_pairs()
         given = {name: value for name, value in zip(_MEASURED, _measured(self), strict=True) if value is not None}
@@ -203,7 +251,7 @@ class OperatorState:
         row.input_records, row.output_records, row.error_count, row.batches, *place = wire["c"]
         row.stage_index, row.operator_index = place
         row.cpu_time = wire.get("p", 0.0)
-        row.input_bytes = wire.get("b", 0)
+        row._units = tuple(wire.get("b", ()))
         row.latency_histogram = LatencyHistogram(dict(wire.get("h", ())))
         given = dict(wire.get("g", ()))
         row._min_latency, row._max_latency, row._rejected_records = (given.pop(name, None) for name in _MEASURED)

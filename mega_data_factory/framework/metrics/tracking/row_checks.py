@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields
+from types import NoneType
 from typing import Any
 
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.tracking.accounts import amount, check_sum, rejected_by_reason, whole
 
 _COUNTS = ("input_records", "output_records", "error_count", "batches", "unmatched_records", "created_records")
+_UNITS = ("input_text_bytes", "output_text_bytes", "input_tokens", "output_tokens")
+
+
+_PLAIN = {int, NoneType}
 
 
 def check_row(row: OperatorMetrics) -> None:
@@ -45,6 +50,7 @@ def _is_measured(row: OperatorMetrics) -> bool:
         and type(row.total_time) is float
         and 0.0 <= row.total_time < math.inf
         and not row._given
+        and {type(getattr(row, name)) for name in _UNITS} <= _PLAIN
         and {*map(type, by_reason)} <= {int}
         and min(by_reason, default=0) >= 0
         and sum(by_reason) <= rejected
@@ -54,6 +60,9 @@ def _is_measured(row: OperatorMetrics) -> bool:
 def _check_operator(row: OperatorMetrics) -> None:
     for name in _COUNTS:
         setattr(row, name, whole(name, getattr(row, name)))
+    for name in _UNITS:
+        if (value := getattr(row, name)) is not None:
+            setattr(row, name, whole(name, value))
     amount("total_time", row.total_time)
     rejected = row._rejected_records
     if rejected is not None:

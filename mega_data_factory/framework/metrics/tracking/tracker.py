@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from mega_data_factory.errors import did_you_mean
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics
+from mega_data_factory.framework.metrics.rows.operator import NOT_COUNTED, Flow
 from mega_data_factory.framework.metrics.tracking.accounts import amount, check_sum, rejected_by_reason, whole
 from mega_data_factory.framework.metrics.tracking.in_process import InProcess
 
@@ -60,6 +61,8 @@ class OperatorTracker(InProcess):
         "_reasons",
         "_rejected",
         "_started",
+        "_text_bytes",
+        "_tokens",
         "_unmatched",
         "batch_id",
         "cpu_seconds",
@@ -85,6 +88,7 @@ class OperatorTracker(InProcess):
         self._cpu_clock = cpu_clock
         self._input: int | None = None
         self._output = self._errors = self._unmatched = self._bytes = self._created = 0
+        self._text_bytes = self._tokens = NOT_COUNTED
         self._rejected: int | None = None
         self._reasons: Mapping[str, int] | None = None
         self._custom: Mapping[str, Any] | None = None
@@ -101,6 +105,8 @@ class OperatorTracker(InProcess):
         unmatched: int = 0,
         input_bytes: int = 0,
         created: int = 0,
+        text_bytes: Flow = NOT_COUNTED,
+        tokens: Flow = NOT_COUNTED,
     ) -> None:
         """Report what became of the records; of several calls the last counts.
 
@@ -116,6 +122,8 @@ class OperatorTracker(InProcess):
             unmatched: of the output, records that passed untouched since they did not match a condition.
             input_bytes: Bytes of the records offered; 0 where that is not known.
             created: records made beside those that came in, as by chunking: of 1 that became 3, 2.
+            text_bytes: bytes of text in the records offered and in those passed on; None for each not counted.
+            tokens: tokens, likewise.
 
         Raises:
             ValueError: a number cannot be right; what was reported before stays.
@@ -141,6 +149,8 @@ class OperatorTracker(InProcess):
         self._custom = custom
         self._unmatched = unmatched
         self._bytes = input_bytes
+        self._text_bytes = text_bytes
+        self._tokens = tokens
         self._created = created
 
     def __enter__(self) -> OperatorTracker:
@@ -179,6 +189,8 @@ class OperatorTracker(InProcess):
             input_bytes=self._bytes,
             created_records=self._created,
             cpu_seconds=self.cpu_seconds,
+            text_bytes=self._text_bytes,
+            tokens=self._tokens,
         )
 
 
