@@ -170,6 +170,19 @@ def _rejects(
     return rejects(metrics, run, only, config=config, around=around, export=export, as_json=as_json)
 
 
+@app.command("trace")
+def _trace(
+    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")],
+    record_id: Annotated[str, typer.Argument(help="The record, as in the column `record_id`.", metavar="RECORD_ID")],
+    metrics: Metrics = DEFAULT,
+    as_json: Json = False,
+) -> int:
+    """Show every operator that a record passed or was rejected by, and the file that it is in now."""
+    from mega_data_factory.cli.commands.trace import trace_record
+
+    return trace_record(metrics, run, record_id, as_json=as_json)
+
+
 @app.command("dashboard")
 def _dashboard(
     metrics: Metrics = DEFAULT,

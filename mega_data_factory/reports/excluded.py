@@ -7,7 +7,6 @@ read.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import pyarrow as pa
 from mega_data_factory import storage
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.metrics.run_ids import run_tag
 from mega_data_factory.redaction import without_credentials
 
 MOST_FILES = 40
@@ -64,11 +64,6 @@ class Examples:
     found: tuple[Example, ...] = ()
     where: str | None = None
     problem: str | None = None
-
-
-def run_tag(run_id: str) -> str:
-    """Return the eight letters by which the names of output files, errors and dead letters tell their run."""
-    return hashlib.sha256(run_id.encode()).hexdigest()[:8]
 
 
 def errors(recording: Recording, place: str | None = None) -> Examples:

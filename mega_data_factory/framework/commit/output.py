@@ -11,6 +11,7 @@ from mega_data_factory import storage
 from mega_data_factory.errors import OutputError
 from mega_data_factory.framework.commit.earlier_output import PENDING, EarlierOutput
 from mega_data_factory.framework.commit.log import COMMITS, CommitLog, remove_if_empty
+from mega_data_factory.framework.metrics.run_ids import run_tag
 from mega_data_factory.framework.plan import Plan
 
 _OURS = "part-*"
@@ -199,7 +200,7 @@ class OutputFolder:
     @property
     def _tag(self) -> str:
         """By which the files of a run are known."""
-        return _digest([self.run_id])
+        return run_tag(self.run_id)
 
 
 def _stem(name: str) -> str:

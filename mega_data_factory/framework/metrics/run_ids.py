@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,6 +14,11 @@ from mega_data_factory.errors import MdfError
 def new_run_id(now: datetime | None = None) -> str:
     """Return a new id: `run_{YYYYmmdd_HHMMSS}_{8 hex}`, in UTC."""
     return f"run_{now or utc_now():%Y%m%d_%H%M%S}_{uuid.uuid4().hex[:8]}"
+
+
+def run_tag(run_id: str) -> str:
+    """Return the eight letters by which the names of output files, errors and dead letters name their run."""
+    return hashlib.sha256(run_id.encode()).hexdigest()[:8]
 
 
 def match_run(wanted: str, known: Sequence[str], error: type[MdfError]) -> str | None:
