@@ -23,7 +23,7 @@ LONG = "a text that is long enough, number "
 
 @pytest.fixture(scope="module", params=["parquet_writer", "jsonl_writer"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    """A finished run that kept its rejected records, with a duplicate, a short text, an error and a line that is none."""
+    """A finished run with a ledger: a duplicate, a short text, an error and a line that is not JSON."""
     folder = tmp_path_factory.mktemp("trace")
     source = jsonl(folder / "a.jsonl", [LONG + "0", LONG + "1", LONG + "0", "short", "bad BAD, and long enough"])
     with Path(source).open("a") as file:
