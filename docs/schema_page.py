@@ -23,6 +23,7 @@ tables of this page.
 | `operators` | `operators/operators_X.parquet` |
 | `samples` | `samples/samples_X.parquet`; during the run, segments `samples/samples_X.000000.parquet` and up |
 | `nodes` | `nodes/nodes_X.parquet`, with segments like those of `samples` |
+| `scores` | `scores/scores_X.parquet`, where filters measured scores |
 
 `{{table}}/*.parquet` holds every run once, for any program that reads Parquet: before and after compaction, beside runs
 in progress, and beside the views of Superset. `mdf metrics compact` puts the files of old runs together, one file per
@@ -78,4 +79,6 @@ def _rows(kind: str, columns: pa.Schema) -> Iterator[str]:
 
 
 def _type(kind: pa.DataType) -> str:
-    return "list of {bucket: int32, count: int64}" if pa.types.is_list(kind) else str(kind)
+    if not pa.types.is_list(kind):
+        return str(kind)
+    return f"list of {{{', '.join(f'{field.name}: {field.type}' for field in kind.value_type)}}}"

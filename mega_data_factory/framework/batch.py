@@ -14,6 +14,8 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from mega_data_factory.framework.contracts import OutputFile
+from mega_data_factory.framework.metrics.details import kinds
+from mega_data_factory.framework.metrics.details.detail import Detail
 from mega_data_factory.framework.metrics.models import OperatorMetrics
 
 ExclusionKind = Literal["rejected", "error", "dead_letter"]
@@ -70,6 +72,8 @@ class Batch:
         loader_seconds: time spent reading.
         source: digest of the split that it was read from; a resumed run detects by it that the source has changed.
         rejects: a row of the reject ledger for every record that was rejected; None where none was or none are kept.
+        details: what meters saw beside the rows, of the attempts that count; those of one table and key added up.
+        meter_seconds: time that meters took.
     """
 
     id: str
@@ -85,6 +89,8 @@ class Batch:
     loader_seconds: float = 0.0
     source: str = ""
     rejects: pa.Table | None = None
+    details: tuple[Detail, ...] = ()
+    meter_seconds: float = 0.0
 
     @property
     def number(self) -> int:
@@ -97,6 +103,8 @@ class Batch:
         values["metrics"] = [row.to_wire() for row in self.metrics]
         values["exclusions"] = [asdict(e) for e in self.exclusions]
         values["split_end"] = asdict(self.split_end) if self.split_end else None
+        if self.details:
+            values["details"] = kinds.to_wire(self.details)
         return json.dumps(values, separators=(",", ":"))
 
     @classmethod
@@ -106,14 +114,25 @@ class Batch:
         values["metrics"] = tuple(OperatorMetrics.from_wire(row) for row in values["metrics"])
         values["exclusions"] = tuple(Exclusion(**e) for e in values["exclusions"])
         values["split_end"] = SplitEnd(**values["split_end"]) if values["split_end"] else None
-        return cls(table=table, rejects=rejects, **values)
+        details = kinds.from_wire(values.pop("details", ()))
+        return cls(table=table, rejects=rejects, details=details, **values)
 
     def without_table(self) -> Batch:
         """Return the account alone."""
         return replace(self, table=self.table.slice(0, 0), rejects=None)
 
 
-_PLAIN_FIELDS = ("id", "split", "records", "loader_errors", "dead_lettered", "attempts", "loader_seconds", "source")
+_PLAIN_FIELDS = (
+    "id",
+    "split",
+    "records",
+    "loader_errors",
+    "dead_lettered",
+    "attempts",
+    "loader_seconds",
+    "source",
+    "meter_seconds",
+)
 
 
 @dataclass(frozen=True)
@@ -127,6 +146,7 @@ class CommitRecord:
         writer_seconds: its share of the time spent writing.
         writer_errors: records of it that the writer could not write; they are in the error sink.
         rejects_file: the file of the reject ledger that its rejected records are in; None if there are none.
+        details: what the writer saw of the records that it wrote.
     """
 
     batch: Batch
@@ -135,6 +155,7 @@ class CommitRecord:
     writer_seconds: float = 0.0
     writer_errors: int = 0
     rejects_file: OutputFile | None = None
+    details: tuple[Detail, ...] = ()
 
     def to_json(self) -> Mapping[str, Any]:
         """Return plain values, for messages between processes."""
@@ -145,6 +166,7 @@ class CommitRecord:
             "writer_seconds": self.writer_seconds,
             "writer_errors": self.writer_errors,
             "rejects_file": asdict(self.rejects_file) if self.rejects_file else None,
+            **({"details": kinds.to_wire(self.details)} if self.details else {}),
         }
 
     @classmethod
@@ -155,7 +177,8 @@ class CommitRecord:
         )
         batch = Batch.from_header(values["batch"], pa.table({}))
         errors = values.get("writer_errors", 0)
-        return cls(batch, values["output_records"], file, values["writer_seconds"], errors, rejects)
+        details = kinds.from_wire(values.get("details", ()))
+        return cls(batch, values["output_records"], file, values["writer_seconds"], errors, rejects, details)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -236,12 +236,17 @@ class Rule:
         failed: boolean array, True where the record fails; null counts as not failed.
         score: the number that was compared, float64, where a number decides.
         threshold: what it was compared with.
+        parameter: parameter of the operator that is the threshold, so that `mdf whatif` can say what another value
+            would do; a path such as `max_top_ngram.2` where the parameter is a mapping.
+        fails: how a score compares to the threshold where it fails; learnt from the scores when None.
     """
 
     reason: str
     failed: pa.Array
     score: pa.Array | None = None
     threshold: float | None = None
+    parameter: str | None = None
+    fails: Literal["<", "<=", ">", ">="] | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.executor import Executor, Progress
 from mega_data_factory.framework.metrics.reader import MetricsReader
+from mega_data_factory.framework.metrics.schema import DETAILS
 
 RUN_COUNTS = (
     "status",
@@ -123,6 +124,7 @@ class Result:
         run: the run row.
         stages: the stage rows by name.
         operators: the operator rows.
+        details: the rows of every table of details, without their time.
         texts: the texts of all output files, sorted.
         files: the output files.
         errors: the error sink.
@@ -135,6 +137,7 @@ class Result:
     run: dict[str, Any]
     stages: dict[str, dict[str, Any]]
     operators: list[dict[str, Any]]
+    details: dict[str, list[dict[str, Any]]]
     texts: list[str]
     files: list[Path]
     errors: list[dict[str, Any]]
@@ -153,6 +156,7 @@ class Result:
             run=reader.run(run_id),
             stages={row["stage_name"]: row for row in reader.rows("stages", run_id)},
             operators=reader.rows("operators", run_id),
+            details={table: _details(reader, table, run_id) for table in DETAILS},
             texts=sorted(_texts(files)),
             files=files,
             errors=_lines(pipeline.output / "_errors"),
@@ -169,6 +173,7 @@ class Result:
         for (name, column), value in self._operator_counts().items():
             counts[f"{name}: {column}"] = value
         return counts | {
+            **{table: rows for table, rows in self.details.items() if rows},
             "dead letters": sorted(line["record_id"] for line in self.dead_letters),
             "errors": sorted((line["record_id"], line["operator"], line["reason"]) for line in self.errors),
         }
@@ -253,6 +258,11 @@ def _command(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def _details(reader: MetricsReader, table: str, run_id: str) -> list[dict[str, Any]]:
+    rows = reader.rows(table, run_id)
+    return [{name: value for name, value in row.items() if name not in ("run_id", "timestamp")} for row in rows]
 
 
 def _texts(files: Iterable[Path]) -> Iterator[str]:

@@ -17,7 +17,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from mega_data_factory import storage
-from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics import (
+    MetricsReader,
+    MetricsWriter,
+    OperatorMetrics,
+    RunMetrics,
+    StageMetrics,
+    schema,
+)
 from mega_data_factory.framework.metrics.nodes import NodeMetrics
 from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
 from mega_data_factory.framework.metrics.store.files import listing
@@ -34,7 +41,7 @@ from tests.present import present
 
 START = datetime(2026, 1, 1)
 NOW = START + timedelta(days=30)
-KINDS = ("runs", "stages", "operators", "samples", "nodes")
+KINDS = tuple(schema.TABLES)
 
 
 def write(
@@ -52,6 +59,8 @@ def write(
     writer = writer or MetricsWriter(folder, replace=True)  # a run that is resumed writes its files again
     writer.write_samples([SampleMetrics(run_id, "s", "o", f"w{i}", moment, 5.0, count) for i in range(2)], run_id)
     writer.write_nodes([NodeMetrics(run_id, "n", moment + timedelta(seconds=i), i) for i in range(2)], run_id)
+    for table in schema.DETAILS:
+        writer.write_details(table, [{"run_id": run_id, "stage_name": "s", "timestamp": moment}] * 2, run_id)
     writer.write_all(
         RunMetrics(run_id, moment, moment + timedelta(seconds=30), status=status, heartbeat=heartbeat),
         [StageMetrics(run_id, "s", moment)],
@@ -94,7 +103,7 @@ def test_compaction_changes_no_row(tmp_path: Path, place: str) -> None:
     for number in range(7):
         write(folder, number)
     before = content(folder)
-    assert fold(folder, unit_runs=3) == Compaction(7, 3, 35)
+    assert fold(folder, unit_runs=3) == Compaction(7, 3, 7 * len(KINDS))
     assert content(folder) == before
     assert small_files(folder) == []
     reader = MetricsReader(folder)
@@ -242,7 +251,7 @@ def test_segments_are_compacted_each_sample_once(tmp_path: Path) -> None:
     whole = Path(tmp_path, "samples", "samples_00001.parquet")
     Path(tmp_path, Segment(0, 0).file_of("samples", run_id)).write_bytes(whole.read_bytes())
     before = content(tmp_path)
-    assert fold(tmp_path) == Compaction(1, 1, 6)
+    assert fold(tmp_path) == Compaction(1, 1, len(KINDS) + 1)
     assert content(tmp_path) == before
     assert log.list_runs() == [run_id]
 

@@ -25,7 +25,7 @@ from tests.metrics.test_compacting import KINDS, NOW, fold, units, write
 from tests.present import present
 
 UNIT = "compacted_run_a_run_b_{}123456789abcdef.parquet"
-ALL = {"runs": 8, "stages": 8, "operators": 16, "samples": 16, "nodes": 16}
+ALL = {kind: 8 if kind in ("runs", "stages") else 16 for kind in KINDS}
 
 
 def cut(path: Path) -> None:

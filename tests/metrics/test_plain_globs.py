@@ -40,7 +40,7 @@ from tests.metrics.test_compacting import (
 from tests.present import present
 
 OLD = Path(__file__).parent / "old_versions"
-ROWS = {"runs": 1, "stages": 1, "operators": 2, "samples": 2, "nodes": 2}
+ROWS = {kind: 1 if kind in ("runs", "stages") else 2 for kind in KINDS}
 
 READERS: dict[str, Callable[[str], list[str]]] = {
     "duckdb": lambda folder: (

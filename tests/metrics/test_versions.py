@@ -62,6 +62,7 @@ def test_every_old_file_is_read_with_nulls_for_what_it_lacks(folder: Path, versi
         assert [reader.samples(run).num_rows for run in (run_id, GOING_ON)] == [2 if version >= 2 else 0, 2]
         assert reader.nodes(run_id).schema.equals(layout.NODES)
         assert reader.nodes(run_id).num_rows == (3 if version >= 3 else 0)
+        assert [reader.details(table, run_id).num_rows for table in layout.DETAILS] == [0] * len(layout.DETAILS)
         assert reader.run(run_id)["writer_errors"] is None
         balanced = (True, 0) if version == 3 else (None, None)
         assert (reader.run(run_id)["balanced"], reader.run(run_id)["unbalanced_records"]) == balanced

@@ -241,6 +241,7 @@ class MetricsConfig:
         text_column: Column whose bytes of text are counted, in and out of every operator.
         token_column: Column that holds the number of tokens of each record, such as that of `token_count_refiner`;
             tokens are then counted in and out of every operator.
+        score_histograms: Keep the distribution of the scores that filters compare to thresholds, for `mdf whatif`.
         redact: Keys of this file whose values are kept out of the metrics, beside those that look secret: patterns with
             `*`.
         retention: Which runs stay in the folder.
@@ -262,6 +263,7 @@ class MetricsConfig:
     node_interval: NodeSeconds | None = 1.0
     text_column: Name = "text"
     token_column: Name | None = None
+    score_histograms: bool = True
     redact: tuple[str, ...] = ()
     retention: RetentionConfig = RetentionConfig()  # noqa: RUF009 - frozen
     generate_report: bool = False

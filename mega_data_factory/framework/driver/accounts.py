@@ -66,7 +66,7 @@ class Accounts:
             OutputError: the writer could not write a record of it, and any error is fatal.
         """
         if self.books.commit(record):
-            self.recorder.commit(record.batch)
+            self.recorder.commit(record)
             self._samples.add(record.batch.exclusions)
             self._tally.add_commit(record)
             if not salvaged:

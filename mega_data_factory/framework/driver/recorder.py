@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MdfError
-from mega_data_factory.framework.batch import Batch, StagedBatch
+from mega_data_factory.framework.batch import Batch, CommitRecord, StagedBatch
 from mega_data_factory.framework.driver.books import Books
 from mega_data_factory.framework.driver.run_columns import RunColumns
 from mega_data_factory.framework.driver.source_share import SourceShare
@@ -21,6 +22,7 @@ from mega_data_factory.framework.metrics import (
     NodeBuffer,
     OperatorMetrics,
 )
+from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.metrics.live.export_threads import Exports
 from mega_data_factory.framework.metrics.live.exporting import ExportHealth, ExportSnapshot, InFlight
 from mega_data_factory.framework.metrics.models import unbalanced_records
@@ -63,13 +65,17 @@ class Recorder:
         self._totals: RunTotals | None = None
         self._flusher: MetricsFlusher | None = None
         self._samples: IntervalSampler | None = None
+        self._details = DetailTotals()
+        self._detail_seconds = 0.0
         if self._settings.enabled and self._settings.write_on_completion:
             self._samples = IntervalSampler(collector.run_id, self._settings.flush_interval)
             writer = MetricsWriter(self._settings.output_path, replace=True)  # an earlier session wrote it
             interval = self._settings.flush_interval
             if self._settings.node_interval:
                 self.nodes = NodeBuffer(collector.run_id, self._settings.node_interval)
-            self._flusher = MetricsFlusher(collector, self._samples, writer, self.nodes, interval=interval)
+            self._flusher = MetricsFlusher(
+                collector, self._samples, writer, self.nodes, details=self._details, interval=interval
+            )
         exporters = {name: component.build() for name, component in plan.exporters.items()}
         self._exports = Exports(exporters, self._snapshot_to_export)
 
@@ -136,12 +142,21 @@ class Recorder:
         totals = self.columns.uncommitted()
         self._collector.enter_batch(BatchEntry((), totals, passed=staged.batch.metrics, settled=before))
 
-    def commit(self, batch: Batch) -> None:
+    def commit(self, record: CommitRecord) -> None:
         """Take the metrics of a committed batch."""
+        batch = record.batch
+        self._take_details(record)
         self._enter(batch.metrics, settled=self.columns.remove_passed(batch.id))
         self._note_begins(batch.metrics)
         if self._samples is not None:
             self._samples.add_rows(batch.metrics)
+
+    def _take_details(self, record: CommitRecord) -> None:
+        """Add the details of a committed batch to the totals; what that and measuring them took is instrumentation."""
+        started = time.perf_counter()
+        self._details.add((*record.batch.details, *record.details))
+        self._detail_seconds += time.perf_counter() - started + record.batch.meter_seconds
+        self._collector.detail_seconds = self._detail_seconds
 
     def _note_begins(self, rows: Sequence[OperatorMetrics]) -> None:
         """Keep when the first batch of every operator began.
@@ -165,6 +180,10 @@ class Recorder:
         _log.info("Writing metrics to Parquet...")
         if (snapshot := self._collector.snapshot()) is not None:
             writer = MetricsWriter(self._settings.output_path, replace=True)
+            for table in self._details.tables:
+                writer.write_details(
+                    table, self._details.rows(table, self._collector.run_id, utc_now()), snapshot.run.run_id
+                )
             writer.write_all(snapshot.run, snapshot.stages, snapshot.operators)
         _log.info("Metrics written to: %s", self._settings.output_path)
 

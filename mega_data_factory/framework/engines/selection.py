@@ -66,6 +66,7 @@ def _stage_settings(plan: Plan, run_id: str) -> StageSettings:
         samples_per_reason=samples.samples_per_reason if samples.enabled else 0,
         keep_rejects=samples.keeps_all,
         reject_content=samples.keeps_all and samples.content,
+        score_histograms=settings.metrics.score_histograms,
     )
 
 

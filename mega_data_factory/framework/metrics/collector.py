@@ -66,6 +66,7 @@ class MetricsCollector(InProcess):
         self._stages: dict[str, StageTimes] = {}
         self.writing_seconds = 0.0
         self.exporting_seconds = 0.0
+        self.detail_seconds = 0.0
         self._started: tuple[datetime, float] | None = None
         self._ended: tuple[datetime, float] | None = None
         self._status = "running"
@@ -259,7 +260,8 @@ class MetricsCollector(InProcess):
             error=self._error,
             instrumentation_seconds=sum(row.batches for row in rows) * cost_per_call()
             + self.writing_seconds
-            + self.exporting_seconds,
+            + self.exporting_seconds
+            + self.detail_seconds,
         )
         for name, value in set_values.items():
             setattr(run, name, value)

@@ -168,6 +168,20 @@ class MetricsReader:
             [("timestamp", "ascending"), ("node_id", "ascending")]
         )
 
+    def details(self, table: str, run_id: str | None = None) -> pa.Table:
+        """Return the rows of a table of details, of one run or of all; none for runs without details.
+
+        Args:
+            table: one of `schema.DETAILS`.
+            run_id: the whole id; all runs by default.
+
+        Raises:
+            ValueError: there is no such table.
+        """
+        if table not in schema.DETAILS:
+            raise ValueError(f"{table!r} is not a table of details; those are {', '.join(schema.DETAILS)}")
+        return self._tables.read(table, run_id)
+
     def run(self, run_id: str) -> dict[str, Any]:
         """Return the row of one run, with `config` parsed.
 
@@ -224,7 +238,7 @@ class MetricsReader:
         return schema.to_rows(with_deaths(table, self._now()) if kind == "runs" else table)
 
     def sql(self, query: str) -> pa.Table:
-        """Answer a query, which only reads: DuckDB, over the views `runs`, `stages`, `operators`, `samples`, `nodes`.
+        """Answer a query, which only reads: DuckDB, over a view for every table of the schema.
 
         A query sees these views and nothing else: no files, no network. The table macro `latency_percentiles(source,
         grouping)` gives percentiles over any grouping.

@@ -7,7 +7,7 @@ the comments stay here, for they would be half of a small file.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +26,7 @@ HISTORY: dict[int, str] = {
     "in operators the bytes that came in, and the records that a condition let pass; on three levels what has passed "
     "a stage and is in no file yet; in runs the time that its workers took to start; on three levels and in samples "
     "the records that operators create; in operators and samples the seconds of CPU; "
-    "on three levels bytes of text and tokens, in and out",
+    "on three levels bytes of text and tokens, in and out; the table scores",
 }
 """Changes of each version of the files."""
 
@@ -219,15 +219,65 @@ NODES = _table(
     ("run_cpu_usage", _REAL, "percent of the same CPU time that the processes of the run used, the rest being others"),
 )
 
+_SCORES = pa.list_(
+    pa.struct(
+        [("bucket", pa.int32())]
+        + [(side, pa.int64()) for side in ("kept", "failed_other", "failed_alone", "failed_both")]
+    )
+)
+
+SCORES = _table(
+    ("run_id", _TEXT, "the run"),
+    ("stage_name", _TEXT, "the stage"),
+    ("operator_name", _TEXT, "the operator instance, distinct within the stage"),
+    ("rule_index", pa.int32(), "place of the rule among those of the operator, from 0; the first that fails decides"),
+    ("reason", _TEXT, "the reason of the records that the rule rejects"),
+    ("parameter", _TEXT, "parameter of the operator that is the threshold; null where none is"),
+    ("timestamp", _TIME, "when last measured, naive UTC"),
+    ("fails", _TEXT, "how score and threshold compare for a record that fails: <, <=, > or >=; null if unknown"),
+    ("threshold", _REAL, "what the score is compared with; null where nothing is"),
+    ("population", _TEXT, "whose scores these are: all records that the rule judged, or only the rejected ones"),
+    ("judged_records", _COUNT, "records that the rule decided on; a rule cannot decide where its score is null"),
+    ("failed_records", _COUNT, "records that fail the rule, whatever other rules say"),
+    ("failed_alone_records", _COUNT, "of these, records that fail no other rule of the operator"),
+    (
+        "rejected_records",
+        _COUNT,
+        "records of which the rule is the first that they fail: its count in rejected_reasons",
+    ),
+    ("unscored_records", _COUNT, "of the judged records, those without a number"),
+    ("min_passed", _REAL, "least score of a record that passes the rule"),
+    ("max_passed", _REAL, "greatest score of a record that passes the rule"),
+    ("min_failed", _REAL, "least score of a record that fails the rule"),
+    ("max_failed", _REAL, "greatest score of a record that fails the rule"),
+    ("whole_numbers", pa.bool_(), "whether every score is a whole number"),
+    (
+        "histogram",
+        _SCORES,
+        "records by bucket of the score: (2^((bucket-2049)/64), 2^((bucket-2048)/64)], 0 for 0, "
+        "negative ones mirrored; those that pass all rules, fail only others, fail this alone, fail this and others",
+    ),
+    (
+        "failed_together",
+        _TEXT,
+        "JSON object: records by the rules that they fail together, comma-separated rule_index; "
+        "the 64 most frequent, the rest as other; in the first rule of an operator",
+    ),
+)
+
 TABLES: dict[str, pa.Schema] = {
     "runs": RUNS,
     "stages": STAGES,
     "operators": OPERATORS,
     "samples": SAMPLES,
     "nodes": NODES,
+    "scores": SCORES,
 }
 
-JSON_COLUMNS = frozenset({"custom_metrics", "rejected_reasons", "config", "paths"})
+DETAILS = ("scores",)
+"""Tables of details: one file a run, written over from time to time."""
+
+JSON_COLUMNS = frozenset({"custom_metrics", "rejected_reasons", "config", "paths", "failed_together"})
 
 
 def to_table(
@@ -240,7 +290,7 @@ def to_table(
     """Return rows as a table of one of the schemas of this module, marked with the run that it belongs to.
 
     Args:
-        rows: objects with an attribute per column.
+        rows: objects with an attribute per column, or mappings, in which a column that is absent is null.
         schema: one of `TABLES`.
         run_id: goes to the file's metadata, so that a file without rows still names its run.
         moment: likewise, of the snapshot that the rows belong to.
@@ -257,7 +307,7 @@ def to_table(
 
 
 def _cell(row: object, column: str) -> object:
-    value = getattr(row, column)
+    value: Any = row.get(column) if isinstance(row, Mapping) else getattr(row, column)
     if column in JSON_COLUMNS:
         return None if value is None else strict_json.dumps(value)
     if column == "latency_histogram":

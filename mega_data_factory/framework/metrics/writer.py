@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
@@ -26,7 +26,7 @@ from mega_data_factory.framework.metrics.tracking.row_checks import check_column
 from mega_data_factory.framework.metrics.upkeep.shrinking import claim_run
 from mega_data_factory.storage import Location, exists, is_local, join, open_parquet
 
-Row: TypeAlias = RunMetrics | StageMetrics | OperatorMetrics | SampleMetrics | NodeMetrics
+Row: TypeAlias = RunMetrics | StageMetrics | OperatorMetrics | SampleMetrics | NodeMetrics | Mapping[str, object]
 
 
 class MetricsWriter:
@@ -34,7 +34,7 @@ class MetricsWriter:
 
     ```
     runs/{run_id}.parquet   stages/stages_{X}.parquet   operators/operators_{X}.parquet   samples/samples_{X}.parquet
-    nodes/nodes_{X}.parquet
+    nodes/nodes_{X}.parquet   scores/scores_{X}.parquet
     ```
 
     `X` is the run id without a leading `run_`. A file is whole or absent, so one may be written over while others read
@@ -111,6 +111,18 @@ class MetricsWriter:
         """Write the samples of the nodes of a run, all at once; raises as `write_operator_metrics` does."""
         self._write("nodes", nodes, run_id)
 
+    def write_details(self, table: str, rows: Iterable[Mapping[str, object]], run_id: str) -> None:
+        """Write the rows of a table of details of a run, all at once; raises as `write_operator_metrics` does.
+
+        Args:
+            table: One of `schema.DETAILS`.
+            rows: Values by column; a column that is absent is null.
+            run_id: The run.
+        """
+        if table not in schema.DETAILS:
+            raise ValueError(f"{table!r} is not a table of details; those are {', '.join(schema.DETAILS)}")
+        self._write(table, rows, run_id)
+
     def write_all(
         self,
         run_metrics: RunMetrics | None = None,
@@ -124,7 +136,9 @@ class MetricsWriter:
             OutputError: a file cannot be written.
         """
         stages, operators = list(stage_metrics or ()), list(operator_metrics or ())
-        rows: list[Row] = [*stages, *operators, *([run_metrics] if run_metrics else [])]
+        rows: list[RunMetrics | StageMetrics | OperatorMetrics] = [*stages, *operators]
+        if run_metrics is not None:
+            rows.append(run_metrics)
         ids = {row.run_id for row in rows}
         if len(ids) > 1:
             raise MetricsError(
@@ -188,7 +202,7 @@ class MetricsWriter:
 
     def _write(self, kind: str, rows: Iterable[Row], run_id: str, moment: datetime | None = None) -> None:
         rows = list(rows)
-        if strangers := {row.run_id for row in rows} - {run_id}:
+        if strangers := {_run_of(row) for row in rows} - {run_id}:
             raise MetricsError(f"{kind} of {', '.join(sorted(strangers))} cannot be written as those of {run_id}")
         for row in rows:
             if isinstance(row, OperatorMetrics):
@@ -241,6 +255,10 @@ class MetricsWriter:
         if run_id not in self._claimed:
             claim_run(self._tables, run_id)
             self._claimed.add(run_id)
+
+
+def _run_of(row: Row) -> str:
+    return str(row["run_id"]) if isinstance(row, Mapping) else row.run_id
 
 
 def _owner(path: str) -> tuple[str | None, str | None]:

@@ -12,6 +12,7 @@ from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.batch import Batch, Exclusion
 from mega_data_factory.framework.contracts import RECORD_ID, Claims, owner_keys
 from mega_data_factory.framework.exclusion_text import record_json
+from mega_data_factory.framework.metrics.details.detail import add_up
 from mega_data_factory.framework.metrics.models import OperatorMetrics
 from mega_data_factory.framework.plan import StagePlan
 from mega_data_factory.framework.tables import concat
@@ -94,6 +95,8 @@ def isolate_poison(
         exclusions=batch.exclusions + tuple(e for part in passed for e in part.exclusions) + letters,
         dead_lettered=batch.dead_lettered + len(dead),
         rejects=_put_together(batch.rejects, *(part.rejects for part in passed)),
+        details=add_up([*batch.details, *(detail for part in passed for detail in part.details)]),
+        meter_seconds=batch.meter_seconds + sum(part.meter_seconds for part in passed),
     )
 
 
@@ -140,7 +143,7 @@ class _Parts:
                 yield from self.run(piece, slow=slow)
 
     def _run(self, table: pa.Table, operators: int | None = None, *, too_slow: bool = False) -> Batch:
-        part = replace(self.batch, table=table, metrics=(), exclusions=(), rejects=None)
+        part = replace(self.batch, table=table, metrics=(), exclusions=(), rejects=None, details=(), meter_seconds=0.0)
         return self.run_stage(part, operators, too_slow=too_slow)
 
     def _run_alone(self, table: pa.Table) -> Batch:

@@ -19,6 +19,7 @@ from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.tables import concat, with_text
 from mega_data_factory.framework.units import UnitColumns, Units, is_count
 from mega_data_factory.framework.worker.applying import Outcome, Step, is_record_error
+from mega_data_factory.framework.worker.meters import Readings, build_meters
 from mega_data_factory.framework.worker.reject_rows import reject_rows
 from mega_data_factory.framework.worker.rejected_samples import RejectedSampler
 from mega_data_factory.framework.worker.time_limit import RecordTimeout
@@ -38,6 +39,7 @@ class StageSettings:
         reject_content: whether these rows hold the records themselves.
         text_column: column whose bytes of text are counted.
         token_column: column that holds the number of tokens of each record; None for no such column.
+        score_histograms: whether to keep the scores of all records that filters judge.
     """
 
     run_id: str
@@ -49,6 +51,7 @@ class StageSettings:
     reject_content: bool = False
     text_column: str = "text"
     token_column: str | None = None
+    score_histograms: bool = False
 
     @property
     def unit_columns(self) -> UnitColumns:
@@ -94,6 +97,7 @@ class Stage:
         self._collector = MetricsCollector(run_id=settings.run_id, cpu_clock=time.process_time)
         self._sampler = RejectedSampler(settings.samples_per_reason)
         self._columns = settings.unit_columns
+        self._meters = build_meters(settings)
         self._is_first = False
         self._steps: list[Step] = []
         for operator_plan in plan.operators:
@@ -121,16 +125,21 @@ class Stage:
         exclusions: list[Exclusion] = []
         rejects = [] if batch.rejects is None else [batch.rejects]
         units = self._count_units(table)
+        readings = Readings(self._meters)
         for step in self._steps[:operators]:
-            table, units = self._run(step, self._outcomes, table, units, exclusions, rejects)
+            table, units = self._run(step, self._outcomes, table, units, exclusions, rejects, readings)
         if too_slow and operators is not None:
-            table, units = self._run(self._steps[operators], self._too_slow, table, units, exclusions, rejects)
+            table, units = self._run(
+                self._steps[operators], self._too_slow, table, units, exclusions, rejects, readings
+            )
         return replace(
             batch,
             table=table,
             metrics=batch.metrics + tuple(self._collector.drain_operator_metrics()),
             exclusions=batch.exclusions + tuple(exclusions),
             rejects=concat(rejects) if rejects else None,
+            details=readings.added_to(batch.details),
+            meter_seconds=batch.meter_seconds + readings.seconds,
         )
 
     def close(self) -> None:
@@ -162,6 +171,7 @@ class Stage:
         offered: Units,
         exclusions: list[Exclusion],
         rejects: list[pa.Table],
+        readings: Readings,
     ) -> tuple[pa.Table, Units]:
         """Run one operator; return the records that it passed on, and their units.
 
@@ -172,6 +182,7 @@ class Stage:
             offered: their units.
             exclusions: takes the records that left and are kept.
             rejects: takes rows of the records that were rejected, where they are kept.
+            readings: takes what meters see.
         """
         plan = step.plan
         # Of the first operator only: adding up the buffers of a table takes longer than all the rest of measuring.
@@ -202,6 +213,7 @@ class Stage:
                     text_bytes=(offered.text_bytes, units.text_bytes),
                     tokens=(offered.tokens, units.tokens),
                 )
+        readings.take(self.plan.name, plan, outcomes)
         for outcome in outcomes:
             exclusions.extend(self._excluded(plan, outcome))
             if self.settings.keep_rejects and (rows := self._reject_rows(step, outcome)) is not None:

@@ -50,7 +50,14 @@ _SQL_TYPES = {
     pa.timestamp("us"): "TIMESTAMP",
 }
 
-_HISTOGRAM_TYPE = "STRUCT(bucket INTEGER, count BIGINT)[]"
+
+def _sql_type(kind: pa.DataType) -> str:
+    """Return the type of DuckDB that holds a column."""
+    if pa.types.is_list(kind):
+        return f"{_sql_type(kind.value_type)}[]"
+    if pa.types.is_struct(kind):
+        return f"STRUCT({', '.join(f'{field.name} {_sql_type(field.type)}' for field in kind)})"
+    return _SQL_TYPES[kind]
 
 
 def placeholder_of(kind: str) -> str:
@@ -79,7 +86,7 @@ def _columns(kind: str, *, cast: bool = False) -> str:
     names = [f'"{name}"' for name in schema.TABLES[kind].names]
     if not cast:
         return ", ".join(names)
-    types = [_SQL_TYPES.get(field.type, _HISTOGRAM_TYPE) for field in schema.TABLES[kind]]
+    types = [_sql_type(field.type) for field in schema.TABLES[kind]]
     earlier = schema.EARLIER_NAMES.get(kind, {})
     values = [
         f'coalesce("{field}", "{earlier[field]}")' if field in earlier else f'"{field}"'

@@ -13,6 +13,7 @@ from mega_data_factory.backoff import Backoff
 from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MdfError, MetricsError
 from mega_data_factory.framework.metrics.collector import MetricsCollector, Snapshot
+from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.metrics.live.intervals import IntervalSampler
 from mega_data_factory.framework.metrics.nodes import NodeBuffer
 from mega_data_factory.framework.metrics.store.segments import SegmentLog
@@ -25,6 +26,9 @@ _log = logger("mega_data_factory.metrics")
 _LAST_ATTEMPTS = 5
 _FIRST_PAUSE = 0.2
 """Seconds between the first two attempts at the last write; each later pause is twice as long."""
+
+_FLUSHES_PER_DETAILS = 10
+"""Details are written with every tenth flush, and with the last: they are larger than all the rest of a run."""
 
 _LONGEST_PAUSE = 15.0
 """Seconds between two attempts during a run while its store fails, where the interval is not longer itself."""
@@ -44,6 +48,7 @@ class MetricsFlusher:
         samples: the samples of the run; only the flusher takes from it.
         writer: writes the files.
         nodes: samples of the nodes of the run; only the flusher takes from it.
+        details: details of the run; written when they have changed, but not with every flush.
         interval: seconds from one flush to the next.
         patience: seconds that `finish` waits at most.
         now: the time of day, naive UTC.
@@ -59,6 +64,7 @@ class MetricsFlusher:
         writer: MetricsWriter,
         nodes: NodeBuffer | None = None,
         *,
+        details: DetailTotals | None = None,
         interval: float,
         patience: float = 30.0,
         now: Callable[[], datetime] = utc_now,
@@ -67,6 +73,9 @@ class MetricsFlusher:
         self._collector = collector
         self._samples = samples
         self._nodes = nodes
+        self._details = details or DetailTotals()
+        self._details_written = 0
+        self._flushes_since_details = 0
         self._writer = writer
         self._patience = patience
         self._now = now
@@ -131,7 +140,7 @@ class MetricsFlusher:
         self._error = None
         return True
 
-    def _flush(self) -> None:
+    def _flush(self, *, last: bool = False) -> None:
         sampling = 0.0 if self._nodes is None else self._nodes.seconds
         self._collector.writing_seconds = time.thread_time() - self._loading_seconds + sampling
         snapshot = self._collector.snapshot()
@@ -142,6 +151,7 @@ class MetricsFlusher:
             self._sample_log = self._writer.sample_log(self._collector.run_id)
         self._sample_log.append(self._samples.take_samples())
         self._write_nodes()
+        self._write_details(last=last)
         self._write(snapshot)
 
     def _write_nodes(self) -> None:
@@ -150,6 +160,21 @@ class MetricsFlusher:
         if self._node_log is None:
             self._node_log = self._writer.node_log(self._collector.run_id)
         self._node_log.append(self._nodes.take_samples())
+
+    def _write_details(self, *, last: bool) -> None:
+        """Write the details over, if they have changed and it is their turn.
+
+        Args:
+            last: whether it is the last time.
+        """
+        self._flushes_since_details += 1
+        changes = self._details.changes
+        if changes == self._details_written or not (last or self._flushes_since_details >= _FLUSHES_PER_DETAILS):
+            return
+        for table in self._details.tables:
+            rows = self._details.rows(table, self._collector.run_id, self._now())
+            self._writer.write_details(table, rows, self._collector.run_id)
+        self._details_written, self._flushes_since_details = changes, 0
 
     def _write(self, snapshot: Snapshot) -> None:
         run, last, now = snapshot.run, self._written, self._now()
@@ -165,7 +190,7 @@ class MetricsFlusher:
 
     def _flush_last(self) -> None:
         """Write the final files first, then fold: a run is complete even if the fold fails."""
-        self._flush()
+        self._flush(last=True)
         for log in (self._sample_log, self._node_log):
             if log is not None:
                 log.finish()

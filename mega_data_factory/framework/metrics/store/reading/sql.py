@@ -44,7 +44,7 @@ class _Damaged(Exception):
 
 
 def query(tables: StoredTables, sql: str, now: Callable[[], datetime]) -> pa.Table:
-    """Answer a query over the views `runs`, `stages`, `operators`, `samples`, `nodes`.
+    """Answer a query over the views `runs`, `stages`, `operators`, `samples` …: one for every table of the schema.
 
     Only the tables that the query names are read, and of compacted runs only the columns that it needs. Damaged files
     are skipped with one warning each, as by `StoredTables.read`.

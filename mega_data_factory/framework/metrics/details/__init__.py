@@ -1,0 +1,1 @@
+"""Details: small mergeable summaries that a batch carries beside its operator rows."""

@@ -1,0 +1,69 @@
+"""Details of a run, added up over its batches."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from mega_data_factory.framework.metrics.details.detail import Detail, copy_of
+
+
+class DetailTotals:
+    """Adds up details by table and key. Any thread may add and read.
+
+    Attributes:
+        changes: Number of calls that have changed the totals; a writer compares it to the number of its last write.
+    """
+
+    def __init__(self) -> None:
+        self.changes = 0
+        self._lock = threading.Lock()
+        self._sums: dict[str, dict[tuple[str, ...], Detail]] = {}
+
+    def add(self, details: Iterable[Detail]) -> None:
+        """Add details, which stay as they are."""
+        details = tuple(details)
+        if details:
+            with self._lock:
+                self._add(details)
+
+    def replace(self, details: Iterable[Detail]) -> None:
+        """Make the sum of these details the totals, in the place of all that was added before.
+
+        A table that had rows stays one of `tables`: its rows may have to be overwritten by none.
+        """
+        with self._lock:
+            self._sums = {table: {} for table in self._sums}
+            self._add(tuple(details))
+
+    def _add(self, details: Iterable[Detail]) -> None:
+        self.changes += 1
+        for detail in details:
+            sums = self._sums.setdefault(detail.table, {})
+            if detail.key in sums:
+                sums[detail.key].add(detail)
+            else:
+                sums[detail.key] = copy_of(detail)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Tables that details were added to."""
+        with self._lock:
+            return tuple(self._sums)
+
+    def rows(self, table: str, run_id: str, timestamp: datetime) -> list[Mapping[str, object]]:
+        """Return the rows of a table, ordered by key.
+
+        Args:
+            table: The table.
+            run_id: The run.
+            timestamp: When the rows are written, naive UTC.
+        """
+        with self._lock:
+            sums = self._sums.get(table, {})
+            return [row for _, detail in sorted(sums.items(), key=_by_key) for row in detail.rows(run_id, timestamp)]
+
+
+def _by_key(item: tuple[tuple[str, ...], Detail]) -> tuple[str, ...]:
+    return item[0]
