@@ -22,6 +22,7 @@ from mega_data_factory.observe.connection import Addresses
 from mega_data_factory.observe.counting.account import Account, merged
 from mega_data_factory.observe.driver.defined_steps import DefinedStep, DefinedSteps
 from mega_data_factory.observe.driver.ledger import Ledger, to_rows
+from mega_data_factory.observe.driver.leftovers import remove_leftovers
 from mega_data_factory.observe.driver.nodes import SampledNodes
 from mega_data_factory.observe.driver.notebook import Cell
 from mega_data_factory.observe.driver.set_aside import SetAsideFiles
@@ -95,6 +96,7 @@ class Recording:
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Write the metrics of the run at once, while it runs, and at its end, however it ends."""
+        remove_leftovers(self._settings)
         try:
             with self.collector.track_run() as totals, self._sampling():
                 self._totals = totals

@@ -9,6 +9,7 @@ from typing import Any
 import xxhash
 
 from mega_data_factory.errors import MdfError
+from mega_data_factory.framework.metrics.store.files.beside import set_aside_folder
 from mega_data_factory.observe.counting.account import SetAside
 from mega_data_factory.observe.driver.defined_steps import DefinedStep
 from mega_data_factory.observe.driver.settings import ObserveSettings
@@ -37,8 +38,8 @@ class SetAsideFiles:
         self._k = settings.rejected_samples
         self._run_id = run_id
         self.folders = {
-            "errors": absolute(join(settings.metrics, "records", "errors")),
-            "rejected_samples": absolute(join(settings.metrics, "records", "rejected")),
+            "errors": absolute(set_aside_folder(settings.metrics, "errors")),
+            "rejected_samples": absolute(set_aside_folder(settings.metrics, "rejected")),
         }
         self._errors: list[bytes] = []
         self._rejected: dict[tuple[str, str], dict[int, bytes]] = {}

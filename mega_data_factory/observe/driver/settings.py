@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mega_data_factory.framework.metrics.store.files.beside import ACCOUNTS
 from mega_data_factory.storage import is_local, join, local_path
 
 
@@ -37,10 +39,15 @@ class ObserveSettings:
     rejected_samples: int = 3
     accounts: str | None = None
 
+    @property
+    def accounts_root(self) -> Path:
+        """Folder with a folder of accounts for each run."""
+        if self.accounts is not None:
+            return Path(self.accounts)
+        if is_local(self.metrics):
+            return local_path(join(self.metrics, ACCOUNTS))
+        return Path(tempfile.gettempdir()) / f"mdf-accounts-{os.getuid()}"
+
     def account_folder(self, run_id: str) -> Path:
         """Return the folder for the accounts of a run."""
-        if self.accounts is not None:
-            return Path(self.accounts) / run_id
-        if is_local(self.metrics):
-            return Path(local_path(join(self.metrics, ".accounts"))) / run_id
-        return Path(tempfile.gettempdir()) / f"mdf-accounts-{run_id}"
+        return self.accounts_root / run_id

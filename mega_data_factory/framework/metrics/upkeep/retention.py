@@ -12,6 +12,13 @@ from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.formats import parse_age, parse_size
 from mega_data_factory.framework.metrics import schema
+from mega_data_factory.framework.metrics.store.files.beside import (
+    ACCOUNTS,
+    abandoned_accounts,
+    remove_accounts,
+    remove_set_aside,
+    set_aside_files,
+)
 from mega_data_factory.framework.metrics.store.files.layout import SEGMENTED
 from mega_data_factory.framework.metrics.store.files.listing import list_table
 from mega_data_factory.framework.metrics.store.files.run_files import (
@@ -30,7 +37,7 @@ from mega_data_factory.framework.metrics.upkeep.lock import upkeep_lock
 from mega_data_factory.framework.metrics.upkeep.recovery import finish_interrupted
 from mega_data_factory.framework.metrics.upkeep.shrinking import shrink_units
 from mega_data_factory.framework.metrics.upkeep.unit_files import unit_sizes
-from mega_data_factory.storage import Location
+from mega_data_factory.storage import Location, is_local, join, local_path
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,9 @@ def prune(
 ) -> Pruned:
     """Remove the runs that the limits leave no room for: never a running one, never a file that is not ours.
 
+    With an observed run go the records that it has set aside, and the accounts of its workers. Accounts that a driver
+    left behind that was killed go too, when none was written for a day.
+
     A run goes from the listings last, so a prune that was killed is finished by the next.
 
     Args:
@@ -114,8 +124,12 @@ def _prune(store: StoredTables, retention: Retention, now: Callable[[], datetime
     if expired and not dry_run:
         states = _small_states(path, expired)
         expired &= _expired(_newest_first(store, now()), bytes_of, retention, now())  # others may be resumed since
+        remove_set_aside(path, expired)
+        _remove_accounts(path, expired)
         _remove_small(path, expired, states)
         shrink_units(store, expired)
+    if not dry_run:
+        _remove_abandoned_accounts(path, newest_first, now())
     gone = tuple(row["run_id"] for row in newest_first if row["run_id"] in expired)
     return Pruned(gone, round(sum(bytes_of[run_id] for run_id in gone)), len(newest_first) - len(gone))
 
@@ -130,11 +144,14 @@ def _newest_first(store: StoredTables, now: datetime) -> list[dict[str, Any]]:
 def _bytes_of(
     path: Location, run_ids: list[str], sizes: dict[str, dict[str, int]], units: list[Unit]
 ) -> dict[str, float]:
-    """Return bytes of every run: of its own files, or its equal share of its unit."""
+    """Return bytes of every run: its own files, or its equal share of its unit, and what it has set aside."""
     found: dict[str, float] = dict.fromkeys(run_ids, 0.0)
     for kind, files in sizes.items():
         for run_id, own in names_of_runs(kind, run_ids, files).items():
             found[run_id] += sum(files[name] for name in own.all)
+    for run_id, aside in set_aside_files(path).items():
+        if run_id in found:
+            found[run_id] += sum(file.size for file in aside)
     compacted = unit_sizes(path) if units else {}
     for unit in units:
         share = compacted.get(unit.name, 0) / len(unit.runs)
@@ -159,6 +176,19 @@ def _expired(
         if beyond and row["status"] != "running":
             expired.add(row["run_id"])
     return expired
+
+
+def _remove_accounts(path: Location, expired: set[str]) -> None:
+    if is_local(path):
+        remove_accounts(local_path(join(path, ACCOUNTS)), expired)
+
+
+def _remove_abandoned_accounts(path: Location, rows: list[dict[str, Any]], now: datetime) -> None:
+    """Remove accounts that no driver will read: of runs that are over or unknown, and written more than a day ago."""
+    if is_local(path):
+        root = local_path(join(path, ACCOUNTS))
+        running = {row["run_id"] for row in rows if row["status"] == "running"}
+        remove_accounts(root, abandoned_accounts(root, now) - running)
 
 
 def _small_states(path: Location, run_ids: set[str]) -> dict[str, dict[str, list[FileState]]]:
