@@ -21,6 +21,7 @@ OPERATORS: dict[str, str] = {
     "unicode_repair_refiner": "mega_data_factory.operators.refiners.unicode_repair_refiner:UnicodeRepairRefiner",
     "text_statistics_refiner": "mega_data_factory.operators.refiners.text_statistics_refiner:TextStatisticsRefiner",
     "language_refiner": "mega_data_factory.operators.refiners.language_refiner:LanguageRefiner",
+    "token_count_refiner": "mega_data_factory.operators.refiners.token_count_refiner:TokenCountRefiner",
     # filters
     "url_filter": "mega_data_factory.operators.filters.url_filter:UrlFilter",
     "text_length_filter": "mega_data_factory.operators.filters.text_length_filter:TextLengthFilter",

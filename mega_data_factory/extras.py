@@ -44,6 +44,7 @@ EXTRA_OF: dict[str, str] = {
     "rensa": "text",
     "resiliparse": "text",
     "s3fs": "s3",
+    "tokenizers": "tokens",
     "waitress": "dashboard",
     "werkzeug": "dashboard",
     "zstandard": "text",

@@ -18,7 +18,7 @@ from mega_data_factory.framework.contracts import Deduplicator, Filter, Judgemen
 from mega_data_factory.framework.plan import OperatorPlan
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.worker.applying import Step
-from tests.operators.texts import MemoryClaims, class_of, odd_table, ready
+from tests.operators.texts import TOKENIZER, MemoryClaims, class_of, odd_table, ready
 from tests.present import present
 
 NAMES = sorted(OPERATORS)
@@ -66,6 +66,7 @@ class Claims:
 
 name = sys.argv[1]
 params = {"language_filter": {"languages": ["en"]}, "url_filter": {"blocked_words": ["x"]}}
+params["token_count_refiner"] = {"tokenizer": sys.argv[3]}
 params = params.get(name, {}) | ({"words": sys.argv[2]} if sys.argv[2] else {})
 operator = resolve("operator", name, params, Place(("test",))).build()
 operator.setup(OperatorContext("s", name, "s-0", Claims()))
@@ -87,7 +88,9 @@ print(sorted(set(sys.modules) - before))
 )
 def test_the_first_batch_imports_nothing(name: str, words: str) -> None:
     """All that is loaded once is loaded before a worker is ready, and charged to no batch."""
-    done = subprocess.run([sys.executable, "-c", FIRST_BATCH, name, words], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_BATCH, name, words, str(TOKENIZER)], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -32,7 +33,13 @@ ODD_TEXTS: list[str | None] = [
     "{ javascript lorem ipsum } use cookies.",
 ]
 
-MINIMAL: dict[str, dict[str, Any]] = {"language_filter": {"languages": ["en"], "min_score": 0.3}}
+TOKENIZER = Path(__file__).with_name("tokenizer.json")
+"""A tokenizer of six words, which splits at white space."""
+
+MINIMAL: dict[str, dict[str, Any]] = {
+    "language_filter": {"languages": ["en"], "min_score": 0.3},
+    "token_count_refiner": {"tokenizer": str(TOKENIZER)},
+}
 """Parameters of the operators that cannot do without."""
 
 
