@@ -75,6 +75,7 @@ bench: $(STAMP) ## Measure: speed against hand-written loops, cost of the metric
 lock: ## Resolve the dependencies again into requirements.lock (needs uv)
 	$(COMPILE) --all-extras --group dev pyproject.toml --output-file requirements.lock
 	$(COMPILE) --group pyproject.toml:spark --output-file requirements-spark.lock
+	$(COMPILE) --no-emit-package fasttext-predict tests/observe/fineweb/requirements.in --output-file tests/observe/fineweb/requirements.lock
 
 clean: ## Remove the environment, caches and what runs have written
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis metrics output rejected
