@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -13,10 +13,12 @@ import pyarrow as pa
 
 from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.analytics.runs.rejects import open_rejects
 from mega_data_factory.dashboard.private_paths import reasons_without_paths
 from mega_data_factory.errors import MdfError, MetricsError
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.redaction.loggers import logger
+from mega_data_factory.rejects import RejectLedger
 from mega_data_factory.reports.document import Document
 from mega_data_factory.storage import Location
 from mega_data_factory.visualization import MetricsVisualizer
@@ -67,6 +69,24 @@ class RunList:
         """Return the list after another look at the folder."""
         changed = not self.ready or self.error is not None or unread != self.unread or not table.equals(self.table)
         return RunList(table, self.version + changed, None, ready=True, unread=unread)
+
+
+@dataclass(frozen=True)
+class RejectCounts:
+    """Rejected records of a run.
+
+    Attributes:
+        ledger: the records.
+        counts: rows of `RejectLedger.counts`.
+    """
+
+    ledger: RejectLedger
+    counts: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def read(cls, ledger: RejectLedger) -> RejectCounts:
+        """Count the records of a ledger."""
+        return cls(ledger, ledger.counts().to_pylist())
 
 
 @dataclass
@@ -164,6 +184,14 @@ class RunStore:
         return self._cached(
             "document", run_id, lambda: Document.from_recording(self.recording(run_id), self.past(run_id))
         )
+
+    def rejects(self, run_id: str) -> RejectCounts:
+        """Return the ledger of its rejected records, with the counts of every rule.
+
+        Raises:
+            MdfError: there is no such run, it kept none, or they cannot be read.
+        """
+        return self._cached("rejects", run_id, lambda: RejectCounts.read(open_rejects(self.recording(run_id).run)))
 
     def visualizer(self, run_id: str) -> MetricsVisualizer:
         """Return the metrics of its nodes.

@@ -120,28 +120,39 @@ class RejectLedger:
         return pa.Table.from_batches(parts, SCHEMA)
 
     def counts(self, only: RejectFilter | None = None) -> pa.Table:
-        """Return records and bytes for each `stage`, `operator`, `reason` and `slice`, the most frequent first."""
+        """Return how many were rejected for each `stage`, `operator`, `reason` and `slice`, the most frequent first.
+
+        Args:
+            only: which rows; all by default.
+
+        Returns:
+            The four columns and `records`, `alone` (those that fail no other rule of the operator; null where that is
+            not known) and `bytes`, each int64.
+        """
         counted = [
-            pa.Table.from_batches([batch]).group_by(_RULE, use_threads=False).aggregate(_SUMS)
-            for batch in self.batches(only, [*_RULE, "bytes"])
+            _with_alone(batch).group_by(_RULE, use_threads=False).aggregate(_SUMS)
+            for batch in self.batches(only, [*_RULE, "failed_rules", "bytes"])
         ]
         if not counted:
-            return pa.schema([*map(SCHEMA.field, _RULE), ("records", pa.int64()), ("bytes", pa.int64())]).empty_table()
+            return pa.schema([*map(SCHEMA.field, _RULE), *((name, pa.int64()) for name in _COUNTED)]).empty_table()
         merged = pa.concat_tables(counted).group_by(_RULE, use_threads=False)
-        total = merged.aggregate([("bytes_count", "sum"), ("bytes_sum", "sum")])
-        named = total.rename_columns([*_RULE, "records", "bytes"])
+        total = merged.aggregate([("bytes_count", "sum"), ("alone_sum", "sum"), ("bytes_sum", "sum")])
         order = [("records", "descending"), *((name, "ascending") for name in _RULE)]
-        return named.sort_by(order)
+        return total.rename_columns([*_RULE, *_COUNTED]).sort_by(order)
 
-    def nearest(self, number: int, only: RejectFilter | None = None) -> pa.Table:
+    def nearest(
+        self, number: int, only: RejectFilter | None = None, *, columns: Sequence[str] | None = None
+    ) -> pa.Table:
         """Return the rows whose score is nearest to the threshold, of every operator and reason, nearest first.
 
         Args:
             number: rows of each operator and reason.
             only: which rows; all by default.
+            columns: columns of `SCHEMA`, at least the three of a rule, `record_id`, `score` and `threshold`; all by
+                default.
         """
         kept: dict[tuple[str, str, str], pa.Table] = {}
-        for batch in self.batches(only):
+        for batch in self.batches(only, columns):
             rows = pa.Table.from_batches([batch])
             distance = pc.abs(pc.subtract(rows.column("score"), rows.column("threshold")))
             rows = rows.append_column("_distance", distance).filter(pc.is_finite(distance))
@@ -152,11 +163,17 @@ class RejectLedger:
                 mine = pa.concat_tables([kept[rule], mine]) if rule in kept else mine
                 kept[rule] = mine.sort_by([("_distance", "ascending"), ("record_id", "ascending")]).slice(0, number)
         if not kept:
-            return SCHEMA.empty_table()
+            return SCHEMA.empty_table() if columns is None else SCHEMA.empty_table().select(list(columns))
         return pa.concat_tables([rows for _, rows in sorted(kept.items())]).drop_columns(["_distance"])
 
 
-_SUMS = [("bytes", "count", pc.CountOptions(mode="all")), ("bytes", "sum")]
+_SUMS = [("bytes", "count", pc.CountOptions(mode="all")), ("alone", "sum"), ("bytes", "sum")]
+_COUNTED = ("records", "alone", "bytes")
+
+
+def _with_alone(batch: pa.RecordBatch) -> pa.Table:
+    alone = pc.equal(pc.list_value_length(batch.column("failed_rules")), 1).cast(pa.int64())
+    return pa.Table.from_batches([batch]).append_column("alone", alone)
 
 
 def _is(rule: tuple[str, str, str]) -> pc.Expression:

@@ -17,7 +17,7 @@ from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.series import operator_series, stage_series
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
-from mega_data_factory.reports import excluded, tables, tracked_stages
+from mega_data_factory.reports import excluded, rejects, tables, tracked_stages
 from mega_data_factory.reports.excluded import Examples
 from mega_data_factory.reports.figures import Draw
 from mega_data_factory.reports.operator_table import explanations, operator_table
@@ -116,6 +116,8 @@ class Document:
             "custom_columns": tables.CUSTOM_COLUMNS,
             "custom": tables.custom_rows(recording),
             "errors": self.errors,
+            "rejects": rejects.reject_table(recording),
+            "reject_columns": rejects.COLUMNS,
             "samples": self.samples,
             "comparison": comparison,
             "comparison_sentences": tables.comparison_sentences(comparison) if comparison else [],

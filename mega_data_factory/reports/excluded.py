@@ -208,6 +208,14 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
+def content_as_text(content: str) -> str:
+    """Return a record that is kept as JSON as text: its text first, then what else it has, shortened."""
+    try:
+        return _shown(json.loads(content))
+    except ValueError:
+        return _shown(content)
+
+
 def _shown(record: object) -> str:
     """Return a record as text: its text first, then what else it has."""
     if not isinstance(record, Mapping):

@@ -132,9 +132,12 @@ def test_only_row_groups_that_may_hold_the_record_are_read(tmp_path: Path, monke
     pq.write_table(table, path, row_group_size=10)
     read: list[Any] = []
     whole = pq.ParquetFile.iter_batches
-    monkeypatch.setattr(
-        pq.ParquetFile, "iter_batches", lambda *args, **named: read.append(named["row_groups"]) or whole(*args, **named)
-    )
+
+    def iter_batches(*args: Any, **named: Any) -> Any:
+        read.append(named["row_groups"])
+        return whole(*args, **named)
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", iter_batches)
     assert file_with([str(path)], "r0042") == str(path)
     assert file_with([str(path)], "r9999") is None
     assert read == [[4], []]

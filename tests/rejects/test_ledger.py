@@ -16,7 +16,14 @@ from mega_data_factory.rejects import SCHEMA, committed_files
 from mega_data_factory.rejects.exporting import export_rejects
 from tests.rejects.making import rejected, write_ledger, write_run
 
-OTHER = {"operator": "dedup", "reason": "duplicate", "score": None, "threshold": None, "duplicate_of_key": 1 << 63}
+OTHER = {
+    "operator": "dedup",
+    "reason": "duplicate",
+    "score": None,
+    "threshold": None,
+    "duplicate_of_key": 1 << 63,
+    "failed_rules": None,
+}
 
 
 @pytest.fixture
@@ -58,8 +65,8 @@ def test_counts(ledger: RejectLedger) -> None:
     """Records and bytes of every rule, the most frequent first."""
     keys = {"stage": "clean", "slice": None}
     assert ledger.counts().to_pylist() == [
-        {**keys, "operator": "length", "reason": "too_short", "records": 30, "bytes": sum(range(81, 101)) + 710},
-        {**keys, "operator": "dedup", "reason": "duplicate", "records": 10, "bytes": 700},
+        {**keys, "operator": "length", "reason": "too_short", "records": 30, "alone": 30, "bytes": 2520},
+        {**keys, "operator": "dedup", "reason": "duplicate", "records": 10, "alone": None, "bytes": 700},
     ]
     assert RejectLedger([]).counts().num_rows == 0
 

@@ -71,6 +71,11 @@ def find_rejects(run: Mapping[str, Any]) -> RejectLedger | None:
     return RejectLedger.open(storage.join(paths["rejects"], run_id), commit_log)
 
 
+def keeps_rejects(run: Mapping[str, Any]) -> bool:
+    """Return whether a run keeps a ledger of its rejected records."""
+    return "rejects" in noted_paths(run)
+
+
 def noted_paths(run: Mapping[str, Any]) -> dict[str, str]:
     """Return the places that the row of a run names."""
     paths = run.get("paths")

@@ -41,8 +41,8 @@ def rejects(
 ) -> int:
     """Count rejected records; show those nearest to the thresholds, or write them to a file, where that is asked for.
 
-    JSON: `{run_id, records, bytes, counts: [{stage, operator, reason, slice, records, bytes}]}`; with `around` also
-    `nearest`, rows of the ledger; with `export` also `exported: {path, records}`.
+    JSON: `{run_id, records, bytes, counts: [{stage, operator, reason, slice, records, alone, bytes}]}`; with `around`
+    also `nearest`, rows of the ledger; with `export` also `exported: {path, records}`.
 
     Args:
         metrics: the metrics folder.
@@ -143,6 +143,7 @@ def _count_columns(total: int, *, sliced: bool) -> list[RowColumn]:
         RowColumn("slice", lambda row: _name(row["slice"] or ""), right=False),
         RowColumn("records", lambda row: count(row["records"])),
         RowColumn("share", lambda row: percent(100 * row["records"] / total), goes=1),
+        RowColumn("for it alone", lambda row: "" if row["alone"] is None else count(row["alone"]), goes=4),
         RowColumn("text", lambda row: "" if row["bytes"] is None else size(row["bytes"]), goes=3),
     ]
     return columns if sliced else [column for column in columns if column.heading != "slice"]

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from dash.development.base_component import Component
 
 from mega_data_factory.dashboard.context import View
-from mega_data_factory.dashboard.pages import compare, nodes, operator, run, runs, stage
+from mega_data_factory.dashboard.pages import compare, nodes, operator, rejects, run, runs, stage
 
 Show = Callable[..., tuple[str, Component]]
 Stamp = Callable[..., Any]
@@ -36,6 +36,7 @@ _ROUTES: tuple[tuple[tuple[str, ...], Show, Stamp], ...] = (
     (("compare",), compare.show, compare.stamp),
     (("run", "*"), run.show, run.stamp),
     (("run", "*", "nodes"), nodes.show, run.stamp),
+    (("run", "*", "rejects"), rejects.show, run.stamp),
     (("run", "*", "stage", "*"), stage.show, run.stamp),
     (("run", "*", "stage", "*", "operator", "*"), operator.show, run.stamp),
 )

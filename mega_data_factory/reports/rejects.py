@@ -1,0 +1,71 @@
+"""Rejected records of a run that kept all of them, as a table of rules with the record nearest to each threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.analytics.runs.rejects import find_rejects
+from mega_data_factory.errors import MdfError
+from mega_data_factory.formats import count, percent, plural, size
+from mega_data_factory.redaction import without_credentials
+
+COLUMNS = ("reason", "records", "of all rejects", "for it alone", "text", "nearest to the threshold")
+NOTE = (
+    "For it alone: records that fail no other rule of the operator. Nearest to the threshold: the record of the rule "
+    "whose score is nearest to it, with score and threshold."
+)
+MOST_RULES = 40
+_NEEDED = ("stage", "operator", "reason", "record_id", "score", "threshold")
+_LONGEST_ID = 120
+
+
+@dataclass(frozen=True)
+class RejectTable:
+    """Rules that rejected records.
+
+    Attributes:
+        rows: operator, and a cell for each of `COLUMNS`.
+        note: what the columns mean, and how many rules are left out.
+        problem: why there are no rows; None where there are.
+    """
+
+    rows: tuple[tuple[str, ...], ...] = ()
+    note: str = NOTE
+    problem: str | None = None
+
+
+def reject_table(recording: Recording) -> RejectTable | None:
+    """Return the rejected records of a run by rule; None if it kept no ledger."""
+    try:
+        ledger = find_rejects(recording.run)
+        if ledger is None:
+            return None
+        counts = ledger.counts().to_pylist()
+        near = {_rule(row): row for row in ledger.nearest(1, columns=_NEEDED).to_pylist()}
+    except MdfError as error:
+        return RejectTable(problem=without_credentials(error.message))
+    if not counts:
+        return RejectTable(problem="no record was rejected")
+    total = sum(row["records"] for row in counts)
+    rows = tuple(_cells(row, total, near.get(_rule(row))) for row in counts[:MOST_RULES])
+    left_out = len(counts) - len(rows)
+    return RejectTable(rows, f"{NOTE} {plural(left_out, 'rarer rule')} not shown." if left_out else NOTE)
+
+
+def _rule(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["stage"], row["operator"], row["reason"]
+
+
+def _cells(row: Mapping[str, Any], total: int, near: Mapping[str, Any] | None) -> tuple[str, ...]:
+    place = f"{row['stage']} / {row['operator']}" + ("" if row["slice"] is None else f" / {row['slice']}")
+    shown = "" if near is None else f"{_short(near['record_id'])}: {near['score']:.6g} ({near['threshold']:.6g})"
+    share = percent(100 * row["records"] / total)
+    return place, row["reason"], count(row["records"]), share, count(row["alone"]), size(row["bytes"]), shown
+
+
+def _short(record_id: str | None) -> str:
+    text = record_id or ""
+    return text if len(text) <= _LONGEST_ID else f"{text[:_LONGEST_ID]}…"
