@@ -237,7 +237,11 @@ SCORES = _table(
     ("fails", _TEXT, "how score and threshold compare for a record that fails: <, <=, > or >=; null if unknown"),
     ("threshold", _REAL, "what the score is compared with; null where nothing is"),
     ("population", _TEXT, "whose scores these are: all records that the rule judged, or only the rejected ones"),
-    ("judged_records", _COUNT, "records that the rule decided on; a rule cannot decide where its score is null"),
+    (
+        "judged_records",
+        _COUNT,
+        "records that the rule decided on: not where its score is null; null for rejected ones only",
+    ),
     ("failed_records", _COUNT, "records that fail the rule, whatever other rules say"),
     ("failed_alone_records", _COUNT, "of these, records that fail no other rule of the operator"),
     (

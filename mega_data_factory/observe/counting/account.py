@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mega_data_factory.framework.metrics.details import kinds
+from mega_data_factory.framework.metrics.details.detail import Detail, add_up
 from mega_data_factory.framework.metrics.rows.histogram import bucket_of
 
 
@@ -61,6 +63,7 @@ class Account:
         least, most: least and most seconds per record of any call; None before the first record.
         set_aside: records that were set aside.
         unknown: calls whose values were of a form that cannot be counted.
+        details: scores and other summaries that add (`framework.metrics.details`).
         content: what the step was given, as numbers (`signatures.Content`), where the engine wants to know.
     """
 
@@ -88,6 +91,7 @@ class Account:
     set_aside: list[SetAside] = field(default_factory=list)
     unknown: int = 0
     content: list[int] = field(default_factory=list)
+    details: tuple[Detail, ...] = ()
 
     def add_call(
         self,
@@ -178,6 +182,8 @@ class Account:
             self.least = other.least
         if other.most is not None and (self.most is None or other.most > self.most):
             self.most = other.most
+        if other.details:
+            self.details = add_up([*self.details, *other.details])
 
     def since(self, earlier: Account | None) -> Account:
         """Return what this account of a stream adds to an earlier one of the same stream; none of it is negative."""
@@ -201,9 +207,11 @@ class Account:
             self.custom,
             list(self.histogram.items()),
         ]
-        if self.set_aside or self.content:
+        if self.set_aside or self.content or self.details:
             values.append([[s.reason, s.content, s.kind, s.record_id, s.score, s.threshold] for s in self.set_aside])
             values.append(self.content)
+        if self.details:
+            values.append(kinds.to_wire(self.details))
         return json.dumps(values, separators=(",", ":")).encode()
 
     @classmethod
@@ -222,6 +230,7 @@ class Account:
             account.reasons, account.custom, account.histogram = reasons, custom, dict(histogram)
             if rest:
                 account.set_aside, account.content = [SetAside(*values) for values in rest[0]], rest[1]
+                account.details = kinds.from_wire(rest[2]) if len(rest) > 2 else ()
         except (TypeError, KeyError, IndexError) as error:
             raise ValueError(f"not an account: {error}") from None
         return account

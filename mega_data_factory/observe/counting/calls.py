@@ -6,6 +6,7 @@ import numbers
 from contextvars import ContextVar
 from typing import Any, Protocol
 
+from mega_data_factory.framework.metrics.details.detail import Detail, add_up
 from mega_data_factory.observe.counting import forms
 from mega_data_factory.observe.counting.account import SetAside, add_counts
 from mega_data_factory.observe.counting.record_text import record_name, record_text
@@ -31,9 +32,10 @@ class Call:
         reasons: records rejected, by reason.
         custom: custom numbers.
         samples: rejected records.
+        details: summaries of what the function decided.
     """
 
-    __slots__ = ("_connection", "_most", "_step", "custom", "reasons", "samples")
+    __slots__ = ("_connection", "_most", "_scored", "_step", "custom", "details", "reasons", "samples")
 
     def __init__(self, connection: WantsSamples | None = None, step: str = "", most: int = 0) -> None:
         self._connection = connection
@@ -42,6 +44,8 @@ class Call:
         self.reasons: dict[str, int] = {}
         self.custom: dict[str, float] = {}
         self.samples: list[SetAside] = []
+        self.details: tuple[Detail, ...] = ()
+        self._scored: list[tuple[str, float, float | None, int]] = []  # the fields of a `scoring.Reject`
 
     def reject(self, record: Any, records: int, reason: str, score: float | None, threshold: float | None) -> None:
         """Count rejected records, and keep one as an example where that is wanted.
@@ -60,11 +64,41 @@ class Call:
             name = record_name(record)
             self.samples.append(SetAside(reason, record_text(record), "rejected", name, score, threshold))
 
+    def forget_rejects(self) -> None:
+        """Drop what was rejected since `reasons` was cleared: the call has raised, and its records are errors."""
+        while self._scored:
+            reason, _, _, records = self._scored[-1]
+            if self.reasons.get(reason, 0) < records:
+                break
+            self.reasons[reason] -= records
+            self._scored.pop()
+        self.reasons.clear()
+
+    def note_score(self, reason: str, score: float, threshold: float | None, records: int) -> None:
+        """Keep the score of records that the function rejects by name."""
+        self._scored.append((reason, float(score), None if threshold is None else float(threshold), records))
+
+    def summaries(self, stage: str, operator: str) -> tuple[Detail, ...]:
+        """Return the details of the call.
+
+        Args:
+            stage: Stage of the step.
+            operator: Name of the step.
+        """
+        if not self._scored:
+            return self.details
+        from mega_data_factory.framework.scoring import Reject, scores_of_rejects  # brings Arrow
+
+        rejects = [Reject(*scored) for scored in self._scored]
+        return add_up([*self.details, scores_of_rejects(stage, operator, rejects)])
+
     def include(self, other: Call) -> None:
         """Add what another call has said."""
         add_counts(self.reasons, other.reasons)
         add_counts(self.custom, other.custom)
         self.samples += other.samples
+        self._scored += other._scored
+        self.details = add_up([*self.details, *other.details])
 
 
 current: ContextVar[Call | None] = ContextVar("mdf_observed_call", default=None)
@@ -88,7 +122,10 @@ def reject(record: Any, reason: str, *, score: float | None = None, threshold: f
         raise TypeError(f"a reason must be text, not {reason!r}")
     call = current.get()
     if call is not None:
-        call.reject(record, forms.count_records(record), reason, score, threshold)
+        records = forms.count_records(record)
+        call.reject(record, records, reason, score, threshold)
+        if score is not None:
+            call.note_score(reason, score, threshold, records)
 
 
 def report(metric: str, value: float) -> None:

@@ -32,6 +32,14 @@ class Spec(Protocol):
         """Id of the step."""
 
     @property
+    def name(self) -> str:
+        """Name of the step."""
+
+    @property
+    def stage(self) -> str:
+        """Stage of the step."""
+
+    @property
     def reason(self) -> str | None:
         """Reason of records that are missing in the output."""
 
@@ -80,6 +88,7 @@ class RowTally:
         "_least",
         "_most",
         "_out",
+        "_place",
         "_reason",
         "_reasons",
         "_rejected",
@@ -92,6 +101,7 @@ class RowTally:
         self.account = account
         self._reason = spec.reason
         self._flat = spec.flat
+        self._place = spec.stage, spec.name
         self._samples = spec.samples  # as many rejected records are left to the step, which may keep them as examples
         self._call = Call()
         self._reset()
@@ -116,7 +126,7 @@ class RowTally:
         try:
             result = step.function(record)
         except Exception:
-            self._call.reasons.clear()
+            self._call.forget_rejects()
             step.finish_failed(record, time.perf_counter() - started)
             raise
         finally:
@@ -185,6 +195,7 @@ class RowTally:
             least=self._least,
             most=self._most,
         )
+        own.details = self._call.summaries(*self._place)
         self.account.include(own)
         self.account.set_aside += self._call.samples
         self._call = Call()

@@ -10,6 +10,7 @@ from typing import Any
 
 from mega_data_factory._version import __version__
 from mega_data_factory.framework.metrics.collector import MetricsCollector, Snapshot
+from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.metrics.live.flusher import MetricsFlusher
 from mega_data_factory.framework.metrics.live.intervals import IntervalSampler
 from mega_data_factory.framework.metrics.nodes import NodeBuffer
@@ -60,6 +61,7 @@ class Recording:
         self._settings = settings
         self._place = RunPlace(self.run_id, settings.account_folder(self.run_id), self.steps.full_name)
         self._samples = IntervalSampler(self.run_id, settings.flush_interval)
+        self._details = DetailTotals()
         self._nodes = NodeBuffer(self.run_id, settings.node_interval) if settings.node_interval else None
         self._sampled = SampledNodes(self._nodes, settings)
         self._flusher = MetricsFlusher(
@@ -67,6 +69,7 @@ class Recording:
             self._samples,
             MetricsWriter(settings.metrics, replace=True),
             self._nodes,
+            details=self._details,
             interval=settings.flush_interval,
         )
         self._totals: RunTotals | None = None
@@ -142,7 +145,10 @@ class Recording:
             places = self.steps.places()
             self._samples.add_rows(to_rows(self._by_interval(new), self.run_id, places))
             self._set_aside.add(self.ledger.take_set_aside(), places)
-            rows = {row.key: row for row in to_rows(self.ledger.totals(), self.run_id, places)}
+            totals = [account for account in self.ledger.totals() if account.step in places]
+            if any(account.details for account in new):
+                self._details.replace(detail for account in totals for detail in account.details)
+            rows = {row.key: row for row in to_rows(totals, self.run_id, places)}
             for key in self._shown - rows.keys():  # of a step that was defined again
                 self.collector.add_operator_metrics(OperatorMetrics(*key), batch_id=key[-1])
             for row in rows.values():

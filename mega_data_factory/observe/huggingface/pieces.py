@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from mega_data_factory.framework.metrics.details.detail import add_up
 from mega_data_factory.observe.connection import Connection
 from mega_data_factory.observe.counting import calls
 from mega_data_factory.observe.counting.account import Account, add_counts
@@ -124,7 +125,7 @@ class Piece(Connection):
         account = self._batches.named_alike()
         account.include(self._batches)
         account.final, account.at = final, time.time()
-        self.flow.enter(account, self._spec.reason, self.call)
+        self.flow.enter(account, self._spec, self.call)
         account.set_aside = self._batches.set_aside + self.call.samples if final else []
         return account
 
@@ -162,20 +163,23 @@ class Flow:
         if records_in:
             self._latencies.add_latency(seconds / records_in, records_in)
 
-    def enter(self, account: Account, reason: str | None, call: Call) -> None:
+    def enter(self, account: Account, spec: StepSpec, call: Call) -> None:
         """Add these counts to an account.
 
         Args:
             account: gets the counts.
-            reason: of records that are missing in the output and were not rejected by name.
+            spec: of the step.
             call: what the user's function has said.
         """
-        account.add_flow(self.records_in, self.records_out, errors=self.errors, reasons=call.reasons, reason=reason)
+        account.add_flow(
+            self.records_in, self.records_out, errors=self.errors, reasons=call.reasons, reason=spec.reason
+        )
         account.calls += self.records_in
         account.seconds += self.seconds
         account.input_bytes += self.input_bytes
         account.output_bytes += self.output_bytes
         add_counts(account.custom, call.custom)
+        account.details = add_up([*account.details, *call.summaries(spec.stage, spec.name)])
         account.include(self._latencies)
 
 

@@ -21,6 +21,8 @@ from mega_data_factory.framework.contracts import (
     OperatorContext,
     Refiner,
 )
+from mega_data_factory.framework.metrics.details.detail import add_up
+from mega_data_factory.framework.scoring import scores_of
 from mega_data_factory.observe.counting import calls, forms
 from mega_data_factory.observe.engines.engine import this_worker
 from mega_data_factory.observe.steps.work import Work
@@ -49,6 +51,7 @@ def apply_judgement(work: Work, judgement: Judgement) -> Any:
         )
         example = work.value if work.form is None else work.form.cut(work.value, first, first + 1)
         work.call.reject(example, entry["counts"], entry["values"], score, threshold)
+    work.call.details = add_up([*work.call.details, *scores_of(work.spec.stage, work.spec.name, judgement)])
     kept = judgement.kept.to_pylist()
     if work.form is None:
         return kept[0]

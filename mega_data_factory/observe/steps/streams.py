@@ -146,6 +146,7 @@ class Stream:
         account.add_flow(self._in, self._out, errors=errors, reasons=call.reasons, reason=self._spec.reason)
         account.calls, account.seconds = max(1, self._calls), self._busy
         account.custom = dict(call.custom)
+        account.details = call.summaries(self._spec.stage, self._spec.name)
         account.content = work.content()
         account.set_aside = work.account.set_aside + call.samples if final else []
         self._ended = final

@@ -133,6 +133,7 @@ class Work:
         if self.given is not None:
             account.content = self.given.to_list()
         account.custom = call.custom
+        account.details = call.summaries(self.spec.stage, self.spec.name)
         if call.samples:
             account.set_aside += call.samples
         return self.connection.deliver(self.engine, account, outcome.result)

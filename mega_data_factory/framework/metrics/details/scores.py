@@ -232,7 +232,7 @@ class OperatorScores(Detail):
                 "fails": rule.fails,
                 "threshold": rule.threshold,
                 "population": "judged" if rule.judged else "rejected",
-                "judged_records": sum(counts.values()),
+                "judged_records": sum(counts.values()) if rule.judged else None,
                 "failed_records": counts["failed_alone"] + counts["failed_both"],
                 "failed_alone_records": counts["failed_alone"],
                 "rejected_records": int(self._rejected[place]),

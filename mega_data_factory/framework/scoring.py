@@ -1,0 +1,118 @@
+"""Scores behind the decisions of a filter, for the metrics of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mega_data_factory.framework.contracts import Judgement, Rule
+from mega_data_factory.framework.metrics.details.score_buckets import Bools, Floats
+from mega_data_factory.framework.metrics.details.scores import OperatorScores, RuleName, Scored
+
+
+class Reject(NamedTuple):
+    """Records that were rejected by name, without a judgement.
+
+    Attributes:
+        reason: Why.
+        score: The number that decided.
+        threshold: What it was compared with; None where that is unknown.
+        records: How many records.
+    """
+
+    reason: str
+    score: float
+    threshold: float | None
+    records: int = 1
+
+
+def scores_of(stage: str, operator: str, judgement: Judgement) -> Iterator[OperatorScores]:
+    """Yield the scores behind a judgement: of each of its parts, where it tells rules or reasons."""
+    for part in _parts(judgement):
+        scores = _measured(stage, operator, part)
+        if scores is not None:
+            yield scores
+
+
+def scores_of_rejects(stage: str, operator: str, rejects: Sequence[Reject]) -> OperatorScores:
+    """Return the scores of rejected records; of the others none is known.
+
+    Args:
+        stage: Name of the stage.
+        operator: Name of the operator instance.
+        rejects: The rejected records.
+    """
+    names = list(dict.fromkeys(RuleName(r.reason, None, None, r.threshold, judged=False) for r in rejects))
+    place = {(name.reason, name.threshold): number for number, name in enumerate(names)}
+    each = np.repeat(np.arange(len(rejects)), [reject.records for reject in rejects])
+    failed: Bools = np.zeros((len(names), len(each)), np.bool_)
+    scores: Floats = np.full((len(names), len(each)), np.nan)
+    rules = np.array([place[reject.reason, reject.threshold] for reject in rejects])[each]
+    failed[rules, np.arange(len(each))] = True
+    scores[rules, np.arange(len(each))] = np.array([float(reject.score) for reject in rejects])[each]
+    return OperatorScores.measured(stage, operator, names, Scored(failed, failed, scores))
+
+
+def _parts(judgement: Judgement) -> Iterator[Judgement]:
+    """Yield the judgements of records, at least one, that were judged by the same rules."""
+    for part in judgement.parts or (judgement,):
+        if len(part.reason):
+            yield part
+
+
+def _measured(stage: str, operator: str, judgement: Judgement) -> OperatorScores | None:
+    rules = judgement.rules or tuple(_rules_from_reasons(judgement))
+    if not rules:
+        return None
+    known = bool(judgement.rules)
+    names = [
+        RuleName(
+            rule.reason,
+            rule.parameter,
+            rule.fails,
+            None if rule.threshold is None else float(rule.threshold),
+            known,
+        )
+        for rule in rules
+    ]
+    return OperatorScores.measured(stage, operator, names, _scored(rules, len(judgement.reason)))
+
+
+def _rules_from_reasons(judgement: Judgement) -> Iterator[Rule]:
+    """Yield a rule for every reason and threshold of the rejected records: all that is known without rules."""
+    if judgement.reason.null_count == len(judgement.reason):
+        return
+    threshold = (
+        judgement.threshold if judgement.threshold is not None else pa.nulls(len(judgement.reason), pa.float64())
+    )
+    kinds = pa.table({"reason": judgement.reason, "threshold": threshold.cast(pa.float64())})
+    groups = kinds.group_by(["reason", "threshold"]).aggregate([]).filter(pc.is_valid(pc.field("reason")))
+    for group in groups.sort_by([("reason", "ascending"), ("threshold", "ascending")]).to_pylist():
+        same = pc.is_null(threshold) if group["threshold"] is None else pc.equal(threshold, group["threshold"])
+        mine = pc.fill_null(pc.and_kleene(pc.equal(judgement.reason, group["reason"]), same), False)
+        failed = pc.if_else(mine, True, pa.scalar(None, pa.bool_()))  # of the others it is unknown
+        score = None if judgement.score is None else pc.if_else(mine, judgement.score.cast(pa.float64()), None)
+        yield Rule(group["reason"], failed, score, group["threshold"])
+
+
+def _scored(rules: Sequence[Rule], records: int) -> Scored:
+    failed: Bools = np.zeros((len(rules), records), np.bool_)
+    judged: Bools = np.ones((len(rules), records), np.bool_)
+    scores: Floats = np.full((len(rules), records), np.nan)
+    for place, rule in enumerate(rules):
+        decided = _flat(rule.failed)
+        if decided.null_count:
+            judged[place] = pc.is_valid(decided).to_numpy(zero_copy_only=False)
+            decided = pc.fill_null(decided, False)
+        failed[place] = decided.to_numpy(zero_copy_only=False)
+        if rule.score is not None:
+            scores[place] = _flat(rule.score).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return Scored(failed, judged, scores)
+
+
+def _flat(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
