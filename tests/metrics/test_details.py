@@ -120,3 +120,28 @@ def test_details_are_written_when_they_have_changed_and_at_the_end(tmp_path: Pat
         assert flusher.finish() is None
     assert [path.name for path in (tmp_path / "scores").iterdir()] == ["scores_a.parquet"]
     assert MetricsReader(tmp_path).details("scores", "run_a").column("judged_records").to_pylist() == [2]
+
+
+def test_more_rules_than_a_number_has_bits() -> None:
+    """Patterns of failed rules are exact for any number of rules."""
+    names = [RuleName(f"rule_{number}") for number in range(100)]
+    failed = np.zeros((100, 3), np.bool_)
+    failed[[5, 99], 0] = failed[[5, 99], 1] = failed[70, 2] = True
+    known = np.ones_like(failed)
+    detail = OperatorScores.measured("s", "many", names, Scored(failed, known, np.full(failed.shape, np.nan)))
+    first, *_ = rows(detail, detail)
+    assert first["failed_together"] == {"5,99": 4, "70": 2}
+
+
+def test_rules_that_differ_between_batches_keep_their_own_counts() -> None:
+    """A rule of another threshold is another rule; its scores do not mix with those of the first."""
+    other = OperatorScores.measured(
+        "s",
+        "length",
+        [RuleName("too_long", "max_length", ">", 20.0), LONG],
+        Scored(np.array([[False, True], [True, False]]), np.ones((2, 2), np.bool_), np.array([[5.0, 30.0]] * 2)),
+    )
+    short, long = rows(scores(1, 12, 30), other)
+    assert (short["reason"], short["judged_records"], short["failed_records"]) == ("too_short", 5, 2)
+    assert (long["reason"], long["judged_records"], long["min_failed"]) == ("too_long", 2, 30.0)
+    assert short["failed_together"] == {"0": 2, "1": 1}

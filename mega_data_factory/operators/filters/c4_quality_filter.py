@@ -95,7 +95,7 @@ class C4QualityFilter(WordFilter):
         if self.blocked_words:
             yield flagged("blocked_word", text.str.contains(words_pattern(self.blocked_words)))
         if self.min_sentences:
-            yield from below("too_few_sentences", self._sentences(text), self.min_sentences)
+            yield from below("too_few_sentences", self._sentences(text), self.min_sentences, "min_sentences")
 
     def _sentences(self, text: pl.Series) -> pl.Series:
         """Return sentences of every text in the lines that count; such a line has at least one."""

@@ -66,11 +66,19 @@ class FinewebQualityFilter(LanguageLimits):
         lines = Lines.from_text(text)
         yield flagged("no_lines", pl.Series(lines.counts == 0))
         punctuated = lines.share(lines.text.str.contains(_ENDS_A_SENTENCE))
-        yield from below("few_punctuated_lines", punctuated, self.min_punctuated_lines, inclusive=True)
+        yield from below(
+            "few_punctuated_lines", punctuated, self.min_punctuated_lines, "min_punctuated_lines", inclusive=True
+        )
         short = lines.share(pl.Series(lines.characters < self.short_line_length))
-        yield from above("many_short_lines", short, self.max_short_lines, inclusive=True)
+        yield from above("many_short_lines", short, self.max_short_lines, "max_short_lines", inclusive=True)
         _, repeated = duplicate_fractions(lines.owners, lines.characters, lines.hashes, len(text))
-        yield from above("duplicate_line_characters", repeated, self.max_duplicate_line_characters, inclusive=True)
+        yield from above(
+            "duplicate_line_characters",
+            repeated,
+            self.max_duplicate_line_characters,
+            "max_duplicate_line_characters",
+            inclusive=True,
+        )
         newlines = text.str.count_matches("\n", literal=True).fill_null(0).cast(pl.Int64).to_numpy()
         per_word = ratio(newlines.astype(np.int64), self.words_of(text).counts)
-        yield from above("many_newlines", per_word, self.max_newline_ratio)
+        yield from above("many_newlines", per_word, self.max_newline_ratio, "max_newline_ratio")

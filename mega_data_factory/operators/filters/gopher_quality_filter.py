@@ -94,27 +94,32 @@ class GopherQualityFilter(LanguageLimits):
         """Compare words, symbols, lines and stop words with their limits."""
         words = self.words_of(text)
         counts = words.counts
-        yield from below("too_few_words", pl.Series(counts), self.min_words)
-        yield from above("too_many_words", pl.Series(counts), self.max_words)
+        yield from below("too_few_words", pl.Series(counts), self.min_words, "min_words")
+        yield from above("too_many_words", pl.Series(counts), self.max_words, "max_words")
         mean_length = ratio(words.character_counts, counts)
-        yield from below("short_words", mean_length, self.min_mean_word_length)
-        yield from above("long_words", mean_length, self.max_mean_word_length)
+        yield from below("short_words", mean_length, self.min_mean_word_length, "min_mean_word_length")
+        yield from above("long_words", mean_length, self.max_mean_word_length, "max_mean_word_length")
         hashes = text.str.count_matches("#", literal=True)
-        yield from above("too_many_hashes", _per(hashes, counts), self.max_symbol_ratio)
-        yield from above("too_many_ellipses", _per(text.str.count_matches(_ELLIPSIS), counts), self.max_symbol_ratio)
+        yield from above("too_many_hashes", _per(hashes, counts), self.max_symbol_ratio, "max_symbol_ratio")
+        yield from above(
+            "too_many_ellipses",
+            _per(text.str.count_matches(_ELLIPSIS), counts),
+            self.max_symbol_ratio,
+            "max_symbol_ratio",
+        )
         yield from self._line_rules(Lines.from_text(text))
         if self.min_alphabetic_words is not None:
             alphabetic = self._alphabetic_share(text, words)
-            yield from below("too_few_alphabetic_words", alphabetic, self.min_alphabetic_words)
+            yield from below("too_few_alphabetic_words", alphabetic, self.min_alphabetic_words, "min_alphabetic_words")
         if self.min_stop_words:
             found = self._different_stop_words(text, words)
-            yield from below("too_few_stop_words", pl.Series(found), self.min_stop_words)
+            yield from below("too_few_stop_words", pl.Series(found), self.min_stop_words, "min_stop_words")
 
     def _line_rules(self, lines: Lines) -> Iterator[Rule]:
         bullets = lines.share(lines.text.str.contains(_BULLET))
-        yield from above("too_many_bullet_lines", bullets, self.max_bullet_lines)
+        yield from above("too_many_bullet_lines", bullets, self.max_bullet_lines, "max_bullet_lines")
         ellipses = lines.share(lines.text.str.contains(f"(?:{_ELLIPSIS})$"))
-        yield from above("too_many_ellipsis_lines", ellipses, self.max_ellipsis_lines)
+        yield from above("too_many_ellipsis_lines", ellipses, self.max_ellipsis_lines, "max_ellipsis_lines")
 
     def _alphabetic_share(self, text: pl.Series, words: Words) -> pl.Series:
         if isinstance(words, UnicodeWords):

@@ -77,12 +77,22 @@ class GopherRepetitionFilter(LanguageLimits):
         """Compare the fractions of lines, paragraphs and n-grams with their limits."""
         lines = Lines.from_text(text)
         count, characters = duplicate_fractions(lines.owners, lines.characters, lines.hashes, len(text))
-        yield from above("duplicate_lines", count, self.max_duplicate_lines)
+        yield from above("duplicate_lines", count, self.max_duplicate_lines, "max_duplicate_lines")
         line_characters = characters
         count, characters = duplicate_fractions(*lines.as_paragraphs(), len(text))
-        yield from above("duplicate_paragraphs", count, self.max_duplicate_paragraphs)
-        yield from above("duplicate_line_characters", line_characters, self.max_duplicate_line_characters)
-        yield from above("duplicate_paragraph_characters", characters, self.max_duplicate_paragraph_characters)
+        yield from above("duplicate_paragraphs", count, self.max_duplicate_paragraphs, "max_duplicate_paragraphs")
+        yield from above(
+            "duplicate_line_characters",
+            line_characters,
+            self.max_duplicate_line_characters,
+            "max_duplicate_line_characters",
+        )
+        yield from above(
+            "duplicate_paragraph_characters",
+            characters,
+            self.max_duplicate_paragraph_characters,
+            "max_duplicate_paragraph_characters",
+        )
         yield from self._ngram_rules(self.words_of(text))
 
     def _ngram_rules(self, words: Words) -> Iterator[Rule]:
@@ -93,10 +103,14 @@ class GopherRepetitionFilter(LanguageLimits):
         for found in repeats(words, longest):
             n = found.length
             if n in self.max_top_ngram:
-                yield from above(f"top_{n}_gram", top_ngram_fraction(words, found), self.max_top_ngram[n])
+                yield from above(
+                    f"top_{n}_gram", top_ngram_fraction(words, found), self.max_top_ngram[n], f"max_top_ngram.{n}"
+                )
             if n in self.max_duplicate_ngram:
                 fraction = duplicate_ngram_fraction(words, found)
-                duplicate_rules += above(f"duplicate_{n}_gram", fraction, self.max_duplicate_ngram[n])
+                duplicate_rules += above(
+                    f"duplicate_{n}_gram", fraction, self.max_duplicate_ngram[n], f"max_duplicate_ngram.{n}"
+                )
         yield from duplicate_rules
 
 

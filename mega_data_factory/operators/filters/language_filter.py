@@ -65,7 +65,7 @@ class LanguageFilter(Filter):
         if self.min_score > 0:
             score = self._scores(table)
             yield flagged("missing_language_score", score.is_null())
-            yield from below("low_language_score", score, self.min_score)
+            yield from below("low_language_score", score, self.min_score, "min_score")
 
     def _scores(self, table: pa.Table) -> pl.Series:
         column = column_of(table, self.score_column, "score_column")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 import polars as pl
 import pyarrow as pa
@@ -56,18 +57,30 @@ def flagged(reason: str, failed: pl.Series) -> Rule:
     return Rule(reason, failed.rechunk().to_arrow())
 
 
-def below(reason: str, score: pl.Series, limit: float | None, *, inclusive: bool = False) -> Iterator[Rule]:
-    """Yield the rule that fails scores below the limit (or equal, if inclusive); no rule for None."""
+def below(
+    reason: str, score: pl.Series, limit: float | None, parameter: str, *, inclusive: bool = False
+) -> Iterator[Rule]:
+    """Yield the rule that fails scores below the limit (or equal, if inclusive); no rule for None.
+
+    Args:
+        reason: of the records that fail.
+        score: what is compared, of every record.
+        limit: what it is compared with.
+        parameter: the parameter of the filter that is the limit; `parameter.key` where it is a mapping.
+        inclusive: whether a score that equals the limit fails.
+    """
     if limit is not None:
         failed = score <= limit if inclusive else score < limit
-        yield _limit_rule(reason, failed, score, limit)
+        yield _limit_rule(reason, failed, score, limit, parameter, "<=" if inclusive else "<")
 
 
-def above(reason: str, score: pl.Series, limit: float | None, *, inclusive: bool = False) -> Iterator[Rule]:
-    """Yield the rule that fails scores above the limit (or equal, if inclusive); no rule for None."""
+def above(
+    reason: str, score: pl.Series, limit: float | None, parameter: str, *, inclusive: bool = False
+) -> Iterator[Rule]:
+    """Yield the rule that fails scores above the limit (or equal, if inclusive), as `below` does; no rule for None."""
     if limit is not None:
         failed = score >= limit if inclusive else score > limit
-        yield _limit_rule(reason, failed, score, limit)
+        yield _limit_rule(reason, failed, score, limit, parameter, ">=" if inclusive else ">")
 
 
 def words_pattern(words: Iterable[str], *, whole: bool = True) -> str:
@@ -91,6 +104,13 @@ def _one_of(words: pl.Series) -> str:
     return f"(?:{'|'.join(map(re.escape, words))})" if len(words) else ""
 
 
-def _limit_rule(reason: str, failed: pl.Series, score: pl.Series, limit: float) -> Rule:
+def _limit_rule(
+    reason: str,
+    failed: pl.Series,
+    score: pl.Series,
+    limit: float,
+    parameter: str,
+    fails: Literal["<", "<=", ">", ">="],
+) -> Rule:
     number = score.cast(pl.Float64).rechunk().to_arrow()
-    return Rule(reason, failed.rechunk().to_arrow(), number, float(limit))
+    return Rule(reason, failed.rechunk().to_arrow(), number, float(limit), parameter, fails)

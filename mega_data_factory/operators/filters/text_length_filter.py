@@ -49,8 +49,8 @@ class TextLengthFilter(WordFilter):
     def rules(self, text: pl.Series) -> Iterator[Rule]:
         """Compare the length with both limits."""
         length = self._length(text)
-        yield from below("too_short", length, self.min_length)
-        yield from above("too_long", length, self.max_length)
+        yield from below("too_short", length, self.min_length, "min_length")
+        yield from above("too_long", length, self.max_length, "max_length")
 
     def _length(self, text: pl.Series) -> pl.Series:
         if self.unit == "words":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.catalogue import UNSPACED_RECORDS, UNSPACED_REJECTS
-from mega_data_factory.framework.contracts import Judgement, OperatorContext
+from mega_data_factory.framework.contracts import Judgement, OperatorContext, Rule
 from mega_data_factory.operators.filters.language_limits import LANGUAGES, PUBLISHED_LIMITS
 from mega_data_factory.operators.filters.text_filter import TextFilter
 from mega_data_factory.operators.parameters import check_choice
@@ -112,6 +113,7 @@ class LanguageLimits(WordFilter):
         if self.words == "whitespace" and (self.language or limits):
             name = "language" if self.language else "limits_by_language"
             raise ValueError(f"{name} needs `words: unicode`: its limits are for words of that kind")
+        self._own_limits = limits
         self._of_language: dict[str, LanguageLimits] = {}
         if self.words == "unicode" and (self.language, limits) != ("en", {}):
             for name in [self.language] if self.language else LANGUAGES:
@@ -122,11 +124,17 @@ class LanguageLimits(WordFilter):
         if not self._of_language:
             return super().judge_texts(text)
         if self.language:
-            return self._of_language[self.language].judge_texts(text)
+            return self._judge_in(self.language, text)
         languages = np.array(languages_by_script(text), dtype=object)
         rows = {name: np.flatnonzero(languages == name) for name in LANGUAGES}
-        parts = [(self._of_language[name].judge_texts(text.gather(at)), at) for name, at in rows.items() if len(at)]
+        parts = [(self._judge_in(name, text.gather(at)), at) for name, at in rows.items() if len(at)]
         return Judgement.merged(*zip(*parts, strict=True)) if parts else super().judge_texts(text)
+
+    def _judge_in(self, language: str, text: pl.Series) -> Judgement:
+        """Judge texts of one language; its rules name the parameters that decide for it."""
+        judgement = self._of_language[language].judge_texts(text)
+        own = self._own_limits.get(language, {})
+        return replace(judgement, rules=tuple(_named_for(language, own, rule) for rule in judgement.rules))
 
     def _with_limits_of(self, language: str, own: Mapping[str, Any]) -> LanguageLimits:
         published = PUBLISHED_LIMITS.get(language, {})
@@ -140,6 +148,13 @@ class LanguageLimits(WordFilter):
 
     def _own_parameters(self) -> set[str]:
         return set(type(self).__signature__.parameters) - {"text_column", "words", "language", "limits_by_language"}
+
+
+def _named_for(language: str, own: Mapping[str, Any], rule: Rule) -> Rule:
+    """Return a rule with the place of its threshold, where the language has a limit of its own."""
+    if rule.parameter is None or rule.parameter.partition(".")[0] not in own:
+        return rule
+    return replace(rule, parameter=f"limits_by_language.{language}.{rule.parameter}")
 
 
 def check_limits_by_language(limits: object, parameters: set[str]) -> dict[str, Mapping[str, Any]]:

@@ -30,6 +30,10 @@ _KEPT_PATTERNS = 4096
 """Patterns that are counted during a run before the rarest are dropped to the rest."""
 
 
+_BITS_OF_A_NUMBER = 62
+"""Rules whose pattern of failures fits in an int64."""
+
+
 @dataclass(frozen=True)
 class RuleName:
     """A rule as its rows name it; rules of one operator that are equal here are one.
@@ -89,6 +93,7 @@ class OperatorScores(Detail):
         self._counts: Integers = np.empty(0, np.int64)
         self._patterns: dict[int, int] = {}  # failed rules, as bits → records
         self._other_patterns = 0
+        self._wire: list[Any] | None = None  # as made last, until something is added
 
     @classmethod
     def measured(cls, stage: str, operator: str, rules: Sequence[RuleName], scored: Scored) -> Self:
@@ -140,6 +145,7 @@ class OperatorScores(Detail):
 
     def add(self, other: Self) -> None:
         """Add the scores of other records of the same operator, in place; rules that are new here come last."""
+        self._wire = None
         places = self._places_of(other.rules)
         self._rejected[places] += other._rejected
         self._whole[places] &= other._whole
@@ -185,6 +191,11 @@ class OperatorScores(Detail):
 
     def to_wire(self) -> list[Any]:
         """Return JSON values; cells and their counts are compressed."""
+        if self._wire is None:
+            self._wire = self._to_wire()
+        return self._wire
+
+    def _to_wire(self) -> list[Any]:
         gaps = np.diff(self._cells, prepend=0)
         packed = zlib.compress(gaps.astype("<u4").tobytes() + self._counts.astype("<i8").tobytes(), 1)
         return [
@@ -196,7 +207,7 @@ class OperatorScores(Detail):
             self._whole.astype(int).tolist(),
             len(self._cells),
             base64.b64encode(packed).decode(),
-            list(self._patterns.items()),
+            [[pattern, records] for pattern, records in self._patterns.items()],
             self._other_patterns,
         ]
 
@@ -213,6 +224,7 @@ class OperatorScores(Detail):
         self._counts = np.frombuffer(content, "<i8", cells, offset=4 * cells).copy()
         self._patterns = dict(patterns)
         self._other_patterns = other_patterns
+        self._wire = values
         return self
 
     def rows(self, run_id: str, timestamp: datetime) -> Iterator[Mapping[str, object]]:
@@ -277,12 +289,12 @@ def _finite(extreme: float) -> float | None:
 
 def _patterns(failing: Bools) -> dict[int, int]:
     """Return the patterns of failed rules, as bits, with their number of records."""
-    packed = np.packbits(failing, axis=0, bitorder="little")
-    patterns, counts = np.unique(packed, axis=1, return_counts=True)
-    return {
-        int.from_bytes(pattern.tobytes(), "little"): int(records)
-        for pattern, records in zip(patterns.T, counts, strict=True)
-    }
+    if len(failing) <= _BITS_OF_A_NUMBER:
+        patterns, counts = np.unique((1 << np.arange(len(failing))) @ failing, return_counts=True)
+        return dict(zip(patterns.tolist(), counts.tolist(), strict=True))
+    packed, counts = np.unique(np.packbits(failing, axis=0, bitorder="little"), axis=1, return_counts=True)
+    numbers = (int.from_bytes(pattern.tobytes(), "little") for pattern in packed.T)
+    return dict(zip(numbers, counts.tolist(), strict=True))
 
 
 def _moved(cells: Integers, places: Integers) -> Integers:
