@@ -30,6 +30,20 @@ def record_json(row: pa.Table, max_chars: int | None = None) -> str:
     return json.dumps(record, default=str, ensure_ascii=False)
 
 
+def records_json(table: pa.Table) -> list[str]:
+    """Return all records of a table as JSON texts, much faster than `record_json` one by one.
+
+    Raises:
+        ValueError, OverflowError: a date is one that Arrow can hold and Python cannot.
+    """
+    columns = [
+        [value.decode("latin-1") if isinstance(value, bytes) else value for value in table.column(name).to_pylist()]
+        for name in table.column_names
+    ]
+    dumps = json.JSONEncoder(default=str, ensure_ascii=False).encode
+    return [dumps(dict(zip(table.column_names, values, strict=True))) for values in zip(*columns, strict=True)]
+
+
 def _value(scalar: pa.Scalar) -> Any:
     try:
         return scalar.as_py()

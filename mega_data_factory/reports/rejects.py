@@ -12,10 +12,10 @@ from mega_data_factory.errors import MdfError
 from mega_data_factory.formats import count, percent, plural, size
 from mega_data_factory.redaction import without_credentials
 
-COLUMNS = ("reason", "records", "of all rejects", "for it alone", "text", "nearest to the threshold")
+COLUMNS = ("reason", "records", "of all rejects", "for it alone", "text", "nearest record", "score (threshold)")
 NOTE = (
-    "For it alone: records that fail no other rule of the operator. Nearest to the threshold: the record of the rule "
-    "whose score is nearest to it, with score and threshold."
+    "For it alone: records that fail no other rule of the operator. Nearest record: the one whose score is nearest to "
+    "the threshold of the rule."
 )
 MOST_RULES = 40
 _NEEDED = ("stage", "operator", "reason", "record_id", "score", "threshold")
@@ -61,9 +61,11 @@ def _rule(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _cells(row: Mapping[str, Any], total: int, near: Mapping[str, Any] | None) -> tuple[str, ...]:
     place = f"{row['stage']} / {row['operator']}" + ("" if row["slice"] is None else f" / {row['slice']}")
-    shown = "" if near is None else f"{_short(near['record_id'])}: {near['score']:.6g} ({near['threshold']:.6g})"
+    nearest = (
+        ("", "") if near is None else (_short(near["record_id"]), f"{near['score']:.6g} ({near['threshold']:.6g})")
+    )
     share = percent(100 * row["records"] / total)
-    return place, row["reason"], count(row["records"]), share, count(row["alone"]), size(row["bytes"]), shown
+    return place, row["reason"], count(row["records"]), share, count(row["alone"]), size(row["bytes"]), *nearest
 
 
 def _short(record_id: str | None) -> str:

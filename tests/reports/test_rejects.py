@@ -26,8 +26,8 @@ def test_rules_with_the_record_nearest_to_each_threshold(tmp_path: Path) -> None
     made = reject_table(recording(metrics))
     assert made is not None
     assert made.rows == (
-        ("clean / length", "too_short", "3", "75.0 %", "3", "288 B", "r0003: 97 (100)"),
-        ("clean / dedup", "duplicate", "1", "25.0 %", "-", "94 B", ""),
+        ("clean / length", "too_short", "3", "75.0 %", "3", "288 B", "r0003", "97 (100)"),
+        ("clean / dedup", "duplicate", "1", "25.0 %", "-", "94 B", "", ""),
     )
 
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.framework.contracts import RECORD_ID, Operator
-from mega_data_factory.framework.exclusion_text import record_json
+from mega_data_factory.framework.exclusion_text import record_json, records_json
 from mega_data_factory.framework.worker.applying import Outcome
 
 
@@ -37,8 +37,7 @@ def reject_rows(stage: str, name: str, operator: Operator, outcome: Outcome, *, 
         "bytes": _text_bytes(judged, getattr(operator, "text_column", "text"), rows),
     }
     if content:
-        texts = [record_json(judged.slice(row, 1)) for row in rows.to_pylist()]
-        columns["content"] = pa.array([_as_utf8(text) for text in texts], pa.string())
+        columns["content"] = _contents(judged.take(rows))
     return pa.table(columns)
 
 
@@ -51,6 +50,18 @@ def _text_bytes(table: pa.Table, column: str, rows: pa.Array) -> pa.Array | pa.C
     if text is None or not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
         return pa.nulls(len(rows), pa.int64())
     return pc.binary_length(text).take(rows).cast(pa.int64())
+
+
+def _contents(records: pa.Table) -> pa.Array:
+    """Return every record as JSON text, as `record_json` writes it."""
+    try:
+        texts = records_json(records)
+    except (ValueError, OverflowError):  # a date that Arrow can hold and Python cannot
+        texts = [record_json(records.slice(row, 1)) for row in range(records.num_rows)]
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError:
+        return pa.array(map(_as_utf8, texts), pa.string())
 
 
 def _as_utf8(text: str) -> str:
