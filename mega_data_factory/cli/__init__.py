@@ -130,12 +130,19 @@ def _write_report(
     samples: Annotated[
         bool, typer.Option("--samples", help="Show content of rejected and kept records, which may be sensitive.")
     ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare with this run, or with the last N (last:10); by default with the run before.",
+            metavar="RUN|last:N",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Write a run as one HTML file that opens offline, and say what stands out in it."""
     from mega_data_factory.cli.commands.report import report
 
-    return report(metrics, run, output, samples=samples, as_json=as_json)
+    return report(metrics, run, output, samples=samples, against=against, as_json=as_json)
 
 
 @app.command("rejects")

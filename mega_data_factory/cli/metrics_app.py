@@ -11,7 +11,9 @@ from mega_data_factory.cli.options import DEFAULT, DryRun, Json, Metrics
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 
-runs_app = typer.Typer(help="List runs and show one, from their metrics.", no_args_is_help=True, context_settings=_HELP)
+runs_app = typer.Typer(
+    help="List, show and compare runs, from their metrics.", no_args_is_help=True, context_settings=_HELP
+)
 metrics_app = typer.Typer(
     help="Query the metrics with SQL, and keep their folder small.", no_args_is_help=True, context_settings=_HELP
 )
@@ -57,6 +59,27 @@ def _show(
     from mega_data_factory.cli.commands.runs import show_run
 
     return show_run(metrics, run, as_json=as_json)
+
+
+@runs_app.command("compare")
+def _compare(
+    first: Annotated[
+        str | None, typer.Argument(help="What is compared with; alone: the run itself.", metavar="[A]")
+    ] = None,
+    second: Annotated[
+        str | None, typer.Argument(help="The run; ids, beginnings of ids, or `latest`.", metavar="[B]")
+    ] = None,
+    last: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, help="Compare with the N completed runs of the pipeline before it.", metavar="N"),
+    ] = None,
+    metrics: Metrics = DEFAULT,
+    as_json: Json = False,
+) -> int:
+    """Compare run B with run A, or one run with those before it: what differs, how sure that is, what it is made of."""
+    from mega_data_factory.cli.commands.compare import compare_runs
+
+    return compare_runs(metrics, first, second, last=last, as_json=as_json)
 
 
 @metrics_app.command("sql")

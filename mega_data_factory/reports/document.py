@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.series import operator_series, stage_series
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
+from mega_data_factory.reports import comparison as comparison_words
 from mega_data_factory.reports import excluded, rejects, tables, tracked_stages
 from mega_data_factory.reports.excluded import Examples
 from mega_data_factory.reports.figures import Draw
@@ -59,15 +60,25 @@ class Document:
     samples: Samples | None = None
 
     @classmethod
-    def from_recording(cls, recording: Recording, past: EarlierRuns, *, samples: bool = False) -> Document:
+    def from_recording(
+        cls,
+        recording: Recording,
+        past: EarlierRuns,
+        *,
+        samples: bool = False,
+        baseline: Sequence[Recording] | None = None,
+    ) -> Document:
         """Return the report of a run.
 
         Args:
             recording: The run.
             past: Its earlier runs.
             samples: Whether to show content of records.
+            baseline: Runs to compare it with, the newest first; the last of `past` by default.
         """
-        comparison = compare(past.previous, recording) if past.previous else None
+        if baseline is None and past.previous is not None:
+            baseline = (past.previous,)
+        comparison = compare(baseline, recording) if baseline else None
         run = recording.run
         raised = (run.get("total_errors") or 0) + (run.get("dead_lettered_records") or 0)
         return cls(
@@ -120,9 +131,10 @@ class Document:
             "reject_columns": rejects.COLUMNS,
             "samples": self.samples,
             "comparison": comparison,
-            "comparison_sentences": tables.comparison_sentences(comparison) if comparison else [],
-            "difference_columns": tables.DIFFERENCE_COLUMNS,
-            "differences": tables.difference_rows(comparison) if comparison else [],
+            "comparison_sentences": comparison_words.comparison_sentences(comparison) if comparison else [],
+            "difference_columns": comparison_words.DIFFERENCE_COLUMNS,
+            "differences": comparison_words.difference_rows(comparison) if comparison else [],
+            "compared_tables": comparison_words.comparison_tables(comparison) if comparison else [],
             "environment": tables.environment(recording, SCHEMA_VERSION),
             "config": as_yaml(recording.config) if recording.config else None,
         }

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 import mega_data_factory
 from mega_data_factory import storage
+from mega_data_factory.analytics.comparison.baselines import read_baseline
 from mega_data_factory.analytics.findings import Finding
 from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.recording import Recording
@@ -47,7 +48,14 @@ def report_name(run_id: str) -> str:
     return f"report_{run_id.removeprefix('run_')}.html"
 
 
-def write_report(reader: MetricsReader, run: str, output: Location | None = None, *, samples: bool = False) -> Report:
+def write_report(
+    reader: MetricsReader,
+    run: str,
+    output: Location | None = None,
+    *,
+    samples: bool = False,
+    against: str | None = None,
+) -> Report:
     """Write the report of a run.
 
     Args:
@@ -55,13 +63,16 @@ def write_report(reader: MetricsReader, run: str, output: Location | None = None
         run: id, unique beginning of one, or `latest`.
         output: the file, local or an fsspec URI; `report_name` in the current folder by default.
         samples: whether to show content of rejected and kept records, which may be sensitive.
+        against: What to compare it with: a run, or `last:N`; the run before it by default.
 
     Raises:
         MetricsError: there is no such run, or several.
         OutputError: the file cannot be written.
     """
     recording = Recording.read(reader, run)
-    document = Document.from_recording(recording, EarlierRuns.read(reader, recording), samples=samples)
+    baseline = None if against is None else read_baseline(reader, recording, against)
+    past = EarlierRuns.read(reader, recording)
+    document = Document.from_recording(recording, past, samples=samples, baseline=baseline)
     page = render(document).encode()
     path = report_name(recording.run_id) if output is None else output
     with storage.atomic_output(path) as sink:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mega_data_factory.analytics.comparison import Comparison, OperatorDifference
 from mega_data_factory.analytics.findings.uncommitted import COLUMN
 from mega_data_factory.analytics.runs.custom_metrics import custom_metrics
-from mega_data_factory.analytics.runs.exits import ExitDifference
 from mega_data_factory.analytics.runs.flow import Flow, flow_of
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.formats import count, moment, number, percent, plural, rate, seconds, size
-from mega_data_factory.reports.operator_table import Row
 
 MOST_REASONS = 60
 
@@ -149,85 +145,3 @@ def environment(recording: Recording, schema_version: int) -> list[tuple[str, st
         ),
     ]
     return [(name, str(value)) for name, value in found if value is not None]
-
-
-# ── comparison ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-DIFFERENCE_COLUMNS = ("seconds / record", "before", "change", "95 % interval", "verdict", "pass", "pass before")
-
-_EXITS_SHOWN = 3
-
-_LEAST_POINTS = 0.1
-"""Percentage points that one decimal shows."""
-
-_VERDICTS = {"same": "no clear difference", "unclear": "too few samples"}
-
-
-def difference_rows(comparison: Comparison) -> list[Row]:
-    """Return a row for each operator of two runs."""
-    return [Row(d.operator.label, _difference_cells(d)) for d in comparison.operators]
-
-
-def _difference_cells(d: OperatorDifference) -> list[str]:
-    if d.before is None or d.after is None:
-        return ["", "", "", "", "new" if d.before is None else "gone", _passed(d.after), _passed(d.before)]
-    ratio = d.cost
-    times = f"{ratio.value:.2f} times" if ratio else ""
-    within = f"{ratio.low:.2f} to {ratio.high:.2f}" if ratio and ratio.low and ratio.high else ""
-    changed = " (changed)" if d.pass_changed else ""
-    verdict = _VERDICTS.get(d.speed, d.speed)
-    passes = [f"{_passed(d.after)}{changed}", _passed(d.before)]
-    return [seconds(d.after.cost), seconds(d.before.cost), times, within, verdict, *passes]
-
-
-def _passed(operator: OperatorTotals | None) -> str:
-    share = operator.pass_share if operator else None
-    return percent(None if share is None else 100 * share)
-
-
-def _pass_words(comparison: Comparison) -> Iterator[str]:
-    """Yield how many records were kept in both runs, and where another number of them left."""
-    if comparison.pass_points is None:
-        return
-    kept = [
-        f"{count(run.get('total_output_records') or 0)} of {count(run.get('total_input_records'))}"
-        for run in (comparison.after.run, comparison.before.run)
-    ]
-    source = ", read from the same source" if comparison.same_source else ""
-    yield f"Kept {kept[0]} records, before {kept[1]}{source}: {_points(comparison.pass_points)}."
-    if comparison.exits:
-        yield f"{'; '.join(_exit_words(d) for d in comparison.exits[:_EXITS_SHOWN])}."
-    if comparison.by_chance and not any(d.pass_changed for d in comparison.operators):
-        yield "Two samples of the same data, of the sizes of these two runs, differ as much by chance."
-
-
-def _points(points: float) -> str:
-    """Return a difference of pass rates in words; a small one is not rounded to none."""
-    if points and abs(points) < _LEAST_POINTS:
-        return f"{'more' if points > 0 else 'less'} by under {_LEAST_POINTS} percentage points"
-    return f"{points:+.1f} percentage points" if points else "the same pass rate"
-
-
-def _exit_words(d: ExitDifference) -> str:
-    what = {"rejected": f"Rejected for {d.reason}", "error": "Errors", "dead_letter": "Dead letters"}[d.kind]
-    where = f" in {d.place}" if d.place else " in the loader" if d.kind == "error" else ""
-    return f"{what}{where}: {count(d.after)}, before {count(d.before)}"
-
-
-def comparison_sentences(comparison: Comparison) -> list[str]:
-    """Return the differences of two runs as sentences."""
-    before: Mapping[str, Any] = comparison.before.run
-    words = [f"Compared with {comparison.before.run_id}, started {moment(before.get('start_time'))} UTC."]
-    ratio = comparison.throughput
-    if ratio is not None:
-        within = f", 95 % interval {ratio.low:.2f} to {ratio.high:.2f}" if ratio.low and ratio.high else ""
-        verdict = {"same": ": no clear difference", "unclear": ": too few samples to tell"}
-        words.append(f"Throughput while working: {ratio.value:.2f} times{within}{verdict.get(comparison.speed, '')}.")
-    words += _pass_words(comparison)
-    matter = sum(change.matters for change in comparison.changes)
-    words.append(
-        f"{plural(matter, 'key')} of the configuration {'was' if matter == 1 else 'were'} changed."
-        if matter
-        else "Both were configured to do the same."
-    )
-    return words

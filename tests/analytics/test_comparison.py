@@ -13,7 +13,7 @@ from mega_data_factory.analytics.baseline import pass_rate_noise, usual_range
 from mega_data_factory.analytics.comparison import Comparison, compare, most_changed
 from mega_data_factory.analytics.config_diff import ABSENT, config_changes
 from mega_data_factory.analytics.series.ratio import ratio_interval
-from mega_data_factory.reports.tables import comparison_sentences
+from mega_data_factory.reports.comparison import comparison_sentences
 from tests.made_runs import Op, Pool, made_config, recorded
 from tests.present import present
 

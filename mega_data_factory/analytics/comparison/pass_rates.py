@@ -54,6 +54,10 @@ class PointsDifference:
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
+NO_DIFFERENCE = PointsDifference(None, None)
+"""The difference of two shares that are not known."""
+
+
 @dataclass(frozen=True)
 class Tally:
     """Records of one run that something happened to.

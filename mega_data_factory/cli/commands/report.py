@@ -20,7 +20,9 @@ _STYLES = {"critical": "bold red", "warning": "yellow", "advice": "cyan", "good"
 _MOST_FINDINGS = 5
 
 
-def report(metrics: str, run: str, output: str | None, *, samples: bool, as_json: bool) -> int:
+def report(
+    metrics: str, run: str, output: str | None, *, samples: bool, against: str | None = None, as_json: bool
+) -> int:
     """Write the report of a run and say what stands out in it.
 
     JSON: `{run_id, report, bytes, findings: [{severity, kind, title, detail, evidence, suggestion, see}]}`.
@@ -29,7 +31,7 @@ def report(metrics: str, run: str, output: str | None, *, samples: bool, as_json
         MetricsError: there is no such run, or several.
         OutputError: the file cannot be written.
     """
-    written = write_report(open_store(metrics), run, output, samples=samples)
+    written = write_report(open_store(metrics), run, output, samples=samples, against=against)
     if as_json:
         print_json(
             {

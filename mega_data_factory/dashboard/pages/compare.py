@@ -14,7 +14,8 @@ from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.private_paths import without_paths
-from mega_data_factory.reports import tables
+from mega_data_factory.reports import comparison as comparison_words
+from mega_data_factory.reports.comparison import ComparedTable
 from mega_data_factory.reports.run_figures import RUN_FIGURES, run_cells
 from mega_data_factory.visualization.charts.runs import cost_comparison
 
@@ -93,10 +94,21 @@ def _against(view: View, found: Comparison, number: int) -> Component:
         f"Cost of every operator, {after} against the baseline",
         after,
     )
-    rows = tables.difference_rows(found)
-    words = [html.P(without_paths(text)) for text in tables.comparison_sentences(found)]
-    shown = parts.stage_table("Differences by operator", tables.DIFFERENCE_COLUMNS, rows, [None] * len(rows))
-    return parts.section(f"{after} compared with {found.before.run_id}", *words, chart, shown, _changes(found))
+    rows = comparison_words.difference_rows(found)
+    words = [html.P(without_paths(text)) for text in comparison_words.comparison_sentences(found)]
+    shown = parts.stage_table("Differences by operator", comparison_words.DIFFERENCE_COLUMNS, rows, [None] * len(rows))
+    more = [_table(table) for table in comparison_words.comparison_tables(found)]
+    made_of, others = more[:1], more[1:]
+    title = f"{after} compared with {found.before.run_id}"
+    return parts.section(title, *words, *made_of, chart, shown, *others, _changes(found))
+
+
+def _table(table: ComparedTable) -> Component:
+    rows = [[without_paths(cell) for cell in row] for row in table.rows]
+    words = table.columns if table.words else ()
+    shown = parts.table(table.title, table.columns, rows, first=table.first, words=words)
+    note = html.P(table.note, className="note") if table.note else None
+    return html.Div([html.H3(table.title), shown, note])
 
 
 def _changes(found: Comparison) -> Component | None:

@@ -19,6 +19,7 @@ from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.private_paths import values_without_paths, without_paths
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
 from mega_data_factory.reports import tables, tracked_stages
+from mega_data_factory.reports.comparison import comparison_sentences
 from mega_data_factory.reports.document import Document, as_yaml
 from mega_data_factory.reports.operator_table import explanations, operator_table
 
@@ -125,7 +126,7 @@ def _tables(recording: Recording, document: Document) -> Iterator[Component]:
     if document.errors is not None:
         yield parts.section("Errors", parts.error_table(document.errors), topic="errors")
     if document.comparison is not None:
-        words = [html.P(text) for text in tables.comparison_sentences(document.comparison)]
+        words = [html.P(text) for text in comparison_sentences(document.comparison)]
         before = document.comparison.before.run_id
         more = html.P(
             parts.link("Full comparison", f"/compare?{urlencode([('run', before), ('run', recording.run_id)])}")

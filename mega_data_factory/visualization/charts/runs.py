@@ -122,7 +122,7 @@ def cost_comparison(comparison: Comparison, theme: Theme = LIGHT) -> go.Figure:
         ("slower", "slower", theme.bad),
         ("faster", "faster", theme.good),
         ("same", "no clear difference", theme.muted),
-        ("unclear", "too few samples", theme.muted),
+        ("unclear", "not clear", theme.muted),
     ):
         rows = [at for at, d in enumerate(shown) if d.speed == verdict]
         if rows:
@@ -167,8 +167,7 @@ def _interval_dots(
         },
         customdata=[
             [
-                seconds(d.before.cost) if d.before else "-",
-                seconds(d.after.cost) if d.after else "-",
+                *(seconds(cost) for cost in d.costs),
                 count(d.operator.input),
             ]
             for d in differences
