@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+Integers: TypeAlias = npt.NDArray[np.int64]
 
 _MOST = 2**53
 """Largest credible number of tokens in one table; a sum above it, or below 0, is not counted."""
@@ -112,6 +117,43 @@ def token_sum(table: pa.Table, column: str) -> int | None:
         values = pc.if_else(pc.is_finite(values), values, None)
     total = pc.sum(values).as_py() or 0
     return int(total) if 0 <= total < _MOST else None
+
+
+def text_lengths(table: pa.Table, column: str) -> Integers | None:
+    """Return the bytes of text of every record, 0 where it is null; None where `text_bytes` gives none.
+
+    Args:
+        table: The records.
+        column: Column of the text.
+    """
+    at = table.schema.get_field_index(column)
+    if at < 0 or not _holds_text(table.schema.field(at).type):
+        return None
+    return _numbers([_lengths(chunk) for chunk in table.column(at).chunks])
+
+
+def token_numbers(table: pa.Table, column: str) -> Integers | None:
+    """Return the tokens of every record, 0 where they are not known; None where `token_sum` gives none.
+
+    Args:
+        table: The records.
+        column: Column of the numbers.
+    """
+    if token_sum(table, column) is None:
+        return None
+    return _numbers(
+        [
+            pc.if_else(pc.is_finite(chunk), pc.trunc(chunk), 0).cast(pa.int64())
+            if pa.types.is_floating(chunk.type)
+            else chunk.cast(pa.int64(), safe=False)
+            for chunk in table.column(column).chunks
+        ]
+    )
+
+
+def _numbers(chunks: Sequence[pa.Array]) -> Integers:
+    arrays = [chunk.fill_null(0).to_numpy(zero_copy_only=False) for chunk in chunks]
+    return np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
 
 
 def is_count(kind: pa.DataType) -> bool:

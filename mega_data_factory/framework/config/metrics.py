@@ -24,6 +24,13 @@ def _not_all_the_time(seconds: float) -> float:
     return seconds
 
 
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = [name for at, name in enumerate(names) if name in names[:at]]
+    if twice:
+        raise ValueError(f"{twice[0]!r} is there twice")
+    return names
+
+
 NodeSeconds = Annotated[float, Field(ge=0, le=86_400), AfterValidator(_not_all_the_time)]
 
 
@@ -242,6 +249,9 @@ class MetricsConfig:
         token_column: Column that holds the number of tokens of each record, such as that of `token_count_refiner`;
             tokens are then counted in and out of every operator.
         score_histograms: Keep the distribution of the scores that filters compare to thresholds, for `mdf whatif`.
+        slice_by: What pass rates, reasons and errors are also counted by: names of columns, `source_file()` or
+            `domain(url)`, which is the host of the URL in a column.
+        max_slices: Slices of each that have rows of their own, the heaviest; the others are one row.
         redact: Keys of this file whose values are kept out of the metrics, beside those that look secret: patterns with
             `*`.
         retention: Which runs stay in the folder.
@@ -264,6 +274,8 @@ class MetricsConfig:
     text_column: Name = "text"
     token_column: Name | None = None
     score_histograms: bool = True
+    slice_by: Annotated[tuple[Name, ...], Field(max_length=8), AfterValidator(_distinct)] = ()
+    max_slices: Annotated[int, Field(ge=1, le=1000)] = 50
     redact: tuple[str, ...] = ()
     retention: RetentionConfig = RetentionConfig()  # noqa: RUF009 - frozen
     generate_report: bool = False

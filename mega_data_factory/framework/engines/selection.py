@@ -63,6 +63,8 @@ def _stage_settings(plan: Plan, run_id: str) -> StageSettings:
         custom_metrics=settings.metrics.collect_custom_metrics,
         text_column=settings.metrics.text_column,
         token_column=settings.metrics.token_column,
+        slice_by=settings.metrics.slice_by,
+        slices_shown=settings.metrics.max_slices,
         samples_per_reason=samples.samples_per_reason if samples.enabled else 0,
         keep_rejects=samples.keeps_all,
         reject_content=samples.keeps_all and samples.content,

@@ -26,7 +26,7 @@ HISTORY: dict[int, str] = {
     "in operators the bytes that came in, and the records that a condition let pass; on three levels what has passed "
     "a stage and is in no file yet; in runs the time that its workers took to start; on three levels and in samples "
     "the records that operators create; in operators and samples the seconds of CPU; "
-    "on three levels bytes of text and tokens, in and out; the table scores",
+    "on three levels bytes of text and tokens, in and out; the tables scores and slices",
 }
 """Changes of each version of the files."""
 
@@ -269,6 +269,29 @@ SCORES = _table(
     ),
 )
 
+SLICES = _table(
+    ("run_id", _TEXT, "the run"),
+    ("stage_name", _TEXT, "the stage"),
+    ("operator_name", _TEXT, "the operator instance, distinct within the stage"),
+    ("operator_index", pa.int32(), "place of the operator in the stage, from 0"),
+    ("slice_by", _TEXT, "what the slices are of, as in `metrics.slice_by`: a column, source_file() or domain(column)"),
+    ("slice_kind", _TEXT, "value; null: of records without a value; other: all slices that have no row of their own"),
+    ("slice_value", _TEXT, "the value, at most 120 characters; null where slice_kind is not value"),
+    ("slices", _COUNT, "slices that the row is of: 1, of `other` at most this many"),
+    ("timestamp", _TIME, "when last measured, naive UTC"),
+    ("input_records", _COUNT, "records of the slice offered to the operator by committed batches"),
+    ("output_records", _COUNT, "records of the slice passed on by committed batches"),
+    ("pass_rate", _REAL, "100 * output / input, percent; null when nothing came in"),
+    ("rejected_records", _COUNT, "records rejected with a reason"),
+    ("error_count", _COUNT, "records that raised and were set aside"),
+    ("rejected_reasons", _TEXT, "JSON object: records rejected, by reason"),
+    ("input_text_bytes", _COUNT, "bytes of text in the records offered; null where there is no text column"),
+    ("output_text_bytes", _COUNT, "bytes of text in the records passed on; null where there is no text column"),
+    ("input_tokens", _COUNT, "tokens in the records offered; null where no column holds their number"),
+    ("output_tokens", _COUNT, "tokens in the records passed on; null where no column holds their number"),
+    ("missed_records", _COUNT, "records that the row may lack at most, as they are in other; 0: the row is exact"),
+)
+
 TABLES: dict[str, pa.Schema] = {
     "runs": RUNS,
     "stages": STAGES,
@@ -276,9 +299,10 @@ TABLES: dict[str, pa.Schema] = {
     "samples": SAMPLES,
     "nodes": NODES,
     "scores": SCORES,
+    "slices": SLICES,
 }
 
-DETAILS = ("scores",)
+DETAILS = ("scores", "slices")
 """Tables of details: one file a run, written over from time to time."""
 
 JSON_COLUMNS = frozenset({"custom_metrics", "rejected_reasons", "config", "paths", "failed_together"})

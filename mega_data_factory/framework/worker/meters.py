@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from mega_data_factory.framework.metrics.details.detail import Detail, add_up
 from mega_data_factory.framework.plan import OperatorPlan
+from mega_data_factory.framework.slice_columns import SliceColumn
 from mega_data_factory.framework.worker.applying import Outcome
 from mega_data_factory.framework.worker.score_meter import ScoreMeter
+from mega_data_factory.framework.worker.slice_meter import SliceMeter
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.worker.stage import StageSettings
@@ -34,7 +36,10 @@ def build_meters(settings: StageSettings) -> tuple[Meter, ...]:
     """Return the meters that the settings ask for; none where nothing is measured."""
     if not settings.measure:
         return ()
-    return (ScoreMeter(),) if settings.score_histograms else ()
+    meters: list[Meter] = [ScoreMeter()] if settings.score_histograms else []
+    if columns := [SliceColumn(text) for text in settings.slice_by]:
+        meters.append(SliceMeter(columns, settings.unit_columns, settings.slices_shown))
+    return tuple(meters)
 
 
 @dataclass

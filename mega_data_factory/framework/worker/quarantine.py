@@ -17,6 +17,7 @@ from mega_data_factory.framework.metrics.models import OperatorMetrics
 from mega_data_factory.framework.plan import StagePlan
 from mega_data_factory.framework.tables import concat
 from mega_data_factory.framework.units import UnitColumns, Units
+from mega_data_factory.framework.worker.slice_meter import without_records
 
 
 class WorkerDied(Exception):
@@ -86,7 +87,10 @@ def isolate_poison(
             dead.append((table, str(outcome)))
             if claims is not None:  # now, so that its duplicates in the parts to come are not rejected for its sake
                 claims.release(owner_keys(table))
-    lost = columns.count(concat([table for table, _ in dead])) if dead else Units()
+    lost, details = Units(), batch.details
+    if dead:
+        records = concat([table for table, _ in dead])
+        lost, details = columns.count(records), tuple(without_records(details, records, columns))
     letters = tuple(_dead_letter(table, stage, reason, max_attempts) for table, reason in dead)
     return replace(
         batch,
@@ -95,7 +99,7 @@ def isolate_poison(
         exclusions=batch.exclusions + tuple(e for part in passed for e in part.exclusions) + letters,
         dead_lettered=batch.dead_lettered + len(dead),
         rejects=_put_together(batch.rejects, *(part.rejects for part in passed)),
-        details=add_up([*batch.details, *(detail for part in passed for detail in part.details)]),
+        details=add_up([*details, *(detail for part in passed for detail in part.details)]),
         meter_seconds=batch.meter_seconds + sum(part.meter_seconds for part in passed),
     )
 

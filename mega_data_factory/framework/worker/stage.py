@@ -39,6 +39,8 @@ class StageSettings:
         reject_content: whether these rows hold the records themselves.
         text_column: column whose bytes of text are counted.
         token_column: column that holds the number of tokens of each record; None for no such column.
+        slice_by: what records are sliced by, see `SliceColumn`.
+        slices_shown: slices of each column that have rows of their own.
         score_histograms: whether to keep the scores of all records that filters judge.
     """
 
@@ -51,6 +53,8 @@ class StageSettings:
     reject_content: bool = False
     text_column: str = "text"
     token_column: str | None = None
+    slice_by: tuple[str, ...] = ()
+    slices_shown: int = 50
     score_histograms: bool = False
 
     @property

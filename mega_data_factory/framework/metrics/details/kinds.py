@@ -10,6 +10,7 @@ from mega_data_factory.framework.metrics.details.detail import Detail
 
 _KINDS = {
     "scores": ("scores", "OperatorScores"),
+    "slices": ("slices", "StageSlices"),
 }
 """Table → module of this room, and class."""
 
