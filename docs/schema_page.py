@@ -24,6 +24,7 @@ tables of this page.
 | `samples` | `samples/samples_X.parquet`; during the run, segments `samples/samples_X.000000.parquet` and up |
 | `nodes` | `nodes/nodes_X.parquet`, with segments like those of `samples` |
 | `scores` | `scores/scores_X.parquet`, where filters measured scores |
+| `columns` | `columns/columns_X.parquet`, where columns of the output are measured |
 
 `{{table}}/*.parquet` holds every run once, for any program that reads Parquet: before and after compaction, beside runs
 in progress, and beside the views of Superset. `mdf metrics compact` puts the files of old runs together, one file per

@@ -13,10 +13,12 @@ import pyarrow as pa
 from mega_data_factory import storage
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion
+from mega_data_factory.framework.commit.column_measuring import measure_columns
 from mega_data_factory.framework.commit.exclusion_files import write_exclusions
 from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.contracts import RECORD_ID, WRITER_STAGE, OutputFile, Writer
 from mega_data_factory.framework.exclusion_text import describe, record_json
+from mega_data_factory.framework.metrics.details.columns import ColumnStatistics
 from mega_data_factory.framework.tables import concat
 from mega_data_factory.rejects import write_rejects
 
@@ -46,16 +48,18 @@ def write_group(output: OutputFolder, writer: Writer, group: Sequence[tuple[Batc
     _write_exclusions(output, name, [e for batch, _ in written for e in batch.exclusions])
     rejects = _write_rejects(output, name, [batch for batch, _ in written])
     seconds = (time.perf_counter() - started) / len(group)
+    details, measuring = _measured(output, [table for _, table in written])
     commits = [
         CommitRecord(
-            batch.without_table(),
+            replace(batch.without_table(), meter_seconds=batch.meter_seconds + measuring / len(group)),
             left.num_rows,
             file if left.num_rows else None,
             seconds,
             table.num_rows - left.num_rows,
             rejects if batch.rejects is not None else None,
+            details if place == 0 else (),  # of the file as a whole: its batches are committed together
         )
-        for (_, table), (batch, left) in zip(group, written, strict=True)
+        for place, ((_, table), (batch, left)) in enumerate(zip(group, written, strict=True))
     ]
     output.log.append(name, output.session, commits)
     return commits
@@ -70,6 +74,15 @@ def _write_data(output: OutputFolder, writer: Writer, name: str, tables: Sequenc
     with storage.atomic_output(path) as sink:
         writer.write(table, sink)
     return OutputFile(path, table.num_rows, storage.size(path))
+
+
+def _measured(output: OutputFolder, tables: Sequence[pa.Table]) -> tuple[tuple[ColumnStatistics, ...], float]:
+    """Return the statistics of the columns of the data file, and the seconds they took; none where switched off."""
+    started = time.perf_counter()
+    tables = [table for table in tables if table.num_rows]
+    if not output.measures_columns or not tables:
+        return (), 0.0
+    return tuple(measure_columns(concat(tables))), time.perf_counter() - started
 
 
 def _write_rejects(output: OutputFolder, name: str, batches: Sequence[Batch]) -> OutputFile | None:

@@ -32,6 +32,7 @@ class OutputFolder:
         holds_back: whether data files wait in `pending` until the run is complete, as they replace those of earlier
             runs.
         rejects_path: folder of this run's reject ledger; None where none is kept.
+        measures_columns: whether the columns of the data files are measured.
     """
 
     path: str
@@ -42,6 +43,7 @@ class OutputFolder:
     session: int = 0
     holds_back: bool = False
     rejects_path: str | None = None
+    measures_columns: bool = False
 
     @classmethod
     def from_plan(cls, plan: Plan, run_id: str) -> OutputFolder:
@@ -54,6 +56,7 @@ class OutputFolder:
             dead_letter_path=paths["dead_letters"],
             run_id=run_id,
             rejects_path=storage.join(paths["rejects"], run_id) if "rejects" in paths else None,
+            measures_columns=plan.executor.metrics.enabled and plan.executor.metrics.column_statistics,
         )
 
     @property

@@ -248,6 +248,7 @@ class MetricsConfig:
         text_column: Column whose bytes of text are counted, in and out of every operator.
         token_column: Column that holds the number of tokens of each record, such as that of `token_count_refiner`;
             tokens are then counted in and out of every operator.
+        column_statistics: Measure the columns of the output: nulls, distinct values, quantiles, in the table `columns`.
         score_histograms: Keep the distribution of the scores that filters compare to thresholds, for `mdf whatif`.
         slice_by: What pass rates, reasons and errors are also counted by: names of columns, `source_file()` or
             `domain(url)`, which is the host of the URL in a column.
@@ -273,6 +274,7 @@ class MetricsConfig:
     node_interval: NodeSeconds | None = 1.0
     text_column: Name = "text"
     token_column: Name | None = None
+    column_statistics: bool = True
     score_histograms: bool = True
     slice_by: Annotated[tuple[Name, ...], Field(max_length=8), AfterValidator(_distinct)] = ()
     max_slices: Annotated[int, Field(ge=1, le=1000)] = 50

@@ -26,7 +26,7 @@ HISTORY: dict[int, str] = {
     "in operators the bytes that came in, and the records that a condition let pass; on three levels what has passed "
     "a stage and is in no file yet; in runs the time that its workers took to start; on three levels and in samples "
     "the records that operators create; in operators and samples the seconds of CPU; "
-    "on three levels bytes of text and tokens, in and out; the tables scores and slices",
+    "on three levels bytes of text and tokens, in and out; the tables scores, slices and columns",
 }
 """Changes of each version of the files."""
 
@@ -292,6 +292,44 @@ SLICES = _table(
     ("missed_records", _COUNT, "records that the row may lack at most, as they are in other; 0: the row is exact"),
 )
 
+_VALUES = pa.list_(pa.struct([("bucket", pa.int64()), ("count", pa.int64())]))
+
+COLUMNS = _table(
+    ("run_id", _TEXT, "the run"),
+    ("column_name", _TEXT, "column of the output; of a field of a struct struct.field"),
+    ("column_type", _TEXT, "Arrow's name of its type; a column of two types has two rows"),
+    ("column_index", pa.int32(), "place of the column in the output, from 0"),
+    ("timestamp", _TIME, "when last measured, naive UTC"),
+    (
+        "kind",
+        _TEXT,
+        "what the numbers are: number (values), time (seconds since 1970), text (characters), binary (bytes), "
+        "list (items), boolean or other (none)",
+    ),
+    ("records", _COUNT, "records written"),
+    ("nulls", _COUNT, "of these, records without a value"),
+    ("not_finite", _COUNT, "values that are NaN or infinite; they are in no column that follows"),
+    ("true_values", _COUNT, "of a boolean column, values that are true; null for others"),
+    ("distinct_values", _COUNT, "distinct values, estimated; null for lists and others"),
+    ("distinct_error", _REAL, "relative standard error of that estimate"),
+    ("minimum", _REAL, "least number"),
+    ("maximum", _REAL, "largest number"),
+    ("p01", _REAL, "number that 1 percent of the values do not exceed, from the histogram"),
+    ("p05", _REAL, "the same for 5 percent"),
+    ("p25", _REAL, "the same for 25 percent"),
+    ("p50", _REAL, "the median"),
+    ("p75", _REAL, "the same for 75 percent"),
+    ("p95", _REAL, "the same for 95 percent"),
+    ("p99", _REAL, "the same for 99 percent"),
+    (
+        "quantile_error",
+        _REAL,
+        "relative width of a bucket, which bounds the error of quantiles; 0 where they are exact",
+    ),
+    ("dropped_bits", pa.int32(), "low bits of the float64 that a bucket does not tell apart"),
+    ("value_histogram", _VALUES, "values by bucket: the bits of the float64 without its dropped_bits low bits"),
+)
+
 TABLES: dict[str, pa.Schema] = {
     "runs": RUNS,
     "stages": STAGES,
@@ -300,9 +338,10 @@ TABLES: dict[str, pa.Schema] = {
     "nodes": NODES,
     "scores": SCORES,
     "slices": SLICES,
+    "columns": COLUMNS,
 }
 
-DETAILS = ("scores", "slices")
+DETAILS = ("scores", "slices", "columns")
 """Tables of details: one file a run, written over from time to time."""
 
 JSON_COLUMNS = frozenset({"custom_metrics", "rejected_reasons", "config", "paths", "failed_together"})

@@ -9,6 +9,7 @@ from typing import Any
 from mega_data_factory.framework.metrics.details.detail import Detail
 
 _KINDS = {
+    "columns": ("columns", "ColumnStatistics"),
     "scores": ("scores", "OperatorScores"),
     "slices": ("slices", "StageSlices"),
 }

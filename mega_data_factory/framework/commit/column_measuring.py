@@ -1,0 +1,188 @@
+"""Measurement of the columns of a data file that is about to be written."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from mega_data_factory.framework.metrics.details.columns import ColumnStatistics
+from mega_data_factory.framework.metrics.details.distinct_count import DistinctCount, Hashes, mixed
+from mega_data_factory.framework.metrics.details.value_histogram import Floats, ValueHistogram
+from mega_data_factory.redaction.loggers import logger
+
+MOST_COLUMNS = 200
+"""Columns, and fields of structs, that are measured; further ones are not."""
+
+_DEEPEST = 3
+"""Levels of structs whose fields are columns of their own."""
+
+_log = logger("mega_data_factory.metrics")
+
+
+def measure_columns(table: pa.Table) -> list[ColumnStatistics]:
+    """Return the statistics of the columns of a table, of the first `MOST_COLUMNS`.
+
+    A column that cannot be measured has records and nulls alone, and the log says why: no file fails for its
+    statistics.
+    """
+    found: list[ColumnStatistics] = []
+    for position, name in enumerate(table.column_names):
+        column = table.column(position)
+        for path, values in _leaves(name, column.combine_chunks(), _DEEPEST):
+            if len(found) == MOST_COLUMNS:
+                return found
+            found.append(_measured(path, values, position))
+    return found
+
+
+def _leaves(name: str, values: pa.Array, depth: int) -> Iterator[tuple[str, pa.Array]]:
+    """Yield a column, and the fields of a struct as columns of their own."""
+    if isinstance(values, pa.ChunkedArray):
+        values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
+    yield name, values
+    if pa.types.is_struct(values.type) and depth:
+        for field, child in zip(values.type, values.flatten(), strict=True):
+            yield from _leaves(f"{name}.{field.name}", child, depth - 1)
+
+
+def _measured(name: str, values: pa.Array, position: int) -> ColumnStatistics:
+    statistics = ColumnStatistics(name, str(values.type), "other", position, len(values), values.null_count)
+    try:
+        known = _plain(values).drop_null()
+        for applies, measure in _KINDS:
+            if applies(known.type):
+                measure(statistics, known)
+                break
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        _log.warning("the output column %s (%s) is not measured: %s", name, values.type, error)
+        return ColumnStatistics(name, str(values.type), "other", position, len(values), values.null_count)
+    return statistics
+
+
+def _plain(values: pa.Array) -> pa.Array:
+    """Return the values without extension type, dictionary or views, whose kinds Arrow computes little of."""
+    if isinstance(values, pa.ExtensionArray):
+        values = values.storage
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_string_view(values.type):
+        return values.cast(pa.large_string())
+    return values.cast(pa.large_binary()) if pa.types.is_binary_view(values.type) else values
+
+
+# ── kinds ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _boolean(statistics: ColumnStatistics, values: pa.BooleanArray) -> None:
+    statistics.kind = "boolean"
+    statistics.true_values = values.true_count
+    both = [statistics.true_values > 0, len(values) > statistics.true_values]
+    statistics.distinct = DistinctCount.from_hashes(mixed(np.flatnonzero(both).astype(np.int64)))
+
+
+def _integer(statistics: ColumnStatistics, values: pa.Array) -> None:
+    statistics.kind = "number"
+    numbers = values.to_numpy(zero_copy_only=False)
+    statistics.distinct = DistinctCount.from_hashes(mixed(numbers.astype(np.int64)))
+    _add_numbers(statistics, numbers.astype(np.float64))
+
+
+def _floating(statistics: ColumnStatistics, values: pa.Array) -> None:
+    statistics.kind = "number"
+    numbers = np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
+    finite = numbers[np.isfinite(numbers)]
+    statistics.not_finite = len(numbers) - len(finite)
+    statistics.distinct = DistinctCount.from_hashes(mixed(finite + 0.0))
+    _add_numbers(statistics, finite)
+
+
+def _decimal(statistics: ColumnStatistics, values: pa.Array) -> None:
+    _floating(statistics, values.cast(pa.float64()))
+
+
+def _time(statistics: ColumnStatistics, values: pa.Array) -> None:
+    kind = values.type
+    days = pa.types.is_date32(kind)
+    numbers = values.cast(pa.int32() if days or pa.types.is_time32(kind) else pa.int64()).to_numpy(zero_copy_only=False)
+    statistics.distinct = DistinctCount.from_hashes(mixed(numbers.astype(np.int64)))
+    statistics.kind = "time"
+    _add_numbers(statistics, numbers.astype(np.float64) * (86_400.0 if days else _seconds_of(kind)))
+
+
+def _text(statistics: ColumnStatistics, values: pa.Array) -> None:
+    statistics.kind = "text"
+    statistics.distinct = DistinctCount.from_hashes(_hashes(values))
+    _add_numbers(statistics, pc.utf8_length(values).to_numpy(zero_copy_only=False).astype(np.float64))
+
+
+def _binary(statistics: ColumnStatistics, values: pa.Array) -> None:
+    statistics.kind = "binary"
+    statistics.distinct = DistinctCount.from_hashes(_hashes(values))
+    _add_numbers(statistics, pc.binary_length(values).to_numpy(zero_copy_only=False).astype(np.float64))
+
+
+def _list(statistics: ColumnStatistics, values: pa.Array) -> None:
+    statistics.kind = "list"
+    _add_numbers(statistics, pc.list_value_length(values).to_numpy(zero_copy_only=False).astype(np.float64))
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_temporal(kind)) and not pa.types.is_interval(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+_KINDS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[ColumnStatistics, Any], None]], ...] = (
+    (pa.types.is_boolean, _boolean),
+    (pa.types.is_integer, _integer),
+    (pa.types.is_floating, _floating),
+    (pa.types.is_decimal, _decimal),
+    (_is_time, _time),
+    (_is_text, _text),
+    (_is_binary, _binary),
+    (_is_list, _list),
+)
+
+
+def _add_numbers(statistics: ColumnStatistics, numbers: Floats) -> None:
+    numbers = numbers + 0.0  # -0.0 is 0.0
+    if len(numbers):
+        statistics.minimum, statistics.maximum = float(numbers.min()), float(numbers.max())
+        statistics.values = ValueHistogram.from_values(numbers)
+
+
+def _hashes(values: pa.Array) -> Hashes:
+    """Return a 64-bit hash of each text or sequence of bytes."""
+    plain = values.cast(pa.large_binary())
+    _, offsets, data = plain.buffers()
+    if data is None:  # all are empty
+        return np.full(len(plain), xxhash.xxh3_64_intdigest(b""), np.uint64)
+    edges = np.frombuffer(offsets, np.int64, len(plain) + 1, plain.offset * 8).tolist()
+    content = memoryview(data)  # a slice of it copies nothing
+    hashes = (xxhash.xxh3_64_intdigest(content[begin:end]) for begin, end in itertools.pairwise(edges))
+    return np.fromiter(hashes, np.uint64, len(plain))
+
+
+def _seconds_of(kind: pa.DataType) -> float:
+    """Return the seconds of one unit of a type of time."""
+    if pa.types.is_date64(kind):
+        return 1e-3
+    return {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[kind.unit]
