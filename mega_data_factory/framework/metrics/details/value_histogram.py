@@ -13,6 +13,7 @@ of the number instead of its logarithm, as HdrHistogram does.
 from __future__ import annotations
 
 import base64
+import math
 import zlib
 from typing import Any, Self, TypeAlias
 
@@ -70,7 +71,7 @@ class ValueHistogram:
         """Width of a bucket divided by its least number, at most; 0 where numbers are kept exactly."""
         if self.dropped_bits <= _MANTISSA:
             return 0.0 if self.dropped_bits == 0 else 2.0 ** (self.dropped_bits - _MANTISSA)
-        return 2.0 ** min(2 ** (self.dropped_bits - _MANTISSA), 1023) - 1.0  # several powers of two in one
+        return math.ldexp(1.0, min(2 ** (self.dropped_bits - _MANTISSA), 1023)) - 1.0  # several powers of two in one
 
     def add(self, other: ValueHistogram) -> None:
         """Add another histogram to this one; the other stays as it is."""
