@@ -29,7 +29,7 @@ class ColumnStatistics(Detail):
         nulls: Records without a value.
         not_finite: Values that are NaN or infinite; they are in no other number.
         true_values: Of a boolean column, the values that are true.
-        minimum: Least number; None where there is none.
+        minimum: Least number; None if there is none.
         maximum: Largest number.
         values: Histogram of the numbers.
         distinct: Count of distinct values; None where they are not counted (`list`, `other`).

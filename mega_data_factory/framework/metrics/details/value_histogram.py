@@ -85,7 +85,7 @@ class ValueHistogram:
             self.dropped_bits += more
 
     def coarser(self, dropped_bits: int) -> ValueHistogram:
-        """Return the histogram with at least so many bits dropped."""
+        """Return the histogram with at least `dropped_bits` low bits dropped."""
         dropped = max(self.dropped_bits, dropped_bits)
         return ValueHistogram(dropped, *_summed(self._at(dropped), self.counts))
 
@@ -128,7 +128,7 @@ class ValueHistogram:
         return cls(dropped, np.cumsum(numbers[:half]), numbers[half:])
 
     def _at(self, dropped_bits: int) -> Integers:
-        """Return the buckets, repeated where several become one, with so many bits dropped."""
+        """Return the buckets with `dropped_bits` low bits dropped, repeated where several become one."""
         shifted: Integers = self.buckets >> (dropped_bits - self.dropped_bits)
         return shifted
 
