@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mega_data_factory.analytics.runs.rejects import open_rejects, read_rejects
     from mega_data_factory.analytics.series.changed import changed_scores
     from mega_data_factory.analytics.series.correlation import correlation_matrix, lagged_correlations
+    from mega_data_factory.analytics.whatif.answer import ScoredRun, WhatIf, what_if
+    from mega_data_factory.analytics.whatif.target import threshold_for
     from mega_data_factory.rejects import RejectFilter, RejectLedger
 
 __all__ = [
@@ -29,6 +31,8 @@ __all__ = [
     "Recording",
     "RejectFilter",
     "RejectLedger",
+    "ScoredRun",
+    "WhatIf",
     "changed_scores",
     "compare",
     "correlation_matrix",
@@ -38,6 +42,8 @@ __all__ = [
     "node_anomaly_rate",
     "open_rejects",
     "read_rejects",
+    "threshold_for",
+    "what_if",
 ]
 
 _HOMES = {
@@ -48,6 +54,8 @@ _HOMES = {
     "series.correlation": ("correlation_matrix", "lagged_correlations"),
     "findings": ("Finding",),
     "runs.recording": ("Recording",),
+    "whatif.answer": ("ScoredRun", "WhatIf", "what_if"),
+    "whatif.target": ("threshold_for",),
     "runs.rejects": ("RejectFilter", "RejectLedger", "open_rejects", "read_rejects"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -145,6 +145,33 @@ def _write_report(
     return report(metrics, run, output, samples=samples, against=against, as_json=as_json)
 
 
+@app.command("whatif")
+def _whatif(
+    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Another value of a threshold; may be repeated. Without a value, the one to look for.",
+            metavar="STAGE.OPERATOR.PARAM[=VALUE]",
+        ),
+    ] = None,
+    target_pass_rate: Annotated[
+        float | None,
+        typer.Option(help="Find the value that passes this share of the records, 0 to 1.", metavar="SHARE"),
+    ] = None,
+    of: Annotated[
+        str, typer.Option(help="What the share is of: the records of its operator, or of the pipeline.")
+    ] = "operator",
+    metrics: Metrics = DEFAULT,
+    as_json: Json = False,
+) -> int:
+    """Say what other thresholds of filters would do to a run, without running anything."""
+    from mega_data_factory.cli.commands.whatif import whatif
+
+    return whatif(metrics, run, settings or [], target=target_pass_rate, of=of, as_json=as_json)
+
+
 @app.command("rejects")
 def _rejects(
     run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",

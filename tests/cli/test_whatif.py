@@ -1,0 +1,123 @@
+"""`mdf whatif` says what other thresholds would do, lists those that can be moved, and refuses what it cannot know."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mega_data_factory.cli import main
+from mega_data_factory.framework.metrics import MetricsWriter
+from mega_data_factory.framework.rowwise import RowFilter, Verdict
+from tests.analytics.whatif.running import Operator, made_up_texts, run
+
+LENGTH = "judge.text_length_filter.min_length"
+
+
+@pytest.fixture(scope="module")
+def metrics(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Metrics of one run of three filters."""
+    folder = tmp_path_factory.mktemp("metrics")
+    filters = {
+        "text_length_filter": {"min_length": 40},
+        "language_filter": {"languages": ["en"], "min_score": 0.3},
+        "gopher_quality_filter": {"min_words": 10, "min_alphabetic_words": 0.6},
+    }
+    run(folder, made_up_texts(800), [Operator(name, params) for name, params in filters.items()])
+    return str(folder)
+
+
+class ShortRecords(RowFilter):
+    """Rejects short texts one by one: of the others no score is known."""
+
+    def __init__(self, *, least: int) -> None:
+        self.least = least
+
+    def judge_record(self, record: dict[str, object]) -> Verdict:
+        length = len(str(record["text"]))
+        return None if length >= self.least else ("short", length, self.least)
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str, fails: bool = False) -> str:
+    """Return what the command prints: on stdout, or on stderr if it fails."""
+    assert main(["whatif", *words]) == (2 if fails else 0)
+    said = capsys.readouterr()
+    return said.err if fails else said.out
+
+
+def test_a_threshold_is_moved(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rule, operator and pipeline are there with what they are now and would be; JSON has the same numbers."""
+    words = ("--metrics", metrics, "--set", "judge.gopher_quality_filter.min_alphabetic_words=0.9")
+    page = told(capsys, "latest", *words)
+    assert "too_few_alphabetic_words fails (< 0.6 → 0.9)" in page
+    assert "judge / gopher_quality_filter passes" in page
+    assert "the pipeline passes" in page
+    answer = json.loads(told(capsys, *words, "--json"))
+    (rule,), (operator,) = answer["rules"], answer["operators"]
+    assert rule["would_fail"]["low"] <= rule["would_fail"]["value"] <= rule["would_fail"]["high"]
+    assert rule["would_fail"]["value"] > rule["failed"]
+    assert operator["would_pass"]["value"] == answer["pipeline"]["would_pass"]["value"]  # it is the last one
+    assert answer["pipeline"]["would_pass"]["at_least"] == operator["would_pass"]["low"]
+
+
+def test_without_a_setting_the_thresholds_are_listed(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are named as `--set` takes them."""
+    assert LENGTH in told(capsys, "--metrics", metrics)
+    listed = json.loads(told(capsys, "--metrics", metrics, "--json"))["thresholds"]
+    assert listed[0] | {"failed": 0} == {"parameter": LENGTH, "reason": "too_short", "value": 40.0, "failed": 0}
+
+
+def test_a_threshold_is_found(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The value whose pass rate is nearest to the target is the answer, of the operator or of the pipeline."""
+    words = ("--metrics", metrics, "--json", "--target-pass-rate", "0.5", "--set", "judge.language_filter.min_score")
+    answer = json.loads(told(capsys, *words))
+    (operator,) = answer["operators"]
+    assert operator["would_pass"]["value"] / operator["input"] == pytest.approx(0.5, abs=0.01)
+    assert answer["rules"][0]["new_threshold"] == pytest.approx(0.5, abs=0.05)
+    words = (*words[:4], "0.2", *words[5:], "--of", "pipeline")
+    pipeline = json.loads(told(capsys, *words))["pipeline"]
+    assert pipeline["would_pass"]["value"] / pipeline["input"] == pytest.approx(0.2, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "judge.text_length_filter.min_lenght=3"], "min_lenght is not the threshold of a rule of judge.text"),
+        (["--set", "judge.text_lenght_filter.min_length=3"], f"did you mean `{LENGTH}`?"),
+        (["--set", f"{LENGTH}=long"], "long is not a number"),
+        (["--set", f"{LENGTH}=nan"], "nan is not a number"),
+        (["--set", LENGTH], f"write {LENGTH}=VALUE"),
+        (["--set", f"{LENGTH}=3", "--set", f"{LENGTH}=4"], "is set twice"),
+        (["--target-pass-rate", "0.5"], "no threshold is given without one"),
+        (["--target-pass-rate", "1.5", "--set", LENGTH], "is not between 0 and 1"),
+        (["--target-pass-rate", "0.9", "--set", "judge.gopher_quality_filter.max_words"], "no value of"),
+        (["--set", f"{LENGTH}=3", "--of", "pipelin"], "did you mean `pipeline`?"),
+        (["run_x", "--set", f"{LENGTH}=3"], "there is no run run_x"),
+    ],
+)
+def test_what_cannot_be_answered(
+    metrics: str, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    """One error says what is wrong and what would be right."""
+    said = told(capsys, "--metrics", metrics, *words, fails=True)
+    assert message in " ".join(said.split())
+    assert "Traceback" not in said
+
+
+def test_a_run_without_scores_and_one_of_rejected_records_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without scores the error names the switch; from rejected records alone a stricter threshold is not judged."""
+    run(tmp_path, made_up_texts(50), [Operator("exact_deduplicator", {})], "run_a")
+    said = told(capsys, "run_a", "--metrics", str(tmp_path), "--set", "judge.exact_deduplicator.x=1", fails=True)
+    assert "none of its rules has a parameter as threshold" in said
+    run(tmp_path, made_up_texts(50), [Operator("tests.cli.test_whatif:ShortRecords", {"least": 60})], "run_b")
+    words = ("run_b", "--metrics", str(tmp_path), "--set")
+    looser = json.loads(told(capsys, *words, "judge.short_records.short=20", "--json"))
+    assert looser["operators"][0]["would_pass"]["value"] > looser["operators"][0]["output"]
+    assert "only the scores of rejected records are known" in told(
+        capsys, *words, "judge.short_records.short=90", fails=True
+    )
+    MetricsWriter(tmp_path, replace=True).write_details("scores", [], "run_b")
+    assert "executor.metrics.score_histograms" in told(capsys, *words, "a.b.c=1", fails=True)
