@@ -18,7 +18,7 @@ import pytest
 from mega_data_factory.cli import main
 from mega_data_factory.exports.superset.datasets import DATASETS
 from mega_data_factory.exports.superset.views.file import write_views
-from mega_data_factory.formats import NOTHING, count, percent, rate, seconds
+from mega_data_factory.formats import NOTHING, count, percent, rate, seconds, size
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.rows.rollup import top_reason
 from mega_data_factory.reports import write_report
@@ -26,6 +26,8 @@ from tests.dashboard.visiting import Visitor, found, texts
 
 RUN = "run_screens"
 START = datetime(2026, 1, 24, 12, 0)
+
+UNITS = ("text in", "text out", "tokens in", "tokens out")
 
 Table = dict[str, dict[str, str]]
 """Name of a row → heading → text."""
@@ -48,7 +50,9 @@ def measured(
             reasons={"short": 4, "long": 4},
             created_records=creates,
             unmatched_records=2 if operator == "model" else 0,
-            custom={"tokens": 3.5},
+            custom={"hits": 3.5},
+            text_bytes=(records * 100, records * 90),
+            tokens=(None if operator == "chunk" else records * 20, records * 19),
         )
     return row
 
@@ -191,7 +195,7 @@ def test_terminal_report_and_dashboard_have_the_same_table(
     """Same headings, same rows, same text in every cell; and it is a table in which all columns say something."""
     shown = on_terminal(told(capsys, monkeypatch, "runs", "show", RUN, "--metrics", folder))
     assert list(shown) == ["wash 2 of 4 workers", "chunk", "filter", "dry 3 workers", "model"]
-    assert {"created", "not matched", "not in a file"} < shown["chunk"].keys()
+    assert {"created", "not matched", "not in a file", *UNITS} < shown["chunk"].keys()
     assert shown["chunk"]["top reason"] == "long 64 of 128"
     assert all(text for name in ("chunk", "filter", "model") for text in shown[name].values())
     assert in_report(folder) == shown
@@ -248,6 +252,10 @@ def counts_of(row: dict[str, Any]) -> dict[str, str]:
         "errors": count(row["error_count"]),
         "created": count(row["created_records"]),
         "pass": percent(row["pass_rate"]),
+        "text in": size(row["input_text_bytes"]),
+        "text out": size(row["output_text_bytes"]),
+        "tokens in": count(row["input_tokens"]),
+        "tokens out": count(row["output_tokens"]),
     }
 
 

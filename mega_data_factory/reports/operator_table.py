@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE, uncommitted_cell
 from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
-from mega_data_factory.formats import NOTHING, count, percent, rate, seconds
+from mega_data_factory.formats import NOTHING, count, percent, rate, seconds, size
 
 TOP_REASON = "top reason"
 
@@ -20,12 +20,21 @@ _EXPLAINED = {
     _UNMATCHED: "not matched: records of `out` that passed untouched because of the operator's `when`",
     COLUMN: NOTE,
     "busy": "busy: seconds over all workers",
+    "text out": "text in, text out: bytes of text",
     "per worker": "per worker: records per busy second",
     "p99": "p50 to p99: seconds per record, within 0.6 %",
 }
 """Heading → meaning of the column."""
 
 _RARE = (_CREATED, _UNMATCHED, COLUMN)
+
+UNIT_COLUMNS = {
+    "text in": "input_text_bytes",
+    "text out": "output_text_bytes",
+    "tokens in": "input_tokens",
+    "tokens out": "output_tokens",
+}
+"""Heading → count of the unit, which has a column where it is known of any operator."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,17 @@ def _rare_columns(stages: Sequence[StageTotals]) -> Iterator[tuple[str, str, lis
     cells = [cell for stage in stages for cell in _uncommitted_cells(stage)]
     if any(cell != NOTHING for cell in cells):
         yield "pass", COLUMN, cells
+    for heading, unit in UNIT_COLUMNS.items():
+        if any(getattr(operator, unit) is not None for operator in operators):
+            rows = [row for stage in stages for row in (stage, *stage.operators)]
+            yield "busy", heading, [unit_text(heading, getattr(row, unit)) for row in rows]
+
+
+def unit_text(heading: str, number: int | None) -> str:
+    """Return the text of a number below one of the headings of `UNIT_COLUMNS`."""
+    if number is None:
+        return NOTHING
+    return size(number) if heading.startswith("text") else count(number)
 
 
 def _created_cells(stage: StageTotals) -> Iterator[str]:

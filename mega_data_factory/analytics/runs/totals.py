@@ -58,6 +58,10 @@ def by_count(reasons: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
 
 
+UNITS = ("input_text_bytes", "output_text_bytes", "input_tokens", "output_tokens")
+"""Counts of operators and stages, None where they are not known: bytes of text and tokens, in and out."""
+
+
 @dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
 class OperatorTotals:
     """One operator instance over all its workers.
@@ -78,6 +82,8 @@ class OperatorTotals:
         least, most: Least and most seconds per record of any batch; None where that is not known.
         cpu: Seconds of CPU while busy, over all workers; 0 where that was not measured.
         custom: What the operator reported: sums of numbers, of other values the last.
+        input_text_bytes, output_text_bytes: Bytes of text in the records; None where they were not counted.
+        input_tokens, output_tokens: Tokens in the records, likewise.
     """
 
     stage: str
@@ -103,6 +109,10 @@ class OperatorTotals:
     most: float | None = None
     custom: Mapping[str, Any] = field(default_factory=dict)
     cpu: float = 0.0
+    input_text_bytes: int | None = None
+    output_text_bytes: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
     @property
     def counts_records(self) -> bool:
@@ -141,6 +151,7 @@ class OperatorTotals:
             least=row.min_latency,
             most=row.max_latency,
             custom=row.custom_metrics,
+            **{unit: getattr(row, unit) for unit in UNITS},
             cpu=row.cpu_time,
         )
 
@@ -191,12 +202,40 @@ class OperatorChain:
     @property
     def input(self) -> int:
         """Records that came in to the first operator; one that measures time only is passed over."""
-        return next((operator.input for operator in self.operators if operator.counts_records), 0)
+        return self._first.input if self._first else 0
 
     @property
     def output(self) -> int:
         """Records that the last operator passed on; one that measures time only is passed over."""
-        return next((operator.output for operator in reversed(self.operators) if operator.counts_records), 0)
+        return self._last.output if self._last else 0
+
+    @property
+    def input_text_bytes(self) -> int | None:
+        """Bytes of text that came in to the first operator; None where they were not counted."""
+        return self._first.input_text_bytes if self._first else None
+
+    @property
+    def output_text_bytes(self) -> int | None:
+        """Bytes of text that the last operator passed on; None where they were not counted."""
+        return self._last.output_text_bytes if self._last else None
+
+    @property
+    def input_tokens(self) -> int | None:
+        """Tokens that came in to the first operator; None where they were not counted."""
+        return self._first.input_tokens if self._first else None
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Tokens that the last operator passed on; None where they were not counted."""
+        return self._last.output_tokens if self._last else None
+
+    @property
+    def _first(self) -> OperatorTotals | None:
+        return next((operator for operator in self.operators if operator.counts_records), None)
+
+    @property
+    def _last(self) -> OperatorTotals | None:
+        return next((operator for operator in reversed(self.operators) if operator.counts_records), None)
 
     @property
     def errors(self) -> int:

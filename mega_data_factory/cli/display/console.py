@@ -8,7 +8,7 @@ from rich.console import Console
 
 from mega_data_factory.cli.display.streams import silence
 
-UNWRAPPED = 200
+UNWRAPPED = 240
 """Columns where the output is no terminal: wide enough for every table of ours."""
 
 

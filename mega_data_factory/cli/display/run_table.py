@@ -16,9 +16,17 @@ from mega_data_factory.analytics.performance.overhead import overhead_share
 from mega_data_factory.analytics.runs.custom_metrics import custom_metrics_of
 from mega_data_factory.cli.display.columns import fitted, left_out_note, plain_table, width_of, width_of_column, wrapped
 from mega_data_factory.cli.display.summary import RunReport
-from mega_data_factory.formats import count, number, percent, plural, rate, seconds, size
+from mega_data_factory.formats import NOTHING, count, number, percent, plural, rate, seconds, size
+from mega_data_factory.framework.metrics.models import RunMetrics
 from mega_data_factory.reports import tracked_stages
-from mega_data_factory.reports.operator_table import TOP_REASON, Row, explanations, operator_table
+from mega_data_factory.reports.operator_table import (
+    TOP_REASON,
+    UNIT_COLUMNS,
+    Row,
+    explanations,
+    operator_table,
+    unit_text,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class _Column:
 
 
 _GOES = {
+    **dict.fromkeys(UNIT_COLUMNS, 1),
     "p50": 2,
     "p95": 3,
     "p99": 4,
@@ -105,6 +114,8 @@ def summary(report: RunReport) -> Iterator[Text]:
         f"{count(run.total_output_records)} {'' if observed else 'written '}({percent(run.overall_pass_rate)}) "
         f"{into}; {rate(run.avg_throughput)}"
     )
+    if units := _units(run):
+        yield Text(units)
     if run.source_share is not None and run.status != "completed":
         yield Text(f"{percent(100 * run.source_share)} of the {run.source_unit} of the source have passed all stages")
     if waiting := uncommitted_text(asdict(run)):
@@ -125,6 +136,16 @@ def summary(report: RunReport) -> Iterator[Text]:
         yield Text(
             f"start-up {seconds(run.startup_seconds)} until all workers were ready, in no busy time", style="dim"
         )
+
+
+def _units(run: RunMetrics) -> str:
+    """Return bytes of text and tokens, in and out, in words; empty where neither was counted."""
+    parts = []
+    for unit, of_run in (("text", "text_bytes"), ("tokens", "tokens")):
+        came, went = (unit_text(unit, getattr(run, f"{way}_{of_run}")) for way in ("input", "output"))
+        if {came, went} != {NOTHING}:
+            parts.append(f"{unit} {came} in, {went} out")
+    return "; ".join(parts)
 
 
 def _custom(report: RunReport) -> Iterator[Text]:

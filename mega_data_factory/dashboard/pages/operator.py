@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow.compute as pc
@@ -20,6 +20,7 @@ from mega_data_factory.dashboard.private_paths import without_paths
 from mega_data_factory.errors import MetricsError, did_you_mean
 from mega_data_factory.formats import count, number, percent, rate, seconds
 from mega_data_factory.reports import excluded, tables
+from mega_data_factory.reports.operator_table import UNIT_COLUMNS, unit_text
 from mega_data_factory.reports.tables import Tile
 from mega_data_factory.visualization.charts import latency, timeline
 
@@ -71,9 +72,17 @@ def _tiles(operator: OperatorTotals) -> list[Tile]:
         *([Tile("not matched", count(operator.unmatched), "passed untouched")] if operator.unmatched else []),
         Tile("rejected", count(operator.rejected), "with a reason each"),
         Tile("errors", count(operator.errors), "set aside", "warning" if operator.errors else ""),
+        *_unit_tiles(operator),
         Tile("busy", seconds(operator.busy), "over all workers"),
         Tile("per record", seconds(operator.cost), "mean"),
     ]
+
+
+def _unit_tiles(operator: OperatorTotals) -> Iterator[Tile]:
+    """Yield bytes of text and tokens, in and out, as far as they were counted."""
+    for heading, unit in UNIT_COLUMNS.items():
+        if (number := getattr(operator, unit)) is not None:
+            yield Tile(heading, unit_text(heading, number), "bytes of text" if heading.startswith("text") else "tokens")
 
 
 def _figures(view: View, recording: Recording, operator: OperatorTotals) -> list[Component]:

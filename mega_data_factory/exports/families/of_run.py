@@ -59,6 +59,11 @@ def run_families(snapshot: ExportSnapshot, base: Mapping[str, str]) -> Iterator[
             Point({**base, "direction": "out"}, run.total_output_records),
         ],
     )
+    for name, unit, text in (("text", "By", "Bytes of text"), ("tokens", "{token}", "Tokens")):
+        column = "text_bytes" if name == "text" else name
+        counts = {"in": getattr(run, f"input_{column}"), "out": getattr(run, f"output_{column}")}
+        points = [Point({**base, "direction": way}, n) for way, n in counts.items() if n is not None]
+        yield Family(f"mdf.run.{name}", "counter", unit, f"{text} into the first, out of the last stage.", points)
     text = "Records past all stages whose file is not finished."
     yield Family("mdf.run.in_flight.records", "gauge", "{record}", text, [Point(base, snapshot.in_flight.records)])
     text = "Share of the source that has passed all stages, by records, bytes or splits; absent while unknown."

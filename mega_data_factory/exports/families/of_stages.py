@@ -38,6 +38,11 @@ def _directions(names: Mapping[str, str], row: OperatorMetrics) -> list[Point]:
     ]
 
 
+def _flow(names: Mapping[str, str], came: int | None, went: int | None) -> list[Point]:
+    counts = (("in", came), ("out", went))
+    return [Point({**names, "direction": direction}, count) for direction, count in counts if count is not None]
+
+
 def _latency(names: Mapping[str, str], row: OperatorMetrics) -> list[Point]:
     # every record of a batch took the batch's time / its records: so the sum of all latencies is the time busy
     return [Point(names, Distribution(row.weighed_histogram(), row.total_time, row.min_latency, row.max_latency))]
@@ -45,6 +50,20 @@ def _latency(names: Mapping[str, str], row: OperatorMetrics) -> list[Point]:
 
 OPERATOR_FAMILIES: Sequence[tuple[str, Kind, str, str, Callable[[Mapping[str, str], OperatorMetrics], list[Point]]]] = (
     ("mdf.operator.records", "counter", "{record}", "Records offered (in) and passed on (out).", _directions),
+    (
+        "mdf.operator.text",
+        "counter",
+        "By",
+        "Bytes of text offered (in) and passed on (out); absent without a text column.",
+        lambda names, row: _flow(names, row.input_text_bytes, row.output_text_bytes),
+    ),
+    (
+        "mdf.operator.tokens",
+        "counter",
+        "{token}",
+        "Tokens offered (in) and passed on (out); absent where they are not counted.",
+        lambda names, row: _flow(names, row.input_tokens, row.output_tokens),
+    ),
     (
         "mdf.operator.errors",
         "counter",
