@@ -6,6 +6,10 @@ needs.
     >>> from mega_data_factory import Executor
     >>> for progress in Executor("configs/example_with_metrics.yaml").execute():
     ...     print(progress.records_written)
+
+Every folder is a room of docs/architecture.md. The files beside them are the ground floor, open to every room:
+`errors`, `clock`, `formats`, `charsets`, `strict_json`, `http`, `host`, `backoff`, `catalogue` (built-in components)
+and `extras` (optional packages); and `testing`, for tests of your own operators.
 """
 
 from __future__ import annotations

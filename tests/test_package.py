@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -37,3 +38,14 @@ def test_plans_of_test_folders_name_files_that_exist(folder: str) -> None:
     named = set(re.findall(r"\btest_\w+", (place / "__init__.py").read_text(encoding="utf-8")))
     assert named
     assert named <= {path.stem for path in place.glob("test_*.py")}
+
+
+def test_long_folders_have_a_plan() -> None:
+    """The docstring of a folder of more than ten modules sorts them by name, or says that there is one per file."""
+    unplanned = []
+    for init in Path(mega_data_factory.__file__).parent.rglob("__init__.py"):
+        modules = {path.stem for path in init.parent.glob("*.py") if not path.stem.startswith("_")}
+        plan = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) or ""
+        if len(modules) >= 10 and "per file" not in plan:
+            unplanned += [f"{init.parent.name}/{name}.py" for name in modules if f"`{name}`" not in plan]
+    assert not unplanned

@@ -1,1 +1,7 @@
-"""Recordings of runs: their metrics, read and added up, as the input of findings and charts."""
+"""Recordings of runs: their metrics, read and added up, as the input of findings and charts.
+
+- A run as one value: `recording`; the runs before it: `earlier_runs`.
+- Added up over workers: `adding_up`, `totals`, `custom_metrics`, `latency`.
+- Records on their way: `flow`, `rejects`, and between two runs `exits`.
+- Over time: `series`.
+"""

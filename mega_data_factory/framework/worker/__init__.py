@@ -1,1 +1,8 @@
-"""Work inside a worker process: reading, running a stage, setting records aside, claims."""
+"""Work inside a worker process.
+
+- Before the first batch: `warm_up`, `without_pandas`.
+- Batches: `reading` makes them; `stage` runs a stage on one, `applying` one operator.
+- Records that do not pass: `rejected_samples`, `reject_rows`; those that kill or stall workers: `quarantine`,
+  `time_limit`.
+- Deduplication: `claims` and their `claim_log`.
+"""

@@ -1,5 +1,9 @@
 """Engines that `observe` knows; each is imported only where the user's own module is loaded.
 
+- What an engine is asked: `engine`. Plain Python: `plain`.
+- Ray Data: `ray_data`; `ray_task` in its workers, `ray_sink` for accounts from other nodes, `executions` of one plan.
+- Engines of stages and partitions: `stage_engine` and its `stage_accounts`; `spark` and `dask` are built on them.
+
 To add one: a file here with a subclass of `Engine`, a line in `ENGINES`, its tests in `tests/observe/`, its page in
 `docs/observe/`.
 """
