@@ -315,5 +315,5 @@ def test_a_run_that_ended_early_is_not_said_to_have_read_nothing(tmp_path: Path,
     assert "nothing-read" not in found
     assert found["nothing-passed"].detail == "No batch had passed a stage."
     on_ray = recorded(tmp_path / "ray", PLAIN, records=0, status=status, engine="ray")
-    assert "lay between" in kinds(on_ray)["nothing-passed"].detail
+    assert "between stages" in kinds(on_ray)["nothing-passed"].detail
     assert not found["nothing-passed"].suggestion

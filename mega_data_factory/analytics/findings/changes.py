@@ -30,7 +30,7 @@ def throughput(recording: Recording, past: EarlierRuns) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "throughput",
-            f"{slower} slower than usual: {rate(now)}, where {rate(usual.middle)} is usual for this pipeline",
+            f"{slower} slower than usual: {rate(now)} instead of the usual {rate(usual.middle)}",
             f"Expected {rate(max(usual.low, 0.0))} or more from its last {usual.runs} runs.{causes}",
             {"throughput": now, "usual": usual.middle, "low": usual.low, "runs": usual.runs},
             "Check which operators changed, and what was changed in the configuration.",
@@ -64,12 +64,13 @@ def _interval(comparison: Comparison) -> str:
     assert ratio is not None
     assert ratio.low is not None  # judged, so it has one
     assert ratio.high is not None
-    return f"Throughput is {ratio.value:.2f} times that of before (95 % interval {ratio.low:.2f} to {ratio.high:.2f})."
+    interval = f"95 % interval {ratio.low:.2f} to {ratio.high:.2f}"
+    return f"Throughput is {ratio.value:.2f} times that of the run before ({interval})."
 
 
 def _causes(comparison: Comparison) -> str:
     moved = [
-        f"{d.operator.label} takes {d.cost.value:.2f} times as long for a record"
+        f"{d.operator.label} takes {d.cost.value:.2f} times as long per record"
         for d in most_changed(comparison, 3)
         if d.cost is not None
     ]

@@ -18,12 +18,12 @@ _WHAT = {"memory_usage": "memory", "disk_usage": "disk", "gpu_memory_usage": "GP
 
 _COST = {
     "memory_usage": "Workers that run out of memory are killed, and their batches are retried.",
-    "disk_usage": "A full disk ends the run.",
-    "gpu_memory_usage": "The next larger batch does not fit.",
+    "disk_usage": "The run fails when the disk is full.",
+    "gpu_memory_usage": "A larger batch may not fit.",
 }
 
 _CURE = {
-    "memory_usage": "Smaller batches (`executor.batch_size`), fewer workers on the machine, or a larger one.",
+    "memory_usage": "Smaller batches (`executor.batch_size`), fewer workers per machine, or a larger machine.",
     "disk_usage": "Free some space, or write to another disk.",
     "gpu_memory_usage": "Smaller batches on the GPU.",
 }
@@ -50,8 +50,8 @@ def pressure(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
             "warning",
             f"node-{column}",
             f"{plural(len(names), 'node')} ran low on {_WHAT[column]} (peak {percent(most)})",
-            f"{shown}: {percent(limit)} and more in {percent(100 * len(full) / len(nodes))} of all samples of the "
-            f"nodes. {_COST[column]}",
+            f"{shown}: {percent(limit)} or more in {percent(100 * len(full) / len(nodes))} of the "
+            f"node samples. {_COST[column]}",
             {"nodes": names, "most": most, "samples": len(full)},
             _CURE[column],
             "nodes",
@@ -72,7 +72,7 @@ def _unwell(recording: Recording) -> Iterator[Finding]:
             "advice",
             "node-status",
             f"{plural(len(names), 'node')} {'was' if len(names) == 1 else 'were'} reported unhealthy",
-            f"{', '.join(names[:5])}: in {percent(100 * len(bad) / len(nodes))} of all samples of the nodes.",
+            f"{', '.join(names[:5])}: in {percent(100 * len(bad) / len(nodes))} of the node samples.",
             {"nodes": names, "samples": len(bad)},
             "Find out when, and which operators were running.",
             "nodes",

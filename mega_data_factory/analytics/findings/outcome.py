@@ -26,13 +26,13 @@ def ending(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
         so_far += f"; {waiting}"
     evidence = {"status": status, "committed_records": written}
     evidence["uncommitted_input_records"] = run.get("uncommitted_input_records")
-    go_on = f"`mdf run --config FILE --resume {recording.run_id}` resumes it from what was committed."
+    go_on = f"Resume it from its last commit: `mdf run --config FILE --resume {recording.run_id}`."
     go_on = go_on if recording.is_pipeline else ""
     if status == "failed":
         detail = f"{run.get('error') or 'No reason was recorded'}. {so_far[0].upper()}{so_far[1:]}."
         yield Finding("critical", "ending", "The run failed", detail, evidence, go_on if written else "")
     elif status == "aborted":
-        detail = f"Its driver sends no heartbeats any more: killed, or its machine is down. {so_far.capitalize()}."
+        detail = f"Its driver stopped sending heartbeats: it was killed, or its machine is down. {so_far.capitalize()}."
         yield Finding("critical", "ending", "The run was killed before its end", detail, evidence, go_on)
     elif status == "interrupted":
         yield Finding("warning", "ending", "The run was interrupted", f"{so_far.capitalize()}.", evidence, go_on)
@@ -48,13 +48,13 @@ def books(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
         return
     evidence = {name: run.get(name) for name in ("planned_records", "processed_records", "dead_lettered_records")}
     if recording.is_observed and run["balanced"]:
-        detail = "On every step input + created = output + rejected + errors."
+        detail = "At every step input + created = output + rejected + errors."
         yield Finding("good", "books", "The books balance: every record is accounted for", detail, {})
         return
     if run["balanced"]:
         detail = (
-            f"{_accounts(run)}. On every operator {balance_equation(run.get('created_records'))}, "
-            "and each operator got what the one before it put out."
+            f"{_accounts(run)}. At every operator {balance_equation(run.get('created_records'))}, "
+            "and each operator received what the previous one passed on."
         )
         yield Finding("good", "books", "The books balance: every record is accounted for", detail, evidence)
         return
@@ -112,7 +112,7 @@ def nothing(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
             key=lambda o: (o.stage_index, o.index),
             default=None,
         )
-        where = f" {worst.name} (stage {worst.stage}) let none of {count(worst.input)} through." if worst else ""
+        where = f" {worst.name} (stage {worst.stage}) passed none of {count(worst.input)} records." if worst else ""
         yield Finding(
             "critical",
             "nothing-kept",
@@ -130,7 +130,7 @@ def _lay_between_stages(recording: Recording) -> str:
     if not parts and recording.run.get("engine") == "local":
         return "No batch had passed a stage."
     if not parts:
-        return "What single stages had done with batches that lay between them is not known."
+        return "How far the batches between stages had come is not known."
     return f"{', '.join(parts)}; the next stage had not."
 
 
@@ -143,7 +143,7 @@ def dead_letters(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
             "warning",
             "dead-letters",
             f"{count(dead)} {killed} set aside",
-            "Each was found by halving its batch until it stood alone, and was retried before it was set aside.",
+            "Each was isolated by halving its batch, and retried before it was set aside.",
             {"dead_lettered_records": dead},
             "They are in the dead letter folder. Usual causes: a crash of native code, or too little memory.",
             "errors",
@@ -171,7 +171,7 @@ def errors(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
         f"{plural(total, 'record')} failed{of_read}",
         f"They were set aside; the rest of each batch was processed.{where}",
         {"total_errors": total, "share": share, "by_place": by_place},
-        "Read their messages: the same one many times is a bug, many different ones are data.",
+        "Read their messages: one message repeated many times suggests a bug, many different ones suggest bad data.",
         "errors",
     )
 
@@ -198,10 +198,10 @@ def retries(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
             "advice",
             "retries",
             f"{count(retried)} of {count(batches)} batches took more than one attempt",
-            "Workers died while they held them, or the engine computed them again, as a second action on data that it "
-            "does not keep makes it do. No count is affected: of each batch the last execution counts."
+            "Workers died while processing them, or the engine computed them again, as it does for a second action on "
+            "data that is not cached. No count is affected: only the last execution of each batch counts."
             if recording.is_observed
-            else "Workers died while they held them. No count is affected: only the attempt that was committed counts.",
+            else "Workers died while processing them. No count is affected: only the committed attempt counts.",
             {"retried_batches": retried, "batches": batches},
             "If the engine computes them again, let it keep the data (`persist`, `cache`, `materialize`)."
             if recording.is_observed

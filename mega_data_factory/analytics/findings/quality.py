@@ -42,7 +42,7 @@ def unusual_pass_rates(recording: Recording, past: EarlierRuns) -> Iterator[Find
         yield Finding(
             "warning",
             "pass-rate",
-            f"{percent(rate)} of the records were kept; {percent(overall.middle)} is usual for this pipeline",
+            f"{percent(rate)} of the records were kept; usual for this pipeline: {percent(overall.middle)}",
             f"Expected {percent(overall.low)} to {percent(overall.high)} from its last {overall.runs} runs. "
             f"{f'The difference comes from: {names}.' if names else ''}".strip(),
             {"pass_rate": rate, "usual": overall.middle, "low": overall.low, "high": overall.high},
@@ -99,9 +99,9 @@ def main_reason(recording: Recording, past: EarlierRuns) -> Iterator[Finding]:
     yield Finding(
         "advice",
         "main-reason",
-        f"{percent(100 * number / there)} of all that was read{' or created' if created else ''} was rejected for one "
+        f"{percent(100 * number / there)} of all records read{' or created' if created else ''} were rejected for one "
         f"reason: {reason} ({operator.label})",
-        f"{count(number)} of {count(there)} records; {count(rejected)} were rejected in all.",
+        f"{count(number)} of {count(there)} records; {count(rejected)} were rejected in total.",
         {"reason": reason, "operator": operator.label, "records": number, "rejected": rejected},
         "If that is more than you want to lose, look at rejected samples before you change the threshold.",
     )

@@ -71,7 +71,7 @@ def _workers(number: int) -> str:
 def _reasoning(found: Bottleneck, limit: Station) -> str:
     others = sorted((s for s in found.stations if s is not limit), key=lambda s: -s.utilisation)[:3]
     rest = ", ".join(f"{s.name} {percent(100 * min(s.utilisation, 1.0))}" for s in others)
-    text = f"The busiest part sets the pace. The others were busy less: {rest}." if rest else ""
+    text = f"The busiest part sets the pace. The others were less busy: {rest}." if rest else ""
     if found.processors is not None:
         text += f" {_processor_words(found)}"
         wants_workers = any(remedy.kind == "workers" for remedy in found.remedies)
@@ -160,7 +160,7 @@ def slow_workers(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
             "warning" if worst.capacity_lost >= 0.1 else "advice",
             "straggler",
             f"Worker {worst.worker} is {worst.times:.1f}x slower than the other workers of {worst.stage}",
-            f"So it was over {count(worst.batches)} batches, in its fastest as in its slowest ones. That costs the "
+            f"This holds for {count(worst.batches)} batches, the fastest as well as the slowest. It costs the "
             f"stage {percent(100 * worst.capacity_lost)} of its throughput.{more}",
             {
                 "stage": worst.stage,
@@ -200,9 +200,9 @@ def filter_order(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
             "filter-order",
             f"Stage {order.stage}: reordering {plural(len(order.now), 'filter')} would cut their time by "
             f"{percent(100 * order.saved / order.seconds)}",
-            f"They take {seconds(order.seconds)} of work; {seconds(order.saved)} less if those come first that reject "
-            "most for their cost. Neighbouring filters that judge each record by itself keep the same records in any "
-            "order; the forecast is exact where what one rejects does not depend on the others.",
+            f"They take {seconds(order.seconds)} of work; {seconds(order.saved)} less if the filters that reject "
+            "most for their cost come first. Adjacent filters that judge each record by itself keep the same records "
+            "in any order. The forecast is exact if the verdicts of the filters are independent.",
             {"stage": order.stage, "now": order.now, "better": order.better, "seconds_saved": order.saved},
             f"Order: {', '.join(order.better)}.",
         )
@@ -217,7 +217,7 @@ def tails(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
             f"{tail.operator.label}: the slowest 1 % of records take {percent(100 * tail.share)} of its time",
             f"Half of the records take {seconds(tail.p50)} or less, one in a hundred {seconds(tail.p99)} or more.",
             {"operator": tail.operator.label, "p50": tail.p50, "p99": tail.p99, "share": tail.share},
-            "A few very long records, or a model that is loaded in the middle: a length filter before it may pay.",
+            "A few very long records, or a model loaded midway: a length filter before the operator may help.",
         )
 
 
@@ -232,9 +232,9 @@ def late_start(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
             "advice",
             "late-start",
             f"The first batch was done after {seconds(waited)}, {percent(100 * waited / recording.seconds)} of the run",
-            "Until then workers were started, models loaded and the source listed.",
+            "Before that, workers were started, models loaded and the source listed.",
             {"seconds": waited},
-            "More records in one run, or smaller first batches, make that count less.",
+            "Process more records per run to reduce its share.",
         )
 
 
@@ -251,7 +251,7 @@ def idle_workers(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
             "advice",
             "idle-workers",
             f"{plural(freed, 'worker')} could be removed without slowing the run",
-            f"At the pace that the busiest stage sets: {names}.",
+            f"At the pace of the busiest stage: {names}.",
             {"stages": {station.name: needed for station, needed in spare}},
             f"Move {'it' if freed == 1 else 'them'} to the bottleneck stage, or run fewer.",
         )
@@ -274,9 +274,13 @@ def instrumentation(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
             f"Metrics overhead was {share} of the work",
             f"{seconds(cost)} of {seconds(work)}: the batches are small.",
             evidence,
-            "A larger `executor.batch_size` makes that less." if recording.is_pipeline else "Measure larger batches.",
+            "A larger `executor.batch_size` reduces that." if recording.is_pipeline else "Measure larger batches.",
         )
     elif of_work <= 0.01:
         yield Finding(
-            "good", "instrumentation", f"Metrics overhead was {share} of the work", f"{seconds(cost)} in all.", evidence
+            "good",
+            "instrumentation",
+            f"Metrics overhead was {share} of the work",
+            f"{seconds(cost)} in total.",
+            evidence,
         )
