@@ -13,7 +13,7 @@ BENCHMARKS ?= startup local_engine metrics_overhead memory ray_engine
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow check format-check lint types layers docs docs-check examples bench lock clean
+.PHONY: help run setup environments test test-slow check format-check lint types layers docs docs-check examples bench lock clean
 
 help: ## Print this
 	@echo "mega-data-factory: curate training data, and know where every record and every second went."
@@ -34,6 +34,11 @@ $(SPARK): $(STAMP) requirements-spark.lock
 	@$(BIN)/pip install --quiet --require-hashes -r requirements-spark.lock
 	@touch $@
 
+setup: $(STAMP) ## Create .venv
+
+environments: $(SPARK) ## Install what the slow tests run beside it: Spark in .venv, Superset and MLflow below build/
+	@$(BIN)/python -m tests.environments
+
 run: $(STAMP) ## Curate the text files of the Python environment, with metrics
 	@$(BIN)/mdf run --config $(CONFIG)
 
@@ -41,7 +46,7 @@ test: $(STAMP) ## The tests of every change (about four minutes on two idle core
 	$(BIN)/pytest -m "not slow" -n 2
 
 test-slow: $(SPARK) ## The tests that start clusters, browsers and servers, and kill workers
-	$(BIN)/pytest -m slow -n 2 --dist loadfile --timeout 300 --durations 10
+	$(BIN)/pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder --timeout 300 --durations 10
 
 check: format-check lint types layers docs-check test ## Everything a change must pass, but the slow tests
 

@@ -19,6 +19,33 @@ settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
+# A file runs in one process from end to end, so those that take minutes start first and short ones fill the rest.
+LONGEST = (
+    "superset/test_real_superset.py",
+    "observe/test_spark.py",
+    "observe/test_ray_data_cluster.py",
+    "engines/test_poison.py",
+    "engines/test_kills.py",
+    "engines/test_shapes.py",
+    "test_exit.py",
+    "observe/test_ray_data.py",
+    "engines/test_resume.py",
+    "engines/test_cluster.py",
+    "engines/test_record_timeout.py",
+    "engines/test_deduplication.py",
+    "mlflow/test_real_mlflow.py",
+    "browser/",
+    "engines/",
+    "observe/",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the files of the slow tests by time, the longest first; their order is random otherwise."""
+    if config.option.markexpr == "slow":
+        items.sort(key=lambda item: next((n for n, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST)))
+
 
 @pytest.fixture
 def clock() -> FakeClock:

@@ -13,17 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.environments import made
+from tests import environments
 from tests.exports.test_runs import free_port
 from tests.processes import end
-
-_CONSTRAINTS = Path(__file__).parent / "constraints.txt"
 
 
 @contextmanager
 def mlflow_server(folder: Path) -> Iterator[str]:
     """Run `mlflow server`; yield its address once it answers."""
-    home = made("mlflow", ["mlflow"], _CONSTRAINTS)
+    home = environments.mlflow()
     port = free_port()
     command = [
         str(home / "bin" / "mlflow"),
@@ -47,7 +45,7 @@ def mlflow_server(folder: Path) -> Iterator[str]:
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300  # its first start compiles what it imports
     while True:
         assert process.poll() is None, f"MLflow ended: {log.read_text()}"
         assert time.monotonic() < deadline, f"MLflow does not answer: {log.read_text()}"

@@ -15,7 +15,7 @@ from tests.engines.running import Pipeline, fake, jsonl, stage
 from tests.exports.snapshots import NOW, snapshot
 from tests.mlflow.server import ask, mlflow_server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

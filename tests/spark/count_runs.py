@@ -1,6 +1,6 @@
 """Count the rows of every run with Spark, from the folder of each table and from a glob; print JSON.
 
-Runs in the environment of Spark: `python count_runs.py METRICS_FOLDER...`.
+`python count_runs.py METRICS_FOLDER...`
 """
 
 import json

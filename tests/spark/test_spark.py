@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mega_data_factory.exports.superset import write_views
-from tests.environments import made
 from tests.metrics.test_compacting import KINDS, fold, write
 from tests.metrics.test_plain_globs import ROWS
 
@@ -23,7 +23,6 @@ _HERE = Path(__file__).parent
 def test_spark_sees_every_run_once(tmp_path: Path) -> None:
     """From the folder and from a glob, also where the views of Superset are beside it and files are pending."""
     assert shutil.which("java"), "Spark needs Java 17 (Debian: openjdk-17-jre-headless)"
-    environment = made("spark", ["pyspark"], _HERE / "constraints.txt")
     metrics = tmp_path / "metrics"
     runs = [write(metrics, number) for number in range(4)]
     states = {"small": tmp_path / "small", "mixed": tmp_path / "mixed", "compacted": tmp_path / "compacted"}
@@ -35,7 +34,7 @@ def test_spark_sees_every_run_once(tmp_path: Path) -> None:
     shutil.copytree(metrics, states["mixed"])
     pending = states["mixed"] / ".pending" / "runs" / "run_pending.parquet"
     shutil.copy(next(states["mixed"].glob("runs/*.parquet")), pending)
-    command = [str(environment / "bin" / "python"), str(_HERE / "count_runs.py"), *map(str, states.values())]
+    command = [sys.executable, str(_HERE / "count_runs.py"), *map(str, states.values())]
     mine = {key: os.environ[key] for key in ("HOME", "PATH", "JAVA_HOME") if key in os.environ}
     done = subprocess.run(command, env=mine, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]

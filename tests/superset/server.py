@@ -13,14 +13,12 @@ from typing import Any
 
 import requests
 
-import mega_data_factory.exports.superset
 from mega_data_factory.cli import main
-from tests.environments import made
+from tests import environments
 from tests.processes import end
 
 ADMIN = {"username": "admin", "password": "admin"}
-_SECONDS = 90
-_SETUP = Path(mega_data_factory.exports.superset.__file__).parent / "setup"
+_SECONDS = 300
 
 
 @dataclass
@@ -84,8 +82,7 @@ def serving(folder: Path, metrics: Path) -> Iterator[Superset]:
     """Export, set up, import and serve, with the commands of the manual."""
     bundle, setup = folder / "pipeline_metrics.zip", folder / "superset"
     assert main(["export", "superset", "--metrics", str(metrics), "-o", str(bundle), "--setup", str(setup)]) == 0
-    requirements = ["-r", str(_SETUP / "requirements.txt")]
-    (setup / "venv").symlink_to(made("superset", requirements, _SETUP / "constraints.txt"))
+    (setup / "venv").symlink_to(environments.superset())
     sourced = ["bash", "-c", f". {setup / 'superset.env'} && env -0"]
     mine = {name: os.environ[name] for name in ("HOME", "LANG", "PATH") if name in os.environ}
     shown = subprocess.run(sourced, env=mine, capture_output=True, text=True, check=True).stdout
@@ -97,7 +94,7 @@ def serving(folder: Path, metrics: Path) -> Iterator[Superset]:
         f"superset import-dashboards -p {bundle} -u admin",
     )
     for command in commands:
-        done = subprocess.run(command.split(), env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command.split(), env=environment, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
     port = free_port()
     command = f"gunicorn -w 2 -k gthread --threads 4 --timeout 120 -b 127.0.0.1:{port} superset.app:create_app()"
