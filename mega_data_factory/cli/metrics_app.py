@@ -82,6 +82,24 @@ def _compare(
     return compare_runs(metrics, first, second, last=last, as_json=as_json)
 
 
+@runs_app.command("gate")
+def _gate(
+    against: Annotated[
+        str, typer.Option(help="What to compare it with: a run, or the last N runs (last:10).", metavar="RUN|last:N")
+    ],
+    rules: Annotated[Path, typer.Option(help="The rules, a YAML file.", metavar="FILE")],
+    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    metrics: Metrics = DEFAULT,
+    junit: Annotated[str | None, typer.Option(help="Write JUnit XML to this file.", metavar="FILE")] = None,
+    markdown: Annotated[str | None, typer.Option(help="Write Markdown to this file.", metavar="FILE")] = None,
+    as_json: Json = False,
+) -> int:
+    """Judge a run by rules, against other runs: exit code 0 if all are met, 1 if one is not, 2 for a wrong command."""
+    from mega_data_factory.cli.commands.gate import gate_run
+
+    return gate_run(metrics, run, against, rules, junit_file=junit, markdown_file=markdown, as_json=as_json)
+
+
 @metrics_app.command("sql")
 def _sql(
     query: Annotated[

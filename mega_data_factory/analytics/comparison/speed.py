@@ -111,17 +111,18 @@ def judged(ratio: Ratio | None, least: float, *, more_is: Literal["faster", "slo
 
 def throughput_ratio(before: Sequence[Recording], after: Recording) -> Ratio | None:
     """Return records read per second while working, after / before; None where a run did nothing."""
-    rates = [_rate(recording) for recording in before]
+    rates = [rate_of(recording) for recording in before]
     if len(before) >= _LEAST_RUNS:
-        return predicted(rates, _rate(after))
-    if not all(rates) or not _rate(after):
+        return predicted(rates, rate_of(after))
+    if not all(rates) or not rate_of(after):
         return None
     sides = _joined(before, _records_by_interval), _records_by_interval(after)
     mean = math.exp(sum(map(math.log, rates)) / len(rates))
-    return Ratio(_rate(after) / mean, *ratio_interval(*sides))
+    return Ratio(rate_of(after) / mean, *ratio_interval(*sides))
 
 
-def _rate(recording: Recording) -> float:
+def rate_of(recording: Recording) -> float:
+    """Return records read per second while the run worked; 0 where that is not known."""
     read = recording.run.get("total_input_records") or 0
     return read / recording.working_seconds if recording.working_seconds else 0.0
 

@@ -45,8 +45,12 @@ class ConfigSource:
         return cls(copy.deepcopy(dict(values)))
 
     @classmethod
-    def read(cls, path: Path) -> ConfigSource:
+    def read(cls, path: Path, holds: str = "a pipeline has data_loader, stages and data_writer") -> ConfigSource:
         """Read a YAML file.
+
+        Args:
+            path: The file.
+            holds: What a file that holds no mapping should hold, in words.
 
         Raises:
             ConfigError: it cannot be read, is no YAML, holds a key twice, or is no mapping.
@@ -67,7 +71,7 @@ class ConfigSource:
         except RecursionError as error:
             raise ConfigError(f"{path} is nested too deeply") from error
         if not isinstance(values, dict):
-            raise ConfigError(f"{path} holds no mapping; a pipeline has data_loader, stages and data_writer")
+            raise ConfigError(f"{path} holds no mapping; {holds}")
         return cls(values, path, lines)
 
     def where(self, key: Key) -> str:

@@ -1,0 +1,119 @@
+"""Rules of a gate, checked when they are read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, field_validator, model_validator
+from pydantic_core import core_schema
+
+Kind = Literal["books", "cost", "cpu", "error_rate", "operator_cost", "pass_rate", "reject_share", "throughput"]
+
+_BOUND = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(%|points?)\s*")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How far a number may move.
+
+    Attributes:
+        value: Percent of the number before, or percentage points.
+        relative: Whether it is percent of the number before.
+    """
+
+    value: float
+    relative: bool
+
+    def __str__(self) -> str:
+        if self.relative:
+            return f"{self.value:g} %"
+        return f"{self.value:g} {'point' if self.value == 1 else 'points'}"
+
+
+def _bound(value: Any) -> Bound:
+    match = _BOUND.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("should be a share of the number before (10 %) or percentage points (0.5 points)")
+    return Bound(float(match[1]), match[2] == "%")
+
+
+def _percent(value: Any) -> Any:
+    """Return the number of a text such as `60 %`; other values are left to the check of numbers."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return value.strip().removesuffix("%").strip()
+    return value
+
+
+_AnyBound = Annotated[
+    Bound, GetPydanticSchema(lambda _type, _handler: core_schema.no_info_plain_validator_function(_bound))
+]
+_Limit = Annotated[float, BeforeValidator(_percent), Field(ge=0, allow_inf_nan=False)]
+
+_RELATIVE = frozenset({"throughput", "cpu", "operator_cost", "cost"})
+_OF_OPERATORS = frozenset({"operator_cost", "reject_share"})
+_MAY_NAME_OPERATORS = _OF_OPERATORS | {"pass_rate", "cost"}
+
+
+class Rule(BaseModel):
+    """One rule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    rule: Kind
+    """What is judged."""
+    operator: str | None = None
+    """Pattern (`*`, `?`) of `stage / operator` or of the operator; all where the rule is of operators."""
+    reason: str | None = None
+    """Pattern of reasons, of `reject_share`; all by default."""
+    max_drop: _AnyBound | None = None
+    """How far the number may fall below the baseline: `10 %` of it, or `0.5 points`."""
+    max_rise: _AnyBound | None = None
+    """How far it may rise above the baseline."""
+    min: _Limit | None = None
+    """Least value, whatever the baseline was: records per second, or percent."""
+    max: _Limit | None = None
+    """Largest value, whatever the baseline was."""
+    certain: bool = True
+    """Whether a drop or a rise counts only where it is beyond noise: its 95 % interval leaves out no change."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Rule:
+        bounds = [bound for bound in (self.max_drop, self.max_rise) if bound is not None]
+        limits = [limit for limit in (self.min, self.max) if limit is not None]
+        if self.rule == "books":
+            if bounds or limits or self.operator or self.reason:
+                raise ValueError("the rule books takes no other key: the books balance or they do not")
+            return self
+        if not bounds and not limits:
+            raise ValueError(f"the rule {self.rule} needs max_drop, max_rise, min or max")
+        if self.rule in _RELATIVE and any(not bound.relative for bound in bounds):
+            raise ValueError(f"the rule {self.rule} is bounded in %, such as 10 %, not in points")
+        if self.operator is not None and self.rule not in _MAY_NAME_OPERATORS:
+            raise ValueError(f"the rule {self.rule} is of the whole run; operator is for {_list(_MAY_NAME_OPERATORS)}")
+        if self.reason is not None and self.rule != "reject_share":
+            raise ValueError(f"reason is for reject_share, not for {self.rule}")
+        if self.rule == "operator_cost" and limits:
+            raise ValueError("the rule operator_cost is bounded by max_rise or max_drop")
+        return self
+
+
+def _list(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+class GateRules(BaseModel):
+    """The rules of a gate."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    rules: tuple[Rule, ...]
+    """What a run must meet; all of them are judged."""
+
+    @field_validator("rules")
+    @classmethod
+    def _check_rules(cls, value: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        if not value:
+            raise ValueError("a gate has one rule at least")
+        return value
