@@ -62,7 +62,7 @@ def opened(chromium: Browser, report: Path) -> Iterator[Open]:
         page.on("pageerror", lambda error: trouble.append(str(error)))
         page.on("request", note_foreign)
         page.goto(report.as_uri())
-        page.wait_for_selector("html[data-ready]", state="attached", timeout=30_000)
+        page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
         return page
 
     yield open_it
