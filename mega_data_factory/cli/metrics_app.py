@@ -169,6 +169,9 @@ def _prune(
             metavar="FILE",
         ),
     ] = None,
+    rejects: Annotated[
+        bool, typer.Option("--rejects", help="Remove the ledgers of rejected records of these runs, too.")
+    ] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> int:
@@ -180,4 +183,4 @@ def _prune(
         folder, keep = from_config(config, keep)
         given = context.get_parameter_source("metrics")
         metrics = metrics if given is not None and given.name == "COMMANDLINE" else folder
-    return prune_store(metrics, keep, dry_run=dry_run, as_json=as_json)
+    return prune_store(metrics, keep, rejects=rejects, dry_run=dry_run, as_json=as_json)

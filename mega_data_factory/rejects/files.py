@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fnmatch
 import json
 
 import pyarrow as pa
@@ -59,6 +61,24 @@ def committed_files(folder: str, commit_log: str | None = None) -> list[str]:
         committed = {entry.removesuffix(".jsonl").rpartition(".")[0] for entry in entries if entry.endswith(".jsonl")}
         names = [name for name in names if name.removesuffix(".parquet") in committed]
     return [storage.join(folder, name) for name in names]
+
+
+def remove_rejects(folder: str) -> bool:
+    """Remove the ledger of a run, and its folder where nothing else is in it; return whether there was one.
+
+    Args:
+        folder: of the run's ledger.
+
+    Raises:
+        OutputError: a file may not be removed.
+    """
+    names = storage.list_dir(folder) if storage.exists(folder) else []
+    ours = [name for name in names if fnmatch.fnmatch(name, "part-*.parquet") or fnmatch.fnmatch(name, ".part-*.tmp")]
+    storage.remove_all(storage.join(folder, name) for name in ours)
+    if storage.is_local(folder):
+        with contextlib.suppress(OSError):  # something else is in it
+            storage.local_path(folder).rmdir()
+    return bool(ours)
 
 
 def _completed(commit_log: str) -> bool:

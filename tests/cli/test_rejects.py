@@ -87,3 +87,19 @@ executor: {{rejected_samples: {{keep: all, output_path: {tmp_path}/rejected}}}}
     assert answer(capsys, "run_a", "-c", str(config))["records"] == 4
     assert main(["rejects", "run_z", "-c", str(config)]) == 2
     assert "there is no ledger of run_z" in capsys.readouterr().err
+
+
+def test_prune_leaves_the_ledger_unless_it_is_asked_to_go(metrics: str, tmp_path: Path) -> None:
+    """The records stay when the metrics go; with --rejects they go too, and what is not ours stays."""
+    folder = tmp_path / "rejected" / "run_a"
+    (folder / "notes.txt").touch()
+    (tmp_path / "rejected" / "run_b.jsonl").touch()
+    finished_run(metrics, "run_z")
+    limit = ["--metrics", metrics, "--max-runs", "0"]
+    assert main(["metrics", "prune", *limit, "--rejects", "--dry-run"]) == 0
+    assert len(list(folder.glob("part-*"))) == 2
+    assert main(["metrics", "prune", *limit, "--rejects"]) == 0
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    again = write_run(tmp_path, [rejected(1)])
+    assert main(["metrics", "prune", "--metrics", again, "--max-runs", "0"]) == 0
+    assert len(list(folder.glob("part-*"))) == 1

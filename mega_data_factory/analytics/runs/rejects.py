@@ -63,17 +63,17 @@ def find_rejects(run: Mapping[str, Any]) -> RejectLedger | None:
     Raises:
         InputError: its folder cannot be read.
     """
-    paths = noted_paths(run)
-    if "rejects" not in paths:
+    folder = rejects_folder(run)
+    if folder is None:
         return None
-    run_id = str(run["run_id"])
-    commit_log = storage.join(paths["output"], "_commits", run_id) if "output" in paths else None
-    return RejectLedger.open(storage.join(paths["rejects"], run_id), commit_log)
+    output = noted_paths(run).get("output")
+    return RejectLedger.open(folder, None if output is None else storage.join(output, "_commits", str(run["run_id"])))
 
 
-def keeps_rejects(run: Mapping[str, Any]) -> bool:
-    """Return whether a run keeps a ledger of its rejected records."""
-    return "rejects" in noted_paths(run)
+def rejects_folder(run: Mapping[str, Any]) -> str | None:
+    """Return the folder of the reject ledger of a run; None if it keeps none."""
+    folder = noted_paths(run).get("rejects")
+    return None if folder is None else storage.join(folder, str(run["run_id"]))
 
 
 def noted_paths(run: Mapping[str, Any]) -> dict[str, str]:

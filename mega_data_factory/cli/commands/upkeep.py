@@ -6,15 +6,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.markup import escape
+from rich.text import Text
 
+from mega_data_factory.analytics.runs.rejects import rejects_folder
 from mega_data_factory.cli.ages import parse_age
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
 from mega_data_factory.cli.metrics_folder import open_store
 from mega_data_factory.formats import parse_size, plural, size
 from mega_data_factory.framework.config.pipeline import PipelineConfig
+from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.framework.metrics.upkeep.compaction import compact
 from mega_data_factory.framework.metrics.upkeep.retention import Retention, prune
+from mega_data_factory.rejects import remove_rejects
 
 _SUCH_AS = "such as --max-age 90d, --max-runs 500, --max-bytes 2GB, or --config FILE; --dry-run to look first"
 
@@ -85,14 +89,16 @@ def from_config(path: Path, keep: Retention) -> tuple[str, Retention]:
     return metrics.output_path, both
 
 
-def prune_store(metrics: str, keep: Retention, *, dry_run: bool, as_json: bool) -> int:
+def prune_store(metrics: str, keep: Retention, *, rejects: bool = False, dry_run: bool, as_json: bool) -> int:
     """Remove the metrics of the runs that the limits leave no room for.
 
-    JSON: `{metrics, dry_run, runs: [id, the newest first], bytes, kept}`.
+    JSON: `{metrics, dry_run, runs: [id, the newest first], bytes, kept}`, and with `rejects` also `rejects`, the
+    folders of the ledgers that are removed.
 
     Args:
         metrics: the metrics folder.
         keep: the limits.
+        rejects: remove the ledgers of rejected records of these runs, too.
         dry_run: remove nothing.
         as_json: print JSON instead of lines.
 
@@ -102,10 +108,14 @@ def prune_store(metrics: str, keep: Retention, *, dry_run: bool, as_json: bool) 
     """
     if not keep.limits:
         raise UsageError("no limit was given, so everything stays", hint=_SUCH_AS)
-    open_store(metrics)
+    ledgers = _ledgers(open_store(metrics)) if rejects else {}
     done = prune(metrics, keep, dry_run=dry_run)
+    folders = [ledgers[run_id] for run_id in done.runs if run_id in ledgers]
+    for folder in folders if not dry_run else ():
+        remove_rejects(folder)
     if as_json:
-        print_json({"metrics": metrics, "dry_run": dry_run, **asdict(done)})
+        more = {"rejects": folders} if rejects else {}
+        print_json({"metrics": metrics, "dry_run": dry_run, **asdict(done), **more})
         return SUCCESS
     console = stdout()
     for run_id in done.runs[:MOST_NAMED]:
@@ -114,4 +124,12 @@ def prune_store(metrics: str, keep: Retention, *, dry_run: bool, as_json: bool) 
         console.print(f"  and {plural(len(done.runs) - MOST_NAMED, 'older run')}")
     did = "would remove" if dry_run else "removed"
     console.print(f"{did} {plural(len(done.runs), 'run')}, {size(done.bytes)}; {plural(done.kept, 'run')} left")
+    for folder in folders:
+        console.print(Text(f"{did} {folder}"), soft_wrap=True)
     return SUCCESS
+
+
+def _ledgers(reader: MetricsReader) -> dict[str, str]:
+    """Return the folder of the ledger of each run that has one."""
+    runs = reader.runs().select(["run_id", "paths"]).to_pylist()
+    return {row["run_id"]: folder for row in runs if (folder := rejects_folder(row)) is not None}

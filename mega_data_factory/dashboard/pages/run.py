@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 from mega_data_factory.analytics.findings import Topic
 from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.analytics.runs.rejects import keeps_rejects
+from mega_data_factory.analytics.runs.rejects import rejects_folder
 from mega_data_factory.analytics.runs.totals import StageTotals
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
@@ -60,7 +60,11 @@ def _head(recording: Recording) -> Component:
     ways = html.Nav(
         [
             parts.link("Nodes", parts.run_path(run_id, "nodes")),
-            *([parts.link("Rejected records", parts.run_path(run_id, "rejects"))] if keeps_rejects(run) else []),
+            *(
+                [parts.link("Rejected records", parts.run_path(run_id, "rejects"))]
+                if rejects_folder(run) is not None
+                else []
+            ),
             parts.link("Compare", f"/compare?{urlencode([('run', run_id)])}"),
         ],
         className="ways",
