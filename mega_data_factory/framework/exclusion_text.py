@@ -7,13 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from mega_data_factory.redaction import without_credentials
+from mega_data_factory.redaction import described
 
 
 def describe(error: BaseException) -> str:
     """Return `ValueError: message` on one line, without credentials."""
-    text = without_credentials(" ".join(str(error).split()))
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return described(error)
 
 
 def record_json(row: pa.Table, max_chars: int | None = None) -> str:

@@ -8,7 +8,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
+from weakref import WeakSet
 
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.counting.forms import fingerprint
@@ -16,9 +17,20 @@ from mega_data_factory.observe.delivery import ledgers
 from mega_data_factory.observe.engines import loaded_engines
 from mega_data_factory.observe.engines.engine import FINGERPRINT, NO_RESULT, Engine, Task
 from mega_data_factory.observe.engines.plain import PlainPython
+from mega_data_factory.redaction.loggers import logger
+
+_log = logger("mega_data_factory.observe")
 
 _TASKS_REMEMBERED = 4096
 """Attempts whose calls are numbered at the same time, at most; the oldest is forgotten."""
+
+
+class Stream(Protocol):
+    """Records that pass through a step one after the other."""
+
+    def deliver_unfinished(self) -> None:
+        """Deliver what has passed so far, unless the stream has ended."""
+
 
 Addresses = Mapping[str, Any]
 """Name of an engine → what its workers need to deliver."""
@@ -43,6 +55,8 @@ class Connection:
         self._samples_taken: dict[tuple[str, str], int] = {}
         self._numbers: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._lock = threading.Lock()
+        self._streams: WeakSet[Stream] = WeakSet()
+        self._closed = False
 
     def _engine(self, kind: type[Engine]) -> Engine:
         engine = self._engines.get(kind)
@@ -54,7 +68,7 @@ class Connection:
 
     def current(self) -> tuple[Engine, Task]:
         """Return the engine that the current thread works for, and its task."""
-        for kind in loaded_engines():
+        for kind in () if self._closed else loaded_engines():
             engine = self._engine(kind)
             if (self._take is not None or kind.name in self._addresses) and (task := engine.task()) is not None:
                 return engine, task
@@ -98,10 +112,36 @@ class Connection:
 
     def deliver(self, engine: Engine, account: Account, result: Any = NO_RESULT) -> Any:
         """Deliver an account; return the result, as the engine wants it."""
-        if self._take is not None and engine.straight:
+        if self._take is not None and (engine.straight or self._closed):
             self._take(account)
             return result
         return engine.deliver(account, result)
+
+    def note_stream(self, stream: Stream) -> None:
+        """Enter a stream that has begun, in the driver's process: it is counted at the end of the run at the latest."""
+        if self._take is not None:
+            with self._lock:
+                self._streams.add(stream)
+
+    def finish_streams(self) -> None:
+        """Let the streams that have begun and not ended deliver what has passed through them."""
+        with self._lock:
+            streams = list(self._streams)
+        for stream in streams:
+            stream.deliver_unfinished()
+
+    def close(self) -> Callable[[Account], None]:
+        """Drop what is delivered from now on, with one warning; return what drops it."""
+        warned = False
+
+        def drop(account: Account) -> None:
+            nonlocal warned
+            if not warned and account.calls:
+                warned = True
+                _log.warning("%s has ended: calls of its steps are no longer counted", self.run_id)
+
+        self._take, self._closed = drop, True
+        return drop
 
 
 _connections: dict[tuple[str, int], Connection] = {}
@@ -111,6 +151,28 @@ def register(run_id: str, take: Callable[[Account], None], addresses: Callable[[
     """Make this process the driver of a run."""
     _connections[run_id, os.getpid()] = Connection(run_id, take, addresses)
     ledgers[run_id, os.getpid()] = take
+
+
+def finish_streams(run_id: str) -> None:
+    """Let the unfinished streams of the driver's process deliver.
+
+    Args:
+        run_id: the run.
+    """
+    connection = _connections.get((run_id, os.getpid()))
+    if connection is not None:
+        connection.finish_streams()
+
+
+def close(run_id: str) -> None:
+    """End the connection of the driver to a run; what steps count from now on is dropped, with one warning.
+
+    Args:
+        run_id: the run.
+    """
+    connection = _connections.get((run_id, os.getpid()))
+    if connection is not None:
+        ledgers[run_id, os.getpid()] = connection.close()
 
 
 def connect(run_id: str, addresses: Callable[[], Addresses]) -> Connection:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+from mega_data_factory.host import host_name
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.redaction.loggers import logger
 
@@ -40,8 +41,11 @@ class FileDelivery:
     page cache of the operating system, and survives the process. It is for workers on this machine, or with a shared
     file system. A forked child opens a file of its own.
 
+    The driver makes the folder (`make_folder`) and a worker never does: where it is missing, the worker does not share
+    it with the driver, and what it wrote there would never be read.
+
     Args:
-        folder: where the files of a run are; made when missing.
+        folder: where the files of a run are.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -61,14 +65,29 @@ class FileDelivery:
                 os.write(self._file, line)  # one write on O_APPEND: lines of two threads do not mix
         except OSError as error:
             if not self._failed:
-                _log.warning("metrics of this worker are lost: %s: %s", self._folder, error)
+                _log.warning("records of this worker are not counted: %s", self._explained(error))
             self._failed = True
 
+    def _explained(self, error: OSError) -> str:
+        if not isinstance(error, FileNotFoundError):
+            return f"{self._folder}: {error}"
+        return (
+            f"there is no {self._folder} on {host_name()}. Either the run has ended, or driver and workers do not "
+            "share the folder of the metrics: name one that they share, mdf.observe(..., accounts=FOLDER)"
+        )
+
     def _open(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
         name = f"{os.getpid()}-{os.urandom(6).hex()}{SUFFIX}"  # a process id is not unique over machines
         self._file = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._pid = os.getpid()
+
+
+def make_folder(folder: str | os.PathLike[str]) -> None:
+    """Make the folder for files of accounts, on the driver; a failure is logged."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _log.warning("workers cannot deliver what they count: %s: %s", folder, error)
 
 
 class AccountFiles:
@@ -112,5 +131,5 @@ class AccountFiles:
             (self.folder / name).unlink(missing_ok=True)
         try:
             self.folder.rmdir()
-        except OSError:  # it is not there, or holds what is not ours
+        except OSError:  # it is missing, or holds other files
             return

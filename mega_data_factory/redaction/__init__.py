@@ -44,7 +44,22 @@ def without_credentials(text: str) -> str:
 
 def in_words(error: Exception) -> str:
     """Return the message of an error, for a log or another error, without credentials."""
-    return without_credentials(error.message if isinstance(error, MdfError) else f"{type(error).__name__}: {error}")
+    return without_credentials(error.message if isinstance(error, MdfError) else named(error))
+
+
+def named(error: BaseException) -> str:
+    """Return `ValueError: message`; the name alone where there is no message, or `__str__` of the error raises."""
+    name = type(error).__name__
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - the user's code; this error is not the one to show
+        return name
+    return f"{name}: {message}" if message else name
+
+
+def described(error: BaseException) -> str:
+    """Return what `named` does, on one line and without credentials."""
+    return without_credentials(" ".join(named(error).split()))
 
 
 def _value(key: str, value: Any, beside: Mapping[str, Any], patterns: Sequence[str]) -> Any:

@@ -98,6 +98,19 @@ def forms(run: ObservedRun, folder: Path) -> Any:
     def of_group(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.head(1)
 
+    def of_keyed_group(key: tuple[str, ...], frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["text"] == key[0]].head(2)
+
+    def of_table(table: pa.Table) -> pa.Table:
+        return table.slice(0, 3)
+
+    def of_keyed_table(key: tuple[pa.Scalar, ...], table: pa.Table) -> pa.Table:
+        return table.filter(pc.equal(table.column("text"), key[0])).slice(0, 4)
+
+    def of_batches(key: tuple[pa.Scalar, ...], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield batch.filter(pc.equal(batch.column("text"), key[0])).slice(0, 1)
+
     def by_row(text: str) -> bool:
         return text == "text 1"
 
@@ -111,6 +124,7 @@ def forms(run: ObservedRun, folder: Path) -> Any:
             yield row
 
     schema = "id long, text string"
+    groups = data.groupBy("text")
     counts = {
         "arrow": data.mapInArrow(run.step(even, name="arrow", reason="odd", text="text"), schema).count(),
         "pandas": data.mapInPandas(run.step(not_five, name="pandas", reason="five"), schema).count(),
@@ -126,13 +140,31 @@ def forms(run: ObservedRun, folder: Path) -> Any:
         "batches_udf": data.select(F.pandas_udf(run.step(over_batches, name="batches_udf"), "string")("text"))
         .distinct()
         .count(),
-        "group": data.groupBy("text").applyInPandas(run.step(of_group, name="group", reason="more"), schema).count(),
+        "group": groups.applyInPandas(run.step(of_group, name="group", reason="more"), schema).count(),
+        "keyed_group": groups.applyInPandas(
+            run.step(of_keyed_group, name="keyed_group", reason="more"), schema
+        ).count(),
+        "table": groups.applyInArrow(run.step(of_table, name="table", reason="more"), schema).count(),
+        "keyed_table": groups.applyInArrow(run.step(of_keyed_table, name="keyed_table", reason="more"), schema).count(),
+        "batches": groups.applyInArrow(run.step(of_batches, name="batches", reason="more"), schema).count(),
         "row_udf": data.limit(100)
         .filter(F.udf(run.step(by_row, name="row_udf", reason="not_one"), "boolean")("text"))
         .count(),
         "rdd": data.rdd.mapPartitions(run.step(double, name="rdd")).count(),
     }
     data.foreachPartition(run.step(send, name="send"))
+    spark.stop()
+    return counts
+
+
+def connect(run: ObservedRun, folder: Path) -> Any:
+    """Work through Spark Connect: this process is a client, and the server runs the step."""
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.remote("local[2]").config("spark.log.level", "ERROR")
+    spark = builder.config("spark.driver.extraJavaOptions", QUICK).getOrCreate()
+    assert "connect" in type(spark).__module__
+    kept = spark.range(0, RECORDS, numPartitions=4).mapInArrow(run.step(even, reason="odd"), "id long")
+    counts = [kept.count(), kept.count()]
     spark.stop()
     return counts
 
@@ -299,6 +331,7 @@ def hanging(run: ObservedRun, folder: Path) -> Any:
 
 JOBS: dict[str, Callable[[ObservedRun, Path], Any]] = {
     "forms": forms,
+    "connect": connect,
     **calm_and_killed(kills),
     "actions": actions,
     "cluster": cluster,

@@ -57,6 +57,7 @@ def kill_a_driver(metrics: Path) -> str:
 
 
 def deliver(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     FileDelivery(folder).deliver(Account("0", "w", "key", "a", "python", 0.0))
 
 

@@ -251,6 +251,7 @@ def test_work_in_progress_is_shown_until_its_final_account_is_there() -> None:
 
 
 def test_a_line_that_was_cut_by_a_kill_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "accounts").mkdir()
     delivery = FileDelivery(tmp_path / "accounts")
     delivery.deliver(account("k", 3))
     delivery.deliver(account("l", 4))

@@ -76,11 +76,17 @@ def test_every_way_to_run_a_function_is_counted(tmp_path: Path) -> None:
         "arrow_mask": (8000, told["arrow_mask"]),
         "batches_udf": (8000, 8000),
         "group": (8000, told["group"]),
+        "keyed_group": (8000, told["keyed_group"]),
+        "table": (8000, told["table"]),
+        "keyed_table": (8000, told["keyed_table"]),
+        "batches": (8000, told["batches"]),
         "row_udf": (100, told["row_udf"]),
         "rdd": (8000, told["rdd"]),
         "send": (8000, 8000),
     }
     assert told["arrow"] == 4000
+    assert [told[name] for name in ("group", "keyed_group", "table", "keyed_table")] == [7, 14, 21, 28]
+    assert 7 <= told["batches"] < 8000
     assert rows["rdd"].created_records == 8000
     assert rows["arrow"].rejected_reasons == {"odd": 4000}
     assert rows["arrow_mask"].rejected_reasons == {"not_three": 8000 - told["arrow_mask"]}
@@ -89,6 +95,15 @@ def test_every_way_to_run_a_function_is_counted(tmp_path: Path) -> None:
     assert row["engine"].startswith("spark ")
     assert (row["status"], row["balanced"]) == ("completed", True)
     assert not notes(tmp_path)
+
+
+def test_steps_of_a_client_of_spark_connect_are_counted(tmp_path: Path) -> None:
+    """Also where a second action computes the plan again."""
+    assert ran(MODULE, "connect", tmp_path) == [4000, 4000]
+    rows = rows_of(tmp_path / "metrics", "run_job")
+    assert {name: flow(row) for name, row in rows.items()} == {"even": (8000, 4000, 4000, 0)}
+    assert rows["even"].rejected_reasons == {"odd": 4000}
+    assert "Spark gave even/even 8,000 records again" in notes(tmp_path)[0]
 
 
 def test_workers_that_die_change_no_number(tmp_path: Path) -> None:

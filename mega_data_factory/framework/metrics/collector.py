@@ -19,7 +19,7 @@ from mega_data_factory.framework.metrics.tracking.operator_rows import AddedRow,
 from mega_data_factory.framework.metrics.tracking.row_checks import check_row
 from mega_data_factory.framework.metrics.tracking.stage_tracker import StageTimes, StageTracker
 from mega_data_factory.framework.metrics.tracking.tracker import BatchEntry, BatchId, OperatorTracker, RunTotals
-from mega_data_factory.redaction import without_credentials
+from mega_data_factory.redaction import named, without_credentials
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class MetricsCollector(InProcess):
             yield totals
             self._status = "completed"
         except Exception as error:
-            self._status, self._error = "failed", without_credentials(f"{type(error).__name__}: {error}")
+            self._status, self._error = "failed", without_credentials(named(error))
             raise
         except GeneratorExit:
             self._status, self._error = "interrupted", "the caller stopped"

@@ -1,4 +1,4 @@
-"""Text of records that are set aside, and of their errors."""
+"""Text of records that are set aside."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mega_data_factory.redaction import without_credentials
-
 _LONGEST_TEXT = 10_000
 """Characters of one text in a record that is set aside; the rest is cut."""
 
 
-def describe(error: BaseException) -> str:
-    """Return `ValueError: message` on one line, without credentials."""
-    text = without_credentials(" ".join(str(error).split()))
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 def record_text(record: Any) -> str:
-    """Return a record as JSON text: bytes as Latin-1 text, long texts cut, what JSON cannot hold as Python shows it."""
-    if not isinstance(record, Mapping | str | bytes | int | float | bool | list | tuple | None):
-        record = getattr(record, "__dict__", None) or repr(record)
-    return json.dumps(_plain(record), default=str, ensure_ascii=False)
+    """Return a record as JSON text: bytes as Latin-1 text, long texts cut, what JSON cannot hold as Python shows it.
+
+    Of a record that cannot be shown (it contains itself, or its `__repr__` raises) the type.
+    """
+    try:
+        if not isinstance(record, Mapping | str | bytes | int | float | bool | list | tuple | None):
+            record = getattr(record, "__dict__", None) or repr(record)
+        return json.dumps(_plain(record), default=str, ensure_ascii=False)
+    except Exception:  # noqa: BLE001 - the user's code; an example must not fail their work
+        return json.dumps(f"<{type(record).__name__}>")
 
 
 def record_name(record: Any) -> str:

@@ -48,7 +48,8 @@ class DefinedSteps:
     def __init__(self) -> None:
         self._lock = threading.RLock()  # making a step may define another
         self._steps: dict[str, DefinedStep] = {}
-        self._stages: dict[str, list[str]] = {}
+        self._stages: dict[str, int] = {}  # stage → its place
+        self._names: dict[str, dict[str, int]] = {}  # stage → name → how often it was given
         self._defined = 0
 
     @contextmanager
@@ -81,27 +82,30 @@ class DefinedSteps:
             if replaced is not None:
                 del self._steps[replaced.id]
             else:
-                self._stages.setdefault(stage, []).append(step.name)
+                self._stages.setdefault(stage, step.stage_index)
+                used = self._names.setdefault(stage, {})
+                used[name] = used.get(name, 0) + 1
+                used.setdefault(step.name, 1)
             self._steps[step.id] = step
 
     def _next(
         self, number: str, name: str, stage: str, function: str, options: Mapping[str, Any], cell: Cell | None
     ) -> DefinedStep:
         """Return a step behind those of its stage, under a name that is free there."""
-        used = self._stages.get(stage, [])
-        distinct, instance = name, 1
+        used = self._names.get(stage, {})
+        distinct, instance = name, used.get(name, 1)
         while distinct in used:
             instance += 1
             distinct = f"{name}_{instance}"
-        stages = [*self._stages] if stage in self._stages else [*self._stages, stage]
-        return DefinedStep(
-            number, distinct, stage, stages.index(stage), len(used), function, options, given_name=name, cell=cell
-        )
+        place = self._stages.get(stage, len(self._stages))
+        return DefinedStep(number, distinct, stage, place, len(used), function, options, given_name=name, cell=cell)
 
     def _defined_by(self, cell: Cell | None, name: str, stage: str) -> DefinedStep | None:
         """Return the step that an earlier execution of a cell has defined at the same line, if there is one."""
+        if cell is None:
+            return None
         for step in self._steps.values():
-            if cell is None or step.cell is None or (step.given_name, step.stage) != (name, stage):
+            if step.cell is None or (step.given_name, step.stage) != (name, stage):
                 continue
             if (step.cell.file, step.cell.line) == (cell.file, cell.line) and step.cell.execution != cell.execution:
                 return step

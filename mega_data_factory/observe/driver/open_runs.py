@@ -30,12 +30,17 @@ def note_started(run_id: str, end: End) -> None:
     Args:
         run_id: the run.
         end: ends it.
+
+    Raises:
+        RuntimeError: a run of this id is open in this process.
     """
     cell = current_cell()
     for other, (pid, earlier, end_other) in list(_open.items()):
         if cell is not None and earlier is not None and pid == os.getpid() and earlier[:2] == cell[:2]:
             del _open[other]
             end_other(RestartedError("its cell was executed again"))
+    if run_id in _open and _open[run_id][0] == os.getpid():
+        raise RuntimeError(f"{run_id} is open in this process already: give each run an id of its own, or none")
     _open[run_id] = os.getpid(), cell, end
 
 

@@ -78,6 +78,8 @@ class Recording:
         self._set_aside = SetAsideFiles(settings, self.run_id)
         self._shown: set[tuple[str, str, str, str]] = set()
         self._notes: dict[str, str] = {}
+        self._sent = False
+        self._config_changed = False
 
     # ── engines ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -91,6 +93,7 @@ class Recording:
 
     def addresses(self) -> Addresses:
         """Return what workers need to deliver, by engine; an engine that is not in use has none."""
+        self._sent = True
         found = {engine.name: engine.address() for engine in self.engines()}
         return {name: address for name, address in found.items() if address is not None}
 
@@ -130,8 +133,7 @@ class Recording:
                 f"the cell that defines the step {step.name} of {step.stage} was executed again; only its last "
                 "execution counts"
             )
-        if self._totals is not None:
-            self._totals.set(config=self._config())
+        self._config_changed = True
 
     def gather(self) -> None:
         """Take the accounts that have arrived, and enter what they add up to in the metrics."""
@@ -156,6 +158,9 @@ class Recording:
             self._shown |= rows.keys()
             if self._totals is not None:
                 self._totals.set(engine=self._engine_text(), retried_batches=self.ledger.repeated)
+                if self._config_changed:
+                    self._config_changed = False
+                    self._totals.set(config=self._config())
 
     def _by_interval(self, accounts: list[Account]) -> list[Account]:
         """Return accounts summed up by step, worker, and interval of samples."""
@@ -211,6 +216,13 @@ class Recording:
         for engine in self._engines.values():
             if engine.name in self.ledger.engines:
                 self._notes |= {note: note for note in engine.notes()}
+        if self._sent and not self.ledger.engines:
+            self._notes["nothing"] = (
+                "no counts of a step have arrived. Either no step was executed while the run lasted (lazy engines "
+                "execute in an action, which belongs into the block), or driver and workers do not share the folder "
+                f"{self._place.folder.parent}: name one that they share, mdf.observe(..., accounts=FOLDER)"
+            )
+            _log.warning("%s: %s", self.run_id, self._notes["nothing"])
         if self.ledger.repeated:
             self._notes["repeated"] = (
                 f"{self.ledger.repeated:,} batches were processed more than once (retried, or computed again by the "

@@ -10,6 +10,7 @@ from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
 from mega_data_factory.observe import connection
 from mega_data_factory.observe.counting import calls
+from mega_data_factory.observe.driver.checking import check_text
 from mega_data_factory.observe.driver.defined_steps import text_of
 from mega_data_factory.observe.driver.defining import Decorating, arguments_of, make_step, name_of
 from mega_data_factory.observe.driver.notebook import current_cell
@@ -57,6 +58,7 @@ class ObservedRun:
         self.run_id = self._recording.run_id
         self._ref = RunRef(self.run_id, self._recording.addresses)
         self._stack: ExitStack | None = None
+        self._pid = os.getpid()
 
     def __repr__(self) -> str:
         return f"<observed run {self.run_id} of {self._settings.name}>"
@@ -70,11 +72,12 @@ class ObservedRun:
         """Start the run: from now on its metrics are written.
 
         Raises:
-            RuntimeError: it has been started before.
+            RuntimeError: it has been started before, or a run of this id is open in this process.
         """
         if self._stack is not None:
             raise RuntimeError(f"{self.run_id} has been started before; call observe again for another run")
         note_started(self.run_id, self._end_with)
+        self._pid = os.getpid()
         connection.register(self.run_id, self._recording.ledger.take, self._recording.addresses)
         self._ref.forget()
         self._stack = ExitStack()
@@ -99,12 +102,18 @@ class ObservedRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._stack is not None and self._pid != os.getpid():
+            return  # a forked child leaves the block of its parent, whose run continues
         note_ended(self.run_id)
         stack, self._stack = self._stack, ExitStack()
         if isinstance(error, SystemExit) and not error.code:  # a script that ends itself well
             kind = error = traceback = None
         if stack is not None:
-            stack.__exit__(kind, error, traceback)
+            connection.finish_streams(self.run_id)
+            try:
+                stack.__exit__(kind, error, traceback)
+            finally:
+                connection.close(self.run_id)
 
     # ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -153,11 +162,14 @@ class ObservedRun:
             count: counts the records in a value of a form that is not known; one record by default.
 
         Raises:
-            TypeError: `function` is none of these.
-            ValueError: `on_error` is neither `raise` nor `skip`.
+            TypeError: `function` is none of these, or `name`, `stage`, `reason` or `text` is not a text.
+            ValueError: `on_error` is neither `raise` nor `skip`, or a text is empty.
         """
         if on_error not in ("raise", "skip"):
             raise ValueError(f"on_error must be 'raise' or 'skip', not {on_error!r}")
+        for option, given in (("name", name), ("stage", stage), ("reason", reason), ("text", text)):
+            if given is not None:
+                check_text(f"{option} of a step", given)
         options: dict[str, Any] = {"reason": reason, "text": text, "on_error": on_error, "filters": filters}
         options |= {"flat": flat, "batched": batched, "count": count}
         if function is None:
@@ -275,15 +287,18 @@ def observe(
         accounts: folder for accounts of worker processes, where the one beside the metrics is not reached by all.
 
     Raises:
-        ValueError: the run id cannot be the name of a file.
+        TypeError: an argument is not of its type.
+        ValueError: the run id cannot be the name of a file, a name is empty, or a number is too small.
     """
+    if not isinstance(metrics, str | os.PathLike):
+        raise TypeError(f"metrics must be a folder or the URI of one, not {metrics!r}")
     settings = ObserveSettings(
         name,
         str(metrics),
         flush_interval,
         node_interval,
-        dict(config or {}),
-        tuple(redact),
+        {} if config is None else config,
+        redact,
         rejected_samples,
         accounts,
     )

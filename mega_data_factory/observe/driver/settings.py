@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from mega_data_factory.framework.metrics.store.files.beside import ACCOUNTS
+from mega_data_factory.observe.driver.checking import check_number, check_text
 from mega_data_factory.storage import is_local, join, local_path
 
 
 @dataclass(frozen=True)
 class ObserveSettings:
     """Settings of an observed run.
+
+    Raises:
+        TypeError: a value is not of its type.
+        ValueError: a name is empty, or a number is too small.
 
     Attributes:
         name: of the pipeline; runs of one name are compared.
@@ -38,6 +43,16 @@ class ObserveSettings:
     redact: Sequence[str] = ()
     rejected_samples: int = 3
     accounts: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text("the name of a pipeline", self.name)
+        check_number("flush_interval", self.flush_interval, above_zero=True)
+        check_number("node_interval", self.node_interval)
+        check_number("rejected_samples", self.rejected_samples, whole=True)
+        if not isinstance(self.config, Mapping):
+            raise TypeError(f"config must be a mapping, not {self.config!r}")
+        if isinstance(self.redact, str):
+            raise TypeError(f"redact must be a list of keys, such as [{self.redact!r}], not a text")
 
     @property
     def accounts_root(self) -> Path:

@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mega_data_factory.host import host_name
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.counting.rows import RowTally, Spec
-from mega_data_factory.observe.delivery import AccountFiles, Delivery, FileDelivery
+from mega_data_factory.observe.delivery import AccountFiles, Delivery, FileDelivery, make_folder
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.nodes import NodeBuffer
@@ -119,6 +119,7 @@ class Engine:
         self._address = address
         self._folder = None if place is None else place.folder / self.name  # each engine reads its own
         self._files = None if self._folder is None else AccountFiles(self._folder)
+        self._made = False
         self._delivery: Delivery | None = None
 
     @classmethod
@@ -130,9 +131,12 @@ class Engine:
         """Return what workers need to deliver; called on the driver whenever a step is pickled, so it must be cheap.
 
         The value must be picklable by pickle, and must not depend on anything that changes during the run. The first
-        call may start something (an actor). The default is the folder of account files.
+        call may start something (an actor). The default is the folder of account files, which the first call makes.
         """
         assert self._folder is not None
+        if not self._made:
+            make_folder(self._folder)
+            self._made = True
         return str(self._folder.absolute())
 
     def collect(self, take: Callable[[Account], None]) -> None:

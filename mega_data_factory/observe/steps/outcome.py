@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,8 @@ def _records_out(work: Work, result: Any) -> int:
     known = work.engine.records(result)
     if known is not None:
         return known
+    if isinstance(result, Set | Sequence) and not isinstance(result, str | bytes | bytearray):
+        return len(result)  # a batch has become a set of records, say
     return work.records_in
 
 

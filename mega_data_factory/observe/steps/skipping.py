@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mega_data_factory.observe.counting import calls, forms
 from mega_data_factory.observe.counting.account import SetAside
-from mega_data_factory.observe.counting.record_text import describe, record_name, record_text
+from mega_data_factory.observe.counting.record_text import record_name, record_text
+from mega_data_factory.observe.steps.arguments import with_records
 from mega_data_factory.observe.steps.outcome import Outcome, outcome_of
 from mega_data_factory.observe.steps.streams import is_stream
+from mega_data_factory.redaction import described
 
 if TYPE_CHECKING:
     from mega_data_factory.observe.steps.work import Work
@@ -71,7 +73,7 @@ def skip_failed(
     Args:
         work: the call.
         function: the user's function.
-        args, kwargs: as the step was called; the first of them is the batch.
+        args, kwargs: as the step was called; one of them is the batch.
         error: what the whole batch raised.
         like: what an earlier call returned, to know what is returned for no record; None where nothing is known.
     """
@@ -79,7 +81,7 @@ def skip_failed(
     while (part := narrowing.part) is not None:
         answer: Any
         try:
-            answer = part.run(function, *_with_value(args, kwargs, part.value))
+            answer = part.run(function, *with_records(args, kwargs, part.value))
             answer = list(answer) if is_stream(answer) else answer
         except Exception as failure:  # noqa: BLE001 - any exception of the user's function belongs to its record
             answer = _Failed(failure)
@@ -94,7 +96,7 @@ async def skip_failed_async(
     narrowing = _Narrowing(work, error, like)
     while (part := narrowing.part) is not None:
         token = calls.current.set(part.call)
-        new_args, new_kwargs = _with_value(args, kwargs, part.value)
+        new_args, new_kwargs = with_records(args, kwargs, part.value)
         answer: Any
         try:
             answer = await part.timed(function(*new_args, **new_kwargs))
@@ -104,12 +106,6 @@ async def skip_failed_async(
             calls.current.reset(token)
         narrowing.proceed(answer)
     return narrowing.outcome
-
-
-def _with_value(args: _Args, kwargs: Mapping[str, Any], value: Any) -> tuple[_Args, dict[str, Any]]:
-    if args:
-        return (value, *args[1:]), dict(kwargs)
-    return args, {**kwargs, next(iter(kwargs)): value}
 
 
 def _narrow(work: Work, error: Exception, like: Any) -> Generator[Work, Any, Outcome]:
@@ -149,7 +145,7 @@ def _halved(work: Work, error: Exception) -> Generator[Work, Any, list[_Tried]]:
 
 def _set_aside(work: Work, error: Exception) -> SetAside:
     record = work.value if work.form is None else next(iter(work.form.records(work.value)), None)
-    return SetAside(describe(error), record_text(record), record_id=record_name(record))
+    return SetAside(described(error), record_text(record), record_id=record_name(record))
 
 
 def _joined(work: Work, tried: list[_Tried], like: Any) -> Generator[Work, Any, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from mega_data_factory.observe.counting import calls
 from mega_data_factory.observe.counting.calls import Call
 from mega_data_factory.observe.counting.rows import RowTally, is_row
+from mega_data_factory.observe.steps.arguments import records_of, with_records
 from mega_data_factory.observe.steps.outcome import Outcome
 from mega_data_factory.observe.steps.spec import StepSpec
 from mega_data_factory.observe.steps.streams import Stream, is_stream, observed_items
@@ -94,8 +95,7 @@ class Step:
         return False
 
     def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Work:
-        value = args[0] if args else next(iter(kwargs.values()), None)
-        work = Work(self.spec, value)
+        work = Work(self.spec, records_of(args, kwargs))
         if self._tally is None and work.engine.calls_per_record and self.spec.is_simple:
             self._tally = work.engine.tally
         return work
@@ -133,8 +133,7 @@ class Step:
     def _over_stream(self, work: Work, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call a function that takes an iterator: its input is counted as it is read."""
         stream = Stream(work, self.spec)
-        source = stream.source(work.value)
-        args, kwargs = ((source, *args[1:]), kwargs) if args else (args, {**kwargs, next(iter(kwargs)): source})
+        args, kwargs = with_records(args, kwargs, stream.source(work.value))
         result = stream.run(lambda: self.function(*args, **kwargs))
         if not is_stream(result) and not hasattr(result, "__iter__"):
             return stream.finish_with(result)

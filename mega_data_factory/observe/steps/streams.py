@@ -103,6 +103,7 @@ class Stream:
 
     def output(self, items: Iterator[Any]) -> Iterator[Any]:
         """Yield the items of the output, counted; deliver the account at the end, or when the consumer stops."""
+        self._work.connection.note_stream(self)
         try:
             while True:
                 try:
@@ -117,10 +118,10 @@ class Stream:
                     self._deliver(final=False)
                 yield item
         finally:
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
             if not self._ended:  # at its end, or closed by the consumer; what raised has been counted
-                close = getattr(items, "close", None)
-                if close is not None:
-                    close()
                 self._deliver()
 
     def finish_with(self, result: Any) -> Any:
@@ -130,6 +131,11 @@ class Stream:
         else:
             self._out = self._work.count(result, self._work.form_of(result))
         return self._deliver(result=result)
+
+    def deliver_unfinished(self) -> None:
+        """Deliver what has passed so far, where neither the end was reached nor the consumer has stopped."""
+        if not self._ended:
+            self._deliver()
 
     def _settle(self) -> None:
         """Enter the latency of the records that were read since the last output."""
