@@ -52,12 +52,20 @@ def _list(
 @runs_app.command("show")
 def _show(
     run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    by: Annotated[
+        str | None,
+        typer.Option(help="Show slices instead: what `metrics.slice_by` of the run names.", metavar="SLICE"),
+    ] = None,
     metrics: Metrics = DEFAULT,
     as_json: Json = False,
 ) -> int:
     """Show a run on three levels: operators, stages, and the run with its books."""
     from mega_data_factory.cli.commands.runs import show_run
 
+    if by is not None:
+        from mega_data_factory.cli.commands.slices import show_slices
+
+        return show_slices(metrics, run, by, as_json=as_json)
     return show_run(metrics, run, as_json=as_json)
 
 

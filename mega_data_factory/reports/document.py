@@ -18,7 +18,7 @@ from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.series import operator_series, stage_series
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
 from mega_data_factory.reports import comparison as comparison_words
-from mega_data_factory.reports import excluded, rejects, tables, tracked_stages
+from mega_data_factory.reports import excluded, rejects, slice_table, tables, tracked_stages
 from mega_data_factory.reports.excluded import Examples
 from mega_data_factory.reports.figures import Draw
 from mega_data_factory.reports.operator_table import explanations, operator_table
@@ -35,6 +35,10 @@ class Samples:
 
     rejected: Examples
     kept: Examples
+
+
+_SLICES = 12
+"""Slices of each operator that the report shows."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,8 @@ class Document:
             "custom_columns": tables.CUSTOM_COLUMNS,
             "custom": tables.custom_rows(recording),
             "errors": self.errors,
+            "slices": slice_table.slice_tables(recording.slices, most=_SLICES, deciding=True),
+            "slice_note": slice_table.NOTE,
             "rejects": rejects.reject_table(recording),
             "reject_columns": rejects.COLUMNS,
             "samples": self.samples,

@@ -37,6 +37,9 @@ RUN_COUNTS = (
 )
 
 
+_UNITS = ("input_text_bytes", "output_text_bytes", "input_tokens", "output_tokens")
+
+
 def fake(name: str, **params: Any) -> dict[str, Any]:
     """The configuration of an operator of `tests.fakes`."""
     return {"name": f"tests.fakes:{name}", "params": params}
@@ -182,8 +185,8 @@ class Result:
         totals: dict[tuple[str, str], int] = defaultdict(int)
         for row in self.operators:
             name = f"{row['stage_name']}/{row['operator_name']}"
-            for column in ("input_records", "output_records", "rejected_records", "error_count"):
-                totals[name, column] += row[column]
+            for column in ("input_records", "output_records", "rejected_records", "error_count", *_UNITS):
+                totals[name, column] += row[column] or 0
             for reason, number in (row["rejected_reasons"] or {}).items():
                 totals[name, f"rejected for {reason}"] += number
         return dict(totals)

@@ -41,7 +41,7 @@ def disturbed_pipeline(folder: Path, source: str, engine: str, every: int) -> Pi
             ),
         ],
         engine=engine,
-        executor={"batch_size": 100},
+        executor={"batch_size": 100, "metrics": {"slice_by": ["text", "source_file()"]}},
     )
 
 
@@ -56,6 +56,7 @@ def test_kills_after_the_work_and_before_the_answer(tmp_path: Path, engine: str)
     calm = disturbed_pipeline(tmp_path, source, "local", 0).run()
     disturbed = disturbed_pipeline(tmp_path, source, engine, 300).run()
     assert_same(disturbed, calm)
+    assert {row["slice_by"] for row in calm.details["slices"]} == {"text", "source_file()"}
     assert kills_in(tmp_path, f"kills-{engine}-300-*") >= 3
     assert disturbed.run["retried_batches"] > 0 or engine == "ray"
 

@@ -40,7 +40,7 @@ def pipeline(folder: Path, source: str, engine: str = "local", *operators: dict[
         executor={
             "dedup_num_buckets": 1,
             "rejected_samples": {"enabled": True, "output_path": str(folder / "rejected"), "samples_per_reason": 5},
-            "metrics": {"flush_interval": 0.2},
+            "metrics": {"flush_interval": 0.2, "slice_by": ["text", "source_file()"]},
         },
     )
 

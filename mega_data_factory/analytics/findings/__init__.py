@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from mega_data_factory.analytics.findings import changes, machines, outcome, quality, scripts, speed
+from mega_data_factory.analytics.findings import changes, machines, outcome, quality, scripts, slices, speed
 from mega_data_factory.analytics.findings.finding import SEVERITIES, Finding, Severity, Topic
 from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.recording import Recording
@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     outcome.unwritten_metrics,
     scripts.unspaced_scripts,
     quality.unusual_pass_rates,
+    slices.odd_slices,
     changes.throughput,
     speed.bottleneck,
     machines.pressure,

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.analytics.runs.adding_up import stages_of
+from mega_data_factory.analytics.runs.slices import SliceTotals, slices_of
 from mega_data_factory.analytics.runs.totals import StageTotals
 from mega_data_factory.framework.metrics.reader import Levels, MetricsReader
-from mega_data_factory.framework.metrics.schema import OPERATORS, SAMPLES, STAGES
+from mega_data_factory.framework.metrics.schema import OPERATORS, SAMPLES, SLICES, STAGES
 
 SAMPLED = ("input_records", "output_records", "rejected_records", "error_count", "busy_time", "batches", "cpu_time")
 """Columns of samples that add."""
@@ -33,6 +34,7 @@ class Recording:
         samples: interval samples, added up over workers: `_SAMPLE_COLUMNS`, by time.
         nodes: rows of the nodes; empty where they were not sampled.
         stage_rows: rows of the table `stages`.
+        slice_rows: rows of the table `slices`.
     """
 
     run: Mapping[str, Any]
@@ -40,6 +42,7 @@ class Recording:
     samples: pa.Table = field(default_factory=lambda: SAMPLES.empty_table().select(_SAMPLE_COLUMNS))
     nodes: pa.Table = field(default_factory=lambda: pa.table({}))
     stage_rows: pa.Table = field(default_factory=STAGES.empty_table)
+    slice_rows: pa.Table = field(default_factory=SLICES.empty_table)
 
     @classmethod
     def read(cls, reader: MetricsReader, run: str) -> Recording:
@@ -59,7 +62,8 @@ class Recording:
         """Add the samples of a run and of its nodes to its levels."""
         run_id = levels.run["run_id"]
         samples = reader.samples(run_id, columns=_SAMPLE_COLUMNS)
-        return cls(levels.run, levels.operators, over_workers(samples), reader.nodes(run_id), levels.stages)
+        nodes, slices = reader.nodes(run_id), reader.details("slices", run_id)
+        return cls(levels.run, levels.operators, over_workers(samples), nodes, levels.stages, slices)
 
     @property
     def run_id(self) -> str:
@@ -70,6 +74,11 @@ class Recording:
     def stages(self) -> tuple[StageTotals, ...]:
         """Stages with their operators, over all workers, in plan order."""
         return stages_of(self.operators, planned_workers(self.run.get("config")))
+
+    @cached_property
+    def slices(self) -> tuple[SliceTotals, ...]:
+        """Slices of its records, in plan order; empty where it was not sliced."""
+        return slices_of(self.slice_rows, [stage.name for stage in self.stages])
 
     @cached_property
     def tracked_stages(self) -> tuple[Mapping[str, Any], ...]:

@@ -16,7 +16,7 @@ from mega_data_factory.analytics.performance.overhead import overhead_share
 from mega_data_factory.analytics.runs.custom_metrics import custom_metrics_of
 from mega_data_factory.cli.display.columns import fitted, left_out_note, plain_table, width_of, width_of_column, wrapped
 from mega_data_factory.cli.display.summary import RunReport
-from mega_data_factory.formats import NOTHING, count, number, percent, plural, rate, seconds, size
+from mega_data_factory.formats import count, number, percent, plural, rate, seconds, size
 from mega_data_factory.framework.metrics.models import RunMetrics
 from mega_data_factory.reports import tracked_stages
 from mega_data_factory.reports.operator_table import (
@@ -142,9 +142,10 @@ def _units(run: RunMetrics) -> str:
     """Return bytes of text and tokens, in and out, in words; empty where neither was counted."""
     parts = []
     for unit, of_run in (("text", "text_bytes"), ("tokens", "tokens")):
-        came, went = (unit_text(unit, getattr(run, f"{way}_{of_run}")) for way in ("input", "output"))
-        if {came, went} != {NOTHING}:
-            parts.append(f"{unit} {came} in, {went} out")
+        counts = {"in": getattr(run, f"input_{of_run}"), "out": getattr(run, f"output_{of_run}")}
+        known = [f"{unit_text(unit, number)} {way}" for way, number in counts.items() if number is not None]
+        if known:
+            parts.append(f"{unit} {', '.join(known)}")
     return "; ".join(parts)
 
 

@@ -19,7 +19,7 @@ from mega_data_factory.dashboard.pages.stage import stage_of
 from mega_data_factory.dashboard.private_paths import without_paths
 from mega_data_factory.errors import MetricsError, did_you_mean
 from mega_data_factory.formats import count, number, percent, rate, seconds
-from mega_data_factory.reports import excluded, tables
+from mega_data_factory.reports import excluded, slice_table, tables
 from mega_data_factory.reports.operator_table import UNIT_COLUMNS, unit_text
 from mega_data_factory.reports.tables import Tile
 from mega_data_factory.visualization.charts import latency, timeline
@@ -47,6 +47,7 @@ def show(view: View, run_id: str, stage_name: str, name: str) -> tuple[str, Comp
         parts.tiles(_tiles(operator)),
         *_figures(view, recording, operator),
         _reasons(operator),
+        *_slices(recording, operator),
         _errors(recording, operator),
         _custom_totals(recording, operator),
         parts.section("Workers", _workers(recording, operator), note=note),
@@ -110,6 +111,16 @@ def _reasons(operator: OperatorTotals) -> Component | None:
     return parts.section(
         "Rejects by reason", parts.table("Reasons", ("records", "of its rejects"), rows, first="reason")
     )
+
+
+def _slices(recording: Recording, operator: OperatorTotals) -> Iterator[Component]:
+    """Yield a section for each column that the run is sliced by."""
+    own = [found for found in recording.slices if (found.stage, found.operator) == (operator.stage, operator.name)]
+    for slices in slice_table.slice_tables(own):
+        shown = parts.table(
+            f"Slices by {slices.by}", slices.columns, slices.rows, first=slices.by, words=slices.columns[-1:]
+        )
+        yield parts.section(f"Slices by {slices.by}", shown, note=slices.note)
 
 
 def _errors(recording: Recording, operator: OperatorTotals) -> Component | None:
