@@ -153,6 +153,14 @@ def parse_size(text: str) -> int:
     return int(number * _SIZE_UNITS[(match[2] or "").lower()])
 
 
+def money(value: float | None, currency: str) -> str:
+    """Return an amount with its currency: `12.35 EUR`; three significant digits where it is small."""
+    if not _known(value):
+        return NOTHING
+    digits = f"{value:,.2f}" if abs(value) >= 1 or not value else f"{value:.3g}"
+    return f"{digits} {currency}"
+
+
 def joints(name: str) -> list[str]:
     """Split a name where a line may end in it: after `_`, `-`, `/`, `.` and `:`."""
     return [piece for piece in _JOINTS.split(name) if piece]

@@ -108,6 +108,22 @@ def _gate(
     return gate_run(metrics, run, against, rules, junit_file=junit, markdown_file=markdown, as_json=as_json)
 
 
+@runs_app.command("cost")
+def _cost(
+    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    prices: Annotated[
+        Path | None,
+        typer.Option(help="A YAML file of prices; those of the run's configuration by default.", metavar="FILE"),
+    ] = None,
+    metrics: Metrics = DEFAULT,
+    as_json: Json = False,
+) -> int:
+    """Show what a run cost: its stages and operators, a million records, a gigabyte, a million tokens."""
+    from mega_data_factory.cli.commands.cost import run_cost
+
+    return run_cost(metrics, run, prices, as_json=as_json)
+
+
 @metrics_app.command("sql")
 def _sql(
     query: Annotated[

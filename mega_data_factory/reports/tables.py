@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mega_data_factory.analytics.costs import Prices, cost_of_run
 from mega_data_factory.analytics.findings.uncommitted import COLUMN
 from mega_data_factory.analytics.runs.custom_metrics import custom_metrics
 from mega_data_factory.analytics.runs.flow import Flow, flow_of
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.formats import count, moment, number, percent, plural, rate, seconds, size
+from mega_data_factory.formats import count, moment, money, number, percent, plural, rate, seconds, size
 
 MOST_REASONS = 60
 
@@ -93,6 +94,7 @@ def tiles(recording: Recording) -> list[Tile]:
             {True: "good", False: "bad", None: ""}[balanced],
         ),
         *_output_tile(recording),
+        *_cost_tile(recording),
         Tile("batches", count(run.get("batches")), f"{count(run.get('retried_batches'))} retried"),
     ]
 
@@ -103,6 +105,16 @@ def _output_tile(recording: Recording) -> list[Tile]:
     if recording.is_observed:
         return []
     return [Tile("output", size(run.get("output_bytes")), plural(run.get("output_files") or 0, "file"))]
+
+
+def _cost_tile(recording: Recording) -> list[Tile]:
+    """Return what the run cost, where its configuration names prices."""
+    cost = cost_of_run(recording, Prices.of_run(recording))
+    if cost is None:
+        return []
+    per = cost.per.get("million records kept")
+    note = f"{money(per, cost.currency)} a million records kept" if per is not None else ""
+    return [Tile("cost", money(cost.money, cost.currency), note)]
 
 
 def _share_tile(run: Mapping[str, Any]) -> list[Tile]:

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from mega_data_factory.analytics.comparison import Comparison, OperatorDifference, compare
 from mega_data_factory.analytics.comparison.pass_rates import PointsDifference
-from mega_data_factory.analytics.comparison.speed import cost_of, cost_ratio, others_took_cpu, rate_of
+from mega_data_factory.analytics.comparison.speed import cost_of, cost_ratio, others_took_cpu, predicted, rate_of
+from mega_data_factory.analytics.costs import Prices, cost_of_run
 from mega_data_factory.analytics.gate.check import Check, Status, Verdict
 from mega_data_factory.analytics.gate.rules import Bound, GateRules, Kind, Rule
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.series.ratio import Ratio
 from mega_data_factory.errors import did_you_mean
-from mega_data_factory.formats import count, percent, rate, seconds
+from mega_data_factory.formats import count, money, percent, rate, seconds
 
 Judge = Callable[[Rule, Comparison], Iterator[Check]]
 
@@ -132,8 +133,30 @@ def _reject_share(rule: Rule, comparison: Comparison) -> Iterator[Check]:
         yield Check(rule.rule, "run", "passed", "no record was rejected in any of the runs")
 
 
-def _cost(rule: Rule, comparison: Comparison) -> Iterator[Check]:  # noqa: ARG001 - judged once there are prices
-    yield Check(rule.rule, "run", "not judged", "no prices are known")
+def _cost(rule: Rule, comparison: Comparison) -> Iterator[Check]:
+    """Yield the check of the cost of a million records read, all runs at the prices of the run in question."""
+    prices = Prices.of_run(comparison.after)
+    now, *before = (_per_million(side, prices) for side in (comparison.after, *comparison.baseline))
+    if prices is None or now is None:
+        yield Check(rule.rule, "run", "not judged", "no prices are known, or the nodes were not sampled")
+        return
+    yield from _limits(rule, "run", now, lambda value: money(value, prices.currency))
+    if rule.max_drop is None and rule.max_rise is None:
+        return
+    known = [value for value in before if value is not None]
+    ratio = predicted(known, now) if len(known) == len(before) else None
+    if any(others_took_cpu(recording) for recording in (*comparison.baseline, comparison.after)):
+        yield Check(rule.rule, "run", "not judged", "other programs took the CPU of a node, in this run or before")
+        return
+    rated = comparison.throughput  # a run costs what it takes of time
+    if ratio is not None and ratio.low is None and rated is not None and rated.low and rated.high:
+        ratio = Ratio(ratio.value, 1 / rated.high, 1 / rated.low)
+    yield _ratio_check(rule, "run", ratio, now, lambda value: money(value, prices.currency))
+
+
+def _per_million(recording: Recording, prices: Prices | None) -> float | None:
+    found = cost_of_run(recording, prices)
+    return None if found is None else found.per.get("million records read")
 
 
 _JUDGES: Mapping[Kind, Judge] = {

@@ -68,6 +68,49 @@ class RetentionConfig(Section):
         return Retention.parse(self.max_age, self.max_runs, self.max_bytes)
 
 
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class NodePriceConfig(Section):
+    """Prices of some nodes, in place of those of all."""
+
+    node_hour: Price | None = None
+    """A whole node for an hour; then the other prices do not count."""
+    cpu_hour: Price | None = None
+    """A core for an hour."""
+    gpu_hour: Price | None = None
+    """A GPU for an hour."""
+    memory_gb_hour: Price | None = None
+    """A gigabyte of memory for an hour."""
+
+    @model_validator(mode="after")
+    def _some_price(self) -> NodePriceConfig:
+        if not any(price is not None for price in (self.node_hour, self.cpu_hour, self.gpu_hour, self.memory_gb_hour)):
+            raise ValueError("give a price: node_hour, cpu_hour, gpu_hour or memory_gb_hour")
+        return self
+
+
+class PricesConfig(Section):
+    """Prices of what runs use, so that their cost can be shown. Without prices there are no costs."""
+
+    currency: Annotated[str, Field(min_length=1, max_length=10)] = "USD"
+    """Currency of all prices, as text."""
+    cpu_hour: Price | None = None
+    """A core for an hour."""
+    gpu_hour: Price | None = None
+    """A GPU for an hour."""
+    memory_gb_hour: Price | None = None
+    """A gigabyte (10^9 bytes) of memory for an hour."""
+    nodes: dict[str, NodePriceConfig] = Field(default={})
+    """Prices by node type: a pattern of host names (`gpu-*`) and its prices; the first that matches counts."""
+
+    @model_validator(mode="after")
+    def _some_price(self) -> PricesConfig:
+        if not self.nodes and all(price is None for price in (self.cpu_hour, self.gpu_hour, self.memory_gb_hour)):
+            raise ValueError("give a price: cpu_hour, gpu_hour, memory_gb_hour, or nodes")
+        return self
+
+
 class PrometheusConfig(Section):
     """Metrics for Prometheus: a scrape target (`port`), or pushed to a Pushgateway (`pushgateway`)."""
 
@@ -257,6 +300,7 @@ class MetricsConfig:
             `*`.
         retention: Which runs stay in the folder.
         generate_report: Write the HTML report of the run beside its metrics, in `reports/`, when `mdf run` has ended.
+        prices: Prices of what the run uses, for its cost.
         prometheus: Metrics for Prometheus during the run.
         otlp: Metrics and a trace for an OpenTelemetry receiver.
         mlflow: The run as a run of MLflow.
@@ -281,6 +325,7 @@ class MetricsConfig:
     redact: tuple[str, ...] = ()
     retention: RetentionConfig = RetentionConfig()  # noqa: RUF009 - frozen
     generate_report: bool = False
+    prices: PricesConfig | None = None
     prometheus: PrometheusConfig | None = None
     otlp: OtlpConfig | None = None
     mlflow: MlflowConfig | None = None
