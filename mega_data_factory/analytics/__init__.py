@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mega_data_factory.analytics.anomaly import Anomalies, AnomalyDetector, Reason, detect, node_anomaly_rate
     from mega_data_factory.analytics.comparison import Comparison, compare
     from mega_data_factory.analytics.findings import Finding
+    from mega_data_factory.analytics.output_columns import ColumnDrift, ColumnSummary, column_drift, column_statistics
     from mega_data_factory.analytics.performance.bottleneck import Bottleneck, find_bottleneck
     from mega_data_factory.analytics.runs.recording import Recording
     from mega_data_factory.analytics.runs.rejects import open_rejects, read_rejects
@@ -25,6 +26,8 @@ __all__ = [
     "Anomalies",
     "AnomalyDetector",
     "Bottleneck",
+    "ColumnDrift",
+    "ColumnSummary",
     "Comparison",
     "Finding",
     "Reason",
@@ -34,6 +37,8 @@ __all__ = [
     "ScoredRun",
     "WhatIf",
     "changed_scores",
+    "column_drift",
+    "column_statistics",
     "compare",
     "correlation_matrix",
     "detect",
@@ -53,6 +58,7 @@ _HOMES = {
     "comparison": ("Comparison", "compare"),
     "series.correlation": ("correlation_matrix", "lagged_correlations"),
     "findings": ("Finding",),
+    "output_columns": ("ColumnDrift", "ColumnSummary", "column_drift", "column_statistics"),
     "runs.recording": ("Recording",),
     "whatif.answer": ("ScoredRun", "WhatIf", "what_if"),
     "whatif.target": ("threshold_for",),

@@ -57,9 +57,16 @@ def _show(
         typer.Option(help="Show slices instead: what `metrics.slice_by` of the run names.", metavar="SLICE"),
     ] = None,
     metrics: Metrics = DEFAULT,
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Show the columns of the output, and how they differ from the run before.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Show a run on three levels: operators, stages, and the run with its books."""
+    if columns:
+        from mega_data_factory.cli.commands.output_columns import show_columns
+
+        return show_columns(metrics, run, as_json=as_json)
     from mega_data_factory.cli.commands.runs import show_run
 
     if by is not None:

@@ -18,7 +18,7 @@ from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.series import operator_series, stage_series
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
 from mega_data_factory.reports import comparison as comparison_words
-from mega_data_factory.reports import excluded, rejects, slice_table, tables, tracked_stages
+from mega_data_factory.reports import excluded, output_columns, rejects, slice_table, tables, tracked_stages
 from mega_data_factory.reports.excluded import Examples
 from mega_data_factory.reports.figures import Draw
 from mega_data_factory.reports.operator_table import explanations, operator_table
@@ -106,6 +106,12 @@ class Document:
         }
         return frozenset([topic for topic, is_shown in shown.items() if is_shown])
 
+    @property
+    def output_rows(self) -> list[tuple[str, ...]]:
+        """Rows of the table of the output's columns; none where they were not measured."""
+        drift = output_columns.drift_since_before(self.recording, self.past)
+        return output_columns.column_rows(self.recording.output_columns, drift)
+
     def context(self) -> dict[str, Any]:
         """Return the variables of the template."""
         recording, comparison = self.recording, self.comparison
@@ -130,6 +136,10 @@ class Document:
             "reasons": tables.reason_rows(flow_of(recording)),
             "custom_columns": tables.CUSTOM_COLUMNS,
             "custom": tables.custom_rows(recording),
+            "output_title": output_columns.TITLE,
+            "output_headings": output_columns.COLUMNS,
+            "output_note": output_columns.NOTE,
+            "output_columns": self.output_rows,
             "errors": self.errors,
             "slices": slice_table.slice_tables(recording.slices, most=_SLICES, deciding=True),
             "slice_note": slice_table.NOTE,

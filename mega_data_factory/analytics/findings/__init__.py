@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from mega_data_factory.analytics.findings import changes, machines, outcome, quality, scripts, slices, speed
+from mega_data_factory.analytics.findings import changes, machines, outcome, output, quality, scripts, slices, speed
 from mega_data_factory.analytics.findings.finding import SEVERITIES, Finding, Severity, Topic
 from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.recording import Recording
@@ -23,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     scripts.unspaced_scripts,
     quality.unusual_pass_rates,
     slices.odd_slices,
+    output.drift,
     changes.throughput,
     speed.bottleneck,
     machines.pressure,

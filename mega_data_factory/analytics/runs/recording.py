@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mega_data_factory.analytics.output_columns import ColumnSummary, column_statistics
 from mega_data_factory.analytics.runs.adding_up import stages_of
 from mega_data_factory.analytics.runs.slices import SliceTotals, slices_of
 from mega_data_factory.analytics.runs.totals import StageTotals
@@ -35,6 +36,7 @@ class Recording:
         nodes: rows of the nodes; empty where they were not sampled.
         stage_rows: rows of the table `stages`.
         slice_rows: rows of the table `slices`.
+        output_columns: statistics of the columns of the output; empty where they were not measured.
     """
 
     run: Mapping[str, Any]
@@ -43,6 +45,7 @@ class Recording:
     nodes: pa.Table = field(default_factory=lambda: pa.table({}))
     stage_rows: pa.Table = field(default_factory=STAGES.empty_table)
     slice_rows: pa.Table = field(default_factory=SLICES.empty_table)
+    output_columns: tuple[ColumnSummary, ...] = ()
 
     @classmethod
     def read(cls, reader: MetricsReader, run: str) -> Recording:
@@ -63,7 +66,8 @@ class Recording:
         run_id = levels.run["run_id"]
         samples = reader.samples(run_id, columns=_SAMPLE_COLUMNS)
         nodes, slices = reader.nodes(run_id), reader.details("slices", run_id)
-        return cls(levels.run, levels.operators, over_workers(samples), nodes, levels.stages, slices)
+        columns = tuple(column_statistics(reader, run_id))
+        return cls(levels.run, levels.operators, over_workers(samples), nodes, levels.stages, slices, columns)
 
     @property
     def run_id(self) -> str:

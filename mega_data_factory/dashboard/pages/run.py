@@ -18,7 +18,7 @@ from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.private_paths import values_without_paths, without_paths
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
-from mega_data_factory.reports import tables, tracked_stages
+from mega_data_factory.reports import output_columns, tables, tracked_stages
 from mega_data_factory.reports.comparison import comparison_sentences
 from mega_data_factory.reports.document import Document, as_yaml
 from mega_data_factory.reports.operator_table import explanations, operator_table
@@ -127,6 +127,10 @@ def _tables(recording: Recording, document: Document) -> Iterator[Component]:
         headings = tables.CUSTOM_COLUMNS
         shown = parts.table("Custom metrics", headings, custom, first="operator", words=headings[:1])
         yield parts.section("Custom metrics", shown)
+    if written := document.output_rows:
+        texts = (output_columns.COLUMNS[0], output_columns.COLUMNS[-1])
+        shown = parts.table(output_columns.TITLE, output_columns.COLUMNS, written, first="column", words=texts)
+        yield parts.section(output_columns.TITLE, shown, note=output_columns.NOTE)
     if document.errors is not None:
         yield parts.section("Errors", parts.error_table(document.errors), topic="errors")
     if document.comparison is not None:
