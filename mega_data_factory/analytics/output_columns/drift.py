@@ -4,7 +4,8 @@ A difference is reported when chance does not explain it *and* it is large enoug
 every difference is significant, among a hundred no number is precise.
 
 Source: population stability index and its bounds 0.1 and 0.25: Siddiqi, "Credit Risk Scorecards", 2006; why small
-samples need a test beside it: Yurdakul, "Statistical Properties of Population Stability Index", 2018. Kolmogorov and Smirnov's distance of two samples: Smirnov, 1939.
+samples need a test beside it: Yurdakul, "Statistical Properties of Population Stability Index", 2018. Distance of two
+samples: Smirnov, 1939.
 """
 
 from __future__ import annotations
