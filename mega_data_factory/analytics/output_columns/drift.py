@@ -248,7 +248,7 @@ def _differ_in_bins(shares: Floats, counts: tuple[int, int], alarm: float) -> bo
     statistic = float(np.sum((observed[used] - expected[used]) ** 2 / expected[used]))
     freedom = max(shares.shape[1] - 1, 1)
     spread = 2 / (9 * freedom)
-    return statistic > freedom * (1 - spread + NormalDist().inv_cdf(1 - alarm) * math.sqrt(spread)) ** 3
+    return bool(statistic > freedom * (1 - spread + NormalDist().inv_cdf(1 - alarm) * math.sqrt(spread)) ** 3)
 
 
 def _distinct(old: ColumnSummary, new: ColumnSummary) -> Iterator[ColumnDrift]:
