@@ -63,6 +63,10 @@ def _show(
     as_json: Json = False,
 ) -> int:
     """Show a run on three levels: operators, stages, and the run with its books."""
+    if columns and by is not None:
+        from mega_data_factory.cli.failures import UsageError
+
+        raise UsageError("--by and --columns ask for two different tables", hint="give one of them")
     if columns:
         from mega_data_factory.cli.commands.output_columns import show_columns
 
