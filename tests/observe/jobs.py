@@ -111,7 +111,7 @@ def counts(row: OperatorMetrics) -> tuple[Any, ...]:
         row.batches,
         row.rejected_reasons,
         row.custom_metrics,
-        row.input_bytes,
+        row.input_text_bytes,
         timed,
     )
 

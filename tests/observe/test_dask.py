@@ -24,7 +24,7 @@ def test_every_way_to_run_a_function_is_counted(tmp_path: Path) -> None:
     }
     assert told["processes"] == told["threads"] == told["sync"] == 3_000
     assert rows["threads"].rejected_reasons == {"odd": 3_000}
-    assert rows["processes"].input_bytes == 6_000 * len("text 0")
+    assert rows["processes"].input_text_bytes == 6_000 * len("text 0")
     assert rows["delayed"].batches == 4, "calls with equal inputs are not taken for one"
     row = run_row(tmp_path / "metrics", "run_job")
     assert row["engine"].startswith("dask ")

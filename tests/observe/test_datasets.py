@@ -134,7 +134,7 @@ def test_a_cached_result_counts_as_in_the_run_that_filled_the_cache(
         assert len(kept) == 50
         rows = rows_of(tmp_path / "metrics", run.run_id)
         assert rows["is_even"].rejected_reasons == {reason: 50}
-        counts.append((flow(rows["measure"]), flow(rows["is_even"]), rows["measure"].input_bytes))
+        counts.append((flow(rows["measure"]), flow(rows["is_even"]), rows["measure"].input_text_bytes))
         assert run_row(tmp_path / "metrics", run.run_id)["balanced"]
         if len(counts) == 1:
             first = run.run_id

@@ -40,7 +40,7 @@ def numbers(folder: Path, run_id: str) -> dict[str, tuple[object, ...]]:
     """Return everything of a run's operators that does not depend on the clock."""
     assert run_row(folder / "metrics", run_id)["balanced"]
     return {
-        name: (flow(row), row.rejected_reasons, row.batches, row.input_bytes, row.latency_histogram.total)
+        name: (flow(row), row.rejected_reasons, row.batches, row.input_text_bytes, row.latency_histogram.total)
         for name, row in rows_of(folder / "metrics", run_id).items()
     }
 

@@ -81,7 +81,7 @@ def test_a_batch_that_comes_out_smaller_is_counted_with_its_text(run: ObservedRu
     row = row_of(run, tmp_path)
     assert flow(row) == (4, 2, 2, 0)
     assert row.rejected_reasons == {"cut": 2}
-    assert (row.input_bytes, row.custom_metrics["output_bytes"]) == (12, 4)
+    assert (row.input_text_bytes, row.output_text_bytes) == (12, 4)
 
 
 MASK = [True, False, None, True]
@@ -105,7 +105,7 @@ def test_a_mask_decides_on_every_record(run: ObservedRun, tmp_path: Path, mask: 
     row = row_of(run, tmp_path)
     assert flow(row) == (4, 2, 2, 0)
     assert row.rejected_reasons == {"out": 2}
-    assert row.custom_metrics["output_bytes"] == 4
+    assert row.output_text_bytes == 4
 
 
 def test_a_mask_of_another_length_is_records(run: ObservedRun, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_truth_value_decides_on_a_record(run: ObservedRun, tmp_path: Path, kep
     assert [bool(step(record)) for record in TABLE.to_pylist()] == [False, True, True, True]
     row = row_of(run, tmp_path)
     assert flow(row) == (4, 3, 1, 0)
-    assert (row.input_bytes, row.custom_metrics["output_bytes"]) == (12, 11)
+    assert (row.input_text_bytes, row.output_text_bytes) == (12, 11)
 
 
 def test_single_records_are_counted_by_what_comes_out(run: ObservedRun, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_pandas_pipes_and_polars_expressions_run_through_steps(run: ObservedRun,
     assert flow(rows["pandas"]) == flow(rows["filter"]) == (4, 2, 2, 0)
     assert flow(rows["mask"]) == (4, 1, 3, 0)
     assert flow(rows["polars"]) == (4, 4, 0, 0)
-    assert rows["polars"].input_bytes == 12
+    assert rows["polars"].input_text_bytes == 12
 
 
 @every_batch

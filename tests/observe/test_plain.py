@@ -23,7 +23,7 @@ def test_a_function_over_tables_is_counted_with_its_reason_and_bytes(tmp_path: P
     row = rows_of(tmp_path, run.run_id)["short"]
     assert flow(row) == (3, 2, 1, 0)
     assert row.rejected_reasons == {"long": 1}
-    assert (row.input_bytes, row.custom_metrics["output_bytes"]) == (8, 4)
+    assert (row.input_text_bytes, row.output_text_bytes) == (8, 4)
     assert row.latency_histogram.total == 3
     described = run_row(tmp_path, run.run_id)
     assert (described["status"], described["pipeline"], described["balanced"]) == ("completed", "clean", True)

@@ -182,7 +182,7 @@ def test_batch_formats(batch_format: str, data: Any, tmp_path: Path) -> None:
     row = rows_of(tmp_path, run.run_id)["first_half"]
     assert flow(row) == (400, 200, 200, 0)
     assert row.rejected_reasons == {"second_half": 200}
-    assert row.input_bytes == 1200
+    assert row.input_text_bytes == 1200
 
 
 def test_generators_and_coroutines(data: Any, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_every_way_to_run_a_function_is_counted(tmp_path: Path) -> None:
     assert rows["rdd"].created_records == 8000
     assert rows["arrow"].rejected_reasons == {"odd": 4000}
     assert rows["arrow_mask"].rejected_reasons == {"not_three": 8000 - told["arrow_mask"]}
-    assert rows["arrow"].input_bytes == 8000 * len("text 0")
+    assert rows["arrow"].input_text_bytes == 8000 * len("text 0")
     row = run_row(tmp_path / "metrics", "run_job")
     assert row["engine"].startswith("spark ")
     assert (row["status"], row["balanced"]) == ("completed", True)

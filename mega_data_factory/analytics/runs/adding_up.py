@@ -116,7 +116,7 @@ def _workers(
                 sum(row["total_time"] or 0.0 for row in mine),
                 max((row["batches"] or 0) for row in mine),
                 median,
-                sum(row.get("input_bytes") or 0 for row in first),
+                sum(row.get("input_bytes") or row.get("input_text_bytes") or 0 for row in first),
                 buckets,
                 counts,
             )

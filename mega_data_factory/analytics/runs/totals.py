@@ -28,7 +28,7 @@ class WorkerTotals:
         batches: batches that it measured.
         median: median of its seconds per record in the operator that is busiest in the stage; None where that is not
             known.
-        size: Bytes that it took in; 0 where that was not measured.
+        size: Bytes that it took in, of an observed step bytes of text; 0 where that was not measured.
         buckets, counts: Its histogram of seconds per record there: sorted bucket numbers and records, shape (b,).
     """
 

@@ -151,6 +151,7 @@ def to_rows(accounts: Iterable[Account], run_id: str, places: Mapping[str, Defin
 
 
 def _row(account: Account, run_id: str, place: DefinedStep) -> OperatorMetrics:
+    counted = bool(account.input_bytes or account.output_bytes)  # else no step names a column of text
     return OperatorMetrics(
         run_id=run_id,
         stage_name=place.stage,
@@ -163,13 +164,14 @@ def _row(account: Account, run_id: str, place: DefinedStep) -> OperatorMetrics:
         min_latency=account.least,
         max_latency=account.most,
         error_count=account.error_count,
-        custom_metrics=account.custom | ({"output_bytes": account.output_bytes} if account.output_bytes else {}),
+        custom_metrics=account.custom,
         stage_index=place.stage_index,
         operator_index=place.operator_index,
         rejected_records=account.rejected_records,
         batches=account.calls,
         rejected_reasons=account.reasons,
         latency_histogram=LatencyHistogram(account.histogram),
-        input_bytes=account.input_bytes,
         created_records=account.created_records,
+        input_text_bytes=account.input_bytes if counted else None,
+        output_text_bytes=account.output_bytes if counted else None,
     )
