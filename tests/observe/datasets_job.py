@@ -19,6 +19,7 @@ import multiprocess
 from datasets import Dataset, disable_progress_bars, load_from_disk
 
 import mega_data_factory as mdf
+from mega_data_factory.framework.metrics import MetricsWriter
 from mega_data_factory.observe.huggingface import pieces
 
 RECORDS = 2_000
@@ -70,6 +71,13 @@ def die_between_work_and_reply(folder: str, kills: int) -> None:
     Dataset.from_file = dying_from_file
 
 
+def wait_until_written(folder: str, run_id: str) -> None:
+    """Wait until the metrics show all records of the first step."""
+    metrics = Path(folder, "metrics")
+    while sum(row["input_records"] for row in MetricsWriter(metrics).read_operator_metrics(run_id)) < RECORDS:
+        time.sleep(0.05)
+
+
 def main(folder: str, kills: int, method: str, once: bool) -> None:
     multiprocess.set_start_method(method, force=True)
     pieces._PROGRESS_SECONDS = 0.0  # forked workers deliver what is in progress with every batch
@@ -81,7 +89,7 @@ def main(folder: str, kills: int, method: str, once: bool) -> None:
     if method == "fork":
         die_between_work_and_reply(folder, kills)
     how: dict[str, Any] = {"num_proc": 2, "fn_kwargs": {"folder": folder, "kills": kills}}
-    with mdf.observe("texts", metrics=Path(folder, "metrics"), node_interval=0) as run:
+    with mdf.observe("texts", metrics=Path(folder, "metrics"), node_interval=0, flush_interval=0.5) as run:
         cleaning, judging = run.step(clean, text="text"), run.step(judge, reason="long")
         texts = load_from_disk(str(Path(folder, "texts")))
         while True:
@@ -89,6 +97,7 @@ def main(folder: str, kills: int, method: str, once: bool) -> None:
                 cleaned = texts.map(cleaning, batched=True, batch_size=50, **how)
                 if "die" in sys.argv and not Path(folder, "driver died").exists():
                     Path(folder, "driver died").touch()
+                    wait_until_written(folder, run.run_id)
                     os.kill(os.getpid(), signal.SIGKILL)
                 kept = cleaned.filter(judging, **how)
                 break

@@ -96,6 +96,8 @@ def test_a_run_after_a_killed_driver_counts_what_is_cached(tmp_path: Path) -> No
     assert launch(tmp_path, "0", "fork", "die").returncode == -9
     (killed,) = MetricsReader(tmp_path / "metrics").runs().to_pylist()
     assert killed["status"] == "aborted"
+    clean = rows_of(tmp_path / "metrics", killed["run_id"])["clean"]
+    assert flow(clean) == (2000, 2000, 0, 0), "what was counted up to the last flush stays"
     run_id, kept = completed(tmp_path, "0", "fork", "die")
     assert kept == 1000
     assert numbers(tmp_path, run_id) == UNDISTURBED

@@ -23,7 +23,7 @@ READ = sum(100 + rank for rank in range(TASKS))
 SHORT = sum(sum(1 for i in range(100 + rank) if i % 10 < 3) for rank in range(TASKS))
 LONG = sum(sum(1 for i in range(100 + rank) if i % 10 > 7) for rank in range(TASKS))
 KEPT = READ - SHORT - LONG
-UNDISTURBED = {
+UNDISTURBED: dict[str, tuple[tuple[int, int, int, int], dict[str, int], int]] = {
     "read": ((READ, READ, 0, 0), {}, READ),
     "Length": ((READ, KEPT, SHORT + LONG, 0), {"short": SHORT, "long": LONG}, READ),
     "split": ((KEPT, 2 * KEPT, 0, 0), {}, KEPT),
@@ -97,6 +97,27 @@ def test_counts_are_exact_though_workers_die_after_the_work_and_before_it_is_mar
     done = len(list((tmp_path / "logs" / "completions").iterdir()))
     assert done == TASKS
     assert "earlier launch" not in workers(tmp_path, run_id) or "completed by an earlier launch" in notes[0]
+
+
+def test_a_killed_driver_leaves_an_aborted_run_with_its_counts(tmp_path: Path) -> None:
+    """What was counted up to the last flush stays."""
+    metrics = tmp_path / "metrics"
+
+    def counted(run_id: str) -> dict[str, int]:
+        return {name: row.input_records for name, row in rows_of(metrics, run_id).items()}
+
+    launch = start(tmp_path, "1")
+    assert launch.stdout is not None
+    run_id = launch.stdout.readline().strip()
+    while len(written := counted(run_id)) < len(UNDISTURBED):
+        assert launch.poll() is None, "the launch ended"
+        time.sleep(0.05)
+    end_stuck_launch(launch, tmp_path / "deaths" / "1")
+    (row,) = MetricsReader(metrics).runs().to_pylist()
+    assert (row["run_id"], row["status"]) == (run_id, "aborted")
+    left = counted(run_id)
+    assert all(written[name] <= left[name] <= UNDISTURBED[name][2] for name in UNDISTURBED)
+    assert all(row.unbalanced_records == 0 for row in rows_of(metrics, run_id).values())
 
 
 def test_a_task_that_failed_is_counted_by_the_launch_that_completes_it(tmp_path: Path) -> None:

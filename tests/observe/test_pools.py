@@ -7,7 +7,7 @@ import itertools
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import mega_data_factory as mdf
-from mega_data_factory.framework.metrics import OperatorMetrics
+from mega_data_factory.framework.metrics import MetricsWriter, OperatorMetrics
 from mega_data_factory.observe import ObservedRun, reject
 from mega_data_factory.observe.steps import work as timed_work
 from tests.observe.runs import flow, rows_of
@@ -201,6 +201,67 @@ def work(run: ObservedRun, marks: Path | None, kind: str) -> dict[int, list[int]
     if kind == "step":
         return with_retries(step)
     return with_retries(run.task(Passing(step)) if kind == "task" else Passing(step))
+
+
+class Texts:
+    """A data set as PyTorch's `DataLoader` takes it: by number, or one after the other.
+
+    Args:
+        run: the run.
+        rows: of the data set.
+        shard: the part of a worker, of two.
+    """
+
+    def __init__(self, run: ObservedRun, rows: list[int], shard: int = 0) -> None:
+        self.rows, self.shard = rows, shard
+        self.load = run.step(self._load, name="load")
+        self.read = run.step(self._read, name="read")
+
+    def _load(self, number: int) -> int:
+        return self.rows[number]
+
+    def _read(self) -> Iterator[int]:
+        yield from self.rows[self.shard :: 2]
+
+    def __getitem__(self, number: int) -> int:
+        return int(self.load(number))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.read())
+
+
+def loader_worker(texts: Texts, shard: int, numbers: Any, loaded: Any) -> None:
+    """Do what a worker of a `DataLoader` does: load what is asked for, or iterate, and send it by a queue."""
+    texts.shard = shard
+    for number in iter(numbers.get, None):
+        loaded.put(texts[number])
+    for row in texts:
+        loaded.put(row)
+    loaded.put(None)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_data_set_that_worker_processes_load_is_counted(tmp_path: Path, method: str) -> None:
+    """As PyTorch's `DataLoader` does it: neither a pool nor a task, so that accounts go by file."""
+    context: Any = multiprocessing.get_context(method)
+    with mdf.observe("loader", metrics=tmp_path, node_interval=0) as run:
+        texts = Texts(run, list(range(40)))
+        numbers, loaded = context.Queue(), context.Queue()
+        workers = [context.Process(target=loader_worker, args=(texts, shard, numbers, loaded)) for shard in range(2)]
+        for worker in workers:
+            worker.start()
+        for number in [*range(40), None, None]:
+            numbers.put(number)
+        got = [row for _ in workers for row in iter(loaded.get, None)]
+        for worker in workers:
+            worker.join()
+    assert sorted(got) == sorted([*range(40), *range(40)])
+    rows = rows_of(tmp_path, run.run_id)
+    assert {name: (flow(row), row.created_records) for name, row in rows.items()} == {
+        "load": ((40, 40, 0, 0), 0),
+        "read": ((40, 40, 0, 0), 0),
+    }
+    assert len({row["worker_id"] for row in MetricsWriter(tmp_path).read_operator_metrics(run.run_id)}) == 2
 
 
 @pytest.fixture

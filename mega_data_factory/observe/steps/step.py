@@ -82,7 +82,7 @@ class Step:
 
             return self._finish(work, skip_failed(work, self.function, args, kwargs, error, self._like_before))
         if is_stream(result):
-            return self._drained(work, result)
+            return self._drained(work, result) if args or kwargs else observed_items(work, self.spec, result)
         return self._finish(work, work.outcome(result))
 
     def _skips(self, work: Work, error: Exception, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
