@@ -1,34 +1,44 @@
-"""What an observed step costs: instructions of a program with steps over those of the same program without.
+"""What an observed step costs: instructions of a batch through a step over those of the same batch without.
 
 Instructions hardly vary from run to run (`valgrind --tool=cachegrind --cache-sim=no`), where seconds on a shared
-machine vary by more than what is looked for. Every program is counted with two numbers of batches, and the difference
-is divided by the difference of these: start-up drops out. Both programs import and define the same, so that memory is
-equally fragmented: allocating texts costs less in a process that has imported nothing. The count includes what the
-driver does with accounts (the ledger, at every write), without the Parquet files that it writes every five seconds.
+machine vary by more than what is looked for. One process imports and defines everything, and forks a child for each
+way to call the function and for each of two numbers of batches: start-up, the state of the heap and what happens once
+are the same for all, and drop out of the differences. The ways:
 
-    python benchmarks/observe_overhead.py
+- `driver`: the step is called in the process of the run;
+- `file`: in a worker process, by the user's own function there: its accounts go to the driver through a file;
+- `pool`: in a worker process, by the pool itself: its accounts go with the result. Pickling the result is not counted.
+
+The count includes what the driver does with accounts: reading them and adding them up at every write of the metrics.
+The Parquet files that it writes every five seconds are not in it.
+
+    python benchmarks/observe_overhead.py [--json] [--batches 40]
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import json
 import os
+import pickle
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from multiprocessing.pool import mapstar  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import Any
 
 TARGET = 0.01
 
 _RECORDS = 1000
-_BATCHES = (5, 205)
+_FEW = 2
+_WAYS = ("off", "driver", "file", "pool")
 
 
-# ── programs, in a process of their own ───────────────────────────────────────────────────────────────────────────────
+# ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _documents(letters: int) -> list[str]:
@@ -54,81 +64,109 @@ def _lower_list() -> tuple[Callable[[Any], Any], Any]:
     return lower, [{"id": at, "text": text} for at, text in enumerate(_documents(1000))]
 
 
-def _nothing() -> tuple[Callable[[Any], Any], Any]:
-    return (lambda batch: batch), [{"id": at} for at in range(_RECORDS)]
-
-
 STEPS = {
     "Arrow table, 1 kB texts: utf8_lower, filter by length": _lower_table,
     "list of dicts, 1 kB texts: strip, lower, filter by length": _lower_list,
-    "list of dicts: nothing at all": _nothing,
 }
 
 
-def _program(step: str, observed: str, batches: int, folder: str) -> None:
-    """Run one program: `off`, `on` in the driver's process, or `worker`, which delivers through files."""
+# ── the counted program ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _program(batches: int, folder: str) -> None:
+    """Fork a child for every step, way and number of batches, one after the other; print which process was which."""
     import mega_data_factory as mdf
-    from mega_data_factory.observe import connection
+
+    for name, make in STEPS.items():
+        function, batch = make()
+        run = mdf.observe("overhead", metrics=folder, node_interval=0, flush_interval=3600)
+        step = run.step(function, reason="short")
+        step(batch)
+        gc.collect()
+        gc.freeze()  # else the collector of garbage may visit all imported objects between two batches
+        for way in _WAYS:
+            for count in (_FEW, _FEW + batches):
+                child = os.fork()
+                if not child:
+                    _child(run, step, function, batch, way, count)
+                    os._exit(0)
+                _, status = os.waitpid(child, 0)
+                if status:
+                    raise SystemExit(f"{way} of {name!r} has failed: {status}")
+                print(json.dumps([child, name, way, count]), flush=True)
+
+
+def _child(run: Any, step: Any, function: Any, batch: Any, way: str, batches: int) -> None:
+    """Call the function, or the step, as often as is wanted, in one of the ways."""
+    from mega_data_factory.observe import connection, delivery
     from mega_data_factory.observe.steps.spec import RunRef
 
-    function, batch = STEPS[step]()
-    run = mdf.observe("overhead", metrics=folder, node_interval=0, flush_interval=3600)
-    observed_function = run.step(function, reason="short")
-    if observed == "worker":  # as a process of a pool has it, whose function calls the step
-        spec = observed_function.spec
-        object.__setattr__(spec, "run", RunRef(run.run_id, dict(spec.run.addresses())))
-    else:  # as in `start`, without the thread that writes: it may write once or twice in so short a run
-        connection.register(run.run_id, run._recording.ledger.take, run._recording.addresses)
-    called = function if observed == "off" else observed_function
-    called(batch)
-    gc.freeze()  # else the collector of garbage may visit all imported objects between two batches
-    for _ in range(batches):
-        called(batch)
-    run._recording.gather()
+    recording = run._recording
+    if way == "driver":  # as in `start`, without the thread that writes: it may write once or twice in so short a run
+        connection.register(run.run_id, recording.ledger.take, recording.addresses)
+    else:  # as a worker process has it
+        object.__setattr__(step.spec, "run", RunRef(run.run_id, dict(step.spec.run.addresses())))
+    delivery._SUM_SECONDS = 600  # valgrind is slow: a batch takes as long as a hundred
+    if way == "pool":
+        delivery.ledgers[run.run_id, os.getpid()] = recording.ledger.take
+    called = function if way == "off" else step
+    for at in range(batches):
+        if way == "pool":
+            [reply] = mapstar((called, [batch]))
+            reply._result = None
+            pickle.loads(pickle.dumps(reply, pickle.HIGHEST_PROTOCOL))
+        else:
+            called(batch)
+        if at == 0:
+            recording.gather()  # what happens once
+    recording.gather()
 
 
 # ── counting ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def instructions(step: str, observed: str, batches: int) -> int:
-    """Return the instructions of one program."""
+def shares(batches: int) -> dict[str, dict[str, float]]:
+    """Return for every step the instructions of a batch by way: `off`, and what each of the others takes beside it."""
     with tempfile.TemporaryDirectory() as folder:
-        command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", f"--cachegrind-out-file={folder}/out"]
-        command += [sys.executable, __file__, "--program", step, observed, str(batches), f"{folder}/metrics"]
-        environment = {
-            **os.environ,
-            "PYTHONHASHSEED": "0",
-            "OMP_NUM_THREADS": "1",
-            "ARROW_DEFAULT_MEMORY_POOL": "system",
-        }
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    found = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
-    assert found is not None, done.stderr
-    return int(found[1].replace(",", ""))
-
-
-def per_batch(step: str, observed: str) -> float:
-    """Return the instructions of one more batch."""
-    few, many = (instructions(step, observed, batches) for batches in _BATCHES)
-    return (many - few) / (_BATCHES[1] - _BATCHES[0])
+        command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+        command += [sys.executable, __file__, "--program", folder, "--batches", str(batches)]
+        threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment = {**os.environ, **threads, "PYTHONHASHSEED": "0", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    counted = {
+        int(pid): int(n.replace(",", "")) for pid, n in re.findall(r"==(\d+)==\s+I\s+refs:\s+([\d,]+)", done.stderr)
+    }
+    found: dict[str, dict[str, float]] = {}
+    for pid, name, way, count in map(json.loads, done.stdout.splitlines()):
+        ways = found.setdefault(name, {})
+        ways[way] = ways.get(way, 0) + counted[pid] / (batches if count > _FEW else -batches)
+    return {
+        name: {way: instructions if way == "off" else instructions - ways["off"] for way, instructions in ways.items()}
+        for name, ways in found.items()
+    }
 
 
 def main() -> None:
     """Count and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", nargs=4, metavar=("STEP", "OBSERVED", "BATCHES", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--batches", type=int, default=40, help="batches that are counted, of each step and way")
+    parser.add_argument("--json", action="store_true", help="print instructions as JSON")
+    parser.add_argument("--program", metavar="FOLDER", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.program:
-        step, observed, batches, folder = arguments.program
-        _program(step, observed, int(batches), str(Path(folder)))
+        _program(arguments.batches, str(Path(arguments.program)))
+        return
+    found = shares(arguments.batches)
+    if arguments.json:
+        print(json.dumps(found))
         return
     print(f"batches of {_RECORDS:,} records; target: at most {TARGET:.0%}")
-    for step in STEPS:
-        off = per_batch(step, "off")
-        for observed in ("on", "worker"):
-            more = per_batch(step, observed) - off
-            share = f"{more / off:.2%}" if off > 1000 else "-"
-            print(f"{step}, {observed}: {off:,.0f} instructions a batch, {more:+,.0f} with a step: {share}")
+    for name, ways in found.items():
+        print(f"{name}: {ways['off']:,.0f} instructions a batch")
+        for way in ("driver", "file", "pool"):
+            print(f"  {way}: {ways[way]:+,.0f} with a step: {ways[way] / ways['off']:.2%}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -44,6 +45,9 @@ class FileDelivery:
     The driver makes the folder (`make_folder`) and a worker never does: where it is missing, the worker does not share
     it with the driver, and what it wrote there would never be read.
 
+    Accounts without a key add, so of these a line holds the sum of the last ones: the reader takes one line for many
+    calls. Such a line begins with the name of its sum, of which a later line replaces an earlier one.
+
     Args:
         folder: where the files of a run are.
     """
@@ -54,15 +58,21 @@ class FileDelivery:
         self._pid = -1
         self._file = -1
         self._failed = False
+        self._sums: dict[tuple[str, str], _Sum] = {}  # (step, worker) → sum that is open
+        self._summed = 0
 
     def deliver(self, account: Account) -> None:
         """Append the account; an error is logged once, and the account is lost."""
-        line = account.to_bytes() + b"\n"
         try:
             with self._lock:
                 if self._pid != os.getpid():
                     self._open()
-                os.write(self._file, line)  # one write on O_APPEND: lines of two threads do not mix
+                if account.key is None and not account.set_aside and not account.details:
+                    account, name = self._sum(account)
+                    line = b"%s %s\n" % (name, account.to_line())
+                else:
+                    line = account.to_line() + b"\n"
+                os.write(self._file, line)  # one write on O_APPEND: lines of two processes do not mix
         except OSError as error:
             if not self._failed:
                 _log.warning("records of this worker are not counted: %s", self._explained(error))
@@ -76,10 +86,43 @@ class FileDelivery:
             "share the folder of the metrics: name one that they share, mdf.observe(..., accounts=FOLDER)"
         )
 
+    def _sum(self, account: Account) -> tuple[Account, bytes]:
+        """Return the sum of the last accounts of a step and worker, this one included, and its name."""
+        place = account.step, account.worker
+        current = self._sums.get(place)
+        if current is None or current.total.calls >= _SUM_CALLS or account.at >= current.ends:
+            self._summed += 1
+            total = account.named_alike()
+            current = self._sums[place] = _Sum(total, account.at + _SUM_SECONDS, b"%d" % self._summed)
+        current.total.include(account)
+        return current.total, current.name
+
     def _open(self) -> None:
         name = f"{os.getpid()}-{os.urandom(6).hex()}{SUFFIX}"  # a process id is not unique over machines
         self._file = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._pid = os.getpid()
+        self._sums = {}
+
+
+@dataclass(slots=True)
+class _Sum:
+    """Sum of some accounts without a key.
+
+    Attributes:
+        total: the sum.
+        ends: when another sum begins, seconds since 1970: accounts keep their time, to be sampled by it.
+        name: of the sum, within its file.
+    """
+
+    total: Account
+    ends: float
+    name: bytes
+
+
+_SUM_CALLS = 32
+"""Calls in a sum, at most: its histogram stays small, and a line short."""
+
+_SUM_SECONDS = 1.0
 
 
 def make_folder(folder: str | os.PathLike[str]) -> None:
@@ -100,6 +143,7 @@ class AccountFiles:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self._read: dict[str, int] = {}  # file → bytes read
+        self._sums: dict[tuple[str, str, str], tuple[bytes, Account]] = {}  # (file, step, worker) → name and last sum
 
     def read_new(self) -> Iterator[Account]:
         """Yield the accounts since the last call, file by file in the order of their names.
@@ -114,16 +158,41 @@ class AccountFiles:
             yield from self._read_file(file.name)
 
     def _read_file(self, name: str) -> Iterator[Account]:
+        sums: dict[bytes, bytes] = {}
+        for line in self._new_lines(name):
+            first, _, rest = line.partition(b" ")
+            if rest:
+                sums[first] = rest
+            elif (account := self._account(name, line)) is not None:
+                yield account
+        for number, line in sums.items():
+            account = self._account(name, line)
+            if account is not None:
+                place = name, account.step, account.worker
+                earlier = self._sums.get(place)
+                self._sums[place] = number, account
+                yield account.since(earlier[1] if earlier is not None and earlier[0] == number else None)
+
+    def _new_lines(self, name: str) -> Iterator[bytes]:
+        read = self._read.get(name, 0)
         with (self.folder / name).open("rb") as file:
-            file.seek(self._read.get(name, 0))
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                self._read[name] = self._read.get(name, 0) + len(line)
-                try:
-                    yield Account.from_bytes(line)
-                except ValueError as error:
-                    _log.warning("a line of %s is damaged and left out: %s", name, error)
+            file.seek(read)
+            try:
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        return
+                    read += len(line)
+                    yield line
+            finally:
+                self._read[name] = read
+
+    @staticmethod
+    def _account(name: str, line: bytes) -> Account | None:
+        try:
+            return Account.from_line(line)
+        except ValueError as error:
+            _log.warning("a line of %s is damaged and left out: %s", name, error)
+            return None
 
     def remove(self) -> None:
         """Delete the files that were read, and the folder if nothing else is in it."""

@@ -18,9 +18,6 @@ import pytest
 import mega_data_factory as mdf
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter
 from mega_data_factory.observe import report
-from mega_data_factory.observe.counting.account import Account
-from mega_data_factory.observe.delivery import AccountFiles, FileDelivery
-from mega_data_factory.observe.driver.ledger import Ledger
 from tests.observe.runs import flow, rows_of, run_row
 
 
@@ -212,56 +209,3 @@ def test_a_cell_of_a_notebook_that_is_executed_twice(tmp_path: Path) -> None:
     assert list(rows_of(tmp_path, second)) == ["cut"]
     [note] = run_row(tmp_path, second)["config"]["observed"]["notes"]
     assert "was executed again; only its last execution counts" in note
-
-
-# ── accounts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def account(key: str | None, records: int, attempt: str = "a", worker: str = "w", *, final: bool = True) -> Account:
-    made = Account("0", worker, key, attempt, "python", 1.0, final)
-    made.add_call(1.0, records, records - 1, reason="last")
-    return made
-
-
-def totals(ledger: Ledger) -> dict[str, tuple[int, int]]:
-    ledger.settle()
-    return {total.worker: (total.input_records, total.rejected_records) for total in ledger.totals()}
-
-
-def test_of_accounts_with_one_key_the_last_counts() -> None:
-    ledger = Ledger()
-    for made in (account("k", 10), account("l", 5), account(None, 1), account("k", 7, "b", "v"), account(None, 1)):
-        ledger.take(made)
-    assert totals(ledger) == {"w": (7, 3), "v": (7, 1)}
-    assert ledger.repeated == 1
-    ledger.take(account("k", 7, "b", "v"))
-    assert totals(ledger) == {"w": (7, 3), "v": (7, 1)}
-    assert ledger.repeated == 1, "delivered again by the same attempt"
-
-
-def test_work_in_progress_is_shown_until_its_final_account_is_there() -> None:
-    ledger = Ledger()
-    for made in (account("k", 3, final=False), account("k", 5, final=False)):
-        ledger.take(made)
-    assert totals(ledger)["w"] == (5, 1)
-    ledger.take(account("k", 9))
-    assert totals(ledger)["w"] == (9, 1)
-    ledger.take(account("k", 2, "b", final=False))
-    assert totals(ledger)["w"] == (9, 1), "an execution that is not finished replaces none that is"
-
-
-def test_a_line_that_was_cut_by_a_kill_is_left_out(tmp_path: Path) -> None:
-    (tmp_path / "accounts").mkdir()
-    delivery = FileDelivery(tmp_path / "accounts")
-    delivery.deliver(account("k", 3))
-    delivery.deliver(account("l", 4))
-    [file] = (tmp_path / "accounts").iterdir()
-    whole = file.read_bytes()
-    file.write_bytes(whole[:-10])
-    files = AccountFiles(tmp_path / "accounts")
-    assert [read.key for read in files.read_new()] == ["k"]
-    file.write_bytes(whole)
-    assert [read.input_records for read in files.read_new()] == [4]
-    assert list(files.read_new()) == []
-    files.remove()
-    assert not (tmp_path / "accounts").exists()

@@ -19,7 +19,8 @@ def stream(parts: list[int], *, kept: int = 0, final: bool = True, at: float = 0
     content = Content()
     for part in parts:
         content.add(part)
-    account = Account("0", "w", "key", "1", "spark", at, final, len(parts), kept, rejected_records=len(parts) - kept)
+    account = Account("0", "w", "key", "1", "spark", at, final)
+    account.add_flow(len(parts), kept)
     account.content = content.to_list()
     return account
 

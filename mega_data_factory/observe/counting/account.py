@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import binascii
+import marshal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 from mega_data_factory.framework.metrics.details import kinds
 from mega_data_factory.framework.metrics.details.detail import Detail, add_up
@@ -33,7 +35,7 @@ class SetAside:
     threshold: float | None = None
 
 
-@dataclass(slots=True)
+@dataclass(init=False)
 class Account:
     """Counts of one step, for the piece of work that `key` names.
 
@@ -74,7 +76,7 @@ class Account:
     engine: str = ""
     at: float = 0.0
     final: bool = True
-    input_records: int = 0
+    input_records: int = 0  # numbers that are 0 stay with the class: one account is made for every call of a step
     output_records: int = 0
     created_records: int = 0
     rejected_records: int = 0
@@ -92,6 +94,33 @@ class Account:
     unknown: int = 0
     content: list[int] = field(default_factory=list)
     details: tuple[Detail, ...] = ()
+
+    def __init__(
+        self,
+        step: str,
+        worker: str = "",
+        key: str | None = None,
+        attempt: str = "",
+        engine: str = "",
+        at: float = 0.0,
+        final: bool = True,
+        **counted: Any,
+    ) -> None:
+        """Make an account of nothing; `counted` sets other attributes by name."""
+        self.step = step
+        self.worker = worker
+        self.key = key
+        self.attempt = attempt
+        self.engine = engine
+        self.at = at
+        self.final = final
+        self.reasons = {}
+        self.custom = {}
+        self.histogram = {}
+        self.set_aside = []
+        self.content = []
+        for name, value in counted.items():
+            setattr(self, name, value)
 
     def add_call(
         self,
@@ -113,7 +142,11 @@ class Account:
             reasons: rejected records by reason.
             reason: the reason of missing records that `reasons` does not explain; None for no reason.
         """
-        self.add_flow(records_in, records_out, errors=errors, reasons=reasons, reason=reason)
+        if errors or reasons or records_in != records_out:
+            self.add_flow(records_in, records_out, errors=errors, reasons=reasons, reason=reason)
+        else:
+            self.input_records += records_in
+            self.output_records += records_out
         self.calls += 1
         self.seconds += seconds
         records = records_in or records_out
@@ -139,9 +172,12 @@ class Account:
         rejected = max(missing, named)
         self.input_records += records_in
         self.output_records += records_out
-        self.error_count += errors
-        self.rejected_records += rejected
-        self.created_records += rejected - missing
+        if errors:
+            self.error_count += errors
+        if rejected:
+            self.rejected_records += rejected
+        if rejected != missing:
+            self.created_records += rejected - missing
         if reasons:
             add_counts(self.reasons, reasons)
         if reason is not None and rejected > named:
@@ -164,20 +200,27 @@ class Account:
         """Add the numbers of another account to this one; names, key and set-aside records stay this one's."""
         self.input_records += other.input_records
         self.output_records += other.output_records
-        self.created_records += other.created_records
         self.rejected_records += other.rejected_records
-        self.error_count += other.error_count
         self.calls += other.calls
         self.seconds += other.seconds
-        self.input_bytes += other.input_bytes
-        self.output_bytes += other.output_bytes
-        self.unknown += other.unknown
-        self.at = max(self.at, other.at)
+        if other.created_records:
+            self.created_records += other.created_records
+        if other.error_count:
+            self.error_count += other.error_count
+        if other.input_bytes:
+            self.input_bytes += other.input_bytes
+        if other.output_bytes:
+            self.output_bytes += other.output_bytes
+        if other.unknown:
+            self.unknown += other.unknown
+        if other.at > self.at:
+            self.at = other.at
         if other.reasons:
             add_counts(self.reasons, other.reasons)
         if other.custom:
             add_counts(self.custom, other.custom)
-        add_counts(self.histogram, other.histogram)
+        if other.histogram:
+            add_counts(self.histogram, other.histogram)
         if other.least is not None and (self.least is None or other.least < self.least):
             self.least = other.least
         if other.most is not None and (self.most is None or other.most > self.most):
@@ -186,7 +229,7 @@ class Account:
             self.details = add_up([*self.details, *other.details])
 
     def since(self, earlier: Account | None) -> Account:
-        """Return what this account of a stream adds to an earlier one of the same stream; none of it is negative."""
+        """Return what this account adds to an earlier one of the same work; none of it is negative."""
         if earlier is None:
             return self
         added = self.named_alike()
@@ -198,43 +241,87 @@ class Account:
         return added
 
     def to_bytes(self) -> bytes:
-        """Return the account as one line of JSON, without the line's end; only ASCII, so that no line breaks in it."""
-        values = [
-            [self.step, self.worker, self.key, self.attempt, self.engine, self.at, self.final],
-            [getattr(self, name) for name in _NUMBERS],
-            [self.least, self.most],
-            self.reasons,
-            self.custom,
-            list(self.histogram.items()),
-        ]
-        if self.set_aside or self.content or self.details:
-            values.append([[s.reason, s.content, s.kind, s.record_id, s.score, s.threshold] for s in self.set_aside])
-            values.append(self.content)
-        if self.details:
-            values.append(kinds.to_wire(self.details))
-        return json.dumps(values, separators=(",", ":")).encode()
+        """Return the account as bytes; its numbers must be Python's own.
+
+        A worker does this at every call of a step: `marshal` takes a fifth of the time of JSON, and, unlike pickle,
+        calls nothing.
+        """
+        return marshal.dumps(
+            (
+                (self.step, self.worker, self.key, self.attempt, self.engine, self.at, self.final),
+                self.input_records,
+                self.output_records,
+                self.created_records,
+                self.rejected_records,
+                self.error_count,
+                self.calls,
+                self.seconds,
+                self.input_bytes,
+                self.output_bytes,
+                self.unknown,
+                self.least,
+                self.most,
+                self.reasons,
+                self.custom,
+                self.histogram,
+                self.content,
+                [(s.reason, s.content, s.kind, s.record_id, s.score, s.threshold) for s in self.set_aside]
+                if self.set_aside
+                else None,
+                kinds.to_wire(self.details) if self.details else None,
+            ),
+            _MARSHAL_VERSION,
+        )
 
     @classmethod
-    def from_bytes(cls, line: bytes | str) -> Account:
-        """Return the account that `to_bytes` was called on.
-
-        Raises:
-            ValueError: the line is not a whole account.
-        """
-        try:
-            names, numbers, extremes, reasons, custom, histogram, *rest = json.loads(line)
-            account = cls(*names)
-            for name, number in zip(_NUMBERS, numbers, strict=True):
-                setattr(account, name, number)
-            account.least, account.most = extremes
-            account.reasons, account.custom, account.histogram = reasons, custom, dict(histogram)
-            if rest:
-                account.set_aside, account.content = [SetAside(*values) for values in rest[0]], rest[1]
-                account.details = kinds.from_wire(rest[2]) if len(rest) > 2 else ()
-        except (TypeError, KeyError, IndexError) as error:
-            raise ValueError(f"not an account: {error}") from None
+    def from_bytes(cls, content: bytes) -> Account:
+        """Return the account that `to_bytes` was called on: nothing else may be given (see `to_line`)."""
+        names, *numbers, set_aside, details = marshal.loads(content)  # noqa: S302 - bytes that this run has made
+        account = cls(*names)
+        (
+            account.input_records,
+            account.output_records,
+            account.created_records,
+            account.rejected_records,
+            account.error_count,
+            account.calls,
+            account.seconds,
+            account.input_bytes,
+            account.output_bytes,
+            account.unknown,
+            account.least,
+            account.most,
+            account.reasons,
+            account.custom,
+            account.histogram,
+            account.content,
+        ) = numbers
+        if set_aside:
+            account.set_aside = [SetAside(*values) for values in set_aside]
+        if details:
+            account.details = kinds.from_wire(details)
         return account
 
+    def to_line(self) -> bytes:
+        """Return the account as ASCII, without the end of a line."""
+        content = self.to_bytes()
+        return binascii.b2a_base64(crc32(content).to_bytes(4, "little") + content, newline=False)
+
+    @classmethod
+    def from_line(cls, line: bytes | str) -> Account:
+        """Return the account that `to_line` was called on; the end of the line may be there.
+
+        Raises:
+            ValueError: it is not a whole account.
+        """
+        content = binascii.a2b_base64(line)
+        if crc32(content[4:]).to_bytes(4, "little") != content[:4]:
+            raise ValueError("not an account: its checksum is wrong")
+        return cls.from_bytes(content[4:])
+
+
+_MARSHAL_VERSION = 2
+"""Format without references to values that come twice, which cost more to find than to write again."""
 
 _NUMBERS = (
     "input_records",

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Form:
-    """Operations on values of one form.
+    """Operations on values of one form; two forms are equal if they are one object.
 
     Attributes:
         name: of the form.

@@ -103,9 +103,9 @@ def mask_of(value: object, records: int) -> int | None:
     kind = type(value)
     if kind is list:
         entries: list[object] = value  # type: ignore[assignment]
-        if len(entries) != records or not all(
-            e is True or e is False or e is None or _is_numpy_bool(e) for e in entries
-        ):
+        if len(entries) != records or (entries and type(entries[0]) is dict):
+            return None
+        if not all(e is True or e is False or e is None or _is_numpy_bool(e) for e in entries):
             return None
         return sum(map(bool, entries))
     module = kind.__module__.partition(".")[0]
@@ -296,4 +296,4 @@ def _is_numpy_bool(value: object) -> bool:
     return kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
 
 
-_BY_TYPE: dict[type, Form] = {}
+_BY_TYPE: dict[type, Form] = {list: _LIST, tuple: _LIST}

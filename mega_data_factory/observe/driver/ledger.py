@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
-from mega_data_factory.observe.counting.account import Account, SetAside
+from mega_data_factory.observe.counting.account import Account, SetAside, merged
 from mega_data_factory.observe.driver.defined_steps import DefinedStep
+from mega_data_factory.observe.driver.step_sums import StepSums
 
 
 class Ledger:
@@ -19,7 +20,10 @@ class Ledger:
     Any thread may enter accounts: `take` appends to a queue. They are merged by `settle`.
 
     An account without a key adds. Of those with one the last counts: an earlier one is the account of an attempt that
-    was lost, of a step that the engine executes again, or of work in progress. Kept accounts take about 300 bytes each.
+    was lost, of a step that the engine executes again, or of work in progress. Kept accounts take about 400 bytes each.
+
+    Args:
+        interval: seconds of an interval of samples.
 
     Attributes:
         repeated: final accounts that replaced one of another attempt.
@@ -27,16 +31,15 @@ class Ledger:
         engines: names of the engines that have delivered, in that order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, interval: float = 5.0) -> None:
         self.repeated = 0
         self.unknown = 0
         self.engines: dict[str, None] = {}
+        self._interval = interval
         self._arrived: deque[Account] = deque()
         self._lock = threading.Lock()
-        self._kept: dict[str, dict[str, tuple[str, bytes]]] = {}  # step → key → attempt and final account
+        self._steps: dict[str, StepSums] = {}
         self._open: dict[tuple[str, str], Account] = {}  # (step, key) → account of work in progress
-        self._sums: dict[str, dict[str, Account]] = {}  # step → worker → sum of final accounts with a key
-        self._plain: dict[str, dict[str, Account]] = {}  # step → worker → sum of accounts without a key
         self._set_aside: list[tuple[str, SetAside]] = []
 
     def take(self, account: Account) -> None:
@@ -44,80 +47,92 @@ class Ledger:
         self._arrived.append(account)
 
     def settle(self) -> list[Account]:
-        """Merge what has arrived; return what counts for the first time, to be sampled by time."""
+        """Merge what has arrived.
+
+        Returns:
+            What counts for the first time, summed up by step, worker and interval of samples; more than one of these
+            add.
+        """
         new: list[Account] = []
         with self._lock:
+            sums: dict[tuple[str, str, bool, float], Account] = {}
             stale: set[str] = set()
             for _ in range(len(self._arrived)):  # not "while": workers may deliver faster than this merges
-                account = self._arrived.popleft()
-                self.engines.setdefault(account.engine)
-                self._enter(account, stale, new)
+                self._enter(self._arrived.popleft(), sums, stale, new)
+            for (step, _, keyed, _), total in sums.items():
+                self._step(step).add(total, keyed=keyed)
             for step in stale:
-                self._rebuild(step)
-        return new
+                self._steps[step].restore()
+        return [*new, *sums.values()]
 
-    def _enter(self, account: Account, stale: set[str], new: list[Account]) -> None:
+    def _enter(
+        self,
+        account: Account,
+        sums: dict[tuple[str, str, bool, float], Account],
+        stale: set[str],
+        new: list[Account],
+    ) -> None:
         """Enter one account.
 
         Args:
             account: what has arrived.
-            stale: takes its step, where the sum of that step must be made again.
-            new: takes what it adds to all that was seen of its piece of work before; nothing, of a repetition.
+            sums: takes it where it counts from now on: by step, worker, whether it has a key, and interval.
+            stale: takes its step, where it replaces another.
+            new: takes what it adds to what was seen of unfinished work; nothing, of a repetition.
         """
+        if account.engine not in self.engines:
+            self.engines[account.engine] = None
         if account.key is None:
-            self._add(self._plain, account)
+            self._add(sums, account, keyed=False)
             self._keep_set_aside(account)
-            new.append(account)
             return
         place = account.step, account.key
-        kept = self._kept.setdefault(account.step, {})
-        before = kept.get(account.key)
-        if before is None:
-            new.append(account.since(self._open.get(place)))
+        step = self._step(account.step)
+        before = step.attempt_of(account.key)
+        earlier = self._open.get(place)
+        if before is None and (earlier is not None or not account.final):
+            new.append(account.since(earlier))
         if not account.final:
             self._open[place] = account
-            self._sums.setdefault(account.step, {}).setdefault(
-                account.worker, Account(account.step, account.worker, at=account.at)
-            )  # shown from now on, also when another worker finishes the work
+            step.show(account.worker, account.at)  # from now on, also when another worker finishes the work
             return
-        self._open.pop(place, None)
+        if before is not None:
+            self.repeated += before != account.attempt
+            stale.add(account.step)
+        elif earlier is not None:
+            step.add(account, keyed=True)
+        else:
+            self._add(sums, account, keyed=True)
         if before is None:
             self._keep_set_aside(account)
-            self._add(self._sums, account)
-        else:
-            self.repeated += before[0] != account.attempt
-            stale.add(account.step)
+        if earlier is not None:
+            del self._open[place]
         account.set_aside = []
-        kept[account.key] = account.attempt, account.to_bytes()
+        step.keep(account)
 
-    def _keep_set_aside(self, account: Account) -> None:
-        self.unknown += account.unknown
-        self._set_aside += [(account.step, record) for record in account.set_aside]
-
-    @staticmethod
-    def _add(sums: dict[str, dict[str, Account]], account: Account) -> None:
-        workers = sums.setdefault(account.step, {})
-        total = workers.get(account.worker)
+    def _add(self, sums: dict[tuple[str, str, bool, float], Account], account: Account, *, keyed: bool) -> None:
+        place = account.step, account.worker, keyed, account.at // self._interval
+        total = sums.get(place)
         if total is None:
-            total = workers[account.worker] = Account(account.step, account.worker)
+            total = sums[place] = Account(account.step, account.worker)
         total.include(account)
 
-    def _rebuild(self, step: str) -> None:
-        """Sum a step up again: an account that was in the sum has been replaced.
+    def _keep_set_aside(self, account: Account) -> None:
+        if account.unknown:
+            self.unknown += account.unknown
+        if account.set_aside:
+            self._set_aside += [(account.step, record) for record in account.set_aside]
 
-        A worker of which nothing counts any more keeps a sum of zeros, which replaces what was shown of it.
-        """
-        workers = {worker: Account(step, worker, at=total.at) for worker, total in self._sums.get(step, {}).items()}
-        sums = {step: workers}
-        for _, line in self._kept.get(step, {}).values():
-            self._add(sums, Account.from_bytes(line))
-        self._sums[step] = sums[step]
+    def _step(self, step: str) -> StepSums:
+        sums = self._steps.get(step)
+        if sums is None:
+            sums = self._steps[step] = StepSums(step)
+        return sums
 
     def forget(self, step: str) -> None:
         """Drop every account of a step."""
         with self._lock:
-            for accounts in (self._kept, self._sums, self._plain):
-                accounts.pop(step, None)
+            self._steps.pop(step, None)
             self._open = {place: account for place, account in self._open.items() if place[0] != step}
 
     def take_set_aside(self) -> list[tuple[str, SetAside]]:
@@ -129,14 +144,11 @@ class Ledger:
     def totals(self) -> list[Account]:
         """Return the sums by step and worker, work in progress included, unless a final account of it is there."""
         with self._lock:
-            sums: dict[str, dict[str, Account]] = {}
-            for workers in (*self._sums.values(), *self._plain.values()):
-                for account in workers.values():
-                    self._add(sums, account)
-            for (step, key), account in self._open.items():
-                if key not in self._kept.get(step, {}):
-                    self._add(sums, account)
-        return [account for workers in sums.values() for account in workers.values()]
+            accounts = [account for step in self._steps.values() for account in step.totals()]
+            accounts += [
+                account for (step, key), account in self._open.items() if self._step(step).attempt_of(key) is None
+            ]
+            return list(merged(accounts).values())
 
 
 def to_rows(accounts: Iterable[Account], run_id: str, places: Mapping[str, DefinedStep]) -> list[OperatorMetrics]:

@@ -20,7 +20,6 @@ from mega_data_factory.framework.metrics.tracking.tracker import RunTotals
 from mega_data_factory.framework.metrics.writer import MetricsWriter
 from mega_data_factory.host import host_name
 from mega_data_factory.observe.connection import Addresses
-from mega_data_factory.observe.counting.account import Account, merged
 from mega_data_factory.observe.driver.defined_steps import DefinedStep, DefinedSteps
 from mega_data_factory.observe.driver.ledger import Ledger, to_rows
 from mega_data_factory.observe.driver.leftovers import remove_leftovers
@@ -54,7 +53,7 @@ class Recording:
     """
 
     def __init__(self, settings: ObserveSettings, run_id: str | None) -> None:
-        self.ledger = Ledger()
+        self.ledger = Ledger(settings.flush_interval)
         self.steps = DefinedSteps()
         self.collector = _ObservedCollector(self, run_id)
         self.run_id = self.collector.run_id
@@ -145,11 +144,11 @@ class Recording:
                 self._sampled.follow(engines)
             new = self.ledger.settle()
             places = self.steps.places()
-            self._samples.add_rows(to_rows(self._by_interval(new), self.run_id, places))
+            self._samples.add_rows(to_rows(new, self.run_id, places))
             self._set_aside.add(self.ledger.take_set_aside(), places)
             totals = [account for account in self.ledger.totals() if account.step in places]
-            if any(account.details for account in new):
-                self._details.replace(detail for account in totals for detail in account.details)
+            if details := [detail for account in totals for detail in account.details]:
+                self._details.replace(details)
             rows = {row.key: row for row in to_rows(totals, self.run_id, places)}
             for key in self._shown - rows.keys():  # of a step that was defined again
                 self.collector.add_operator_metrics(OperatorMetrics(*key), batch_id=key[-1])
@@ -161,13 +160,6 @@ class Recording:
                 if self._config_changed:
                     self._config_changed = False
                     self._totals.set(config=self._config())
-
-    def _by_interval(self, accounts: list[Account]) -> list[Account]:
-        """Return accounts summed up by step, worker, and interval of samples."""
-        intervals: dict[int, list[Account]] = {}
-        for account in accounts:
-            intervals.setdefault(int(account.at // self._settings.flush_interval), []).append(account)
-        return [total for group in intervals.values() for total in merged(group).values()]
 
     @contextmanager
     def _sampling(self) -> Iterator[None]:

@@ -14,6 +14,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from types import FrameType
 from typing import Any, ClassVar
 
 from mega_data_factory.observe.counting.account import Account
@@ -66,7 +67,7 @@ class PlainPython(Engine):
         if parcel is not None:
             parcel.append((self, account))
             return result
-        if result is not NO_RESULT and _called_by_pool():
+        if result is not NO_RESULT and _called_by_pool(3):  # through a connection, for a work
             return Reply(self._run_id, [account], result)
         return super().deliver(account, result)
 
@@ -110,7 +111,7 @@ class PoolTask:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function; in a pool's worker the accounts of its steps travel with the result."""
-        if (self._run_id, os.getpid()) in ledgers or not _called_by_pool():
+        if (self._run_id, os.getpid()) in ledgers or not _called_by_pool(1):
             return self._function(*args, **kwargs)
         parcel: list[tuple[PlainPython, Account]] = []
         token = _parcel.set(parcel)
@@ -152,11 +153,21 @@ def _receive(run_id: str, accounts: list[bytes], result: Any) -> Any:
     return result
 
 
-def _called_by_pool() -> bool:
-    """Return whether the first caller outside of this package is a pool, which pickles what it is given."""
-    frame = sys._getframe(1)
-    while frame.f_globals.get("__name__", "").startswith("mega_data_factory.observe"):
-        if frame.f_back is None:
-            return False
+def _called_by_pool(depth: int) -> bool:
+    """Return whether the first caller outside of this package is a pool, which pickles what it is given.
+
+    Args:
+        depth: callers that are known to be in this package, beginning with the one that asks.
+    """
+    frame: FrameType | None = sys._getframe(depth + 1)
+    while frame is not None:
+        if (name := frame.f_globals.get("__name__", "")) not in _ours:
+            if not name.startswith("mega_data_factory.observe"):
+                return name in _POOLS
+            _ours.add(name)
         frame = frame.f_back
-    return frame.f_globals.get("__name__") in _POOLS
+    return False
+
+
+_ours: set[str] = set()
+"""Modules of this package that were seen as callers."""

@@ -68,7 +68,7 @@ def write_account(piece: Piece, spec: StepSpec, cache_file: str) -> None:
         "fingerprint": account.key,
         "reason": spec.reason,
         "text": spec.text,
-        "account": account.to_bytes().decode(),
+        "account": account.to_line().decode(),
     }
     target = Path(cache_file + SUFFIX)
     part = target.with_name(f"{target.name}.{os.getpid()}")
@@ -125,7 +125,7 @@ def _account_of(spec: StepSpec, key: str, file: str) -> Account | None:
     """Return the account that was written beside a cache file; None without one of this result."""
     try:
         content = json.loads(Path(file + SUFFIX).read_text())
-        account = Account.from_bytes(content["account"])
+        account = Account.from_line(content["account"])
         if content["fingerprint"] != key:
             return None
     except (OSError, ValueError, KeyError, TypeError):

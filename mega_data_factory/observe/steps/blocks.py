@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import time
 from collections.abc import Mapping
 from contextvars import Token
@@ -64,8 +65,8 @@ class _Entered:
 
     def say(self, records_in: Any, records_out: Any, errors: int, reasons: Mapping[str, int]) -> None:
         self._work.records_in = _number(records_in)
-        self._outcome = Outcome(None, _number(records_out), errors)
-        self._work.call.reasons |= reasons
+        self._outcome = Outcome(None, _number(records_out), int(errors))
+        self._work.call.reasons |= {reason: int(records) for reason, records in reasons.items()}
 
     def leave(self, error: BaseException | None) -> None:
         self._work.seconds = time.perf_counter() - self._started
@@ -77,6 +78,6 @@ class _Entered:
 
 
 def _number(value: Any) -> int:
-    if isinstance(value, int):
-        return value
+    if isinstance(value, numbers.Integral):  # also those of NumPy
+        return int(value)
     return forms.count_records(value)

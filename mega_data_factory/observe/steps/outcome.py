@@ -103,7 +103,7 @@ def _records_out(work: Work, result: Any) -> int:
         return work.records_in
     form = work.form_of(result)
     if form is None and work.spec.count is not None:
-        return work.spec.count(result)
+        return int(work.spec.count(result))
     if forms.is_lazy(result):
         work.account.unknown += work.records_in > 0
         return work.records_in

@@ -71,7 +71,7 @@ class Step:
             if tally is not None:
                 return tally.call(self, args[0])
         work = self._begin(args, kwargs)
-        if is_stream(work.value):
+        if work.streams:
             return self._over_stream(work, args, kwargs)
         try:
             result = work.run(self.function, args, kwargs)

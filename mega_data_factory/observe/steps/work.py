@@ -28,9 +28,22 @@ class Work:
         call: what the user's function says.
         account: of the call.
         given: signature of what the step was given, where the engine wants it.
+        streams: whether the value is an iterator.
     """
 
-    __slots__ = ("account", "call", "connection", "engine", "form", "given", "records_in", "seconds", "spec", "value")
+    __slots__ = (
+        "account",
+        "call",
+        "connection",
+        "engine",
+        "form",
+        "given",
+        "records_in",
+        "seconds",
+        "spec",
+        "streams",
+        "value",
+    )
 
     given: Content | None
 
@@ -45,7 +58,8 @@ class Work:
         self.given = None
         self.form: Form | None = None
         self.records_in = 0
-        if is_stream(value):
+        self.streams = is_stream(value)
+        if self.streams:
             return
         self.form = form = self.form_of(value)
         self.records_in = form.count(value) if form is not None else self.count(value, None)
@@ -72,7 +86,7 @@ class Work:
         if known is not None:
             return known
         if self.spec.count is not None:
-            return self.spec.count(value)
+            return int(self.spec.count(value))
         if forms.is_lazy(value):
             self.account.unknown += 1
             return 0
