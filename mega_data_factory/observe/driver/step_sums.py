@@ -39,7 +39,7 @@ class StepSums:
         self._plain[worker].include(sum_of_accounts)
 
     def attempt_of(self, key: str | None) -> str | None:
-        """Return the attempt whose account is kept for a key; None where there is none."""
+        """Return the attempt whose account is kept for a key; None if no account is."""
         kept = None if key is None else self._kept.get(key)
         return None if kept is None else kept.attempt
 
