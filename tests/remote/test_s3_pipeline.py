@@ -36,7 +36,7 @@ def pipeline(bucket: str, folder: Path) -> str:
         "data_writer": {"type": "parquet_writer", "params": {"output_path": f"{bucket}/out"}},
         "executor": {
             "batch_size": 10,
-            "rejected_samples": {"enabled": True, "output_path": f"{bucket}/rejected"},
+            "rejected_samples": {"keep": "all", "output_path": f"{bucket}/rejected"},
             "metrics": {"output_path": f"{bucket}/metrics"},
         },
     }
@@ -75,6 +75,20 @@ def test_a_pipeline_from_s3_to_s3(
     assert shown["stages"] == answer["stages"]
     assert shown["run"]["run_id"] == "run_s3"
     assert shown["paths"]["metrics"] == f"{bucket}/metrics"
+
+    (name,) = (name for name in names_below(f"{bucket}/rejected") if name != "run_s3.jsonl")
+    assert name.startswith("run_s3/part-")
+    assert main(["rejects", "--metrics", f"{bucket}/metrics", "--around", "1", "--json"]) == 0
+    rejected = json.loads(capsys.readouterr().out)
+    assert (rejected["records"], rejected["bytes"]) == (8, 40)
+    assert (
+        main(["trace", "latest", rejected["nearest"][0]["record_id"], "--metrics", f"{bucket}/metrics", "--json"]) == 0
+    )
+    traced = json.loads(capsys.readouterr().out)
+    assert (traced["outcome"], traced["file"]) == ("rejected", f"{bucket}/rejected/{name}")
+    kept = tables[0].column("record_id")[0].as_py()
+    assert main(["trace", "latest", kept, "--metrics", f"{bucket}/metrics", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["file"] in {f"{bucket}/out/{name}" for name in below}
 
 
 def test_a_second_run_is_refused_where_output_lies(
