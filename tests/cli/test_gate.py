@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from mega_data_factory.cli import main
+from mega_data_factory.framework.commit.column_measuring import measure_columns
+from mega_data_factory.framework.metrics import MetricsWriter
 from tests.made_runs import START, Op, Pool, made_config, make_run
 
 SOURCE = {"data_loader": {"type": "jsonl_loader", "params": {"path": "in"}}}
@@ -201,3 +205,55 @@ def test_the_newest_run_against_those_before(tmp_path: Path, capsys: pytest.Capt
     arguments = ["--against", "last:3", "--rules", str(rules), "--metrics", str(tmp_path)]
     assert main(["runs", "gate", *arguments]) == 0
     assert "run_4 passed the gate against the last 3 runs" in capsys.readouterr().out
+
+
+def write_columns(folder: Path, run_id: str, seed: int, shift: float = 0.0, nulls: float = 0.02) -> None:
+    """Write the columns of the output of a run that was made."""
+    random = np.random.default_rng(seed)
+    table = pa.table(
+        {
+            "score": random.normal(shift, 1, 4_000),
+            "language": pa.array(["en"] * 4_000, mask=random.uniform(size=4_000) < nulls),
+        }
+    )
+    rows = [row for column in measure_columns(table) for row in column.rows(run_id, START)]
+    MetricsWriter(folder).write_details("columns", rows, run_id)
+
+
+@pytest.mark.parametrize(
+    ("rule", "of_after", "failed"),
+    [
+        ("{rule: drift}", {}, []),
+        ("{rule: drift}", {"shift": 0.2}, []),
+        ("{rule: drift, level: moderate}", {"shift": 0.2}, ["score"]),
+        ("{rule: drift}", {"shift": 1.0}, ["score"]),
+        ("{rule: drift, column: lang*}", {"shift": 1.0}, []),
+        ("{rule: drift, column: scores}", {}, ["scores"]),
+        ("{rule: null_share, max_rise: 1 point}", {}, []),
+        ("{rule: null_share, max_rise: 1 point}", {"nulls": 0.06}, ["language"]),
+        ("{rule: null_share, max_rise: 1 point, column: score}", {"nulls": 0.06}, []),
+        ("{rule: null_share, max: 1 %}", {}, ["language"]),
+    ],
+)
+def test_columns_of_the_output_are_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rule: str, of_after: dict[str, float], failed: list[str]
+) -> None:
+    """Drift and null shares fail where a column differs, and nowhere else; a name of no column is a failure."""
+    write_runs(tmp_path, pools(), pools())
+    write_columns(tmp_path, "run_before", 1)
+    write_columns(tmp_path, "run_after", 2, **of_after)
+    code, found, _ = judge(tmp_path, f"rules:\n  - {rule}\n", capsys=capsys)
+    assert [check["subject"] for check in found["checks"] if check["status"] == "failed"] == failed
+    assert code == bool(failed)
+
+
+def test_columns_that_were_not_measured_are_not_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without statistics neither rule is met or broken, and that is said."""
+    write_runs(tmp_path, pools(), pools())
+    rules = "rules:\n  - {rule: drift}\n  - {rule: null_share, max: 1 %}\n"
+    code, found, _ = judge(tmp_path, rules, capsys=capsys)
+    assert [check["status"] for check in found["checks"]] == ["passed", "not judged", "not judged"]
+    write_columns(tmp_path, "run_after", 2)
+    code, found, _ = judge(tmp_path, rules.replace("max:", "max_rise:").replace("1 %", "1 point"), capsys=capsys)
+    assert {check["status"] for check in found["checks"][1:]} == {"not judged"}
+    assert code == 0

@@ -16,6 +16,7 @@ from mega_data_factory.analytics.comparison.pass_rates import PointsDifference
 from mega_data_factory.analytics.comparison.speed import cost_of, cost_ratio, others_took_cpu, predicted, rate_of
 from mega_data_factory.analytics.costs import Prices, cost_of_run
 from mega_data_factory.analytics.gate.check import Check, Status, Verdict
+from mega_data_factory.analytics.gate.columns import column_drifts, null_shares
 from mega_data_factory.analytics.gate.rules import Bound, GateRules, Kind, Rule
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.series.ratio import Ratio
@@ -159,18 +160,36 @@ def _per_million(recording: Recording, prices: Prices | None) -> float | None:
     return None if found is None else found.per.get("million records read")
 
 
+def _null_share(rule: Rule, comparison: Comparison) -> Iterator[Check]:
+    for share in null_shares(rule, comparison):
+        if isinstance(share, Check):
+            yield share
+            continue
+        yield from _limits(rule, share.column, share.after, percent)
+        if rule.max_drop is None and rule.max_rise is None:
+            continue
+        if share.points is None or share.before is None:
+            yield Check(rule.rule, share.column, "not judged", "the runs before did not measure it")
+            continue
+        status, why = _judged(rule, _beyond(rule, share.points, share.before), share.is_real, known=True)
+        within = f" (95 % interval {share.low:+.2f} to {share.high:+.2f})"
+        text = f"{percent(share.after)} without a value, {share.points:+.3g} points{within}{why}"
+        yield Check(rule.rule, share.column, status, text, share.before, share.after, share.low, share.high, "points")
+
+
 _JUDGES: Mapping[Kind, Judge] = {
     "books": _books,
     "cost": _cost,
     "cpu": _cpu,
+    "drift": column_drifts,
     "error_rate": _error_rate,
+    "null_share": _null_share,
     "operator_cost": _operator_cost,
     "pass_rate": _pass_rate,
     "reject_share": _reject_share,
     "throughput": _throughput,
 }
-"""Kind of a rule → what judges it. A new kind (a share of nulls, a drift of a column) is a function here and a name in
-`rules.Kind`."""
+"""Kind of a rule → what judges it. A new kind is a function here and a name in `rules.Kind`."""
 
 
 # ── bounds ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, field_validator, model_validator
 from pydantic_core import core_schema
 
-Kind = Literal["books", "cost", "cpu", "error_rate", "operator_cost", "pass_rate", "reject_share", "throughput"]
+Kind = Literal[
+    "books",
+    "cost",
+    "cpu",
+    "drift",
+    "error_rate",
+    "null_share",
+    "operator_cost",
+    "pass_rate",
+    "reject_share",
+    "throughput",
+]
 
 _BOUND = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(%|points?)\s*")
 
@@ -52,6 +63,7 @@ _AnyBound = Annotated[
 _Limit = Annotated[float, BeforeValidator(_percent), Field(ge=0, allow_inf_nan=False)]
 
 _RELATIVE = frozenset({"throughput", "cpu", "operator_cost", "cost"})
+_OF_COLUMNS = frozenset({"drift", "null_share"})
 _OF_OPERATORS = frozenset({"operator_cost", "reject_share"})
 _MAY_NAME_OPERATORS = _OF_OPERATORS | {"pass_rate", "cost"}
 
@@ -67,6 +79,10 @@ class Rule(BaseModel):
     """Pattern (`*`, `?`) of `stage / operator` or of the operator; all where the rule is of operators."""
     reason: str | None = None
     """Pattern of reasons, of `reject_share`; all by default."""
+    column: str | None = None
+    """Pattern of columns of the output, of `null_share` and `drift`; all by default."""
+    level: Literal["moderate", "large"] | None = None
+    """Least difference that counts, of `drift`: `large` by default."""
     max_drop: _AnyBound | None = None
     """How far the number may fall below the baseline: `10 %` of it, or `0.5 points`."""
     max_rise: _AnyBound | None = None
@@ -85,6 +101,14 @@ class Rule(BaseModel):
         if self.rule == "books":
             if bounds or limits or self.operator or self.reason:
                 raise ValueError("the rule books takes no other key: the books balance or they do not")
+            return self
+        if self.column is not None and self.rule not in _OF_COLUMNS:
+            raise ValueError(f"the rule {self.rule} is not of columns; column is for {_list(_OF_COLUMNS)}")
+        if self.level is not None and self.rule != "drift":
+            raise ValueError(f"level is for drift, not for {self.rule}")
+        if self.rule == "drift":
+            if bounds or limits or self.operator or self.reason:
+                raise ValueError("the rule drift takes column and level, and no other key")
             return self
         if not bounds and not limits:
             raise ValueError(f"the rule {self.rule} needs max_drop, max_rise, min or max")
