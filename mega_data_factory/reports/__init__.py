@@ -1,6 +1,12 @@
 """A run as one HTML file that opens offline, from a mail attachment, on a phone and on paper.
 
 Names are loaded when they are asked for (PEP 562): the terminal shows the tables of this package, and needs no Plotly.
+
+- The page: `report`, `document`, `figures`.
+- Its tables and sentences: `tables`, `operator_table`, `tracked_stages`, `slice_table`, `output_columns`, `rejects`,
+  `excluded`, `comparison`.
+- The figures of a run in a row of a table: `run_figures`.
+- A gate as JUnit XML and Markdown: `gate`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,10 @@
-"""Findings about a run, the most severe first, in plain words with numbers."""
+"""Findings about a run, the most severe first, in plain words with numbers.
+
+- What a finding is: `finding`.
+- How the run ended and what became of its records: `outcome`, `quality`, `slices`, `scripts`, `uncommitted`.
+- What is in the output: `output`.
+- Speed: `speed`, `machines`, `changes`.
+"""
 
 from __future__ import annotations
 

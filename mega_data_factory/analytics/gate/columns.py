@@ -97,7 +97,7 @@ def column_drifts(rule: Rule, comparison: Comparison) -> Iterator[Check]:
 def _named(rule: Rule, *recordings: Recording) -> list[ColumnSummary] | Check:
     """Return the columns of the first recording that a rule names; a check where they are not known.
 
-    A pattern that is of no column of any recording is a failure: a slip of the pen, or a column that is gone.
+    A pattern that matches no column of any recording is a failure: it is misspelt, or the column is missing.
     """
     first = recordings[0]
     if not first.output_columns:
