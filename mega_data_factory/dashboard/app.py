@@ -18,6 +18,7 @@ from mega_data_factory.dashboard.run_query import RunQuery
 from mega_data_factory.dashboard.server.access import Guard
 from mega_data_factory.dashboard.server.failures import explain_failures
 from mega_data_factory.dashboard.store import REFRESH_SECONDS, RunStore
+from mega_data_factory.dashboard.thresholds import move_thresholds
 from mega_data_factory.errors import MdfError
 from mega_data_factory.redaction.loggers import logger
 from mega_data_factory.storage import Location
@@ -73,6 +74,7 @@ def create_app(
     _show_runs(app, store)
     _compare_runs(app, store)
     _look_at_nodes(app)
+    move_thresholds(app)
     Guard(token, hosts, app.csp_hashes()).protect(app.server)  # before any other check of a request
     explain_failures(app.server, app.callback_map)
     return app

@@ -170,16 +170,16 @@ def section(title: str, *children: Component | str | None, note: str = "", topic
     return html.Section([*head, *(child for child in children if child is not None)], **identity)
 
 
-def graph(name: str, figure: go.Figure, label: str, revision: str = "") -> Component:
+def graph(name: str | dict[str, Any], figure: go.Figure, label: str, revision: str = "") -> Component:
     """Return a chart.
 
     Args:
-        name: Id of the chart in the page.
+        name: Id of the chart in the page, or the parts of one by which callbacks match.
         figure: The chart.
         label: Description for screen readers.
         revision: The zoom is kept while this stays the same.
     """
-    figure.update_layout(uirevision=revision or name)
+    figure.update_layout(uirevision=revision or str(name))
     height = f"{figure.layout.height or 420}px"
     plot = dcc.Graph(id=name, figure=figure, config=_GRAPH, style={"height": height})
     return html.Figure(plot, className="chart", style={"minHeight": height}, **aria(label=label))

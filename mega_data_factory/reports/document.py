@@ -22,6 +22,7 @@ from mega_data_factory.reports import excluded, output_columns, rejects, slice_t
 from mega_data_factory.reports.excluded import Examples
 from mega_data_factory.reports.figures import Draw
 from mega_data_factory.reports.operator_table import explanations, operator_table
+from mega_data_factory.reports.thresholds import ShownThreshold, shown_thresholds
 from mega_data_factory.visualization.charts import flow, latency, nodes, runs, timeline, workers
 
 
@@ -62,6 +63,7 @@ class Document:
     comparison: Comparison | None = None
     errors: Examples | None = None
     samples: Samples | None = None
+    thresholds: tuple[ShownThreshold, ...] = ()
 
     @classmethod
     def from_recording(
@@ -84,15 +86,17 @@ class Document:
             baseline = (past.previous,)
         comparison = compare(baseline, recording) if baseline else None
         run = recording.run
+        thresholds = shown_thresholds(recording)
         raised = (run.get("total_errors") or 0) + (run.get("dead_lettered_records") or 0)
         return cls(
             recording,
             past,
             tuple(find(recording, past)),
-            _charts(recording, past, comparison),
+            _charts(recording, past, comparison) | {shown.name: shown.draw for shown in thresholds},
             comparison,
             excluded.errors(recording) if raised else None,
             Samples(excluded.rejected(recording), excluded.kept(recording)) if samples else None,
+            thresholds,
         )
 
     @property
@@ -143,6 +147,7 @@ class Document:
             "errors": self.errors,
             "slices": slice_table.slice_tables(recording.slices, most=_SLICES, deciding=True),
             "slice_note": slice_table.NOTE,
+            "thresholds": self.thresholds,
             "rejects": rejects.reject_table(recording),
             "reject_columns": rejects.COLUMNS,
             "samples": self.samples,

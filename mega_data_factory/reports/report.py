@@ -85,12 +85,14 @@ def render(document: Document) -> str:
     figures = {name: two_looks(draw) for name, draw in document.charts.items()}
     script = _asset("report.js")
     library = plotly_script() if figures else ""
+    sliders = {shown.name: shown.as_dict() for shown in document.thresholds}
+    drawn = {"figures": figures, "templates": templates(), "thresholds": sliders}
     context: dict[str, Any] = {
         **document.context(),
         "style": Markup(_asset("report.css")),  # noqa: S704 - ours, and nothing of the run is in it
         "looks": Markup(_looks()),  # noqa: S704 - made of the themes
         "script": Markup(script),  # noqa: S704 - ours
-        "figures": Markup(script_json({"figures": figures, "templates": templates()})),  # noqa: S704 - escaped there
+        "figures": Markup(script_json(drawn)),  # noqa: S704 - escaped there
         "library": packed_library() if figures else "",
         "script_hashes": script_sources(text for text in (script, library) if text),
         "version": mega_data_factory.__version__,

@@ -16,7 +16,7 @@ from mega_data_factory.analytics.runs.adding_up import stages_of
 from mega_data_factory.analytics.runs.slices import SliceTotals, slices_of
 from mega_data_factory.analytics.runs.totals import StageTotals
 from mega_data_factory.framework.metrics.reader import Levels, MetricsReader
-from mega_data_factory.framework.metrics.schema import OPERATORS, SAMPLES, SLICES, STAGES
+from mega_data_factory.framework.metrics.schema import OPERATORS, SAMPLES, SCORES, SLICES, STAGES
 
 SAMPLED = ("input_records", "output_records", "rejected_records", "error_count", "busy_time", "batches", "cpu_time")
 """Columns of samples that add."""
@@ -37,6 +37,7 @@ class Recording:
         stage_rows: rows of the table `stages`.
         slice_rows: rows of the table `slices`.
         output_columns: statistics of the columns of the output; empty where they were not measured.
+        scores: rows of the table `scores`.
     """
 
     run: Mapping[str, Any]
@@ -46,6 +47,7 @@ class Recording:
     stage_rows: pa.Table = field(default_factory=STAGES.empty_table)
     slice_rows: pa.Table = field(default_factory=SLICES.empty_table)
     output_columns: tuple[ColumnSummary, ...] = ()
+    scores: pa.Table = field(default_factory=SCORES.empty_table)
 
     @classmethod
     def read(cls, reader: MetricsReader, run: str) -> Recording:
@@ -65,9 +67,16 @@ class Recording:
         """Add the samples of a run and of its nodes to its levels."""
         run_id = levels.run["run_id"]
         samples = reader.samples(run_id, columns=_SAMPLE_COLUMNS)
-        nodes, slices = reader.nodes(run_id), reader.details("slices", run_id)
-        columns = tuple(column_statistics(reader, run_id))
-        return cls(levels.run, levels.operators, over_workers(samples), nodes, levels.stages, slices, columns)
+        return cls(
+            levels.run,
+            levels.operators,
+            over_workers(samples),
+            reader.nodes(run_id),
+            levels.stages,
+            reader.details("slices", run_id),
+            tuple(column_statistics(reader, run_id)),
+            reader.details("scores", run_id),
+        )
 
     @property
     def run_id(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mega_data_factory.analytics.runs.recording import Recording
@@ -15,6 +15,7 @@ from mega_data_factory.analytics.whatif.rules import RuleMove
 from mega_data_factory.analytics.whatif.settings import Setting, operator_rules, parse_settings
 from mega_data_factory.errors import MetricsQueryError
 from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.framework.metrics.schema import to_rows
 from mega_data_factory.storage import Location
 
 
@@ -108,13 +109,15 @@ class ScoredRun:
         run_id: The run.
         input: Records that it read.
         operators: Its operators, in plan order.
-        rules: Those that have rules.
+        rules: Those that have rules, or some of them.
+        judging: Stage and name of all that have rules, where `rules` are only some.
     """
 
     run_id: str
     input: int
     operators: tuple[OperatorTotals, ...]
     rules: tuple[OperatorRules, ...]
+    judging: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def read(cls, reader: MetricsReader, run: str) -> ScoredRun:
@@ -127,19 +130,37 @@ class ScoredRun:
         Raises:
             MetricsError: There is no such run, or several, or it has no scores.
         """
-        recording = Recording.of_levels(reader, reader.levels(run))
-        rows = reader.rows("scores", recording.run_id)
-        if not rows:
+        recording = Recording.read(reader, run)
+        found = cls.from_recording(recording)
+        if found is None:
             raise MetricsQueryError(
                 f"{recording.run_id} has no scores",
                 hint="filters with rules leave some, unless executor.metrics.score_histograms is false",
             )
+        return found
+
+    @classmethod
+    def from_recording(cls, recording: Recording) -> ScoredRun | None:
+        """Return a run that was read; None where it has no scores."""
+        rows = to_rows(recording.scores)
+        if not rows:
+            return None
         operators = tuple(operator for stage in recording.stages for operator in stage.operators)
         read = recording.run.get("total_input_records") or (operators[0].input if operators else 0)
         places = {(operator.stage, operator.name): place for place, operator in enumerate(operators)}
         rules = [of for of in operator_rules(rows) if (of.stage, of.name) in places]
         rules.sort(key=lambda of: places[of.stage, of.name])
         return cls(recording.run_id, int(read), operators, tuple(rules))
+
+    def only(self, operator: tuple[str, str]) -> ScoredRun:
+        """Return the run with the rules of one operator alone, named by stage and name."""
+        return replace(
+            self, rules=tuple(of for of in self.rules if (of.stage, of.name) == operator), judging=self._judging()
+        )
+
+    def _judging(self) -> frozenset[tuple[str, str]]:
+        """Return stage and name of the operators that have rules."""
+        return self.judging or frozenset((of.stage, of.name) for of in self.rules)
 
     @property
     def output(self) -> int:
@@ -149,7 +170,7 @@ class ScoredRun:
     def ask(self, settings: Sequence[Setting]) -> WhatIf:
         """Return what thresholds would do, all at once."""
         places = {(operator.stage, operator.name): place for place, operator in enumerate(self.operators)}
-        judging = {(operator.stage, operator.name) for operator in self.rules}
+        judging = self._judging()
         moves: list[RuleMove] = []
         answers: list[OperatorAnswer] = []
         exchanges = []

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.analytics.whatif.estimate import Estimate
 from mega_data_factory.analytics.whatif.operators import Exchange
 
-SELECTION = 1.5
+SELECTION = 2.0
 """How much the odds of passing later operators may differ between the records that change sides and all others: by a
-factor of e to this power, 4.5, either way. Chosen on half of the scenarios of `benchmarks/whatif.py`, checked on the
+factor of e to this power, 7.4, either way. Chosen on half of the scenarios of `benchmarks/whatif.py`, checked on the
 other half."""
 
 _NORMAL = 1.96
@@ -78,7 +78,7 @@ class Later:
         return Estimate(self._rate() * records.value, max(0.0, low), min(records.high, math.ceil(high)))
 
 
-def later_than(place: int, operators: Sequence[OperatorTotals], judging: set[tuple[str, str]]) -> Later:
+def later_than(place: int, operators: Sequence[OperatorTotals], judging: Collection[tuple[str, str]]) -> Later:
     """Return what follows the operator at a place of the plan.
 
     Args:

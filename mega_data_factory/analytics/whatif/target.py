@@ -33,7 +33,7 @@ def threshold_for(run: ScoredRun, key: str, rate: float, of: Of = "operator", ot
         raise MetricsQueryError(f"a target pass rate of {rate:g} is not between 0 and 1")
     setting = find_setting(key, run.rules)
     fixed = parse_settings(others, run.rules)
-    answers = [(run.ask([*fixed, replace(setting, value=value)]), value) for value in _candidates(setting)]
+    answers = [(run.ask([*fixed, replace(setting, value=value)]), value) for value in candidates(setting)]
     if not answers:
         raise MetricsQueryError(f"{setting.key}: no record has a score")
     today = setting.rules[0].threshold or 0.0
@@ -54,7 +54,7 @@ def _rate(answer: WhatIf, setting: Setting, of: Of) -> float:
     return mine.would_pass.value / mine.input if mine.input else 0.0
 
 
-def _candidates(setting: Setting) -> list[float]:
+def candidates(setting: Setting) -> list[float]:
     """Return thresholds at which the number of failing records may change, and those half-way between; finite ones."""
     borders = np.concatenate([cells.borders for rule in setting.rules for cells in (rule.passing, rule.failing)])
     if all(cells.whole for rule in setting.rules for cells in (rule.passing, rule.failing)):

@@ -42,6 +42,14 @@ window.dash_clientside.mdf = {
         const enough = picked.length > 1;
         return [picked, enough ? `Compare ${picked.length} runs` : "Choose two runs to compare", !enough];
     },
+    threshold(place, numbers, figure) {
+        const { no_update } = window.dash_clientside;
+        if (!(place in numbers.values)) return [no_update, no_update];
+        const [line, ...others] = figure.layout.shapes || [];
+        if (!line) return [no_update, numbers.sentences[place]];
+        const moved = { ...line, x0: numbers.values[place], x1: numbers.values[place] };
+        return [{ ...figure, layout: { ...figure.layout, shapes: [moved, ...others] } }, numbers.sentences[place]];
+    },
     address(query) {
         if (window.location.pathname === "/" && window.location.search !== query) {
             window.history.replaceState(window.history.state, "", `/${query}`);

@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.series import operator_series
 from mega_data_factory.analytics.runs.totals import OperatorTotals
-from mega_data_factory.dashboard import parts
+from mega_data_factory.dashboard import parts, thresholds
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.pages.stage import stage_of
 from mega_data_factory.dashboard.private_paths import without_paths
@@ -22,7 +22,11 @@ from mega_data_factory.formats import count, number, percent, rate, seconds
 from mega_data_factory.reports import excluded, slice_table, tables
 from mega_data_factory.reports.operator_table import UNIT_COLUMNS, unit_text
 from mega_data_factory.reports.tables import Tile
+from mega_data_factory.reports.thresholds import shown_thresholds
 from mega_data_factory.visualization.charts import latency, timeline
+
+MOST_RULES = 30
+"""Rules whose scores are shown; those that fail most records come first."""
 
 WORKER_COLUMNS = ("in", "out", "rejected", "errors", "pass", "busy", "records / s busy", "p50", "p95", "p99")
 
@@ -46,6 +50,7 @@ def show(view: View, run_id: str, stage_name: str, name: str) -> tuple[str, Comp
         parts.heading(operator.name, trail=trail),
         parts.tiles(_tiles(operator)),
         *_figures(view, recording, operator),
+        _thresholds(view, recording, operator),
         _reasons(operator),
         *_slices(recording, operator),
         _errors(recording, operator),
@@ -99,6 +104,19 @@ def _figures(view: View, recording: Recording, operator: OperatorTotals) -> list
         shown = parts.graph("operator-latency", figure, "Distribution of seconds per record", recording.run_id)
         sections.append(parts.section("Latency", shown))
     return sections
+
+
+def _thresholds(view: View, recording: Recording, operator: OperatorTotals) -> Component | None:
+    """Return the scores of the operator's rules, each with a threshold that can be moved."""
+    shown = shown_thresholds(recording, (operator.stage, operator.name), MOST_RULES)
+    if not shown:
+        return None
+    note = "Scores of all records that a rule judged. Move a threshold to see what another one would do."
+    rules = [
+        thresholds.rule(number, rule, view.theme, f"{recording.run_id} {operator.label}")
+        for number, rule in enumerate(shown)
+    ]
+    return parts.section("Thresholds", *rules, note=note)
 
 
 def _reasons(operator: OperatorTotals) -> Component | None:

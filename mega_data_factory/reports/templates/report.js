@@ -8,6 +8,7 @@
   const system = window.matchMedia("(prefers-color-scheme: dark)");
   const button = document.getElementById("look");
   const root = document.documentElement;
+  const moved = {}; // thresholds that the reader has moved, by figure
 
   const look = () => root.dataset.theme || (system.matches ? "dark" : "light");
 
@@ -26,6 +27,8 @@
       }
     }
     made.layout.template = store.templates[theme];
+    const line = made.layout.shapes && made.layout.shapes[0];
+    if (line && name in moved) line.x0 = line.x1 = moved[name];
     return made;
   };
 
@@ -44,6 +47,21 @@
   };
 
   const drawAll = (theme, width) => plots.map((plot) => draw(plot, theme, width));
+
+  const slide = (slider) => {
+    const name = slider.dataset.threshold;
+    const { values, sentences } = store.thresholds[name];
+    const input = slider.querySelector("input");
+    const plot = document.querySelector(`[data-figure="${name}"]`);
+    input.hidden = false;
+    input.addEventListener("input", () => {
+      const place = Number(input.value);
+      moved[name] = values[place];
+      slider.querySelector("output").textContent = sentences[place];
+      input.setAttribute("aria-valuetext", sentences[place]);
+      if (plot.layout.shapes) Plotly.relayout(plot, { "shapes[0].x0": values[place], "shapes[0].x1": values[place] });
+    });
+  };
 
   const named = () => {
     button.textContent = look() === "dark" ? "Light" : "Dark";
@@ -70,6 +88,7 @@
       await draw(plot, look());
       await new Promise((next) => setTimeout(next)); // the page stays responsive between two charts
     }
+    document.querySelectorAll("[data-threshold]").forEach(slide);
     const redraw = () => {
       named();
       drawAll(look());
