@@ -88,7 +88,7 @@ class InputError(MdfError):
 
 
 class OutputError(MdfError):
-    """The output cannot be written, or would overwrite something that is not ours to overwrite."""
+    """The output cannot be written, or would overwrite files that are not the run's own."""
 
     slug = "output-unwritable"
 
@@ -136,7 +136,7 @@ class MetricsError(MdfError):
 
 
 class HistoryError(MdfError):
-    """A point, or a folder, is not one that a history of node metrics can take."""
+    """A history of node metrics cannot take a point or a folder."""
 
     slug = "metrics-history"
 
@@ -148,7 +148,7 @@ class VisualizationError(MdfError):
 
 
 class MetricsQueryError(MetricsError):
-    """A query of the metrics cannot be answered: no such folder or run, or a query that does not only read."""
+    """A query of the metrics cannot be answered: no such folder or run, or a query that would write."""
 
     slug = "metrics-query"
 

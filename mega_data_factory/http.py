@@ -47,5 +47,5 @@ def http_url(url: str) -> str:
     except ValueError:
         wrong = True
     if wrong or any(character.isspace() for character in url):
-        raise ValueError("this is no address; write http://host:port or https://host")
+        raise ValueError("this is not an address; write http://host:port or https://host")
     return url.rstrip("/")

@@ -39,14 +39,14 @@ app.add_typer(runs_app, name="runs")
 app.add_typer(metrics_app, name="metrics")
 app.add_typer(export_app, name="export")
 
-Config = Annotated[Path, typer.Option("--config", "-c", help="The pipeline: a YAML file.", metavar="FILE")]
+Config = Annotated[Path, typer.Option("--config", "-c", help="Pipeline configuration, a YAML file.", metavar="FILE")]
 Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set", help="Override a key, such as executor.batch_size=500; may be repeated.", metavar="KEY=VALUE"
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else.")]
 
 
 def _version(wanted: bool) -> None:
@@ -69,7 +69,7 @@ def _run(
     config: Config,
     engine: Annotated[str | None, typer.Option(help="local or ray; overrides executor.engine.")] = None,
     max_samples: Annotated[
-        int | None, typer.Option(help="Read at most N records, the first of the source.", metavar="N")
+        int | None, typer.Option(help="Read only the first N records of the source.", metavar="N")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Records per batch.", metavar="N")] = None,
     overrides: Set = None,
@@ -83,7 +83,7 @@ def _run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but warnings and errors.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Run a pipeline, write its metrics and say whether the books balance."""
+    """Run a pipeline, write its metrics and report whether the books balance."""
     from mega_data_factory.cli.commands.run import run
 
     flags = {"engine": engine, "max_samples": max_samples, "batch_size": batch_size}
@@ -101,9 +101,7 @@ def _plan(config: Config, overrides: Set = None, as_json: Json = False) -> int:
 
 @app.command("nodes")
 def _nodes(
-    run: Annotated[
-        str, typer.Option("--run", help="Its id, the beginning of it, or `latest`.", metavar="RUN")
-    ] = "latest",
+    run: Annotated[str, typer.Option("--run", help="Run id, a prefix of it, or `latest`.", metavar="RUN")] = "latest",
     metrics: Metrics = DEFAULT,
     watch: Annotated[
         bool | None,
@@ -113,7 +111,7 @@ def _nodes(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Show the machines under a run: CPU, memory, disk, network, batches held, and whether they are well."""
+    """Show the machines of a run: CPU, memory, disk, network, batches held, and their health."""
     from mega_data_factory.cli.commands.nodes import show_nodes
 
     return show_nodes(metrics, run, watch=watch, as_json=as_json)
@@ -121,11 +119,11 @@ def _nodes(
 
 @app.command("report")
 def _write_report(
-    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    run: Annotated[str, typer.Argument(help="Run id, a prefix of it, or `latest`.", metavar="RUN")] = "latest",
     metrics: Metrics = DEFAULT,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="The file; report_{run}.html here when absent.", metavar="FILE|URI"),
+        typer.Option("--output", "-o", help="Output file; report_{run}.html by default.", metavar="FILE|URI"),
     ] = None,
     samples: Annotated[
         bool, typer.Option("--samples", help="Show content of rejected and kept records, which may be sensitive.")
@@ -133,7 +131,7 @@ def _write_report(
     against: Annotated[
         str | None,
         typer.Option(
-            help="Compare with this run, or with the last N (last:10); by default with the run before.",
+            help="Compare with this run, or with the last N (last:10); by default with the previous run.",
             metavar="RUN|last:N",
         ),
     ] = None,
@@ -147,7 +145,7 @@ def _write_report(
 
 @app.command("whatif")
 def _whatif(
-    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    run: Annotated[str, typer.Argument(help="Run id, a prefix of it, or `latest`.", metavar="RUN")] = "latest",
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -174,7 +172,7 @@ def _whatif(
 
 @app.command("rejects")
 def _rejects(
-    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    run: Annotated[str, typer.Argument(help="Run id, a prefix of it, or `latest`.", metavar="RUN")] = "latest",
     metrics: Metrics = DEFAULT,
     config: Annotated[
         Path | None,
@@ -206,7 +204,7 @@ def _rejects(
 
 @app.command("trace")
 def _trace(
-    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")],
+    run: Annotated[str, typer.Argument(help="Run id, a prefix of it, or `latest`.", metavar="RUN")],
     record_id: Annotated[str, typer.Argument(help="The record, as in the column `record_id`.", metavar="RECORD_ID")],
     metrics: Metrics = DEFAULT,
     as_json: Json = False,
@@ -221,14 +219,14 @@ def _trace(
 def _dashboard(
     metrics: Metrics = DEFAULT,
     host: Annotated[str, typer.Option(help="Address to listen on; any but loopback needs a token.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes one that is free.")] = 8050,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8050,
     token: Annotated[
         str | None,
-        typer.Option(help="What browsers have to show; of the environment's MDF_DASHBOARD_TOKEN when absent."),
+        typer.Option(help="Token that browsers must send; MDF_DASHBOARD_TOKEN of the environment by default."),
     ] = None,
     names: Annotated[
         list[str] | None,
-        typer.Option("--name", help="A name it is called by, behind a proxy; may be repeated.", metavar="HOST"),
+        typer.Option("--name", help="Host name that a proxy serves it under; may be repeated.", metavar="HOST"),
     ] = None,
 ) -> int:
     """Show all runs in the browser, finished and in progress, until Ctrl-C."""
@@ -260,18 +258,18 @@ def _operators(
 def _plot(
     kind: Annotated[str, typer.Argument(help="node, cluster, heatmap or correlation.", metavar="KIND")],
     output: Annotated[
-        str, typer.Option("--output", "-o", help="Where to: .html, .png, .svg, .pdf or .json.", metavar="FILE")
+        str, typer.Option("--output", "-o", help="Output file: .html, .png, .svg, .pdf or .json.", metavar="FILE")
     ],
-    run: Annotated[str, typer.Option(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    run: Annotated[str, typer.Option(help="Run id, a prefix of it, or `latest`.", metavar="RUN")] = "latest",
     metrics: Metrics = DEFAULT,
     node: Annotated[
-        list[str] | None, typer.Option(help="Only this node; may be repeated. All of them by default.", metavar="NODE")
+        list[str] | None, typer.Option(help="Only this node; may be repeated. All by default.", metavar="NODE")
     ] = None,
     last: Annotated[str | None, typer.Option(help="Only the end of the run: 30s, 5m, 1h.", metavar="AGE")] = None,
-    dark: Annotated[bool, typer.Option("--dark", help="Light on dark.")] = False,
+    dark: Annotated[bool, typer.Option("--dark", help="Use the dark theme.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Draw the nodes of a run: one or several over time, the cluster, its load as colours, what moves together."""
+    """Plot the nodes of a run: metrics over time, the cluster, a heat map of its load, or correlations."""
     from mega_data_factory.cli.commands.plot import plot
 
     return plot(metrics, kind, run, output, nodes=node, last=last, dark=dark, as_json=as_json)

@@ -115,13 +115,13 @@ def describe(component: Component) -> Entry:
     """Read the manual entry of a class off its docstring and signature.
 
     Raises:
-        ConfigError: the class is no loader, operator or writer.
+        ConfigError: the class is not a loader, operator or writer.
     """
     cls = component.load()
     group = next((group for base, group in _BASES if issubclass(cls, base)), None)
     if group is None:
         raise ConfigError(
-            f"`{component.target}` is no loader, operator or writer",
+            f"`{component.target}` is not a loader, operator or writer",
             hint="subclass Loader, Refiner, Filter, Deduplicator or Writer of mega_data_factory",
         )
     text, _ = docstring_parts(inspect.getdoc(cls) or "")

@@ -51,7 +51,7 @@ def _list(
 
 @runs_app.command("show")
 def _show(
-    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    run: Annotated[str, typer.Argument(help="Run id, a prefix of it, or `latest`.", metavar="RUN")] = "latest",
     by: Annotated[
         str | None,
         typer.Option(help="Show slices instead: what `metrics.slice_by` of the run names.", metavar="SLICE"),
@@ -83,10 +83,10 @@ def _show(
 @runs_app.command("compare")
 def _compare(
     first: Annotated[
-        str | None, typer.Argument(help="What is compared with; alone: the run itself.", metavar="[A]")
+        str | None, typer.Argument(help="The baseline; without B, the run to compare.", metavar="[A]")
     ] = None,
     second: Annotated[
-        str | None, typer.Argument(help="The run; ids, beginnings of ids, or `latest`.", metavar="[B]")
+        str | None, typer.Argument(help="The run to compare; run ids, prefixes, or `latest`.", metavar="[B]")
     ] = None,
     last: Annotated[
         int | None,
@@ -95,7 +95,7 @@ def _compare(
     metrics: Metrics = DEFAULT,
     as_json: Json = False,
 ) -> int:
-    """Compare run B with run A, or one run with those before it: what differs, how sure that is, what it is made of."""
+    """Compare run B with run A, or one run with earlier ones: what differs, how certain that is, and its causes."""
     from mega_data_factory.cli.commands.compare import compare_runs
 
     return compare_runs(metrics, first, second, last=last, as_json=as_json)
@@ -107,7 +107,7 @@ def _gate(
         str, typer.Option(help="What to compare it with: a run, or the last N runs (last:10).", metavar="RUN|last:N")
     ],
     rules: Annotated[Path, typer.Option(help="The rules, a YAML file.", metavar="FILE")],
-    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    run: Annotated[str, typer.Argument(help="Run id, a prefix of it, or `latest`.", metavar="RUN")] = "latest",
     metrics: Metrics = DEFAULT,
     junit: Annotated[str | None, typer.Option(help="Write JUnit XML to this file.", metavar="FILE")] = None,
     markdown: Annotated[str | None, typer.Option(help="Write Markdown to this file.", metavar="FILE")] = None,
@@ -121,7 +121,7 @@ def _gate(
 
 @runs_app.command("cost")
 def _cost(
-    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    run: Annotated[str, typer.Argument(help="Run id, a prefix of it, or `latest`.", metavar="RUN")] = "latest",
     prices: Annotated[
         Path | None,
         typer.Option(help="A YAML file of prices; those of the run's configuration by default.", metavar="FILE"),
@@ -143,9 +143,9 @@ def _sql(
     ],
     metrics: Metrics = DEFAULT,
     as_json: Json = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV on stdout, with a line of names.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV on stdout, with a header line.")] = False,
 ) -> int:
-    """Ask the metrics of all runs in SQL, which DuckDB answers; queries only read.
+    """Query the metrics of all runs in SQL (DuckDB, read-only).
 
     Percentiles over any grouping: FROM latency_percentiles('operators', operator_name) gives p50, p95 and p99 of
     seconds per record for every operator. Its first argument is the text behind FROM, also with WHERE; its
@@ -173,7 +173,7 @@ def _schema(
 def _compact(
     metrics: Metrics = DEFAULT,
     min_age: Annotated[
-        str, typer.Option(help="Leave runs alone that were heard of since (30m, 12h, 7d).", metavar="AGE")
+        str, typer.Option(help="Skip runs that were active within this time (30m, 12h, 7d).", metavar="AGE")
     ] = "1h",
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -189,18 +189,18 @@ def _prune(
     context: typer.Context,
     metrics: Metrics = DEFAULT,
     max_age: Annotated[
-        str | None, typer.Option(help="Keep runs that are no older (12h, 30d, 26w).", metavar="AGE")
+        str | None, typer.Option(help="Keep runs up to this age (12h, 30d, 26w).", metavar="AGE")
     ] = None,
     max_runs: Annotated[int | None, typer.Option(min=0, help="Keep the newest N runs.", metavar="N")] = None,
     max_bytes: Annotated[
-        str | None, typer.Option(help="Keep the newest runs whose files fit in so much (500MB, 2GB).", metavar="SIZE")
+        str | None, typer.Option(help="Keep the newest runs whose files fit in this size (500MB, 2GB).", metavar="SIZE")
     ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
             "--config",
             "-c",
-            help="Take the limits, and the folder where --metrics is absent, from executor.metrics of a pipeline.",
+            help="Take the limits, and the folder unless --metrics is given, from executor.metrics of a pipeline.",
             metavar="FILE",
         ),
     ] = None,
@@ -210,7 +210,7 @@ def _prune(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> int:
-    """Remove the metrics of old runs; never of one in progress, never a file of another program."""
+    """Remove the metrics of old runs, never of a run in progress, and never files of other programs."""
     from mega_data_factory.cli.commands.upkeep import from_config, limits, prune_store
 
     keep = limits(max_age, max_runs, max_bytes)

@@ -56,7 +56,7 @@ def arrays(node_id: str, timestamps: Times, columns: Mapping[str, Floats]) -> tu
     times = np.asarray(timestamps)
     if times.ndim != 1 or times.dtype.kind not in "iu" or (times == NO_TIME).any():
         raise HistoryError(
-            f"node {node_id!r}: timestamps are {times.dtype} of shape {times.shape}, or one of them is no time",
+            f"node {node_id!r}: timestamps are {times.dtype} of shape {times.shape}, or one of them is not a time",
             hint="int64 of shape (n,): microseconds since 1970-01-01 UTC",
         )
     values = {}

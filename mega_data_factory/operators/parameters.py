@@ -64,7 +64,7 @@ def check_strings(parameter: str, value: object) -> tuple[str, ...]:
         raise ValueError(f"{parameter} is {value!r}, not a list of texts")
     for item in value:
         if not isinstance(item, str) or not item:
-            raise ValueError(f"{parameter} holds {item!r}, not a text that is not empty")
+            raise ValueError(f"{parameter} holds {item!r}, not a non-empty text")
     return tuple(value)
 
 

@@ -213,7 +213,7 @@ def test_without_a_target_the_environment_decides(monkeypatch: pytest.MonkeyPatc
     ("section", "message"),
     [
         ({"url": "http://h:1", "file": "x"}, "give either url or file, not both"),
-        ({"url": "marquez:5000"}, "this is no address; write http://host:port"),
+        ({"url": "marquez:5000"}, "this is not an address; write http://host:port"),
         ({"url": "http://h:1", "headers": {"x key": "a"}}, "'x key' is not the name of a header"),
         ({"url": "http://h:1", "namespace": ""}, "executor.metrics.openlineage.namespace"),
         ({"url": "http://h:1", "intervall": 3}, "unknown key; did you mean `interval`?"),

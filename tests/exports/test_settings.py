@@ -90,9 +90,9 @@ def test_without_sections_and_without_metrics_there_are_none() -> None:
         ({"prometheus": {"labels": ["host"]}}, "prometheus.labels[0]: Input should be 'run_id' or 'worker_id'"),
         ({"prometheus": {"port": 1, "pushgateway": "http://h:1"}}, "give either port or pushgateway, not both"),
         ({"prometheus": {"job": "a"}}, "without a pushgateway, leave out job"),
-        ({"prometheus": {"pushgateway": "h:9091"}}, "this is no address; write http://host:port"),
+        ({"prometheus": {"pushgateway": "h:9091"}}, "this is not an address; write http://host:port"),
         ({"otlp": {"compression": "zstd"}}, "executor.metrics.otlp.compression: Input should be 'gzip' or 'none'"),
-        ({"otlp": {"endpoint": "http://h:x"}}, "this is no address; write http://host:port"),
+        ({"otlp": {"endpoint": "http://h:x"}}, "this is not an address; write http://host:port"),
         (
             {"otlp": {"endpoint": "http://h", "headers": {"x key": "a"}}},
             "otlp.headers: 'x key' is not the name of a header; write one such as x-api-key",

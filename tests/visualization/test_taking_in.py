@@ -99,11 +99,11 @@ def test_without_a_timestamp_it_is_now() -> None:
         ("a", [1.0], NOON, "no mapping but list"),
         ("", {"cpu_usage": 1.0}, NOON, "node id is ''"),
         (None, {"cpu_usage": 1.0}, NOON, "node id is None"),
-        ("a", {"cpu_usage": 1.0}, "yesterday", "`yesterday` is no time"),
+        ("a", {"cpu_usage": 1.0}, "yesterday", "`yesterday` is not a time"),
         ("a", {"cpu_usage": 1.0}, START * 1000.0, "divide milliseconds"),
-        ("a", {"cpu_usage": 1.0}, float("nan"), "no time"),
+        ("a", {"cpu_usage": 1.0}, float("nan"), "not a time"),
         ("a", {"cpu_usage": 1.0}, pd.NaT, "missing"),
-        ("a", {"cpu_usage": 1.0}, object(), "no time"),
+        ("a", {"cpu_usage": 1.0}, object(), "not a time"),
     ],
 )
 def test_what_cannot_be_taken_is_one_clear_error(node: Any, metrics: Any, time: Any, message: str) -> None:
@@ -168,13 +168,13 @@ def test_a_frame_is_many_points() -> None:
     ("frame", "message"),
     [
         (pd.DataFrame({"node_id": ["a"], "cpu_usage": [1.0]}), "no times"),
-        (pd.DataFrame({"timestamp": [NOON], "cpu_usage": [1.0]}), "of which node"),
+        (pd.DataFrame({"timestamp": [NOON], "cpu_usage": [1.0]}), "does not name its node"),
         (pd.DataFrame({"timestamp": [NOON], "node_id": [None], "cpu_usage": [1.0]}), "row 0 has no node id"),
         (pd.DataFrame({"timestamp": [NOON, pd.NaT], "node_id": ["a", "a"]}), "row 1 has no timestamp"),
         (pd.DataFrame({"timestamp": ["x"], "node_id": ["a"]}), "row 0: the timestamp `x`"),
         (pd.DataFrame({"timestamp": [NOON], "node_id": ["a"], "cpu_usage": ["much"]}), "'much' in row 0"),
         (pd.DataFrame({"timestamp": [NOON], "node_id": ["a"], "status": ["dead"]}), "'dead'"),
-        ([1, 2], "no DataFrame but list"),
+        ([1, 2], "expected, not list"),
     ],
 )
 def test_a_frame_that_does_not_fit_is_refused_whole(frame: Any, message: str) -> None:
@@ -219,7 +219,7 @@ def test_an_empty_history_says_so(call: Any, message: str, tmp_path: Path, monke
         (lambda some: some.to_frame(time_range=(START + 9, START)), "ends before it starts"),
         (lambda some: some.to_frame(time_range=("2027-01-01", None)), "there is no point of"),
         (lambda some: some.to_frame(time_range=("2027-01-01", "2027-01-02")), "there is no point of"),
-        (lambda some: some.to_frame(time_range=timedelta(0)), "no length of time"),
+        (lambda some: some.to_frame(time_range=timedelta(0)), "not a duration"),
         (lambda some: some.to_frame(time_range=5), "is none"),
         (lambda some: some.plot_heatmap(theme="drak"), "did you mean `dark`"),
         (lambda some: some.changed(None), "in which window"),

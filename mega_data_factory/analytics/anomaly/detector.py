@@ -55,7 +55,7 @@ class AnomalyDetector:
         if not fits:
             raise AnalysisError(
                 f"the sensitivity of an anomaly detector is {sensitivity!r}",
-                hint="it lies between 0 and 1, both excluded; 0.5 is the default",
+                hint="use a value between 0 and 1, exclusive; the default is 0.5",
             )
         self.sensitivity = sensitivity
         self.threshold: float = 4.0 ** (0.5 - sensitivity)

@@ -98,7 +98,7 @@ def _grafana(
 
 @export_app.command("openlineage")
 def _openlineage(
-    run: Annotated[str, typer.Argument(help="Its id, the beginning of it, or `latest`.", metavar="RUN")] = "latest",
+    run: Annotated[str, typer.Argument(help="Run id, a prefix of it, or `latest`.", metavar="RUN")] = "latest",
     metrics: Metrics = DEFAULT,
     url: Annotated[
         str | None, typer.Option(help="The server, http://marquez:5000; else what OPENLINEAGE_URL says.", metavar="URL")

@@ -58,7 +58,7 @@ def rejects(
         UsageError: the name of the file has no known ending.
     """
     if export is not None and not export.lower().endswith(tuple(FORMATS)):
-        raise UsageError(f"--export {export}: the name ends in none of {', '.join(FORMATS)}")
+        raise UsageError(f"--export {export}: the name must end in one of {', '.join(FORMATS)}")
     run_id, ledger = _from_metrics(metrics, run) if config is None else _from_config(config, run)
     counts = ledger.counts(only).to_pylist()
     answer: dict[str, Any] = {

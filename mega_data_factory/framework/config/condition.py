@@ -159,7 +159,7 @@ def _database() -> duckdb.DuckDBPyConnection:
 def _parse(text: str) -> dict[str, Any]:
     """Return DuckDB's tree of the one expression that a text is."""
     if not text.strip():
-        raise ConditionError("it is empty; leave it out where the operator is for every record")
+        raise ConditionError("it is empty; omit it if the operator applies to every record")
     statements = _parsed(f"{_OPENING}{text}\n)", len(text))
     alone = len(statements) == 1 and len(statements[0]["node"].get("select_list", ())) == 1
     if not alone or _around(statements[0]) != _around(_parsed(f"{_OPENING}true)", 4)[0]):

@@ -162,7 +162,7 @@ class ExecutorConfig(Section):
     batch_size: Count = 1000
     """Records that travel together."""
     max_samples: Count | None = None
-    """Read at most N records, the first of the source."""
+    """Read only the first N records of the source."""
     max_in_flight: Count | None = None
     """Batches between loader and writer at any time; when absent, twice the number of workers."""
     on_error: Literal["fail", "skip"] = "skip"

@@ -166,7 +166,7 @@ def read(path: Path, *, in_memory: bool) -> dict[str, FoundNode]:
             return _read(path, in_memory)
         except FileNotFoundError as error:
             if attempt == _ATTEMPTS - 1:
-                raise HistoryError(f"cannot read {path}: {error.filename} comes and goes") from error
+                raise HistoryError(f"cannot read {path}: {error.filename} keeps appearing and disappearing") from error
     raise AssertionError("unreachable")
 
 

@@ -31,7 +31,7 @@ def add_frame(history: MetricsHistory, frame: pd.DataFrame, node_id: str | None 
         VisualizationError: a column is missing, or a value is none that could be taken.
     """
     if not isinstance(frame, pd.DataFrame):
-        raise VisualizationError(f"this is no DataFrame but {type(frame).__name__}")
+        raise VisualizationError(f"a DataFrame was expected, not {type(frame).__name__}")
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise VisualizationError(f"the frame has two columns `{twice}`", hint="drop or rename one of them")
@@ -53,7 +53,7 @@ def _by_node(frame: pd.DataFrame, node_id: str | None) -> dict[str, npt.NDArray[
     if node_id is not None:
         return {check_name("node id", node_id): np.arange(len(frame))}
     if NODE not in frame.columns:
-        raise VisualizationError("the frame does not say of which node it is", hint=f"a column `{NODE}`, or node_id=…")
+        raise VisualizationError("the frame does not name its node", hint=f"a column `{NODE}`, or node_id=…")
     missing = np.flatnonzero(frame[NODE].isna().to_numpy())
     if len(missing):
         raise VisualizationError(f"row {missing[0]} has no node id")

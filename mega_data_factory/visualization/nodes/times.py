@@ -38,13 +38,13 @@ def microseconds(time: Timestamp) -> int:
     if isinstance(time, (int, float, np.integer, np.floating)):
         if not math.isfinite(time) or abs(time) >= _LATEST_SECONDS:
             hint = "seconds since 1970; divide milliseconds by 1e3, microseconds by 1e6"
-            raise VisualizationError(f"the timestamp {time} is no time in seconds", hint=hint)
+            raise VisualizationError(f"the timestamp {time} is not a time in seconds", hint=hint)
         return round(float(time) * 1e6) if isinstance(time, np.generic) else round(time * 1e6)
     if isinstance(time, str):
         try:
             time = datetime.fromisoformat(time.strip())
         except ValueError:
-            raise VisualizationError(f"the timestamp `{time}` is no time", hint=_RIGHT) from None
+            raise VisualizationError(f"the timestamp `{time}` is not a time", hint=_RIGHT) from None
     if isinstance(time, (np.datetime64, datetime)) and pd.isna(time):
         raise VisualizationError("the timestamp is missing (NaT)", hint=_RIGHT)
     if isinstance(time, np.datetime64):
@@ -52,7 +52,7 @@ def microseconds(time: Timestamp) -> int:
     if isinstance(time, date) and not isinstance(time, datetime):
         time = datetime(time.year, time.month, time.day)
     if not isinstance(time, datetime):
-        raise VisualizationError(f"the timestamp {time!r} is no time", hint=_RIGHT)
+        raise VisualizationError(f"the timestamp {time!r} is not a time", hint=_RIGHT)
     return ((time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
 
 
@@ -100,7 +100,7 @@ def bounds(time_range: TimeRange, span: tuple[int, int]) -> tuple[int, int]:
         time_range = _age(time_range)
     if isinstance(time_range, timedelta):
         if time_range <= timedelta(0):
-            raise VisualizationError(f"the time range {time_range} is no length of time", hint="such as 30m, 1h or 7d")
+            raise VisualizationError(f"the time range {time_range} is not a duration", hint="such as 30m, 1h or 7d")
         return max(first, last - time_range // _MICROSECOND), last
     if not isinstance(time_range, Sequence) or len(time_range) != 2:
         raise VisualizationError(f"the time range {time_range!r} is none", hint='a pair (start, end), or an age: "1h"')
