@@ -112,6 +112,7 @@ def counts(row: OperatorMetrics) -> tuple[Any, ...]:
         row.rejected_reasons,
         row.custom_metrics,
         row.input_text_bytes,
+        row.output_text_bytes,
         timed,
     )
 

@@ -69,13 +69,17 @@ class SliceMeter:
         self._units = units
         self._shown = shown
         self._codes: dict[SliceColumn, _Codes] = {}
+        self._found: dict[SliceColumn, StageSlices] = {}
         self._sizes: list[Integers | None] = []
         self._next = -1
 
     def measure(self, stage: str, operator: OperatorPlan, outcomes: Sequence[Outcome]) -> Iterator[StageSlices]:
-        """Yield the slices of one operator, for every column; nothing of no record."""
+        """Yield the slices of every column, when the first operator has records.
+
+        The operators that follow add theirs to what was yielded then: it is whole when the batch leaves the stage.
+        """
         if operator.index != self._next:
-            self._codes, self._sizes = {}, []
+            self._codes, self._sizes, self._found = {}, [], {}
         self._next = operator.index + 1
         if not any(outcome.offered.num_rows for outcome in outcomes):
             self._codes, self._sizes = {}, []
@@ -86,7 +90,12 @@ class SliceMeter:
         for column in self._columns:
             codes = self._codes.get(column) or _codes(column, [outcome.offered for outcome in outcomes])
             counts = _counts(operator.index, codes, fate, sizes, self._sizes)
-            yield StageSlices.measured(stage, column.text, self._shown, operator.name, codes.values, counts)
+            if column in self._found:
+                self._found[column].add_operator(operator.name, codes.values, counts)
+            else:
+                found = StageSlices.measured(stage, column.text, self._shown, operator.name, codes.values, counts)
+                self._found[column] = found
+                yield found
             self._codes[column] = _codes_after(column, outcomes, codes, fate)
 
     def _sizes_of(self, tables: Sequence[pa.Table]) -> list[Integers | None]:
@@ -127,10 +136,13 @@ def _fate(outcomes: Sequence[Outcome]) -> _Fate:
     failed = np.concatenate([np.full(o.offered.num_rows, o.error is not None) for o in outcomes])
     if all(outcome.reason is None for outcome in outcomes):
         return _Fate(~failed, failed, [], np.full(len(failed), -1))
-    chunks = [pa.nulls(o.offered.num_rows, pa.string()) if o.reason is None else o.reason for o in outcomes]
-    encoded = pa.concat_arrays([_array(chunk) for chunk in chunks]).dictionary_encode()
-    reason = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return _Fate((reason < 0) & ~failed, failed, encoded.dictionary.to_pylist(), reason)
+    chunks = [pa.nulls(o.offered.num_rows, pa.string()) if o.reason is None else _array(o.reason) for o in outcomes]
+    reasons = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
+    rejected = reasons.is_valid().to_numpy(zero_copy_only=False)
+    encoded = reasons.drop_null().dictionary_encode()
+    reason = np.full(len(failed), -1)
+    reason[rejected] = encoded.indices.to_numpy()
+    return _Fate(~(rejected | failed), failed, encoded.dictionary.to_pylist(), reason)
 
 
 def _array(values: pa.Array | pa.ChunkedArray) -> pa.Array:

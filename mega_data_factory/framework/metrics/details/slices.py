@@ -67,6 +67,19 @@ class StageSlices(Detail):
         self._operators[operator] = counts
         return self
 
+    def add_operator(self, operator: str, values: Sequence[str | None], counts: SliceCounts) -> None:
+        """Add what one more operator did with some of the records.
+
+        Args:
+            operator: Name of the operator instance.
+            values: Values of the slices, all distinct; None for null.
+            counts: Their counts in that order; they become part of this object.
+        """
+        if values == self._values and operator not in self._operators:
+            self._operators[operator] = counts
+        else:
+            self.add(self.measured(self.stage, self.column, self.shown, operator, values, counts))
+
     @property
     def key(self) -> tuple[str, ...]:
         """Stage and column."""
