@@ -64,6 +64,12 @@ def test_export(metrics: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert ".parquet, .jsonl, .csv" in capsys.readouterr().err
 
 
+def test_the_summary_of_a_run_names_the_command(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """So that who has just asked for a ledger finds it."""
+    assert main(["runs", "show", "run_a", "--metrics", metrics]) == 0
+    assert f"mdf rejects run_a --metrics {metrics}" in capsys.readouterr().out
+
+
 def test_a_run_without_a_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One error, which says how to keep one."""
     finished_run(tmp_path / "plain", "run_b")

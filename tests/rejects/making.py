@@ -41,6 +41,9 @@ def write_run(folder: Path, *files: list[dict[str, Any]]) -> str:
     write_ledger(folder / "rejected" / "run_a", *files)
     rows = sum(map(len, files))
     paths = {"rejects": str(folder / "rejected"), "output": str(folder / "output")}
-    run = RunMetrics("run_a", rejected_records=rows, paths=paths, committed_records=0, total_input_records=rows)
+    kept = {"executor": {"rejected_samples": {"keep": "all"}}}
+    run = RunMetrics(
+        "run_a", rejected_records=rows, paths=paths, committed_records=0, total_input_records=rows, config=kept
+    )
     MetricsWriter(str(folder / "metrics")).write_run_metrics(run)
     return str(folder / "metrics")

@@ -192,9 +192,13 @@ def where_to_look(report: RunReport) -> Iterator[Text]:
     """Yield the paths of output, metrics and records set aside: each on a line that can be copied."""
     for key, path in report.paths.items():
         yield Text.assemble(f"{_LOOK[key]}: ", (path, "cyan"))
-    if "metrics" in report.paths and "report" not in report.paths:
-        command = f"mdf report {report.run.run_id} --metrics {shlex.quote(report.paths['metrics'])}"
-        yield Text.assemble("the whole of it as one page:\n  ", (command, "cyan"))
+    if "metrics" not in report.paths:
+        return
+    of_run = f"{report.run.run_id} --metrics {shlex.quote(report.paths['metrics'])}"
+    if report.has_reject_ledger:
+        yield Text.assemble("every rejected record, with its scores:\n  ", (f"mdf rejects {of_run}", "cyan"))
+    if "report" not in report.paths:
+        yield Text.assemble("the whole of it as one page:\n  ", (f"mdf report {of_run}", "cyan"))
 
 
 def print_report(report: RunReport, console: Console) -> None:
