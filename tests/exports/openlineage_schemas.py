@@ -64,31 +64,44 @@ def _checked(value: Any, schema: Mapping[str, Any]) -> None:
 
 
 def _schema(kind: type[Any]) -> dict[str, Any]:
-    """Return the schema of a class: unknown keys are refused, those without a default are required."""
-    attr.resolve_types(kind)
-    fields = attr.fields(kind)
-    required = [field.name for field in fields if field.default is attr.NOTHING]
-    always = [field.name for field in fields if field.name in ("_producer", "_schemaURL", "producer", "schemaURL")]
-    return {
-        "type": "object",
-        "properties": {field.name: _type(field.type) for field in fields},
-        "required": sorted({*required, *always}),
-        "additionalProperties": False,
-    }
+    """Return the schema of a class."""
+    definitions: dict[str, Any] = {}
+    return {**_reference(kind, definitions), "$defs": definitions}
 
 
-def _type(hint: Any) -> dict[str, Any]:
+def _reference(kind: type[Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return a reference to the definition of a class, which may hold itself.
+
+    Unknown keys are refused, those without a default are required.
+    """
+    name = f"{kind.__module__}.{kind.__name__}"
+    if name not in definitions:
+        definitions[name] = {}
+        attr.resolve_types(kind)
+        fields = attr.fields(kind)
+        required = [field.name for field in fields if field.default is attr.NOTHING]
+        always = [field.name for field in fields if field.name in ("_producer", "_schemaURL", "producer", "schemaURL")]
+        definitions[name] = {
+            "type": "object",
+            "properties": {field.name: _type(field.type, definitions) for field in fields},
+            "required": sorted({*required, *always}),
+            "additionalProperties": False,
+        }
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _type(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return {"anyOf": [_type(other) for other in arguments if other is not type(None)]}
+        return {"anyOf": [_type(other, definitions) for other in arguments if other is not type(None)]}
     if origin is list:
-        return {"type": "array", "items": _type(arguments[0])}
+        return {"type": "array", "items": _type(arguments[0], definitions)}
     if origin is dict:
         value = arguments[1]
         facet = isinstance(value, type) and issubclass(value, facet_v2.BaseFacet)
-        return {"type": "object", "additionalProperties": {"type": "object"} if facet else _type(value)}
+        return {"type": "object", "additionalProperties": {"type": "object"} if facet else _type(value, definitions)}
     if hint in _PLAIN:
         return {"type": _PLAIN[hint]}
     if isinstance(hint, type) and hint.__name__ == "EventType":
         return {"enum": [member.value for member in hint]}  # type: ignore[attr-defined]
-    return _schema(hint) if attr.has(hint) else {}
+    return _reference(hint, definitions) if attr.has(hint) else {}

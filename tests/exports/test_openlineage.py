@@ -77,6 +77,12 @@ def types(events: list[Event]) -> list[str]:
     return [event["eventType"] for event in events]
 
 
+def reader_rows(result: Result, folder: Path) -> dict[str, dict[str, Any]]:
+    """The stored rows of the output's columns, by name."""
+    rows = MetricsReader(folder / "metrics").details("columns", result.run["run_id"]).to_pylist()
+    return {row["column_name"]: row for row in rows}
+
+
 def test_the_events_of_a_run_say_what_the_store_says(tmp_path: Path) -> None:
     """A server takes START, RUNNING and COMPLETE with the datasets, and counts and rejects of the Parquet files."""
     slow = fake("Slow", seconds=0.05)
@@ -98,6 +104,14 @@ def test_the_events_of_a_run_say_what_the_store_says(tmp_path: Path) -> None:
     assert statistics["rowCount"] == result.run["total_output_records"] == len(result.texts)
     assert statistics["fileCount"] == len(result.files)
     assert statistics["size"] == sum(file.stat().st_size for file in result.files)
+    quality, measured = output["facets"]["dataQualityMetrics"], reader_rows(result, tmp_path)
+    assert quality["rowCount"] == len(result.texts)
+    assert set(quality["columnMetrics"]) == set(measured) == {f["name"] for f in output["facets"]["schema"]["fields"]}
+    number = quality["columnMetrics"]["number"]
+    assert (number["min"], number["max"]) == (measured["number"]["minimum"], measured["number"]["maximum"])
+    assert number["quantiles"]["0.5"] == measured["number"]["p50"]
+    assert number["nullCount"] == 0
+    assert "min" not in quality["columnMetrics"]["text"], "lengths are no values"
     (rejections,) = last["run"]["facets"]["mdf_rejections"]["operators"]
     assert rejections["operator"] == "text_length_filter"
     assert rejections["reasons"] == {"too_short": 400 - len(result.texts)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +28,7 @@ from openlineage.client.facet_v2 import (
 from mega_data_factory import storage
 from mega_data_factory._version import __version__
 from mega_data_factory.exports.cardinality import Bounds
+from mega_data_factory.exports.openlineage.column_facets import column_facets
 from mega_data_factory.exports.openlineage.datasets import DatasetName, dataset_name, inputs_of, output_of
 from mega_data_factory.exports.openlineage.facets import MdfRejectionsRunFacet, MdfRunRunFacet
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics
@@ -76,7 +77,11 @@ def start_event(run: RunMetrics, naming: Naming) -> RunEvent:
 
 
 def state_event(
-    run: RunMetrics, operators: Sequence[OperatorMetrics], naming: Naming, metrics: str | None = None
+    run: RunMetrics,
+    operators: Sequence[OperatorMetrics],
+    naming: Naming,
+    metrics: str | None = None,
+    columns: Sequence[Mapping[str, Any]] = (),
 ) -> RunEvent:
     """Return the event of a run's state: RUNNING, COMPLETE, FAIL or ABORT, with everything counted so far.
 
@@ -88,6 +93,7 @@ def state_event(
         operators: rows of operators, over workers or of each.
         naming: names of job and datasets.
         metrics: folder or URI of the metrics, where they are stored.
+        columns: rows of the table `columns`, where the columns of the output were measured.
     """
     facets: dict[str, RunFacet] = {
         "processing_engine": _engine(run),
@@ -107,7 +113,7 @@ def state_event(
         naming,
         facets,
         [InputDataset(*name, inputFacets=_input_facets(run) if len(inputs) == 1 else {}) for name in inputs],
-        [OutputDataset(*name, outputFacets=_output_facets(run) if len(outputs) == 1 else {}) for name in outputs],
+        [_output(name, run, columns, alone=len(outputs) == 1) for name in outputs],
     )
 
 
@@ -206,6 +212,12 @@ def _input_facets(run: RunMetrics) -> dict[str, InputDatasetFacet]:
         rowCount=run.total_input_records, producer=PRODUCER
     )
     return {"inputStatistics": statistics}
+
+
+def _output(name: DatasetName, run: RunMetrics, columns: Sequence[Mapping[str, Any]], *, alone: bool) -> OutputDataset:
+    if not alone:
+        return OutputDataset(*name)
+    return OutputDataset(*name, facets=column_facets(columns, PRODUCER), outputFacets=_output_facets(run))
 
 
 def _output_facets(run: RunMetrics) -> dict[str, OutputDatasetFacet]:

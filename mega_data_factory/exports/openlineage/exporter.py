@@ -104,8 +104,9 @@ class OpenLineageExporter(Exporter):
     def _send_state(self, snapshot: ExportSnapshot) -> None:
         from mega_data_factory.exports.openlineage.events import state_event
 
-        event = state_event(snapshot.run, snapshot.merged_operators, self._naming(), snapshot.metrics_path)
-        self._delivery.send(event)
+        run, naming = snapshot.run, self._naming()
+        columns = snapshot.details.rows("columns", run.run_id, run.heartbeat or run.start_time)
+        self._delivery.send(state_event(run, snapshot.merged_operators, naming, snapshot.metrics_path, columns))
 
     def _naming(self) -> Naming:
         from mega_data_factory.exports.openlineage.events import Naming

@@ -33,7 +33,8 @@ def send_stored_run(reader: MetricsReader, run_id: str, delivery: Delivery, nami
     levels = reader.levels(run_id)
     run = RunMetrics(**_known(levels.run, RunMetrics))
     operators = [OperatorMetrics.from_dict(_known(row, OperatorMetrics)) for row in to_rows(levels.operators)]
-    events = [start_event(run, naming), state_event(run, operators, naming, str(reader.path))]
+    columns = reader.details("columns", run.run_id).to_pylist()
+    events = [start_event(run, naming), state_event(run, operators, naming, str(reader.path), columns)]
     for event in events:
         delivery.send(event)
     return [event.eventType.value for event in events if event.eventType is not None]

@@ -269,5 +269,13 @@ class Recorder:
         in_flight = InFlight(run.uncommitted_input_records or 0, self.backlogs)
         path = None if self._flusher is None else self._settings.output_path
         return ExportSnapshot(
-            run, snapshot.stages, operators, nodes, health, in_flight, dict(self._begins), metrics_path=path
+            run,
+            snapshot.stages,
+            operators,
+            nodes,
+            health,
+            in_flight,
+            dict(self._begins),
+            details=self._details,
+            metrics_path=path,
         )

@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.rows.rollup import over_workers
 from mega_data_factory.redaction.loggers import logger
@@ -62,6 +63,7 @@ class ExportSnapshot:
         exports: how the exporters fare.
         in_flight: records in flight, and batches that wait for each stage.
         begins: start of the first committed batch of every operator, by `(stage, operator)`, naive UTC.
+        details: details of the run, such as statistics of the output's columns; they still grow while it runs.
         metrics_path: folder or URI that the metrics of the run are written to; None where they are not written.
     """
 
@@ -72,6 +74,7 @@ class ExportSnapshot:
     exports: Sequence[ExportHealth] = ()
     in_flight: InFlight = field(default_factory=InFlight)
     begins: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    details: DetailTotals = field(default_factory=DetailTotals)
     metrics_path: str | None = None
 
     @cached_property
