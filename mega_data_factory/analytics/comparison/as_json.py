@@ -81,7 +81,8 @@ def _operator(found: OperatorDifference) -> dict[str, Any]:
             }
             for name, side in sides.items()
         },
-        "cost": _ratio(found.cost) | {"verdict": found.speed, "seconds_of": found.measure},
+        "cost": _ratio(found.cost)
+        | {"verdict": found.speed, "seconds_of": found.measure, "corrected": found.corrected},
         "passed": _points(found.passed) | {"changed": found.pass_changed},
         "reasons": [
             {

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from mega_data_factory.analytics.comparison.decomposition import Part, account_of, decompose
+from mega_data_factory.analytics.comparison.disturbance import LEAST_CORRECTED, corrected
 from mega_data_factory.analytics.comparison.pass_rates import (
     NO_DIFFERENCE,
     PointsDifference,
@@ -23,12 +24,15 @@ from mega_data_factory.analytics.comparison.pass_rates import (
     difference,
 )
 from mega_data_factory.analytics.comparison.speed import (
+    LEAST_RUNS,
     LEAST_SPEED,
     Measure,
     Verdict,
     at_operator,
     judged,
     judged_cost,
+    others_took_cpu,
+    own_verdict,
     spread,
     throughput_ratio,
 )
@@ -80,6 +84,7 @@ class OperatorDifference:
         measure: Seconds that `cost` is of: of CPU, or busy.
         passed: The pass rates, and the interval of their difference.
         reasons: Why records left it, the largest difference first.
+        corrected: Whether what other programs did to all operators was taken out of `cost`; see `disturbance`.
     """
 
     before: OperatorTotals | None
@@ -91,6 +96,7 @@ class OperatorDifference:
     measure: Measure = "busy"
     passed: PointsDifference = NO_DIFFERENCE
     reasons: tuple[ReasonDifference, ...] = ()
+    corrected: bool = False
 
     @property
     def operator(self) -> OperatorTotals:
@@ -209,6 +215,8 @@ class _Comparing:
     def __init__(self, baseline: tuple[Recording, ...], after: Recording, least: float | None) -> None:
         self._baseline, self._after, self._least = baseline, after, least
         self._before = baseline[0] if len(baseline) == 1 else pooled(baseline)
+        sides = (*baseline, after)
+        self._disturbed = len(baseline) < LEAST_RUNS and any(others_took_cpu(side) for side in sides)
         self._same = all(_same_source(recording, after) for recording in baseline)
 
     def comparison(self) -> Comparison:
@@ -222,7 +230,7 @@ class _Comparing:
         every = [operator for stage in after.stages for operator in stage.operators if operator.counts_records]
         old = {(o.stage, o.name) for stage in before.stages for o in stage.operators}
         common = [operator for operator in every if (operator.stage, operator.name) in old]
-        cost = judged_cost(self._baseline, after, common, self._least) if common else (None, "unclear", "busy")
+        cost = self._cost(common)
         return Comparison(
             before,
             after,
@@ -274,8 +282,15 @@ class _Comparing:
         old = {stage.name: stage for stage in self._before.stages}
         return [self._stage(old[stage.name], stage) for stage in self._after.stages if stage.name in old]
 
+    def _cost(self, operators: Sequence[OperatorTotals]) -> tuple[Ratio | None, Verdict, Measure]:
+        """Return the cost of several operators; not judged where it may be other programs that changed it."""
+        if not operators:
+            return None, "unclear", "busy"
+        cost, verdict, measure = judged_cost(self._baseline, self._after, operators, self._least)
+        return cost, "unclear" if self._disturbed else verdict, measure
+
     def _stage(self, old: StageTotals, new: StageTotals) -> StageDifference:
-        cost = judged_cost(self._baseline, self._after, new.operators, self._least)
+        cost = self._cost(new.operators)
         tallies = [
             Tally(stage.input, stage.output, max(_effect(side, operator) for operator in stage.operators))
             for side, stage in ((self._before, old), (self._after, new))
@@ -292,7 +307,17 @@ class _Comparing:
     def _operators(self) -> list[OperatorDifference]:
         old = {(o.stage, o.name): o for stage in self._before.stages for o in stage.operators}
         new = {(o.stage, o.name): o for stage in self._after.stages for o in stage.operators}
-        return [self._operator(old.get(key), new.get(key)) for key in dict.fromkeys([*new, *old])]
+        found = [self._operator(old.get(key), new.get(key)) for key in dict.fromkeys([*new, *old])]
+        return self._without_disturbance(found) if self._disturbed else found
+
+    def _without_disturbance(self, found: list[OperatorDifference]) -> list[OperatorDifference]:
+        """Return the operators, judged by their own part of the change of their seconds of CPU."""
+        of_cpu = [at for at, d in enumerate(found) if d.measure == "cpu" and d.cost is not None]
+        for at, ratio in zip(of_cpu, corrected([found[at].cost for at in of_cpu]), strict=True):
+            least = LEAST_CORRECTED if self._least is None else self._least
+            verdict = own_verdict(ratio, least)
+            found[at] = replace(found[at], cost=ratio or found[at].cost, speed=verdict, corrected=ratio is not None)
+        return found
 
     def _operator(self, old: OperatorTotals | None, new: OperatorTotals | None) -> OperatorDifference:
         if old is None or new is None:

@@ -45,7 +45,7 @@ _FULL = 80.0
 _OTHERS = 10.0
 """Percent of the CPU that other programs used, from which they may have made a run slower."""
 
-_LEAST_RUNS = 3
+LEAST_RUNS = 3
 """Runs from which their own spread is known."""
 
 _STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
@@ -71,7 +71,7 @@ def predicted(before: Sequence[float], after: float) -> Ratio | None:
     if not known or after <= 0:
         return None
     change = math.log(after) - sum(known) / len(known)
-    if len(known) < _LEAST_RUNS:
+    if len(known) < LEAST_RUNS:
         return Ratio(math.exp(change))
     half = student(len(known) - 1) * float(np.std(known, ddof=1)) * math.sqrt(1 + 1 / len(known))
     return Ratio(*(math.exp(value) for value in (change, change - half, change + half)))
@@ -84,7 +84,7 @@ def spread(found: PointsDifference, shares: Sequence[float]) -> PointsDifference
         found: The difference, with the interval of chance.
         shares: The share of every run of the baseline; fewer than three, or all alike, change nothing.
     """
-    if len(shares) < _LEAST_RUNS or found.points is None or len({*shares}) == 1:
+    if len(shares) < LEAST_RUNS or found.points is None or len({*shares}) == 1:
         return found
     half = 100 * student(len(shares) - 1) * float(np.std(shares, ddof=1)) * math.sqrt(1 + 1 / len(shares))
     low, high = found.points - half, found.points + half
@@ -106,13 +106,22 @@ def judged(ratio: Ratio | None, least: float, *, more_is: Literal["faster", "slo
     return more_is if ratio.value > 1 else less_is
 
 
+def own_verdict(ratio: Ratio | None, least: float) -> Verdict:
+    """Return a word for a cost that was corrected for a disturbance: within its interval there is no difference."""
+    if ratio is None or ratio.low is None or ratio.high is None:
+        return "unclear"
+    if abs(math.log(ratio.value)) < math.log1p(least) or ratio.low <= 1 <= ratio.high:
+        return "same"
+    return "slower" if ratio.value > 1 else "faster"
+
+
 # ── throughput of the run ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def throughput_ratio(before: Sequence[Recording], after: Recording) -> Ratio | None:
     """Return records read per second while working, after / before; None where a run did nothing."""
     rates = [rate_of(recording) for recording in before]
-    if len(before) >= _LEAST_RUNS:
+    if len(before) >= LEAST_RUNS:
         return predicted(rates, rate_of(after))
     if not all(rates) or not rate_of(after):
         return None
@@ -161,7 +170,7 @@ def cost_ratio(
     now = cost_of(after, keys, measure)
     if not all(costs) or not now:
         return None
-    if len(before) >= _LEAST_RUNS:
+    if len(before) >= LEAST_RUNS:
         return predicted(costs, now)
 
     def by_interval(recording: Recording) -> tuple[Floats, Floats]:

@@ -13,7 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from mega_data_factory.analytics.comparison import Comparison, OperatorDifference, compare
 from mega_data_factory.analytics.comparison.pass_rates import PointsDifference
-from mega_data_factory.analytics.comparison.speed import cost_of, cost_ratio, others_took_cpu, predicted, rate_of
+from mega_data_factory.analytics.comparison.speed import (
+    LEAST_RUNS,
+    cost_of,
+    cost_ratio,
+    others_took_cpu,
+    predicted,
+    rate_of,
+)
 from mega_data_factory.analytics.costs import Prices, cost_of_run
 from mega_data_factory.analytics.gate.check import Check, Status, Verdict
 from mega_data_factory.analytics.gate.columns import column_drifts, null_shares
@@ -82,8 +89,17 @@ def _cpu(rule: Rule, comparison: Comparison) -> Iterator[Check]:
     now = cost_of(after, {(operator.stage, operator.name) for operator in every}, "cpu") or None
     yield from _limits(rule, "run", now, seconds)
     if rule.max_drop is not None or rule.max_rise is not None:
+        if comparison.cost_measure == "cpu" and _disturbed(comparison):
+            yield Check(rule.rule, "run", "not judged", "other programs took the CPU of a node, in this run or before")
+            return
         found = cost_ratio(comparison.baseline, after, every, "cpu") if every else None
         yield _ratio_check(rule, "run", found, now, seconds)
+
+
+def _disturbed(comparison: Comparison) -> bool:
+    """Return whether other programs took the CPU, and there are too few runs to know what that changes."""
+    sides = (*comparison.baseline, comparison.after)
+    return len(comparison.baseline) < LEAST_RUNS and any(others_took_cpu(side) for side in sides)
 
 
 def _operator_cost(rule: Rule, comparison: Comparison) -> Iterator[Check]:
@@ -93,6 +109,8 @@ def _operator_cost(rule: Rule, comparison: Comparison) -> Iterator[Check]:
             continue
         if d.before is None or d.after is None:
             yield Check(rule.rule, d.operator.label, "not judged", "only one of the runs has it")
+        elif d.measure == "cpu" and not d.corrected and _disturbed(comparison):
+            yield Check(rule.rule, d.operator.label, "not judged", "other programs took the CPU; too few operators")
         elif d.measure == "busy" and any(others_took_cpu(side) for side in (*comparison.baseline, comparison.after)):
             yield Check(rule.rule, d.operator.label, "not judged", "no seconds of CPU, and other programs took the CPU")
         else:

@@ -88,7 +88,11 @@ def _print_speed(found: Comparison, console: Console) -> None:
     ]
     _print(rows, columns, console)
     if any(d.measure == "cpu" for d in found.operators):
-        console.print(Text("CPU: seconds of CPU, which other programs on the machine do not change", style="dim"))
+        console.print(Text("CPU: seconds of CPU", style="dim"))
+    if any(d.corrected for d in found.operators):
+        note = "change: other programs took the CPU; what they changed in all operators is taken out"
+        for line in wrapped(note, console.width):
+            console.print(Text(line, style="dim"))
 
 
 def _print_table(table: ComparedTable, console: Console) -> None:
