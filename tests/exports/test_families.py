@@ -64,6 +64,21 @@ def test_created_records_have_a_series_where_there_are_some() -> None:
     assert sum(name == "mdf_operator_created_records_total" for name, _ in found) == 1
 
 
+def test_text_and_tokens_have_series_where_they_are_counted() -> None:
+    """Bytes of text and tokens of operators, in and out; none of what is not counted, as before a tokenizer."""
+    rows = [operator("a", "clean-0"), operator("a", "clean-1"), operator("b", index=1)]
+    names = {name for name, _ in samples(snapshot(rows))}
+    assert not {"mdf_operator_text_bytes_total", "mdf_operator_tokens_total", "mdf_run_tokens_total"} & names
+    for row in rows[:2]:
+        row.observe(1.0, 10, 10, text_bytes=(100, 90), tokens=(None, 7))
+    found = samples(snapshot(rows))
+    place = {"stage": "clean", "operator": "a"}
+    assert value(found, "mdf_operator_text_bytes_total", **place, direction="in") == 200
+    assert value(found, "mdf_operator_text_bytes_total", **place, direction="out") == 180
+    assert value(found, "mdf_operator_tokens_total", **place, direction="out") == 14
+    assert sum(name == "mdf_operator_tokens_total" for name, _ in found) == 1
+
+
 def test_numbers_of_the_run_and_its_stages() -> None:
     """The run's and the stages' columns are there, with times as Unix time and one status that is 1."""
     found = samples(snapshot())

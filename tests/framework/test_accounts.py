@@ -12,9 +12,9 @@ from mega_data_factory.framework.batch import CommitRecord, Exclusion
 from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.contracts import WRITER_STAGE
 from mega_data_factory.framework.driver.accounts import Accounts
-from mega_data_factory.framework.metrics import MetricsCollector
+from mega_data_factory.framework.metrics import MetricsCollector, MetricsReader
 from mega_data_factory.framework.plan import make_plan
-from tests.framework.making import HERE, batch, pipeline
+from tests.framework.making import HERE, Long, batch, component, pipeline, stage
 
 
 def unwritable(number: int) -> CommitRecord:
@@ -33,3 +33,19 @@ def test_errors_in_salvaged_batches_do_not_end_the_salvage(tmp_path: Path) -> No
     accounts.enter_commit(unwritable(1), salvaged=True)
     accounts.enter_commit(unwritable(2), salvaged=True)
     assert (accounts.books.batches, accounts.books.written, accounts.books.writer_errors) == (3, 3, 3)
+
+
+def test_a_column_to_slice_by_that_no_record_has_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A misspelt column has no slices: at the end of the run a warning says so; one that is there is not named."""
+    writer = {"type": f"{HERE}:Lines", "params": {"output_path": str(tmp_path / "out")}}
+    metrics = {"output_path": str(tmp_path / "metrics"), "slice_by": ["text", "txet"], "node_interval": 0}
+    config = pipeline(data_writer=writer) | {"executor": {"metrics": metrics}}
+    accounts = Accounts(make_plan(PipelineConfig.from_dict(config)), MetricsCollector("run-1"), "errors")
+    with accounts.recorder.recording():
+        passed = stage(component(Long), slice_by=("text", "txet"))(batch(["four", "no"]))
+        accounts.enter_commit(CommitRecord(passed, 1))
+        accounts.recorder.columns.finished = True
+    warnings = [record.getMessage() for record in caplog.records if "slice_by" in record.getMessage()]
+    assert warnings == ["executor.metrics.slice_by: no operator was given records with the column of `txet`"]
+    rows = MetricsReader(tmp_path / "metrics").details("slices", "run-1").to_pylist()
+    assert {row["slice_value"]: row["rejected_reasons"] for row in rows} == {"four": "{}", "no": '{"short": 1}'}

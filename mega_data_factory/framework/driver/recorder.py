@@ -237,6 +237,16 @@ class Recorder:
         )
         for difference in differences:
             _log.warning("the books do not balance: %s", difference)
+        self._warn_of_missing_slices()
+
+    def _warn_of_missing_slices(self) -> None:
+        """Warn of what the records of a finished run could not be sliced by: no operator saw such a column."""
+        if not (self.columns.finished and self._books.processed and self._settings.slice_by):
+            return
+        seen = {row["slice_by"] for row in self._details.rows("slices", self._collector.run_id, utc_now())}
+        for column in self._settings.slice_by:
+            if column not in seen:
+                _log.warning("executor.metrics.slice_by: no operator was given records with the column of `%s`", column)
 
     def _note_idle_operators(self) -> None:
         """Give every operator that no batch has reached a row of zeros: nothing came in is a finding, not a gap."""
