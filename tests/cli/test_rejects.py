@@ -55,6 +55,12 @@ def test_records_around_a_threshold(metrics: str, capsys: pytest.CaptureFixture[
     assert "none of them has a score" in capsys.readouterr().out
 
 
+def test_the_run_says_where_its_rejected_records_are(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The folder of the ledger is among the places to look at."""
+    assert main(["runs", "show", "run_a", "--metrics", metrics, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["paths"]["rejects"].endswith("/rejected/run_a")
+
+
 def test_export(metrics: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The records that pass the filter go to a file; an ending without a format is refused before anything is read."""
     given = answer(capsys, "--metrics", metrics, "--operator", "length", "--export", "out.jsonl")

@@ -209,12 +209,15 @@ def _paths(reader: MetricsReader, row: Row) -> dict[str, str]:
     there = {
         "output": row["output_files"],
         "rejected_samples": row["rejected_records"],
+        "rejects": row["rejected_records"],
         "errors": row["total_errors"],
         "dead_letters": row["dead_lettered_records"],
     }
     paths = {name: noted[name] for name, records in there.items() if records and name in noted}
     if "rejected_samples" in paths:
         paths["rejected_samples"] = join(paths["rejected_samples"], f"{row['run_id']}.jsonl")
+    if "rejects" in paths:
+        paths["rejects"] = join(paths["rejects"], row["run_id"])
     return {"metrics": os.fspath(reader.path), **paths}
 
 

@@ -108,7 +108,8 @@ def prune_store(metrics: str, keep: Retention, *, rejects: bool = False, dry_run
     """
     if not keep.limits:
         raise UsageError("no limit was given, so everything stays", hint=_SUCH_AS)
-    ledgers = _ledgers(open_store(metrics)) if rejects else {}
+    reader = open_store(metrics)
+    ledgers = _ledgers(reader) if rejects else {}
     done = prune(metrics, keep, dry_run=dry_run)
     folders = [ledgers[run_id] for run_id in done.runs if run_id in ledgers]
     for folder in folders if not dry_run else ():

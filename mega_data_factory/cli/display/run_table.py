@@ -170,6 +170,7 @@ _LOOK = {
     "metrics": "the metrics, as Parquet",
     "report": "the report, one HTML file",
     "rejected_samples": "samples of rejected records",
+    "rejects": "all rejected records",
     "errors": "records that failed, with their errors",
     "dead_letters": "records that killed their worker",
 }

@@ -44,8 +44,8 @@ class RunReport:
         stages: the stage rows, in plan order.
         operators: one row for each operator instance over all its workers, in plan order.
         differences: where the books do not agree, in words.
-        paths: where to look: `output`, `metrics`, `rejected_samples`, `errors`, `dead_letters`, `report`; only what is
-            there.
+        paths: where to look: `output`, `metrics`, `rejected_samples`, `rejects`, `errors`, `dead_letters`, `report`;
+            only what is there.
         findings: what stands out in it, the most pressing first.
     """
 
@@ -201,6 +201,8 @@ def _paths(plan: Plan, run: RunMetrics) -> dict[str, str]:
         paths["metrics"] = executor.metrics.output_path
     if executor.rejected_samples.enabled and run.rejected_records:
         paths["rejected_samples"] = storage.join(executor.rejected_samples.output_path, f"{run.run_id}.jsonl")
+    if executor.rejected_samples.keeps_all and run.rejected_records:
+        paths["rejects"] = storage.join(executor.rejected_samples.output_path, run.run_id)
     if run.total_errors:
         paths["errors"] = executor.errors_path or storage.join(output, "_errors")
     if run.dead_lettered_records:
