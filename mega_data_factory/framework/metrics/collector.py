@@ -258,7 +258,7 @@ class MetricsCollector(InProcess):
             output_tokens=counting[-1].output_tokens if counting else None,
             status=self._status,
             error=self._error,
-            instrumentation_seconds=sum(row.batches for row in rows) * cost_per_call()
+            instrumentation_seconds=self._seconds_of_measuring(rows)
             + self.writing_seconds
             + self.exporting_seconds
             + self.detail_seconds,
@@ -266,6 +266,10 @@ class MetricsCollector(InProcess):
         for name, value in set_values.items():
             setattr(run, name, value)
         return run
+
+    def _seconds_of_measuring(self, rows: list[OperatorMetrics]) -> float:
+        """Return seconds that measuring took where the work was done, and merging the rows."""
+        return sum(row.batches for row in rows) * cost_per_call()
 
 
 def _check_batch_id(batch_id: object) -> None:

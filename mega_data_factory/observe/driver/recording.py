@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,7 @@ from mega_data_factory.observe.driver.ledger import Ledger, to_rows
 from mega_data_factory.observe.driver.leftovers import remove_leftovers
 from mega_data_factory.observe.driver.nodes import SampledNodes
 from mega_data_factory.observe.driver.notebook import Cell
+from mega_data_factory.observe.driver.own_cost import seconds_in_steps
 from mega_data_factory.observe.driver.set_aside import SetAsideFiles
 from mega_data_factory.observe.driver.settings import ObserveSettings
 from mega_data_factory.observe.engines import loaded_engines
@@ -47,6 +49,7 @@ class Recording:
         ledger: takes accounts.
         steps: of the run.
         collector: holds the metrics.
+        gathering_seconds: CPU time spent on reading accounts and adding them up.
 
     Raises:
         ValueError: the run id cannot be the name of a file.
@@ -55,6 +58,7 @@ class Recording:
     def __init__(self, settings: ObserveSettings, run_id: str | None) -> None:
         self.ledger = Ledger(settings.flush_interval)
         self.steps = DefinedSteps()
+        self.gathering_seconds = 0.0
         self.collector = _ObservedCollector(self, run_id)
         self.run_id = self.collector.run_id
         self._settings = settings
@@ -137,6 +141,7 @@ class Recording:
     def gather(self) -> None:
         """Take the accounts that have arrived, and enter what they add up to in the metrics."""
         with self._gathering:
+            started = time.thread_time()
             engines = list(self._engines.values())
             for engine in engines:
                 engine.collect(self.ledger.take)
@@ -160,6 +165,7 @@ class Recording:
                 if self._config_changed:
                     self._config_changed = False
                     self._totals.set(config=self._config())
+            self.gathering_seconds += time.thread_time() - started
 
     @contextmanager
     def _sampling(self) -> Iterator[None]:
@@ -248,3 +254,6 @@ class _ObservedCollector(MetricsCollector):
         """Return all three levels, with all accounts that have arrived."""
         self._recording.gather()
         return super().snapshot()
+
+    def _seconds_of_measuring(self, rows: list[OperatorMetrics]) -> float:
+        return seconds_in_steps(rows) + self._recording.gathering_seconds
