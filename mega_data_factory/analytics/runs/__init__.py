@@ -2,6 +2,6 @@
 
 - A run as one value: `recording`; the runs before it: `earlier_runs`.
 - Added up over workers: `adding_up`, `totals`, `custom_metrics`, `latency`.
-- Records on their way: `flow`, `rejects`, and between two runs `exits`.
+- Records on their way: `flow`, `rejects`, by value of a column `slices`, and between two runs `exits`.
 - Over time: `series`.
 """

@@ -4,5 +4,6 @@
 - Batches: `reading` makes them; `stage` runs a stage on one, `applying` one operator.
 - Records that do not pass: `rejected_samples`, `reject_rows`; those that kill or stall workers: `quarantine`,
   `time_limit`.
+- Details beside the counts: `meters`, of scores `score_meter`, of slices `slice_meter`.
 - Deduplication: `claims` and their `claim_log`.
 """
