@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mega_data_factory.analytics.comparison import Comparison, OperatorDifference
@@ -51,18 +51,20 @@ class ComparedTable:
 
 def comparison_tables(comparison: Comparison) -> list[ComparedTable]:
     """Return the tables of a comparison beside that of the operators' speed; those without a row are left out."""
-    found = [_parts(comparison), _pass_rates(comparison), _reasons(comparison), _nodes(comparison), _beside(comparison)]
+    parts, sliced = _parts(comparison.parts), _parts(comparison.sliced_parts)
+    sliced = replace(sliced, title=f"{sliced.title}, by slice")
+    found = [parts, sliced, _pass_rates(comparison), _reasons(comparison), _nodes(comparison), _beside(comparison)]
     return [table for table in found if table.rows]
 
 
-def _parts(comparison: Comparison) -> ComparedTable:
-    shown, others = comparison.parts[:_PARTS_SHOWN], comparison.parts[_PARTS_SHOWN:]
+def _parts(parts: Sequence[Part]) -> ComparedTable:
+    shown, others = parts[:_PARTS_SHOWN], parts[_PARTS_SHOWN:]
     rows = [(_part_name(part), _signed(part.points), count(part.after), count(part.before)) for part in shown]
     if others:
         points = _signed(sum(part.points for part in others))
         rows.append((plural(len(others), "smaller part"), points, "", ""))
     if rows:
-        rows.append(("together", _signed(sum(part.points for part in comparison.parts)), "", ""))
+        rows.append(("together", _signed(sum(part.points for part in parts)), "", ""))
     note = "points: percentage points of what was read; the parts add up to the whole"
     columns = ("points", "records", "before")
     return ComparedTable("What the difference is made of", "stage / operator", columns, tuple(rows), note)

@@ -27,9 +27,9 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
     """Return a comparison as JSON values: what `mdf runs compare --json` prints.
 
     Returns:
-        `{baseline: [run], run, same_source, same_configuration, kept, errors, throughput, cost, parts, stages,
-        operators, nodes, surroundings, changes}`. Points are percentage points; a ratio is after / before; intervals
-        are 95 % ones, null where they are not known, or where a difference is exact.
+        `{baseline: [run], run, same_source, same_configuration, kept, errors, throughput, cost, parts,
+        sliced_parts, stages, operators, nodes, surroundings, changes}`. Points are percentage points; a
+        ratio is after / before; intervals are 95 % ones, null where they are not known, or where a difference is exact.
     """
     return {
         "baseline": [{name: side.run.get(name) for name in _RUN} for side in found.baseline],
@@ -41,6 +41,7 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
         "throughput": _ratio(found.throughput) | {"verdict": found.speed},
         "cost": _ratio(found.cost) | {"verdict": found.cost_speed, "seconds_of": found.cost_measure},
         "parts": [_part(part) for part in found.parts],
+        "sliced_parts": [_part(part) for part in found.sliced_parts],
         "stages": [
             {
                 "stage": stage.name,

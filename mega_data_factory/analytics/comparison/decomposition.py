@@ -33,7 +33,8 @@ LOADER, WRITER = "data_loader", "data_writer"
 """Stages of what happens before the first operator and after the last."""
 
 _Place = tuple[str, str]
-_Cause = tuple[Kind, str]
+Cause = tuple[Kind, str]
+"""How records left, and why."""
 
 _ROUNDING = 1e-9
 """Percentage points that floating point may be off by."""
@@ -52,7 +53,7 @@ class Station:
     stage: str
     operator: str
     came: int
-    causes: Mapping[_Cause, int] = field(default_factory=dict)
+    causes: Mapping[Cause, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class _Factor:
     """The rates of one station: records that left for each cause / records that came in."""
 
     station: Station
-    rates: Mapping[_Cause, float]
+    rates: Mapping[Cause, float]
 
     @property
     def share(self) -> float:
@@ -263,7 +264,7 @@ def _in_order(after: Sequence[_Place], before: Sequence[_Place]) -> list[_Place]
 def account_of(recording: Recording) -> Account:
     """Return the account of all records of a run."""
     flow = flow_of(recording)
-    causes: dict[_Place, dict[_Cause, int]] = {}
+    causes: dict[_Place, dict[Cause, int]] = {}
     for exit in flow.exits:
         at = causes.setdefault(_place_of(exit), {})
         kind = _KINDS[exit.kind]

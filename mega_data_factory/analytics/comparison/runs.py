@@ -23,6 +23,7 @@ from mega_data_factory.analytics.comparison.pass_rates import (
     design_effect,
     difference,
 )
+from mega_data_factory.analytics.comparison.sliced import sliced_accounts
 from mega_data_factory.analytics.comparison.speed import (
     LEAST_RUNS,
     LEAST_SPEED,
@@ -158,6 +159,7 @@ class Comparison:
         nodes: The machines.
         cost: Seconds per record read, over all operators; see `OperatorDifference`.
         cost_speed, cost_measure: What `cost` says, and of what it is.
+        sliced_parts: The same as `parts` within each slice of the records, where both runs were sliced alike.
     """
 
     before: Recording
@@ -181,6 +183,7 @@ class Comparison:
     cost: Ratio | None
     cost_speed: Verdict
     cost_measure: Measure
+    sliced_parts: tuple[Part, ...] = ()
 
     @property
     def same_configuration(self) -> bool:
@@ -251,6 +254,7 @@ class _Comparing:
             tuple(surroundings(self._baseline[0], after)),
             tuple(node_differences(before, after)),
             *cost,
+            tuple(decompose(*slices) if (slices := sliced_accounts(before, after)) else ()),
         )
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────
