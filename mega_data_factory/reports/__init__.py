@@ -5,6 +5,7 @@ Names are loaded when they are asked for (PEP 562): the terminal shows the table
 - The page: `report`, `document`, `figures`.
 - Its tables and sentences: `tables`, `operator_table`, `tracked_stages`, `slice_table`, `output_columns`, `rejects`,
   `excluded`, `comparison`.
+- Thresholds that can be moved: `thresholds`.
 - The figures of a run in a row of a table: `run_figures`.
 - A gate as JUnit XML and Markdown: `gate`.
 """
