@@ -17,7 +17,7 @@ import pytest
 
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.exports.superset import write_views
-from mega_data_factory.framework.metrics import MetricsReader, Retention, prune
+from mega_data_factory.framework.metrics import MetricsReader, Retention, prune, schema
 from mega_data_factory.framework.metrics.store.files import decoding
 from mega_data_factory.storage import parquet_dataset
 from tests.dashboard.visiting import Visitor
@@ -88,7 +88,8 @@ def store(original: Path, tmp_path: Path) -> Path:
 
 def read(folder: Path) -> dict[str, int]:
     reader = MetricsReader(folder, now=lambda: NOW)
-    tables = reader.runs(), reader.stages(), reader.operators(), reader.samples(), reader.nodes()
+    levels = reader.runs(), reader.stages(), reader.operators(), reader.samples(), reader.nodes()
+    tables = (*levels, *(reader.details(table) for table in schema.DETAILS))
     return {kind: len(table) for kind, table in zip(KINDS, tables, strict=True)}
 
 
