@@ -114,7 +114,8 @@ def _operator_cost(rule: Rule, comparison: Comparison) -> Iterator[Check]:
         elif d.measure == "busy" and any(others_took_cpu(side) for side in (*comparison.baseline, comparison.after)):
             yield Check(rule.rule, d.operator.label, "not judged", "no seconds of CPU, and other programs took the CPU")
         else:
-            yield _ratio_check(rule, d.operator.label, d.cost, d.costs[1], seconds)
+            kind = "own change within" if d.corrected else "95 % interval"
+            yield _ratio_check(rule, d.operator.label, d.cost, d.costs[1], seconds, kind)
 
 
 def _pass_rate(rule: Rule, comparison: Comparison) -> Iterator[Check]:
@@ -241,7 +242,12 @@ def _limits(rule: Rule, subject: str, value: float | None, write: Callable[[floa
 
 
 def _ratio_check(
-    rule: Rule, subject: str, ratio: Ratio | None, now: float | None, write: Callable[[float | None], str]
+    rule: Rule,
+    subject: str,
+    ratio: Ratio | None,
+    now: float | None,
+    write: Callable[[float | None], str],
+    kind: str = "95 % interval",
 ) -> Check:
     """Return the check of a number that is compared as a ratio."""
     if ratio is None or not now:
@@ -249,7 +255,7 @@ def _ratio_check(
     moved = 100 * (ratio.value - 1)
     within = ""
     if ratio.low is not None and ratio.high is not None:
-        within = f" (95 % interval {100 * (ratio.low - 1):+.1f} to {100 * (ratio.high - 1):+.1f} %)"
+        within = f" ({kind} {100 * (ratio.low - 1):+.1f} to {100 * (ratio.high - 1):+.1f} %)"
     beyond = _beyond(rule, moved, 100.0)
     sure = ratio.low is not None and ratio.high is not None and not ratio.low <= 1 <= ratio.high
     status, why = _judged(rule, beyond, sure, known=ratio.low is not None)
