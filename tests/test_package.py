@@ -41,11 +41,10 @@ def test_plans_of_test_folders_name_files_that_exist(folder: str) -> None:
 
 
 def test_long_folders_have_a_plan() -> None:
-    """The docstring of a folder of more than ten modules sorts them by name, or says that there is one per file."""
-    unplanned = []
+    """The docstring of a folder of ten modules or more names most of them, or says that there is one per file."""
     for init in Path(mega_data_factory.__file__).parent.rglob("__init__.py"):
         modules = {path.stem for path in init.parent.glob("*.py") if not path.stem.startswith("_")}
         plan = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) or ""
         if len(modules) >= 10 and "per file" not in plan:
-            unplanned += [f"{init.parent.name}/{name}.py" for name in modules if f"`{name}`" not in plan]
-    assert not unplanned
+            unnamed = sorted(name for name in modules if f"`{name}`" not in plan)
+            assert len(unnamed) < len(modules) / 3, f"{init}: name {', '.join(unnamed)}"
