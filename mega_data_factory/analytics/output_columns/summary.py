@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mega_data_factory.framework.metrics.details.value_histogram import ValueHistogram
 from mega_data_factory.framework.metrics.reader import MetricsReader
@@ -95,6 +96,7 @@ def column_statistics(reader: MetricsReader, run_id: str) -> list[ColumnSummary]
         MetricsError: the metrics cannot be read.
     """
     table = reader.details("columns", run_id)
+    table = table.filter(pc.is_valid(table["column_name"]))  # a row of no column says nothing
     rows = table.drop_columns(["value_histogram"]).to_pylist()
     found = [summary_of(row, _histogram(row, table["value_histogram"][place])) for place, row in enumerate(rows)]
     order = {row["column_name"]: (row["column_index"] or 0, row["column_name"].count(".")) for row in rows}
