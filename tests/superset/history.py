@@ -18,6 +18,7 @@ from mega_data_factory.framework.metrics import (
 from mega_data_factory.framework.metrics.nodes import NodeMetrics
 from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
+from mega_data_factory.framework.metrics.schema import DETAILS, TABLES
 
 START = datetime(2026, 10, 24, 1, 30)
 INTERVAL = 5.0
@@ -190,6 +191,12 @@ def write(folder: Path, made: Run) -> None:
     writer = MetricsWriter(folder)
     writer.write_samples(made.samples, made.run.run_id)
     writer.write_nodes(made.nodes, made.run.run_id)
+    counted = {"failed_records": 2, "failed_alone_records": 1, "input_records": 5, "rejected_records": 1, "nulls": 3}
+    for table in DETAILS:
+        names = {"run_id": made.run.run_id, "timestamp": made.run.start_time}
+        columns = set(TABLES[table].names)
+        values = {name: value for name, value in counted.items() if name in columns}
+        writer.write_details(table, [names | values], made.run.run_id)
     writer.write_all(made.run, made.stages, made.operators)
 
 

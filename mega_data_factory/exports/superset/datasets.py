@@ -200,12 +200,27 @@ _NODES = (
     ),
 )
 
+_SCORES = (
+    Metric("failed", "Failed", "SUM(failed_records)", COUNT, "records that fail a rule"),
+    Metric("failed_alone", "Failed alone", "SUM(failed_alone_records)", COUNT, "records that fail one rule alone"),
+)
+
+_SLICES = (
+    Metric("input", "In", "SUM(input_records)", COUNT, "records offered"),
+    Metric("rejected", "Rejected", "SUM(rejected_records)", COUNT, "records rejected"),
+)
+
+_COLUMNS = (Metric("nulls", "Nulls", "SUM(nulls)", COUNT, "records without a value"),)
+
 DATASETS: tuple[Dataset, ...] = (
     Dataset("runs", "start_time", "A run: its records, books and status.", _RUNS),
     Dataset("stages", "timestamp", "A stage of a run.", _STAGES),
     Dataset("operators", "timestamp", "An operator of a run on one worker.", _OPERATORS),
     Dataset("samples", "timestamp", "What an operator did on one worker in an interval of some seconds.", _SAMPLES),
     Dataset("nodes", "timestamp", "The load of a node at one moment of a run.", _NODES),
+    Dataset("scores", "timestamp", "A rule of a filter, with the scores of the records that it judged.", _SCORES),
+    Dataset("slices", "timestamp", "A slice of the records, in an operator of a run.", _SLICES),
+    Dataset("columns", "timestamp", "A column of the output of a run.", _COLUMNS),
     Dataset("stage_history", "run_start", "A stage of a run, with the run's start, pipeline and status.", _STAGES),
     Dataset("operator_history", "run_start", "An operator on one worker, with its run beside it.", _OPERATORS),
     Dataset("stage_samples", "run_start", "A stage in a step of a run, over all workers.", _INTERVALS),
