@@ -60,7 +60,9 @@ def write(
     writer.write_samples([SampleMetrics(run_id, "s", "o", f"w{i}", moment, 5.0, count) for i in range(2)], run_id)
     writer.write_nodes([NodeMetrics(run_id, "n", moment + timedelta(seconds=i), i) for i in range(2)], run_id)
     for table in schema.DETAILS:
-        writer.write_details(table, [{"run_id": run_id, "stage_name": "s", "timestamp": moment}] * 2, run_id)
+        row = {"run_id": run_id, "stage_name": "s", "operator_name": "o", "timestamp": moment}
+        counts = {column.name: 0 for column in schema.TABLES[table] if pa.types.is_integer(column.type)}
+        writer.write_details(table, [row | counts] * 2, run_id)
     writer.write_all(
         RunMetrics(run_id, moment, moment + timedelta(seconds=30), status=status, heartbeat=heartbeat),
         [StageMetrics(run_id, "s", moment)],
