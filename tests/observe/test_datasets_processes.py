@@ -56,7 +56,7 @@ def workers(folder: Path, run_id: str) -> dict[str, set[str]]:
 
 UNDISTURBED = {
     "clean": ((2000, 2000, 0, 0), {}, 40, 11_000, 2000),
-    "judge": ((2000, 1000, 1000, 0), {"short": 600, "long": 400}, 2000, 0, 2000),
+    "judge": ((2000, 1000, 1000, 0), {"short": 600, "long": 400}, 2000, None, 2000),
 }
 
 
