@@ -13,10 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.framework.contracts import RECORD_ID
+from mega_data_factory.redaction.loggers import logger
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 
 SOURCE_FILE = "source_file()"
+
+_log = logger("mega_data_factory.metrics")
 
 _DOMAIN = re.compile(r"domain\((.+)\)")
 
@@ -48,11 +51,18 @@ class SliceColumn:
     def values_of(self, table: pa.Table) -> tuple[list[str | None], Integers]:
         """Return the distinct values of the records of a table, and the number of its value for every record.
 
-        Where the column is missing, or holds lists or objects, all records are null.
+        Where the column is missing, or holds lists, objects or what Arrow cannot compare, all records are null.
         """
         at = table.schema.get_field_index(self.column)
         if at < 0 or pa.types.is_nested(table.schema.field(at).type):
             return [None], np.zeros(table.num_rows, np.int64)
+        try:
+            return self._values_of(table, at)
+        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+            _log_type(self.text, table.schema.field(at).type, error)
+            return [None], np.zeros(table.num_rows, np.int64)
+
+    def _values_of(self, table: pa.Table, at: int) -> tuple[list[str | None], Integers]:
         encoded = _encoded(table.column(at))
         values, codes = encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)
         if self.column != self.text:
@@ -73,11 +83,23 @@ class SliceColumn:
         return pc.struct_field(pc.extract_regex(values, _HOST_OF_URL), "part")
 
 
+_logged: set[tuple[str, str]] = set()
+"""Columns and types of this process that could not be sliced by: each is logged once."""
+
+
+def _log_type(column: str, kind: pa.DataType, error: Exception) -> None:
+    if (column, str(kind)) not in _logged:
+        _logged.add((column, str(kind)))
+        _log.warning("%s (%s) cannot be sliced by, its records are null: %s", column, kind, error)
+
+
 def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
     """Return a column as numbers of its distinct values, null being one of them; texts as bytes."""
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pa.types.is_string_view(array.type) or pa.types.is_binary_view(array.type) or _is_text(array.type):

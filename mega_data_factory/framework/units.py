@@ -114,6 +114,7 @@ def token_sum(table: pa.Table, column: str) -> int | None:
         return None
     values = table.column(at)
     if pa.types.is_floating(values.type):
+        values = values.cast(pa.float64())  # halves have no sum
         values = pc.if_else(pc.is_finite(values), values, None)
     total = pc.sum(values).as_py() or 0
     return int(total) if 0 <= total < _MOST else None
@@ -143,12 +144,14 @@ def token_numbers(table: pa.Table, column: str) -> Integers | None:
         return None
     return _numbers(
         [
-            pc.if_else(pc.is_finite(chunk), pc.trunc(chunk), 0).cast(pa.int64())
-            if pa.types.is_floating(chunk.type)
-            else chunk.cast(pa.int64(), safe=False)
+            _whole(chunk.cast(pa.float64())) if pa.types.is_floating(chunk.type) else chunk.cast(pa.int64(), safe=False)
             for chunk in table.column(column).chunks
         ]
     )
+
+
+def _whole(numbers: pa.DoubleArray) -> pa.Array:
+    return pc.if_else(pc.is_finite(numbers), pc.trunc(numbers), 0).cast(pa.int64())
 
 
 def _numbers(chunks: Sequence[pa.Array]) -> Integers:

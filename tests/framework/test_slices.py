@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,9 @@ from mega_data_factory.framework.metrics.details import slices
 from mega_data_factory.framework.metrics.details.slice_counts import SliceCounts
 from mega_data_factory.framework.metrics.details.slices import StageSlices
 from mega_data_factory.framework.metrics.details.totals import DetailTotals
+from mega_data_factory.framework.plan import OperatorPlan
 from mega_data_factory.framework.slice_columns import SliceColumn
+from mega_data_factory.framework.worker.applying import Outcome
 from mega_data_factory.framework.worker.quarantine import WorkerDied, isolate_poison
 from tests.framework.making import MANY, Long, Marking, component, stage
 
@@ -137,6 +139,9 @@ def test_a_column_that_some_batches_lack_is_null_there() -> None:
         ("c", pa.array([datetime(2026, 1, 2)]).cast(pa.date32()), ["2026-01-02"]),
         ("c", pa.array([[1], [2]]), [None, None]),
         ("c", pa.nulls(2), [None, None]),
+        ("c", pa.array([b"0123456789abcdef", None], pa.uuid()), ["0123456789abcdef", None]),
+        ("c", pa.array([2**62, 1]).cast(pa.timestamp("s")), [None, None]),  # beyond the years of Python
+        ("c", pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array([[1], [2]])), [None, None]),
         ("missing", pa.nulls(1), [None]),
         ("domain(c)", pa.array(["HTTP://A.b:80/x", "a.b", None, "ftp://[::1]/"]), ["a.b", None, None, "[::1]"]),
         ("domain(c)", pa.array([b"http://\xff/"]), ["�"]),
@@ -144,7 +149,7 @@ def test_a_column_that_some_batches_lack_is_null_there() -> None:
     ],
 )
 def test_values_of_every_type(column: str, values: pa.Array, expected: list[str | None]) -> None:
-    """Values of every type become text; what has no value, is nested or is not a URL is null."""
+    """Values of every type become text; what has no value, is nested, unknown to Arrow or not a URL is null."""
     found, codes = SliceColumn(column).values_of(pa.table({"c": values}))
     assert [found[code] for code in codes] == expected
     assert len(set(found)) == len(found)
@@ -262,3 +267,33 @@ def test_a_wrong_choice_of_slices_is_refused(value: Any, message: str) -> None:
     }
     with pytest.raises(ConfigError, match=message):
         PipelineConfig.from_dict(config)
+
+
+class Raising:
+    """A meter that raises over its second batch, after it has yielded something."""
+
+    calls = 0
+
+    def measure(self, stage: str, operator: OperatorPlan, outcomes: Sequence[Outcome]) -> Iterator[StageSlices]:
+        self.calls += 1
+        yield slices_of(["a"])
+        if self.calls == 2:
+            raise LookupError("unknown type")
+
+
+def test_a_meter_that_raises_costs_no_record(caplog: pytest.LogCaptureFixture) -> None:
+    """Its details of that batch are left out, other batches and other meters keep theirs, and the log says it once."""
+    run = stage(component(Long, min_length=2), slice_by=("kind",))
+    run._meters = (Raising(), *run._meters)
+    keys = []
+    for _ in range(3):
+        result = run(batch_of(["a", "bb"], kind=["x", "y"]))
+        assert result.table.num_rows == 1
+        assert [row.input_records for row in result.metrics] == [2]
+        keys.append([detail.key for detail in result.details])
+    assert [len(found) for found in keys] == [2, 1, 2]
+    assert keys[1] == [("quality", "kind")]
+    assert [record.getMessage() for record in caplog.records if "Raising" in record.getMessage()] == [
+        "stage `quality`, operator `long`: Raising cannot measure these records, and leaves out such batches: "
+        "LookupError: unknown type"
+    ]

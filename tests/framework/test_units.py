@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -68,6 +69,7 @@ def test_what_is_not_text_is_not_counted(kind: pa.DataType) -> None:
     [
         ([1, None, 5], pa.int32(), 6),
         ([1.5, float("nan"), 5.0], pa.float64(), 6),
+        ([np.float16(1.5), None, np.float16(5)], pa.float16(), 6),
         ([], pa.int64(), 0),
         ([None], pa.null(), 0),
         ([-5], pa.int64(), None),

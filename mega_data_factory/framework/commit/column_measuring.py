@@ -24,20 +24,27 @@ _DEEPEST = 3
 
 _log = logger("mega_data_factory.metrics")
 
+_logged: set[tuple[str, str]] = set()
+"""Columns and types of this process that could not be measured: each is logged once."""
+
 
 def measure_columns(table: pa.Table) -> list[ColumnStatistics]:
     """Return the statistics of the columns of a table, of the first `MOST_COLUMNS`.
 
-    A column that cannot be measured has records and nulls alone, and the log says why: no file fails for its
+    A column that cannot be measured has records and nulls alone, and the log says why, once: no file fails for its
     statistics.
     """
     found: list[ColumnStatistics] = []
     for position, name in enumerate(table.column_names):
+        if len(found) >= MOST_COLUMNS:
+            break
         column = table.column(position)
-        for path, values in _leaves(name, column.combine_chunks(), _DEEPEST):
-            if len(found) == MOST_COLUMNS:
-                return found
-            found.append(_measured(path, values, position))
+        try:
+            leaves = itertools.islice(_leaves(name, column.combine_chunks(), _DEEPEST), MOST_COLUMNS - len(found))
+            found += [_measured(path, values, position) for path, values in leaves]
+        except Exception as error:  # noqa: BLE001 - whatever a column is, its file is written
+            _log_failure(name, column.type, error)
+            found.append(_counted(name, column, position))
     return found
 
 
@@ -52,17 +59,27 @@ def _leaves(name: str, values: pa.Array, depth: int) -> Iterator[tuple[str, pa.A
 
 
 def _measured(name: str, values: pa.Array, position: int) -> ColumnStatistics:
-    statistics = ColumnStatistics(name, str(values.type), "other", position, len(values), values.null_count)
+    statistics = _counted(name, values, position)
     try:
         known = _plain(values).drop_null()
         for applies, measure in _KINDS:
             if applies(known.type):
                 measure(statistics, known)
                 break
-    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        _log.warning("the output column %s (%s) is not measured: %s", name, values.type, error)
-        return ColumnStatistics(name, str(values.type), "other", position, len(values), values.null_count)
+    except Exception as error:  # noqa: BLE001 - whatever a column is, its file is written
+        _log_failure(name, values.type, error)
+        return _counted(name, values, position)
     return statistics
+
+
+def _counted(name: str, values: pa.Array | pa.ChunkedArray, position: int) -> ColumnStatistics:
+    return ColumnStatistics(name, str(values.type), "other", position, len(values), values.null_count)
+
+
+def _log_failure(name: str, kind: pa.DataType, error: Exception) -> None:
+    if (name, str(kind)) not in _logged:
+        _logged.add((name, str(kind)))
+        _log.warning("the output column %s (%s) is not measured: %s", name, kind, error)
 
 
 def _plain(values: pa.Array) -> pa.Array:

@@ -13,9 +13,16 @@ from mega_data_factory.framework.slice_columns import SliceColumn
 from mega_data_factory.framework.worker.applying import Outcome
 from mega_data_factory.framework.worker.score_meter import ScoreMeter
 from mega_data_factory.framework.worker.slice_meter import SliceMeter
+from mega_data_factory.redaction.loggers import logger
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.worker.stage import StageSettings
+
+
+_log = logger("mega_data_factory.metrics")
+
+_failed: set[tuple[str, str, str]] = set()
+"""Meters of this process that have failed, with stage and operator: each is logged once."""
 
 
 class Meter(Protocol):
@@ -46,6 +53,9 @@ def build_meters(settings: StageSettings) -> tuple[Meter, ...]:
 class Readings:
     """Details of one batch in one stage, and the time that measuring them took.
 
+    A meter that raises takes no part in the rest of the stage, and what it has measured of the batch is left out: no
+    batch is lost for its measurement.
+
     Attributes:
         meters: Of the stage.
         seconds: Time that they took.
@@ -53,17 +63,41 @@ class Readings:
 
     meters: tuple[Meter, ...]
     seconds: float = 0.0
-    _details: list[Detail] = field(default_factory=list)
+    _details: dict[int, list[Detail]] = field(default_factory=dict)
+    _raised: set[int] = field(default_factory=set)
 
     def take(self, stage: str, operator: OperatorPlan, outcomes: Sequence[Outcome]) -> None:
         """Let every meter measure an operator; without meters nothing happens."""
         if not self.meters:
             return
         started = time.perf_counter()
-        for meter in self.meters:
-            self._details += meter.measure(stage, operator, outcomes)
+        for place, meter in enumerate(self.meters):
+            if place in self._raised:
+                continue
+            try:
+                self._details.setdefault(place, []).extend(meter.measure(stage, operator, outcomes))
+            except Exception as error:  # noqa: BLE001 - whatever a meter meets, the records are what counts
+                self._raised.add(place)
+                self._details.pop(place, None)
+                _log_failure(meter, stage, operator.name, error)
         self.seconds += time.perf_counter() - started
 
     def added_to(self, earlier: tuple[Detail, ...]) -> tuple[Detail, ...]:
         """Return the details of earlier stages with these added."""
-        return add_up([*earlier, *self._details]) if self._details else earlier
+        measured = [detail for details in self._details.values() for detail in details]
+        return add_up([*earlier, *measured]) if measured else earlier
+
+
+def _log_failure(meter: Meter, stage: str, operator: str, error: Exception) -> None:
+    """Log that a meter has failed, once for each operator."""
+    name = type(meter).__name__
+    if (name, stage, operator) not in _failed:
+        _failed.add((name, stage, operator))
+        _log.warning(
+            "stage `%s`, operator `%s`: %s cannot measure these records, and leaves out such batches: %s: %s",
+            stage,
+            operator,
+            name,
+            type(error).__name__,
+            error,
+        )
