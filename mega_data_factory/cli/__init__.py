@@ -187,7 +187,9 @@ def _rejects(
     ] = None,
     around: Annotated[
         int | None,
-        typer.Option(min=1, help="Show the N records of each rule that are nearest to its threshold.", metavar="N"),
+        typer.Option(
+            min=1, max=100_000, help="Show the N records of each rule that are nearest to its threshold.", metavar="N"
+        ),
     ] = None,
     export: Annotated[
         str | None, typer.Option(help="Write the records to FILE: .parquet, .jsonl or .csv.", metavar="FILE|URI")

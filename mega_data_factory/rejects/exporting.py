@@ -51,10 +51,13 @@ def _write_json_lines(sink: BinaryIO, batches: Iterable[pa.RecordBatch]) -> int:
 
 
 def _write_csv(sink: BinaryIO, batches: Iterable[pa.RecordBatch]) -> int:
-    """Write CSV with a line of names; lists are JSON in it."""
+    """Write CSV with a line of names; lists are JSON in it.
+
+    Lines end as RFC 4180 says: the `csv` module quotes only those ends of line that its own are made of.
+    """
     rows = 0
     text = io.TextIOWrapper(sink, encoding="utf-8", newline="", write_through=True)
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(SCHEMA.names)
     for batch in batches:
         writer.writerows([_cell(row, name) for name in SCHEMA.names] for row in batch.to_pylist())

@@ -13,6 +13,7 @@ from mega_data_factory import storage
 from mega_data_factory.errors import InputError
 from mega_data_factory.rejects.schema import SCHEMA
 
+_OURS = "part-*.parquet"
 _REPEATING = ["run_id", "batch", "stage", "operator", "reason", "failed_rules.list.element", "slice"]
 
 
@@ -55,7 +56,7 @@ def committed_files(folder: str, commit_log: str | None = None) -> list[str]:
     Raises:
         InputError: a folder may not be read.
     """
-    names = [name for name in sorted(storage.list_dir(folder)) if name.endswith(".parquet") and name[0] != "."]
+    names = fnmatch.filter(sorted(storage.list_dir(folder)), _OURS)  # an export may lie beside them
     entries = [] if commit_log is None or _completed(commit_log) else storage.list_dir(commit_log)
     if "plan.json" in entries:
         committed = {entry.removesuffix(".jsonl").rpartition(".")[0] for entry in entries if entry.endswith(".jsonl")}
@@ -73,7 +74,7 @@ def remove_rejects(folder: str) -> bool:
         OutputError: a file may not be removed.
     """
     names = storage.list_dir(folder) if storage.exists(folder) else []
-    ours = [name for name in names if fnmatch.fnmatch(name, "part-*.parquet") or fnmatch.fnmatch(name, ".part-*.tmp")]
+    ours = [name for name in names if fnmatch.fnmatch(name, _OURS) or fnmatch.fnmatch(name, ".part-*.tmp")]
     storage.remove_all(storage.join(folder, name) for name in ours)
     if storage.is_local(folder):
         with contextlib.suppress(OSError):  # something else is in it
@@ -84,6 +85,10 @@ def remove_rejects(folder: str) -> bool:
 def _completed(commit_log: str) -> bool:
     try:
         plan = json.loads(storage.read_bytes(storage.join(commit_log, "plan.json")))
-    except (InputError, ValueError):  # there is none: what is there was committed
+    except InputError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise  # a store that does not answer must not be mistaken for one without a plan
+        return True
+    except ValueError:  # of another version: what is there counts
         return True
     return bool(plan.get("completed"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.analytics.runs.rejects import find_rejects
+from mega_data_factory.analytics.runs.rejects import find_rejects, is_missing
 from mega_data_factory.errors import MdfError
 from mega_data_factory.formats import count, percent, plural, size
 from mega_data_factory.redaction import without_credentials
@@ -43,6 +43,8 @@ def reject_table(recording: Recording) -> RejectTable | None:
         ledger = find_rejects(recording.run)
         if ledger is None:
             return None
+        if is_missing(ledger, recording.run):
+            return RejectTable(problem="the files of the rejected records are missing: they were moved or removed")
         counts = ledger.counts().to_pylist()
         near = {_rule(row): row for row in ledger.nearest(1, columns=_NEEDED).to_pylist()}
     except MdfError as error:

@@ -115,3 +115,23 @@ def test_prune_leaves_the_ledger_unless_it_is_asked_to_go(metrics: str, tmp_path
     again = write_run(tmp_path, [rejected(1)])
     assert main(["metrics", "prune", "--metrics", again, "--max-runs", "0"]) == 0
     assert len(list(folder.glob("part-*"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["rejects", "--stage", "\udcff"], "--stage"),
+        (["rejects", "--score-between", "5", "1"], "--score-between 5 1"),
+        (["rejects", "--score-between", "nan", "1"], "--score-between nan 1"),
+        (["rejects", "--around", "9" * 30], "--around"),
+        (["trace", "run_a", "\udcff"], "RECORD_ID"),
+    ],
+)
+def test_arguments_that_no_record_can_match(
+    metrics: str, capsys: pytest.CaptureFixture[str], arguments: list[str], named: str
+) -> None:
+    """One error that names the argument."""
+    assert main([*arguments, "--metrics", metrics]) == 2
+    shown = capsys.readouterr()
+    assert named in shown.err
+    assert not shown.out

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mega_data_factory.analytics import RejectFilter, RejectLedger, open_rejects, read_rejects
+from mega_data_factory.analytics.runs.trace import trace
 from mega_data_factory.errors import InputError, MetricsQueryError
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.rejects import SCHEMA, committed_files
@@ -137,3 +138,52 @@ def test_the_ledger_of_a_run(tmp_path: Path) -> None:
     with pytest.raises(MetricsQueryError, match="kept no ledger") as raised:
         open_rejects(row | {"paths": {}})
     assert "keep" in str(raised.value.hint)
+
+
+def test_an_export_beside_the_ledger_is_no_part_of_it(tmp_path: Path) -> None:
+    """A Parquet file of another name in the folder is not counted as if the run had written it."""
+    write_ledger(tmp_path, [rejected(1)])
+    export_rejects(str(tmp_path / "all.parquet"), RejectLedger.open(str(tmp_path)).batches())
+    assert RejectLedger.open(str(tmp_path)).read().num_rows == 1
+
+
+def test_ends_of_line_in_an_exported_id(tmp_path: Path) -> None:
+    """They stay in their cell, also the one that is not the end of line of the file."""
+    ids = ["a\rb", "c\nd", "e\r\nf", 'g"h,i']
+    ledger = RejectLedger(write_ledger(tmp_path, [rejected(n, record_id=name) for n, name in enumerate(ids)]))
+    path = tmp_path / "out.csv"
+    export_rejects(str(path), ledger.batches())
+    with path.open(newline="") as file:
+        assert [row["record_id"] for row in csv.DictReader(file)] == ids
+
+
+def test_a_plan_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    """What cannot be read is not taken for a run that has completed: its uncommitted files would count."""
+    write_ledger(tmp_path / "ledger", [rejected(1)])
+    (tmp_path / "log" / "plan.json").mkdir(parents=True)
+    with pytest.raises(InputError, match="plan"):
+        committed_files(str(tmp_path / "ledger"), str(tmp_path / "log"))
+
+
+def test_the_ledger_of_a_run_that_holds_its_output_back(tmp_path: Path) -> None:
+    """The run names the folder in which its output waits; the commit log is in the folder of the output itself."""
+    metrics = write_run(tmp_path, [rejected(1)], [rejected(2)])
+    row = MetricsReader(metrics).run("run_a")
+    log = tmp_path / "output" / "_commits" / "run_a"
+    log.mkdir(parents=True)
+    (log / "plan.json").write_text("{}")
+    (log / "part-000001.0.jsonl").touch()
+    paths = {"rejects": str(tmp_path / "rejected"), "output": str(tmp_path / "output" / "_pending" / "run_a")}
+    assert open_rejects(row | {"paths": paths}).read()["record_id"].to_pylist() == ["r0002"]
+
+
+def test_a_ledger_that_was_moved(tmp_path: Path) -> None:
+    """A run that has rejected records and whose ledger holds none says so: it is not as if none were rejected."""
+    metrics = write_run(tmp_path, [rejected(1)])
+    (tmp_path / "rejected").rename(tmp_path / "elsewhere")
+    with pytest.raises(MetricsQueryError, match=r"missing.*rejected/run_a"):
+        open_rejects(MetricsReader(metrics).run("run_a"))
+    found = trace(MetricsReader(metrics), "run_a", "r0001")
+    assert found.outcome == "not_found"
+    assert any("ledger" in line for line in found.missing)
+    assert not any("ledger" in line for line in found.searched)

@@ -59,4 +59,7 @@ def test_what_cannot_be_read_or_is_too_much(tmp_path: Path) -> None:
     file.unlink()
     made = reject_table(recording(metrics))
     assert made is not None
+    assert "missing" in (made.problem or "")
+    made = reject_table(recording(write_run(tmp_path / "none", [])))
+    assert made is not None
     assert made.problem == "no record was rejected"

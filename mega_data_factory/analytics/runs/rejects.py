@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from mega_data_factory import storage
 from mega_data_factory.errors import MetricsQueryError
+from mega_data_factory.framework.commit.earlier_output import PENDING
+from mega_data_factory.framework.commit.log import COMMITS
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.rejects import RejectFilter, RejectLedger
 from mega_data_factory.storage import Location
@@ -42,7 +44,7 @@ def open_rejects(run: Mapping[str, Any]) -> RejectLedger:
         run: row of the run.
 
     Raises:
-        MetricsQueryError: the run kept none.
+        MetricsQueryError: the run kept none, or its files are missing.
         InputError: its folder cannot be read.
     """
     ledger = find_rejects(run)
@@ -51,7 +53,22 @@ def open_rejects(run: Mapping[str, Any]) -> RejectLedger:
             f"{run['run_id']} kept no ledger of its rejected records",
             hint="set executor.rejected_samples.keep to `all` before a run (--set executor.rejected_samples.keep=all)",
         )
+    if is_missing(ledger, run):
+        raise MetricsQueryError(
+            f"the rejected records of {run['run_id']} are missing: {rejects_folder(run)} holds no file of them",
+            hint="where the folder was moved, --config FILE finds them by a configuration that names the new one",
+        )
     return ledger
+
+
+def is_missing(ledger: RejectLedger, run: Mapping[str, Any]) -> bool:
+    """Return whether the files of a ledger were moved or removed: the run has rejected records, and there is no file.
+
+    Args:
+        ledger: of the run.
+        run: row of the run.
+    """
+    return not ledger.files and bool(run.get("rejected_records"))
 
 
 def find_rejects(run: Mapping[str, Any]) -> RejectLedger | None:
@@ -66,8 +83,11 @@ def find_rejects(run: Mapping[str, Any]) -> RejectLedger | None:
     folder = rejects_folder(run)
     if folder is None:
         return None
-    output = noted_paths(run).get("output")
-    return RejectLedger.open(folder, None if output is None else storage.join(output, "_commits", str(run["run_id"])))
+    output, run_id = noted_paths(run).get("output"), str(run["run_id"])
+    if output is None:
+        return RejectLedger.open(folder)
+    output = output.removesuffix(f"/{PENDING}/{run_id}")  # where files wait that replace others in the end
+    return RejectLedger.open(folder, storage.join(output, COMMITS, run_id))
 
 
 def rejects_folder(run: Mapping[str, Any]) -> str | None:

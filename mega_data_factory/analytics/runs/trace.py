@@ -10,7 +10,7 @@ from typing import Any, Literal
 from mega_data_factory import storage
 from mega_data_factory.analytics.runs.adding_up import stages_of
 from mega_data_factory.analytics.runs.record_files import file_with, files_of_run, ids_of, line_with
-from mega_data_factory.analytics.runs.rejects import find_rejects, noted_paths
+from mega_data_factory.analytics.runs.rejects import find_rejects, is_missing, noted_paths
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.formats import plural
 from mega_data_factory.framework.metrics import MetricsReader
@@ -132,6 +132,9 @@ class _Search:
 
     def _in_ledger(self) -> _Found | None:
         ledger = find_rejects(self._run)
+        if ledger is not None and is_missing(ledger, self._run):
+            self._missing.append("rejected records: no file of the ledger is in the folder that the run names")
+            return None
         if ledger is not None:
             self._searched.append(f"{plural(len(ledger.files), 'file')} of the ledger of rejected records")
             file = file_with(ledger.files, self._record_id)

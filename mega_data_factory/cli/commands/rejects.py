@@ -55,8 +55,9 @@ def rejects(
 
     Raises:
         MetricsError: there is no such run, or several, or it kept no ledger.
-        UsageError: the name of the file has no known ending.
+        UsageError: the name of the file has no known ending, a name is not UTF-8, or a range of scores is empty.
     """
+    _check(only)
     if export is not None and not export.lower().endswith(tuple(FORMATS)):
         raise UsageError(f"--export {export}: the name must end in one of {', '.join(FORMATS)}")
     run_id, ledger = _from_metrics(metrics, run) if config is None else _from_config(config, run)
@@ -76,6 +77,32 @@ def rejects(
     else:
         _print(answer, stdout())
     return SUCCESS
+
+
+def _check(only: RejectFilter) -> None:
+    """Refuse a filter that no record can pass.
+
+    Raises:
+        UsageError: says which option is wrong.
+    """
+    for name in ("stage", "operator", "reason", "slice"):
+        refuse_bytes(f"--{name}", getattr(only, name) or "")
+    if only.score_between is not None and not only.score_between[0] <= only.score_between[1]:
+        least, greatest = only.score_between
+        raise UsageError(f"--score-between {least:g} {greatest:g}: the first number must be at most the second")
+
+
+def refuse_bytes(option: str, text: str) -> None:
+    """Refuse an argument with bytes that are not UTF-8: no name and no record id has them.
+
+    Raises:
+        UsageError: there are some.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        shown = text.encode("utf-8", "backslashreplace").decode()
+        raise UsageError(f"{option} {printable(shown)}: this is not UTF-8") from None
 
 
 def _from_metrics(metrics: str, run: str) -> tuple[str, RejectLedger]:

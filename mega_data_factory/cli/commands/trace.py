@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mega_data_factory.analytics.runs.trace import Trace, TraceStep, trace
-from mega_data_factory.cli.commands.rejects import printable
+from mega_data_factory.cli.commands.rejects import printable, refuse_bytes
 from mega_data_factory.cli.display.columns import plain_table
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import RUN_FAILED, SUCCESS, print_json
@@ -39,7 +39,9 @@ def trace_record(metrics: str, run: str, record_id: str, *, as_json: bool) -> in
     Raises:
         MetricsError: there is no such run, or several.
         InputError: a file of the run cannot be read.
+        UsageError: the id is not UTF-8.
     """
+    refuse_bytes("RECORD_ID", record_id)
     found = trace(open_store(metrics), run, record_id)
     if as_json:
         print_json(found.as_dict())
