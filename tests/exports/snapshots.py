@@ -153,7 +153,7 @@ def receiving() -> Iterator[Receiver]:
 def complete_snapshot() -> ExportSnapshot:
     """A run that has a value for every metric there is."""
     chunk = operator("chunk", index=2)
-    chunk.observe(1.0, 10, 30, created_records=20)
+    chunk.observe(1.0, 10, 30, created_records=20, text_bytes=(100, 90), tokens=(10, 9))
     return snapshot(
         [operator("a"), operator("b", index=1), chunk],
         planned_records=1,
@@ -163,4 +163,8 @@ def complete_snapshot() -> ExportSnapshot:
         balanced=True,
         unbalanced_records=0,
         end_time=NOW,
+        input_text_bytes=100,
+        output_text_bytes=90,
+        input_tokens=10,
+        output_tokens=9,
     )
