@@ -97,6 +97,11 @@ class Batch:
         """Its number in the split, from 0."""
         return int(self.id.rpartition("-")[2])
 
+    @property
+    def reject_bytes(self) -> int:
+        """Size in memory of the rows of its rejected records."""
+        return 0 if self.rejects is None else self.rejects.nbytes
+
     def header(self) -> str:
         """Return everything but the tables, as JSON text."""
         values = {f: getattr(self, f) for f in _PLAIN_FIELDS}
@@ -190,9 +195,11 @@ class StagedBatch:
         records: rows of the table.
         bytes: size of the table in memory.
         path: where the tables lie, or None when no record is left and no rejected ones are kept.
+        reject_bytes: size in memory of the rows of rejected records.
     """
 
     batch: Batch
     records: int
     bytes: int
     path: str | None = None
+    reject_bytes: int = 0

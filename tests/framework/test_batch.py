@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from mega_data_factory.errors import MdfError, OperatorError
 from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion, SplitEnd, StagedBatch
-from mega_data_factory.framework.commit.gatherer import Gatherer
+from mega_data_factory.framework.commit.gatherer import MOST_REJECT_BYTES, Gatherer
 from mega_data_factory.framework.contracts import OutputFile
 from mega_data_factory.framework.engines.ray.rows import (
     batch_of,
@@ -132,6 +133,23 @@ def test_the_gatherer_learns_how_files_shrink() -> None:
     assert added[:9] == [None] * 9
     assert added[9] is not None
     assert len(added[9]) == 10
+
+
+def test_rejected_records_fill_a_group_too() -> None:
+    """Where nearly all records are rejected, and kept, their writer holds a bounded number of them."""
+    gatherer = Gatherer(1000)
+    one = replace(staged(0, 0), reject_bytes=MOST_REJECT_BYTES // 2)
+    assert gatherer.add_batch(one) is None
+    assert len(gatherer.add_batch(replace(one, batch=batch([], 1))) or ()) == 2
+    assert gatherer.add_batch(one) is None
+
+
+def test_a_staged_row_has_the_size_of_its_rejected_records() -> None:
+    """Zero where none are kept."""
+    one = batch(["a"])
+    rejects = pa.table({"record_id": ["x" * 100]})
+    assert staged_of(staged_row(one, None)).reject_bytes == 0
+    assert staged_of(staged_row(replace(one, rejects=rejects), None)).reject_bytes == rejects.nbytes
 
 
 def test_no_batch_waits_longer_than_max_file_seconds() -> None:

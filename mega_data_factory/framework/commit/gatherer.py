@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.contracts import OutputFile
 
+MOST_REJECT_BYTES = 256_000_000
+"""Bytes in memory of the rejected records of one group: its writer holds all of them, however few records are left."""
+
 
 @dataclass
 class Gatherer:
     """Gathers staged batches until a file of the target size is full, or the oldest has waited long enough.
 
-    How large a file becomes is learnt from the files before it: bytes on disk for every byte in memory.
+    A group whose rejected records are kept is also full when these take `MOST_REJECT_BYTES`. How large a file becomes
+    is learnt from the files before it: bytes on disk for every byte in memory.
 
     Attributes:
         target_bytes: size that a file should have; 0 makes a file of every batch.
@@ -28,6 +32,7 @@ class Gatherer:
     clock: Callable[[], float] = time.monotonic
     _waiting: list[StagedBatch] = field(default_factory=list)
     _bytes: int = 0
+    _reject_bytes: int = 0
     _oldest: float = math.inf
     _written_memory: int = 0
     _written_disk: int = 0
@@ -38,7 +43,9 @@ class Gatherer:
             self._oldest = self.clock()
         self._waiting.append(staged)
         self._bytes += staged.bytes
-        return self.take_all() if self._bytes * self._ratio >= self.target_bytes else None
+        self._reject_bytes += staged.reject_bytes
+        full = self._bytes * self._ratio >= self.target_bytes or self._reject_bytes >= MOST_REJECT_BYTES
+        return self.take_all() if full else None
 
     def take_overdue(self) -> list[StagedBatch] | None:
         """Return and clear the waiting batches, if the oldest has waited for `max_seconds`."""
@@ -46,7 +53,7 @@ class Gatherer:
 
     def take_all(self) -> list[StagedBatch] | None:
         """Return and clear the waiting batches, if there are some."""
-        group, self._waiting, self._bytes = self._waiting, [], 0
+        group, self._waiting, self._bytes, self._reject_bytes = self._waiting, [], 0, 0
         return sorted(group, key=lambda staged: staged.batch.id) or None
 
     def learn_size(self, group: Iterable[StagedBatch], file: OutputFile | None) -> None:

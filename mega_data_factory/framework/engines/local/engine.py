@@ -270,8 +270,8 @@ class LocalEngine:
             self._events.append(StagePassed(batch))
             return
         self._credits.in_flight -= 1
-        staged = StagedBatch(batch, answer["records"], answer["bytes"], path)
-        if not staged.records and not answer["rejects"]:
+        staged = StagedBatch(batch, answer["records"], answer["bytes"], path, answer["reject_bytes"])
+        if not staged.records and not staged.reject_bytes:
             Spool.remove(path)
             staged = StagedBatch(batch, 0, 0)
         self._events.append(staged)

@@ -144,7 +144,7 @@ class StageDone(TypedDict):
     batch: str  # header
     path: str  # of its tables in the spool
     records: int
-    rejects: int  # rows of the reject ledger
+    reject_bytes: int  # of the rows of the reject ledger, in memory
     bytes: int  # in memory
 
 

@@ -97,7 +97,7 @@ class _StageRole:
             "batch": result.header(),
             "path": self._spool.put(f"{batch.id}.{self._plan.index}", result.table, result.rejects),
             "records": result.table.num_rows,
-            "rejects": 0 if result.rejects is None else result.rejects.num_rows,
+            "reject_bytes": result.reject_bytes,
             "bytes": result.table.nbytes,
         }
 

@@ -19,6 +19,7 @@ _SCHEMA = pa.schema(
         ("staged", pa.string()),  # where a staged table lies
         ("records", pa.int64()),
         ("bytes", pa.int64()),
+        ("reject_bytes", pa.int64()),
         ("failed", pa.string()),  # MdfError.as_dict() as JSON: ends the run when the driver sees it
     ]
 )
@@ -42,12 +43,12 @@ def batch_row(batch: Batch) -> pa.Table:
     data = pack_tables(batch)
     offsets = pa.array([0, data.size], pa.int64()).buffers()[1]
     column = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, data])
-    return _row(batch.header(), column, None, batch.table.num_rows, batch.table.nbytes)
+    return _row(batch, column, None)
 
 
 def staged_row(batch: Batch, path: str | None) -> pa.Table:
     """Return a row that carries the account of a batch whose table lies at `path`."""
-    return _row(batch.header(), pa.nulls(1, pa.large_binary()), path, batch.table.num_rows, batch.table.nbytes)
+    return _row(batch, pa.nulls(1, pa.large_binary()), path)
 
 
 def failure_row(error: MdfError) -> pa.Table:
@@ -72,16 +73,18 @@ def staged_of(row: pa.Table) -> StagedBatch:
     """Return the staged batch that a row tells of."""
     batch = Batch.from_header(row.column("header")[0].as_py(), _NO_TABLE)
     path = row.column("staged")[0].as_py()
-    return StagedBatch(batch, row.column("records")[0].as_py(), row.column("bytes")[0].as_py(), path)
+    records, size, rejects = (row.column(name)[0].as_py() for name in ("records", "bytes", "reject_bytes"))
+    return StagedBatch(batch, records, size, path, rejects)
 
 
-def _row(header: str, table: pa.Array, staged: str | None, records: int, size: int) -> pa.Table:
+def _row(batch: Batch, table: pa.Array, staged: str | None) -> pa.Table:
     values = [
-        pa.array([header], pa.string()),
+        pa.array([batch.header()], pa.string()),
         table,
         pa.array([staged], pa.string()),
-        pa.array([records], pa.int64()),
-        pa.array([size], pa.int64()),
+        pa.array([batch.table.num_rows], pa.int64()),
+        pa.array([batch.table.nbytes], pa.int64()),
+        pa.array([batch.reject_bytes], pa.int64()),
         pa.nulls(1, pa.string()),
     ]
     return pa.Table.from_arrays(values, schema=_SCHEMA)
