@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 
 from mega_data_factory.framework.contracts import Judgement, Rule
 from mega_data_factory.framework.metrics.details.score_buckets import Bools, Floats
-from mega_data_factory.framework.metrics.details.scores import OperatorScores, RuleName, Scored
+from mega_data_factory.framework.metrics.details.scores import MOST_NAMED, OperatorScores, RuleName, Scored
 
 
 class Reject(NamedTuple):
@@ -46,6 +47,7 @@ def scores_of_rejects(stage: str, operator: str, rejects: Sequence[Reject]) -> O
         operator: Name of the operator instance.
         rejects: The rejected records.
     """
+    rejects = _bounded(rejects)
     names = list(dict.fromkeys(RuleName(r.reason, None, None, r.threshold, judged=False) for r in rejects))
     place = {(name.reason, name.threshold): number for number, name in enumerate(names)}
     each = np.repeat(np.arange(len(rejects)), [reject.records for reject in rejects])
@@ -55,6 +57,20 @@ def scores_of_rejects(stage: str, operator: str, rejects: Sequence[Reject]) -> O
     failed[rules, np.arange(len(each))] = True
     scores[rules, np.arange(len(each))] = np.array([float(reject.score) for reject in rejects])[each]
     return OperatorScores.measured(stage, operator, names, Scored(failed, failed, scores))
+
+
+def _bounded(rejects: Sequence[Reject]) -> Sequence[Reject]:
+    """Return the rejected records: without thresholds, and those of the frequent reasons alone, where these are many.
+
+    Each reason and threshold is a rule, and each rule has a number for every record.
+    """
+    if len({(reject.reason, reject.threshold) for reject in rejects}) <= MOST_NAMED:
+        return rejects
+    records: Counter[str] = Counter()
+    for reject in rejects:
+        records[reject.reason] += reject.records
+    frequent = {reason for reason, _ in records.most_common(MOST_NAMED)}
+    return [reject._replace(threshold=None) for reject in rejects if reject.reason in frequent]
 
 
 def _parts(judgement: Judgement) -> Iterator[Judgement]:
@@ -83,20 +99,33 @@ def _measured(stage: str, operator: str, judgement: Judgement) -> OperatorScores
 
 
 def _rules_from_reasons(judgement: Judgement) -> Iterator[Rule]:
-    """Yield a rule for every reason and threshold of the rejected records: all that is known without rules."""
+    """Yield a rule for every reason and threshold of the rejected records: all that is known without rules.
+
+    Where these are too many, it is a rule for each of the frequent reasons, without a threshold.
+    """
     if judgement.reason.null_count == len(judgement.reason):
         return
     threshold = (
         judgement.threshold if judgement.threshold is not None else pa.nulls(len(judgement.reason), pa.float64())
     )
-    kinds = pa.table({"reason": judgement.reason, "threshold": threshold.cast(pa.float64())})
-    groups = kinds.group_by(["reason", "threshold"]).aggregate([]).filter(pc.is_valid(pc.field("reason")))
+    groups = _groups(judgement.reason, threshold)
+    if groups.num_rows > MOST_NAMED:
+        threshold = pa.nulls(len(judgement.reason), pa.float64())
+        groups = _groups(judgement.reason, threshold)
+        groups = groups.sort_by([("count_all", "descending"), ("reason", "ascending")]).slice(0, MOST_NAMED)
     for group in groups.sort_by([("reason", "ascending"), ("threshold", "ascending")]).to_pylist():
         same = pc.is_null(threshold) if group["threshold"] is None else pc.equal(threshold, group["threshold"])
         mine = pc.fill_null(pc.and_kleene(pc.equal(judgement.reason, group["reason"]), same), False)
         failed = pc.if_else(mine, True, pa.scalar(None, pa.bool_()))  # of the others it is unknown
         score = None if judgement.score is None else pc.if_else(mine, judgement.score.cast(pa.float64()), None)
         yield Rule(group["reason"], failed, score, group["threshold"])
+
+
+def _groups(reason: pa.Array, threshold: pa.Array) -> pa.Table:
+    """Return each reason and threshold of rejected records, and how many records have both."""
+    kinds = pa.table({"reason": reason, "threshold": threshold.cast(pa.float64())})
+    counted = kinds.group_by(["reason", "threshold"]).aggregate([([], "count_all")])
+    return counted.filter(pc.is_valid(pc.field("reason")))
 
 
 def _scored(rules: Sequence[Rule], records: int) -> Scored:

@@ -11,8 +11,11 @@ import pyarrow.compute as pc
 
 from mega_data_factory.framework.batch import Batch, CommitRecord
 from mega_data_factory.framework.contracts import Filter, Judgement
+from mega_data_factory.framework.metrics.details.scores import MOST_NAMED
+from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan, When
 from mega_data_factory.framework.rowwise import RowFilter, Verdict
+from mega_data_factory.framework.scoring import Reject, scores_of_rejects
 from mega_data_factory.framework.worker.quarantine import WorkerDied, isolate_poison
 from mega_data_factory.framework.worker.stage import Stage, StageSettings
 from tests.framework.making import EqualTexts, Long, batch, claims_in, component, stage
@@ -34,6 +37,15 @@ class OneByOne(RowFilter):
 
     def judge_record(self, record: dict[str, Any]) -> Verdict:
         return None if len(record["text"]) > 2 else ("short", len(record["text"]), 3.0)
+
+
+class Moody(Filter):
+    """Rejects every record, for the reason that its text names and a threshold of its own."""
+
+    def judge(self, table: pa.Table) -> Judgement:
+        lengths = pc.utf8_length(table.column("text")).combine_chunks().cast(pa.float64())
+        own = pa.array([float(record_id[1:]) for record_id in table.column("record_id").to_pylist()])
+        return Judgement(table.column("text").combine_chunks(), lengths, own)
 
 
 def rows(of: Batch) -> list[dict[str, Any]]:
@@ -138,3 +150,31 @@ def test_a_batch_that_kills_its_worker_counts_the_parts_that_passed() -> None:
     assert done.dead_lettered == 1
     assert [(row["stage_name"], row["judged_records"]) for row in rows(done)] == [("first", 11), ("second", 10)]
     assert done.meter_seconds > before.meter_seconds
+
+
+def test_a_threshold_for_every_record_makes_no_rule_for_every_record() -> None:
+    """Neither in a batch, whose thresholds or rarest reasons are left out then, nor over many batches."""
+    run = stage(component(Moody), score_histograms=True)
+    (row,) = rows(run(batch(["bad"] * (MOST_NAMED + 1))))
+    assert (row["reason"], row["threshold"], row["rejected_records"]) == ("bad", None, MOST_NAMED + 1)
+    reasons = [f"{number:04d}" for number in range(MOST_NAMED + 5)]
+    found = rows(run(batch(["frequent"] * 2 + reasons)))
+    assert sorted(row["reason"] for row in found) == [*reasons[: MOST_NAMED - 1], "frequent"]
+    totals = DetailTotals()
+    for number in range(4):
+        totals.add(run(batch(["bad"] * 50, number)).details)
+        size = len(totals.rows("scores", "run_a", datetime(2026, 1, 1)))
+        assert size == min(50 * (number + 1), MOST_NAMED)
+    stored = totals.rows("scores", "run_a", datetime(2026, 1, 1))
+    assert [row["threshold"] for row in stored[100:]] == [2000.0 + n for n in range(MOST_NAMED - 100)]
+    assert {row["rejected_records"] for row in stored} == {1}
+    together = stored[0]["failed_together"]
+    assert isinstance(together, dict)
+    assert sum(together.values()) == 200
+
+
+def test_names_of_many_observed_rejects_are_bounded() -> None:
+    """As those of a filter are; the reasons of most records stay."""
+    rejects = [Reject("low", 0.5, float(number), 2) for number in range(MOST_NAMED + 1)]
+    (row,) = scores_of_rejects("s", "o", rejects).rows("run_a", datetime(2026, 1, 1))
+    assert (row["threshold"], row["rejected_records"]) == (None, 2 * MOST_NAMED + 2)

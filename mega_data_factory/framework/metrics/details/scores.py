@@ -30,6 +30,11 @@ _KEPT_PATTERNS = 4096
 """Patterns that are counted during a run before the rarest are dropped to the rest."""
 
 
+MOST_NAMED = 128
+"""Rules that are known by the reasons of rejected records alone, with their own counts in one operator; what rules
+beyond these made of records is left out. A filter may choose a threshold for every record: each one looks like a rule.
+"""
+
 _BITS_OF_A_NUMBER = 62
 """Rules whose pattern of failures fits in an int64."""
 
@@ -144,9 +149,14 @@ class OperatorScores(Detail):
         return self.stage, self.operator
 
     def add(self, other: Self) -> None:
-        """Add the scores of other records of the same operator, in place; rules that are new here come last."""
+        """Add the scores of other records of the same operator, in place; rules that are new here come last.
+
+        Of rules that are known by reasons alone, those beyond `MOST_NAMED` are left out.
+        """
         self._wire = None
         places = self._places_of(other.rules)
+        if (places < 0).any():
+            other, places = other._of_rules(places >= 0), places[places >= 0]
         self._rejected[places] += other._rejected
         self._whole[places] &= other._whole
         for column, choose in enumerate((np.minimum, np.maximum, np.minimum, np.maximum)):
@@ -161,17 +171,36 @@ class OperatorScores(Detail):
             self._drop_patterns(_KEPT_PATTERNS // 2)
 
     def _places_of(self, rules: Sequence[RuleName]) -> Integers:
-        """Return where rules are among those of this object, to which the missing ones are added."""
+        """Return where rules are among those of this object, to which the missing ones are added; -1 without room."""
         if self.rules == rules:
             return np.arange(len(rules))
         known = {rule: place for place, rule in enumerate(self.rules)}
         missing = [rule for rule in rules if rule not in known]
+        named = [rule for rule in missing if not rule.judged]
+        without_room = {*named[max(MOST_NAMED - sum(not rule.judged for rule in self.rules), 0) :]}
+        missing = [rule for rule in missing if rule not in without_room]
         known |= {rule: len(self.rules) + number for number, rule in enumerate(missing)}
         self.rules += missing
         self._rejected = np.append(self._rejected, np.zeros(len(missing), np.int64))
         self._whole = np.append(self._whole, np.ones(len(missing), np.bool_))
         self._extremes = np.concatenate([self._extremes, _no_extremes(len(missing))])
-        return np.array([known[rule] for rule in rules])
+        return np.array([known.get(rule, -1) for rule in rules])
+
+    def _of_rules(self, chosen: Bools) -> Self:
+        """Return the scores of some rules alone; shape of `chosen` (rules,)."""
+        found = type(self)(self.stage, self.operator, [self.rules[place] for place in np.flatnonzero(chosen)])
+        found._rejected, found._extremes = self._rejected[chosen], self._extremes[chosen]
+        found._whole = self._whole[chosen]
+        mine = chosen[self._cells // (_WIDTH * len(SIDES))]
+        places = np.cumsum(chosen) - 1
+        found._cells, found._counts = _moved(self._cells[mine], places), self._counts[mine]
+        found._other_patterns = self._other_patterns
+        for pattern, records in self._patterns.items():
+            if moved := sum(1 << int(places[rule]) for rule in _rules_in(pattern) if chosen[rule]):
+                found._patterns[moved] = found._patterns.get(moved, 0) + records
+            else:
+                found._other_patterns += records
+        return found
 
     def _add_cells(self, cells: Integers, counts: Integers) -> None:
         at = np.searchsorted(self._cells, cells)
