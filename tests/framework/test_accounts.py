@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mega_data_factory.errors import OutputError
-from mega_data_factory.framework.batch import CommitRecord, Exclusion
+from mega_data_factory.framework.batch import CommitRecord, Exclusion, StagedBatch
 from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.contracts import WRITER_STAGE
 from mega_data_factory.framework.driver.accounts import Accounts
@@ -49,3 +49,21 @@ def test_a_column_to_slice_by_that_no_record_has_is_named(tmp_path: Path, caplog
     assert warnings == ["executor.metrics.slice_by: no operator was given records with the column of `txet`"]
     rows = MetricsReader(tmp_path / "metrics").details("slices", "run-1").to_pylist()
     assert {row["slice_value"]: row["rejected_reasons"] for row in rows} == {"four": "{}", "no": '{"short": 1}'}
+
+
+@pytest.mark.parametrize("seen", ["in a stage", "behind the last stage"])
+def test_a_salvaged_batch_is_in_a_file(tmp_path: Path, seen: str) -> None:
+    """Where the run ended before it was seen to pass the last stage, it is not counted beside the committed ones."""
+    writer = {"type": f"{HERE}:Lines", "params": {"output_path": str(tmp_path / "out")}}
+    config = pipeline(data_writer=writer) | {"executor": {"metrics": {"write_on_completion": False}}}
+    collector = MetricsCollector("run-1")
+    accounts = Accounts(make_plan(PipelineConfig.from_dict(config)), collector, "errors")
+    first, second = (stage(component(Long))(batch(["long one", "no"], number)) for number in (0, 1))
+    with accounts.recorder.recording():
+        accounts.enter_stage_passed(first)
+        accounts.enter_stage_passed(second)
+        if seen == "behind the last stage":
+            accounts.enter_staged(StagedBatch(first, 1, 0))
+        accounts.enter_commit(CommitRecord(first, 1), salvaged=True)
+    rows = [row for row in collector.get_operator_metrics() if row.batches]
+    assert [(row.input_records, row.uncommitted_input_records) for row in rows] == [(2, 2)]  # the second is in no file

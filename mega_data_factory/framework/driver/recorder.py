@@ -146,7 +146,9 @@ class Recorder:
         """Take the metrics of a committed batch."""
         batch = record.batch
         self._take_details(record)
-        self._enter(batch.metrics, settled=self.columns.remove_passed(batch.id))
+        # One of them is empty: a batch that is salvaged may not have been seen to pass the last stage.
+        settled = (*self.columns.remove_passed(batch.id), *self._between_stages.pop(batch.id, ()))
+        self._enter(batch.metrics, settled=settled)
         self._note_begins(batch.metrics)
         if self._samples is not None:
             self._samples.add_rows(batch.metrics)
