@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mega_data_factory.errors import InputError
+from mega_data_factory.errors import InputError, ResumeError
 from mega_data_factory.framework.batch import CommitRecord
 from mega_data_factory.framework.commit.log import CommitLog, LogContents
+from mega_data_factory.framework.contracts import OutputFile
 from tests.framework.making import batch
 
 
@@ -51,3 +52,25 @@ def test_reading_removes_nothing(tmp_path: Path) -> None:
     log.remove_damaged(contents)
     assert sorted(path.name for path in Path(log.path).iterdir()) == ["part-a.0.jsonl", "part-c.1.jsonl"]
     assert log.read().groups == contents.groups
+
+
+def test_rejected_records_in_another_folder_are_not_taken_for_lost(tmp_path: Path) -> None:
+    """Resumed in another working folder, a run does not throw away what it has committed; moved with it they are found.
+
+    Without the file in either folder the group does not count: its batches are processed again.
+    """
+    path = tmp_path / "here" / "run_a" / "part-a.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"1234")
+    there = tmp_path / "there" / "run_a"
+    log = CommitLog.for_run(str(tmp_path / "out"), "run_a", str(there))
+    log.append("part-a", 0, [CommitRecord(batch([], 0), 0, rejects_file=OutputFile(str(path), 1, 4))])
+    with pytest.raises(ResumeError, match="here/run_a") as raised:
+        log.read()
+    assert str(tmp_path / "here") in str(raised.value.hint)
+    path.parent.rename(tmp_path / "moved")
+    assert log.read().groups == ()
+    there.parent.mkdir()
+    (tmp_path / "moved").rename(there)
+    (group,) = log.read().groups
+    assert group.records[0].rejects_file == OutputFile(str(there / "part-a.parquet"), 1, 4)

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mega_data_factory import storage
-from mega_data_factory.errors import InputError
+from mega_data_factory.errors import InputError, ResumeError
 from mega_data_factory.framework.batch import CommitRecord
 from mega_data_factory.framework.commit.earlier_output import PENDING
 from mega_data_factory.framework.contracts import OutputFile
@@ -146,6 +146,7 @@ class CommitLog:
 
         Raises:
             InputError: an entry cannot be read for another reason than that it is damaged.
+            ResumeError: rejected records are in another folder than that of the run's ledger.
         """
         seen: set[str] = set()
         groups, damaged = [], []
@@ -269,6 +270,9 @@ def _read(path: str, name: str, session: int, folders: Sequence[str]) -> Committ
         return None
     files = {file for record in records for file in (record.output_file, record.rejects_file)} - {None}
     places = {file: _found(file, folders) for file in files if file is not None}
+    for record in records:
+        if record.rejects_file is not None and places[record.rejects_file] is None:
+            _refuse_other_folder(record.rejects_file)
     if not records or None in places.values():
         return None
     moved = (
@@ -278,6 +282,22 @@ def _read(path: str, name: str, session: int, folders: Sequence[str]) -> Committ
         for record in records
     )
     return CommittedGroup(name, session, tuple(moved))
+
+
+def _refuse_other_folder(rejects: OutputFile) -> None:
+    """Refuse to give up a group for its rejected records where these are whole in the folder that they were written to.
+
+    That folder may have been relative to the working folder of the earlier session.
+
+    Raises:
+        ResumeError: they are.
+    """
+    folder = _parent(rejects.path)
+    if _found(rejects, [folder]) is not None:
+        raise ResumeError(
+            f"the rejected records of this run are in {folder}, not where the configuration keeps them",
+            hint=f"resume it with executor.rejected_samples.output_path: {_parent(folder)}, or move them first",
+        )
 
 
 def _moved(file: OutputFile | None, places: Mapping[OutputFile, OutputFile | None]) -> OutputFile | None:
