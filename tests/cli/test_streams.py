@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -9,7 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.table import Table
+from rich.text import Text
 
+from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.framework.metrics import MetricsReader
 
 MDF = [sys.executable, "-m", "mega_data_factory.cli"]
@@ -101,3 +105,26 @@ def test_an_operator_of_a_notebook_cell_is_refused(config: Path) -> None:
     )
     assert ended.returncode == 2
     assert "my_operators:Loud" in ended.stderr
+
+
+def test_a_terminal_shows_what_is_in_the_data_and_obeys_none_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """Escape sequences, returns and turns of direction of a value are replaced, in texts, markup and tables alike."""
+    value = "a\x1b[31mb\rc\x9b2J\u202ed\te"
+    table = Table(box=None)
+    table.add_column("value\x1b]0;x\x07")
+    table.add_row(value)
+    console = stdout()
+    console.print(Text(value))
+    console.print(value, markup=False)
+    console.print(table)
+    written = capsys.readouterr().out
+    assert not {letter for letter in written if not letter.isprintable()} - {"\n", "\t"}
+    assert written.count("a\ufffd[31mb") == 3
+
+
+def test_a_terminal_still_has_colours() -> None:
+    """What the program itself says of style is obeyed."""
+    shown = io.StringIO()
+    console = type(stdout())(file=shown, force_terminal=True, color_system="standard")
+    console.print(Text("red\x1b[0m", style="red"))
+    assert shown.getvalue() == "\x1b[31mred\ufffd[0m\x1b[0m\n"

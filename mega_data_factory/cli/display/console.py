@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from mega_data_factory.cli.display.streams import silence
 
@@ -22,8 +24,24 @@ def stderr() -> Console:
     return _console(stderr=True)
 
 
+_OBEYED = (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_SHOWN = dict.fromkeys(_OBEYED, "\N{REPLACEMENT CHARACTER}")
+"""What is shown for characters that a terminal obeys: control codes but line ends and tabs, turns of direction."""
+
+
 class _Console(Console):
-    """Falls silent where the reader of a pipe has closed; Rich would end the process."""
+    """Shows what is in the data, and obeys none of it; falls silent where the reader of a pipe has closed."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yield the segments of a renderable; characters in their text that a terminal would obey are replaced.
+
+        Names of columns, values of slices and reasons come from records, which may hold escape sequences.
+        """
+        for segment in super().render(renderable, options):
+            if segment.control or not segment.text or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(segment.text.translate(_SHOWN), segment.style)
 
     def on_broken_pipe(self) -> None:
         """Send what is still to come nowhere: a run does not end because `| head` has seen enough."""
