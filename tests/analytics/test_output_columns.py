@@ -18,6 +18,7 @@ from mega_data_factory.analytics.output_columns.summary import summary_of
 from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.framework.commit.column_measuring import measure_columns
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
+from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.reports.output_columns import column_rows
 
 START = datetime(2026, 1, 1)
@@ -209,3 +210,17 @@ def test_the_table_has_a_row_for_every_column() -> None:
     assert rows["good"][5] == "33.3 % true"
     assert "1970-01-01" in rows["day"][3]
     assert rows["old"][-1] == "(int64): not in the output any more"
+
+
+def test_a_file_of_nulls_alone_belongs_to_the_column_that_has_a_type(tmp_path: Path) -> None:
+    """Else the share of nulls of the column would be that of its other files, and that of the file 100 %."""
+    totals = DetailTotals()
+    for values in (pa.array(["x", None, "y"]), pa.nulls(5), pa.array([1])):
+        totals.add(measure_columns(pa.table({"lang": values, "empty": pa.nulls(len(values))})))
+    MetricsWriter(tmp_path).write_details("columns", totals.rows("columns", "run_1", START), "run_1")
+    found = column_statistics(MetricsReader(tmp_path), "run_1")
+    assert [(c.name, c.type, c.records, c.nulls, c.known) for c in found] == [
+        ("lang", "int64", 1, 0, 1),
+        ("lang", "string", 8, 6, 2),
+        ("empty", "null", 9, 9, 0),
+    ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -88,6 +88,9 @@ class ColumnSummary:
 def column_statistics(reader: MetricsReader, run_id: str) -> list[ColumnSummary]:
     """Return the statistics of the columns of a run's output, in the order of the output; none where not measured.
 
+    A file in which all values of a column are null may have no type for it: its records are part of the column of that
+    name which has a type.
+
     Args:
         reader: the metrics.
         run_id: the whole id.
@@ -98,9 +101,25 @@ def column_statistics(reader: MetricsReader, run_id: str) -> list[ColumnSummary]
     table = reader.details("columns", run_id)
     table = table.filter(pc.is_valid(table["column_name"]))  # a row of no column says nothing
     rows = table.drop_columns(["value_histogram"]).to_pylist()
-    found = [summary_of(row, _histogram(row, table["value_histogram"][place])) for place, row in enumerate(rows)]
+    found = _with_untyped(
+        [summary_of(row, _histogram(row, table["value_histogram"][place])) for place, row in enumerate(rows)]
+    )
     order = {row["column_name"]: (row["column_index"] or 0, row["column_name"].count(".")) for row in rows}
     return sorted(found, key=lambda column: (*order[column.name], column.name))
+
+
+def _with_untyped(columns: Sequence[ColumnSummary]) -> list[ColumnSummary]:
+    """Return columns with the records of those without a type in the ones of their name; of several in the fullest."""
+    typed = sorted((column for column in columns if column.type != "null"), key=lambda column: -column.known)
+    fullest = {column.name: column for column in reversed(typed)}
+    found = {(column.name, column.type): column for column in columns}
+    for column in columns:
+        if column.type == "null" and (full := fullest.get(column.name)) is not None:
+            del found[column.name, column.type]
+            found[full.name, full.type] = replace(
+                full, records=full.records + column.records, nulls=full.nulls + column.nulls
+            )
+    return list(found.values())
 
 
 def _histogram(row: Mapping[str, Any], entries: pa.ListScalar) -> ValueHistogram:
