@@ -16,7 +16,9 @@ from mega_data_factory.analytics.runs.trace import Trace, trace
 from mega_data_factory.cli import main
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.framework.metrics.run_ids import run_tag
 from tests.engines.running import Pipeline, fake, jsonl, stage
+from tests.rejects.making import rejected, write_run
 
 LONG = "a text that is long enough, number "
 
@@ -164,3 +166,13 @@ def test_lines(tmp_path: Path) -> None:
     path.write_text('{"record_id": "b", "text": "é\\"x"}\n{"record_id": "\\u00e9\\"x"}\n{"record_id": "c')
     assert line_with(str(path), 'é"x') == {"record_id": 'é"x'}
     assert line_with(str(path), "c") is None
+
+
+def test_output_of_a_format_that_is_not_searched(tmp_path: Path) -> None:
+    """It is named among what is missing, not among what was searched."""
+    metrics = write_run(tmp_path, [rejected(1)])
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / f"part-000000-00000-{run_tag('run_a')}-0.txt").touch()
+    found = trace(MetricsReader(metrics), "run_a", "r0009")
+    assert "1 file of the output: only Parquet and JSON lines are searched" in found.missing
+    assert not any("output" in line for line in found.searched)

@@ -30,6 +30,11 @@ def files_of_run(folder: str, run_id: str) -> list[str]:
     return [storage.join(folder, name) for name in sorted(names) if part in name and name[0] != "."]
 
 
+def is_searched(path: str) -> bool:
+    """Return whether `file_with` reads files of this format."""
+    return path.endswith((".parquet", *_LINES))
+
+
 def file_with(files: Iterable[str], record_id: str) -> str | None:
     """Return the output file that holds a record; None if none does, or files of this format have no ids.
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from mega_data_factory import storage
 from mega_data_factory.analytics.runs.adding_up import stages_of
-from mega_data_factory.analytics.runs.record_files import file_with, files_of_run, ids_of, line_with
+from mega_data_factory.analytics.runs.record_files import file_with, files_of_run, ids_of, is_searched, line_with
 from mega_data_factory.analytics.runs.rejects import find_rejects, is_missing, noted_paths
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.formats import plural
@@ -169,7 +169,11 @@ class _Search:
         if not self._output_files:
             self._missing.append("the output: no file of this run is in a folder that it names")
             return None
-        self._searched.append(f"{plural(len(self._output_files), 'file')} of the output")
+        searched = sum(map(is_searched, self._output_files))
+        if others := len(self._output_files) - searched:
+            self._missing.append(f"{plural(others, 'file')} of the output: only Parquet and JSON lines are searched")
+        if searched:
+            self._searched.append(f"{plural(searched, 'file')} of the output")
         path = file_with(self._output_files, self._record_id)
         return None if path is None else _Found("written", path)
 
