@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, field_validator, model_validator
-from pydantic_core import core_schema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, field_validator, model_validator
 
 Kind = Literal[
     "books",
@@ -57,9 +56,7 @@ def _percent(value: Any) -> Any:
     return value
 
 
-_AnyBound = Annotated[
-    Bound, GetPydanticSchema(lambda _type, _handler: core_schema.no_info_plain_validator_function(_bound))
-]
+_AnyBound = Annotated[Bound, PlainValidator(_bound)]
 _Limit = Annotated[float, BeforeValidator(_percent), Field(ge=0, allow_inf_nan=False)]
 
 _RELATIVE = frozenset({"throughput", "cpu", "operator_cost", "cost"})

@@ -142,7 +142,7 @@ def test_numbers_of_numpy_and_truth_are_numbers() -> None:
         ([[1]], {"cpu": [1.0]}, "of shape"),
         ([1, 2], {"cpu": [1.0]}, r"cpu has shape \(1,\)"),
         ([1], {"cpu": ["a"]}, "cpu is not an array of numbers"),
-        ([-(2**63)], {"cpu": [1.0]}, "no time"),
+        ([-(2**63)], {"cpu": [1.0]}, "not a time"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(timestamps: Any, columns: Mapping[str, Any], message: str) -> None:
