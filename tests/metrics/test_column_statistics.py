@@ -14,6 +14,7 @@ import pytest
 from mega_data_factory.framework.commit.column_measuring import measure_columns
 from mega_data_factory.framework.metrics.details.columns import QUANTILES, ColumnStatistics
 from mega_data_factory.framework.metrics.details.distinct_count import STANDARD_ERROR, DistinctCount, mixed
+from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.metrics.details.value_histogram import MOST_BUCKETS, ValueHistogram
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -143,3 +144,16 @@ def test_rows_say_what_is_in_the_columns() -> None:
     scores = [score for score in data["score"].to_pylist() if score is not None]
     assert rows["score"]["minimum"] == min(scores)
     assert rows["score"]["p95"] == pytest.approx(np.quantile(scores, 0.95), rel=0.05)
+
+
+def test_columns_of_a_run_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    """Where every file has columns of its own, the first thousand are kept and grow on; the log says it once."""
+    totals = DetailTotals()
+    for number in range(12):
+        totals.add(measure_columns(pa.table({"same": [number], **{f"k{number}.{n}": [n] for n in range(99)}})))
+    rows = totals.rows("columns", "run_1", datetime(2026, 1, 1))
+    assert len(rows) == ColumnStatistics.most_keys
+    assert {row["records"] for row in rows if row["column_name"] == "same"} == {12}
+    assert [record.getMessage() for record in caplog.records] == [
+        "the table columns has 1000 rows, further ones are left out: the first is k10.9 int64"
+    ]

@@ -49,6 +49,7 @@ class ColumnStatistics(Detail):
     distinct: DistinctCount | None = None
 
     table: ClassVar[str] = "columns"
+    most_keys: ClassVar[int | None] = 1000  # objects with keys of their own in every file make ever more columns
 
     @property
     def key(self) -> tuple[str, ...]:

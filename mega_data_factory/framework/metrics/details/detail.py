@@ -17,9 +17,11 @@ class Detail(ABC):
 
     Attributes:
         table: Table of the metrics schema that its rows belong to.
+        most_keys: Keys of a run that are added up; None where they are few by nature.
     """
 
     table: ClassVar[str]
+    most_keys: ClassVar[int | None] = None
 
     __hash__ = None  # type: ignore[assignment]  # mutable, so it must not be a key
 

@@ -7,10 +7,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from mega_data_factory.framework.metrics.details.detail import Detail, copy_of
+from mega_data_factory.redaction.loggers import logger
+
+_log = logger("mega_data_factory.metrics")
 
 
 class DetailTotals:
     """Adds up details by table and key. Any thread may add and read.
+
+    Where a table has the most keys that its details allow, further keys are left out, and the log says so.
 
     Attributes:
         changes: Number of calls that have changed the totals; a writer compares it to the number of its last write.
@@ -20,6 +25,7 @@ class DetailTotals:
         self.changes = 0
         self._lock = threading.Lock()
         self._sums: dict[str, dict[tuple[str, ...], Detail]] = {}
+        self._full: set[str] = set()  # tables with the most keys, which the log has named
 
     def add(self, details: Iterable[Detail]) -> None:
         """Add details, which stay as they are."""
@@ -43,8 +49,16 @@ class DetailTotals:
             sums = self._sums.setdefault(detail.table, {})
             if detail.key in sums:
                 sums[detail.key].add(detail)
-            else:
+            elif detail.most_keys is None or len(sums) < detail.most_keys:
                 sums[detail.key] = copy_of(detail)
+            elif detail.table not in self._full:
+                self._full.add(detail.table)
+                _log.warning(
+                    "the table %s has %d rows, further ones are left out: the first is %s",
+                    detail.table,
+                    len(sums),
+                    " ".join(detail.key),
+                )
 
     @property
     def tables(self) -> tuple[str, ...]:
