@@ -61,6 +61,26 @@ def test_a_threshold_is_moved(metrics: str, capsys: pytest.CaptureFixture[str]) 
     assert answer["pipeline"]["would_pass"]["at_least"] == operator["would_pass"]["low"]
 
 
+def test_no_limit(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`null` takes the threshold away, of whole numbers and of others: no record fails the rule."""
+    for key in (LENGTH, "judge.gopher_quality_filter.min_alphabetic_words"):
+        words = ("--metrics", metrics, "--set", f"{key}=null")
+        assert "→ no limit" in told(capsys, *words)
+        (rule,) = json.loads(told(capsys, *words, "--json"))["rules"]
+        assert rule["failed"] > 0
+        assert rule["would_fail"] == {"value": 0, "low": 0, "high": 0}
+
+
+def test_operators_that_no_record_came_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A filter that rejected everything: what the filters after it would keep of more records is not known."""
+    operators = [Operator("text_length_filter", {"min_length": 10**9}), Operator("gopher_quality_filter", {})]
+    run(tmp_path, made_up_texts(200), operators)
+    words = ("--metrics", str(tmp_path), "--set", "judge.text_length_filter.min_length=0")
+    pipeline = json.loads(told(capsys, *words, "--json"))["pipeline"]["would_pass"]
+    assert (pipeline["low"], pipeline["high"]) == (pipeline["at_least"], pipeline["at_most"]) == (0, 200)
+    assert "no record passed text_length_filter in this run" in " ".join(told(capsys, *words).split())
+
+
 def test_without_a_setting_the_thresholds_are_listed(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
     """They are named as `--set` takes them."""
     assert LENGTH in told(capsys, "--metrics", metrics)
@@ -90,6 +110,7 @@ def test_a_threshold_is_found(metrics: str, capsys: pytest.CaptureFixture[str]) 
         (["--set", LENGTH], f"write {LENGTH}=VALUE"),
         (["--set", f"{LENGTH}=3", "--set", f"{LENGTH}=4"], "is set twice"),
         (["--target-pass-rate", "0.5"], "no threshold is given without one"),
+        (["--target-pass-rate", "0.5", "--set", LENGTH, "--set", LENGTH], "2 thresholds are given without one"),
         (["--target-pass-rate", "1.5", "--set", LENGTH], "is not between 0 and 1"),
         (["--target-pass-rate", "0.9", "--set", "judge.gopher_quality_filter.max_words"], "no value of"),
         (["--set", f"{LENGTH}=3", "--of", "pipelin"], "did you mean `pipeline`?"),

@@ -199,6 +199,10 @@ class ScoredRun:
     def _notes(self, places: Sequence[int]) -> list[str]:
         following = self.operators[min(places) + 1 :] if places else ()
         notes = []
+        for place in places:
+            if not self.operators[place].output and self.operators[place + 1 :]:
+                name = self.operators[place].name
+                notes.append(f"no record passed {name} in this run: how many would pass what follows is not known")
         if any("duplicate" in operator.reasons for operator in following):
             notes.append(
                 "a deduplicator follows: it may keep another record in the place of one that no longer comes, or drop "

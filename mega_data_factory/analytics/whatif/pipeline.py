@@ -55,6 +55,9 @@ class Later:
         """Return how many records that are added would pass all that follows."""
         if not self.drops:
             return Outcome(gain, gain)
+        if not self.entering:  # what follows has judged no record
+            unknown = Estimate(gain.value, 0, gain.high)
+            return Outcome(unknown, unknown)
         return Outcome(self._likely(gain), Estimate(self._rate() * gain.value, 0, gain.high))
 
     def surviving_loss(self, loss: Estimate) -> Outcome:
@@ -90,6 +93,7 @@ def later_than(place: int, operators: Sequence[OperatorTotals], judging: Collect
     drops = any(
         operator.rejected or operator.errors or (operator.stage, operator.name) in judging for operator in following
     )
+    drops = drops or bool(following) and not operators[place].output  # nothing has come to them: they may
     counting = [operator for operator in operators if operator.counts_records]
     return Later(operators[place].output, counting[-1].output if counting else 0, drops)
 

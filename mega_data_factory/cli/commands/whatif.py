@@ -65,8 +65,9 @@ def _answer(scored: ScoredRun, settings: Sequence[str], target: float | None, of
         return scored.ask(parse_settings(settings, scored.rules))
     wanted = [setting for setting in settings if "=" not in setting]
     if len(wanted) != 1:
+        given = "no threshold is" if not wanted else f"{len(wanted)} thresholds are"
         raise UsageError(
-            f"--target-pass-rate finds one value, and {len(wanted) or 'no'} threshold is given without one",
+            f"--target-pass-rate finds one value, and {given} given without one",
             hint="name it: --set STAGE.OPERATOR.PARAM",
         )
     return threshold_for(scored, wanted[0], target, of, [setting for setting in settings if "=" in setting])
