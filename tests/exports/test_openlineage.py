@@ -302,6 +302,8 @@ def test_inputs_follow_from_the_configuration() -> None:
     run = RunMetrics("run_1", config=config, paths={"output": "/work/of/team/out/texts"})
     assert inputs_of(run) == [("file", "/work/of/team/in/a"), ("s3://lake", "b")]
     assert output_of(run) == ("file", "/work/of/team/out/texts")
+    waiting = RunMetrics("run_1", config=config, paths={"output": "/work/of/team/out/texts/_pending/run_1"})
+    assert (inputs_of(waiting), output_of(waiting)) == (inputs_of(run), output_of(run)), "not complete yet"
     hub = RunMetrics("run_1", config={"data_loader": {"params": {"dataset": "allenai/c4"}}})
     assert inputs_of(hub) == [("hf://datasets", "allenai/c4")]
     assert inputs_of(RunMetrics("run_1")) == []

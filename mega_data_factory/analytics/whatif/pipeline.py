@@ -93,7 +93,7 @@ def later_than(place: int, operators: Sequence[OperatorTotals], judging: Collect
     drops = any(
         operator.rejected or operator.errors or (operator.stage, operator.name) in judging for operator in following
     )
-    drops = drops or bool(following) and not operators[place].output  # nothing has come to them: they may
+    drops = drops or (bool(following) and not operators[place].output)  # nothing has come to them: they may
     counting = [operator for operator in operators if operator.counts_records]
     return Later(operators[place].output, counting[-1].output if counting else 0, drops)
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from mega_data_factory import storage
+from mega_data_factory.framework.commit.earlier_output import PENDING
 from mega_data_factory.framework.metrics.models import RunMetrics
 from mega_data_factory.redaction import without_credentials
 
@@ -65,8 +66,14 @@ def inputs_of(run: RunMetrics) -> list[DatasetName]:
 
 def output_of(run: RunMetrics) -> DatasetName | None:
     """Return the dataset that a run writes; None where that is not known."""
-    place = (run.paths or {}).get("output")
+    place = _output_folder(run)
     return None if not place else dataset_name(place)
+
+
+def _output_folder(run: RunMetrics) -> str | None:
+    """Return the folder of the output, also of a run whose files still wait in it until the run is complete."""
+    place = (run.paths or {}).get("output")
+    return None if place is None else place.removesuffix(f"/{PENDING}/{run.run_id}")
 
 
 def _inputs(params: Mapping[str, Any], base: str | None) -> Iterator[DatasetName]:
@@ -86,7 +93,7 @@ def _working_folder(run: RunMetrics) -> str | None:
     writer = (run.config or {}).get("data_writer")
     params = writer.get("params") if isinstance(writer, Mapping) else None
     written = params.get("output_path") if isinstance(params, Mapping) else None
-    found = (run.paths or {}).get("output")
+    found = _output_folder(run)
     if not isinstance(written, str) or not found or not storage.is_local(found) or not storage.is_local(written):
         return None
     relative = Path(written)
