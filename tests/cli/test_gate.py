@@ -156,6 +156,8 @@ rules:
     min: 1 %
   - rule: books
     max: 3
+  - rule: pass_rate
+    min: 110 %
 """
 
 
@@ -165,7 +167,7 @@ def test_all_mistakes_of_the_rules_are_one_error(tmp_path: Path, capsys: pytest.
     code, found, err = judge(tmp_path, MISTAKES, capsys=capsys)
     assert code == 2
     lines = found["error"]["message"].splitlines()
-    assert [line.split("gate.yaml:")[1].split(":")[0] for line in lines] == ["3", "5", "6", "8", "10", "12"]
+    assert [line.split("gate.yaml:")[1].split(":")[0] for line in lines] == ["3", "5", "6", "8", "10", "12", "14"]
     assert "did you mean `max_drop`?" in err
     assert "not in points" in err
 
@@ -188,6 +190,8 @@ def test_junit_and_markdown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     failed = [check for check in found["checks"] if check["status"] == "failed"]
     assert code == 1
     assert (suite.get("tests"), suite.get("failures")) == (str(len(found["checks"])), str(len(failed)))
+    names = [(case.get("classname"), case.get("name")) for case in suite]
+    assert len(set(names)) == len(names), "readers keep one of the cases that have the same name"
     assert [case.find("failure") is not None for case in suite] == [c["status"] == "failed" for c in found["checks"]]
     rows = [line for line in text.read_text().splitlines() if line.startswith("| ")]
     assert len(rows) == len(found["checks"]) + 1

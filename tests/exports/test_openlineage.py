@@ -14,6 +14,7 @@ import pytest
 from jsonschema import ValidationError
 
 import mega_data_factory as mdf
+from mega_data_factory.cli import main
 from mega_data_factory.errors import ConfigError, MetricsError
 from mega_data_factory.exports.openlineage.datasets import dataset_name, inputs_of, output_of
 from mega_data_factory.exports.openlineage.delivery import Delivery, Target
@@ -247,6 +248,13 @@ def test_a_stored_run_is_sent_as_it_was_exported(finished: Result, tmp_path: Pat
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == {"run_id": finished.run["run_id"], "sent": ["START", "COMPLETE"]}
     assert events_in(tmp_path / "sent.jsonl")[-1] == events_in(folder_of(finished) / "events.jsonl")[-1]
+
+
+def test_a_dataset_without_a_name_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """An empty text is no location: it would be the working folder."""
+    words = ["export", "openlineage", "--file", str(tmp_path / "events.jsonl"), "--output", ""]
+    assert main(words) == 2
+    assert "--input and --output name a dataset" in capsys.readouterr().err
 
 
 def test_an_observed_run_has_lineage(tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ _AnyBound = Annotated[Bound, PlainValidator(_bound)]
 _Limit = Annotated[float, BeforeValidator(_percent), Field(ge=0, allow_inf_nan=False)]
 
 _RELATIVE = frozenset({"throughput", "cpu", "operator_cost", "cost"})
+_SHARES = frozenset({"error_rate", "null_share", "pass_rate", "reject_share"})
 _OF_COLUMNS = frozenset({"drift", "null_share"})
 _OF_OPERATORS = frozenset({"operator_cost", "reject_share"})
 _MAY_NAME_OPERATORS = _OF_OPERATORS | {"pass_rate", "cost"}
@@ -115,6 +116,8 @@ class Rule(BaseModel):
             raise ValueError(f"the rule {self.rule} is of the whole run; operator is for {_list(_MAY_NAME_OPERATORS)}")
         if self.reason is not None and self.rule != "reject_share":
             raise ValueError(f"reason is for reject_share, not for {self.rule}")
+        if self.rule in _SHARES and any(limit > 100 for limit in limits):
+            raise ValueError(f"the rule {self.rule} is a share: min and max are 0 % to 100 %")
         if self.rule == "operator_cost" and limits:
             raise ValueError("the rule operator_cost is bounded by max_rise or max_drop")
         return self

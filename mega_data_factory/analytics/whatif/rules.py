@@ -57,7 +57,7 @@ class Cells:
         """Return the share of each bucket that fails, if scores are spread evenly in it."""
         including = fails in ("<=", ">")  # the share of scores up to the threshold, itself included
         if self.whole:
-            last = np.floor(threshold) if including else np.ceil(threshold) - 1  # infinite where there is no limit
+            last = float(np.floor(threshold) if including else np.ceil(threshold) - 1)  # infinite if there is no limit
             below = (last - self.least + 1) / (self.greatest - self.least + 1)
         else:
             with np.errstate(divide="ignore", invalid="ignore"):

@@ -135,6 +135,7 @@ def _openlineage(
     from mega_data_factory.cli.display.console import stdout
     from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
     from mega_data_factory.framework.metrics import MetricsReader
+    from mega_data_factory.redaction import without_credentials
 
     extras.require("openlineage", "mdf export openlineage")
     from mega_data_factory.exports.openlineage.delivery import Delivery, Target
@@ -146,6 +147,8 @@ def _openlineage(
         delivery = Delivery(Target(url, file))
     except ValueError as error:
         raise UsageError(str(error), hint="--url http://marquez:5000, or --file events.jsonl") from None
+    if not all(place.strip() for place in (*(inputs or ()), *(outputs or ()))):
+        raise UsageError("--input and --output name a dataset, not nothing", hint="a path or URI: s3://lake/raw")
     naming = Naming(job_namespace(namespace), job, tuple(inputs or ()), tuple(outputs or ()))
     reader = MetricsReader(metrics)
     run_id = reader.run(run)["run_id"]
@@ -154,5 +157,6 @@ def _openlineage(
     if as_json:
         print_json({"run_id": run_id, "sent": sent})
         return SUCCESS
-    stdout().print(f"{run_id}: sent {' and '.join(sent)} to {url or file or 'what the environment names'}")
+    target = without_credentials(url or file or "what the environment names")
+    stdout().print(f"{run_id}: sent {' and '.join(sent)} to {target}")
     return SUCCESS

@@ -14,7 +14,7 @@ from mega_data_factory.cli.display.columns import fitted, left_out_note, plain_t
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import SUCCESS, print_json
 from mega_data_factory.cli.metrics_folder import open_store
-from mega_data_factory.errors import MetricsError, did_you_mean
+from mega_data_factory.errors import MetricsQueryError, did_you_mean
 from mega_data_factory.reports.operator_table import TOP_REASON, UNIT_COLUMNS
 from mega_data_factory.reports.slice_table import SliceTable, slice_tables
 
@@ -31,7 +31,7 @@ def show_slices(metrics: str, run: str, by: str, *, as_json: bool) -> int:
         as_json: Print JSON instead of tables.
 
     Raises:
-        MetricsError: There is no such run, or several, or it was not sliced by this.
+        MetricsQueryError: There is no such run, or several, or it was not sliced by this.
     """
     reader = open_store(metrics)
     levels = reader.levels(run)
@@ -41,7 +41,7 @@ def show_slices(metrics: str, run: str, by: str, *, as_json: bool) -> int:
     found = [one for one in slices if one.by == by]
     if not found:
         known = list(dict.fromkeys(one.by for one in slices))
-        raise MetricsError(
+        raise MetricsQueryError(
             f"{run_id} has no slices by {by!r}"
             + (f"; it has some by {', '.join(known)}" if known else "; it was not sliced by anything"),
             hint=did_you_mean(by, known) if known else "name columns in executor.metrics.slice_by",

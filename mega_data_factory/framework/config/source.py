@@ -171,6 +171,16 @@ def _as_yaml(text: str) -> Any:
         return text
 
 
+_EXPECTED = {
+    **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type"), "Input should be a list"),
+    **dict.fromkeys(
+        ("dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type"),
+        "Input should be a mapping",
+    ),
+}
+"""Kind of a mistake of form → what YAML calls the right form; Pydantic names the class of Python."""
+
+
 def explain(
     error: ValidationError, source: ConfigSource, model: type[BaseModel], more: Sequence[str] = ()
 ) -> ConfigError:
@@ -185,15 +195,16 @@ def explain(
     lines = []
     for item in error.errors():
         key = item["loc"]
-        message = item["msg"].removeprefix("Value error, ")
+        message = _EXPECTED.get(item["type"]) or item["msg"].removeprefix("Value error, ")
         if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             hint = did_you_mean(str(key[-1]), _known_keys(model, key[:-1]))
             message = f"unknown key; {hint}" if hint else "unknown key"
         elif item["type"] == "missing":
             message = "missing"
         elif not isinstance(item["input"], (dict, list)) and not any(names_secret(str(part)) for part in key):
-            message += without_credentials(f" (got {item['input']!r})")
-        lines.append(f"{source.where(key)}{dotted(key)}: {message}")
+            given = "null" if item["input"] is None else repr(item["input"])
+            message += without_credentials(f" (got {given})")
+        lines.append(f"{source.where(key)}{dotted(key)}: {message}" if key else f"{source.where(key)}{message}")
     return ConfigError("\n".join([*lines, *more]))
 
 
