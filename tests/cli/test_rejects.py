@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+import mega_data_factory.cli.commands.rejects as command
 from mega_data_factory.cli import main
 from mega_data_factory.testing import finished_run
 from tests.rejects.making import rejected, write_run
@@ -135,3 +137,19 @@ def test_arguments_that_no_record_can_match(
     shown = capsys.readouterr()
     assert named in shown.err
     assert not shown.out
+
+
+def test_a_long_id_leaves_its_neighbours_their_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It folds, so that reason and score can be read beside it on a narrow screen; a very long one is cut."""
+    monkeypatch.setattr(command, "stdout", lambda: Console(width=80))
+    metrics = write_run(tmp_path, [rejected(1, record_id="x" * 10_000), rejected(2, record_id=f"{'warc/' * 25}end@17")])
+    assert main(["rejects", "--metrics", metrics, "--around", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert "too_short" in shown.partition("nearest")[2]
+    assert " 99 " in shown
+    assert "end@17" in shown
+    assert "x" * 60 not in shown
+    assert shown.count("xx") < 150
+    assert max(map(len, shown.splitlines())) <= 80

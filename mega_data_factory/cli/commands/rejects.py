@@ -25,6 +25,9 @@ from mega_data_factory.rejects.exporting import FORMATS, export_rejects
 
 _HOW_TO_KEEP = "executor.rejected_samples.keep: all keeps one"
 
+_LONGEST_NAME = 300
+"""Characters of a name or an id in a table."""
+
 _LONGEST_TEXT = 300
 """Characters of a record's text that are shown."""
 
@@ -165,8 +168,8 @@ def _print_table(rows: Sequence[Row], columns: Sequence[RowColumn], console: Con
 def _count_columns(total: int, *, sliced: bool) -> list[RowColumn]:
     columns = [
         RowColumn("stage", lambda row: _name(row["stage"]), goes=2, right=False),
-        RowColumn("operator", lambda row: _name(row["operator"]), right=False),
-        RowColumn("reason", lambda row: _name(row["reason"]), right=False),
+        RowColumn("operator", lambda row: _name(row["operator"]), right=False, folds=True),
+        RowColumn("reason", lambda row: _name(row["reason"]), right=False, folds=True),
         RowColumn("slice", lambda row: _name(row["slice"] or ""), right=False),
         RowColumn("records", lambda row: count(row["records"])),
         RowColumn("share", lambda row: percent(100 * row["records"] / total), goes=1),
@@ -183,7 +186,7 @@ _NEAREST = (
     RowColumn("threshold", lambda row: f"{row['threshold']:.6g}"),
     RowColumn("also fails", lambda row: _name(", ".join(_others(row))), goes=1, right=False),
     RowColumn("text", lambda row: "" if row["bytes"] is None else size(row["bytes"]), goes=2),
-    RowColumn("record", lambda row: _name(row["record_id"] or ""), right=False),
+    RowColumn("record", lambda row: _name(row["record_id"] or ""), right=False, folds=True),
 )
 
 
@@ -215,4 +218,5 @@ def printable(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    return escape(printable(text))
+    """Return a name or an id for a cell, as markup; of a very long one its beginning and its end."""
+    return escape(printable(text if len(text) <= _LONGEST_NAME else f"{text[:200]}…{text[-99:]}"))

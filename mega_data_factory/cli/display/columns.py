@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from rich import box
 from rich.console import Console
@@ -40,6 +40,7 @@ class RowColumn:
         goes: see `FittingColumn`.
         right: whether it is aligned to the right.
         always: whether it is shown even if no row has a value.
+        folds: whether a text that is too long continues on the next line, so that it leaves its neighbours their room.
     """
 
     heading: str
@@ -47,13 +48,16 @@ class RowColumn:
     goes: int = 0
     right: bool = True
     always: bool = True
+    folds: bool = False
 
 
 def row_table(rows: Sequence[Row], columns: Sequence[RowColumn]) -> Table:
     """Return a table with a line for every row."""
     table = plain_table()
     for column in columns:
-        table.add_column(column.heading, justify="right" if column.right else "left", no_wrap=True)
+        justify: Literal["right", "left"] = "right" if column.right else "left"
+        overflow: Literal["fold", "ellipsis"] = "fold" if column.folds else "ellipsis"
+        table.add_column(column.heading, justify=justify, no_wrap=not column.folds, overflow=overflow)
     for row in rows:
         table.add_row(*(column.cell(row) for column in columns))
     return table
