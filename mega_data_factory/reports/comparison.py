@@ -159,12 +159,15 @@ def _signed(points: float) -> str:
 
 def difference_rows(comparison: Comparison) -> list[Row]:
     """Return a row for each operator of two runs."""
-    return [Row(d.operator.label, _difference_cells(d)) for d in comparison.operators]
+    return [Row(d.operator.label, _difference_cells(d, comparison)) for d in comparison.operators]
 
 
-def _difference_cells(d: OperatorDifference) -> list[str]:
+def _difference_cells(d: OperatorDifference, comparison: Comparison) -> list[str]:
     if d.before is None or d.after is None:
-        return ["", "", "", "", "new" if d.before is None else "gone", _passed(d.after), _passed(d.before)]
+        lacking, verdict = (comparison.before, "new") if d.before is None else (comparison.after, "gone")
+        if lacking.run.get("status") != "completed":  # it may not have come to the operator
+            verdict = "not counted"
+        return ["", "", "", "", verdict, _passed(d.after), _passed(d.before)]
     ratio = d.cost
     times = f"{ratio.value:.2f} times" if ratio else ""
     within = f"{ratio.low:.2f} to {ratio.high:.2f}" if ratio and ratio.low and ratio.high else ""

@@ -58,6 +58,19 @@ def test_the_slice_in_which_it_changed_is_named(tmp_path: Path) -> None:
     assert part.points == pytest.approx(found.kept.points) == pytest.approx(-5.0)
 
 
+def test_the_first_column_of_the_configuration_is_taken(tmp_path: Path) -> None:
+    """Of runs that are sliced by several columns, the one named first is what the parts are of."""
+    made = [run(tmp_path, "run_1", 0.1, BEFORE), run(tmp_path, "run_2", 0.2, AFTER)]
+    both = []
+    for recording in made:
+        rows = recording.slice_rows.to_pylist()
+        more = pa.Table.from_pylist([row | {"slice_by": "crawl"} for row in rows], schema=SLICES)
+        settings = {"executor": {"metrics": {"slice_by": ["lang", "crawl"]}}}
+        row = recording.run | {"config": recording.config | settings}
+        both.append(replace(recording, run=row, slice_rows=pa.concat_tables([more, recording.slice_rows])))
+    assert {part.slice[0][0] for part in compare(*both).sliced_parts} == {"lang"}
+
+
 def test_slices_that_cannot_be_followed_are_one(tmp_path: Path) -> None:
     """Of a slice that one run counts with a miss, and of `other`, the records are together; the parts add up."""
     uncertain = [(*row[:4], 5 if row[1] == "de" else 0) for row in AFTER]

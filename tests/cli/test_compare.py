@@ -62,6 +62,17 @@ def test_json_holds_every_level(folder: Path, capsys: pytest.CaptureFixture[str]
     assert cost["low"] < cost["ratio"] < cost["high"]
 
 
+def test_operators_that_a_run_has_not_come_to_are_not_gone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A failed run may lack rows of operators that its configuration has; a completed run lacks what is gone."""
+    for number, (name, status) in enumerate((("run_failed", "failed"), ("run_done", "completed")), 5):
+        pools = [Pool("a", [Op("f_filter", 0.002, {"short": 0.1})])]
+        make_run(folder, pools, name, start=START + timedelta(hours=number), status=status, pipeline="web")
+        for pair, word in (((name, "run_4"), "new"), (("run_4", name), "gone")):
+            assert main(["runs", "compare", *pair, "--metrics", str(folder)]) == 0
+            (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("a / x ")][:1]
+            assert ("not counted" if status == "failed" else word) in row
+
+
 def test_one_run_is_compared_with_the_one_before(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a run that is named alone, the baseline is the run of its pipeline before it."""
     assert main(["runs", "compare", "run_2", "--metrics", str(folder), "--json"]) == 0

@@ -18,7 +18,7 @@ OTHER = "other"
 def sliced_accounts(
     before: Recording, after: Recording
 ) -> tuple[Mapping[Slice, Account], Mapping[Slice, Account]] | None:
-    """Return the accounts of both runs by slice of the first column that both are sliced by.
+    """Return the accounts of both runs by slice of the first column of `slice_by` that both are sliced by.
 
     Args:
         before, after: The runs.
@@ -27,8 +27,9 @@ def sliced_accounts(
         None where they are not sliced by one column, or the slices do not hold every record that was read and kept: of
         records that could not be read, killed a worker or could not be written the slice is not known.
     """
-    columns = [list(dict.fromkeys(found.by for found in side.slices)) for side in (before, after)]
-    by = next((column for column in columns[1] if column in columns[0]), None)
+    named = ((after.config.get("executor") or {}).get("metrics") or {}).get("slice_by") or []
+    common_columns = {found.by for found in before.slices} & {found.by for found in after.slices}
+    by = next((column for column in (*named, *sorted(common_columns)) if column in common_columns), None)
     if by is None:
         return None
     values = [_exact_values(side, by) for side in (before, after)]
