@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from mega_data_factory.errors import InputError, ResumeError
 from mega_data_factory.framework.batch import CommitRecord
+from mega_data_factory.framework.commit.column_measuring import measure_columns
 from mega_data_factory.framework.commit.log import CommitLog, LogContents
 from mega_data_factory.framework.contracts import OutputFile
-from tests.framework.making import batch
+from mega_data_factory.framework.metrics.details.totals import DetailTotals
+from tests.framework.making import Long, batch, component, stage
 
 
 def test_a_log_that_is_absent_is_none(tmp_path: Path) -> None:
@@ -52,6 +56,25 @@ def test_reading_removes_nothing(tmp_path: Path) -> None:
     log.remove_damaged(contents)
     assert sorted(path.name for path in Path(log.path).iterdir()) == ["part-a.0.jsonl", "part-c.1.jsonl"]
     assert log.read().groups == contents.groups
+
+
+def test_details_are_added_up_while_reading(tmp_path: Path) -> None:
+    """Those of many batches take the room of one; of batches that a later session has committed again, its count."""
+    log = CommitLog.for_run(str(tmp_path), "run_a")
+    run = stage(component(Long), score_histograms=True)
+    for name, session, numbers in (("part-a", 0, (0, 1)), ("part-b", 0, (2,)), ("part-c", 1, (2,))):
+        batches = [run(batch(["a", "abcd"] * (number + 1), number)) for number in numbers]
+        column = measure_columns(batches[0].table)
+        records = [CommitRecord(each, 0) for each in batches]
+        log.append(name, session, [replace(records[0], details=tuple(column)), *records[1:]])
+    first, *others = log.read().records
+    assert [record.batch.details + record.details for record in others] == [(), ()]
+    totals = DetailTotals()
+    totals.add(first.details)
+    (scores,) = totals.rows("scores", "run_a", datetime(2026, 1, 1))
+    assert (first.batch.details, scores["judged_records"], scores["failed_records"]) == ((), 12, 6)
+    text = [row for row in totals.rows("columns", "run_a", datetime(2026, 1, 1)) if row["column_name"] == "text"]
+    assert [row["records"] for row in text] == [4]
 
 
 def test_rejected_records_in_another_folder_are_not_taken_for_lost(tmp_path: Path) -> None:

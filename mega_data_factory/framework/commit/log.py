@@ -24,6 +24,7 @@ from mega_data_factory.errors import InputError, ResumeError
 from mega_data_factory.framework.batch import CommitRecord
 from mega_data_factory.framework.commit.earlier_output import PENDING
 from mega_data_factory.framework.contracts import OutputFile
+from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.redaction.loggers import logger
 
 COMMITS = "_commits"
@@ -144,12 +145,17 @@ class CommitLog:
         one's count. An entry that cannot be read, or whose output file is missing, does not count either: its batches
         will be processed again. Nothing is removed, see `remove_damaged`.
 
+        Details are added up while reading, since those of all batches would fill the memory: the first record has the
+        sum, as details of its commit.
+
         Raises:
             InputError: an entry cannot be read for another reason than that it is damaged.
             ResumeError: rejected records are in another folder than that of the run's ledger.
         """
         seen: set[str] = set()
-        groups, damaged = [], []
+        groups: list[CommittedGroup] = []
+        damaged: list[str] = []
+        details = DetailTotals()
         for name, session, file in sorted(self._entries(), key=lambda entry: (-entry[1], entry[0])):
             path = storage.join(self.path, file)
             group = _read(path, name, session, self._folders)
@@ -157,9 +163,14 @@ class CommitLog:
                 log.warning("%s is damaged or incomplete; its batches will be processed again", path)
             elif seen.isdisjoint(ids := {record.batch.id for record in group.records}):
                 seen |= ids
-                groups.append(group)
+                for record in group.records:
+                    details.add((*record.batch.details, *record.details))
+                groups.append(replace(group, records=tuple(_without_details(record) for record in group.records)))
                 continue
             damaged.append(path)
+        if groups:
+            first, *others = groups[0].records
+            groups[0] = replace(groups[0], records=(replace(first, details=details.details()), *others))
         return LogContents(tuple(groups), tuple(damaged))
 
     def remove_damaged(self, contents: LogContents) -> None:
@@ -256,6 +267,10 @@ def _without_contents(record: CommitRecord) -> CommitRecord:
     """Drop the contents of records that the sinks hold already; samples of rejected ones are written at the end."""
     exclusions = tuple(e if e.kind == "rejected" else replace(e, content="") for e in record.batch.exclusions)
     return replace(record, batch=replace(record.batch, exclusions=exclusions))
+
+
+def _without_details(record: CommitRecord) -> CommitRecord:
+    return replace(record, batch=replace(record.batch, details=()), details=())
 
 
 def _read(path: str, name: str, session: int, folders: Sequence[str]) -> CommittedGroup | None:

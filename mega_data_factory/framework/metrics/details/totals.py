@@ -66,6 +66,11 @@ class DetailTotals:
         with self._lock:
             return tuple(self._sums)
 
+    def details(self) -> tuple[Detail, ...]:
+        """Return the sums, which share nothing with these totals."""
+        with self._lock:
+            return tuple(copy_of(detail) for sums in self._sums.values() for detail in sums.values())
+
     def rows(self, table: str, run_id: str, timestamp: datetime) -> list[Mapping[str, object]]:
         """Return the rows of a table, ordered by key.
 
