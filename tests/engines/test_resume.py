@@ -229,6 +229,15 @@ def test_settings_that_differ_are_named(interrupted: Pipeline) -> None:
     assert "21" not in str(caught.value)
 
 
+def test_what_is_measured_of_a_batch_may_not_change(interrupted: Pipeline) -> None:
+    """Else slices and units of the whole run would be of its second half alone."""
+    metrics = {**interrupted.executor.get("metrics", {}), "slice_by": ["text"], "column_statistics": False}
+    changed = replace(interrupted, executor={**interrupted.executor, "metrics": metrics})
+    with pytest.raises(ResumeError) as caught:
+        Executor(changed.config(), resume=RUN)
+    assert caught.value.message.endswith(": executor.metrics.column_statistics, executor.metrics.slice_by")
+
+
 def test_a_source_that_has_changed_is_refused(interrupted: Pipeline) -> None:
     """A run does not go on over a source whose splits are not those that it began with."""
     path = Path(interrupted.source)

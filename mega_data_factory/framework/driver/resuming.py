@@ -12,6 +12,7 @@ from mega_data_factory import storage
 from mega_data_factory.errors import MdfError, ResumeError, did_you_mean
 from mega_data_factory.framework.commit.log import COMMITS, CommitLog, LoggedPlan
 from mega_data_factory.framework.commit.output import OutputFolder
+from mega_data_factory.framework.config.metrics import MetricsConfig
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.framework.metrics.run_ids import match_run
 from mega_data_factory.framework.plan import Plan
@@ -70,6 +71,8 @@ def fingerprint(plan: Plan, run_id: str) -> dict[str, str]:
         "executor.rejected_samples.content": settings.rejected_samples.content,
         "executor.dedup_num_buckets": settings.dedup_num_buckets if plan.needs_claims else None,
     }
+    if settings.metrics.enabled:
+        values |= {f"executor.metrics.{name}": value for name, value in _chosen_measures(settings.metrics)}
     for stage in plan.stages:
         values[f"stages.{stage.name}.operators"] = [operator.name for operator in stage.operators]
         for operator in stage.operators:
@@ -78,6 +81,14 @@ def fingerprint(plan: Plan, run_id: str) -> dict[str, str]:
             if operator.when is not None:
                 values[f"{key}.when"] = operator.when.text
     return {key: _digest(run_id, value) for key, value in values.items()}
+
+
+def _chosen_measures(settings: MetricsConfig) -> Iterator[tuple[str, Any]]:
+    """Yield what is measured of batches and files, where it is not the default: logs of before had no such settings."""
+    default = MetricsConfig()
+    for name in ("text_column", "token_column", "slice_by", "score_histograms", "column_statistics"):
+        if (value := getattr(settings, name)) != getattr(default, name):
+            yield name, value
 
 
 def _component(key: str, component: Component, *, params: bool = True) -> dict[str, Any]:
