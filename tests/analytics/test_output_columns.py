@@ -224,3 +224,14 @@ def test_a_file_of_nulls_alone_belongs_to_the_column_that_has_a_type(tmp_path: P
         ("lang", "string", 8, 6, 2),
         ("empty", "null", 9, 9, 0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "records", "expected"), [(1, 5, []), (1, 5000, ["vanished"]), (100, 5, ["vanished"])]
+)
+def test_a_column_of_few_values_is_not_missed_among_few_records(values: int, records: int, expected: list[str]) -> None:
+    """Of 5 records none may have the key that 1 % have; of 5,000 some would, and a full column is missed at once."""
+    sparse = pa.table({"n": [1] * 100, "note": ["x"] * values + [None] * (100 - values)})
+    without = pa.table({"n": [1] * records})
+    assert [d.what for d in column_drift(summaries(sparse), summaries(without))] == expected
+    assert [d.what for d in column_drift(summaries(without), summaries(sparse))] == ["new"] * len(expected)

@@ -107,7 +107,8 @@ def column_drift(before: Sequence[ColumnSummary], after: Sequence[ColumnSummary]
     """Return what differs between the outputs of two runs, in the order of the columns of the second.
 
     Nothing is reported where one of them has no columns: it wrote nothing, or did not measure. Columns of times are
-    compared by their nulls alone, for time goes by; columns of record ids are left out.
+    compared by their nulls alone, for time goes by; columns of record ids are left out. A column with few values that
+    the other run, of few records, does not have is no difference: loaders of JSON make the columns that they meet.
 
     Args:
         before: columns of the run that is compared with.
@@ -120,13 +121,30 @@ def column_drift(before: Sequence[ColumnSummary], after: Sequence[ColumnSummary]
     found: list[ColumnDrift] = []
     for name, now in new.items():
         if name not in old:
-            found.append(ColumnDrift(name, "new", "moderate", None, now.type))
+            if _is_missed(now, old, alarm):
+                found.append(ColumnDrift(name, "new", "moderate", None, now.type))
         else:
             found += _differences(old[name], now, alarm)
     found += [
-        ColumnDrift(name, "vanished", "large", column.type, None) for name, column in old.items() if name not in new
+        ColumnDrift(name, "vanished", "large", column.type, None)
+        for name, column in old.items()
+        if name not in new and _is_missed(column, new, alarm)
     ]
     return found
+
+
+def _is_missed(column: ColumnSummary, others: Mapping[str, ColumnSummary], alarm: float) -> bool:
+    """Return whether chance does not explain that a run has no value of a column, given how many the other run has.
+
+    A column without any value was declared, not met by chance.
+
+    Args:
+        column: of the other run.
+        others: columns of the run without it.
+        alarm: probability of a false alarm.
+    """
+    records = max(other.records for other in others.values())
+    return not 0.0 < column.null_share < 1.0 or column.null_share**records < alarm
 
 
 def _by_name(columns: Sequence[ColumnSummary]) -> Mapping[str, ColumnSummary]:
