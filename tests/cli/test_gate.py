@@ -108,6 +108,26 @@ def test_what_is_beyond_its_bound_fails(
     assert (code, failed) == (1, [(kind, subject)])
 
 
+def test_limits_hold_for_an_operator_that_the_baseline_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A new filter has shares of its own: limits judge them, and what it changed is not judged."""
+    write_runs(tmp_path, [Pool("a", [Op("x", 0.001)])], pools(0.2))
+    rules = """
+rules:
+  - {rule: reject_share, max: 5 %, max_rise: 1 point}
+  - {rule: pass_rate, operator: f_filter, min: 90 %}
+"""
+    code, found, _ = judge(tmp_path, rules, capsys=capsys)
+    assert code == 1
+    checks = [(check["rule"], check["subject"], check["status"]) for check in found["checks"][1:]]
+    assert checks == [
+        ("reject_share", "a / f_filter: short", "failed"),
+        ("reject_share", "a / f_filter: short", "not judged"),
+        ("pass_rate", "a / f_filter", "failed"),
+    ]
+
+
 def test_a_run_that_did_not_complete_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever the rules are."""
     write_runs(tmp_path, pools(), pools(), status="failed")

@@ -325,7 +325,7 @@ class _Comparing:
 
     def _operator(self, old: OperatorTotals | None, new: OperatorTotals | None) -> OperatorDifference:
         if old is None or new is None:
-            return OperatorDifference(old, new, None, "unclear", None, False)
+            return _one_sided(old, new)
         cost, speed, measure = judged_cost(self._baseline, self._after, (new,), self._least)
         points, changed = self._pass_difference((old.input, old.output), (new.input, new.output))
         effects = _effect(self._before, old), _effect(self._after, new)
@@ -379,6 +379,24 @@ class _Comparing:
             return points, passed_before != runs * passed_after
         beyond = _beyond_chance(came_before, passed_before, came_after, passed_after)
         return points, beyond and abs(points) >= LEAST_PASS_POINTS
+
+
+def _one_sided(old: OperatorTotals | None, new: OperatorTotals | None) -> OperatorDifference:
+    """Return an operator that only one of the runs has, with its shares there."""
+
+    def known(cause: tuple[str, str]) -> ReasonDifference:
+        counts = [_causes(operator).get(cause, 0) if operator else 0 for operator in (old, new)]
+        share = PointsDifference(_percent_of(old, counts[0]), _percent_of(new, counts[1]))
+        return ReasonDifference(*cause, counts[0], counts[1], share)
+
+    passed = PointsDifference(_percent_of(old, old.output if old else 0), _percent_of(new, new.output if new else 0))
+    found = new or old
+    reasons = tuple(map(known, _causes(found))) if found else ()
+    return OperatorDifference(old, new, None, "unclear", None, False, passed=passed, reasons=reasons)
+
+
+def _percent_of(operator: OperatorTotals | None, records: int) -> float | None:
+    return 100 * records / operator.input if operator and operator.input else None
 
 
 def _causes(operator: OperatorTotals) -> dict[tuple[str, str], int]:
