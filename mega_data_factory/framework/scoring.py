@@ -108,6 +108,8 @@ def _rules_from_reasons(judgement: Judgement) -> Iterator[Rule]:
     threshold = (
         judgement.threshold if judgement.threshold is not None else pa.nulls(len(judgement.reason), pa.float64())
     )
+    threshold = pc.add(threshold.cast(pa.float64()), 0.0)  # -0.0 is 0.0
+    threshold = pc.if_else(pc.is_nan(threshold), None, threshold)  # which equals nothing, not even itself
     groups = _groups(judgement.reason, threshold)
     if groups.num_rows > MOST_NAMED:
         threshold = pa.nulls(len(judgement.reason), pa.float64())
@@ -123,7 +125,7 @@ def _rules_from_reasons(judgement: Judgement) -> Iterator[Rule]:
 
 def _groups(reason: pa.Array, threshold: pa.Array) -> pa.Table:
     """Return each reason and threshold of rejected records, and how many records have both."""
-    kinds = pa.table({"reason": reason, "threshold": threshold.cast(pa.float64())})
+    kinds = pa.table({"reason": reason, "threshold": threshold})
     counted = kinds.group_by(["reason", "threshold"]).aggregate([([], "count_all")])
     return counted.filter(pc.is_valid(pc.field("reason")))
 

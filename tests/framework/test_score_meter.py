@@ -15,7 +15,7 @@ from mega_data_factory.framework.metrics.details.scores import MOST_NAMED
 from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan, When
 from mega_data_factory.framework.rowwise import RowFilter, Verdict
-from mega_data_factory.framework.scoring import Reject, scores_of_rejects
+from mega_data_factory.framework.scoring import Reject, scores_of, scores_of_rejects
 from mega_data_factory.framework.worker.quarantine import WorkerDied, isolate_poison
 from mega_data_factory.framework.worker.stage import Stage, StageSettings
 from tests.framework.making import EqualTexts, Long, batch, claims_in, component, stage
@@ -178,3 +178,15 @@ def test_names_of_many_observed_rejects_are_bounded() -> None:
     rejects = [Reject("low", 0.5, float(number), 2) for number in range(MOST_NAMED + 1)]
     (row,) = scores_of_rejects("s", "o", rejects).rows("run_a", datetime(2026, 1, 1))
     assert (row["threshold"], row["rejected_records"]) == (None, 2 * MOST_NAMED + 2)
+
+
+def test_thresholds_that_are_zero_or_no_number() -> None:
+    """Zero of either sign is one threshold, with each of its records once; NaN is none."""
+    own = pa.array([0.0, -0.0, float("nan"), None])
+    judged = Judgement(pa.array(["low"] * 4), pa.array([-1.0, -0.0, 0.0, 2.0]), own)
+    (detail,) = scores_of("s", "o", judged)
+    found = list(detail.rows("run_a", datetime(2026, 1, 1)))
+    assert sorted((row["threshold"] is None, row["failed_records"], row["rejected_records"]) for row in found) == [
+        (False, 2, 2),
+        (True, 2, 2),
+    ]

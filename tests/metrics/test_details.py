@@ -145,3 +145,16 @@ def test_rules_that_differ_between_batches_keep_their_own_counts() -> None:
     assert (short["reason"], short["judged_records"], short["failed_records"]) == ("too_short", 5, 2)
     assert (long["reason"], long["judged_records"], long["min_failed"]) == ("too_long", 2, 30.0)
     assert short["failed_together"] == {"0": 2, "1": 1}
+
+
+def test_rules_of_one_name_stay_apart() -> None:
+    """A filter may give two rules the same reason: the first adds to the first, the second to the second."""
+    twice = [RuleName("bad"), RuleName("bad")]
+    numbers = np.array([[1.0, 2.0], [3.0, 4.0]])
+    failed = np.array([[True, False], [True, True]])
+    both = OperatorScores.measured("s", "o", twice, Scored(failed, numbers == numbers, numbers))
+    wide, known = np.vstack([failed[:1], failed]), np.ones((3, 2), np.bool_)
+    other = OperatorScores.measured("s", "o", [LONG, *twice], Scored(wide, known, np.vstack([numbers[:1], numbers])))
+    for order in ((both, other), (other, both)):
+        found = [row for row in rows(*order) if row["reason"] == "bad"]
+        assert [row["failed_records"] for row in found] == [2, 4]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,7 +42,7 @@ _BITS_OF_A_NUMBER = 62
 
 @dataclass(frozen=True)
 class RuleName:
-    """A rule as its rows name it; rules of one operator that are equal here are one.
+    """A rule as its rows name it; of one operator those that are equal here add up, the first to the first and so on.
 
     Attributes:
         reason: Reason of the records that it rejects.
@@ -174,17 +175,18 @@ class OperatorScores(Detail):
         """Return where rules are among those of this object, to which the missing ones are added; -1 without room."""
         if self.rules == rules:
             return np.arange(len(rules))
-        known = {rule: place for place, rule in enumerate(self.rules)}
-        missing = [rule for rule in rules if rule not in known]
-        named = [rule for rule in missing if not rule.judged]
+        known = {key: place for place, key in enumerate(_numbered(self.rules))}
+        wanted = list(_numbered(rules))
+        missing = [key for key in wanted if key not in known]
+        named = [key for key in missing if not key[0].judged]
         without_room = {*named[max(MOST_NAMED - sum(not rule.judged for rule in self.rules), 0) :]}
-        missing = [rule for rule in missing if rule not in without_room]
-        known |= {rule: len(self.rules) + number for number, rule in enumerate(missing)}
-        self.rules += missing
+        missing = [key for key in missing if key not in without_room]
+        known |= {key: len(self.rules) + number for number, key in enumerate(missing)}
+        self.rules += [rule for rule, _ in missing]
         self._rejected = np.append(self._rejected, np.zeros(len(missing), np.int64))
         self._whole = np.append(self._whole, np.ones(len(missing), np.bool_))
         self._extremes = np.concatenate([self._extremes, _no_extremes(len(missing))])
-        return np.array([known.get(rule, -1) for rule in rules])
+        return np.array([known.get(key, -1) for key in wanted])
 
     def _of_rules(self, chosen: Bools) -> Self:
         """Return the scores of some rules alone; shape of `chosen` (rules,)."""
@@ -307,13 +309,21 @@ class OperatorScores(Detail):
         return named | ({"other": rest} if rest else {})
 
 
+def _numbered(rules: Iterable[RuleName]) -> Iterator[tuple[RuleName, int]]:
+    """Yield rules with how many equal ones came before: a filter may give two rules the same reason."""
+    seen: Counter[RuleName] = Counter()
+    for rule in rules:
+        yield rule, seen[rule]
+        seen[rule] += 1
+
+
 def _no_extremes(rules: int) -> Floats:
     """Return least and greatest score of passing and failing records, before the first one."""
     return np.tile(np.array([np.inf, -np.inf, np.inf, -np.inf]), (rules, 1))
 
 
 def _finite(extreme: float) -> float | None:
-    return float(extreme) if np.isfinite(extreme) else None
+    return float(extreme) + 0.0 if np.isfinite(extreme) else None  # -0.0 is 0.0
 
 
 def _patterns(failing: Bools) -> dict[int, int]:
