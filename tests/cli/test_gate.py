@@ -178,6 +178,8 @@ rules:
     max: 3
   - rule: pass_rate
     min: 110 %
+  - rule: pass_rate
+    min: 0.6
 """
 
 
@@ -187,9 +189,10 @@ def test_all_mistakes_of_the_rules_are_one_error(tmp_path: Path, capsys: pytest.
     code, found, err = judge(tmp_path, MISTAKES, capsys=capsys)
     assert code == 2
     lines = found["error"]["message"].splitlines()
-    assert [line.split("gate.yaml:")[1].split(":")[0] for line in lines] == ["3", "5", "6", "8", "10", "12", "14"]
+    assert [line.split("gate.yaml:")[1].split(":")[0] for line in lines] == ["3", "5", "6", "8", "10", "12", "14", "16"]
     assert "did you mean `max_drop`?" in err
     assert "not in points" in err
+    assert "write 0.6 %, with its unit" in err
 
 
 @pytest.mark.parametrize("text", ["rules: []\n", "- rule: books\n", "rules: [\n", ""])

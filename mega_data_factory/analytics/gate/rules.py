@@ -92,6 +92,18 @@ class Rule(BaseModel):
     certain: bool = True
     """Whether a drop or a rise counts only where it is beyond noise: its 95 % interval leaves out no change."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_units(cls, keys: Any) -> Any:
+        """Refuse a share without its unit: 0.6 may be meant as 60 %."""
+        kind = keys.get("rule") if isinstance(keys, dict) else None
+        if isinstance(kind, str) and kind in _SHARES:
+            for key in ("min", "max"):
+                limit = keys.get(key)
+                if isinstance(limit, int | float) and limit:
+                    raise ValueError(f"{key} of the rule {kind} is a share: write {limit} %, with its unit")
+        return keys
+
     @model_validator(mode="after")
     def _check(self) -> Rule:
         bounds = [bound for bound in (self.max_drop, self.max_rise) if bound is not None]
