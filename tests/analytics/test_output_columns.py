@@ -46,7 +46,7 @@ def sample(random: np.random.Generator, rows: int, shift: float = 0.0) -> pa.Tab
     texts = ["x" * int(length) for length in np.exp(random.normal(4 + shift, 1, rows))]
     return pa.table(
         {
-            "record_id": [f"{random.integers(1e9)}-{n}" for n in range(rows)],
+            "record_id": [f"{random.integers(10**9)}-{n}" for n in range(rows)],
             "score": random.normal(shift, 1, rows),
             "words": np.round(random.normal(10 + 3 * shift, 3, rows)).astype(int),
             "far": random.normal(1e6 + shift, 1, rows),

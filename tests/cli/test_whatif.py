@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ LENGTH = "judge.text_length_filter.min_length"
 def metrics(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Metrics of one run of three filters."""
     folder = tmp_path_factory.mktemp("metrics")
-    filters = {
+    filters: dict[str, dict[str, Any]] = {
         "text_length_filter": {"min_length": 40},
         "language_filter": {"languages": ["en"], "min_score": 0.3},
         "gopher_quality_filter": {"min_words": 10, "min_alphabetic_words": 0.6},
@@ -95,8 +96,8 @@ def test_a_threshold_is_found(metrics: str, capsys: pytest.CaptureFixture[str]) 
     (operator,) = answer["operators"]
     assert operator["would_pass"]["value"] / operator["input"] == pytest.approx(0.5, abs=0.01)
     assert answer["rules"][0]["new_threshold"] == pytest.approx(0.5, abs=0.05)
-    words = (*words[:4], "0.2", *words[5:], "--of", "pipeline")
-    pipeline = json.loads(told(capsys, *words))["pipeline"]
+    of_pipeline = (*words[:4], "0.2", *words[5:], "--of", "pipeline")
+    pipeline = json.loads(told(capsys, *of_pipeline))["pipeline"]
     assert pipeline["would_pass"]["value"] / pipeline["input"] == pytest.approx(0.2, abs=0.02)
 
 

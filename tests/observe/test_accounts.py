@@ -77,7 +77,12 @@ def test_replacing_an_account_is_exact_and_adds_up_few_others(monkeypatch: pytes
     check()
     read: list[bytes] = []
     from_bytes = Account.from_bytes
-    monkeypatch.setattr(Account, "from_bytes", lambda content: read.append(content) or from_bytes(content))
+
+    def counted(content: bytes) -> Account:
+        read.append(content)
+        return from_bytes(content)
+
+    monkeypatch.setattr(Account, "from_bytes", counted)
     for number in (min(expected, key=_least(expected)), 2999):  # one of them is the minimum
         take(number, "c")
     read.clear()
@@ -108,7 +113,8 @@ def test_accounts_without_a_key_are_read_as_sums_and_each_counts_once(tmp_path: 
         ledger.take(made)
     assert totals(ledger) == {"w": (5050, 100)}
     [total] = ledger.totals()
-    assert (total.calls, total.seconds, total.least, total.most) == (100, pytest.approx(100), 1 / 100, 1)
+    assert total.seconds == pytest.approx(100)
+    assert (total.calls, total.least, total.most) == (100, 1 / 100, 1)
     assert sum(total.histogram.values()) == 5050
     assert read < 30
     [file] = tmp_path.iterdir()

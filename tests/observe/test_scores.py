@@ -29,7 +29,8 @@ def observed(folder: Path, use: Any) -> list[dict[str, Any]]:
     with mdf.observe("scores", metrics=folder) as run:
         use(run)
         run_id = run.run_id
-    return MetricsReader(folder).details("scores", run_id).to_pylist()
+    rows: list[dict[str, Any]] = MetricsReader(folder).details("scores", run_id).to_pylist()
+    return rows
 
 
 def test_a_step_that_judges(tmp_path: Path) -> None:
@@ -85,13 +86,12 @@ def test_records_that_are_rejected_by_name(tmp_path: Path, way: str) -> None:
                 step({"text": text})
         else:
 
-            @run.step(stage="quality")
             def kept(records: Any) -> Any:
                 for record in records:
                     if keep(record):
                         yield record
 
-            list(kept(iter([{"text": text} for text in TEXTS])))
+            list(run.step(kept, stage="quality")(iter([{"text": text} for text in TEXTS])))
 
     (row,) = observed(tmp_path, use)
     assert (row["reason"], row["population"], row["threshold"]) == ("short", "rejected", 4.0)

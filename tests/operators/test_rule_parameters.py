@@ -60,6 +60,7 @@ def test_another_value_of_the_parameter_is_another_threshold_of_the_rule(name: s
         moved = judged(name, FILTERS[name] | {parameter: of_key or (int(value) if value >= 1 else value)})
         (same,) = [other for other in moved.rules if (other.reason, other.parameter) == (rule.reason, rule.parameter)]
         assert same.threshold == pytest.approx(value)
+        assert same.score is not None
         for score, failed in zip(same.score.to_pylist(), same.failed.to_pylist(), strict=True):
             if score is not None:
                 compare = {"<": score < value, "<=": score <= value, ">": score > value, ">=": score >= value}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from mega_data_factory.reports.thresholds import shown_thresholds
 from mega_data_factory.visualization.charts.scores import score_distribution
 from tests.analytics.whatif.running import START, Operator, made_up_texts, run
 
-FILTERS = {
+FILTERS: dict[str, dict[str, Any]] = {
     "language_filter": {"languages": ["en"], "min_score": 0.3},
     "gopher_quality_filter": {"min_words": 12, "min_alphabetic_words": 0.7},
     "exact_deduplicator": {},

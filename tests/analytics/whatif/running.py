@@ -51,7 +51,7 @@ class Operator:
 
 def run(folder: Path, table: pa.Table, operators: Sequence[Operator], run_id: str = "run_a", batch: int = 500) -> str:
     """Run operators of one stage, `judge`, on a table; write the metrics of the run, and return its id."""
-    plans = []
+    plans: list[OperatorPlan] = []
     for place, operator in enumerate(operators):
         component = resolve("operator", operator.name, dict(operator.params), Place(("test", place)))
         name = component.name if component.name not in [plan.name for plan in plans] else f"{component.name}_{place}"

@@ -13,7 +13,7 @@ from mega_data_factory.analytics.whatif.target import threshold_for
 from mega_data_factory.framework.metrics import MetricsReader
 from tests.analytics.whatif.running import Operator, made_up_texts, run
 
-PIPELINE = {
+PIPELINE: dict[str, dict[str, Any]] = {
     "text_length_filter": {"min_length": 40, "max_length": 4000},
     "gopher_quality_filter": {"min_words": 20, "min_alphabetic_words": 0.8, "min_stop_words": 2},
     "fineweb_quality_filter": {},
