@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mega_data_factory.analytics.runs.slices import SliceTotals, by_operator
+from mega_data_factory.analytics.runs.slices import SliceTotals, by_operator, shown_value
 from mega_data_factory.formats import count, percent, plural
 from mega_data_factory.reports.operator_table import TOP_REASON, UNIT_COLUMNS, unit_text
 
@@ -81,11 +81,7 @@ def slice_name(found: SliceTotals) -> str:
     """Return the value of a slice as it is shown; a value on one line, without characters that a terminal obeys."""
     if found.kind == "other":
         return f"other ({plural(found.slices, 'slice')})"
-    if found.value is None:
-        return "(null)"
-    return (
-        "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in found.value) or "(empty)"
-    )
+    return "(null)" if found.value is None else shown_value(found.value)
 
 
 def _cells(found: SliceTotals, units: Sequence[str]) -> list[str]:

@@ -71,6 +71,16 @@ def test_a_slice_that_is_rejected_unlike_all_others_is_found() -> None:
     assert "--by 'dump'" in finding.suggestion
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [("", "(empty)"), ("a\n\x1b[2J", "a\ufffd\ufffd[2J"), (None, "records without dump")]
+)
+def test_a_title_is_one_line_whatever_the_value(value: str | None, shown: str) -> None:
+    """An empty value has a name, and line ends and escape sequences are replaced."""
+    slices = [row(f"cc-{number}", 2000, 160) for number in range(5)]
+    (finding,) = odd_slices(recording(*slices, row(value, 2000, 1840)), EarlierRuns())
+    assert finding.title == f"length rejects 92.0 % of {shown}, 8.0 % elsewhere"
+
+
 def test_the_same_records_by_another_name_are_said_once() -> None:
     """A file and the column that names it are one slice."""
     slices = [row(f"{number}", 1000, 1000 if number == 9 else 50, by=by) for by in ("a", "b") for number in range(10)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mega_data_factory.analytics.findings.finding import Finding
 from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.analytics.runs.slices import SliceTotals, by_operator
+from mega_data_factory.analytics.runs.slices import SliceTotals, by_operator, shown_value
 from mega_data_factory.formats import count, percent, plural
 
 _LEAST_RECORDS = 200
@@ -79,7 +79,7 @@ def _odd_ones(group: Sequence[SliceTotals]) -> Iterator[_Odd]:
 
 def _finding(odd: _Odd) -> Finding:
     found = odd.found
-    name = f"records without {found.by}" if found.value is None else found.value
+    name = f"records without {found.by}" if found.value is None else shown_value(found.value)
     rejects = f"rejects {percent(100 * odd.share)} of {name}, {percent(100 * odd.elsewhere)} elsewhere"
     return Finding(
         "advice",

@@ -95,6 +95,11 @@ def _totals(row: Mapping[str, Any]) -> SliceTotals:
     )
 
 
+def shown_value(value: str) -> str:
+    """Return the value of a slice on one line, without characters that a terminal obeys."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in value) or "(empty)"
+
+
 def by_operator(slices: Sequence[SliceTotals]) -> Iterator[list[SliceTotals]]:
     """Yield the slices of each column in each operator, in their order."""
     group: list[SliceTotals] = []
