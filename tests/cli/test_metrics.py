@@ -209,6 +209,19 @@ def test_no_metrics_say_what_to_do(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "command", [["runs", "list"], ["runs", "compare", "a", "b"], ["export", "openlineage"]], ids=" ".join
+)
+def test_a_file_is_no_metrics_folder(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The one error says so, and is one of the command line."""
+    (tmp_path / "in.jsonl").write_text("{}\n")
+    more = ["--file", str(tmp_path / "events.jsonl")] if "export" in command else []
+    assert main([*command, *more, "--metrics", str(tmp_path / "in.jsonl")]) == 2
+    err = capsys.readouterr().err
+    assert err.count("error[") == 1
+    assert "in.jsonl is a file, not a metrics folder" in err
+
+
 def test_an_empty_folder_is_not_an_error_of_a_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

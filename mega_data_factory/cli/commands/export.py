@@ -134,7 +134,7 @@ def _openlineage(
     from mega_data_factory import extras
     from mega_data_factory.cli.display.console import stdout
     from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
-    from mega_data_factory.framework.metrics import MetricsReader
+    from mega_data_factory.cli.metrics_folder import open_store
     from mega_data_factory.redaction import without_credentials
 
     extras.require("openlineage", "mdf export openlineage")
@@ -150,7 +150,7 @@ def _openlineage(
     if not all(place.strip() for place in (*(inputs or ()), *(outputs or ()))):
         raise UsageError("--input and --output name a dataset, not nothing", hint="a path or URI: s3://lake/raw")
     naming = Naming(job_namespace(namespace), job, tuple(inputs or ()), tuple(outputs or ()))
-    reader = MetricsReader(metrics)
+    reader = open_store(metrics)
     run_id = reader.run(run)["run_id"]
     sent = send_stored_run(reader, run_id, delivery, naming)
     delivery.close(5.0)
