@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from pipeline import config
 
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.config.pipeline import check_config
-from mega_data_factory.framework.contracts import Filter, Judgement
+from mega_data_factory.framework.contracts import Filter, Judgement, Rule
 from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan, make_plan
 from mega_data_factory.framework.registry import Component
@@ -55,8 +56,7 @@ class Thirtieth(Filter):
 
     def judge(self, table: pa.Table) -> Judgement:
         rejected = np.arange(table.num_rows) % 30 == 7
-        reason = np.where(rejected, "thirtieth", None)
-        return Judgement(pa.array(reason, pa.string()))
+        return Judgement.of(table.num_rows, [Rule("thirtieth", pa.array(rejected))])
 
 
 def cheap_stage() -> StagePlan:
@@ -96,7 +96,7 @@ def example_seconds(batches: list[Batch], rounds: int) -> float:
         shard = ClaimShard(Path(folder) / "claims")
         claims = ShardedClaims([lambda verb, packed: getattr(shard, verb)(packed)])
         stage = Stage(plan, "all-0", PLAIN, claims)
-        seconds = [least_of(lambda batch=batch: stage(batch), rounds) for batch in batches]
+        seconds = [least_of(partial(stage, batch), rounds) for batch in batches]
         shard.close()
     return sum(seconds) / len(seconds)
 
@@ -117,7 +117,7 @@ def main(rounds: int = 200, most: int = 2) -> None:
     for _ in range(rounds):
         for at, batch in enumerate(batches):
             for name in CHOICES:
-                least[name][at] = min(least[name][at], least_of(lambda n=name, b=batch: pass_batch(n, b), 1))
+                least[name][at] = min(least[name][at], least_of(partial(pass_batch, name, batch), 1))
     base = sum(least["no units"])
     print(f"a batch of the example pipeline: {1000 * example:.0f} ms of CPU; {len(batches)} batches, {rounds} rounds")
     for name, seconds in least.items():

@@ -151,7 +151,7 @@ def _somewhere(draw: random.Random, rule: RuleScores, kind: type, most_failing: 
     if rule.fails in (">", ">="):
         share = 1 - share
     place = np.searchsorted(np.cumsum(weights[order]) / weights.sum(), share)
-    value = float(scores[order][min(place, len(order) - 1)])
+    value = float(scores[order][min(int(place), len(order) - 1)])
     return (
         max(1, int(value))
         if kind is int

@@ -66,7 +66,7 @@ def test_the_first_column_of_the_configuration_is_taken(tmp_path: Path) -> None:
         rows = recording.slice_rows.to_pylist()
         more = pa.Table.from_pylist([row | {"slice_by": "crawl"} for row in rows], schema=SLICES)
         settings = {"executor": {"metrics": {"slice_by": ["lang", "crawl"]}}}
-        row = recording.run | {"config": recording.config | settings}
+        row = {**recording.run, "config": {**recording.config, **settings}}
         both.append(replace(recording, run=row, slice_rows=pa.concat_tables([more, recording.slice_rows])))
     assert {part.slice[0][0] for part in compare(*both).sliced_parts} == {"lang"}
 
