@@ -34,18 +34,28 @@ from mega_data_factory.framework.worker.without_pandas import keep_pandas_out
 from mega_data_factory.redaction import without_credentials
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, as a scheduler sends it before it takes the machine away: the run ends as with Ctrl-C."""
+class _Termination:
+    """SIGTERM, as a scheduler sends it before it takes the machine away: the run ends as with Ctrl-C.
+
+    Attributes:
+        came: whether it has come. The exception does not tell: Ray raises a KeyboardInterrupt of its own where the
+            signal meets one of its calls.
+    """
+
+    came = False
+
+    def interrupt(self, *_: object) -> None:
+        """Handle the signal."""
+        self.came = True
+        raise KeyboardInterrupt
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    def terminate(*_: object) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
+def _terminated_like_interrupted() -> Iterator[_Termination]:
+    termination = _Termination()
+    before = signal.signal(signal.SIGTERM, termination.interrupt)
     try:
-        yield
+        yield termination
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -105,13 +115,17 @@ def _run_to_end(executor: Executor, *, quiet: bool, as_json: bool) -> _Ended:
     progress = Progress()
     # Ray prints remarks of its own on stdout, which with --json belongs to the one document.
     aside = redirect_stdout(sys.stderr) if as_json else nullcontext()
-    with ProgressView(quiet=quiet, lines_to_stderr=as_json) as view, aside, _terminated_like_interrupted():
+    with (
+        ProgressView(quiet=quiet, lines_to_stderr=as_json) as view,
+        aside,
+        _terminated_like_interrupted() as termination,
+    ):
         try:
             with closing(executor.execute()) as steps:
                 for progress in steps:
                     view.show(progress)
-        except KeyboardInterrupt as signalled:
-            return _Ended(progress, interrupted=TERMINATED if isinstance(signalled, Terminated) else INTERRUPTED)
+        except KeyboardInterrupt:
+            return _Ended(progress, interrupted=TERMINATED if termination.came else INTERRUPTED)
         except MdfError as error:
             return _Ended(progress, failure=error)
     return _Ended(progress)
