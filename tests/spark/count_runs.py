@@ -34,7 +34,7 @@ def counted(files: str) -> dict[str, int]:
 answers = {
     folder: {
         kind: [counted(str(Path(folder, kind))), counted(str(Path(folder, kind, "*.parquet")))]
-        for kind in ("runs", "stages", "operators", "samples", "nodes")
+        for kind in sorted(path.name for path in Path(folder).iterdir() if path.is_dir() and path.name[0] != ".")
     }
     for folder in sys.argv[1:]
 }
