@@ -42,7 +42,7 @@ environments: $(SPARK) ## Install what the slow tests run beside it: Spark in .v
 run: $(STAMP) ## Curate the text files of the Python environment, with metrics
 	@$(BIN)/mdf run --config $(CONFIG)
 
-test: $(STAMP) ## The tests of every change (about four minutes on two idle cores)
+test: $(STAMP) ## The tests of every change (about five minutes on two idle cores)
 	$(BIN)/pytest -m "not slow" -n 2
 
 test-slow: $(SPARK) ## The tests that start clusters, browsers and servers, and kill workers
