@@ -59,7 +59,7 @@ class NodePrice:
 
 @dataclass(frozen=True)
 class Prices:
-    """Prices of what runs use.
+    """Prices of CPU, GPU and memory.
 
     Attributes:
         currency: In which they are, as text.

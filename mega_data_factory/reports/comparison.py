@@ -65,7 +65,7 @@ def _parts(parts: Sequence[Part]) -> ComparedTable:
         rows.append((plural(len(others), "smaller part"), points, "", ""))
     if rows:
         rows.append(("together", _signed(sum(part.points for part in parts)), "", ""))
-    note = "points: percentage points of what was read; the parts add up to the whole"
+    note = "points: percentage points of the records read; the parts add up to the total"
     columns = ("points", "records", "before")
     return ComparedTable("What the difference is made of", "stage / operator", columns, tuple(rows), note)
 

@@ -80,7 +80,7 @@ class NodePriceConfig(Section):
 
 
 class PricesConfig(Section):
-    """Prices of what runs use, so that their cost can be shown. Without prices there are no costs."""
+    """Prices of CPU, GPU and memory, for the cost of runs. Without prices no cost is shown."""
 
     currency: Annotated[str, Field(min_length=1, max_length=10)] = "USD"
     """Currency of all prices, as text."""
@@ -124,7 +124,7 @@ class MetricsConfig:
             `*`.
         retention: Which runs stay in the folder.
         generate_report: Write the HTML report of the run beside its metrics, in `reports/`, when `mdf run` has ended.
-        prices: Prices of what the run uses, for its cost.
+        prices: Prices of CPU, GPU and memory, for the cost of the run.
         prometheus: Metrics for Prometheus during the run.
         otlp: Metrics and a trace for an OpenTelemetry receiver.
         mlflow: The run as a run of MLflow.
