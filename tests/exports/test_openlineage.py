@@ -30,6 +30,7 @@ from tests.exports.openlineage_schemas import check
 from tests.exports.snapshots import NOW, Receiver, Request, receiving
 from tests.exports.snapshots import snapshot as made_snapshot
 from tests.exports.test_settings import plan
+from tests.metrics.test_versions import OLD, RUNS
 
 Event = dict[str, Any]
 
@@ -275,6 +276,17 @@ def test_an_observed_run_has_lineage(tmp_path: Path) -> None:
     assert rejections["reasons"] == {"fourth": 100 - len(kept)}
 
 
+@pytest.mark.parametrize("version", RUNS)
+def test_a_run_of_an_older_version_is_sent(version: int, tmp_path: Path) -> None:
+    """What its files lack has the default that it has for every reader, and the events keep to their schemas."""
+    delivery = Delivery(Target(file=str(tmp_path / "events.jsonl")))
+    reader = MetricsReader(OLD / f"version_{version}")
+    assert send_stored_run(reader, RUNS[version], delivery, Naming("default")) == ["START", "COMPLETE"]
+    _, end = events_in(tmp_path / "events.jsonl")
+    assert end["run"]["facets"]["mdf_run"]["status"] == "completed"
+    assert end["run"]["facets"]["mdf_run"]["inputRecords"] == (1000 if version == 0 else 0)
+
+
 def test_a_file_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
     """The error names the file."""
     exporter = OpenLineageExporter(file=str(tmp_path / "absent" / "x.jsonl"))
@@ -307,10 +319,10 @@ def test_inputs_follow_from_the_configuration() -> None:
         "data_loader": {"type": "parquet_loader", "params": {"path": ["in/a", "s3://lake/b", "in/a"]}},
         "data_writer": {"params": {"output_path": "out/texts"}},
     }
-    run = RunMetrics("run_1", config=config, paths={"output": "/work/of/team/out/texts"})
-    assert inputs_of(run) == [("file", "/work/of/team/in/a"), ("s3://lake", "b")]
-    assert output_of(run) == ("file", "/work/of/team/out/texts")
-    waiting = RunMetrics("run_1", config=config, paths={"output": "/work/of/team/out/texts/_pending/run_1"})
+    run = RunMetrics("run_1", config=config, paths={"output": "/data/of/team/out/texts"})
+    assert inputs_of(run) == [("file", "/data/of/team/in/a"), ("s3://lake", "b")]
+    assert output_of(run) == ("file", "/data/of/team/out/texts")
+    waiting = RunMetrics("run_1", config=config, paths={"output": "/data/of/team/out/texts/_pending/run_1"})
     assert (inputs_of(waiting), output_of(waiting)) == (inputs_of(run), output_of(run)), "not complete yet"
     hub = RunMetrics("run_1", config={"data_loader": {"params": {"dataset": "allenai/c4"}}})
     assert inputs_of(hub) == [("hf://datasets", "allenai/c4")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,9 +28,8 @@ from mega_data_factory.cli.metrics_folder import how_to_fill, open_store
 from mega_data_factory.errors import did_you_mean
 from mega_data_factory.formats import count, plural
 from mega_data_factory.framework.config.pipeline import RejectedSamplesConfig
-from mega_data_factory.framework.metrics import MetricsReader, OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.framework.metrics.reader import Levels
-from mega_data_factory.framework.metrics.schema import to_rows
 from mega_data_factory.reports.run_figures import RUN_FIGURES
 from mega_data_factory.storage import join
 
@@ -183,24 +182,16 @@ def stored_report(reader: MetricsReader, levels: Levels) -> RunReport:
         levels: what was read of the run.
     """
     row = levels.run
-    totals = RunMetrics(**_known(row, RunMetrics))
+    totals = levels.run_metrics()
     if totals.end_time is None:
         totals.duration = run_seconds(row) or 0.0
     return RunReport.from_rows(
         run=totals,
-        stages=[StageMetrics(**_known(stage, StageMetrics)) for stage in to_rows(levels.stages)],
-        operators=[
-            OperatorMetrics.from_dict(_known(operator, OperatorMetrics)) for operator in to_rows(levels.operators)
-        ],
+        stages=levels.stage_metrics(),
+        operators=levels.operator_metrics(),
         differences=(),
         paths=_paths(reader, row),
     )
-
-
-def _known(row: Row, kind: type[RunMetrics | StageMetrics | OperatorMetrics]) -> dict[str, Any]:
-    """Return the values of a row for the fields of its class; missing ones of older versions keep their defaults."""
-    names = {field.name for field in fields(kind)}
-    return {name: value for name, value in row.items() if name in names and value is not None}
 
 
 def _paths(reader: MetricsReader, row: Row) -> dict[str, str]:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any
-
 from mega_data_factory.exports.openlineage.delivery import Delivery
 from mega_data_factory.exports.openlineage.events import Naming, start_event, state_event
-from mega_data_factory.framework.metrics import MetricsReader, OperatorMetrics, RunMetrics
-from mega_data_factory.framework.metrics.schema import to_rows
+from mega_data_factory.framework.metrics import MetricsReader
 
 
 def send_stored_run(reader: MetricsReader, run_id: str, delivery: Delivery, naming: Naming) -> list[str]:
@@ -31,15 +26,9 @@ def send_stored_run(reader: MetricsReader, run_id: str, delivery: Delivery, nami
         MetricsError: the target did not take an event.
     """
     levels = reader.levels(run_id)
-    run = RunMetrics(**_known(levels.run, RunMetrics))
-    operators = [OperatorMetrics.from_dict(_known(row, OperatorMetrics)) for row in to_rows(levels.operators)]
+    run, operators = levels.run_metrics(), levels.operator_metrics()
     columns = reader.details("columns", run.run_id).to_pylist()
     events = [start_event(run, naming), state_event(run, operators, naming, str(reader.path), columns)]
     for event in events:
         delivery.send(event)
     return [event.eventType.value for event in events if event.eventType is not None]
-
-
-def _known(row: Mapping[str, Any], kind: type[RunMetrics | OperatorMetrics]) -> dict[str, Any]:
-    names = {column.name for column in fields(kind)}
-    return {name: value for name, value in row.items() if name in names}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from mega_data_factory.clock import naive, utc_now
 from mega_data_factory.errors import MetricsQueryError, did_you_mean
 from mega_data_factory.framework.metrics import schema
+from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.run_ids import match_run
 from mega_data_factory.framework.metrics.store.reading.status import STATUS_COLUMNS, with_deaths
 from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
@@ -39,6 +40,24 @@ class Levels:
     run: dict[str, Any]
     stages: pa.Table
     operators: pa.Table
+
+    def run_metrics(self) -> RunMetrics:
+        """Return the row of the run; as in the other levels, what an older version lacks has its default."""
+        return RunMetrics(**_known(self.run, RunMetrics))
+
+    def stage_metrics(self) -> list[StageMetrics]:
+        """Return the rows of the stages."""
+        return [StageMetrics(**_known(row, StageMetrics)) for row in schema.to_rows(self.stages)]
+
+    def operator_metrics(self) -> list[OperatorMetrics]:
+        """Return the rows of the operators, one for each worker."""
+        return [OperatorMetrics.from_dict(_known(row, OperatorMetrics)) for row in schema.to_rows(self.operators)]
+
+
+def _known(row: Mapping[str, Any], kind: type[RunMetrics | StageMetrics | OperatorMetrics]) -> dict[str, Any]:
+    """Return the values of a row for the fields of its class, without nulls."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in row.items() if name in names and value is not None}
 
 
 class MetricsReader:
