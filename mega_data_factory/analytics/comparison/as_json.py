@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mega_data_factory.analytics.comparison.decomposition import Part
+from mega_data_factory.analytics.comparison.differences import Comparison, OperatorDifference
 from mega_data_factory.analytics.comparison.pass_rates import PointsDifference
-from mega_data_factory.analytics.comparison.runs import Comparison, OperatorDifference
 from mega_data_factory.analytics.series.ratio import Ratio
 
 _RUN = (

@@ -1,8 +1,12 @@
-"""Choice of the runs that a run is compared with."""
+"""The runs that a run is compared with: which they are, and all of them as one."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
 
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.errors import MetricsQueryError
@@ -56,3 +60,31 @@ def _last(reader: MetricsReader, recording: Recording, against: str) -> tuple[Re
             f"there is no completed run {what} before {recording.run_id}", hint="name a run to compare it with"
         )
     return tuple(Recording.read(reader, run_id) for run_id in before)
+
+
+_ADDED = (
+    "total_input_records",
+    "total_output_records",
+    "total_errors",
+    "loader_errors",
+    "writer_errors",
+    "dead_lettered_records",
+    "rejected_records",
+    "created_records",
+)
+
+
+def pooled(recordings: Sequence[Recording]) -> Recording:
+    """Return several runs as one: records, operators and samples of them all, and the row of the first.
+
+    Args:
+        recordings: The runs, the newest first.
+    """
+    row: Mapping[str, Any] = recordings[0].run
+    total = {name: sum(recording.run.get(name) or 0 for recording in recordings) for name in _ADDED}
+
+    def tables(name: str) -> pa.Table:
+        return pa.concat_tables([getattr(recording, name) for recording in recordings], promote_options="default")
+
+    names = ("operators", "samples", "nodes", "stage_rows")
+    return Recording({**row, **total}, **{name: tables(name) for name in names})

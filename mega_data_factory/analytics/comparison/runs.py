@@ -7,22 +7,21 @@ differences that are reported were chosen on runs of the same pipeline; see `ben
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 
-from mega_data_factory.analytics.comparison.decomposition import Part, account_of, decompose
-from mega_data_factory.analytics.comparison.disturbance import LEAST_CORRECTED, corrected
-from mega_data_factory.analytics.comparison.pass_rates import (
-    NO_DIFFERENCE,
-    PointsDifference,
-    Tally,
-    design_effect,
-    difference,
+from mega_data_factory.analytics.comparison.baselines import pooled
+from mega_data_factory.analytics.comparison.decomposition import account_of, decompose
+from mega_data_factory.analytics.comparison.differences import (
+    Comparison,
+    OperatorDifference,
+    ReasonDifference,
+    StageDifference,
 )
+from mega_data_factory.analytics.comparison.disturbance import LEAST_CORRECTED, corrected
+from mega_data_factory.analytics.comparison.pass_rates import PointsDifference, Tally, design_effect, difference
 from mega_data_factory.analytics.comparison.sliced import sliced_accounts
 from mega_data_factory.analytics.comparison.speed import (
     LEAST_RUNS,
@@ -37,158 +36,15 @@ from mega_data_factory.analytics.comparison.speed import (
     spread,
     throughput_ratio,
 )
-from mega_data_factory.analytics.comparison.surroundings import (
-    NodeDifference,
-    Surrounding,
-    node_differences,
-    surroundings,
-)
-from mega_data_factory.analytics.config_diff import Change, config_changes
-from mega_data_factory.analytics.runs.exits import ExitDifference, exit_differences
+from mega_data_factory.analytics.comparison.surroundings import node_differences, surroundings
+from mega_data_factory.analytics.config_diff import config_changes
+from mega_data_factory.analytics.runs.exits import exit_differences
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
 from mega_data_factory.analytics.series.ratio import Ratio
 
 LEAST_PASS_POINTS = 0.5
 """Least difference in pass rate, in percentage points, that is reported between runs of different records."""
-
-
-@dataclass(frozen=True)
-class ReasonDifference:
-    """Records that left an operator for one reason, in percent of those that came in to it.
-
-    Attributes:
-        kind: `rejected`, or `error`.
-        reason: Why, of rejected records.
-        before, after: Records.
-        share: The difference of their shares.
-    """
-
-    kind: str
-    reason: str
-    before: int
-    after: int
-    share: PointsDifference
-
-
-@dataclass(frozen=True)
-class OperatorDifference:
-    """One operator in two runs.
-
-    Attributes:
-        before, after: its totals; None where a run does not have it.
-        cost: seconds per record, after / before.
-        speed: what `cost` says, judged.
-        pass_points: pass rate after - before, percentage points; None where one has none.
-        pass_changed: whether the operator judged differently: any difference in counts where both runs took in equally
-            many records of the same source; otherwise one beyond chance and of 0.5 points or more.
-        measure: Seconds that `cost` is of: of CPU, or busy.
-        passed: The pass rates, and the interval of their difference.
-        reasons: Why records left it, the largest difference first.
-        corrected: Whether what other programs did to all operators was taken out of `cost`; see `disturbance`.
-    """
-
-    before: OperatorTotals | None
-    after: OperatorTotals | None
-    cost: Ratio | None
-    speed: Verdict
-    pass_points: float | None
-    pass_changed: bool
-    measure: Measure = "busy"
-    passed: PointsDifference = NO_DIFFERENCE
-    reasons: tuple[ReasonDifference, ...] = ()
-    corrected: bool = False
-
-    @property
-    def operator(self) -> OperatorTotals:
-        """The operator as the later run has it, else as the earlier one."""
-        found = self.after or self.before
-        assert found is not None  # one of the two has it
-        return found
-
-    @property
-    def costs(self) -> tuple[float | None, float | None]:
-        """Seconds per record in both runs, of the kind that `measure` says."""
-        sides = (self.before, self.after)
-        return tuple(_cost(side, self.measure) for side in sides)  # type: ignore[return-value]
-
-
-@dataclass(frozen=True)
-class StageDifference:
-    """One stage in two runs; a stage that only one of them has is known by its operators.
-
-    Attributes:
-        name: The stage.
-        cost: Seconds per record over its operators, after / before; see `OperatorDifference`.
-        speed, measure: As of an operator.
-        passed: The pass rates, and the interval of their difference.
-        rejected, errors: Records rejected and set aside, before and after.
-    """
-
-    name: str
-    cost: Ratio | None
-    speed: Verdict
-    measure: Measure
-    passed: PointsDifference
-    rejected: tuple[int, int]
-    errors: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two runs, the earlier one being what is compared with.
-
-    Attributes:
-        before, after: the runs. Where several are compared with, `before` has the records and samples of them all, and
-            the row of the newest.
-        throughput: records per second while they worked, after / before; None where one did nothing.
-        speed: what `throughput` says, judged.
-        pass_points, pass_changed: of the overall pass rate, as for an operator.
-        by_chance: whether two samples of the same data, of these sizes, differ in pass rate as much as these do (p ≥
-            0.01); False where both runs read the same source, as nothing was sampled.
-        same_source: whether both completed, with the same `data_loader` and as many records read.
-        exits: places and reasons at which another share of the records left, the largest difference first.
-        operators: in the order of the later run, those that only the earlier one has at the end.
-        changes: keys of the configuration that differ.
-        baseline: The runs that are compared with, the newest first; one or more.
-        kept: The overall pass rates, and the interval of their difference.
-        parts: What the difference of the share kept is made of; their points add up to `kept.points`.
-        stages: The stages that both runs have.
-        errors: Share of records read that were set aside as errors or dead letters.
-        surroundings: Versions, engine, input, workers.
-        nodes: The machines.
-        cost: Seconds per record read, over all operators; see `OperatorDifference`.
-        cost_speed, cost_measure: What `cost` says, and of what it is.
-        sliced_parts: The same as `parts` within each slice of the records, where both runs were sliced alike.
-    """
-
-    before: Recording
-    after: Recording
-    throughput: Ratio | None
-    speed: Verdict
-    pass_points: float | None
-    pass_changed: bool
-    by_chance: bool
-    same_source: bool
-    exits: tuple[ExitDifference, ...]
-    operators: tuple[OperatorDifference, ...]
-    changes: tuple[Change, ...]
-    baseline: tuple[Recording, ...]
-    kept: PointsDifference
-    parts: tuple[Part, ...]
-    stages: tuple[StageDifference, ...]
-    errors: PointsDifference
-    surroundings: tuple[Surrounding, ...]
-    nodes: tuple[NodeDifference, ...]
-    cost: Ratio | None
-    cost_speed: Verdict
-    cost_measure: Measure
-    sliced_parts: tuple[Part, ...] = ()
-
-    @property
-    def same_configuration(self) -> bool:
-        """Whether both were to do the same in the same way."""
-        return not any(change.matters for change in self.changes)
 
 
 def compare(
@@ -404,12 +260,6 @@ def _causes(operator: OperatorTotals) -> dict[tuple[str, str], int]:
     return {**causes, **({("error", ""): operator.errors} if operator.errors else {})}
 
 
-def _cost(operator: OperatorTotals | None, measure: Measure) -> float | None:
-    if operator is None or not operator.input:
-        return None
-    return (operator.cpu if measure == "cpu" else operator.busy) / operator.input
-
-
 def _ends(recording: Recording) -> tuple[int, int]:
     run = recording.run
     return run.get("total_input_records") or 0, run.get("total_output_records") or 0
@@ -430,34 +280,6 @@ def _effect_of_run(recording: Recording) -> float:
     """Return the largest design effect of any operator: that of the run is not known from its intervals."""
     every = (operator for stage in recording.stages for operator in stage.operators)
     return max((_effect(recording, operator) for operator in every), default=1.0)
-
-
-_ADDED = (
-    "total_input_records",
-    "total_output_records",
-    "total_errors",
-    "loader_errors",
-    "writer_errors",
-    "dead_lettered_records",
-    "rejected_records",
-    "created_records",
-)
-
-
-def pooled(recordings: Sequence[Recording]) -> Recording:
-    """Return several runs as one: records, operators and samples of them all, and the row of the first.
-
-    Args:
-        recordings: The runs, the newest first.
-    """
-    row: Mapping[str, Any] = recordings[0].run
-    total = {name: sum(recording.run.get(name) or 0 for recording in recordings) for name in _ADDED}
-
-    def tables(name: str) -> pa.Table:
-        return pa.concat_tables([getattr(recording, name) for recording in recordings], promote_options="default")
-
-    names = ("operators", "samples", "nodes", "stage_rows")
-    return Recording({**row, **total}, **{name: tables(name) for name in names})
 
 
 # ── pass rates ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -484,11 +306,3 @@ def _beyond_chance(came_before: int, passed_before: int, came_after: int, passed
     pooled = (passed_before + passed_after) / (came_before + came_after)
     error = math.sqrt(abs(pooled * (1 - pooled)) * (1 / came_before + 1 / came_after))
     return abs(passed_after / came_after - passed_before / came_before) > 2.576 * error
-
-
-def most_changed(comparison: Comparison, limit: int = 5) -> Sequence[OperatorDifference]:
-    """Return the operators that became faster or slower, those first that moved most seconds."""
-    moved = [d for d in comparison.operators if d.speed in ("faster", "slower") and d.before and d.after]
-    return sorted(moved, key=lambda d: -abs((d.after.busy if d.after else 0) - (d.before.busy if d.before else 0)))[
-        :limit
-    ]
