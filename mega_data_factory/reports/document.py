@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import yaml
@@ -63,7 +63,6 @@ class Document:
     comparison: Comparison | None = None
     errors: Examples | None = None
     samples: Samples | None = None
-    thresholds: tuple[ShownThreshold, ...] = ()
 
     @classmethod
     def from_recording(
@@ -86,17 +85,15 @@ class Document:
             baseline = (past.previous,)
         comparison = compare(baseline, recording) if baseline else None
         run = recording.run
-        thresholds = shown_thresholds(recording)
         raised = (run.get("total_errors") or 0) + (run.get("dead_lettered_records") or 0)
         return cls(
             recording,
             past,
             tuple(find(recording, past)),
-            _charts(recording, past, comparison) | {shown.name: shown.draw for shown in thresholds},
+            _charts(recording, past, comparison),
             comparison,
             excluded.errors(recording) if raised else None,
             Samples(excluded.rejected(recording), excluded.kept(recording)) if samples else None,
-            thresholds,
         )
 
     @property
@@ -109,6 +106,16 @@ class Document:
             "comparison": self.comparison is not None or "trends" in self.charts,
         }
         return frozenset([topic for topic, is_shown in shown.items() if is_shown])
+
+    @cached_property
+    def thresholds(self) -> tuple[ShownThreshold, ...]:
+        """Rules with charts of their scores; made when the page shows them, as each takes many estimates."""
+        return shown_thresholds(self.recording)
+
+    @property
+    def all_charts(self) -> dict[str, Draw]:
+        """`charts` and those of `thresholds`."""
+        return {**self.charts, **{shown.name: shown.draw for shown in self.thresholds}}
 
     @property
     def output_rows(self) -> list[tuple[str, ...]]:
@@ -128,7 +135,7 @@ class Document:
             "findings": [finding for finding in self.findings if finding.severity != "good"],
             "checked": [finding for finding in self.findings if finding.severity == "good"],
             "tiles": tables.tiles(recording),
-            "charts": self.charts,
+            "charts": self.all_charts,
             "sections": self.topics,
             "operator_columns": columns,
             "operators": rows,

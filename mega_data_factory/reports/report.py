@@ -82,7 +82,7 @@ def write_report(
 
 def render(document: Document) -> str:
     """Return the whole page as text: nothing in it refers to anything outside of it."""
-    figures = {name: two_looks(draw) for name, draw in document.charts.items()}
+    figures = {name: two_looks(draw) for name, draw in document.all_charts.items()}
     script = _asset("report.js")
     library = plotly_script() if figures else ""
     sliders = {shown.name: shown.as_dict() for shown in document.thresholds}
