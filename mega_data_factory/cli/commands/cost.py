@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,6 +20,7 @@ from mega_data_factory.errors import MetricsQueryError
 from mega_data_factory.formats import money, percent, seconds
 from mega_data_factory.framework.config.metrics import PricesConfig
 from mega_data_factory.framework.config.source import ConfigSource, explain
+from mega_data_factory.framework.metrics.reader import Levels, MetricsReader
 
 
 def run_cost(metrics: str, run: str, prices: Path | None, *, as_json: bool) -> int:
@@ -64,19 +66,19 @@ def read_prices(path: Path) -> Prices:
     """
     source = ConfigSource.read(path, holds="prices have keys such as `cpu_hour` and `currency`")
     try:
-        return Prices.from_mapping(asdict_of(PricesConfig.model_validate(source.expanded())))
+        section = PricesConfig.model_validate(source.expanded())
     except ValidationError as error:
         raise explain(error, source, PricesConfig) from None
+    return Prices.from_mapping(section.model_dump(mode="json"))
 
 
-def asdict_of(section: PricesConfig) -> dict[str, object]:
-    """Return a section as the configuration in a run's row holds it."""
-    return section.model_dump(mode="json")
-
-
-def print_cost_line(recording: Recording, console: Console) -> None:
-    """Print what a run cost in one line, where its configuration names prices."""
-    found = cost_of_run(recording, Prices.of_run(recording))
+def print_cost_line(reader: MetricsReader, levels: Levels, console: Console) -> None:
+    """Print what a run cost in one line, where its configuration names prices; only then its nodes are read."""
+    recording = Recording(levels.run, levels.operators, stage_rows=levels.stages)
+    prices = Prices.of_run(recording)
+    if prices is None:
+        return
+    found = cost_of_run(replace(recording, nodes=reader.nodes(recording.run_id)), prices)
     if found is not None:
         per = found.per.get("million records kept")
         each = "" if per is None else f", {money(per, found.currency)} a million records kept"

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE, uncommitted_cell
-from mega_data_factory.analytics.runs.recording import Recording, run_seconds
+from mega_data_factory.analytics.runs.recording import run_seconds
 from mega_data_factory.cli.advice import advice
 from mega_data_factory.cli.ages import parse_since
 from mega_data_factory.cli.commands.cost import print_cost_line
@@ -168,7 +168,7 @@ def show_run(metrics: str, run: str, *, as_json: bool) -> int:
     else:
         console = stdout()
         print_report(report, console)
-        print_cost_line(Recording.of_levels(reader, levels), console)
+        print_cost_line(reader, levels, console)
         if report.run.error:
             console.print(Text(f"\nwhat ended it: {report.run.error}", style="bold red"))
     return SUCCESS
