@@ -123,6 +123,8 @@ class Comparison:
         cost: Seconds per record read, over all operators; see `OperatorDifference`.
         cost_speed, cost_measure: What `cost` says, and of what it is.
         sliced_parts: The same as `parts` within each slice of the records, where both runs were sliced alike.
+        cpu_taken: Whether other programs took the CPU of a node, in one of the runs.
+        disturbed: Whether they did, and there are too few runs to know what that changes.
     """
 
     before: Recording
@@ -147,6 +149,8 @@ class Comparison:
     cost_speed: Verdict
     cost_measure: Measure
     sliced_parts: tuple[Part, ...] = ()
+    cpu_taken: bool = False
+    disturbed: bool = False
 
     @property
     def same_configuration(self) -> bool:

@@ -74,9 +74,10 @@ class _Comparing:
     def __init__(self, baseline: tuple[Recording, ...], after: Recording, least: float | None) -> None:
         self._baseline, self._after, self._least = baseline, after, least
         self._before = baseline[0] if len(baseline) == 1 else pooled(baseline)
-        sides = (*baseline, after)
-        self._disturbed = len(baseline) < LEAST_RUNS and any(others_took_cpu(side) for side in sides)
+        self._others = [others_took_cpu(side) for side in (*baseline, after)]
+        self._disturbed = len(baseline) < LEAST_RUNS and any(self._others)
         self._same = all(_same_source(recording, after) for recording in baseline)
+        self._effects = _design_effects(self._before), _design_effects(after)
 
     def comparison(self) -> Comparison:
         before, after = self._before, self._after
@@ -111,13 +112,17 @@ class _Comparing:
             tuple(node_differences(before, after)),
             *cost,
             tuple(decompose(*slices) if (slices := sliced_accounts(before, after)) else ()),
+            any(self._others),
+            self._disturbed,
         )
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _kept(self) -> PointsDifference:
         sides = self._before, self._after
-        tallies = [Tally(*_ends(side), design_effect=_effect_of_run(side)) for side in sides]
+        # The design effect of a run is not known from its intervals: the largest of any operator stands for it.
+        effects = [max(effects.values(), default=1.0) for effects in self._effects]
+        tallies = [Tally(*_ends(side), effect) for side, effect in zip(sides, effects, strict=True)]
         shares = [out / came for came, out in map(_ends, self._baseline) if came]
         return self._difference(tallies[0], tallies[1], shares)
 
@@ -146,14 +151,14 @@ class _Comparing:
         """Return the cost of several operators; not judged where it may be other programs that changed it."""
         if not operators:
             return None, "unclear", "busy"
-        cost, verdict, measure = judged_cost(self._baseline, self._after, operators, self._least)
+        cost, verdict, measure = judged_cost(self._baseline, self._after, operators, self._least, self._others)
         return cost, "unclear" if self._disturbed else verdict, measure
 
     def _stage(self, old: StageTotals, new: StageTotals) -> StageDifference:
         cost = self._cost(new.operators)
         tallies = [
-            Tally(stage.input, stage.output, max(_effect(side, operator) for operator in stage.operators))
-            for side, stage in ((self._before, old), (self._after, new))
+            Tally(stage.input, stage.output, max(effects[stage.name, operator.name] for operator in stage.operators))
+            for effects, stage in zip(self._effects, (old, new), strict=True)
         ]
         shares = [
             stage.output / stage.input
@@ -182,9 +187,10 @@ class _Comparing:
     def _operator(self, old: OperatorTotals | None, new: OperatorTotals | None) -> OperatorDifference:
         if old is None or new is None:
             return _one_sided(old, new)
-        cost, speed, measure = judged_cost(self._baseline, self._after, (new,), self._least)
+        cost, speed, measure = judged_cost(self._baseline, self._after, (new,), self._least, self._others)
         points, changed = self._pass_difference((old.input, old.output), (new.input, new.output))
-        effects = _effect(self._before, old), _effect(self._after, new)
+        key = (new.stage, new.name)
+        effects = self._effects[0][key], self._effects[1][key]
         earlier = self._earlier(new)
         passed = self._difference(
             Tally(old.input, old.output, effects[0]),
@@ -270,16 +276,16 @@ def _set_aside(recording: Recording) -> int:
     return (run.get("total_errors") or 0) + (run.get("dead_lettered_records") or 0)
 
 
-def _effect(recording: Recording, operator: OperatorTotals) -> float:
+def _design_effects(recording: Recording) -> dict[tuple[str, str], float]:
+    """Return the design effect of the pass rate of every operator, by stage and name."""
+    operators = [operator for stage in recording.stages for operator in stage.operators]
+    return {(operator.stage, operator.name): _design_effect(recording, operator) for operator in operators}
+
+
+def _design_effect(recording: Recording, operator: OperatorTotals) -> float:
     mine = recording.samples.filter(at_operator(operator))
     came, passed = (mine[name].to_numpy().astype(np.float64) for name in ("input_records", "output_records"))
     return design_effect(came, passed)
-
-
-def _effect_of_run(recording: Recording) -> float:
-    """Return the largest design effect of any operator: that of the run is not known from its intervals."""
-    every = (operator for stage in recording.stages for operator in stage.operators)
-    return max((_effect(recording, operator) for operator in every), default=1.0)
 
 
 # ── pass rates ────────────────────────────────────────────────────────────────────────────────────────────────────────

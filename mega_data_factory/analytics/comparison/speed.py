@@ -214,7 +214,11 @@ def at_operator(operator: OperatorTotals) -> pc.Expression:
 
 
 def judged_cost(
-    before: Sequence[Recording], after: Recording, operators: Sequence[OperatorTotals], least: float | None
+    before: Sequence[Recording],
+    after: Recording,
+    operators: Sequence[OperatorTotals],
+    least: float | None,
+    others: Sequence[bool | None],
 ) -> tuple[Ratio | None, Verdict, Measure]:
     """Return the ratio of costs that decides, what it says, and by which seconds.
 
@@ -222,11 +226,11 @@ def judged_cost(
         before, after: The runs.
         operators: As for `cost_ratio`.
         least: Share below which a difference is noise; `LEAST_CPU` and `LEAST_SPEED` where None.
+        others: What `others_took_cpu` returns for every run.
     """
     busy = cost_ratio(before, after, operators, "busy")
     by_clock = judged(busy, LEAST_SPEED if least is None else least, more_is="slower")
     cpu = cost_ratio(before, after, operators, "cpu")
-    others = [others_took_cpu(recording) for recording in (*before, after)]
     if cpu is None:
         return busy, "unclear" if any(others) else by_clock, "busy"
     by_cpu = judged(cpu, LEAST_CPU if least is None else least, more_is="slower")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import fnmatch
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mega_data_factory.analytics.comparison import Comparison
+from mega_data_factory.analytics.comparison.pass_rates import PointsDifference
 from mega_data_factory.analytics.gate.check import Check
 from mega_data_factory.analytics.gate.rules import Rule
 from mega_data_factory.analytics.output_columns import ColumnSummary, column_drift
@@ -18,35 +18,8 @@ _WIDTH = 1.96
 """Standard errors on either side of a difference that make a 95 % interval."""
 
 
-@dataclass(frozen=True)
-class NullShare:
-    """Share of the records without a value in a column, now and in the baseline.
-
-    Attributes:
-        column: Name of the column.
-        before, after: Percent; None where no run of the baseline has the column.
-        low, high: 95 % interval of the difference, in points.
-    """
-
-    column: str
-    before: float | None
-    after: float
-    low: float = 0.0
-    high: float = 0.0
-
-    @property
-    def points(self) -> float | None:
-        """Difference in points; None without a baseline."""
-        return None if self.before is None else self.after - self.before
-
-    @property
-    def is_real(self) -> bool:
-        """Whether the interval leaves out no change."""
-        return not self.low <= 0.0 <= self.high
-
-
-def null_shares(rule: Rule, comparison: Comparison) -> Iterator[NullShare | Check]:
-    """Yield the null shares of the columns that a rule names; one check where they are not known.
+def null_shares(rule: Rule, comparison: Comparison) -> Iterator[tuple[str, PointsDifference] | Check]:
+    """Yield the columns that a rule names with their null shares; one check where they are not known.
 
     The shares of several runs of the baseline are those of their records together.
     """
@@ -64,12 +37,12 @@ def null_shares(rule: Rule, comparison: Comparison) -> Iterator[NullShare | Chec
         records, nulls = sum(old.records for old in known), sum(old.nulls for old in known)
         after = 100 * column.null_share
         if not records or not column.records:
-            yield NullShare(column.name, None, after)
+            yield column.name, PointsDifference(None, after)
             continue
         share = nulls / records
         error = math.sqrt(share * (1 - share) / records + column.null_share * (1 - column.null_share) / column.records)
         moved, half = after - 100 * share, 100 * _WIDTH * error
-        yield NullShare(column.name, 100 * share, after, moved - half, moved + half)
+        yield column.name, PointsDifference(100 * share, after, moved, moved - half, moved + half)
 
 
 def column_drifts(rule: Rule, comparison: Comparison) -> Iterator[Check]:

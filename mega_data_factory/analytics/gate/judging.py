@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from mega_data_factory.analytics.comparison import Comparison, OperatorDifference, compare
 from mega_data_factory.analytics.comparison.pass_rates import PointsDifference
 from mega_data_factory.analytics.comparison.speed import (
-    LEAST_RUNS,
     cost_of,
     cost_ratio,
-    others_took_cpu,
     predicted,
     rate_of,
 )
@@ -29,6 +28,8 @@ from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.series.ratio import Ratio
 from mega_data_factory.errors import did_you_mean
 from mega_data_factory.formats import count, money, percent, rate, seconds
+
+_CPU_TAKEN = "other programs took the CPU of a node, in this run or before"
 
 Judge = Callable[[Rule, Comparison], Iterator[Check]]
 
@@ -75,10 +76,10 @@ def _books(rule: Rule, comparison: Comparison) -> Iterator[Check]:
 def _throughput(rule: Rule, comparison: Comparison) -> Iterator[Check]:
     now = rate_of(comparison.after)
     yield from _limits(rule, "run", now, rate)
-    if rule.max_drop is None and rule.max_rise is None:
+    if not rule.bounds_change:
         return
-    if any(others_took_cpu(recording) for recording in (*comparison.baseline, comparison.after)):
-        yield Check(rule.rule, "run", "not judged", "other programs took the CPU of a node, in this run or before")
+    if comparison.cpu_taken:
+        yield Check(rule.rule, "run", "not judged", _CPU_TAKEN)
         return
     yield _ratio_check(rule, "run", comparison.throughput, now, rate)
 
@@ -88,18 +89,12 @@ def _cpu(rule: Rule, comparison: Comparison) -> Iterator[Check]:
     every = [operator for stage in after.stages for operator in stage.operators]
     now = cost_of(after, {(operator.stage, operator.name) for operator in every}, "cpu") or None
     yield from _limits(rule, "run", now, seconds)
-    if rule.max_drop is not None or rule.max_rise is not None:
-        if comparison.cost_measure == "cpu" and _disturbed(comparison):
-            yield Check(rule.rule, "run", "not judged", "other programs took the CPU of a node, in this run or before")
+    if rule.bounds_change:
+        if comparison.cost_measure == "cpu" and comparison.disturbed:
+            yield Check(rule.rule, "run", "not judged", _CPU_TAKEN)
             return
         found = cost_ratio(comparison.baseline, after, every, "cpu") if every else None
         yield _ratio_check(rule, "run", found, now, seconds)
-
-
-def _disturbed(comparison: Comparison) -> bool:
-    """Return whether other programs took the CPU, and there are too few runs to know what that changes."""
-    sides = (*comparison.baseline, comparison.after)
-    return len(comparison.baseline) < LEAST_RUNS and any(others_took_cpu(side) for side in sides)
 
 
 def _operator_cost(rule: Rule, comparison: Comparison) -> Iterator[Check]:
@@ -109,9 +104,9 @@ def _operator_cost(rule: Rule, comparison: Comparison) -> Iterator[Check]:
             continue
         if d.before is None or d.after is None:
             yield Check(rule.rule, d.operator.label, "not judged", "only one of the runs has it")
-        elif d.measure == "cpu" and not d.corrected and _disturbed(comparison):
+        elif d.measure == "cpu" and not d.corrected and comparison.disturbed:
             yield Check(rule.rule, d.operator.label, "not judged", "other programs took the CPU; too few operators")
-        elif d.measure == "busy" and any(others_took_cpu(side) for side in (*comparison.baseline, comparison.after)):
+        elif d.measure == "busy" and comparison.cpu_taken:
             yield Check(rule.rule, d.operator.label, "not judged", "no seconds of CPU, and other programs took the CPU")
         else:
             kind = "own change within" if d.corrected else "95 % interval"
@@ -160,18 +155,19 @@ def _cost(rule: Rule, comparison: Comparison) -> Iterator[Check]:
     if prices is None or now is None:
         yield Check(rule.rule, "run", "not judged", "no prices are known, or the nodes were not sampled")
         return
-    yield from _limits(rule, "run", now, lambda value: money(value, prices.currency))
-    if rule.max_drop is None and rule.max_rise is None:
+    in_money = partial(money, currency=prices.currency)
+    yield from _limits(rule, "run", now, in_money)
+    if not rule.bounds_change:
         return
     known = [value for value in before if value is not None]
     ratio = predicted(known, now) if len(known) == len(before) else None
-    if any(others_took_cpu(recording) for recording in (*comparison.baseline, comparison.after)):
-        yield Check(rule.rule, "run", "not judged", "other programs took the CPU of a node, in this run or before")
+    if comparison.cpu_taken:
+        yield Check(rule.rule, "run", "not judged", _CPU_TAKEN)
         return
     rated = comparison.throughput  # a run costs what it takes of time
     if ratio is not None and ratio.low is None and rated is not None and rated.low and rated.high:
         ratio = Ratio(ratio.value, 1 / rated.high, 1 / rated.low)
-    yield _ratio_check(rule, "run", ratio, now, lambda value: money(value, prices.currency))
+    yield _ratio_check(rule, "run", ratio, now, in_money)
 
 
 def _per_million(recording: Recording, prices: Prices | None) -> float | None:
@@ -180,20 +176,11 @@ def _per_million(recording: Recording, prices: Prices | None) -> float | None:
 
 
 def _null_share(rule: Rule, comparison: Comparison) -> Iterator[Check]:
-    for share in null_shares(rule, comparison):
-        if isinstance(share, Check):
-            yield share
-            continue
-        yield from _limits(rule, share.column, share.after, percent)
-        if rule.max_drop is None and rule.max_rise is None:
-            continue
-        if share.points is None or share.before is None:
-            yield Check(rule.rule, share.column, "not judged", "the runs before did not measure it")
-            continue
-        status, why = _judged(rule, _beyond(rule, share.points, share.before), share.is_real, known=True)
-        within = f" (95 % interval {share.low:+.2f} to {share.high:+.2f})"
-        text = f"{percent(share.after)} without a value, {share.points:+.3g} points{within}{why}"
-        yield Check(rule.rule, share.column, status, text, share.before, share.after, share.low, share.high, "points")
+    for found in null_shares(rule, comparison):
+        if isinstance(found, Check):
+            yield found
+        else:
+            yield from _points_checks(rule, *found, " without a value", "the runs before did not measure it")
 
 
 _JUDGES: Mapping[Kind, Judge] = {
@@ -263,20 +250,34 @@ def _ratio_check(
     return Check(rule.rule, subject, status, text, now / ratio.value, now, ratio.low, ratio.high, "times")
 
 
-def _points_checks(rule: Rule, subject: str, found: PointsDifference) -> Iterator[Check]:
-    """Yield the checks of a share of records."""
+def _points_checks(
+    rule: Rule,
+    subject: str,
+    found: PointsDifference,
+    what: str = "",
+    missing: str = "one of the runs has no such records",
+) -> Iterator[Check]:
+    """Yield the checks of a share of records.
+
+    Args:
+        rule: The rule.
+        subject: What the share is of.
+        found: The share, before and after.
+        what: What the records of the share are, in words that follow the number.
+        missing: Why the share of one run is not known.
+    """
     yield from _limits(rule, subject, found.after, percent)
-    if rule.max_drop is None and rule.max_rise is None:
+    if not rule.bounds_change:
         return
     if found.points is None or found.before is None:
-        yield Check(rule.rule, subject, "not judged", "one of the runs has no such records")
+        yield Check(rule.rule, subject, "not judged", missing)
         return
     within = " (exact: the same records)" if found.exact else ""
     if found.low is not None and found.high is not None:
         within = f" (95 % interval {found.low:+.2f} to {found.high:+.2f})"
     beyond = _beyond(rule, found.points, found.before)
     status, why = _judged(rule, beyond, found.is_real, known=found.exact or found.low is not None)
-    text = f"{percent(found.after)}, {found.points:+.3g} points{within}{why}"
+    text = f"{percent(found.after)}{what}, {found.points:+.3g} points{within}{why}"
     yield Check(rule.rule, subject, status, text, found.before, found.after, found.low, found.high, "points")
 
 

@@ -92,6 +92,11 @@ class Rule(BaseModel):
     certain: bool = True
     """Whether a drop or a rise counts only where it is beyond noise: its 95 % interval leaves out no change."""
 
+    @property
+    def bounds_change(self) -> bool:
+        """Whether it bounds how far the number may move from the baseline."""
+        return self.max_drop is not None or self.max_rise is not None
+
     @model_validator(mode="before")
     @classmethod
     def _check_units(cls, keys: Any) -> Any:
