@@ -41,9 +41,10 @@ def buckets_of(scores: Floats) -> Integers:
         exponents *= BUCKETS_PER_DOUBLING
         np.ceil(exponents, out=exponents)
         exponents += _ONE
-    np.clip(exponents, 1, LAST_BUCKET, out=exponents)
-    exponents *= np.sign(scores)
-    return np.nan_to_num(exponents, nan=0.0, copy=False).astype(np.int32)
+        np.maximum(exponents, 1, out=exponents)
+        np.minimum(exponents, LAST_BUCKET, out=exponents)
+        exponents *= np.sign(scores)
+        return exponents.astype(np.int32)
 
 
 def edges_of(bucket: int) -> tuple[float, float]:
