@@ -69,12 +69,12 @@ class Judgement:
         judged = []
         for rule in rules:
             judged.append(rule)
-            hit = pc.and_(pc.fill_null(_flat(rule.failed), False), pc.is_null(reason))
+            hit = pc.and_(pc.fill_null(as_array(rule.failed), False), pc.is_null(reason))
             if not pc.any(hit).as_py():
                 continue
             reason = pc.if_else(hit, rule.reason, reason)
             if rule.score is not None:
-                score = pc.if_else(hit, _flat(rule.score).cast(pa.float64()), score)
+                score = pc.if_else(hit, as_array(rule.score).cast(pa.float64()), score)
             if rule.threshold is not None:
                 threshold = pc.if_else(hit, float(rule.threshold), threshold)
         return cls(reason, score, threshold, tuple(judged))
@@ -116,8 +116,9 @@ class Judgement:
 
 def _true(values: pa.Array | pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Return where the values are true; null counts as false."""
-    return np.asarray(pc.fill_null(_flat(values), False).to_numpy(zero_copy_only=False), np.bool_)
+    return np.asarray(pc.fill_null(as_array(values), False).to_numpy(zero_copy_only=False), np.bool_)
 
 
-def _flat(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+def as_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return values as one array: those that a filter computes of a column of a table come in chunks."""
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.framework.contracts import Judgement, Rule
+from mega_data_factory.framework.judgement import as_array
 from mega_data_factory.framework.metrics.details.score_buckets import Bools, Floats
 from mega_data_factory.framework.metrics.details.scores import MOST_NAMED, OperatorScores, RuleName, Scored
 
@@ -135,15 +136,13 @@ def _scored(rules: Sequence[Rule], records: int) -> Scored:
     judged: Bools = np.ones((len(rules), records), np.bool_)
     scores: Floats = np.full((len(rules), records), np.nan)
     for place, rule in enumerate(rules):
-        decided = _flat(rule.failed)
+        decided = as_array(rule.failed)
         if decided.null_count:
             judged[place] = pc.is_valid(decided).to_numpy(zero_copy_only=False)
             decided = pc.fill_null(decided, False)
         failed[place] = decided.to_numpy(zero_copy_only=False)
         if rule.score is not None:
-            scores[place] = _flat(rule.score).cast(pa.float64()).to_numpy(zero_copy_only=False)
+            known = as_array(rule.score)
+            floats = known if known.type == pa.float64() else known.cast(pa.float64())
+            scores[place] = floats.to_numpy(zero_copy_only=False)
     return Scored(failed, judged, scores)
-
-
-def _flat(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array

@@ -96,8 +96,6 @@ def _log_type(column: str, kind: pa.DataType, error: Exception) -> None:
 def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
     """Return a column as numbers of its distinct values, null being one of them; texts as bytes."""
     array = column.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     if pa.types.is_dictionary(array.type):

@@ -50,8 +50,6 @@ def measure_columns(table: pa.Table) -> list[ColumnStatistics]:
 
 def _leaves(name: str, values: pa.Array, depth: int) -> Iterator[tuple[str, pa.Array]]:
     """Yield a column, and the fields of a struct as columns of their own."""
-    if isinstance(values, pa.ChunkedArray):
-        values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
     yield name, values
     if pa.types.is_struct(values.type) and depth:
         for field, child in zip(values.type, values.flatten(), strict=True):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mega_data_factory.framework.judgement import as_array
 from mega_data_factory.framework.metrics.details.detail import Detail
 from mega_data_factory.framework.metrics.details.slice_counts import COUNTS, Integers, SliceCounts
 from mega_data_factory.framework.metrics.details.slices import StageSlices
@@ -136,17 +137,13 @@ def _fate(outcomes: Sequence[Outcome]) -> _Fate:
     failed = np.concatenate([np.full(o.offered.num_rows, o.error is not None) for o in outcomes])
     if all(outcome.reason is None for outcome in outcomes):
         return _Fate(~failed, failed, [], np.full(len(failed), -1))
-    chunks = [pa.nulls(o.offered.num_rows, pa.string()) if o.reason is None else _array(o.reason) for o in outcomes]
+    chunks = [pa.nulls(o.offered.num_rows, pa.string()) if o.reason is None else as_array(o.reason) for o in outcomes]
     reasons = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
     rejected = reasons.is_valid().to_numpy(zero_copy_only=False)
     encoded = reasons.drop_null().dictionary_encode()
     reason = np.full(len(failed), -1)
     reason[rejected] = encoded.indices.to_numpy()
     return _Fate(~(rejected | failed), failed, encoded.dictionary.to_pylist(), reason)
-
-
-def _array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
 def _counts(
