@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mega_data_factory import storage
 from mega_data_factory.framework.batch import Batch, CommitRecord, StagedBatch
@@ -13,7 +13,7 @@ from mega_data_factory.framework.driver.progress import Progress, StageLoad
 from mega_data_factory.framework.driver.recorder import Recorder
 from mega_data_factory.framework.driver.source_share import SourceShare
 from mega_data_factory.framework.driver.tally import Tally
-from mega_data_factory.framework.metrics import MetricsCollector
+from mega_data_factory.framework.metrics import MetricsCollector, OperatorMetrics
 from mega_data_factory.framework.plan import Plan
 from mega_data_factory.framework.worker.rejected_samples import RejectedSamples
 
@@ -39,11 +39,14 @@ class Accounts:
         self._tally = Tally()
         self._errors = ErrorPolicy(plan.executor, errors_path)
         self._samples = RejectedSamples(plan.executor.rejected_samples.samples_per_reason)
+        self._between_stages: dict[str, Sequence[OperatorMetrics]] = {}  # rows that are entered, by id of the batch
 
     def enter_stage_passed(self, batch: Batch) -> None:
         """Enter a batch that has passed a stage and has others before it."""
-        self._tally.add_stage_passed(batch)
-        self.recorder.note_stage_passed(batch)
+        before = self._between_stages.get(batch.id, ())
+        self._between_stages[batch.id] = batch.metrics
+        self._tally.add_stage_passed(batch, before)
+        self.recorder.note_stage_passed(batch, before)
 
     def enter_staged(self, staged: StagedBatch) -> None:
         """Enter a batch that has passed the last stage.
@@ -51,8 +54,9 @@ class Accounts:
         Raises:
             InputError: the loader could not read a record of it, and any error is fatal.
         """
-        self._tally.add(staged)
-        self.recorder.note_passed(staged, self._share())
+        before = self._between_stages.pop(staged.batch.id, ())
+        self._tally.add(staged, before)
+        self.recorder.note_passed(staged, self._share(), before)
         self._errors.check_batch(staged)
 
     def enter_commit(self, record: CommitRecord, *, salvaged: bool = False) -> None:
@@ -66,7 +70,8 @@ class Accounts:
             OutputError: the writer could not write a record of it, and any error is fatal.
         """
         if self.books.commit(record):
-            self.recorder.commit(record)
+            # A batch that is salvaged may not have been seen to pass the last stage.
+            self.recorder.commit(record, self._between_stages.pop(record.batch.id, ()))
             self._samples.add(record.batch.exclusions)
             self._tally.add_commit(record)
             if not salvaged:

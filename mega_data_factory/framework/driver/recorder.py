@@ -56,7 +56,6 @@ class Recorder:
         self.backlogs: Mapping[str, int] = {}
         self._began: datetime | None = None
         self._begins: dict[tuple[str, str], datetime] = {}
-        self._between_stages: dict[str, Sequence[OperatorMetrics]] = {}  # by id of the batch
         self._seconds = 0.0
         self._plan = plan
         self._settings = plan.executor.metrics
@@ -124,31 +123,39 @@ class Recorder:
         """Take how long it took until all workers were ready; of a resumed run, the last time."""
         self._set(startup_seconds=seconds)
 
-    def note_stage_passed(self, batch: Batch) -> None:
-        """Take the metrics of a batch that has passed a stage, in place of those that it had before."""
-        before = self._between_stages.get(batch.id, ())
-        self._between_stages[batch.id] = batch.metrics
+    def note_stage_passed(self, batch: Batch, before: Sequence[OperatorMetrics]) -> None:
+        """Take the metrics of a batch that has passed a stage which is not the last.
+
+        Args:
+            batch: the batch.
+            before: its rows that were taken when it passed an earlier stage.
+        """
         self._collector.enter_batch(BatchEntry((), {}, passed=batch.metrics, settled=before))
 
-    def note_passed(self, staged: StagedBatch, share: SourceShare | None = None) -> None:
+    def note_passed(
+        self, staged: StagedBatch, share: SourceShare | None = None, before: Sequence[OperatorMetrics] = ()
+    ) -> None:
         """Take the metrics of a batch that has passed all stages: they are kept apart until it is committed.
 
         Args:
             staged: the batch.
             share: how much of the source has passed all stages with it, where that is known.
+            before: its rows that were taken when it passed an earlier stage.
         """
         self.columns.add_passed(staged, share)
-        before = self._between_stages.pop(staged.batch.id, ())
         totals = self.columns.uncommitted()
         self._collector.enter_batch(BatchEntry((), totals, passed=staged.batch.metrics, settled=before))
 
-    def commit(self, record: CommitRecord) -> None:
-        """Take the metrics of a committed batch."""
+    def commit(self, record: CommitRecord, before: Sequence[OperatorMetrics] = ()) -> None:
+        """Take the metrics of a committed batch.
+
+        Args:
+            record: of the commit.
+            before: its rows that were taken when it passed an earlier stage, if it was not seen to pass the last one.
+        """
         batch = record.batch
         self._take_details(record)
-        # One of them is empty: a batch that is salvaged may not have been seen to pass the last stage.
-        settled = (*self.columns.remove_passed(batch.id), *self._between_stages.pop(batch.id, ()))
-        self._enter(batch.metrics, settled=settled)
+        self._enter(batch.metrics, settled=(*self.columns.remove_passed(batch.id), *before))  # one of them is empty
         self._note_begins(batch.metrics)
         if self._samples is not None:
             self._samples.add_rows(batch.metrics)

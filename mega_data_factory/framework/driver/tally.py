@@ -47,10 +47,14 @@ class Tally:
     stages: dict[str, StageTally] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
     last_error: Exclusion | None = None
-    _between_stages: dict[str, Sequence[OperatorMetrics]] = field(default_factory=dict)  # by id of the batch
 
-    def add(self, staged: StagedBatch) -> None:
-        """Count a batch."""
+    def add(self, staged: StagedBatch, before: Sequence[OperatorMetrics] = ()) -> None:
+        """Count a batch that has passed the last stage.
+
+        Args:
+            staged: the batch.
+            before: its rows that were counted when it passed an earlier stage.
+        """
         self.read += staged.batch.records
         self.passed += staged.records
         self.errors += sum(exclusion.kind == "error" for exclusion in staged.batch.exclusions)
@@ -59,14 +63,18 @@ class Tally:
         for exclusion in staged.batch.exclusions:
             if exclusion.kind == "error":
                 self.last_error = exclusion
-        self._count_stages(self._between_stages.pop(staged.batch.id, ()), -1)
+        self._count_stages(before, -1)
         self._count_stages(staged.batch.metrics)
 
-    def add_stage_passed(self, batch: Batch) -> None:
-        """Count a batch that has passed a stage which is not the last, in place of what was counted of it before."""
-        self._count_stages(self._between_stages.get(batch.id, ()), -1)
+    def add_stage_passed(self, batch: Batch, before: Sequence[OperatorMetrics]) -> None:
+        """Count a batch that has passed a stage which is not the last.
+
+        Args:
+            batch: the batch.
+            before: its rows that were counted when it passed an earlier stage.
+        """
+        self._count_stages(before, -1)
         self._count_stages(batch.metrics)
-        self._between_stages[batch.id] = batch.metrics
 
     def _count_stages(self, rows: Sequence[OperatorMetrics], sign: int = 1) -> None:
         """Add rows of a batch, in the order in which operators saw it; take them out again with the sign -1."""
