@@ -39,50 +39,53 @@ def write_group(output: OutputFolder, writer: Writer, group: Sequence[tuple[Batc
     started = time.perf_counter()
     name = output.file_name([batch.id for batch, _ in group])
     try:
-        file, written = _write_data(output, writer, name, [table for _, table in group]), group
+        written, table = group, _joined(group)
+        file = _write_data(output, writer, name, table)
     except MdfError:
         raise
     except Exception:  # noqa: BLE001 - what a writer raises is of a record: it is found and set aside
         written = [_writable(writer, batch, table) for batch, table in group]
-        file = _write_data(output, writer, name, [table for _, table in written])
+        table = _joined(written)
+        file = _write_data(output, writer, name, table)
     _write_exclusions(output, name, [e for batch, _ in written for e in batch.exclusions])
     rejects = _write_rejects(output, name, [batch for batch, _ in written])
     seconds = (time.perf_counter() - started) / len(group)
-    details, measuring = _measured(output, [table for _, table in written])
+    details, measuring = _measured(output, table)
     commits = [
         CommitRecord(
             replace(batch.without_table(), meter_seconds=batch.meter_seconds + measuring / len(group)),
             left.num_rows,
             file if left.num_rows else None,
             seconds,
-            table.num_rows - left.num_rows,
+            given.num_rows - left.num_rows,
             rejects if batch.rejects is not None else None,
             details if place == 0 else (),  # of the file as a whole: its batches are committed together
         )
-        for place, ((_, table), (batch, left)) in enumerate(zip(group, written, strict=True))
+        for place, ((_, given), (batch, left)) in enumerate(zip(group, written, strict=True))
     ]
     output.log.append(name, output.session, commits)
     return commits
 
 
-def _write_data(output: OutputFolder, writer: Writer, name: str, tables: Sequence[pa.Table]) -> OutputFile | None:
-    tables = [table for table in tables if table.num_rows]
-    if not tables:
+def _joined(group: Sequence[tuple[Batch, pa.Table]]) -> pa.Table:
+    return concat([table for _, table in group])
+
+
+def _write_data(output: OutputFolder, writer: Writer, name: str, table: pa.Table) -> OutputFile | None:
+    if not table.num_rows:
         return None
     path = storage.join(output.pending if output.holds_back else output.path, name + output.suffix)
-    table = concat(tables)
     with storage.atomic_output(path) as sink:
         writer.write(table, sink)
     return OutputFile(path, table.num_rows, storage.size(path))
 
 
-def _measured(output: OutputFolder, tables: Sequence[pa.Table]) -> tuple[tuple[ColumnStatistics, ...], float]:
+def _measured(output: OutputFolder, table: pa.Table) -> tuple[tuple[ColumnStatistics, ...], float]:
     """Return the statistics of the columns of the data file, and the seconds they took; none where switched off."""
     started = time.perf_counter()
-    tables = [table for table in tables if table.num_rows]
-    if not output.measures_columns or not tables:
+    if not output.measures_columns or not table.num_rows:
         return (), 0.0
-    return tuple(measure_columns(concat(tables))), time.perf_counter() - started
+    return tuple(measure_columns(table)), time.perf_counter() - started
 
 
 def _write_rejects(output: OutputFolder, name: str, batches: Sequence[Batch]) -> OutputFile | None:
