@@ -47,6 +47,11 @@ class UnitColumns:
         tokens = None if self.tokens is None else token_sum(table, self.tokens)
         return Units(text_bytes(table, self.text), tokens)
 
+    def count_each(self, table: pa.Table) -> tuple[Integers | None, Integers | None]:
+        """Return bytes of text and tokens of every record of a table; None for each where `count` gives none."""
+        tokens = None if self.tokens is None else token_numbers(table, self.tokens)
+        return text_lengths(table, self.text), tokens
+
 
 def text_bytes(table: pa.Table, column: str) -> int | None:
     """Return the bytes of text in a column; None where it is absent or holds neither text nor bytes.

@@ -15,7 +15,7 @@ from mega_data_factory.framework.metrics.details.slice_counts import COUNTS, Int
 from mega_data_factory.framework.metrics.details.slices import StageSlices
 from mega_data_factory.framework.plan import OperatorPlan
 from mega_data_factory.framework.slice_columns import SliceColumn
-from mega_data_factory.framework.units import UnitColumns, text_lengths, token_numbers
+from mega_data_factory.framework.units import UnitColumns
 from mega_data_factory.framework.worker.applying import Outcome
 
 Bools = npt.NDArray[np.bool_]
@@ -101,10 +101,8 @@ class SliceMeter:
 
     def _sizes_of(self, tables: Sequence[pa.Table]) -> list[Integers | None]:
         """Return bytes of text and tokens of every record; None for each where one of the tables has none."""
-        texts = [text_lengths(table, self._units.text) for table in tables]
-        column = self._units.tokens
-        tokens = [None if column is None else token_numbers(table, column) for table in tables]
-        return [_joined(texts), _joined(tokens)]
+        each = [self._units.count_each(table) for table in tables]
+        return [_joined([texts for texts, _ in each]), _joined([tokens for _, tokens in each])]
 
     def _sizes_after(
         self, outcomes: Sequence[Outcome], sizes: list[Integers | None], fate: _Fate
@@ -122,13 +120,12 @@ def without_records(details: Iterable[Detail], lost: pa.Table, units: UnitColumn
         lost: The records.
         units: Columns that the units of records are counted by.
     """
-    texts = text_lengths(lost, units.text)
-    tokens = None if units.tokens is None else token_numbers(lost, units.tokens)
+    known = units.count_each(lost)
     for detail in details:
         if isinstance(detail, StageSlices):
             values, codes = SliceColumn(detail.column).values_of(lost)
             for row, code in enumerate(codes.tolist()):
-                sizes = (0 if numbers is None else int(numbers[row]) for numbers in (texts, tokens))
+                sizes = (0 if numbers is None else int(numbers[row]) for numbers in known)
                 detail = detail.without_record(values[code], *sizes)
         yield detail
 
