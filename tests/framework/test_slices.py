@@ -58,6 +58,8 @@ def rows_of(batches: Iterable[Batch]) -> Rows:
     for row in totals.rows("slices", "run", NOW):
         value = "*" if row["slice_kind"] == "other" else row["slice_value"]
         found[str(row["operator_name"]), str(row["slice_by"]), value] = dict(row)  # type: ignore[index]
+    measured = {(str(row["stage_name"]), str(row["slice_by"])) for row in totals.rows("slices", "run", NOW)}
+    assert set(totals.keys_with_rows("slices")) == measured
     return found
 
 

@@ -189,10 +189,7 @@ class Recorder:
         _log.info("Writing metrics to Parquet...")
         if (snapshot := self._collector.snapshot()) is not None:
             writer = MetricsWriter(self._settings.output_path, replace=True)
-            for table in self._details.tables:
-                writer.write_details(
-                    table, self._details.rows(table, self._collector.run_id, utc_now()), snapshot.run.run_id
-                )
+            writer.write_detail_totals(self._details, snapshot.run.run_id, utc_now())
             writer.write_all(snapshot.run, snapshot.stages, snapshot.operators)
         _log.info("Metrics written to: %s", self._settings.output_path)
 
@@ -252,7 +249,7 @@ class Recorder:
         """Warn of what the records of a finished run could not be sliced by: no operator saw such a column."""
         if not (self.columns.finished and self._books.processed and self._settings.slice_by):
             return
-        seen = {row["slice_by"] for row in self._details.rows("slices", self._collector.run_id, utc_now())}
+        seen = {column for _, column in self._details.keys_with_rows("slices")}
         for column in self._settings.slice_by:
             if column not in seen:
                 _log.warning("executor.metrics.slice_by: no operator was given records with the column of `%s`", column)

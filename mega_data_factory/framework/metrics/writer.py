@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.framework.metrics import schema
+from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.nodes.buffer import MOST_WAITING
 from mega_data_factory.framework.metrics.nodes.models import NodeMetrics
@@ -122,6 +123,17 @@ class MetricsWriter:
         if table not in schema.DETAILS:
             raise ValueError(f"{table!r} is not a table of details; those are {', '.join(schema.DETAILS)}")
         self._write(table, rows, run_id)
+
+    def write_detail_totals(self, totals: DetailTotals, run_id: str, timestamp: datetime) -> None:
+        """Write all tables of details of a run, as they add up now; raises as `write_operator_metrics` does.
+
+        Args:
+            totals: The details.
+            run_id: The run.
+            timestamp: When the rows are written, naive UTC.
+        """
+        for table in totals.tables:
+            self.write_details(table, totals.rows(table, run_id, timestamp), run_id)
 
     def write_all(
         self,

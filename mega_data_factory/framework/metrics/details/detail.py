@@ -48,6 +48,11 @@ class Detail(ABC):
     def from_wire(cls, values: list[Any]) -> Self:
         """Return the detail of which `to_wire` made `values`."""
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether `rows` yields any."""
+        return True
+
     @abstractmethod
     def rows(self, run_id: str, timestamp: datetime) -> Iterable[Mapping[str, object]]:
         """Yield its rows of the table, as values by column; a column that is absent is null.

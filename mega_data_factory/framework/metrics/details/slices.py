@@ -218,6 +218,11 @@ class StageSlices(Detail):
 
     # ── to the store ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether an operator was given records with the column."""
+        return any(counts.present and counts.counts[0].any() for counts in self._operators.values())
+
     def rows(self, run_id: str, timestamp: datetime) -> Iterator[Mapping[str, object]]:
         """Yield a row for each of the heaviest slices in each operator, and one for all others together."""
         order = self._heaviest_first(self._weights())

@@ -71,6 +71,11 @@ class DetailTotals:
         with self._lock:
             return tuple(copy_of(detail) for sums in self._sums.values() for detail in sums.values())
 
+    def keys_with_rows(self, table: str) -> list[tuple[str, ...]]:
+        """Return the keys of the details of a table that have rows."""
+        with self._lock:
+            return [key for key, detail in self._sums.get(table, {}).items() if detail.has_rows]
+
     def rows(self, table: str, run_id: str, timestamp: datetime) -> list[Mapping[str, object]]:
         """Return the rows of a table, ordered by key.
 

@@ -171,9 +171,7 @@ class MetricsFlusher:
         changes = self._details.changes
         if changes == self._details_written or not (last or self._flushes_since_details >= _FLUSHES_PER_DETAILS):
             return
-        for table in self._details.tables:
-            rows = self._details.rows(table, self._collector.run_id, self._now())
-            self._writer.write_details(table, rows, self._collector.run_id)
+        self._writer.write_detail_totals(self._details, self._collector.run_id, self._now())
         self._details_written, self._flushes_since_details = changes, 0
 
     def _write(self, snapshot: Snapshot) -> None:
