@@ -113,13 +113,23 @@ class Batch:
         return json.dumps(values, separators=(",", ":"))
 
     @classmethod
-    def from_header(cls, header: str, table: pa.Table, rejects: pa.Table | None = None) -> Batch:
-        """Return the batch of which `header` was made, with its tables."""
+    def from_header(
+        cls, header: str, table: pa.Table, rejects: pa.Table | None = None, *, with_details: bool = True
+    ) -> Batch:
+        """Return the batch of which `header` was made, with its tables.
+
+        Args:
+            header: what `header` returned.
+            table: the records.
+            rejects: rows of rejected ones.
+            with_details: whether to decode its details, which takes longer than all the rest.
+        """
         values: dict[str, Any] = json.loads(header)
         values["metrics"] = tuple(OperatorMetrics.from_wire(row) for row in values["metrics"])
         values["exclusions"] = tuple(Exclusion(**e) for e in values["exclusions"])
         values["split_end"] = SplitEnd(**values["split_end"]) if values["split_end"] else None
-        details = kinds.from_wire(values.pop("details", ()))
+        wired = values.pop("details", ())
+        details = kinds.from_wire(wired) if with_details else ()
         return cls(table=table, rejects=rejects, details=details, **values)
 
     def without_table(self) -> Batch:

@@ -23,6 +23,7 @@ from mega_data_factory.framework.engines.ray.rows import (
     staged_row,
     unpack_batch,
 )
+from mega_data_factory.framework.metrics.details.columns import ColumnStatistics
 from mega_data_factory.framework.metrics.models import OperatorMetrics
 from mega_data_factory.testing import FakeClock
 from tests.framework.making import MANY, batch, table
@@ -73,6 +74,14 @@ def test_metrics_ride_in_the_header() -> None:
     row.observe(0.5, 10, 7, 1, reasons={"short": 2}, custom={"tokens": 3})
     (back,) = Batch.from_header(Batch("000000-00000", 0, table([]), 10, metrics=(row,)).header(), table([])).metrics
     assert back.to_wire() == row.to_wire()
+
+
+def test_details_are_left_out_where_they_are_not_wanted() -> None:
+    """A header gives its details back, or the same batch without them."""
+    details = (ColumnStatistics("c", "string", "text", 0, records=3),)
+    one = replace(batch(["a"]), details=details)
+    assert Batch.from_header(one.header(), one.table).details == details
+    assert Batch.from_header(one.header(), one.table, with_details=False) == replace(one, details=())
 
 
 def test_a_table_leaves_its_row_without_a_copy() -> None:

@@ -58,8 +58,8 @@ class StagePassed:
     """A batch has passed a stage that is not the last.
 
     Attributes:
-        batch: its account so far; its table is empty. Where a later stage dead-letters a record, the account that
-            follows differs in the stages before, too.
+        batch: its account so far, without details; its table is empty. Where a later stage dead-letters a record, the
+            account that follows differs in the stages before, too.
     """
 
     batch: Batch

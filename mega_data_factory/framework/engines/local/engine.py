@@ -264,8 +264,9 @@ class LocalEngine:
     def _pass_on(self, stage: int, answer: StageDone) -> None:
         """Queue a batch that has passed a stage for the next one, or behind the last one for the writer."""
         path = answer["path"]
-        batch = Batch.from_header(answer["batch"], _NO_TABLE)
-        if stage + 1 < len(self._stages):
+        last = stage + 1 == len(self._stages)
+        batch = Batch.from_header(answer["batch"], _NO_TABLE, with_details=last)
+        if not last:
             self._queue_batch(stage + 1, answer["batch"], path)
             self._events.append(StagePassed(batch))
             return
