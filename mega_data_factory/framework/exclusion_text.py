@@ -1,4 +1,4 @@
-"""Text of records that are set aside and of their errors."""
+"""Text of records that are set aside."""
 
 from __future__ import annotations
 
@@ -6,13 +6,6 @@ import json
 from typing import Any
 
 import pyarrow as pa
-
-from mega_data_factory.redaction import described
-
-
-def describe(error: BaseException) -> str:
-    """Return `ValueError: message` on one line, without credentials."""
-    return described(error)
 
 
 def record_json(row: pa.Table, max_chars: int | None = None) -> str:

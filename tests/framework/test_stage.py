@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from mega_data_factory.errors import OperatorError
 from mega_data_factory.framework.contracts import Judgement, Operator, Rule
-from mega_data_factory.framework.exclusion_text import describe, record_json
+from mega_data_factory.framework.exclusion_text import record_json
+from mega_data_factory.redaction import described
 from tests.framework.making import (
     MANY,
     Chunking,
@@ -187,5 +188,5 @@ def test_record_json_shows_what_it_can() -> None:
 
 def test_describe_is_one_line() -> None:
     """An error is described by its class and message, on one line."""
-    assert describe(ValueError("a\n  b")) == "ValueError: a b"
-    assert describe(KeyError()) == "KeyError"
+    assert described(ValueError("a\n  b")) == "ValueError: a b"
+    assert described(KeyError()) == "KeyError"

@@ -18,8 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mega_data_factory.cli import main
-from mega_data_factory.framework.exclusion_text import describe
-from mega_data_factory.redaction import redacted, without_credentials
+from mega_data_factory.redaction import described, redacted, without_credentials
 from mega_data_factory.redaction.forms import FORMS
 from mega_data_factory.redaction.loggers import logger
 from mega_data_factory.redaction.names import snake
@@ -262,7 +261,7 @@ def test_errors_of_records_and_refused_parameters_are_clean(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What an operator raises for a record, and what it says of a parameter that it refuses, carry no secret."""
-    assert describe(ValueError("no route to https://me:hunter2@host/")) == "ValueError: no route to https://***@host/"
+    assert described(ValueError("no route to https://me:hunter2@host/")) == "ValueError: no route to https://***@host/"
     (tmp_path / "picky_about_tokens.py").write_text(
         """
 from mega_data_factory.operators.filters.text_length_filter import TextLengthFilter

@@ -17,9 +17,10 @@ from mega_data_factory.framework.commit.column_measuring import measure_columns
 from mega_data_factory.framework.commit.exclusion_files import write_exclusions
 from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.contracts import RECORD_ID, WRITER_STAGE, OutputFile, Writer
-from mega_data_factory.framework.exclusion_text import describe, record_json
+from mega_data_factory.framework.exclusion_text import record_json
 from mega_data_factory.framework.metrics.details.columns import ColumnStatistics
 from mega_data_factory.framework.tables import concat
+from mega_data_factory.redaction import described
 from mega_data_factory.rejects import write_rejects
 
 
@@ -120,7 +121,7 @@ def _writable(writer: Writer, batch: Batch, table: pa.Table) -> tuple[Batch, pa.
             table.column(RECORD_ID)[row].as_py(),
             WRITER_STAGE,
             "",
-            describe(error),
+            described(error),
             content=record_json(table.slice(row, 1)),
         )
         for row, error in bad

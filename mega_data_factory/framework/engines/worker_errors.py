@@ -6,7 +6,7 @@ import os
 import traceback
 
 from mega_data_factory.errors import InternalError, MdfError
-from mega_data_factory.framework.exclusion_text import describe
+from mega_data_factory.redaction import described
 
 
 def as_mdf_error(error: Exception, role: str) -> MdfError:
@@ -22,6 +22,6 @@ def as_mdf_error(error: Exception, role: str) -> MdfError:
         return error
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return InternalError(
-        f"{role}: {describe(error)} ({frame.filename}:{frame.lineno})",
+        f"{role}: {described(error)} ({frame.filename}:{frame.lineno})",
         hint="set MDF_DEBUG=1 to see the traceback",
     )

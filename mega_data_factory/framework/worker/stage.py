@@ -13,7 +13,7 @@ from mega_data_factory.errors import ColumnError, ConfigError, MdfError, Operato
 from mega_data_factory.framework.batch import Batch, Exclusion
 from mega_data_factory.framework.config.condition import ConditionError
 from mega_data_factory.framework.contracts import RECORD_ID, Filter, NamedClaims, OperatorContext
-from mega_data_factory.framework.exclusion_text import describe, record_json
+from mega_data_factory.framework.exclusion_text import record_json
 from mega_data_factory.framework.metrics.collector import MetricsCollector
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.tables import concat, with_text
@@ -23,6 +23,7 @@ from mega_data_factory.framework.worker.meters import Readings, build_meters
 from mega_data_factory.framework.worker.reject_rows import reject_rows
 from mega_data_factory.framework.worker.rejected_samples import RejectedSampler
 from mega_data_factory.framework.worker.time_limit import RecordTimeout
+from mega_data_factory.redaction import described
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,7 @@ class Stage:
         if self.settings.on_error == "fail":
             record_id = row.column(RECORD_ID)[0].as_py()
             raise OperatorError(
-                f"{self._place(step.plan)}, record `{record_id}`: {describe(failure)}",
+                f"{self._place(step.plan)}, record `{record_id}`: {described(failure)}",
                 hint="executor.on_error: skip sets such records aside and continues",
             ) from failure
         return Outcome(row, row.slice(0, 0), error=failure)
@@ -318,7 +319,7 @@ class Stage:
                 outcome.offered.column(RECORD_ID)[0].as_py(),
                 self.plan.name,
                 plan.name,
-                describe(outcome.error),
+                described(outcome.error),
                 content=record_json(outcome.offered),
             )
         elif outcome.reason is not None:
