@@ -37,6 +37,18 @@ class Point:
     value: float | Distribution
 
 
+def flow_points(labels: Mapping[str, str], came: int | None, went: int | None) -> list[Point]:
+    """Return a point for each direction whose count is known.
+
+    Args:
+        labels: of both points; `direction`, `in` or `out`, is added.
+        came: count of what came in.
+        went: count of what went out.
+    """
+    counts = (("in", came), ("out", went))
+    return [Point({**labels, "direction": direction}, count) for direction, count in counts if count is not None]
+
+
 @dataclass(frozen=True)
 class Family:
     """Points that share a name.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from mega_data_factory.exports.cardinality import label
-from mega_data_factory.exports.families.family import Family, Kind, Point, seconds_since_epoch
+from mega_data_factory.exports.families.family import Family, Kind, Point, flow_points, seconds_since_epoch
 from mega_data_factory.framework.metrics.live.exporting import ExportSnapshot
 
 STATUSES = ("running", "completed", "failed", "interrupted")
@@ -54,16 +54,14 @@ def run_families(snapshot: ExportSnapshot, base: Mapping[str, str]) -> Iterator[
         "counter",
         "{record}",
         "Records read by the loader (in) and committed by the writer (out).",
-        [
-            Point({**base, "direction": "in"}, run.total_input_records),
-            Point({**base, "direction": "out"}, run.total_output_records),
-        ],
+        flow_points(base, run.total_input_records, run.total_output_records),
     )
-    for name, unit, text in (("text", "By", "Bytes of text"), ("tokens", "{token}", "Tokens")):
-        column = "text_bytes" if name == "text" else name
-        counts = {"in": getattr(run, f"input_{column}"), "out": getattr(run, f"output_{column}")}
-        points = [Point({**base, "direction": way}, n) for way, n in counts.items() if n is not None]
-        yield Family(f"mdf.run.{name}", "counter", unit, f"{text} into the first, out of the last stage.", points)
+    text = "Bytes of text into the first, out of the last stage."
+    points = flow_points(base, run.input_text_bytes, run.output_text_bytes)
+    yield Family("mdf.run.text", "counter", "By", text, points)
+    text = "Tokens into the first, out of the last stage."
+    points = flow_points(base, run.input_tokens, run.output_tokens)
+    yield Family("mdf.run.tokens", "counter", "{token}", text, points)
     text = "Records past all stages whose file is not finished."
     yield Family("mdf.run.in_flight.records", "gauge", "{record}", text, [Point(base, snapshot.in_flight.records)])
     text = "Share of the source that has passed all stages, by records, bytes or splits; absent while unknown."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mega_data_factory.exports.cardinality import label
-from mega_data_factory.exports.families.family import Distribution, Family, Kind, Point
+from mega_data_factory.exports.families.family import Distribution, Family, Kind, Point, flow_points
 from mega_data_factory.framework.metrics.live.exporting import ExportSnapshot
 from mega_data_factory.framework.metrics.models import OperatorMetrics
 
@@ -13,11 +13,7 @@ from mega_data_factory.framework.metrics.models import OperatorMetrics
 def stage_families(snapshot: ExportSnapshot, base: Mapping[str, str]) -> Iterator[Family]:
     """Yield the families of the stages."""
     rows = [({**base, "stage": label(row.stage_name)}, row) for row in snapshot.stages]
-    records = [
-        Point({**names, "direction": direction}, count)
-        for names, row in rows
-        for direction, count in (("in", row.input_records), ("out", row.output_records))
-    ]
+    records = [point for names, row in rows for point in flow_points(names, row.input_records, row.output_records)]
     yield Family(
         "mdf.stage.records", "counter", "{record}", "Records into the first, out of the last operator.", records
     )
@@ -31,38 +27,32 @@ def stage_families(snapshot: ExportSnapshot, base: Mapping[str, str]) -> Iterato
     yield Family("mdf.stage.bottleneck", "counter", "s", "Busy seconds of the busiest worker.", busiest)
 
 
-def _directions(names: Mapping[str, str], row: OperatorMetrics) -> list[Point]:
-    return [
-        Point({**names, "direction": "in"}, row.input_records),
-        Point({**names, "direction": "out"}, row.output_records),
-    ]
-
-
-def _flow(names: Mapping[str, str], came: int | None, went: int | None) -> list[Point]:
-    counts = (("in", came), ("out", went))
-    return [Point({**names, "direction": direction}, count) for direction, count in counts if count is not None]
-
-
 def _latency(names: Mapping[str, str], row: OperatorMetrics) -> list[Point]:
     # every record of a batch took the batch's time / its records: so the sum of all latencies is the time busy
     return [Point(names, Distribution(row.weighed_histogram(), row.total_time, row.min_latency, row.max_latency))]
 
 
 OPERATOR_FAMILIES: Sequence[tuple[str, Kind, str, str, Callable[[Mapping[str, str], OperatorMetrics], list[Point]]]] = (
-    ("mdf.operator.records", "counter", "{record}", "Records offered (in) and passed on (out).", _directions),
+    (
+        "mdf.operator.records",
+        "counter",
+        "{record}",
+        "Records offered (in) and passed on (out).",
+        lambda names, row: flow_points(names, row.input_records, row.output_records),
+    ),
     (
         "mdf.operator.text",
         "counter",
         "By",
         "Bytes of text offered (in) and passed on (out); absent without a text column.",
-        lambda names, row: _flow(names, row.input_text_bytes, row.output_text_bytes),
+        lambda names, row: flow_points(names, row.input_text_bytes, row.output_text_bytes),
     ),
     (
         "mdf.operator.tokens",
         "counter",
         "{token}",
         "Tokens offered (in) and passed on (out); absent where they are not counted.",
-        lambda names, row: _flow(names, row.input_tokens, row.output_tokens),
+        lambda names, row: flow_points(names, row.input_tokens, row.output_tokens),
     ),
     (
         "mdf.operator.errors",
