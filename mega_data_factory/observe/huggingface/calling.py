@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mega_data_factory.framework.metrics.details.detail import add_up
 from mega_data_factory.observe.counting import forms
 from mega_data_factory.observe.counting.account import SetAside
 from mega_data_factory.observe.counting.form import Form
@@ -146,10 +145,7 @@ class _OtherRecords:
         outcome = outcome_of(work, result)
         if not outcome.decided:
             return result, int(bool(result))
-        for reason, number in work.call.reasons.items():
-            self._piece.call.reasons[reason] = self._piece.call.reasons.get(reason, 0) + number
-        self._piece.call.samples += work.call.samples
-        self._piece.call.details = add_up([*self._piece.call.details, *work.call.details])
+        self._piece.call.include(work.call)
         return outcome.result, outcome.records_out
 
     def keep_example(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
