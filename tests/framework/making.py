@@ -17,6 +17,7 @@ from mega_data_factory.framework.contracts import Deduplicator, Filter, Judgemen
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.worker.claims import ClaimShard, Send, ShardedClaims
+from mega_data_factory.framework.worker.quarantine import TimedOut, WorkerDied
 from mega_data_factory.framework.worker.stage import Stage, StageSettings
 
 HERE = __name__
@@ -126,6 +127,30 @@ class ScriptedLoader(Loader):
             ids = [f"{number}/{row + i}" for i in range(step)]
             row += step
             yield pa.table({"record_id": pa.array(ids, pa.string())})
+
+
+class Fragile:
+    """Runs a stage as a worker process would: it does the work, then dies of poison, and its answer is lost.
+
+    `SLOW` takes too long in the operator of the number `slow_in`.
+    """
+
+    def __init__(self, run: Stage, slow_in: int = 0) -> None:
+        self.run = run
+        self.slow_in = slow_in
+        self.deaths: list[tuple[str, ...]] = []
+        self.timeouts: list[int] = []
+
+    def __call__(self, part: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
+        reached = operators is None or operators > self.slow_in
+        if reached and "SLOW" in part.table.column("text").to_pylist():
+            self.timeouts.append(part.table.num_rows)
+            raise TimedOut("killed by signal 14")
+        result = self.run(part, operators, too_slow=too_slow)
+        if "POISON" in part.table.column("text").to_pylist():
+            self.deaths.append(tuple(ids(part)))
+            raise WorkerDied("killed by signal 9")
+        return result
 
 
 def component(cls: type[Any], **params: Any) -> Component:

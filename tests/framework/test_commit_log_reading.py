@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from mega_data_factory.framework.batch import CommitRecord
 from mega_data_factory.framework.commit.column_measuring import measure_columns
 from mega_data_factory.framework.commit.log import CommitLog, LogContents
 from mega_data_factory.framework.contracts import OutputFile
-from mega_data_factory.framework.metrics.details.totals import DetailTotals
+from tests.detail_rows import detail_rows
 from tests.framework.making import Long, batch, component, stage
 
 
@@ -69,11 +68,9 @@ def test_details_are_added_up_while_reading(tmp_path: Path) -> None:
         log.append(name, session, [replace(records[0], details=tuple(column)), *records[1:]])
     first, *others = log.read().records
     assert [record.batch.details + record.details for record in others] == [(), ()]
-    totals = DetailTotals()
-    totals.add(first.details)
-    (scores,) = totals.rows("scores", "run_a", datetime(2026, 1, 1))
+    (scores,) = detail_rows("scores", first.details)
     assert (first.batch.details, scores["judged_records"], scores["failed_records"]) == ((), 12, 6)
-    text = [row for row in totals.rows("columns", "run_a", datetime(2026, 1, 1)) if row["column_name"] == "text"]
+    text = [row for row in detail_rows("columns", first.details) if row["column_name"] == "text"]
     assert [row["records"] for row in text] == [4]
 
 

@@ -12,34 +12,21 @@ from hypothesis import strategies as st
 from mega_data_factory.errors import OperatorError, WorkerLostError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.worker.quarantine import TimedOut, WorkerDied, isolate_poison
-from mega_data_factory.framework.worker.stage import Stage
-from tests.framework.making import MANY, EqualTexts, Long, Marking, batch, claims_in, component, ids, stage, stage_plan
+from tests.framework.making import (
+    MANY,
+    EqualTexts,
+    Fragile,
+    Long,
+    Marking,
+    batch,
+    claims_in,
+    component,
+    ids,
+    stage,
+    stage_plan,
+)
 
 KINDS = st.lists(st.sampled_from(["good text", "no", "BAD", "POISON"]), max_size=24)
-
-
-class Fragile:
-    """Runs a stage as a worker process would: it does the work, then dies of poison, and its answer is lost.
-
-    `SLOW` takes too long in the operator of the number `slow_in`.
-    """
-
-    def __init__(self, run: Stage, slow_in: int = 0) -> None:
-        self.run = run
-        self.slow_in = slow_in
-        self.deaths: list[tuple[str, ...]] = []
-        self.timeouts: list[int] = []
-
-    def __call__(self, part: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
-        reached = operators is None or operators > self.slow_in
-        if reached and "SLOW" in part.table.column("text").to_pylist():
-            self.timeouts.append(part.table.num_rows)
-            raise TimedOut("killed by signal 14")
-        result = self.run(part, operators, too_slow=too_slow)
-        if "POISON" in part.table.column("text").to_pylist():
-            self.deaths.append(tuple(ids(part)))
-            raise WorkerDied("killed by signal 9")
-        return result
 
 
 @MANY

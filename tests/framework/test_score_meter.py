@@ -16,9 +16,9 @@ from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan, When
 from mega_data_factory.framework.rowwise import RowFilter, Verdict
 from mega_data_factory.framework.scoring import Reject, scores_of, scores_of_rejects
-from mega_data_factory.framework.worker.quarantine import WorkerDied, isolate_poison
+from mega_data_factory.framework.worker.quarantine import isolate_poison
 from mega_data_factory.framework.worker.stage import Stage, StageSettings
-from tests.framework.making import EqualTexts, Long, batch, claims_in, component, stage
+from tests.framework.making import EqualTexts, Fragile, Long, batch, claims_in, component, stage
 
 TEXTS = ["a", "ab", "abc", "abcd", "abcd"]
 
@@ -138,15 +138,9 @@ def test_a_batch_that_kills_its_worker_counts_the_parts_that_passed() -> None:
     """Records that were isolated are not in the histogram of the stage that they killed; all others are, once."""
     able = stage(component(Long), name="second", score_histograms=True)
     before = stage(component(Long, min_length=1), name="first", score_histograms=True)(
-        batch([*TEXTS, "poison", *TEXTS])
+        batch([*TEXTS, "POISON", *TEXTS])
     )
-
-    def run(part: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
-        if "poison" in part.table.column("text").to_pylist():
-            raise WorkerDied("killed by signal 9")
-        return able(part, operators, too_slow=too_slow)
-
-    done = isolate_poison(before, able.plan, run, 2, None)
+    done = isolate_poison(before, able.plan, Fragile(able), 2, None)
     assert done.dead_lettered == 1
     assert [(row["stage_name"], row["judged_records"]) for row in rows(done)] == [("first", 11), ("second", 10)]
     assert done.meter_seconds > before.meter_seconds

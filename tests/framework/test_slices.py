@@ -26,8 +26,9 @@ from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.plan import OperatorPlan
 from mega_data_factory.framework.slice_columns import SliceColumn
 from mega_data_factory.framework.worker.applying import Outcome
-from mega_data_factory.framework.worker.quarantine import WorkerDied, isolate_poison
-from tests.framework.making import MANY, Long, Marking, component, stage
+from mega_data_factory.framework.worker.quarantine import isolate_poison
+from tests.detail_rows import detail_rows
+from tests.framework.making import MANY, Fragile, Long, Marking, component, stage
 
 NOW = datetime(2026, 1, 1)
 
@@ -185,10 +186,7 @@ def slices_of(values: Sequence[str], shown: int = 50) -> StageSlices:
 
 
 def stored(*details: StageSlices) -> list[dict[str, Any]]:
-    totals = DetailTotals()
-    for detail in details:
-        totals.add([detail])
-    return [dict(row) for row in totals.rows("slices", "run", NOW)]
+    return detail_rows("slices", *([detail] for detail in details))
 
 
 def test_only_the_heaviest_slices_have_rows_and_nothing_is_lost() -> None:
@@ -230,15 +228,9 @@ def test_credentials_in_a_value_are_not_stored() -> None:
 
 def test_dead_letters_leave_the_slices_of_earlier_stages() -> None:
     """A record that kills its workers is in no slice; one stage's output is the next one's input."""
-    first = stage(component(Long), slice_by=("kind",))(batch_of(["four", "deadly", "no"], kind=["x", "y", "y"]))
-
-    def die(part: Batch, operators: int | None = None, *, too_slow: bool = False) -> Batch:
-        if "deadly" in part.table.column("text").to_pylist():
-            raise WorkerDied("killed")
-        return second(part, operators, too_slow=too_slow)
-
+    first = stage(component(Long), slice_by=("kind",))(batch_of(["four", "POISON", "no"], kind=["x", "y", "y"]))
     second = stage(component(Marking), name="next", index=1, slice_by=("kind",))
-    rows = rows_of([isolate_poison(first, second.plan, die, 2, None)])
+    rows = rows_of([isolate_poison(first, second.plan, Fragile(second), 2, None)])
     assert {key: (*flow(row), row["output_text_bytes"]) for key, row in rows.items()} == {
         ("long", "kind", "x"): (1, 1, 0, 0, 4),
         ("long", "kind", "y"): (1, 0, 1, 0, 0),

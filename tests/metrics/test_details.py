@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +21,10 @@ from mega_data_factory.framework.metrics import (
     schema,
 )
 from mega_data_factory.framework.metrics.details import kinds
-from mega_data_factory.framework.metrics.details.detail import add_up
+from mega_data_factory.framework.metrics.details.detail import Detail, add_up
 from mega_data_factory.framework.metrics.details.scores import OperatorScores, RuleName, Scored
 from mega_data_factory.framework.metrics.details.totals import DetailTotals
+from tests.detail_rows import detail_rows
 
 NOW = datetime(2026, 1, 1)
 LONG = RuleName("too_short", "min_length", "<", 10.0)
@@ -34,12 +36,9 @@ def scores(*values: float, operator: str = "length", limit: float = 10.0) -> Ope
     return OperatorScores.measured("s", operator, [LONG], Scored(numbers < limit, numbers == numbers, numbers))
 
 
-def rows(*details: OperatorScores) -> list[dict[str, object]]:
-    """Return what a run of batches with these details would store."""
-    totals = DetailTotals()
-    for detail in details:
-        totals.add([detail])
-    return [dict(row) for row in totals.rows("scores", "run_a", NOW)]
+def rows(*details: Detail) -> list[dict[str, Any]]:
+    """Return what a run of batches with one of these details each would store."""
+    return detail_rows("scores", *([detail] for detail in details))
 
 
 def test_details_add_up_in_any_order_and_stay_as_they_are() -> None:
@@ -48,7 +47,7 @@ def test_details_add_up_in_any_order_and_stay_as_they_are() -> None:
     before = [part.to_wire() for part in parts]
     whole = rows(scores(1, 12, 30, 4, 4, 11))
     assert rows(*parts) == rows(*reversed(parts)) == whole
-    assert rows(*add_up(parts)) == whole  # type: ignore[arg-type]
+    assert rows(*add_up(parts)) == whole
     assert [part.to_wire() for part in parts] == before
     assert len(add_up([*parts, scores(1, operator="other")])) == 2
 
