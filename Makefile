@@ -36,7 +36,7 @@ $(SPARK): $(STAMP) requirements-spark.lock
 
 setup: $(STAMP) ## Create .venv
 
-environments: $(SPARK) ## Install what the slow tests run beside it: Spark in .venv, Superset and MLflow below build/
+environments: $(SPARK) ## Install what the slow tests run beside it: Spark in .venv, Superset, MLflow and datatrove below build/
 	@$(BIN)/python -m tests.environments
 
 run: $(STAMP) ## Curate the text files of the Python environment, with metrics

@@ -28,6 +28,12 @@ def mlflow() -> Path:
     return made("mlflow", ["mlflow"], _ROOT / "tests" / "mlflow" / "constraints.txt")
 
 
+def fineweb() -> Path:
+    """Return the folder of the environment of datatrove's FineWeb recipe, of the packages in its lock alone."""
+    lock = _ROOT / "tests" / "observe" / "fineweb" / "requirements.lock"
+    return made("fineweb", ["--no-deps", "-r", str(lock)], lock)
+
+
 def made(name: str, requirements: Sequence[str], constraints: Path) -> Path:
     """Return the folder of an environment; make it when it is missing or stale.
 
@@ -68,3 +74,4 @@ def _install(folder: Path, requirements: Sequence[str]) -> None:
 if __name__ == "__main__":
     superset()
     mlflow()
+    fineweb()

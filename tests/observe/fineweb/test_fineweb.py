@@ -19,13 +19,12 @@ import pytest
 
 from mega_data_factory.framework.metrics import MetricsReader, OperatorMetrics
 from mega_data_factory.reports import write_report
-from tests.environments import made
+from tests import environments
 from tests.observe.fineweb.pages import write_pages
 from tests.observe.runs import rows_of, run_row
 from tests.processes import end
 
 _HERE = Path(__file__).parent
-_LOCK = _HERE / "requirements.lock"
 
 _CHANGES = {
     "from datatrove.executor.local": "import mega_data_factory as mdf\nfrom datatrove.executor.local",
@@ -98,7 +97,7 @@ def _compare(row: OperatorMetrics, stats: dict[str, Any]) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_fineweb_recipe_with_three_lines_of_ours(tmp_path: Path) -> None:
-    python = made("fineweb", ["--no-deps", "-r", str(_LOCK)], _LOCK) / "bin" / "python"
+    python = environments.fineweb() / "bin" / "python"
     recipe = (_HERE / "recipe.py").read_text()
     script = tmp_path / "recipe.py"
     script.write_text(_observed(recipe))
