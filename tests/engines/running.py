@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,22 @@ class Pipeline:
         if self.engine == "local":
             assert _children() <= children, "worker processes are left"
         return Result.of(self, executor.run_id, error, seconds)
+
+
+def rejecting_some(folder: Path, *operators: Mapping[str, Any], records: int = 400, **executor: Any) -> Pipeline:
+    """A filter that rejects short texts, then these operators; ten batches of 400 records."""
+    source = jsonl(folder / "a.jsonl", [f"text {n} " + "y" * (n % 90) for n in range(records)])
+    length = {"name": "text_length_filter", "params": {"min_length": 50}}
+    return Pipeline(folder, source, [stage("clean", length, *operators)], executor={"batch_size": 40, **executor})
+
+
+def stop_early(pipeline: Pipeline) -> str:
+    """Stop a run once records have passed its stages; returns its id."""
+    executor = Executor(pipeline.config())
+    with closing(executor.execute()) as steps:
+        while not next(steps).records_passed:
+            pass
+    return executor.run_id
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,13 @@ from mega_data_factory.framework.commit.column_measuring import measure_columns
 from mega_data_factory.framework.executor import Executor
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from tests.engines.conftest import OLD_RAY
-from tests.engines.running import Pipeline, fake, jsonl, stage
+from tests.engines.running import Pipeline, fake, rejecting_some, stop_early
 
 
 def pipeline(folder: Path, *operators: dict[str, Any], **metrics: Any) -> Pipeline:
     """Some records are rejected; files hold a few batches each."""
-    source = jsonl(folder / "a.jsonl", [f"text {n} " + "y" * (n % 90) for n in range(600)])
-    length = {"name": "text_length_filter", "params": {"min_length": 50}}
-    return Pipeline(
-        folder,
-        source,
-        [stage("clean", length, *operators)],
-        writer={"params": {"target_file_mb": 0.01}},
-        executor={"batch_size": 40, "metrics": metrics},
-    )
+    made = rejecting_some(folder, *operators, records=600, metrics=metrics)
+    return replace(made, writer={"params": {"target_file_mb": 0.01}})
 
 
 def stored(folder: Path) -> list[dict[str, Any]]:
@@ -77,13 +71,9 @@ def test_kills_and_resumed_sessions_change_nothing(tmp_path: Path) -> None:
     pipeline(tmp_path / "killed", fake("KillAtWord", folder=str(deaths), word="text 35")).run()
     assert list(deaths.iterdir())
     made = pipeline(tmp_path / "resumed", fake("Slow", seconds=0.02))
-    first = Executor(made.config())
-    steps = first.execute()
-    while not next(steps).records_passed:
-        pass
-    steps.close()
+    run_id = stop_early(made)
     between = stored(tmp_path / "resumed")
-    Executor(made.config(), resume=first.run_id).run()
+    Executor(made.config(), resume=run_id).run()
     assert stored(tmp_path / "whole") == stored(tmp_path / "killed") == stored(tmp_path / "resumed")
     assert between != stored(tmp_path / "resumed")
 

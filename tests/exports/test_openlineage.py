@@ -25,7 +25,7 @@ from mega_data_factory.framework.driver.books import Books
 from mega_data_factory.framework.driver.run_columns import RunColumns
 from mega_data_factory.framework.executor import Executor
 from mega_data_factory.framework.metrics import MetricsReader, RunMetrics
-from tests.engines.running import Pipeline, Result, fake, jsonl, stage
+from tests.engines.running import Pipeline, Result, fake, rejecting_some, stop_early
 from tests.exports.openlineage_schemas import check
 from tests.exports.snapshots import NOW, Receiver, Request, receiving
 from tests.exports.snapshots import snapshot as made_snapshot
@@ -37,15 +37,8 @@ Event = dict[str, Any]
 
 def pipeline(folder: Path, *operators: dict[str, Any], on_error: str = "skip", **openlineage: Any) -> Pipeline:
     """A filter that rejects some records; its lineage goes to `events.jsonl` or where the settings say."""
-    source = jsonl(folder / "a.jsonl", [f"text {n} " + "y" * (n % 90) for n in range(400)])
-    length = {"name": "text_length_filter", "params": {"min_length": 50}}
     target = openlineage if "url" in openlineage else {"file": str(folder / "events.jsonl"), **openlineage}
-    return Pipeline(
-        folder,
-        source,
-        [stage("clean", length, *operators)],
-        executor={"batch_size": 40, "on_error": on_error, "metrics": {"flush_interval": 0.2, "openlineage": target}},
-    )
+    return rejecting_some(folder, *operators, on_error=on_error, metrics={"flush_interval": 0.2, "openlineage": target})
 
 
 @pytest.fixture(scope="module")
@@ -136,16 +129,12 @@ def test_a_failed_run_ends_with_its_error(tmp_path: Path) -> None:
 def test_an_interrupted_run_is_aborted_and_its_resumption_completes_it(tmp_path: Path) -> None:
     """Both sessions of a resumed run are one run of OpenLineage: ABORT, then COMPLETE."""
     made = pipeline(tmp_path, fake("Slow", seconds=0.02))
-    first = Executor(made.config())
-    steps = first.execute()
-    while not next(steps).records_passed:
-        pass
-    steps.close()
-    Executor(made.config(), resume=first.run_id).run()
+    run_id = stop_early(made)
+    Executor(made.config(), resume=run_id).run()
     events = events_in(tmp_path / "events.jsonl")
     assert [kind for kind in types(events) if kind not in ("START", "RUNNING")] == ["ABORT", "COMPLETE"]
     assert len({event["run"]["runId"] for event in events}) == 1
-    run = MetricsReader(str(made.metrics)).run(first.run_id)
+    run = MetricsReader(str(made.metrics)).run(run_id)
     assert events[-1]["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] == run["total_output_records"]
 
 

@@ -16,21 +16,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mega_data_factory.framework.metrics import LatencyHistogram, MetricsReader
 from tests.engines.conftest import OLD_RAY
-from tests.engines.running import Pipeline, Result, fake, jsonl, stage
+from tests.engines.running import Pipeline, Result, fake, rejecting_some
 from tests.exports.snapshots import Receiver, receiving
 from tests.exports.test_otlp import decoded, spans, texts
 
 
 def pipeline(folder: Path, **metrics: Any) -> Pipeline:
     """Two operators; some records are rejected."""
-    source = jsonl(folder / "a.jsonl", [f"text {n} " + "y" * (n % 90) for n in range(400)])
-    length = {"name": "text_length_filter", "params": {"min_length": 50}}
-    return Pipeline(
-        folder,
-        source,
-        [stage("clean", length, fake("Slow", seconds=0.02))],
-        executor={"batch_size": 40, "metrics": {"flush_interval": 0.2, **metrics}},
-    )
+    return rejecting_some(folder, fake("Slow", seconds=0.02), metrics={"flush_interval": 0.2, **metrics})
 
 
 class Scraper:
