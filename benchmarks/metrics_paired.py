@@ -6,12 +6,15 @@ to a stage without metrics, each with its 95 % interval.
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -42,15 +45,42 @@ def prepared_batches(corpus: Corpus, records: int, most: int) -> list[Batch]:
     return batches
 
 
+def asked_batches(description: str | None, *, batches: int, rounds: int) -> tuple[list[Batch], argparse.Namespace]:
+    """Return the batches that the command line asks for, and its options; Arrow gets one thread.
+
+    Args:
+        description: of the benchmark.
+        batches: number of batches by default.
+        rounds: number of rounds by default.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=int, default=50, help="size of the corpus")
+    parser.add_argument("--records", type=int, default=1000, help="records of a batch")
+    parser.add_argument("--batches", type=int, default=batches)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    options = parser.parse_args()
+    pa.set_cpu_count(1)
+    corpus = ensure_corpus(bench_folder(), options.megabytes)
+    return prepared_batches(corpus, options.records, options.batches), options
+
+
+@contextmanager
+def claims_of_one_shard() -> Iterator[ShardedClaims]:
+    """Yield claims for deduplicators, in a temporary folder."""
+    with (
+        tempfile.TemporaryDirectory(dir=bench_folder()) as folder,
+        closing(ClaimShard(Path(folder) / "claims")) as shard,
+    ):
+        yield ShardedClaims([lambda verb, packed: getattr(shard, verb)(packed)])
+
+
 def paired(corpus: Corpus, rounds: int, records: int, most: int) -> dict[str, list[float]]:
     """Return the least CPU seconds of one stage on every batch over the rounds: metrics on, off, and off again.
 
     Noise only ever adds, so the least of many rounds is the nearest to what the work costs.
     """
     (plan,) = make_plan(check_config(config(corpus, Path("unused"), fused=True))).stages
-    with tempfile.TemporaryDirectory(dir=bench_folder()) as folder:
-        shard = ClaimShard(Path(folder) / "claims")
-        claims = ShardedClaims([lambda verb, packed: getattr(shard, verb)(packed)])
+    with claims_of_one_shard() as claims:
         stages = {
             name: Stage(plan, "all-0", StageSettings("run_benchmark", measure=name == "on"), claims)
             for name in ("on", "off", "control")
@@ -65,7 +95,6 @@ def paired(corpus: Corpus, rounds: int, records: int, most: int) -> dict[str, li
                     result = stages[name](batch)
                     Batch.from_header(result.header(), result.table)  # the account travels to the driver
                     least[name][at] = min(least[name][at], time.process_time() - started)
-        shard.close()
     return least
 
 

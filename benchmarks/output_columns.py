@@ -8,16 +8,14 @@ holds many. Target: at most 1 %.
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
 from pathlib import Path
 
 import pyarrow as pa
-from make_corpus import ensure_corpus
 from metering import bench_folder
-from metrics_paired import prepared_batches
+from metrics_paired import asked_batches
 from reject_ledger import Pipeline
 
 from mega_data_factory.framework.commit.column_measuring import measure_columns
@@ -37,15 +35,7 @@ def measured(table: pa.Table) -> tuple[float, int]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--megabytes", type=int, default=50, help="size of the corpus")
-    parser.add_argument("--records", type=int, default=1000, help="records of a batch")
-    parser.add_argument("--batches", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=2)
-    arguments = parser.parse_args()
-    pa.set_cpu_count(1)
-    corpus = ensure_corpus(bench_folder(), arguments.megabytes)
-    batches = prepared_batches(corpus, arguments.records, arguments.batches)
+    batches, arguments = asked_batches(__doc__, batches=3, rounds=2)
     wholes, added, sizes = [float("inf")] * len(batches), [float("inf")] * len(batches), [0] * len(batches)
     written = bytes_written = columns = 0
     with tempfile.TemporaryDirectory(dir=bench_folder()) as name:

@@ -8,7 +8,6 @@ batch has a file of its own here; in a run a file holds many.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from make_corpus import ensure_corpus
 from metering import bench_folder
-from metrics_paired import prepared_batches
+from metrics_paired import asked_batches
 
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.config.pipeline import PipelineConfig
@@ -111,15 +109,7 @@ class Pipeline:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--megabytes", type=int, default=50, help="size of the corpus")
-    parser.add_argument("--records", type=int, default=1000, help="records of a batch")
-    parser.add_argument("--batches", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
-    pa.set_cpu_count(1)
-    corpus = ensure_corpus(bench_folder(), arguments.megabytes)
-    batches = prepared_batches(corpus, arguments.records, arguments.batches)
+    batches, arguments = asked_batches(__doc__, batches=6, rounds=5)
     plain = StageSettings("run_benchmark")
     with tempfile.TemporaryDirectory(dir=bench_folder()) as name:
         pipelines = {

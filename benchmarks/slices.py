@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 from make_corpus import ensure_corpus
 from metering import bench_folder
-from metrics_paired import prepared_batches
+from metrics_paired import claims_of_one_shard, prepared_batches
 from pipeline import config
 
 from mega_data_factory.framework.batch import Batch
@@ -32,7 +31,6 @@ from mega_data_factory.framework.contracts import Filter, Judgement, Rule
 from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan, make_plan
 from mega_data_factory.framework.registry import Component
-from mega_data_factory.framework.worker.claims import ClaimShard, ShardedClaims
 from mega_data_factory.framework.worker.stage import Stage, StageSettings
 
 PLAIN = StageSettings("run_benchmark", text_column="no text is counted")
@@ -92,12 +90,9 @@ def least_of(run: Callable[[], object], rounds: int) -> float:
 def example_seconds(batches: list[Batch], rounds: int) -> float:
     """Return the CPU seconds of a batch in the stage of the example pipeline, without units."""
     (plan,) = make_plan(check_config(config(ensure_corpus(bench_folder(), 20), Path("unused"), fused=True))).stages
-    with tempfile.TemporaryDirectory(dir=bench_folder()) as folder:
-        shard = ClaimShard(Path(folder) / "claims")
-        claims = ShardedClaims([lambda verb, packed: getattr(shard, verb)(packed)])
+    with claims_of_one_shard() as claims:
         stage = Stage(plan, "all-0", PLAIN, claims)
         seconds = [least_of(partial(stage, batch), rounds) for batch in batches]
-        shard.close()
     return sum(seconds) / len(seconds)
 
 
