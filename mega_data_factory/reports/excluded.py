@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from mega_data_factory import storage
 from mega_data_factory.analytics.runs.recording import Recording
+from mega_data_factory.analytics.runs.rejects import noted_paths
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.metrics.run_ids import run_tag
 from mega_data_factory.redaction import without_credentials
@@ -81,7 +82,7 @@ def errors(recording: Recording, place: str | None = None) -> Examples:
     ]
     part = f"-{run_tag(recording.run_id)}-"
     if recording.is_observed:
-        folders, part = [_noted(recording, "errors")], f"{recording.run_id}.jsonl"
+        folders, part = [noted_paths(recording.run).get("errors")], f"{recording.run_id}.jsonl"
     groups: dict[tuple[str, str, str], list[Example]] = {}
     problem = None
     for folder in folders:
@@ -105,7 +106,7 @@ def rejected(recording: Recording) -> Examples:
     settings = (recording.config.get("executor") or {}).get("rejected_samples") or {}
     folder = settings.get("output_path") or "./rejected"
     if recording.is_observed:
-        folder = _noted(recording, "rejected_samples")
+        folder = noted_paths(recording.run).get("rejected_samples")
         if not folder or not storage.exists(storage.join(folder, f"{recording.run_id}.jsonl")):
             return Examples(problem="none were kept; steps keep those that they reject by `reject`, or as a filter")
     elif not settings.get("enabled"):
@@ -141,13 +142,6 @@ def kept(recording: Recording, most: int = 5) -> Examples:
 
 def _unreadable(where: object, error: Exception) -> str:
     return without_credentials(f"{where} cannot be read: {error}")
-
-
-def _noted(recording: Recording, name: str) -> str | None:
-    """Return a folder that the run row names."""
-    paths = recording.run.get("paths")
-    folder = (json.loads(paths) if isinstance(paths, str) else paths or {}).get(name)
-    return folder if isinstance(folder, str) else None
 
 
 def _output_path(recording: Recording) -> str | None:

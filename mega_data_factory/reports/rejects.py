@@ -61,13 +61,18 @@ def _rule(row: Mapping[str, Any]) -> tuple[str, str, str]:
     return row["stage"], row["operator"], row["reason"]
 
 
+def rule_place(row: Mapping[str, Any]) -> str:
+    """Return where a row of counts is of: `stage / operator`, and the slice where the records have one."""
+    return f"{row['stage']} / {row['operator']}" + ("" if row["slice"] is None else f" / {row['slice']}")
+
+
 def _cells(row: Mapping[str, Any], total: int, near: Mapping[str, Any] | None) -> tuple[str, ...]:
-    place = f"{row['stage']} / {row['operator']}" + ("" if row["slice"] is None else f" / {row['slice']}")
     nearest = (
         ("", "") if near is None else (_short(near["record_id"]), f"{near['score']:.6g} ({near['threshold']:.6g})")
     )
     share = percent(100 * row["records"] / total)
-    return place, row["reason"], count(row["records"]), share, count(row["alone"]), size(row["bytes"]), *nearest
+    counts = (count(row["records"]), share, count(row["alone"]), size(row["bytes"]))
+    return rule_place(row), row["reason"], *counts, *nearest
 
 
 def _short(record_id: str | None) -> str:

@@ -96,6 +96,15 @@ def rejects_folder(run: Mapping[str, Any]) -> str | None:
     return None if folder is None else storage.join(folder, str(run["run_id"]))
 
 
+def other_failed_rules(record: Mapping[str, Any]) -> list[str]:
+    """Return the rules that a rejected record fails beside the one that decided.
+
+    Args:
+        record: row of the ledger, or a sample of rejected records.
+    """
+    return [rule for rule in record.get("failed_rules") or () if rule != record.get("reason")]
+
+
 def noted_paths(run: Mapping[str, Any]) -> dict[str, str]:
     """Return the places that the row of a run names."""
     paths = run.get("paths")

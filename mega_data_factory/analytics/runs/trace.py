@@ -10,15 +10,14 @@ from typing import Any, Literal
 from mega_data_factory import storage
 from mega_data_factory.analytics.runs.adding_up import stages_of
 from mega_data_factory.analytics.runs.record_files import file_with, files_of_run, ids_of, is_searched, line_with
-from mega_data_factory.analytics.runs.rejects import find_rejects, is_missing, noted_paths
+from mega_data_factory.analytics.runs.rejects import find_rejects, is_missing, noted_paths, other_failed_rules
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.formats import plural
+from mega_data_factory.framework.commit.earlier_output import PENDING
+from mega_data_factory.framework.contracts import LOADER_STAGE, WRITER_STAGE
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.framework.metrics.reader import Levels
 from mega_data_factory.rejects import RejectFilter, RejectLedger, record_key
-
-LOADER_STAGE, WRITER_STAGE = "data_loader", "data_writer"
-"""Stages of records that could not be read or written."""
 
 Outcome = Literal["written", "rejected", "error", "dead_letter", "not_found"]
 Did = Literal["passed", "rejected", "error", "dead_letter", "not_reached", "unknown"]
@@ -183,7 +182,7 @@ class _Search:
         output = self._paths.get("output")
         if output is None:
             return []
-        folders = (output, storage.join(output, "_pending", self._run_id))
+        folders = (output, storage.join(output, PENDING, self._run_id))
         return [path for folder in folders for path in files_of_run(folder, self._run_id)]
 
     def _winner(self, found: _Found) -> tuple[str | None, str | None]:
@@ -243,7 +242,6 @@ def _reason(record: Mapping[str, Any]) -> str:
         parts.append(f"score {record['score']:.6g}")
     if record.get("threshold") is not None:
         parts.append(f"threshold {record['threshold']:.6g}")
-    others = [rule for rule in record.get("failed_rules") or () if rule != record.get("reason")]
-    if others:
+    if others := other_failed_rules(record):
         parts.append(f"also fails {', '.join(others)}")
     return ", ".join(parts)

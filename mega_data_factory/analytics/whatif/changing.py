@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mega_data_factory.analytics.runs.rejects import find_rejects
+from mega_data_factory.analytics.runs.rejects import find_rejects, other_failed_rules
 from mega_data_factory.analytics.whatif.answer import WhatIf
-from mega_data_factory.analytics.whatif.rules import RuleMove
+from mega_data_factory.analytics.whatif.rules import RuleMove, fails_at
 from mega_data_factory.rejects import RejectFilter, RejectLedger
 
 _COLUMNS = ("record_id", "stage", "operator", "reason", "score", "threshold", "failed_rules", "content")
@@ -40,10 +40,8 @@ def _of_rule(ledger: RejectLedger, move: RuleMove, moved: set[tuple[str, str]], 
     only = RejectFilter(stage=rule.stage, operator=rule.operator, reason=rule.reason, score_between=(low, high))
     found = []
     for row in ledger.read(only).select(_COLUMNS).to_pylist():
-        others = [(rule.operator, reason) for reason in row["failed_rules"] or () if reason != rule.reason]
-        fails = {"<": row["score"] < move.threshold, "<=": row["score"] <= move.threshold}
-        fails |= {">": row["score"] > move.threshold, ">=": row["score"] >= move.threshold}
-        if not fails[rule.fails or "<"] and set(others) <= moved:
+        others = {(rule.operator, reason) for reason in other_failed_rules(row)}
+        if not fails_at(row["score"], rule.fails or "<", move.threshold) and others <= moved:
             found.append(row | {"new_threshold": move.threshold})
     found.sort(key=lambda row: (abs(row["score"] - move.threshold), row["record_id"] or ""))
     yield from found[:most]

@@ -46,12 +46,12 @@ class Cells:
     def _certain(self, fails: str, threshold: float) -> Bools:
         """Return in which buckets every score fails."""
         worst = self.greatest if fails[0] == "<" else self.least
-        return _fails(worst, fails, threshold)
+        return fails_at(worst, fails, threshold)
 
     def _possible(self, fails: str, threshold: float) -> Bools:
         """Return in which buckets some score may fail."""
         best = self.least if fails[0] == "<" else self.greatest
-        return _fails(best, fails, threshold)
+        return fails_at(best, fails, threshold)
 
     def _share(self, fails: str, threshold: float) -> Floats:
         """Return the share of each bucket that fails, if scores are spread evenly in it."""
@@ -71,7 +71,8 @@ class Cells:
         return np.concatenate([self.least, self.greatest])
 
 
-def _fails(scores: Floats, fails: str, threshold: float) -> Bools:
+def fails_at(scores: Floats | float, fails: str, threshold: float) -> Bools:
+    """Return which scores fail at a threshold, shape as `scores`; `fails` is `<`, `<=`, `>` or `>=`."""
     compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[fails]
     return np.asarray(compare(scores, threshold), np.bool_)
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from mega_data_factory import storage
-from mega_data_factory.analytics.runs.rejects import open_rejects
+from mega_data_factory.analytics.runs.rejects import open_rejects, other_failed_rules
 from mega_data_factory.cli.display.columns import Row, RowColumn, fitted, left_out_note, row_table
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
@@ -120,6 +120,7 @@ def _from_config(config: Path, run: str) -> tuple[str, RejectLedger]:
         ConfigError: the configuration is wrong.
         MetricsQueryError: there is no ledger of this run.
     """
+    from mega_data_factory.framework.commit.log import COMMITS
     from mega_data_factory.framework.config.pipeline import PipelineConfig
     from mega_data_factory.framework.plan import make_plan
 
@@ -131,7 +132,7 @@ def _from_config(config: Path, run: str) -> tuple[str, RejectLedger]:
         raise MetricsQueryError(
             f"there is no ledger of {run} in {folder}", hint=did_you_mean(run, names) or _HOW_TO_KEEP
         )
-    commit_log = storage.join(plan.paths()["output"], "_commits", found)
+    commit_log = storage.join(plan.paths()["output"], COMMITS, found)
     return found, RejectLedger.open(storage.join(folder, found), commit_log)
 
 
@@ -184,14 +185,10 @@ _NEAREST = (
     RowColumn("reason", lambda row: _name(row["reason"]), right=False),
     RowColumn("score", lambda row: f"{row['score']:.6g}"),
     RowColumn("threshold", lambda row: f"{row['threshold']:.6g}"),
-    RowColumn("also fails", lambda row: _name(", ".join(_others(row))), goes=1, right=False),
+    RowColumn("also fails", lambda row: _name(", ".join(other_failed_rules(row))), goes=1, right=False),
     RowColumn("text", lambda row: "" if row["bytes"] is None else size(row["bytes"]), goes=2),
     RowColumn("record", lambda row: _name(row["record_id"] or ""), right=False, folds=True),
 )
-
-
-def _others(row: Row) -> list[str]:
-    return [rule for rule in row["failed_rules"] or () if rule != row["reason"]]
 
 
 def _print_texts(rows: Sequence[Row], console: Console) -> None:

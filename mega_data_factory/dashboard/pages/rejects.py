@@ -10,12 +10,14 @@ from urllib.parse import urlencode
 from dash import html
 from dash.development.base_component import Component
 
+from mega_data_factory.analytics.runs.rejects import other_failed_rules
 from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.dashboard.private_paths import without_paths
 from mega_data_factory.formats import count, percent, size
 from mega_data_factory.rejects import RejectFilter
 from mega_data_factory.reports.excluded import content_as_text
+from mega_data_factory.reports.rejects import rule_place
 
 ROWS = 50
 """Records of a page."""
@@ -28,7 +30,6 @@ ALONE = "For it alone: records that fail no other rule of the operator."
 _FILTERS = ("stage", "operator", "reason", "slice")
 _COLUMNS = ("record", "operator", "reason", "score", "threshold", "also fails", "text")
 _WORDS = ("operator", "reason", "also fails")
-
 
 EVERYTHING = RejectFilter()
 
@@ -101,10 +102,9 @@ def _counts(run_id: str, query: RejectQuery, counts: Sequence[Mapping[str, Any]]
     for row in counts:
         only = RejectFilter(*(row[name] for name in _FILTERS))
         address = RejectQuery(only, query.nearest).address(run_id)
-        place = f"{row['stage']} / {row['operator']}" + ("" if row["slice"] is None else f" / {row['slice']}")
         reason = parts.link(without_paths(row["reason"] or ""), address)
         share, alone = percent(100 * row["records"] / total), count(row["alone"])
-        rows.append((place, reason, count(row["records"]), share, alone, size(row["bytes"])))
+        rows.append((rule_place(row), reason, count(row["records"]), share, alone, size(row["bytes"])))
     headings = ("reason", "records", "of all rejects", "for it alone", "text")
     return parts.table("Rejected records by reason", headings, rows, first="operator", words=("reason",))
 
@@ -141,14 +141,13 @@ def _records(rows: Sequence[Mapping[str, Any]]) -> Component:
 
 
 def _cells(row: Mapping[str, Any]) -> Sequence[Any]:
-    others = [rule for rule in row["failed_rules"] or () if rule != row["reason"]]
     return (
         _record(row),
         row["operator"],
         without_paths(row["reason"] or ""),
         f"{row['score']:.6g}" if row["score"] is not None else "",
         f"{row['threshold']:.6g}" if row["threshold"] is not None else "",
-        without_paths(", ".join(others)),
+        without_paths(", ".join(other_failed_rules(row))),
         size(row["bytes"]),
     )
 
