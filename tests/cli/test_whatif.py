@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from mega_data_factory.analytics.whatif.answer import what_if
+from mega_data_factory.analytics.whatif.changing import changing_records
 from mega_data_factory.cli import main
 from mega_data_factory.framework.metrics import MetricsWriter
 from mega_data_factory.framework.rowwise import RowFilter, Verdict
 from tests.analytics.whatif.running import Operator, made_up_texts, run
+from tests.rejects.making import rejected, write_ledger
 
 LENGTH = "judge.text_length_filter.min_length"
 
@@ -70,6 +73,26 @@ def test_no_limit(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
         (rule,) = json.loads(told(capsys, *words, "--json"))["rules"]
         assert rule["failed"] > 0
         assert rule["would_fail"] == {"value": 0, "low": 0, "high": 0}
+
+
+def test_rejected_records_that_would_pass(metrics: str, tmp_path: Path) -> None:
+    """They are those of the ledger that fail no rule any more, the nearest to the new threshold first."""
+    answer = what_if(metrics, "run_a", [f"{LENGTH}=30"])
+    (move,) = answer.rules
+    place = {"stage": "judge", "operator": "text_length_filter", "reason": move.rule.reason, "threshold": 40.0}
+    scores = {1: 39.0, 2: 29.0, 3: 30.0, 4: 35.0, 5: 34.0}
+    rows = [rejected(n, **place, score=score, failed_rules=[move.rule.reason]) for n, score in scores.items()]
+    rows[-1]["failed_rules"] = [move.rule.reason, "too_long"]
+    write_ledger(tmp_path / "run_a", rows)
+    row = {"run_id": "run_a", "paths": {"rejects": str(tmp_path)}, "rejected_records": len(rows)}
+    found = changing_records(row, answer)
+    assert [(record["record_id"], record["new_threshold"]) for record in found] == [
+        ("r0003", 30.0),
+        ("r0004", 30.0),
+        ("r0001", 30.0),
+    ]
+    assert len(changing_records(row, answer, most=1)) == 1
+    assert not changing_records({"run_id": "run_a", "paths": {}}, answer)
 
 
 def test_operators_that_no_record_came_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
