@@ -188,12 +188,16 @@ class _Node:
     memory: float
 
 
+_SIZES = ("node_id", "hostname", "cpu_count", "gpu_count", "memory_total")
+
+
 def _nodes(recording: Recording) -> list[_Node]:
     table = recording.nodes
     if not len(table):
         return []
     found: dict[str, _Node] = {}
-    for row in table.to_pylist():
+    wanted = [name for name in _SIZES if name in table.column_names]
+    for row in table.select(wanted).to_pylist():
         if row.get("cpu_count") is not None:
             name = str(row.get("hostname") or row["node_id"])
             sizes = float(row["cpu_count"]), int(row.get("gpu_count") or 0), float(row.get("memory_total") or 0)
@@ -204,9 +208,8 @@ def _nodes(recording: Recording) -> list[_Node]:
 def _busy(recording: Recording) -> dict[tuple[str, str], float]:
     run = recording.run
     found = {(LOADER, ""): float(run.get("loader_seconds") or 0.0)}
-    for stage in recording.stages:
-        for operator in stage.operators:
-            found[stage.name, operator.name] = operator.busy
+    for operator in recording.operator_totals:
+        found[operator.stage, operator.name] = operator.busy
     for row in recording.tracked_stages:
         found[row["stage_name"], ""] = float(row["total_time"] or 0.0)
     return {**found, (WRITER, ""): float(run.get("writer_seconds") or 0.0)}

@@ -178,7 +178,7 @@ def _charts(recording: Recording, past: EarlierRuns, comparison: Comparison | No
     """Return the charts that have something to show, by name."""
     found: dict[str, Draw] = {}
     stages, records = recording.stages, flow_of(recording)
-    operators = [operator for stage in stages for operator in stage.operators]
+    operators = recording.operator_totals
     if any(operator.input for operator in operators):
         found["funnel"] = partial(flow.funnel, records)
     if records.read:

@@ -87,8 +87,8 @@ class _Comparing:
         points, changed = self._pass_difference(*ends)
         by_chance = points is not None and not self._same and not _beyond_chance(*ends[0], *ends[1])
         parts = decompose({(): account_of(before)}, {(): account_of(after)})
-        every = [operator for stage in after.stages for operator in stage.operators if operator.counts_records]
-        old = {(o.stage, o.name) for stage in before.stages for o in stage.operators}
+        every = [operator for operator in after.operator_totals if operator.counts_records]
+        old = {(o.stage, o.name) for o in before.operator_totals}
         common = [operator for operator in every if (operator.stage, operator.name) in old]
         cost = self._cost(common)
         return Comparison(
@@ -170,8 +170,8 @@ class _Comparing:
         return StageDifference(new.name, *cost, passed, (old.rejected, new.rejected), (old.errors, new.errors))
 
     def _operators(self) -> list[OperatorDifference]:
-        old = {(o.stage, o.name): o for stage in self._before.stages for o in stage.operators}
-        new = {(o.stage, o.name): o for stage in self._after.stages for o in stage.operators}
+        old = {(o.stage, o.name): o for o in self._before.operator_totals}
+        new = {(o.stage, o.name): o for o in self._after.operator_totals}
         found = [self._operator(old.get(key), new.get(key)) for key in dict.fromkeys([*new, *old])]
         return self._without_disturbance(found) if self._disturbed else found
 
@@ -202,7 +202,7 @@ class _Comparing:
 
     def _earlier(self, operator: OperatorTotals) -> list[OperatorTotals]:
         """Return an operator in every run of the baseline in which it had records."""
-        every = [o for recording in self._baseline for stage in recording.stages for o in stage.operators]
+        every = [o for recording in self._baseline for o in recording.operator_totals]
         return [o for o in every if (o.stage, o.name) == (operator.stage, operator.name) and o.input]
 
     def _reasons(
@@ -278,8 +278,7 @@ def _set_aside(recording: Recording) -> int:
 
 def _design_effects(recording: Recording) -> dict[tuple[str, str], float]:
     """Return the design effect of the pass rate of every operator, by stage and name."""
-    operators = [operator for stage in recording.stages for operator in stage.operators]
-    return {(operator.stage, operator.name): _design_effect(recording, operator) for operator in operators}
+    return {(o.stage, o.name): _design_effect(recording, o) for o in recording.operator_totals}
 
 
 def _design_effect(recording: Recording, operator: OperatorTotals) -> float:

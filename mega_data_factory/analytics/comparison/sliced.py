@@ -47,7 +47,7 @@ def _exact_values(recording: Recording, by: str) -> _Values:
         if totals.by == by and totals.kind != OTHER and not totals.missed:
             label = "(no value)" if totals.value is None else totals.value
             found.setdefault(label, {})[totals.stage, totals.operator] = totals
-    first = next(((o.stage, o.name) for stage in recording.stages for o in stage.operators if o.counts_records), None)
+    first = next(((o.stage, o.name) for o in recording.operator_totals if o.counts_records), None)
     return {label: places for label, places in found.items() if first in places}
 
 

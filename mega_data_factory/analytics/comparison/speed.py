@@ -182,7 +182,7 @@ def cost_ratio(
 
 def cost_of(recording: Recording, keys: set[tuple[str, str]], measure: Measure) -> float:
     """Return seconds over some operators / records that came in to the first of them; 0 where one is not known."""
-    mine = [o for stage in recording.stages for o in stage.operators if (o.stage, o.name) in keys]
+    mine = [o for o in recording.operator_totals if (o.stage, o.name) in keys]
     records = next((operator.input for operator in mine if operator.counts_records), 0)
     seconds = sum(operator.cpu if measure == "cpu" else operator.busy for operator in mine)
     return seconds / records if records else 0.0

@@ -108,7 +108,7 @@ def nothing(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
         )
     elif not written and run.get("status") == "completed":
         worst = min(
-            (o for stage in recording.stages for o in stage.operators if o.input and not o.output),
+            (o for o in recording.operator_totals if o.input and not o.output),
             key=lambda o: (o.stage_index, o.index),
             default=None,
         )
@@ -158,7 +158,7 @@ def errors(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
         return
     share = total / read if read else 1.0
     of_read = f" ({percent(100 * share)} of those read)" if read else ""
-    by_place = {o.label: o.errors for stage in recording.stages for o in stage.operators if o.errors}
+    by_place = {o.label: o.errors for o in recording.operator_totals if o.errors}
     if run.get("loader_errors"):
         by_place["data_loader"] = run["loader_errors"]
     if run.get("writer_errors"):

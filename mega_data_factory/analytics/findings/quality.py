@@ -27,14 +27,13 @@ def unusual_pass_rates(recording: Recording, past: EarlierRuns) -> Iterator[Find
     if run.get("status") != "completed" or read < _ENOUGH_RECORDS or rate is None:
         return
     unusual = []
-    for stage in recording.stages:
-        for operator in stage.operators:
-            if operator.input < _ENOUGH_RECORDS or operator.pass_share is None:
-                continue
-            own = 100 * operator.pass_share
-            usual = _usual(past.pass_rates.get((stage.name, operator.name), []), own, operator.input)
-            if usual and not usual.contains(own):
-                unusual.append((abs(own - usual.middle), operator, own, usual))
+    for operator in recording.operator_totals:
+        if operator.input < _ENOUGH_RECORDS or operator.pass_share is None:
+            continue
+        own = 100 * operator.pass_share
+        usual = _usual(past.pass_rates.get((operator.stage, operator.name), []), own, operator.input)
+        if usual and not usual.contains(own):
+            unusual.append((abs(own - usual.middle), operator, own, usual))
     overall = _usual(past.values("overall_pass_rate"), rate, read)
     if overall and not overall.contains(rate):
         suspects = sorted(unusual, key=lambda entry: -entry[0])[:3]
@@ -78,18 +77,17 @@ def _passed(operator: OperatorTotals) -> float:
 
 def main_reason(recording: Recording, past: EarlierRuns) -> Iterator[Finding]:
     """Find the one reason for which half of all records go, where that is not usual for the pipeline."""
-    rejected = sum(o.rejected for stage in recording.stages for o in stage.operators)
+    rejected = sum(o.rejected for o in recording.operator_totals)
     reasons = [
         (number, reason, operator)
-        for stage in recording.stages
-        for operator in stage.operators
+        for operator in recording.operator_totals
         for reason, number in operator.reasons.items()
     ]
     if not reasons or rejected < _ENOUGH_RECORDS:
         return
     number, reason, operator = max(reasons, key=lambda entry: entry[0])
     read = recording.run.get("total_input_records") or recording.stages[0].input
-    created = sum(o.created for stage in recording.stages for o in stage.operators)
+    created = sum(o.created for o in recording.operator_totals)
     there = read + created
     if not there or number < _LARGE_SHARE * there:
         return

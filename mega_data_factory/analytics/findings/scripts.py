@@ -60,8 +60,7 @@ def unspaced_scripts(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
 
 def _noticed(recording: Recording) -> Iterator[_Unspaced]:
     numbers = {(m.stage, m.operator, m.name): round(m.total or 0) for m in custom_metrics(recording.stages)}
-    for stage in recording.stages:
-        for operator in stage.operators:
-            place = (stage.name, operator.name)
-            if records := numbers.get((*place, UNSPACED_RECORDS), 0):
-                yield _Unspaced(operator, records, numbers.get((*place, UNSPACED_REJECTS), 0))
+    for operator in recording.operator_totals:
+        place = (operator.stage, operator.name)
+        if records := numbers.get((*place, UNSPACED_RECORDS), 0):
+            yield _Unspaced(operator, records, numbers.get((*place, UNSPACED_REJECTS), 0))

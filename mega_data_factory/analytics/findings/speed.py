@@ -210,7 +210,7 @@ def filter_order(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
 
 def tails(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
     """Yield operators whose slowest batches take much of their time."""
-    for tail in long_tails([o for stage in recording.stages for o in stage.operators])[:2]:
+    for tail in long_tails(recording.operator_totals)[:2]:
         yield Finding(
             "advice",
             "latency-tail",

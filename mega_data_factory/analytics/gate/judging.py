@@ -86,7 +86,7 @@ def _throughput(rule: Rule, comparison: Comparison) -> Iterator[Check]:
 
 def _cpu(rule: Rule, comparison: Comparison) -> Iterator[Check]:
     after = comparison.after
-    every = [operator for stage in after.stages for operator in stage.operators]
+    every = after.operator_totals
     now = cost_of(after, {(operator.stage, operator.name) for operator in every}, "cpu") or None
     yield from _limits(rule, "run", now, seconds)
     if rule.bounds_change:

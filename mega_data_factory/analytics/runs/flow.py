@@ -58,7 +58,7 @@ class Flow:
 def flow_of(recording: Recording) -> Flow:
     """Return the way of the records of a run."""
     run = recording.run
-    operators = tuple(operator for stage in recording.stages for operator in stage.operators)
+    operators = recording.operator_totals
     exits = [
         Exit(None, "error", "could not be read", run.get("loader_errors") or 0),
         Exit(None, "dead_letter", "killed its worker", run.get("dead_lettered_records") or 0),

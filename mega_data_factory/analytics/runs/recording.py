@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from mega_data_factory.analytics.output_columns import ColumnSummary, column_statistics
 from mega_data_factory.analytics.runs.adding_up import stages_of
 from mega_data_factory.analytics.runs.slices import SliceTotals, slices_of
-from mega_data_factory.analytics.runs.totals import StageTotals
+from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
 from mega_data_factory.framework.metrics.reader import Levels, MetricsReader
 from mega_data_factory.framework.metrics.schema import OPERATORS, SAMPLES, SCORES, SLICES, STAGES
 
@@ -87,6 +87,11 @@ class Recording:
     def stages(self) -> tuple[StageTotals, ...]:
         """Stages with their operators, over all workers, in plan order."""
         return stages_of(self.operators, planned_workers(self.run.get("config")))
+
+    @cached_property
+    def operator_totals(self) -> tuple[OperatorTotals, ...]:
+        """Operators of all stages, over all workers, in plan order."""
+        return tuple(operator for stage in self.stages for operator in stage.operators)
 
     @cached_property
     def slices(self) -> tuple[SliceTotals, ...]:

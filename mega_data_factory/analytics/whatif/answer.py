@@ -145,7 +145,7 @@ class ScoredRun:
         rows = to_rows(recording.scores)
         if not rows:
             return None
-        operators = tuple(operator for stage in recording.stages for operator in stage.operators)
+        operators = recording.operator_totals
         read = recording.run.get("total_input_records") or (operators[0].input if operators else 0)
         places = {(operator.stage, operator.name): place for place, operator in enumerate(operators)}
         rules = [of for of in operator_rules(rows) if (of.stage, of.name) in places]
