@@ -130,7 +130,8 @@ class ScoredRun:
         Raises:
             MetricsError: There is no such run, or several, or it has no scores.
         """
-        recording = Recording.read(reader, run)
+        levels = reader.levels(run)
+        recording = Recording(levels.run, levels.operators, scores=reader.details("scores", levels.run["run_id"]))
         found = cls.from_recording(recording)
         if found is None:
             raise MetricsQueryError(

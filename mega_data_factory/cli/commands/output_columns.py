@@ -26,7 +26,7 @@ def show_columns(metrics: str, run: str, *, as_json: bool) -> int:
     """
     reader = open_store(metrics)
     recording = Recording.read(reader, run)
-    past = EarlierRuns.read(reader, recording)
+    past = EarlierRuns.read(reader, recording, limit=1)
     drift = drift_since_before(recording, past)
     if as_json:
         print_json(

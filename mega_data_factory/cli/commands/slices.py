@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from mega_data_factory.analytics.runs.slices import slices_of
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.cli.display.columns import fitted, left_out_note, plain_table
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import SUCCESS, print_json
@@ -36,11 +36,10 @@ def show_slices(metrics: str, run: str, by: str, *, as_json: bool) -> int:
     reader = open_store(metrics)
     levels = reader.levels(run)
     run_id = levels.run["run_id"]
-    stages = sorted(levels.stages.to_pylist(), key=lambda row: row["stage_index"] or 0)
-    slices = slices_of(reader.details("slices", run_id), [row["stage_name"] for row in stages])
-    found = [one for one in slices if one.by == by]
+    recording = Recording(levels.run, levels.operators, slice_rows=reader.details("slices", run_id))
+    found = [one for one in recording.slices if one.by == by]
     if not found:
-        known = list(dict.fromkeys(one.by for one in slices))
+        known = list(dict.fromkeys(one.by for one in recording.slices))
         raise MetricsQueryError(
             f"{run_id} has no slices by {by!r}"
             + (f"; it has some by {', '.join(known)}" if known else "; it was not sliced by anything"),
