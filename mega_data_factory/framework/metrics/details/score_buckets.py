@@ -30,9 +30,6 @@ LAST_BUCKET = 2 * _DOUBLINGS * BUCKETS_PER_DOUBLING
 _ONE = _DOUBLINGS * BUCKETS_PER_DOUBLING
 """Number of the bucket that ends at 1."""
 
-RELATIVE_WIDTH = 2 ** (1 / BUCKETS_PER_DOUBLING) - 1
-"""Width of a bucket divided by its lower edge: 0.0109."""
-
 
 def buckets_of(scores: Floats) -> Integers:
     """Return the buckets of scores, of any shape; those of NaN are arbitrary."""

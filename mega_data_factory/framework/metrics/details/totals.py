@@ -86,8 +86,4 @@ class DetailTotals:
         """
         with self._lock:
             sums = self._sums.get(table, {})
-            return [row for _, detail in sorted(sums.items(), key=_by_key) for row in detail.rows(run_id, timestamp)]
-
-
-def _by_key(item: tuple[tuple[str, ...], Detail]) -> tuple[str, ...]:
-    return item[0]
+            return [row for key in sorted(sums) for row in sums[key].rows(run_id, timestamp)]
