@@ -126,9 +126,8 @@ def _rules_from_reasons(judgement: Judgement) -> Iterator[Rule]:
 
 def _groups(reason: pa.Array, threshold: pa.Array) -> pa.Table:
     """Return each reason and threshold of rejected records, and how many records have both."""
-    kinds = pa.table({"reason": reason, "threshold": threshold})
-    counted = kinds.group_by(["reason", "threshold"]).aggregate([([], "count_all")])
-    return counted.filter(pc.is_valid(pc.field("reason")))
+    rejected = pa.table({"reason": reason, "threshold": threshold}).filter(pc.is_valid(reason))
+    return rejected.group_by(["reason", "threshold"], use_threads=False).aggregate([([], "count_all")])
 
 
 def _scored(rules: Sequence[Rule], records: int) -> Scored:
