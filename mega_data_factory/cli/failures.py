@@ -7,6 +7,7 @@ import sys
 
 from mega_data_factory import strict_json
 from mega_data_factory.cli.display.columns import wrapped
+from mega_data_factory.cli.display.console import printable
 from mega_data_factory.cli.display.streams import print_text
 from mega_data_factory.errors import ConfigError, MdfError, MetricsQueryError, ResourceError, ResumeError
 from mega_data_factory.redaction import without_credentials
@@ -22,6 +23,19 @@ class UsageError(MdfError):
     """The command line was not understood: an unknown command, option or name."""
 
     slug = "usage"
+
+
+def refuse_bytes(option: str, text: str) -> None:
+    """Refuse an argument with bytes that are not UTF-8: no name and no record id has them.
+
+    Raises:
+        UsageError: there are some.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        shown = text.encode("utf-8", "backslashreplace").decode()
+        raise UsageError(f"{option} {printable(shown)}: this is not UTF-8") from None
 
 
 _TO_BE_CHANGED = (ConfigError, MetricsQueryError, ResourceError, ResumeError, UsageError)

@@ -14,8 +14,8 @@ from rich.text import Text
 from mega_data_factory import storage
 from mega_data_factory.analytics.runs.rejects import open_rejects, other_failed_rules
 from mega_data_factory.cli.display.columns import Row, RowColumn, fitted, left_out_note, row_table
-from mega_data_factory.cli.display.console import stdout
-from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
+from mega_data_factory.cli.display.console import printable, stdout
+from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json, refuse_bytes
 from mega_data_factory.cli.metrics_folder import open_store
 from mega_data_factory.errors import MetricsQueryError, did_you_mean
 from mega_data_factory.formats import count, percent, plural, size
@@ -93,19 +93,6 @@ def _check(only: RejectFilter) -> None:
     if only.score_between is not None and not only.score_between[0] <= only.score_between[1]:
         least, greatest = only.score_between
         raise UsageError(f"--score-between {least:g} {greatest:g}: the first number must be at most the second")
-
-
-def refuse_bytes(option: str, text: str) -> None:
-    """Refuse an argument with bytes that are not UTF-8: no name and no record id has them.
-
-    Raises:
-        UsageError: there are some.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        shown = text.encode("utf-8", "backslashreplace").decode()
-        raise UsageError(f"{option} {printable(shown)}: this is not UTF-8") from None
 
 
 def _from_metrics(metrics: str, run: str) -> tuple[str, RejectLedger]:
@@ -207,11 +194,6 @@ def _text_of(content: str) -> str:
     text = record.get("text") if isinstance(record, dict) else None
     text = " ".join((text if isinstance(text, str) else content).split())
     return printable(text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…")
-
-
-def printable(text: str) -> str:
-    """Return a text without the characters that would steer a terminal: a space in the place of each."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _name(text: str) -> str:

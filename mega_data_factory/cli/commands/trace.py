@@ -6,10 +6,9 @@ from rich.console import Console
 from rich.text import Text
 
 from mega_data_factory.analytics.runs.trace import Trace, TraceStep, trace
-from mega_data_factory.cli.commands.rejects import printable, refuse_bytes
 from mega_data_factory.cli.display.columns import plain_table
-from mega_data_factory.cli.display.console import stdout
-from mega_data_factory.cli.failures import RUN_FAILED, SUCCESS, print_json
+from mega_data_factory.cli.display.console import printable, stdout
+from mega_data_factory.cli.failures import RUN_FAILED, SUCCESS, print_json, refuse_bytes
 from mega_data_factory.cli.metrics_folder import open_store
 
 _OUTCOMES = {

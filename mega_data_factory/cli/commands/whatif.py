@@ -17,9 +17,8 @@ from mega_data_factory.analytics.whatif.pipeline import Outcome
 from mega_data_factory.analytics.whatif.rules import RuleMove
 from mega_data_factory.analytics.whatif.settings import movable, parse_settings
 from mega_data_factory.analytics.whatif.target import Of, threshold_for
-from mega_data_factory.cli.commands.rejects import printable
 from mega_data_factory.cli.display.columns import plain_table
-from mega_data_factory.cli.display.console import stdout
+from mega_data_factory.cli.display.console import printable, stdout
 from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
 from mega_data_factory.cli.metrics_folder import open_store
 from mega_data_factory.errors import did_you_mean

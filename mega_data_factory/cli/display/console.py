@@ -29,6 +29,11 @@ _SHOWN = dict.fromkeys(_OBEYED, "\N{REPLACEMENT CHARACTER}")
 """What is shown for characters that a terminal obeys: control codes but line ends and tabs, turns of direction."""
 
 
+def printable(text: str) -> str:
+    """Return a text without the characters that would steer a terminal: a space in the place of each."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 class _Console(Console):
     """Shows what is in the data, and obeys none of it; falls silent where the reader of a pipe has closed."""
 
