@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
@@ -19,7 +18,7 @@ from mega_data_factory.cli.metrics_folder import open_store
 from mega_data_factory.errors import MetricsQueryError
 from mega_data_factory.formats import money, percent, seconds
 from mega_data_factory.framework.config.metrics import PricesConfig
-from mega_data_factory.framework.config.source import ConfigSource, explain
+from mega_data_factory.framework.config.source import read_model
 from mega_data_factory.framework.metrics.reader import Levels, MetricsReader
 
 
@@ -64,11 +63,7 @@ def read_prices(path: Path) -> Prices:
     Raises:
         ConfigError: It cannot be read, or has mistakes: one error with a line for each.
     """
-    source = ConfigSource.read(path, holds="prices have keys such as `cpu_hour` and `currency`")
-    try:
-        section = PricesConfig.model_validate(source.expanded())
-    except ValidationError as error:
-        raise explain(error, source, PricesConfig) from None
+    section = read_model(path, PricesConfig, "prices have keys such as `cpu_hour` and `currency`")
     return Prices.from_mapping(section.model_dump(mode="json"))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
 from rich.markup import escape
 from rich.text import Text
 
@@ -17,7 +16,7 @@ from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import SUCCESS, print_json
 from mega_data_factory.cli.metrics_folder import open_store
 from mega_data_factory.formats import plural
-from mega_data_factory.framework.config.source import ConfigSource, explain
+from mega_data_factory.framework.config.source import read_model
 from mega_data_factory.reports.gate import junit, markdown
 
 GATE_FAILED = 1
@@ -57,7 +56,7 @@ def gate_run(
         MetricsQueryError: There is no such run.
         OutputError: A file cannot be written.
     """
-    wanted = read_rules(rules)
+    wanted = read_model(rules, GateRules, "the rules of a gate have the key `rules` with a list")
     reader = open_store(metrics)
     recording = Recording.read(reader, run)
     verdict = gate(recording, read_baseline(reader, recording, against), wanted)
@@ -77,19 +76,6 @@ def gate_run(
     else:
         _print(verdict)
     return SUCCESS if verdict.passed else GATE_FAILED
-
-
-def read_rules(path: Path) -> GateRules:
-    """Return the rules of a file.
-
-    Raises:
-        ConfigError: It cannot be read, or has mistakes: one error with a line for each.
-    """
-    source = ConfigSource.read(path, holds="the rules of a gate have the key `rules` with a list")
-    try:
-        return GateRules.model_validate(source.expanded())
-    except ValidationError as error:
-        raise explain(error, source, GateRules) from None
 
 
 def _print(verdict: Verdict) -> None:

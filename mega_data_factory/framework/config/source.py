@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -19,6 +19,8 @@ from mega_data_factory.framework.config import yaml_parsing
 from mega_data_factory.framework.config.mistakes import Key, Mistakes, dotted
 from mega_data_factory.redaction import without_credentials
 from mega_data_factory.redaction.names import names_secret
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
@@ -179,6 +181,24 @@ _EXPECTED = {
     ),
 }
 """Kind of a mistake of form → what YAML calls the right form; Pydantic names the class of Python."""
+
+
+def read_model(path: Path, model: type[Model], holds: str) -> Model:
+    """Return what a YAML file holds, checked; `${NAME}` values are filled in.
+
+    Args:
+        path: The file.
+        model: What it should be.
+        holds: See `ConfigSource.read`.
+
+    Raises:
+        ConfigError: It cannot be read, or has mistakes: one error with a line for each.
+    """
+    source = ConfigSource.read(path, holds)
+    try:
+        return model.model_validate(source.expanded())
+    except ValidationError as error:
+        raise explain(error, source, model) from None
 
 
 def explain(
