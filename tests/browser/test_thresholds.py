@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from werkzeug.serving import make_server
 
-from mega_data_factory.dashboard.app import create_app
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.reports import write_report
 from tests.analytics.whatif.running import Operator, made_up_texts, run
 from tests.browser.axe import violations
+from tests.browser.conftest import PICTURES
+from tests.browser.served import Served
 
 pytestmark = pytest.mark.slow
 
-PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
 FILTERS = {"text_length_filter": {"min_length": 40}, "gopher_quality_filter": {"min_words": 10}}
 
 
@@ -70,12 +68,9 @@ def test_in_the_report(metrics: Path, tmp_path: Path, page: Page) -> None:
 
 def test_in_the_dashboard(metrics: Path, page: Page) -> None:
     """The page of an operator shows its rules alone, and a callback moves line and sentence."""
-    app = create_app(str(metrics))
-    server = make_server("127.0.0.1", 0, app.server, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    served = Served(metrics)
     try:
-        page.goto(f"http://127.0.0.1:{server.port}/run/run_a/stage/judge/operator/gopher_quality_filter")
+        page.goto(f"{served.root}/run/run_a/stage/judge/operator/gopher_quality_filter")
         page.wait_for_selector(".threshold .js-plotly-plot .barlayer", state="attached", timeout=60_000)
         titles = page.locator(".threshold h3").all_inner_texts()
         assert "min_words" in titles[0]
@@ -95,6 +90,4 @@ def test_in_the_dashboard(metrics: Path, page: Page) -> None:
         assert violations(page) == []
     finally:
         page.close()
-        server.shutdown()
-        thread.join()
-        app.server.config["store"].stop()
+        assert served.stop() == (0, "ended\n")
