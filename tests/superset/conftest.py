@@ -1,4 +1,4 @@
-"""One Superset for all tests that need the real one."""
+"""One Superset for all tests of a file that need the real one: it ends with the last of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.superset import history
 from tests.superset.server import Superset, serving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def superset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Superset]:
     folder = tmp_path_factory.mktemp("superset")
     metrics = folder / "metrics"

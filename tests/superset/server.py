@@ -101,7 +101,9 @@ def serving(folder: Path, metrics: Path) -> Iterator[Superset]:
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(command.split(), env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
-            yield Superset(f"http://127.0.0.1:{port}", metrics, bundle, _logged_in(f"http://127.0.0.1:{port}", server))
+            url = f"http://127.0.0.1:{port}"
+            with _logged_in(url, server) as session:
+                yield Superset(url, metrics, bundle, session)
         finally:
             end(server, with_children=True)
 
