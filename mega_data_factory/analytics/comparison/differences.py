@@ -42,7 +42,6 @@ class OperatorDifference:
         before, after: its totals; None where a run does not have it.
         cost: seconds per record, after / before.
         speed: what `cost` says, judged.
-        pass_points: pass rate after - before, percentage points; None where one has none.
         pass_changed: whether the operator judged differently: any difference in counts where both runs took in equally
             many records of the same source; otherwise one beyond chance and of 0.5 points or more.
         measure: Seconds that `cost` is of: of CPU, or busy.
@@ -55,12 +54,16 @@ class OperatorDifference:
     after: OperatorTotals | None
     cost: Ratio | None
     speed: Verdict
-    pass_points: float | None
     pass_changed: bool
     measure: Measure = "busy"
     passed: PointsDifference = NO_DIFFERENCE
     reasons: tuple[ReasonDifference, ...] = ()
     corrected: bool = False
+
+    @property
+    def pass_points(self) -> float | None:
+        """Pass rate after - before, percentage points; None where one has none."""
+        return self.passed.points
 
     @property
     def operator(self) -> OperatorTotals:
@@ -106,7 +109,7 @@ class Comparison:
             the row of the newest.
         throughput: records per second while they worked, after / before; None where one did nothing.
         speed: what `throughput` says, judged.
-        pass_points, pass_changed: of the overall pass rate, as for an operator.
+        pass_changed: of the overall pass rate, as for an operator.
         by_chance: whether two samples of the same data, of these sizes, differ in pass rate as much as these do (p ≥
             0.01); False where both runs read the same source, as nothing was sampled.
         same_source: whether both completed, with the same `data_loader` and as many records read.
@@ -131,7 +134,6 @@ class Comparison:
     after: Recording
     throughput: Ratio | None
     speed: Verdict
-    pass_points: float | None
     pass_changed: bool
     by_chance: bool
     same_source: bool
@@ -148,9 +150,14 @@ class Comparison:
     cost: Ratio | None
     cost_speed: Verdict
     cost_measure: Measure
-    sliced_parts: tuple[Part, ...] = ()
-    cpu_taken: bool = False
-    disturbed: bool = False
+    sliced_parts: tuple[Part, ...]
+    cpu_taken: bool
+    disturbed: bool
+
+    @property
+    def pass_points(self) -> float | None:
+        """Overall pass rate after - before, percentage points; None where one has none."""
+        return self.kept.points
 
     @property
     def same_configuration(self) -> bool:

@@ -82,38 +82,35 @@ class _Comparing:
     def comparison(self) -> Comparison:
         before, after = self._before, self._after
         throughput = throughput_ratio(self._baseline, after)
-        speed = judged(throughput, LEAST_SPEED if self._least is None else self._least, more_is="faster")
         ends = _ends(before), _ends(after)
-        points, changed = self._pass_difference(*ends)
-        by_chance = points is not None and not self._same and not _beyond_chance(*ends[0], *ends[1])
-        parts = decompose({(): account_of(before)}, {(): account_of(after)})
-        every = [operator for operator in after.operator_totals if operator.counts_records]
+        kept = self._kept()
         old = {(o.stage, o.name) for o in before.operator_totals}
-        common = [operator for operator in every if (operator.stage, operator.name) in old]
-        cost = self._cost(common)
+        common = [o for o in after.operator_totals if o.counts_records and (o.stage, o.name) in old]
+        cost, cost_speed, cost_measure = self._cost(common)
         return Comparison(
-            before,
-            after,
-            throughput,
-            speed,
-            points,
-            changed,
-            by_chance,
-            self._same,
-            tuple(exit_differences(before, after)),
-            tuple(self._operators()),
-            tuple(config_changes(self._baseline[0].config, after.config)),
-            self._baseline,
-            self._kept(),
-            tuple(parts),
-            tuple(self._stages()),
-            self._errors(),
-            tuple(surroundings(self._baseline[0], after)),
-            tuple(node_differences(before, after)),
-            *cost,
-            tuple(decompose(*slices) if (slices := sliced_accounts(before, after)) else ()),
-            any(self._others),
-            self._disturbed,
+            before=before,
+            after=after,
+            baseline=self._baseline,
+            throughput=throughput,
+            speed=judged(throughput, LEAST_SPEED if self._least is None else self._least, more_is="faster"),
+            kept=kept,
+            pass_changed=self._pass_changed(kept, *ends),
+            by_chance=kept.points is not None and not self._same and not _beyond_chance(*ends[0], *ends[1]),
+            same_source=self._same,
+            exits=tuple(exit_differences(before, after)),
+            operators=tuple(self._operators()),
+            changes=tuple(config_changes(self._baseline[0].config, after.config)),
+            parts=tuple(decompose({(): account_of(before)}, {(): account_of(after)})),
+            sliced_parts=tuple(decompose(*slices) if (slices := sliced_accounts(before, after)) else ()),
+            stages=tuple(self._stages()),
+            errors=self._errors(),
+            surroundings=tuple(surroundings(self._baseline[0], after)),
+            nodes=tuple(node_differences(before, after)),
+            cost=cost,
+            cost_speed=cost_speed,
+            cost_measure=cost_measure,
+            cpu_taken=any(self._others),
+            disturbed=self._disturbed,
         )
 
     # ── the run ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -188,7 +185,6 @@ class _Comparing:
         if old is None or new is None:
             return _one_sided(old, new)
         cost, speed, measure = judged_cost(self._baseline, self._after, (new,), self._least, self._others)
-        points, changed = self._pass_difference((old.input, old.output), (new.input, new.output))
         key = (new.stage, new.name)
         effects = self._effects[0][key], self._effects[1][key]
         earlier = self._earlier(new)
@@ -197,8 +193,9 @@ class _Comparing:
             Tally(new.input, new.output, effects[1]),
             [operator.output / operator.input for operator in earlier],
         )
+        changed = self._pass_changed(passed, (old.input, old.output), (new.input, new.output))
         reasons = self._reasons(old, new, effects, earlier)
-        return OperatorDifference(old, new, cost, speed, points, changed, measure, passed, reasons)
+        return OperatorDifference(old, new, cost, speed, changed, measure, passed, reasons)
 
     def _earlier(self, operator: OperatorTotals) -> list[OperatorTotals]:
         """Return an operator in every run of the baseline in which it had records."""
@@ -223,24 +220,24 @@ class _Comparing:
             found.append(ReasonDifference(kind, reason, counts[0], counts[1], share))
         return tuple(sorted(found, key=lambda reason: -abs(reason.share.points or 0.0)))
 
-    def _pass_difference(self, before: tuple[int, int], after: tuple[int, int]) -> tuple[float | None, bool]:
-        """Return the difference in percentage points, and whether the pass rate changed.
+    def _pass_changed(self, found: PointsDifference, before: tuple[int, int], after: tuple[int, int]) -> bool:
+        """Return whether a pass rate changed.
 
         Where both runs read the same source, equally many records in are the same records, and any difference in the
         output is a change; otherwise one with p < 0.01 and of 0.5 points or more.
 
         Args:
+            found: The difference of the pass rates.
             before, after: Records in and out.
         """
+        if found.points is None:
+            return False
         (came_before, passed_before), (came_after, passed_after) = before, after
-        if not came_before or not came_after:
-            return None, False
-        points = 100 * (passed_after / came_after - passed_before / came_before)
         runs = len(self._baseline)
         if self._same and came_before == runs * came_after:
-            return points, passed_before != runs * passed_after
+            return passed_before != runs * passed_after
         beyond = _beyond_chance(came_before, passed_before, came_after, passed_after)
-        return points, beyond and abs(points) >= LEAST_PASS_POINTS
+        return beyond and abs(found.points) >= LEAST_PASS_POINTS
 
 
 def _one_sided(old: OperatorTotals | None, new: OperatorTotals | None) -> OperatorDifference:
@@ -254,7 +251,7 @@ def _one_sided(old: OperatorTotals | None, new: OperatorTotals | None) -> Operat
     passed = PointsDifference(_percent_of(old, old.output if old else 0), _percent_of(new, new.output if new else 0))
     found = new or old
     reasons = tuple(map(known, _causes(found))) if found else ()
-    return OperatorDifference(old, new, None, "unclear", None, False, passed=passed, reasons=reasons)
+    return OperatorDifference(old, new, None, "unclear", False, passed=passed, reasons=reasons)
 
 
 def _percent_of(operator: OperatorTotals | None, records: int) -> float | None:
