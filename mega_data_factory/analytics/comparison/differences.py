@@ -61,11 +61,6 @@ class OperatorDifference:
     corrected: bool = False
 
     @property
-    def pass_points(self) -> float | None:
-        """Pass rate after - before, percentage points; None where one has none."""
-        return self.passed.points
-
-    @property
     def operator(self) -> OperatorTotals:
         """The operator as the later run has it, else as the earlier one."""
         found = self.after or self.before

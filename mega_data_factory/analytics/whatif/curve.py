@@ -68,18 +68,10 @@ def threshold_curves(run: ScoredRun, most_points: int = 60) -> list[ThresholdCur
 
 def _curve(run: ScoredRun, setting: Setting, rule: RuleScores, most_points: int) -> ThresholdCurve:
     assert rule.threshold is not None
-    thresholds = _spread(_allowed(candidates(setting), rule), most_points, rule.threshold)
+    allowed = [threshold for threshold in candidates(setting) if rule.can_judge(threshold)]
+    thresholds = _spread(allowed, most_points, rule.threshold)
     points = tuple(_point(run, setting, rule, threshold) for threshold in thresholds)
     return ThresholdCurve(setting, rule, points, thresholds.index(rule.threshold))
-
-
-def _allowed(thresholds: Sequence[float], rule: RuleScores) -> list[float]:
-    """Leave out stricter thresholds where only the scores of rejected records are known."""
-    assert rule.threshold is not None
-    if rule.judged is not None:
-        return list(thresholds)
-    lower_fails = rule.fails in ("<", "<=")
-    return [t for t in thresholds if (t <= rule.threshold if lower_fails else t >= rule.threshold)]
 
 
 def _spread(thresholds: Sequence[float], most: int, today: float) -> list[float]:

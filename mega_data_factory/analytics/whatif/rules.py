@@ -127,6 +127,17 @@ class RuleScores:
             failing,
         )
 
+    @property
+    def lower_fails(self) -> bool:
+        """Whether it is scores below the threshold that fail."""
+        return self.fails in ("<", "<=")
+
+    def can_judge(self, threshold: float) -> bool:
+        """Return whether the scores tell who fails at another threshold: a stricter one needs those that pass now."""
+        assert self.threshold is not None
+        stricter = threshold > self.threshold if self.lower_fails else threshold < self.threshold
+        return self.judged is not None or not stricter
+
     def moved_to(self, threshold: float) -> RuleMove:
         """Return what changes at another threshold; of a rule whose comparison is known."""
         assert self.fails is not None
@@ -167,11 +178,6 @@ class RuleMove:
         """Records that would fail the rule, whatever other rules say."""
         more = self.newly_failing + self.newly_failing_both
         return Estimate.exactly(self.rule.failed) + more - (self.newly_passing + self.newly_passing_both)
-
-    @property
-    def tightens(self) -> bool:
-        """Whether it may fail records that pass now."""
-        return self.newly_failing.high + self.newly_failing_both.high > 0
 
 
 def learnt_comparison(row: Mapping[str, Any]) -> str | None:

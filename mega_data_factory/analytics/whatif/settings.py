@@ -39,7 +39,7 @@ class Setting:
         """Return the other threshold of a rule."""
         if self.value is not None:
             return self.value
-        return -math.inf if rule.fails in ("<", "<=") else math.inf
+        return -math.inf if rule.lower_fails else math.inf
 
 
 def parse_settings(texts: Sequence[str], operators: Sequence[OperatorRules]) -> list[Setting]:
@@ -134,9 +134,7 @@ def _number(text: str, whole: str) -> float | None:
 def _check_direction(setting: Setting) -> None:
     """Refuse to tighten a rule of which only the scores of rejected records are known."""
     for rule in setting.rules:
-        assert rule.threshold is not None
-        to, lower_fails = setting.threshold_of(rule), rule.fails in ("<", "<=")
-        if rule.judged is None and (to > rule.threshold if lower_fails else to < rule.threshold):
+        if not rule.can_judge(setting.threshold_of(rule)):
             raise MetricsQueryError(
                 f"{setting.key}: only the scores of rejected records are known, so that a stricter threshold than "
                 f"{rule.threshold:g} cannot be judged",
