@@ -8,17 +8,17 @@ read.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from mega_data_factory import storage
+from mega_data_factory.analytics.runs.record_files import files_of_run, files_set_aside
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.rejects import noted_paths
 from mega_data_factory.errors import MdfError
-from mega_data_factory.framework.metrics.run_ids import run_tag
 from mega_data_factory.redaction import without_credentials
 
 MOST_FILES = 40
@@ -80,14 +80,13 @@ def errors(recording: Recording, place: str | None = None) -> Examples:
         executor.get("errors_path") or (storage.join(output, "_errors") if output else None),
         executor.get("dead_letter_path") or (storage.join(output, "_dead_letter") if output else None),
     ]
-    part = f"-{run_tag(recording.run_id)}-"
     if recording.is_observed:
-        folders, part = [noted_paths(recording.run).get("errors")], f"{recording.run_id}.jsonl"
+        folders = [noted_paths(recording.run).get("errors")]
     groups: dict[tuple[str, str, str], list[Example]] = {}
     problem = None
     for folder in folders:
         try:
-            for line in _lines(folder, part) if folder else ():
+            for line in _lines(files_set_aside(folder, recording.run_id)) if folder else ():
                 example = _example(line, with_content=False)
                 if place is not None and example.place != place:
                     continue
@@ -130,8 +129,8 @@ def kept(recording: Recording, most: int = 5) -> Examples:
     if output is None or not recording.run.get("output_files"):
         return Examples(problem="the run wrote no output")
     try:
-        names = [name for name in _names(output, f"-{run_tag(recording.run_id)}-") if not name.endswith(".json")]
-        rows = _first_rows(storage.join(output, names[0]), most) if names else []
+        files = [path for path in files_of_run(output, recording.run_id) if not path.endswith(".json")]
+        rows = _first_rows(files[0], most) if files else []
     except (MdfError, OSError, ValueError, pa.ArrowException) as error:
         return Examples(where=output, problem=_unreadable(output, error))
     if not rows:
@@ -159,15 +158,11 @@ def _first_rows(path: str, most: int) -> list[dict[str, Any]]:
     return [dict(line) for line, _ in zip(_file_lines(path), range(most), strict=False)]
 
 
-def _names(folder: str, part: str) -> list[str]:
-    listed = storage.list_dir(folder) if storage.exists(folder) else []
-    return sorted(name for name in listed if part in name and not name.startswith("."))
-
-
-def _lines(folder: str, part: str) -> Iterator[Mapping[str, Any]]:
+def _lines(files: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """Yield the JSON objects of the first files, up to `MOST_LINES`."""
     left = MOST_LINES
-    for name in _names(folder, part)[:MOST_FILES]:
-        for line in _file_lines(storage.join(folder, name)):
+    for path in files[:MOST_FILES]:
+        for line in _file_lines(path):
             yield line
             left -= 1
             if not left:

@@ -20,7 +20,7 @@ _ROWS_AT_ONCE = 65_536
 
 
 def files_of_run(folder: str, run_id: str) -> list[str]:
-    """Return the files of a run in a folder of output, errors or dead letters, by name.
+    """Return the files that the batches of a run left in a folder of output, errors or dead letters, by name.
 
     Raises:
         InputError: the folder may not be read.
@@ -28,6 +28,16 @@ def files_of_run(folder: str, run_id: str) -> list[str]:
     names = storage.list_dir(folder) if storage.exists(folder) else []
     part = f"-{run_tag(run_id)}-"
     return [storage.join(folder, name) for name in sorted(names) if part in name and name[0] != "."]
+
+
+def files_set_aside(folder: str, run_id: str) -> list[str]:
+    """Return the files of a run in a folder of errors or dead letters: of its batches, and that of an observed run.
+
+    Raises:
+        InputError: the folder may not be read.
+    """
+    own = storage.join(folder, f"{run_id}.jsonl")
+    return [*files_of_run(folder, run_id), *([own] if storage.exists(own) else [])]
 
 
 def is_searched(path: str) -> bool:

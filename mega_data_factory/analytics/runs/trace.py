@@ -9,7 +9,14 @@ from typing import Any, Literal
 
 from mega_data_factory import storage
 from mega_data_factory.analytics.runs.adding_up import stages_of
-from mega_data_factory.analytics.runs.record_files import file_with, files_of_run, ids_of, is_searched, line_with
+from mega_data_factory.analytics.runs.record_files import (
+    file_with,
+    files_of_run,
+    files_set_aside,
+    ids_of,
+    is_searched,
+    line_with,
+)
 from mega_data_factory.analytics.runs.rejects import find_rejects, is_missing, noted_paths, other_failed_rules
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.formats import plural
@@ -21,6 +28,9 @@ from mega_data_factory.rejects import RejectFilter, RejectLedger, record_key
 
 Outcome = Literal["written", "rejected", "error", "dead_letter", "not_found"]
 Did = Literal["passed", "rejected", "error", "dead_letter", "not_reached", "unknown"]
+
+_SET_ASIDE: Mapping[str, Outcome] = {"errors": "error", "dead_letters": "dead_letter"}
+"""Name of a folder of the run → what became of the records in it."""
 
 
 @dataclass(frozen=True)
@@ -152,14 +162,12 @@ class _Search:
         return None if line is None else _Found("rejected", path, line)
 
     def _set_aside(self) -> _Found | None:
-        for name, outcome in (("errors", "error"), ("dead_letters", "dead_letter")):
+        for name, outcome in _SET_ASIDE.items():
             folder = self._paths.get(name)
-            files = [] if folder is None else files_of_run(folder, self._run_id)
-            if folder is not None and storage.exists(own := storage.join(folder, f"{self._run_id}.jsonl")):
-                files.append(own)  # of an observed run
+            files = [] if folder is None else files_set_aside(folder, self._run_id)
             for path in files:
                 if (line := line_with(path, self._record_id)) is not None:
-                    return _Found("dead_letter" if outcome == "dead_letter" else "error", path, line)
+                    return _Found(outcome, path, line)
             if files:
                 self._searched.append(f"{plural(len(files), 'file')} of {name.replace('_', ' ')}")
         return None
