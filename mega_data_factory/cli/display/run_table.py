@@ -196,7 +196,7 @@ def where_to_look(report: RunReport) -> Iterator[Text]:
     if "metrics" not in report.paths:
         return
     of_run = f"{report.run.run_id} --metrics {shlex.quote(report.paths['metrics'])}"
-    if report.has_reject_ledger:
+    if "rejects" in report.paths:
         yield Text.assemble("every rejected record, with its scores:\n  ", (f"mdf rejects {of_run}", "cyan"))
     if "report" not in report.paths:
         yield Text.assemble("the whole of it as one page:\n  ", (f"mdf report {of_run}", "cyan"))

@@ -110,13 +110,6 @@ class RunReport:
         return [stage for stage in self.stages if not self.operators_of(stage.stage_name)]
 
     @property
-    def has_reject_ledger(self) -> bool:
-        """Whether every rejected record of the run was kept."""
-        executor = (self.run.config or {}).get("executor") or {}
-        kept = (executor.get("rejected_samples") or {}).get("keep") == "all"
-        return kept and bool(self.run.rejected_records)
-
-    @property
     def balanced(self) -> bool | None:
         """Whether every record is accounted for; None when the run did not get so far as to tell."""
         return False if self.differences else self.run.balanced
