@@ -73,9 +73,13 @@ def write(
 
 def content(folder: Path | str) -> list[list[str]]:
     """Every row of every table, as text, sorted: what readers see, however it is stored."""
-    reader = MetricsReader(folder, now=lambda: NOW)
-    tables = reader.runs(), reader.stages(), reader.operators(), reader.samples(), reader.nodes()
-    return [sorted(map(repr, table.to_pylist())) for table in tables]
+    tables = all_tables(MetricsReader(folder, now=lambda: NOW))
+    return [sorted(map(repr, table.to_pylist())) for table in tables.values()]
+
+
+def all_tables(reader: MetricsReader) -> dict[str, pa.Table]:
+    """Every table of a reader, by kind."""
+    return {kind: reader.details(kind) if kind in schema.DETAILS else getattr(reader, kind)() for kind in KINDS}
 
 
 def all_files(folder: Path | str) -> list[Path]:

@@ -17,11 +17,11 @@ import pytest
 
 from mega_data_factory.errors import MetricsError
 from mega_data_factory.exports.superset import write_views
-from mega_data_factory.framework.metrics import MetricsReader, Retention, prune, schema
+from mega_data_factory.framework.metrics import MetricsReader, Retention, prune
 from mega_data_factory.framework.metrics.store.files import decoding
 from mega_data_factory.storage import parquet_dataset
 from tests.dashboard.visiting import Visitor
-from tests.metrics.test_compacting import KINDS, NOW, fold, units, write
+from tests.metrics.test_compacting import KINDS, NOW, all_tables, fold, units, write
 from tests.present import present
 
 UNIT = "compacted_run_a_run_b_{}123456789abcdef.parquet"
@@ -88,9 +88,7 @@ def store(original: Path, tmp_path: Path) -> Path:
 
 def read(folder: Path) -> dict[str, int]:
     reader = MetricsReader(folder, now=lambda: NOW)
-    levels = reader.runs(), reader.stages(), reader.operators(), reader.samples(), reader.nodes()
-    tables = (*levels, *(reader.details(table) for table in schema.DETAILS))
-    return {kind: len(table) for kind, table in zip(KINDS, tables, strict=True)}
+    return {kind: len(table) for kind, table in all_tables(reader).items()}
 
 
 def asked(folder: Path) -> dict[str, int]:

@@ -18,7 +18,7 @@ from mega_data_factory.exports.superset import uri_of, write_views
 from mega_data_factory.exports.superset.views.charts import MOST_STEPS
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, RunMetrics
 from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
-from mega_data_factory.framework.metrics.schema import DETAILS, TABLES
+from mega_data_factory.framework.metrics.schema import TABLES
 from mega_data_factory.framework.metrics.store.files.layout import Segment
 from mega_data_factory.framework.metrics.store.reading.percentiles import latency_percentiles
 from mega_data_factory.framework.metrics.upkeep.compaction import compact
@@ -29,9 +29,9 @@ from tests.superset import history
 
 
 def of_reader(folder: Path) -> dict[str, Any]:
-    reader = MetricsReader(folder)
-    tables = {kind: reader.details(kind) if kind in DETAILS else getattr(reader, kind)() for kind in TABLES}
-    return {kind: sorted(map(repr, table.to_pylist())) for kind, table in tables.items()}
+    return {
+        kind: sorted(map(repr, table.to_pylist())) for kind, table in store.all_tables(MetricsReader(folder)).items()
+    }
 
 
 def of_views(file: Path) -> dict[str, Any]:
