@@ -57,9 +57,7 @@ def shown_thresholds(
     run = ScoredRun.from_recording(recording)
     if run is None:
         return ()
-    if operator is not None:
-        run = run.only(operator)
-    curves = threshold_curves(run)
+    curves = threshold_curves(run, operator)
     failing = sorted(curves, key=lambda curve: -curve.rule.failed)[:most]
     kept = [curve for curve in curves if curve in failing]
     return tuple(_shown(number, curve) for number, curve in enumerate(kept))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from mega_data_factory.analytics.runs.recording import Recording
@@ -109,15 +109,13 @@ class ScoredRun:
         run_id: The run.
         input: Records that it read.
         operators: Its operators, in plan order.
-        rules: Those that have rules, or some of them.
-        judging: Stage and name of all that have rules, where `rules` are only some.
+        rules: Those that have rules.
     """
 
     run_id: str
     input: int
     operators: tuple[OperatorTotals, ...]
     rules: tuple[OperatorRules, ...]
-    judging: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def read(cls, reader: MetricsReader, run: str) -> ScoredRun:
@@ -153,16 +151,6 @@ class ScoredRun:
         rules.sort(key=lambda of: places[of.stage, of.name])
         return cls(recording.run_id, int(read), operators, tuple(rules))
 
-    def only(self, operator: tuple[str, str]) -> ScoredRun:
-        """Return the run with the rules of one operator alone, named by stage and name."""
-        return replace(
-            self, rules=tuple(of for of in self.rules if (of.stage, of.name) == operator), judging=self._judging()
-        )
-
-    def _judging(self) -> frozenset[tuple[str, str]]:
-        """Return stage and name of the operators that have rules."""
-        return self.judging or frozenset((of.stage, of.name) for of in self.rules)
-
     @property
     def output(self) -> int:
         """Records that left the last operator."""
@@ -171,7 +159,7 @@ class ScoredRun:
     def ask(self, settings: Sequence[Setting]) -> WhatIf:
         """Return what thresholds would do, all at once."""
         places = {(operator.stage, operator.name): place for place, operator in enumerate(self.operators)}
-        judging = self._judging()
+        judging = {(of.stage, of.name) for of in self.rules}
         moves: list[RuleMove] = []
         answers: list[OperatorAnswer] = []
         exchanges = []

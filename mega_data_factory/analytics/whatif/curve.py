@@ -50,15 +50,18 @@ class ThresholdCurve:
     today: int
 
 
-def threshold_curves(run: ScoredRun, most_points: int = 60) -> list[ThresholdCurve]:
+def threshold_curves(
+    run: ScoredRun, operator: tuple[str, str] | None = None, most_points: int = 60
+) -> list[ThresholdCurve]:
     """Return the curve of every rule of a run that has a threshold and scores.
 
     Args:
         run: The run.
+        operator: Stage and name of the operator whose rules they are; None for all.
         most_points: Thresholds of each curve at most.
     """
     found = []
-    for setting in movable(run.rules):
+    for setting in movable(of for of in run.rules if operator in (None, (of.stage, of.name))):
         for rule in setting.rules:
             if rule.fails is None or not (len(rule.passing.least) or len(rule.failing.least)):
                 continue
