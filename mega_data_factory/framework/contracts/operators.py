@@ -1,125 +1,20 @@
-"""Contracts of a pipeline: records, loaders, operators and writers.
-
-Records travel as Arrow tables. Every table has the column `record_id`: a string that the source alone determines, so
-that a record keeps its name through every retry, on every machine. Operators keep the column as it is.
-
-A pipeline only ever passes a record on, rejects it with a reason, or sets it aside with an error; none is made out of
-nothing. That is why `input = output + rejected + errors` can be checked on every operator.
-"""
+"""Contracts of operators: refiners, filters and deduplicators, and the claims by which the latter agree."""
 
 from __future__ import annotations
 
 import numbers
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, ClassVar, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol
 
 import pyarrow as pa
 import xxhash
 
-from mega_data_factory.framework.judgement import Judgement as Judgement
-from mega_data_factory.framework.judgement import Rule as Rule
+from mega_data_factory.framework.judgement import Judgement, Rule
 
 RECORD_ID = "record_id"
-
-LOADER_STAGE = "data_loader"
-"""Stage name for records that the loader could not read."""
-
-WRITER_STAGE = "data_writer"
-"""Stage name for records that the writer could not write."""
-
-
-# ── the source ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Split:
-    """A piece of the source that is read the same way every time.
-
-    Attributes:
-        params: what the loader needs to read the piece again; JSON values only.
-        num_records: how many records it holds, where that is known without reading it.
-        num_bytes: size of the piece in the source, where that is known.
-        limit: records to read at most; set by the plan for `executor.max_samples`, obeyed by the engine.
-    """
-
-    params: Mapping[str, Any]
-    num_records: int | None = None
-    limit: int | None = None
-    num_bytes: int | None = None
-
-
-@dataclass(frozen=True)
-class SkippedRecord:
-    """A record (or a whole file) of the source that could not be read.
-
-    Attributes:
-        record_id: its name, as a readable record would have had.
-        message: why it could not be read.
-        content: what is known of it, as text; it goes to the error sink.
-    """
-
-    record_id: str
-    message: str
-    content: str = ""
-
-
-class Loader(ABC):
-    """Reads a source as splits: `splits` lists them, `read` reads one, both the same way every time.
-
-    Parameters of the constructor are the `data_loader.params` of the configuration. A loader is built in every
-    worker from the same parameters, so it must not depend on anything else.
-    """
-
-    def __init__(self) -> None:
-        self._skipped: list[SkippedRecord] = []
-
-    @abstractmethod
-    def splits(self, batch_size: int) -> Iterable[Split]:
-        """List the pieces of the source in a fixed order, each best of about `batch_size` records or more.
-
-        Raises:
-            InputError: nothing matches, or the source cannot be listed.
-        """
-
-    @abstractmethod
-    def read(self, split: Split, batch_size: int) -> Iterator[pa.Table]:
-        """Read one split as tables of at most `batch_size` rows with a `record_id` column.
-
-        The same split gives the same tables in the same order, every time. A record that cannot be read is handed to
-        `skip` and left out; it is never fatal and never silently lost.
-        """
-
-    def count(self, split: Split, at_most: int) -> int:
-        """Return the number of records `read` would account for (given or skipped), counted up to `at_most`."""
-        if split.num_records is not None:
-            return min(split.num_records, at_most)
-        total = 0
-        for table in self.read(split, at_most):
-            total += table.num_rows + len(self.take_skipped())
-            if total >= at_most:
-                return at_most
-        return min(total + len(self.take_skipped()), at_most)
-
-    def reads(self, path: str) -> bool:  # noqa: ARG002 - a loader that reads no files reads none
-        """Return whether a file of this name would be part of the source, if it was there.
-
-        A run is refused that would write to such a name. A loader of files should override this.
-        """
-        return False
-
-    def skip(self, record_id: str, message: str, content: str = "") -> None:
-        """Account for a record that cannot be read: counted as an error of the loader, kept in the error sink."""
-        self._skipped.append(SkippedRecord(record_id, message, content))
-
-    def take_skipped(self) -> list[SkippedRecord]:
-        """Return the records skipped since the last call."""
-        taken, self._skipped = self._skipped, []
-        return taken
-
-
-# ── operators ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+"""Column that names a record; operators keep it as it is."""
 
 
 class Claims(Protocol):
@@ -293,73 +188,3 @@ class Deduplicator(Filter):
 def owner_keys(table: pa.Table) -> list[bytes]:
     """Return the 8-byte names under which the records of a table hold claims."""
     return [xxhash.xxh3_64_digest(record_id) for record_id in table.column(RECORD_ID).cast(pa.binary()).to_pylist()]
-
-
-# ── the sink ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class WriterOptions:
-    """The parameters every writer has.
-
-    Attributes:
-        output_path: folder or fsspec URI that the files go to.
-        target_file_mb: batches are gathered until a file holds about N megabytes; 0 writes one file per batch.
-        if_exists: what to do when the folder already holds output: `error`, `overwrite` (replace that output when the
-            run completes; files of other origin stay), or `append`.
-        max_file_seconds: a batch waits at most so long for its file to fill; so little is lost when a run is killed.
-    """
-
-    output_path: str
-    target_file_mb: float = 64.0
-    if_exists: str = "error"
-    max_file_seconds: float = 30.0
-
-
-class Writer(ABC):
-    """Encodes tables as whole files. Naming, atomic renaming and clean-up belong to the engine.
-
-    Parameters of the constructor are the `data_writer.params` of the configuration; a subclass passes on the ones of
-    `WriterOptions` that it does not know.
-    """
-
-    suffix: ClassVar[str]
-    """File name ending, with the dot."""
-
-    def __init__(
-        self,
-        output_path: str,
-        *,
-        target_file_mb: float = 64.0,
-        if_exists: str = "error",
-        max_file_seconds: float = 30.0,
-    ) -> None:
-        if if_exists not in ("error", "overwrite", "append"):
-            raise ValueError(f"if_exists is {if_exists!r}, not one of error, overwrite, append")
-        if target_file_mb < 0:
-            raise ValueError(f"target_file_mb is {target_file_mb}, less than 0")
-        if max_file_seconds < 0:
-            raise ValueError(f"max_file_seconds is {max_file_seconds}, less than 0")
-        self.options = WriterOptions(str(output_path), float(target_file_mb), if_exists, float(max_file_seconds))
-
-    @abstractmethod
-    def write(self, table: pa.Table, sink: BinaryIO) -> None:
-        """Encode the table as one whole file into `sink`."""
-
-
-# ── what travels ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class OutputFile:
-    """A file that a writer has finished and renamed into place.
-
-    Attributes:
-        path: its path, as the user would write it.
-        records: rows in it.
-        bytes: its size.
-    """
-
-    path: str
-    records: int
-    bytes: int = field(default=0)
