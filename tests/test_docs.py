@@ -21,7 +21,8 @@ from packaging.version import Version
 
 import mega_data_factory
 from mega_data_factory import Executor, MetricsReader
-from mega_data_factory.cli import app, failures, main
+from mega_data_factory.cli import failures, main
+from mega_data_factory.cli.mdf_app import app
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.config.condition import Condition
 from mega_data_factory.framework.config.pipeline import PipelineConfig
