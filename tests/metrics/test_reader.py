@@ -55,6 +55,8 @@ def test_a_run_that_is_not_there_or_not_one_is_an_error_with_a_hint(reader: Metr
     assert error.value.slug == "metrics-query"
     with pytest.raises(MetricsError, match="2 runs begin with run_a"):
         reader.run("run_a")
+    with pytest.raises(MetricsError, match="the name of the run is empty"):
+        reader.run("")
     with pytest.raises(MetricsError, match="no runs"):
         MetricsReader(tmp_path / "empty").run("latest")
 

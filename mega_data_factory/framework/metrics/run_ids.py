@@ -30,8 +30,10 @@ def match_run(wanted: str, known: Sequence[str], error: type[MdfError]) -> str |
         error: Class of the error for the beginning of several ids.
 
     Raises:
-        MdfError: Several runs begin with `wanted`; the message names some.
+        MdfError: It is empty, or several runs begin with it; the message names some.
     """
+    if not wanted:
+        raise error("the name of the run is empty", hint="give an id, the beginning of one, or `latest`")
     if wanted == "latest":
         return known[-1] if known else None
     if wanted in known:
