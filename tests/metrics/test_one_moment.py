@@ -14,7 +14,7 @@ import pytest
 from mega_data_factory.clock import utc_now
 from mega_data_factory.framework.metrics import MetricsCollector, MetricsReader, MetricsWriter, OperatorMetrics
 from mega_data_factory.framework.metrics.collector import Snapshot
-from mega_data_factory.framework.metrics.tracking.tracker import BatchEntry
+from mega_data_factory.framework.metrics.tracking.entries import BatchEntry
 
 MOMENT = datetime(2026, 1, 24, 12)
 

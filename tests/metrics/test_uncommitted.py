@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mega_data_factory.framework.metrics import MetricsCollector, OperatorMetrics
-from mega_data_factory.framework.metrics.tracking.tracker import BatchEntry
+from mega_data_factory.framework.metrics.tracking.entries import BatchEntry
 
 
 def measured(worker: str, records: int, passed: int, seconds: float) -> OperatorMetrics:

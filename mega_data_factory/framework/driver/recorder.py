@@ -26,7 +26,8 @@ from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.metrics.live.export_threads import Exports
 from mega_data_factory.framework.metrics.live.exporting import ExportHealth, ExportSnapshot, InFlight
 from mega_data_factory.framework.metrics.models import unbalanced_records
-from mega_data_factory.framework.metrics.tracking.tracker import BatchEntry, RunTotals
+from mega_data_factory.framework.metrics.tracking.entries import BatchEntry
+from mega_data_factory.framework.metrics.tracking.run_totals import RunTotals
 from mega_data_factory.framework.metrics.upkeep.retention import prune
 from mega_data_factory.framework.plan import Plan
 from mega_data_factory.redaction.loggers import logger

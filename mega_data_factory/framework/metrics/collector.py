@@ -14,12 +14,15 @@ from mega_data_factory.clock import utc_now
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.run_ids import new_run_id
 from mega_data_factory.framework.metrics.store.files.layout import check_run_id
+from mega_data_factory.framework.metrics.tracking.entries import AddedRow, BatchEntry, BatchId
 from mega_data_factory.framework.metrics.tracking.in_process import InProcess
-from mega_data_factory.framework.metrics.tracking.operator_rows import AddedRow, OperatorRows
-from mega_data_factory.framework.metrics.tracking.row_checks import check_row
-from mega_data_factory.framework.metrics.tracking.stage_tracker import StageTimes, StageTracker
-from mega_data_factory.framework.metrics.tracking.tracker import BatchEntry, BatchId, OperatorTracker, RunTotals
-from mega_data_factory.redaction import named, without_credentials
+from mega_data_factory.framework.metrics.tracking.operator_rows import OperatorRows
+from mega_data_factory.framework.metrics.tracking.row_checks import check_columns, check_row
+from mega_data_factory.framework.metrics.tracking.run_times import RunTimes
+from mega_data_factory.framework.metrics.tracking.run_totals import RunTotals
+from mega_data_factory.framework.metrics.tracking.stage_rows import StageRows
+from mega_data_factory.framework.metrics.tracking.stage_tracker import StageTracker
+from mega_data_factory.framework.metrics.tracking.tracker import OperatorTracker
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,11 @@ class MetricsCollector(InProcess):
         self._cpu_clock = cpu_clock
         self._now = now
         self._operators = OperatorRows(self.run_id, now)
-        self._stages: dict[str, StageTimes] = {}
+        self._stages = StageRows(self.run_id, clock, now)
+        self._run = RunTimes(self.run_id, clock, now)
         self.writing_seconds = 0.0
         self.exporting_seconds = 0.0
         self.detail_seconds = 0.0
-        self._started: tuple[datetime, float] | None = None
-        self._ended: tuple[datetime, float] | None = None
-        self._status = "running"
-        self._error: str | None = None
 
     # ── tracking ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -85,25 +85,9 @@ class MetricsCollector(InProcess):
         Raises:
             RuntimeError: the run is tracked already, or was: one collector tracks one run once.
         """
-        if self._started is not None:
-            was = "is being tracked already" if self._ended is None else f"has been tracked already: {self._status}"
-            raise RuntimeError(f"{self.run_id} {was}; make another MetricsCollector for another run")
-        totals = self._operators.totals = RunTotals(self.run_id)
-        self._started = began or self._now(), self._clock() - seconds
-        try:
+        with self._run.track(began, seconds):
+            totals = self._operators.totals = RunTotals(self.run_id, self)
             yield totals
-            self._status = "completed"
-        except Exception as error:
-            self._status, self._error = "failed", without_credentials(named(error))
-            raise
-        except GeneratorExit:
-            self._status, self._error = "interrupted", "the caller stopped"
-            raise
-        except BaseException as error:
-            self._status, self._error = "interrupted", type(error).__name__
-            raise
-        finally:
-            self._ended = self._now(), self._clock()
 
     def track_stage(self, stage_name: str) -> StageTracker:
         """Time a block of work in a stage; stages come in the order of their first block.
@@ -115,7 +99,7 @@ class MetricsCollector(InProcess):
         Args:
             stage_name: the stage.
         """
-        return StageTracker(stage_name, self._stage_times(stage_name))
+        return StageTracker(stage_name, self._stages.times(stage_name))
 
     def name_stages(self, names: Iterable[str]) -> None:
         """Note that stages exist, and their order, without timing them: only operators measure them.
@@ -124,10 +108,7 @@ class MetricsCollector(InProcess):
             names: stages, in order.
         """
         for name in names:
-            self._stage_times(name)
-
-    def _stage_times(self, name: str) -> StageTimes:
-        return self._stages.get(name) or self._stages.setdefault(name, StageTimes(self._clock, self._now))
+            self._stages.times(name)
 
     def track_operator(
         self,
@@ -183,6 +164,36 @@ class MetricsCollector(InProcess):
         self._operators.make_room()
         self._operators.pending.append(AddedRow(row, batch_id))
 
+    def add_stage_metrics(self, metrics: StageMetrics) -> None:
+        """Add a row that stands for its stage in this run; of several of a stage the last counts.
+
+        It takes the place of what the operators of the stage and its blocks measure.
+
+        Args:
+            metrics: the row; a copy is taken.
+
+        Raises:
+            ValueError: a number of the row cannot be right.
+        """
+        check_columns(metrics)
+        self._stages.add(metrics)
+
+    def set_config(self, config: Mapping[str, Any]) -> None:
+        """Set the configuration that the run row has; a copy is taken."""
+        self._run.config = dict(config)
+
+    def clear(self) -> None:
+        """Forget all rows and stages, and a run that has ended; a run that is being tracked stays.
+
+        Run id and configuration stay, so the collector can track again.
+        """
+        self._operators.drain()
+        self._stages = StageRows(self.run_id, self._clock, self._now)
+        if self._run.ended:
+            self._operators.totals = None
+            config, self._run = self._run.config, RunTimes(self.run_id, self._clock, self._now)
+            self._run.config = config
+
     def enter_batch(self, entry: BatchEntry) -> None:
         """Add what a batch measured and set the totals that go with it: a snapshot has both or neither.
 
@@ -203,17 +214,7 @@ class MetricsCollector(InProcess):
 
     def get_stage_metrics(self) -> list[StageMetrics]:
         """Return the stages that were tracked, in that order, then those known from operators, in plan order."""
-        return self._stage_rows(self.get_operator_metrics())
-
-    def _stage_rows(self, rows: list[OperatorMetrics]) -> list[StageMetrics]:
-        untracked = sorted(rows, key=lambda row: row.stage_index)
-        tracked = self._stages.copy()  # another thread may track one meanwhile
-        names = dict.fromkeys([*tracked, *(row.stage_name for row in untracked)])
-        stages = [StageMetrics.from_operators(rows, name, self.run_id) for name in names]
-        for stage in stages:
-            if stage.stage_name in tracked:
-                tracked[stage.stage_name].complete(stage)
-        return stages
+        return self._stages.rows(self.get_operator_metrics())
 
     def get_run_metrics(self) -> RunMetrics | None:
         """Return the run: None before it started, `running` with the duration so far while it runs."""
@@ -224,52 +225,16 @@ class MetricsCollector(InProcess):
 
         Any thread may ask for it while others track.
         """
-        if self._started is None:
+        if not self._run.started:
             return None
         rows, totals = self._operators.copies_and_totals()
-        stages = self._stage_rows(rows)
-        return Snapshot(self._run_row(rows, stages, self._started, totals), stages, rows)
-
-    def _run_row(
-        self,
-        rows: list[OperatorMetrics],
-        stages: list[StageMetrics],
-        started: tuple[datetime, float],
-        set_values: Mapping[str, Any],
-    ) -> RunMetrics:
-        _, ended = self._ended or (None, self._clock())
-        counting = [stage for stage in stages if stage.input_records or stage.output_records]
-        run = RunMetrics(
-            run_id=self.run_id,
-            start_time=started[0],
-            end_time=None if self._ended is None else self._ended[0],
-            duration=ended - started[1],
-            num_stages=len(stages),
-            total_input_records=counting[0].input_records if counting else 0,
-            total_output_records=counting[-1].output_records if counting else 0,
-            total_errors=sum(stage.error_count for stage in stages)
-            + set_values.get("loader_errors", 0)
-            + set_values.get("writer_errors", 0),
-            rejected_records=sum(stage.rejected_records for stage in stages),
-            created_records=sum(stage.created_records for stage in stages),
-            input_text_bytes=counting[0].input_text_bytes if counting else None,
-            output_text_bytes=counting[-1].output_text_bytes if counting else None,
-            input_tokens=counting[0].input_tokens if counting else None,
-            output_tokens=counting[-1].output_tokens if counting else None,
-            status=self._status,
-            error=self._error,
-            instrumentation_seconds=self._seconds_of_measuring(rows)
-            + self.writing_seconds
-            + self.exporting_seconds
-            + self.detail_seconds,
-        )
-        for name, value in set_values.items():
-            setattr(run, name, value)
-        return run
+        stages = self._stages.rows(rows)
+        return Snapshot(self._run.row(stages, totals, self._seconds_of_measuring(rows)), stages, rows)
 
     def _seconds_of_measuring(self, rows: list[OperatorMetrics]) -> float:
-        """Return seconds that measuring took where the work was done, and merging the rows."""
-        return sum(row.batches for row in rows) * cost_per_call()
+        """Return seconds that measuring took where the work was done, merging the rows, and writing them."""
+        where_done = sum(row.batches for row in rows) * cost_per_call()
+        return where_done + self.writing_seconds + self.exporting_seconds + self.detail_seconds
 
 
 def _check_batch_id(batch_id: object) -> None:

@@ -17,7 +17,7 @@ from mega_data_factory.framework.metrics.live.intervals import IntervalSampler
 from mega_data_factory.framework.metrics.nodes import NodeBuffer
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 from mega_data_factory.framework.metrics.rows.rollup import account_differences
-from mega_data_factory.framework.metrics.tracking.tracker import RunTotals
+from mega_data_factory.framework.metrics.tracking.run_totals import RunTotals
 from mega_data_factory.framework.metrics.writer import MetricsWriter
 from mega_data_factory.host import host_name
 from mega_data_factory.observe.connection import Addresses

@@ -5,24 +5,17 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from mega_data_factory.framework.metrics.models import OperatorMetrics
-from mega_data_factory.framework.metrics.tracking.tracker import BatchEntry, BatchId, OperatorTracker, RunTotals
+from mega_data_factory.framework.metrics.tracking.entries import AddedRow, BatchEntry, BatchId
+from mega_data_factory.framework.metrics.tracking.run_totals import RunTotals
+from mega_data_factory.framework.metrics.tracking.tracker import OperatorTracker
 from mega_data_factory.framework.metrics.tracking.uncommitted import UncommittedLedger
 
 _FOLD_AT = 128
 """Measurements that wait at most before they are merged, whether they are read or not."""
-
-
-@dataclass(frozen=True, slots=True)
-class AddedRow:
-    """A row that was measured elsewhere, and the batch that it is of."""
-
-    row: OperatorMetrics
-    batch_id: BatchId | None
 
 
 Measurement: TypeAlias = OperatorTracker | AddedRow | BatchEntry

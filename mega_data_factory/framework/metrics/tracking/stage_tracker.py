@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from mega_data_factory.framework.metrics.models import StageMetrics
 from mega_data_factory.framework.metrics.rows.fields import per_second
@@ -125,14 +126,18 @@ class StageTimes:
 class StageTracker(InProcess):
     """One block of work in a stage; what `MetricsCollector.track_stage` gives.
 
+    As text it is the name of the stage.
+
     Attributes:
         stage_name: the stage.
+        custom_metrics: what the block noted; for the block itself, for stages have no such column.
     """
 
-    __slots__ = ("_account", "_thread", "_times", "stage_name")
+    __slots__ = ("_account", "_thread", "_times", "custom_metrics", "stage_name")
 
     def __init__(self, stage_name: str, times: StageTimes) -> None:
         self.stage_name = stage_name
+        self.custom_metrics: dict[str, Any] = {}
         self._times = times
         self._account = _Account()
         self._thread = 0
@@ -172,6 +177,13 @@ class StageTracker(InProcess):
             rejected = missing if rejected is None else whole("rejected", rejected)
             check_sum(input, output, rejected, errors, created)
         self._account = _Account(input, output, rejected, errors, created)
+
+    def add_custom_metric(self, name: str, value: Any) -> None:
+        """Note a number of the block in `custom_metrics`."""
+        self.custom_metrics[name] = value
+
+    def __str__(self) -> str:
+        return self.stage_name
 
     def __enter__(self) -> StageTracker:
         self._thread = threading.get_ident()

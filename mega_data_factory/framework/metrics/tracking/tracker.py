@@ -1,49 +1,25 @@
-"""Trackers of operators and of the run: what the `with` blocks of a collector give, to report counts and totals."""
+"""The tracker of an operator: what the `with` block of a collector gives, to report what became of its records."""
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any
 
-from mega_data_factory.errors import did_you_mean
-from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics
+from mega_data_factory.framework.metrics.models import OperatorMetrics
 from mega_data_factory.framework.metrics.rows.operator import NOT_COUNTED, Flow
-from mega_data_factory.framework.metrics.tracking.accounts import amount, check_sum, rejected_by_reason, whole
+from mega_data_factory.framework.metrics.tracking.accounts import check_sum, rejected_by_reason, whole
+from mega_data_factory.framework.metrics.tracking.assignable import AssignableCounts
+from mega_data_factory.framework.metrics.tracking.entries import BatchId
 from mega_data_factory.framework.metrics.tracking.in_process import InProcess
 
-_RUN_COLUMNS = {column.name: str(column.type) for column in fields(RunMetrics) if column.name != "run_id"}
-_WHOLE_COLUMNS = frozenset(name for name, kind in _RUN_COLUMNS.items() if kind.startswith("int"))
-_REAL_COLUMNS = frozenset(name for name, kind in _RUN_COLUMNS.items() if "float" in kind)
 
-BatchId: TypeAlias = str | int
-"""Name of a batch: the same for every attempt at it."""
-
-
-@dataclass(frozen=True)
-class BatchEntry:
-    """What one batch changes, entered on all levels at once.
-
-    Attributes:
-        rows: what its operators measured, if it is committed.
-        totals: columns of the run row, as they are with it.
-        passed: what its operators measured, where it has passed a stage and is in no file yet.
-        settled: what was entered as `passed` before and is so no more.
-    """
-
-    rows: Sequence[OperatorMetrics]
-    totals: Mapping[str, Any]
-    passed: Sequence[OperatorMetrics] = ()
-    settled: Sequence[OperatorMetrics] = ()
-
-
-class OperatorTracker(InProcess):
+class OperatorTracker(AssignableCounts, InProcess):
     """One batch in one operator; what `MetricsCollector.track_operator` gives.
 
-    Leaving the block appends the tracker to a queue, which is all that happens in the hot path.
+    Report with `records`, or set `input_records`, `output_records`, `error_count` and `custom_metrics`. Leaving the
+    block appends the tracker to a queue, which is all that happens in the hot path.
     """
 
     __slots__ = (
@@ -51,22 +27,12 @@ class OperatorTracker(InProcess):
         "_clock",
         "_cpu_clock",
         "_cpu_started",
-        "_created",
-        "_custom",
-        "_errors",
-        "_input",
-        "_output",
         "_place",
-        "_queue",
-        "_reasons",
-        "_rejected",
         "_started",
         "_text_bytes",
         "_tokens",
-        "_unmatched",
         "batch_id",
         "cpu_seconds",
-        "key",
         "seconds",
     )
 
@@ -192,49 +158,3 @@ class OperatorTracker(InProcess):
             text_bytes=self._text_bytes,
             tokens=self._tokens,
         )
-
-
-class RunTotals(InProcess):
-    """Totals that the run knows and its operators do not; what `MetricsCollector.track_run` gives.
-
-    Any column of `RunMetrics` may be set, from any thread. Totals that are not set follow from the stages.
-
-    Attributes:
-        run_id: the run.
-        values: what was set.
-    """
-
-    def __init__(self, run_id: str) -> None:
-        self.run_id = run_id
-        self.values: dict[str, Any] = {}
-        self._adding = threading.Lock()
-
-    def set(self, **values: Any) -> None:
-        """Set columns of the run row.
-
-        Raises:
-            TypeError: one is not a column of `RunMetrics`.
-            ValueError: a number is negative, not finite or not whole where it counts something.
-        """
-        self.values.update({name: _checked(name, value) for name, value in values.items()})
-
-    def add(self, **amounts: float) -> None:
-        """Add to columns of the run row, which count from 0.
-
-        Raises:
-            TypeError: one is not a column of `RunMetrics`.
-            ValueError: an amount is negative, not finite or not whole where it counts something.
-        """
-        checked = {name: _checked(name, more) for name, more in amounts.items()}
-        with self._adding:
-            self.values.update({name: self.values.get(name, 0) + more for name, more in checked.items()})
-
-
-def _checked(column: str, value: Any) -> Any:
-    if column not in _RUN_COLUMNS:
-        raise TypeError(f"{column!r} is not a column of RunMetrics; {did_you_mean(column, _RUN_COLUMNS)}")
-    if value is None:
-        return None
-    if column in _WHOLE_COLUMNS:
-        return whole(column, value)
-    return amount(column, value) if column in _REAL_COLUMNS else value

@@ -1,0 +1,113 @@
+"""Statistics that an operator keeps of itself, as a dict of column names, read as a row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mega_data_factory.framework.metrics.models import OperatorMetrics
+from mega_data_factory.framework.metrics.tracking.accounts import amount, whole
+from mega_data_factory.framework.metrics.tracking.entries import AddedRow, BatchId
+
+_COUNTS = ("input_records", "output_records", "error_count")
+_LATENCIES = ("min_latency", "max_latency", "p50_latency", "p95_latency", "p99_latency")
+_FOLLOWING = frozenset({"pass_rate", "avg_latency", "throughput"})
+"""Columns that follow from counts and seconds."""
+
+
+@dataclass(frozen=True)
+class OperatorStats:
+    """What the statistics of an operator say.
+
+    Attributes:
+        counts: `input_records`, `output_records` and `error_count`, as far as they are there.
+        seconds: Seconds busy; None where they are not there.
+        latencies: Extremes and percentiles of seconds per record.
+        custom: Everything else that is a number, and the custom metrics.
+    """
+
+    counts: Mapping[str, int]
+    seconds: float | None
+    latencies: Mapping[str, float]
+    custom: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, stats: Mapping[str, Any], warn: Callable[[str], None]) -> OperatorStats:
+        """Read statistics; a value that cannot be right is left out.
+
+        Args:
+            stats: Values by name.
+            warn: Takes what is wrong with each value that was left out.
+        """
+        if not isinstance(stats, Mapping):
+            warn(f"statistics must be a mapping, not {stats!r}")
+            stats = {}
+        counts: dict[str, int] = {}
+        amounts: dict[str, float] = {}
+        custom: dict[str, Any] = {}
+        for name, value in stats.items():
+            if name in _FOLLOWING:
+                continue
+            try:
+                if name in _COUNTS:
+                    is_whole = isinstance(value, float) and value.is_integer()
+                    counts[name] = whole(name, int(value) if is_whole else value)
+                elif name == "total_time" or name in _LATENCIES:
+                    amounts[name] = float(amount(name, value))
+                elif name == "custom_metrics":
+                    custom.update(_custom(value))
+                elif isinstance(value, int | float) and not isinstance(value, bool):
+                    custom[str(name)] = value
+            except ValueError as error:
+                warn(str(error))
+        seconds = amounts.pop("total_time", None)
+        return cls(counts, seconds, amounts if any(amounts.values()) else {}, custom)
+
+    def put_into(self, row: OperatorMetrics) -> None:
+        """Set the seconds and latencies of a row that holds one batch."""
+        if self.seconds is not None:
+            row.total_time = self.seconds
+            row.latency_histogram = type(row.latency_histogram)()  # it has the time of the block
+            row.min_latency = row.max_latency = None
+        for name, value in self.latencies.items():
+            setattr(row, name, value)
+
+
+def _custom(value: Any) -> Mapping[str, Any]:
+    """Return custom metrics, which may be JSON text."""
+    found = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(found, Mapping | None):
+        raise ValueError(f"custom_metrics must be a mapping, not {value!r}")
+    return {str(name): one for name, one in (found or {}).items()}
+
+
+class _Tracked(Protocol):
+    """The tracker of a batch that has been left."""
+
+    batch_id: BatchId | None
+
+    def to_row(self) -> OperatorMetrics: ...
+
+    def count_into(self, row: OperatorMetrics) -> None: ...
+
+
+class StatsQueue:
+    """The queue of a tracker whose batch has statistics: it queues a row that has them.
+
+    Args:
+        queue: Takes the row.
+        stats: The statistics.
+    """
+
+    def __init__(self, queue: Any, stats: OperatorStats) -> None:
+        self.queue = queue
+        self._stats = stats
+
+    def append(self, tracked: _Tracked) -> None:
+        """Queue the row of a batch."""
+        row = tracked.to_row()
+        tracked.count_into(row)
+        self._stats.put_into(row)
+        self.queue.append(AddedRow(row, tracked.batch_id))
