@@ -37,7 +37,7 @@ class RunTotals(InProcess):
         self.values: dict[str, Any] = {}
         self._adding = threading.Lock()
 
-    if not TYPE_CHECKING:  # a type checker shall find misspelt names
+    if not TYPE_CHECKING:  # so that type checkers find misspelt names
 
         def __getattr__(self, name: str) -> Any:
             """Return an attribute of the collector."""
