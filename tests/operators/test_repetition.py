@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mega_data_factory.operators.filters.gopher_repetition_filter import duplicate_ngram_fraction, top_ngram_fraction
 from mega_data_factory.operators.text.lines import Lines
-from mega_data_factory.operators.text.repetition import dense_ids, duplicate_fractions, repeats, sorted_order
+from mega_data_factory.operators.text.ngrams import NgramFractions, hash_order, sorted_pairs
+from mega_data_factory.operators.text.repetition import duplicate_fractions
 from mega_data_factory.operators.text.words import Words
 from tests.operators.texts import reasons, verdicts
 
@@ -64,15 +65,51 @@ def plain_paragraphs(text: str) -> list[str]:
     return ["\n".join(plain_lines(part)) for part in re.split(r"\n\s*\n", text) if part.strip()]
 
 
+def assert_ngram_fractions(texts: list[str], lengths: range) -> None:
+    """Compare the fractions of all these lengths, found in one search, with a direct count over tuples of words."""
+    found = NgramFractions.from_words(Words.from_text(pl.Series(texts, dtype=pl.String)), lengths, lengths)
+    for n in lengths:
+        assert found.top[n].to_list() == pytest.approx([plain_top(text, n) for text in texts])
+        assert found.duplicate[n].to_list() == pytest.approx([plain_duplicate(text, n) for text in texts])
+
+
 @settings(max_examples=150, deadline=None)
-@given(st.lists(TEXT, max_size=6))
-def test_ngram_fractions_are_those_of_the_definition(texts: list[str]) -> None:
-    """For every n from 1 to 10 both fractions equal a direct count over tuples of words."""
-    words = Words.from_text(pl.Series(texts, dtype=pl.String))
-    for found in repeats(words, 10):
-        n = found.length
-        assert top_ngram_fraction(words, found).to_list() == pytest.approx([plain_top(t, n) for t in texts])
-        assert duplicate_ngram_fraction(words, found).to_list() == pytest.approx([plain_duplicate(t, n) for t in texts])
+@given(st.lists(TEXT, max_size=6), st.integers(1, 4))
+def test_ngram_fractions_are_those_of_the_definition(texts: list[str], shortest: int) -> None:
+    """Both fractions equal a direct count for every n up to 10, from whichever length the search starts."""
+    assert_ngram_fractions(texts, range(shortest, 11))
+
+
+def test_ngram_fractions_of_texts_of_many_kinds() -> None:
+    """They are those of the definition for texts of many sizes, vocabularies, scripts and kinds of repetition."""
+    random = Random(7)
+    texts = [_made(random) for _ in range(120)]
+    assert_ngram_fractions(texts, range(1, 11))
+
+
+def test_a_text_is_judged_alike_alone_and_in_a_large_batch() -> None:
+    """Batches are searched in parts; where a part begins changes nothing, also for a text larger than a part."""
+    random = Random(11)
+    texts = [_made(random) for _ in range(60)]
+    texts.insert(20, "".join(f"word{random.randint(0, 3000)} " for _ in range(70_000)))
+    texts = texts * 3
+    together = NgramFractions.from_words(Words.from_text(pl.Series(texts)), [2, 3], [5])
+    alone = [NgramFractions.from_words(Words.from_text(pl.Series([text])), [2, 3], [5]) for text in texts[:61]]
+    assert together.top[3].to_list() == 3 * [found.top[3][0] for found in alone]
+    assert together.duplicate[5].to_list() == 3 * [found.duplicate[5][0] for found in alone]
+
+
+def _made(random: Random) -> str:
+    letters = random.choice(["abcdefgh", "абвг", "漢字仮名", "é\U0001f600aß"])
+    vocabulary = [
+        "".join(random.choices(letters, k=random.randint(1, 12))) for _ in range(random.choice([2, 40, 2000]))
+    ]
+    words = random.choices(vocabulary, k=random.choice([0, 1, 2, 9, 50, 400]))
+    if words and random.random() < 0.5:
+        begin = random.randrange(len(words))
+        words += words[begin : begin + random.randint(1, 40)] * random.randint(1, 9)
+    spaces = [" ", "\n", "\n\n", "\u3000", "\t"][: random.randint(1, 5)]
+    return "".join(word + random.choice(spaces) for word in words)
 
 
 @settings(max_examples=150, deadline=None)
@@ -112,25 +149,24 @@ def test_words_that_differ_late_or_by_a_zero_byte_differ() -> None:
     assert len(set(Words.from_text(pl.Series([" ".join(texts)])).hashes.tolist())) == len(texts)
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=40), st.randoms())
-def test_the_slow_sort_gives_the_order_of_the_fast_one(pairs: list[tuple[int, int]], random: object) -> None:
-    """Keys too wide for 64 bits are sorted into the same order."""
-    places = np.arange(len(pairs), dtype=np.int64)
-    random.shuffle(places)  # type: ignore[attr-defined]
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=40))
+def test_the_slow_sort_gives_the_order_of_the_fast_one(pairs: list[tuple[int, int]]) -> None:
+    """Pairs too wide for a key of 64 bits are sorted into the same order."""
     major, minor = (np.array([pair[i] for pair in pairs], dtype=np.int64) for i in (0, 1))
-    fast = sorted_order(major, minor, places)
-    assert fast.tolist() == sorted_order(major, minor, places, key_bits=0).tolist()
-    triples = [(major[i], minor[i], places[i]) for i in fast]
-    assert triples == sorted(triples)
+    order, begins = sorted_pairs(major, minor)
+    slow_order, slow_begins = sorted_pairs(major, minor, key_bits=0)
+    assert order.tolist() == slow_order.tolist() == sorted(range(len(pairs)), key=pairs.__getitem__)
+    assert begins.tolist() == slow_begins.tolist()
+    assert int(begins.sum()) == len(set(pairs))
 
 
 def test_hashes_that_share_their_low_bits_stay_apart() -> None:
-    """Numbers that the packed sort would take for equal get ids of their own."""
+    """Equal hashes lie together also where the packed sort would take unlike ones for equal."""
     hashes = np.array([1 << 63, 0, 1 << 63, 0, 7], dtype=np.uint64)
-    ids, order = dense_ids(hashes)
-    assert ids[0] == ids[2] != ids[1] == ids[3]
-    assert sorted(order.tolist()) == [0, 1, 2, 3, 4]
-    assert order.tolist().index(0) + 1 == order.tolist().index(2)
+    order = hash_order(hashes).tolist()
+    assert sorted(order) == [0, 1, 2, 3, 4]
+    assert order.index(0) + 1 == order.index(2)
+    assert order.index(1) + 1 == order.index(3)
 
 
 def test_duplicate_lines_by_hand() -> None:

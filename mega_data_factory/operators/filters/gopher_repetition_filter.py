@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from mega_data_factory.framework.contracts import Rule
 from mega_data_factory.operators.filters.text_filter import above
 from mega_data_factory.operators.filters.word_filter import LanguageLimits
 from mega_data_factory.operators.parameters import check_optional_fraction
-from mega_data_factory.operators.text.lines import Lines, ratio
-from mega_data_factory.operators.text.repetition import Repeats, duplicate_fractions, repeats
-from mega_data_factory.operators.text.words import Words
+from mega_data_factory.operators.text.lines import Lines
+from mega_data_factory.operators.text.ngrams import NgramFractions
+from mega_data_factory.operators.text.repetition import duplicate_fractions
 
 _TOP_NGRAM = {2: 0.20, 3: 0.18, 4: 0.16}
 _DUPLICATE_NGRAM = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
@@ -93,48 +92,16 @@ class GopherRepetitionFilter(LanguageLimits):
             self.max_duplicate_paragraph_characters,
             "max_duplicate_paragraph_characters",
         )
-        yield from self._ngram_rules(self.words_of(text))
+        yield from self._ngram_rules(text)
 
-    def _ngram_rules(self, words: Words) -> Iterator[Rule]:
-        longest = max([0, *self.max_top_ngram, *self.max_duplicate_ngram])
-        if not longest:
+    def _ngram_rules(self, text: pl.Series) -> Iterator[Rule]:
+        if not (self.max_top_ngram or self.max_duplicate_ngram):
             return
-        duplicate_rules: list[Rule] = []
-        for found in repeats(words, longest):
-            n = found.length
-            if n in self.max_top_ngram:
-                yield from above(
-                    f"top_{n}_gram", top_ngram_fraction(words, found), self.max_top_ngram[n], f"max_top_ngram.{n}"
-                )
-            if n in self.max_duplicate_ngram:
-                fraction = duplicate_ngram_fraction(words, found)
-                duplicate_rules += above(
-                    f"duplicate_{n}_gram", fraction, self.max_duplicate_ngram[n], f"max_duplicate_ngram.{n}"
-                )
-        yield from duplicate_rules
-
-
-def top_ngram_fraction(words: Words, found: Repeats) -> pl.Series:
-    """Return the fraction of a text's word characters in occurrences of its most frequent n-gram, at most 1."""
-    first = found.places[found.runs]
-    length = words.characters[first + found.length] - words.characters[first]
-    best = np.zeros(len(words.counts), dtype=np.int64)
-    np.maximum.at(best, words.owners[first], (found.counts << 32) | length)
-    covered = (best >> 32) * (best & 0xFFFFFFFF)
-    return ratio(np.minimum(covered, words.character_counts), words.character_counts)
-
-
-def duplicate_ngram_fraction(words: Words, found: Repeats) -> pl.Series:
-    """Return the fraction of a text's word characters in second and later occurrences of n-grams, each once."""
-    steps = np.zeros(len(words.starts) + 1, dtype=np.int64)
-    later = found.later_places
-    if not len(later):
-        return ratio(np.zeros(len(words.counts)), words.character_counts)
-    steps[later] += 1
-    steps[later + found.length] -= 1
-    covered = np.zeros(len(steps), dtype=np.int64)
-    np.cumsum(np.where(np.cumsum(steps[:-1]) > 0, np.diff(words.characters), 0), out=covered[1:])
-    return ratio(np.diff(covered[words.bounds]), words.character_counts)
+        shares = NgramFractions.from_words(self.words_of(text), self.max_top_ngram, self.max_duplicate_ngram)
+        for n, limit in self.max_top_ngram.items():
+            yield from above(f"top_{n}_gram", shares.top[n], limit, f"max_top_ngram.{n}")
+        for n, limit in self.max_duplicate_ngram.items():
+            yield from above(f"duplicate_{n}_gram", shares.duplicate[n], limit, f"max_duplicate_ngram.{n}")
 
 
 def _check_limits(parameter: str, limits: object, default: dict[int, float]) -> dict[int, float]:

@@ -9,6 +9,7 @@ tenth of a loop over `str.split`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +26,8 @@ _WIDE_SPACE = r"[\u{85}\u{A0}\u{1680}\u{2000}-\u{200A}\u{2028}\u{2029}\u{202F}\u
 _TAB, _SPACE, _CONTROLS = np.uint8(0x09), np.uint8(0x20), np.uint8(5)
 _PADDING = 8
 _LONG_WORD = 512
+_BLOCK_WORDS = 1 << 15
+_BEYOND_ASCII = 0x80
 _FIRST_BYTES = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _FINISHER = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -87,12 +90,10 @@ class Words:
     @cached_property
     def characters(self) -> Integers:
         """Characters (code points) before every word and after the last, counting words only: n words, n + 1 sums."""
-        lengths = self.sizes
-        if self.data.size and self.data.max() >= 0x80:
-            begins = np.zeros(len(self.data) + 1, dtype=np.int64)
-            np.cumsum((self.data & 0xC0) != 0x80, out=begins[1:])
-            lengths = begins[self.starts + self.sizes] - begins[self.starts]
-        return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+        sums = np.zeros(len(self.sizes) + 1, dtype=np.int64)
+        for first, last in self._blocks():
+            sums[first + 1 : last + 1] = self._lengths(first, last)
+        return np.cumsum(sums, out=sums)
 
     @property
     def character_counts(self) -> Integers:
@@ -106,16 +107,49 @@ class Words:
         """A 64-bit hash of every word, the same on every machine and in every version of the libraries below."""
         hashes = self.sizes.astype(np.uint64) * _MULTIPLIER
         window: Hashes = np.ndarray((len(self.data) - _PADDING + 1,), "<u8", self.data.data, strides=(1,))
-        longest = int(self.sizes.max(initial=0))
-        for done in range(0, min(longest, _LONG_WORD), 8):
-            active = np.flatnonzero(self.sizes > done)
-            left = np.minimum(self.sizes[active] - done, 8)
-            chunk = window[self.starts[active] + done] & _FIRST_BYTES[left]
-            hashes[active] = scramble(hashes[active] ^ chunk)
+        for first, last in self._blocks():
+            _hash_block(hashes[first:last], window, self.starts[first:last], self.sizes[first:last])
         for word in np.flatnonzero(self.sizes > _LONG_WORD).tolist():
             start = int(self.starts[word])
             hashes[word] = xxhash.xxh3_64_intdigest(self.data[start : start + int(self.sizes[word])].tobytes())
         return hashes
+
+    def _blocks(self) -> Iterator[tuple[int, int]]:
+        """Yield the first word and the one behind the last of blocks whose arrays fit in the caches of a processor."""
+        for first in range(0, len(self.starts), _BLOCK_WORDS):
+            yield first, min(first + _BLOCK_WORDS, len(self.starts))
+
+    def _lengths(self, first: int, last: int) -> Integers:
+        """Return the characters of the words `first` up to `last`."""
+        starts, sizes = self.starts[first:last], self.sizes[first:last]
+        begin, end = int(starts[0]), int(starts[-1] + sizes[-1])
+        data = self.data[begin:end]
+        if data.max() < _BEYOND_ASCII:
+            return sizes
+        continuations = np.zeros(len(data) + 1, dtype=np.int64 if len(data) >= 1 << 31 else np.int32)
+        np.cumsum((data & 0xC0) == _BEYOND_ASCII, out=continuations[1:])
+        starts = starts - begin
+        inside: Integers = continuations[starts + sizes] - continuations[starts]
+        return sizes - inside
+
+
+def _hash_block(hashes: Hashes, window: Hashes, starts: Integers, sizes: Integers) -> None:
+    """Add the bytes of words to their hashes, eight at a time, up to `_LONG_WORD`.
+
+    Args:
+        hashes: of every word, changed in place.
+        window: the eight bytes from each byte position on, as a number.
+        starts: byte position of every word.
+        sizes: bytes of every word.
+    """
+    hashes[:] = scramble(hashes ^ (window[starts] & _FIRST_BYTES[np.minimum(sizes, 8)]))
+    longest = int(sizes.max())
+    active = np.flatnonzero(sizes > 8)
+    for done in range(8, min(longest, _LONG_WORD), 8):
+        active = active[sizes[active] > done]
+        left = np.minimum(sizes[active] - done, 8)
+        chunk = window[starts[active] + done] & _FIRST_BYTES[left]
+        hashes[active] = scramble(hashes[active] ^ chunk)
 
 
 def scramble(values: Hashes) -> Hashes:
