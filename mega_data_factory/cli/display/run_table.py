@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
@@ -92,7 +92,7 @@ def _table(rows: Sequence[Row], columns: Sequence[_Column], reason: int | None =
 
 def tracked_table(report: RunReport) -> RenderableType | None:
     """Return the stages that were timed as a whole, without operators; None without any."""
-    rows = tracked_stages.tracked_rows(asdict(stage) for stage in report.tracked_stages)
+    rows = tracked_stages.tracked_rows(stage.to_dict() for stage in report.tracked_stages)
     if not rows:
         return None
     table = plain_table()
@@ -118,7 +118,7 @@ def summary(report: RunReport) -> Iterator[Text]:
         yield Text(units)
     if run.source_share is not None and run.status != "completed":
         yield Text(f"{percent(100 * run.source_share)} of the {run.source_unit} of the source have passed all stages")
-    if waiting := uncommitted_text(asdict(run)):
+    if waiting := uncommitted_text(run.to_dict()):
         yield Text(waiting, style="yellow")
     yield Text(report.books(), style={True: "green", False: "bold red", None: "yellow"}[report.balanced])
     if shares := report.busy_shares():

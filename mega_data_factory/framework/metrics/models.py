@@ -14,7 +14,14 @@ from datetime import datetime
 from typing import Any
 
 from mega_data_factory.clock import naive, utc_now
-from mega_data_factory.framework.metrics.rows.fields import Derived, known_sum, per_second, percent
+from mega_data_factory.framework.metrics.rows.fields import (
+    Derived,
+    as_columns,
+    known_sum,
+    parts,
+    per_second,
+    percent,
+)
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 from mega_data_factory.framework.metrics.rows.rollup import by_instance, unbalanced_records
 
@@ -48,6 +55,7 @@ class StageMetrics:
         input_text_bytes, input_tokens: bytes of text and tokens that came in to the first operator; None where they
             were not counted.
         output_text_bytes, output_tokens: the same of what the last operator passed on.
+        operator_metrics: the operator rows that it is the sum of, as far as they are known here; no column.
     """
 
     run_id: str
@@ -71,9 +79,14 @@ class StageMetrics:
     output_text_bytes: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    operator_metrics: list[OperatorMetrics] = parts()
 
     def __post_init__(self) -> None:
         self.timestamp = naive(self.timestamp)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return its columns as a dict."""
+        return as_columns(self)
 
     @classmethod
     def from_operators(
@@ -123,6 +136,7 @@ class StageMetrics:
             output_text_bytes=_known_sum(row.output_text_bytes for row in last),
             input_tokens=_known_sum(row.input_tokens for row in first),
             output_tokens=_known_sum(row.output_tokens for row in last),
+            operator_metrics=rows,
         )
 
 
@@ -193,6 +207,7 @@ class RunMetrics:
         input_text_bytes, input_tokens: bytes of text and tokens that came in to the first stage; None where they were
             not counted.
         output_text_bytes, output_tokens: the same of what the last stage passed on.
+        stage_metrics: the stage rows that it is the sum of, as far as they are known here; no column.
     """
 
     run_id: str
@@ -246,8 +261,13 @@ class RunMetrics:
     output_text_bytes: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    stage_metrics: list[StageMetrics] = parts()
 
     def __post_init__(self) -> None:
         self.start_time = naive(self.start_time)
         self.end_time = None if self.end_time is None else naive(self.end_time)
         self.heartbeat = None if self.heartbeat is None else naive(self.heartbeat)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return its columns as a dict; `config` and `paths` are dicts in it."""
+        return as_columns(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from mega_data_factory.clock import naive, utc_now
 from mega_data_factory.errors import MetricsQueryError, did_you_mean
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics.rows.fields import columns
 from mega_data_factory.framework.metrics.run_ids import match_run
 from mega_data_factory.framework.metrics.store.reading.status import STATUS_COLUMNS, with_deaths
 from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
@@ -56,7 +57,7 @@ class Levels:
 
 def _known(row: Mapping[str, Any], kind: type[RunMetrics | StageMetrics | OperatorMetrics]) -> dict[str, Any]:
     """Return the values of a row for the fields of its class, without nulls."""
-    names = {field.name for field in fields(kind)}
+    names = {column.name for column in columns(kind)}
     return {name: value for name, value in row.items() if name in names and value is not None}
 
 

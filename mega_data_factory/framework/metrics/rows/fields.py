@@ -1,8 +1,9 @@
-"""Parts of the fields of a row: moments, rates, and values that are derived unless they are given."""
+"""Fields of a row: those that are columns, those derived unless they are given, and how rates and moments are made."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import Field, field, fields
 from typing import Any, Generic, TypeVar, overload
 
 T = TypeVar("T")
@@ -47,6 +48,24 @@ class Derived(Generic[T]):
             row._given = {**(given or {}), self._name: value}
         elif given is None or self._name in given:
             row._given = {name: other for name, other in given.items() if name != self._name} if given else None
+
+
+_NO_COLUMN = "no column"
+
+
+def parts() -> Any:
+    """Return a field for the rows that a row is the sum of: a list, which is no column."""
+    return field(default_factory=list, compare=False, repr=False, metadata={_NO_COLUMN: True})
+
+
+def columns(kind: Any) -> tuple[Field[Any], ...]:
+    """Return the fields of a row, or of its class, that are columns."""
+    return tuple(each for each in fields(kind) if _NO_COLUMN not in each.metadata)
+
+
+def as_columns(row: Any) -> dict[str, Any]:
+    """Return a row as a dict of its columns."""
+    return {column.name: getattr(row, column.name) for column in columns(row)}
 
 
 def percent(part: int, whole: int) -> float | None:

@@ -9,7 +9,7 @@ from itertools import chain
 from operator import add, attrgetter
 from typing import Any, Generic, Self, TypeAlias, TypeVar, overload
 
-from mega_data_factory.framework.metrics.rows.fields import Derived, add_numbers, known_sum
+from mega_data_factory.framework.metrics.rows.fields import Derived, add_numbers, as_columns, known_sum
 from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 
 T = TypeVar("T")
@@ -217,6 +217,15 @@ class OperatorState:
         self._max_latency = other._max_latency
         self._custom_metrics = other._custom_metrics
         self._rejected_reasons = other._rejected_reasons
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the columns of the row as a dict, of which `OperatorMetrics.from_dict` makes the row again.
+
+        `custom_metrics` and `rejected_reasons` are dicts, `latency_histogram` is a list of bucket and count: as
+        `MetricsWriter.read_operator_metrics` gives them.
+        """
+        histogram = [{"bucket": bucket, "count": count} for bucket, count in self.latency_histogram.to_pairs()]
+        return {**as_columns(self), "latency_histogram": histogram}
 
     def to_wire(self) -> dict[str, Any]:
         """Return the state in few bytes, ready for JSON (as far as the custom metrics are), to travel in a batch."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
 from types import NoneType
 from typing import Any
 
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
+from mega_data_factory.framework.metrics.rows.fields import columns
 from mega_data_factory.framework.metrics.tracking.accounts import amount, check_sum, rejected_by_reason, whole
 
 _COUNTS = ("input_records", "output_records", "error_count", "batches", "unmatched_records", "created_records")
@@ -92,7 +92,7 @@ def check_columns(row: StageMetrics | RunMetrics) -> None:
 def _check_columns(row: StageMetrics | RunMetrics) -> None:
     given: Mapping[str, Any] = getattr(row, "_given", None) or {}
     _check_given(given)
-    for column in fields(row):
+    for column in columns(row):
         kind = str(column.type)
         if kind.startswith(("int", "float")) and (value := getattr(row, column.name)) is not None:
             (whole if kind.startswith("int") else amount)(column.name, value)

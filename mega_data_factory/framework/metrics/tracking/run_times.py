@@ -105,6 +105,7 @@ class RunTimes:
             status=self._status,
             error=self._error,
             instrumentation_seconds=measuring_seconds,
+            stage_metrics=list(stages),
         )
         for name, value in totals.items():
             setattr(run, name, value)

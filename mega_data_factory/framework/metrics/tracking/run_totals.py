@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from mega_data_factory.errors import did_you_mean
 from mega_data_factory.framework.metrics.models import RunMetrics
+from mega_data_factory.framework.metrics.rows.fields import columns
 from mega_data_factory.framework.metrics.tracking.accounts import amount, whole
 from mega_data_factory.framework.metrics.tracking.in_process import InProcess
 
-_RUN_COLUMNS = {column.name: str(column.type) for column in fields(RunMetrics) if column.name != "run_id"}
+_RUN_COLUMNS = {column.name: str(column.type) for column in columns(RunMetrics) if column.name != "run_id"}
 _WHOLE_COLUMNS = frozenset(name for name, kind in _RUN_COLUMNS.items() if kind.startswith("int"))
 _REAL_COLUMNS = frozenset(name for name, kind in _RUN_COLUMNS.items() if "float" in kind)
 
