@@ -39,7 +39,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_first_write(tmp_path: P
     """One may only want to read."""
     (tmp_path / "file").write_text("in the way")
     writer = MetricsWriter(tmp_path / "file")
-    with pytest.raises(MdfError, match="file.*[Nn]ot a directory"):
+    with pytest.raises(MdfError, match=r"file.*[Nn]ot a directory"):
         writer.write_operator_metrics([row()], "run_test")
 
 
