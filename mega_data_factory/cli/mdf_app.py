@@ -45,7 +45,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", "-V", help="Print the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """Curate training data at scale, and know where every record and every second went."""
@@ -225,11 +225,24 @@ def _dashboard(
 
 
 @app.command("validate")
-def _validate(config: Config, overrides: Set = None, as_json: Json = False) -> int:
+def _validate(
+    file: Annotated[Path | None, typer.Argument(help="The file, in place of --config.", metavar="[FILE]")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Pipeline configuration, a YAML file.", metavar="FILE")
+    ] = None,
+    overrides: Set = None,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="Print the configuration in today's form, without its comments.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
     """Check a configuration: every key, every name, every parameter."""
-    from mega_data_factory.cli.commands.plan import validate
+    from mega_data_factory.cli.commands.validate import validate
 
-    return validate(config, overrides or [], as_json=as_json)
+    given = [path for path in (file, config) if path is not None]
+    if len(given) != 1:
+        raise typer.BadParameter("give one file, as FILE or with --config", param_hint="FILE")
+    return validate(given[0], overrides or [], upgrade=upgrade, as_json=as_json)
 
 
 @app.command("operators")

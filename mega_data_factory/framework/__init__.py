@@ -4,4 +4,27 @@
 - What a pipeline is: `contracts` of its parts, `rowwise` bases for one record at a time, `registry` of names, `plan`.
 - What moves: `batch`, as bytes `parcel`; `tables` and `exclusion_text` help with its records.
 - What is measured of records: `scoring` by rules, `units` beside their number, `slice_columns`.
+
+`Executor` and `PipelineConfig` can be imported from here, and the names of the original, which are those of
+`mega_data_factory.compat`. Nothing is loaded before it is asked for.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME_OF = {
+    "Executor": "mega_data_factory.framework.executor",
+    "PipelineConfig": "mega_data_factory.framework.config.pipeline",
+}
+_OLD_NAMES = "mega_data_factory.compat"
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(_HOME_OF.get(name, _OLD_NAMES)), name)
+    except AttributeError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None

@@ -8,7 +8,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mega_data_factory import catalogue, extras
@@ -30,7 +30,10 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
     "writer": catalogue.WRITERS,
     "exporter": catalogue.EXPORTERS,
 }
+_REGISTERED: dict[Kind, dict[str, str]] = {kind: {} for kind in _BUILT_IN}
 _A: dict[Kind, str] = {"loader": "a loader", "operator": "an operator", "writer": "a writer", "exporter": "an exporter"}
+_UNAVAILABLE = "mega_data_factory.compat.configuration.unavailable"
+"""Names of the original that have no successor; loaded when a name is not known."""
 _BASES: dict[Kind, tuple[type, ...]] = {
     "loader": (Loader,),
     "operator": (Refiner, Filter),
@@ -82,22 +85,42 @@ def resolve(kind: Kind, name: str, params: Mapping[str, Any], where: Place) -> C
             in the parameters it names all.
     """
     named = where.nearest("type" if kind in ("loader", "writer") else "name")
-    box = _BUILT_IN[kind]
-    target = box.get(name) or box.get(snake_case(name)) or (name if ":" in name else None)
-    if target is None:
-        hint = did_you_mean(name, box)
-        raise ConfigError(f"{named}: there is no {kind} `{name}`", hint=f"{hint}; your own class is `module:Class`")
-    if target.partition(":")[0] == "__main__":
+    found = find(kind, name, f"{named}: ")
+    if found.target.partition(":")[0] == "__main__":
         raise ConfigError(
-            f"{named}: workers cannot import `{target}`: it is in a script or a notebook",
+            f"{named}: workers cannot import `{found.target}`: it is in a script or a notebook",
             hint="put the class into a file of its own, such as my_operators.py, and name it `my_operators:"
-            f"{target.partition(':')[2]}`",
+            f"{found.target.partition(':')[2]}`",
         )
-    short = snake_case(target.rpartition(":")[2].rpartition(".")[2])
-    component = Component(short, target, _plain(params, where.below("params")))
+    component = replace(found, params=_plain(params, where.below("params")))
     cls = _load(component, kind, named)
     _check_params(cls, component, where)
     return component
+
+
+def find(kind: Kind, name: str, at: str = "") -> Component:
+    """Return what a name stands for, without parameters.
+
+    Args:
+        kind: what it must be.
+        name: short name, class name or `module:Class`.
+        at: beginning of the message.
+
+    Raises:
+        ConfigError: no such name.
+    """
+    known = _BUILT_IN[kind] | _REGISTERED[kind]
+    target = known.get(name) or known.get(snake_case(name)) or (name if ":" in name else None)
+    if target is None:
+        absent = importlib.import_module(_UNAVAILABLE).hint(kind, name)
+        hint = absent or f"{did_you_mean(name, known)}; your own class is `module:Class`"
+        raise ConfigError(f"{at}there is no {kind} `{name}`", hint=hint)
+    return Component(snake_case(target.rpartition(":")[2].rpartition(".")[2]), target, {})
+
+
+def register(kind: Kind, name: str, target: str) -> None:
+    """Let configurations of this process use a name for `module:Class`; it replaces a built-in one."""
+    _REGISTERED[kind][snake_case(name)] = target
 
 
 def component_mistakes(values: Mapping[str, Any], source: ConfigSource) -> list[str]:
@@ -168,7 +191,8 @@ def _load(component: Component, kind: Kind, where: Place) -> type[Any]:
         bases = " or ".join(base.__name__ for base in _BASES[kind])
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         detail = f"it lacks {missing}" if missing else f"it must subclass {bases}"
-        raise ConfigError(f"{where}: `{component.target}` is not {_A[kind]}: {detail}")
+        hint = None if missing else "the bases are in `mega_data_factory.framework.contracts`"
+        raise ConfigError(f"{where}: `{component.target}` is not {_A[kind]}: {detail}", hint=hint)
     return cls
 
 

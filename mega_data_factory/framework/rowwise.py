@@ -7,6 +7,7 @@ row-wise operator builds a dict per record, which costs more than most work on i
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -36,10 +37,7 @@ class RowRefiner(Refiner):
         """
         if table.num_rows == 0:
             return table
-        records = [self._refined(record) for record in table.to_pylist()]
-        names = dict.fromkeys(name for record in records for name in record)
-        columns = {name: _column([record.get(name) for record in records], name, table.schema) for name in names}
-        return pa.table(columns)
+        return table_of([self._refined(record) for record in table.to_pylist()], table.schema)
 
     def _refined(self, record: dict[str, Any]) -> dict[str, Any]:
         record_id = record[RECORD_ID]
@@ -68,6 +66,29 @@ class RowFilter(Filter):
 
 def _as_tuple(verdict: Verdict) -> tuple[str | None, float | None, float | None]:
     return verdict if isinstance(verdict, tuple) else (verdict, None, None)
+
+
+def table_of(
+    records: Sequence[Mapping[str, Any]], before: pa.Schema, declared: Mapping[str, pa.DataType] | None = None
+) -> pa.Table:
+    """Return refined records as a table; a key that only some records have is null in the others.
+
+    Args:
+        records: at least one, or none if all columns are declared or known before.
+        before: columns of the records before they were refined; they keep their type where the values fit it.
+        declared: types of new columns; the others have the type that their values show.
+
+    Raises:
+        ArrowInvalid, ArrowTypeError: a value is not of its declared type.
+    """
+    declared = {name: kind for name, kind in (declared or {}).items() if name not in before.names}
+    first = records[0] if records else dict.fromkeys(before.names)
+    names = dict.fromkeys([*first, *(name for record in records for name in record), *declared])
+    columns = {}
+    for name in names:
+        values = [record.get(name) for record in records]
+        columns[name] = pa.array(values, declared[name]) if name in declared else _column(values, name, before)
+    return pa.table(columns)
 
 
 def _column(values: list[Any], name: str, schema: pa.Schema) -> pa.Array:

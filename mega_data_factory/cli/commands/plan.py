@@ -1,4 +1,4 @@
-"""`mdf plan` and `mdf validate`: what a configuration means, before anything runs."""
+"""`mdf plan`: what a configuration means, before anything runs."""
 
 from __future__ import annotations
 
@@ -10,53 +10,17 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
-from mega_data_factory import storage
-from mega_data_factory.cli.display.console import stderr, stdout
+from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import SUCCESS, print_json
-from mega_data_factory.errors import InputError, ResourceError
+from mega_data_factory.errors import ResourceError
 from mega_data_factory.formats import count, plural, size
 from mega_data_factory.framework.config.pipeline import PipelineConfig
-from mega_data_factory.framework.driver.places import check_folders
 from mega_data_factory.framework.driver.resources import check_fit, this_machine
 from mega_data_factory.framework.engines.ray.cluster_query import ClusterSilent, ask_cluster
 from mega_data_factory.framework.engines.ray.environment import ClusterAddress, cluster_address
 from mega_data_factory.framework.plan import OperatorPlan, Plan, make_plan
 from mega_data_factory.framework.registry import Component
-from mega_data_factory.redaction import redacted, without_credentials
-
-
-def validate(config: Path, overrides: Sequence[str], *, as_json: bool) -> int:
-    """Check a configuration to the last parameter.
-
-    JSON: `{ok: true, pipeline, stages, operators, warnings: [text]}`, or `{error: {slug, message, hint}}`.
-    A warning is about this machine, not about the configuration: the source is not here.
-    """
-    made = make_plan(PipelineConfig.from_yaml(config, overrides, with_components=True))
-    check_folders(made)
-    operators = sum(len(stage.operators) for stage in made.stages)
-    missing = _missing_source(made)
-    if as_json:
-        answer = {"ok": True, "pipeline": made.config.name, "stages": len(made.stages), "operators": operators}
-        print_json(answer | {"warnings": [without_credentials(missing)] if missing else []})
-    else:
-        stages = plural(len(made.stages), "stage")
-        stdout().print(f"ok: {escape(str(config))}: {stages}, {plural(operators, 'operator')}")
-        if missing:
-            stderr().print(f"warning: {without_credentials(missing)}", markup=False, soft_wrap=True)
-    return SUCCESS
-
-
-def _missing_source(made: Plan) -> str | None:
-    """Return why a run would find nothing to read here; None where it would, and of sources that are not local."""
-    paths = made.loader.params.get("path", [])
-    local = all(storage.is_local(str(path)) for path in ([paths] if isinstance(paths, str) else paths))
-    if not paths or not local or not made.loader.target.startswith("mega_data_factory.loaders."):
-        return None
-    try:
-        next(iter(made.loader.build().splits(made.executor.batch_size)), None)
-    except InputError as error:
-        return error.message
-    return None
+from mega_data_factory.redaction import redacted
 
 
 def plan(config: Path, overrides: Sequence[str], *, as_json: bool) -> int:

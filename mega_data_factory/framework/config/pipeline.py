@@ -17,9 +17,13 @@ from mega_data_factory.formats import parse_size
 from mega_data_factory.framework.config.condition import Condition
 from mega_data_factory.framework.config.metrics import MetricsConfig as MetricsConfig
 from mega_data_factory.framework.config.mistakes import Place
+from mega_data_factory.framework.config.old_form import in_todays_form
 from mega_data_factory.framework.config.section import Count, Section, TimeLimit
 from mega_data_factory.framework.config.source import ConfigSource, explain
 from mega_data_factory.framework.registry import component_mistakes
+from mega_data_factory.redaction.loggers import logger
+
+log = logger("mega_data_factory")
 
 
 class LoaderConfig(Section):
@@ -207,6 +211,7 @@ class PipelineConfig(Section):
     """Execution of the pipeline."""
 
     _source: ConfigSource | None = PrivateAttr(default=None)
+    _old_form: tuple[str, ...] = PrivateAttr(default=())
 
     @classmethod
     def from_yaml(
@@ -240,14 +245,28 @@ class PipelineConfig(Section):
         cls, source: ConfigSource, overrides: Sequence[str], default_name: str, *, with_components: bool = False
     ) -> PipelineConfig:
         source = source.overridden(overrides)
+        upgraded = in_todays_form(source)
+        source, more = (source, []) if upgraded is None else (upgraded.source, upgraded.mistakes)
         values = {"name": default_name, **source.expanded()}
         try:
             config = cls.model_validate(values)
-        except ValidationError as error:
-            more = component_mistakes(values, source) if with_components else []
-            raise explain(error, source, cls, more) from None
+            error = None
+        except ValidationError as found:
+            error = found
+        if error is not None or more:
+            more = [*more, *(component_mistakes(values, source) if with_components else [])]
+            raise explain(error, source, cls, more)
         config._source = source
+        if upgraded is not None:
+            config._old_form = tuple(upgraded.notes)
+            for note in upgraded.notes:
+                log.warning("%s", note)
         return config
+
+    @property
+    def old_form(self) -> tuple[str, ...]:
+        """What was written in the form of the original: a line each with its place and what to write instead."""
+        return self._old_form
 
     def as_written(self) -> dict[str, Any]:
         """Return the configuration as it was written, environment variables not filled in: safe to store with a run."""

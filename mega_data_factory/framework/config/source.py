@@ -202,18 +202,18 @@ def read_model(path: Path, model: type[Model], holds: str) -> Model:
 
 
 def explain(
-    error: ValidationError, source: ConfigSource, model: type[BaseModel], more: Sequence[str] = ()
+    error: ValidationError | None, source: ConfigSource, model: type[BaseModel], more: Sequence[str] = ()
 ) -> ConfigError:
     """Return one error for all that is wrong: a line for each with file, line, key and what would be right.
 
     Args:
-        error: what is wrong with the form.
+        error: what is wrong with the form, if anything.
         source: its place in the configuration.
         model: what the configuration should be.
         more: lines for what else is wrong.
     """
     lines = []
-    for item in error.errors():
+    for item in [] if error is None else error.errors():
         key = item["loc"]
         message = _EXPECTED.get(item["type"]) or item["msg"].removeprefix("Value error, ")
         if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):

@@ -1,0 +1,142 @@
+"""Edits of a configuration as it was written, which keep the line of every key."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mega_data_factory.framework.config.mistakes import Key, dotted
+from mega_data_factory.framework.config.source import ConfigSource
+
+
+class Edits:
+    """A copy of a configuration that is being edited.
+
+    Attributes:
+        mistakes: what cannot be brought into today's form, and where.
+    """
+
+    def __init__(self, source: ConfigSource) -> None:
+        self._source = source
+        self._values: dict[str, Any] = _unshared(source.values)
+        self._lines = dict(source.lines)
+        self._overridden = set(source.overridden_keys)
+        self._notes: list[tuple[int, str]] = []
+        self.mistakes: list[str] = []
+
+    @property
+    def notes(self) -> list[str]:
+        """What was written in an old form, where, and what to write instead, in the order of the file."""
+        return [text for _, text in sorted(self._notes, key=lambda note: note[0])]
+
+    @property
+    def source(self) -> ConfigSource:
+        """The configuration as edited so far."""
+        lines, overridden = dict(self._lines), frozenset(self._overridden)
+        return replace(self._source, values=self._values, lines=lines, overridden_keys=overridden)
+
+    def get(self, key: Key) -> Any:
+        """Return what a key holds; None where it is not there."""
+        value: Any = self._values
+        for part in key:
+            if isinstance(value, list) and isinstance(part, int) and part < len(value):
+                value = value[part]
+            elif isinstance(value, Mapping):
+                value = value.get(part)
+            else:
+                return None
+        return value
+
+    def has(self, key: Key) -> bool:
+        """Return whether a key of a mapping is there."""
+        above = self.get(key[:-1])
+        return isinstance(above, Mapping) and key[-1] in above
+
+    def mappings(self, key: Key) -> list[Key]:
+        """Return the keys of the mappings in a list; none where there is no list."""
+        items = self.get(key)
+        return [(*key, at) for at, item in enumerate(items) if isinstance(item, Mapping)] if _is_list(items) else []
+
+    def note(self, key: Key, text: str) -> None:
+        """Say what to write instead of a key."""
+        self._notes.append((self._line(key) or 0, f"{self._where(key)} is an old form: {text}"))
+
+    def refuse(self, key: Key, text: str) -> None:
+        """Say why a key has no form of today."""
+        self.mistakes.append(f"{self._where(key)}: {text}")
+
+    def set(self, key: Key, value: Any, like: Key) -> None:
+        """Give a key a value, making mappings on the way; messages about it name the line of another key."""
+        above: Any = self._values
+        for part in key[:-1]:
+            if isinstance(above, dict) and not isinstance(above.get(part), (dict, list)):
+                above[part] = {}
+            above = above[part]
+        above[key[-1]] = value
+        if key not in self._lines and (line := self._line(like)) is not None:
+            self._lines[key] = line
+        if like in self._overridden:
+            self._overridden.add(key)
+
+    def remove(self, key: Key) -> Any:
+        """Remove a key of a mapping, and the mapping when it is left empty; return what the key held."""
+        self._lines = {each: line for each, line in self._lines.items() if each[: len(key)] != key}
+        self._overridden = {each for each in self._overridden if each[: len(key)] != key}
+        above = self.get(key[:-1])
+        value = above.pop(key[-1])
+        if not above and self.has(key[:-1]):
+            self.remove(key[:-1])
+        return value
+
+    def move(self, key: Key, target: Key) -> None:
+        """Move what a key of a mapping holds to another key, with its lines; keeps its place among its neighbours."""
+        value = self.get(key)
+        lines = {(*target, *each[len(key) :]): line for each, line in self._lines.items() if each[: len(key)] == key}
+        overridden = {(*target, *each[len(key) :]) for each in self._overridden if each[: len(key)] == key}
+        if key[:-1] == target[:-1]:
+            above = self.get(key[:-1])
+            renamed = {target[-1] if name == key[-1] else name: item for name, item in above.items()}
+            above.clear()
+            above.update(renamed)
+        else:
+            self.set(target, value, key)
+            self.remove(key)
+        self._lines = {each: line for each, line in self._lines.items() if each[: len(key)] != key} | lines
+        self._overridden = {each for each in self._overridden if each[: len(key)] != key} | overridden
+
+    def rename(self, key: Key, target: Key) -> None:
+        """Move what a key holds to another key of its mapping, and say so; a value that is there already stays."""
+        self.note(key, f"write `{target[-1]}`")
+        if self.has(target):
+            self.remove(key)
+        else:
+            self.move(key, target)
+
+    def copy_lines(self, key: Key, target: Key) -> None:
+        """Let what is below `target` name the lines of what is below `key`, from where it was copied."""
+        for each, line in list(self._lines.items()):
+            if each[: len(key)] == key:
+                self._lines[(*target, *each[len(key) :])] = line
+
+    def _line(self, key: Key) -> int | None:
+        while key and key not in self._lines:
+            key = key[:-1]
+        return self._lines.get(key)
+
+    def _where(self, key: Key) -> str:
+        return f"{self.source.where(key)}{dotted(key)}"
+
+
+def _unshared(value: Any) -> Any:
+    """Return a copy in which every mapping and list is there once: an alias is edited where it is used only."""
+    if isinstance(value, Mapping):
+        return {key: _unshared(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unshared(item) for item in value]
+    return copy.copy(value)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)

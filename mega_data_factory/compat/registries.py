@@ -1,0 +1,76 @@
+"""Registration of classes under a name, as the original had it; a configuration may also name them `module:Class`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+from mega_data_factory.framework import registry
+from mega_data_factory.framework.registry import Kind
+
+
+class _Registry:
+    """Names of classes of one kind."""
+
+    kind: ClassVar[Kind]
+
+    @classmethod
+    def register(cls, name: str, component: type[Any]) -> None:
+        """Let configurations of this process name a class; it replaces a built-in one of that name.
+
+        Args:
+            name: as `MyFilter`, which a configuration may write as `MyFilter` or `my_filter`.
+            component: A class that workers can import: at the top level of a module, or of the script that is run.
+        """
+        registry.register(cls.kind, name, f"{_module_of(component)}:{component.__qualname__}")
+
+    @classmethod
+    def get(cls, name: str) -> type[Any]:
+        """Return the class of a name.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        return registry.find(cls.kind, name).load()
+
+
+class OperatorRegistry(_Registry):
+    """Names of operators."""
+
+    kind = "operator"
+
+
+class DataLoaderRegistry(_Registry):
+    """Names of loaders."""
+
+    kind = "loader"
+
+
+class DataWriterRegistry(_Registry):
+    """Names of writers."""
+
+    kind = "writer"
+
+
+def _module_of(component: type[Any]) -> str:
+    """Return the name under which a worker can import the module of a class.
+
+    A script is `__main__` here only: a worker finds it by the name of its file, in the folder that Python looks in.
+    """
+    if component.__module__ != "__main__":
+        return component.__module__
+    script = sys.modules["__main__"]
+    name = _script_name(script)
+    if name is None:
+        return "__main__"
+    sys.modules.setdefault(name, script)  # so that this process does not run it a second time
+    return name
+
+
+def _script_name(script: ModuleType) -> str | None:
+    if script.__spec__ is not None:  # python -m package.module
+        return script.__spec__.name
+    path = getattr(script, "__file__", None)
+    return Path(path).stem if path else None

@@ -1,0 +1,290 @@
+"""Configurations as users of the original wrote them: accepted, with one warning for each thing in an old form."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mega_data_factory import framework
+from mega_data_factory.cli import main
+from mega_data_factory.compat.configuration import components, sections
+from mega_data_factory.errors import ConfigError
+from mega_data_factory.framework.config import old_form
+from mega_data_factory.framework.config.pipeline import PipelineConfig
+from mega_data_factory.framework.plan import make_plan
+
+OLD = """\
+data_loader:
+  type: HuggingFaceDataLoader
+  params:
+    dataset_name: corpus
+    split: ${SPLIT:-train}
+    streaming: true
+  num_workers: 2
+  checkpoint_interval: 1000
+operators:
+  - name: url_filter
+    params:
+      url_field: link
+      blocklist_domains: [bad.example]
+      blocklist_paths: [domains.txt]
+      word_weights: {casino: 0.9, slot: 0.1}
+      use_default_words: false
+      score_threshold: 0.5
+      check_subdomains: true
+      exclude_quality_sources: true
+      quality_source_domains: [good.example]
+  - name: text_exact_deduplicator
+    params: {text_field: body}
+  - name: TextLengthFilter
+    params: {text_field: body, text_length_field: n, max_length: 9}
+workers:
+  - name: clean
+    operator_names: [url_filter, TextLengthFilter]
+    num_replicas: 2
+    resources: {cpu: 0.5}
+  - name: unique
+    operator_names: [text_exact_deduplicator]
+data_writer:
+  type: ParquetDataWriter
+  params: {output_path: ./out, table_name: pages, partition_by: [lang]}
+executor:
+  use_ray: false
+  num_cpus: 2
+  batch_size: 10
+  rejected_samples:
+    enabled: true
+    writer_type: ParquetDataWriter
+  metrics:
+    debug_samples_per_operator: 7
+    huggingface_repo: me/space
+    huggingface_token: hf_token
+"""
+
+TODAY = """\
+name: old
+data_loader:
+  type: hugging_face_loader
+  params: {dataset: corpus, split: "${SPLIT:-train}"}
+  num_workers: 2
+stages:
+  - name: clean
+    operators:
+      - name: url_filter
+        params:
+          url_column: link
+          blocked_domains: [bad.example, good.example]
+          blocked_domains_file: domains.txt
+          blocked_words: [casino]
+          whole_words: false
+          keep_missing: true
+      - name: TextLengthFilter
+        params: {text_column: body, max_length: 9, min_length: 0}
+    worker: {num_replicas: 2, resources: {cpu: 0.5}}
+  - name: unique
+    operators:
+      - name: exact_deduplicator
+        params: {text_column: body}
+data_writer:
+  type: parquet_writer
+  params: {output_path: ./out, if_exists: append}
+executor:
+  engine: local
+  batch_size: 10
+  rejected_samples: {enabled: true, samples_per_reason: 7}
+"""
+
+WARNINGS = [
+    "old.yaml:2: data_loader.type is an old form: write `hugging_face_loader`",
+    "old.yaml:4: data_loader.params.dataset_name is an old form: write `dataset`",
+    "old.yaml:6: data_loader.params.streaming",
+    "old.yaml:8: data_loader.checkpoint_interval",
+    "old.yaml:12: stages[0].operators[0].params.url_field is an old form: write `url_column`",
+    "old.yaml:13: stages[0].operators[0].params.blocklist_domains is an old form: write `blocked_domains`",
+    "old.yaml:14: stages[0].operators[0].params.blocklist_paths is an old form: write `blocked_domains_file: FILE`",
+    "old.yaml:15: stages[0].operators[0].params.word_weights",
+    "old.yaml:16: stages[0].operators[0].params.use_default_words",
+    "old.yaml:17: stages[0].operators[0].params.score_threshold",
+    "old.yaml:18: stages[0].operators[0].params.check_subdomains",
+    "old.yaml:19: stages[0].operators[0].params.exclude_quality_sources",
+    "old.yaml:21: stages[1].operators[0].name is an old form: write `exact_deduplicator`",
+    "old.yaml:22: stages[1].operators[0].params.text_field is an old form: write `text_column`",
+    "old.yaml:24: stages[0].operators[1].params.text_field is an old form: write `text_column`",
+    "old.yaml:24: stages[0].operators[1].params.text_length_field",
+    "old.yaml:25: workers is an old form: write `stages`",
+    "old.yaml:33: data_writer.type is an old form: write `parquet_writer`",
+    "old.yaml:34: data_writer.params.partition_by",
+    "old.yaml:34: data_writer.params.table_name",
+    "old.yaml:36: executor.use_ray is an old form: write `engine: local`",
+    "old.yaml:37: executor.num_cpus",
+    "old.yaml:41: executor.rejected_samples.writer_type",
+    "old.yaml:43: executor.metrics.debug_samples_per_operator is an old form: write `executor.rejected_",
+    "old.yaml:44: executor.metrics.huggingface_repo is an old form: a run does not publish; call",
+    "old.yaml:45: executor.metrics.huggingface_token",
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.yaml").write_text(OLD, encoding="utf-8")
+    (tmp_path / "domains.txt").write_text("worse.example\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_an_old_file_means_what_it_meant(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Every old key, name and parameter is one warning with its line, and the pipeline is that of the new form."""
+    config = PipelineConfig.from_yaml("old.yaml")
+    logged = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert [text[: len(start)] for text, start in zip(logged, WARNINGS, strict=True)] == WARNINGS
+    assert all(" is an old form: " in text for text in logged)
+    assert list(config.old_form) == logged
+    today = PipelineConfig.from_dict(yaml.safe_load(TODAY))
+    assert config.model_dump() == today.model_dump()
+    assert (today.old_form, len(caplog.records)) == ((), len(logged))
+    assert config.place("stages", 1, "operators", 0, "params", "text_column").__str__().startswith("old.yaml:22: ")
+
+
+def test_upgrade_prints_todays_form(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it prints validates without a warning and means the same; variables stay variables."""
+    assert main(["validate", "--upgrade", "old.yaml"]) == 0
+    printed = capsys.readouterr()
+    assert yaml.safe_load(printed.out) == yaml.safe_load(TODAY)
+    (folder / "new.yaml").write_text(printed.out, encoding="utf-8")
+    assert main(["validate", "--config", "new.yaml", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["pipeline"], answer["operators"], answer["warnings"]) == ("old", 3, [])
+    assert main(["validate", "new.yaml", "--upgrade"]) == 0
+    assert capsys.readouterr().out == printed.out
+    assert main(["validate", "old.yaml", "--upgrade", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["configuration"] == yaml.safe_load(TODAY)
+    assert len(answer["warnings"]) == len(WARNINGS)
+    assert main(["validate", "--upgrade", "old.yaml", "--set", "executor.batch_size=none"]) == 2
+    assert main(["validate", "--upgrade", "nowhere.yaml"]) == 2
+    assert main(["validate", "old.yaml", "--config", "new.yaml"]) == 2
+    assert main(["validate", "--upgrade"]) == 2
+    assert "error[usage]" in capsys.readouterr().err
+
+
+UNAVAILABLE = """\
+data_loader:
+  type: CommonCrawlLoader
+  params: {crawl_id: CC-MAIN-2024-51, base_url: "https://crawl.example/", cache_dir: /c, num_files: 2}
+stages:
+  - name: images
+    output_path: ./images
+    operators:
+      - name: image_metadata_refiner
+      - name: url_filter
+        params: {blocklist_paths: [a, b], check_subdomains: false, word_weights: 3, url_colum: x}
+data_writer:
+  type: IcebergDataWriter
+  params: {catalog_name: c}
+executor:
+  use_ray: ${RAY}
+  engin: ray
+"""
+
+
+def test_what_cannot_be_done_is_one_error_with_all_of_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A component that needs the network or is not here is named with what to use, beside every other mistake."""
+    (folder / "old.yaml").write_text(UNAVAILABLE, encoding="utf-8")
+    assert main(["validate", "-c", "old.yaml"]) == 2
+    said = capsys.readouterr().err
+    for line, words in [
+        (2, "there is no loader `CommonCrawlLoader`; nothing is downloaded here: fetch the files of"),
+        (8, "there is no operator `image_metadata_refiner`; operators on images are not part of this package"),
+        (10, "blocklist_paths: several files; put them into one, and write `blocked_domains_file: FILE`"),
+        (10, "check_subdomains: false has no form of today"),
+        (10, "word_weights: not a mapping of words to numbers"),
+        (10, "url_colum: url_filter has no such parameter; did you mean `url_column`?"),
+        (12, "there is no writer `IcebergDataWriter`; tables of Iceberg are not written here: write Parquet"),
+        (15, "executor.use_ray: write `engine: ray` or `engine: local`"),
+        (16, "executor.engin: unknown key; did you mean `engine`?"),
+    ]:
+        assert any(f"old.yaml:{line}: " in text and words in text for text in said.splitlines()), (line, words, said)
+
+
+def test_overrides_may_be_old_as_well(folder: Path) -> None:
+    """`--set` of an old key is blamed on the command line; a key that is there in both forms keeps that of today."""
+    config = PipelineConfig.from_yaml("old.yaml", ["executor.use_ray=true", "executor.engine=local"])
+    assert config.executor.engine == "local"
+    assert "--set executor.use_ray is an old form: write `engine: ray`" in config.old_form
+    with pytest.raises(ConfigError, match=r"--set data_writer\.params\.target_file_mb"):
+        make_plan(PipelineConfig.from_yaml("old.yaml", ["data_writer.params.target_file_mb=-1"]))
+
+
+def test_workers_and_operators_must_belong_together(folder: Path) -> None:
+    """An operator that no worker names is left out, with a warning; one that is not there is a mistake."""
+    values: dict[str, Any] = yaml.safe_load(OLD)
+    values["workers"] = values["workers"][:1]
+    config = PipelineConfig.from_dict(values)
+    assert [stage.name for stage in config.stages] == ["clean"]
+    assert any("no worker names `text_exact_deduplicator`" in text for text in config.old_form)
+    values["workers"][0]["operator_names"].append("nothing")
+    with pytest.raises(ConfigError, match=r"workers\[0\].operator_names: there is no operator `nothing`"):
+        PipelineConfig.from_dict(values)
+
+
+def test_sections_made_in_python_take_old_keys(caplog: pytest.LogCaptureFixture) -> None:
+    """The classes of the original take positional arguments and old keys, and a pipeline takes their objects."""
+    config = PipelineConfig(
+        data_loader=framework.DataLoaderConfig("TextLoader", {"path": "in"}, num_workers=2, checkpoint_interval=5),
+        stages=[
+            framework.StageConfig(
+                "one",
+                [framework.OperatorConfig("text_exact_deduplicator", {"text_field": "body"})],
+                framework.StageWorkerConfig({"cpu": 0.5}, num_replicas=2),
+                output_path="unused",
+            )
+        ],
+        data_writer=framework.DataWriterConfig("ParquetDataWriter", {"output_path": "out", "table_name": "t"}),
+        executor=framework.ExecutorConfig(
+            batch_size=7,
+            use_ray=False,
+            rejected_samples=framework.RejectedSamplesConfig(True, "rejects", "ParquetDataWriter"),
+            metrics=framework.MetricsConfig(output_path="m", huggingface_repo="me/space"),
+        ),
+    )
+    made = make_plan(config)
+    assert made.stages[0].operators[0].component.params == {"text_column": "body"}
+    assert (made.executor.engine, made.executor.metrics.output_path, made.stages[0].max_workers) == ("local", "m", 2)
+    assert made.writer.params == {"output_path": "out", "if_exists": "append"}
+    assert len(caplog.records) == 9
+    assert PipelineConfig.from_dict(config.as_written()).model_dump() == config.model_dump()
+    with pytest.raises(ConfigError, match="blocklist_paths: several files"):
+        framework.OperatorConfig("url_filter", {"blocklist_paths": ["a", "b"]})
+
+
+def test_every_old_word_is_looked_for() -> None:
+    """A word that only the original had, and that can be brought into today's form, lets a file be looked through."""
+    tables = [components.LOADERS, components.OPERATORS, components.WRITERS]
+    words = {name for table in tables for name, component in table.items() if name != component.name}
+    for component in (component for table in tables for component in table.values()):
+        words |= {*component.renamed, *component.dropped, *component.converted}
+    words |= {str(key[-1]) for key in sections._UNNEEDED} | {"use_ray", "debug_samples_per_operator"}
+    assert words == old_form.WORDS
+    page = (Path(__file__).parents[2] / "docs" / "coming-from-the-originals.md").read_text(encoding="utf-8")
+    assert {word for word in words if f"`{word}`" not in page and f"`executor.{word}" not in page} <= {
+        *("hugging_face_data_loader", "parquet_data_writer"),  # there by the names of their classes
+        *("writer_type", "debug_samples_per_operator", "huggingface_repo"),  # there with their sections
+    }
+
+
+def test_a_file_of_today_loads_nothing_old(folder: Path) -> None:
+    """What knows the original is loaded for a file of the original only."""
+    (folder / "new.yaml").write_text(TODAY, encoding="utf-8")
+    code = (
+        "import sys; from mega_data_factory.framework.config.pipeline import PipelineConfig as P;"
+        "P.from_yaml('new.yaml'); print([name for name in sys.modules if '.compat' in name])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
