@@ -1,1 +1,6 @@
-"""Commit of finished batches: output files, the commit log, the lock on a run."""
+"""Commit of finished batches, exactly once.
+
+- Gathering batches to files, and writing them: `gatherer`, `group_writing`, `column_measuring`, `exclusion_files`.
+- The commit log and what a resumed run reads of it: `log`, `log_entries`, `committed_splits`.
+- The output folder as a whole: `output`, `earlier_output`, and the `lock` that one driver holds.
+"""

@@ -17,13 +17,12 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 from mega_data_factory import storage
-from mega_data_factory.errors import InputError, ResumeError
+from mega_data_factory.errors import InputError
 from mega_data_factory.framework.batch import CommitRecord
 from mega_data_factory.framework.commit.earlier_output import PENDING
-from mega_data_factory.framework.contracts import OutputFile
+from mega_data_factory.framework.commit.log_entries import CommittedGroup, parent_of, raise_unless_missing, read_entry
 from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.redaction.loggers import logger
 
@@ -53,21 +52,6 @@ class LoggedPlan:
     session: int = 0
     replaces: Mapping[str, Sequence[str]] = field(default_factory=dict)
     completed: bool = False
-
-
-@dataclass(frozen=True)
-class CommittedGroup:
-    """The batches of one output file.
-
-    Attributes:
-        name: of the file, without folder and ending; files of excluded records have the same.
-        session: which driver's.
-        records: a commit record for each batch.
-    """
-
-    name: str
-    session: int
-    records: tuple[CommitRecord, ...]
 
 
 @dataclass(frozen=True)
@@ -119,7 +103,7 @@ class CommitLog:
         try:
             return LoggedPlan(**json.loads(storage.read_bytes(storage.join(self.path, _PLAN))))
         except InputError as error:
-            _raise_unless_missing(error)
+            raise_unless_missing(error)
             return None
         except (ValueError, TypeError):  # no JSON, or of another version
             return None
@@ -158,7 +142,7 @@ class CommitLog:
         details = DetailTotals()
         for name, session, file in sorted(self._entries(), key=lambda entry: (-entry[1], entry[0])):
             path = storage.join(self.path, file)
-            group = _read(path, name, session, self._folders)
+            group = read_entry(path, name, session, self._folders)
             if group is None:
                 log.warning("%s is damaged or incomplete; its batches will be processed again", path)
             elif seen.isdisjoint(ids := {record.batch.id for record in group.records}):
@@ -184,7 +168,7 @@ class CommitLog:
     @property
     def _folders(self) -> tuple[str, ...]:
         """Where output files are now, wherever the output folder was when they were committed: it may have moved."""
-        output = _parent(_parent(self.path))
+        output = parent_of(parent_of(self.path))
         folders = output, storage.join(output, PENDING, self.path.rpartition("/")[2])
         return folders if self.rejects_path is None else (*folders, self.rejects_path)
 
@@ -214,42 +198,7 @@ class CommitLog:
         storage.remove_all(storage.join(self.path, name) for name in storage.list_dir(self.path) if name != _PLAN)
         storage.remove(storage.join(self.path, _PLAN))
         remove_if_empty(self.path)
-        remove_if_empty(_parent(self.path))
-
-
-@dataclass
-class CommittedSplit:
-    """Committed work of one split.
-
-    Attributes:
-        source: digest of the split, so that a source that has changed is noticed.
-        batches: numbers of the committed batches.
-        records: records in them.
-        expected: how many batches the split has; None while its last one is not committed.
-    """
-
-    source: str
-    batches: set[int] = field(default_factory=set)
-    records: int = 0
-    expected: int | None = None
-
-    @property
-    def whole(self) -> bool:
-        """Whether every batch of the split is committed."""
-        return len(self.batches) == self.expected
-
-
-def commits_by_split(records: Sequence[CommitRecord]) -> dict[int, CommittedSplit]:
-    """Return the committed work of each split, from commit records."""
-    splits: dict[int, CommittedSplit] = {}
-    for record in records:
-        batch = record.batch
-        split = splits.setdefault(batch.split, CommittedSplit(batch.source))
-        split.batches.add(batch.number)
-        split.records += batch.records
-        if batch.split_end is not None:
-            split.expected = batch.split_end.batches
-    return splits
+        remove_if_empty(parent_of(self.path))
 
 
 def remove_if_empty(folder: str) -> None:
@@ -257,10 +206,6 @@ def remove_if_empty(folder: str) -> None:
     if storage.is_local(folder):
         with contextlib.suppress(OSError):  # it is not empty, or already removed
             storage.local_path(folder).rmdir()
-
-
-def _parent(path: str) -> str:
-    return path.rpartition("/")[0]
 
 
 def _without_contents(record: CommitRecord) -> CommitRecord:
@@ -271,67 +216,3 @@ def _without_contents(record: CommitRecord) -> CommitRecord:
 
 def _without_details(record: CommitRecord) -> CommitRecord:
     return replace(record, batch=replace(record.batch, details=()), details=())
-
-
-def _read(path: str, name: str, session: int, folders: Sequence[str]) -> CommittedGroup | None:
-    """Read an entry; None where it is damaged, or an output file of it is in none of the folders as it was written."""
-    try:
-        lines: list[dict[str, Any]] = [json.loads(line) for line in storage.read_bytes(path).splitlines()]
-        records = tuple(CommitRecord.from_json(values) for values in lines)
-    except InputError as error:
-        _raise_unless_missing(error)
-        return None
-    except (ValueError, KeyError, TypeError):  # torn by a crash of the machine
-        return None
-    files = {file for record in records for file in (record.output_file, record.rejects_file)} - {None}
-    places = {file: _found(file, folders) for file in files if file is not None}
-    for record in records:
-        if record.rejects_file is not None and places[record.rejects_file] is None:
-            _refuse_other_folder(record.rejects_file)
-    if not records or None in places.values():
-        return None
-    moved = (
-        replace(
-            record, output_file=_moved(record.output_file, places), rejects_file=_moved(record.rejects_file, places)
-        )
-        for record in records
-    )
-    return CommittedGroup(name, session, tuple(moved))
-
-
-def _refuse_other_folder(rejects: OutputFile) -> None:
-    """Refuse to give up a group for its rejected records where these are whole in the folder that they were written to.
-
-    That folder may have been relative to the working folder of the earlier session.
-
-    Raises:
-        ResumeError: they are.
-    """
-    folder = _parent(rejects.path)
-    if _found(rejects, [folder]) is not None:
-        raise ResumeError(
-            f"the rejected records of this run are in {folder}, not where the configuration keeps them",
-            hint=f"resume it with executor.rejected_samples.output_path: {_parent(folder)}, or move them first",
-        )
-
-
-def _moved(file: OutputFile | None, places: Mapping[OutputFile, OutputFile | None]) -> OutputFile | None:
-    return None if file is None else places[file]
-
-
-def _found(file: OutputFile, folders: Sequence[str]) -> OutputFile | None:
-    """Return the file where it is now; None where it is in none of the folders with the size that it had."""
-    for folder in folders:
-        path = storage.join(folder, file.path.rpartition("/")[2])
-        try:
-            if storage.size(path) == file.bytes:
-                return replace(file, path=path)
-        except InputError as error:
-            _raise_unless_missing(error)
-    return None
-
-
-def _raise_unless_missing(error: InputError) -> None:
-    """Ignore a missing file; a store that does not answer must not be mistaken for an empty one."""
-    if not isinstance(error.__cause__, FileNotFoundError):
-        raise error

@@ -11,9 +11,10 @@ from mega_data_factory import storage
 from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import ConfigError, ResumeError
 from mega_data_factory.framework.batch import CommitRecord
+from mega_data_factory.framework.commit.committed_splits import CommittedSplit, commits_by_split
 from mega_data_factory.framework.commit.earlier_output import EarlierOutput
 from mega_data_factory.framework.commit.lock import RunLock
-from mega_data_factory.framework.commit.log import CommittedSplit, LogContents, LoggedPlan, commits_by_split
+from mega_data_factory.framework.commit.log import LogContents, LoggedPlan
 from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.driver.resuming import checked_plan, fingerprint, run_row
 from mega_data_factory.framework.plan import Plan

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from mega_data_factory.errors import ResumeError
-from mega_data_factory.framework.commit.log import CommittedSplit
+from mega_data_factory.framework.commit.committed_splits import CommittedSplit
 from mega_data_factory.framework.contracts import Loader, Split
 from mega_data_factory.framework.worker.reading import ReadTask, split_digest
 
