@@ -161,7 +161,8 @@ class CommitRecord:
         writer_seconds: its share of the time spent writing.
         writer_errors: records of it that the writer could not write; they are in the error sink.
         rejects_file: the file of the reject ledger that its rejected records are in; None if there are none.
-        details: what the writer saw of the records that it wrote.
+        details: what the writer saw of the records that it wrote, and what meters saw of all batches of the group, in
+            the record of its first batch.
     """
 
     batch: Batch

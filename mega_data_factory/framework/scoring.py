@@ -12,8 +12,12 @@ import pyarrow.compute as pc
 
 from mega_data_factory.framework.contracts import Judgement, Rule
 from mega_data_factory.framework.judgement import as_array
+from mega_data_factory.framework.metrics.details.rule_names import MOST_NAMED, RuleName
 from mega_data_factory.framework.metrics.details.score_buckets import Bools, Floats
-from mega_data_factory.framework.metrics.details.scores import MOST_NAMED, OperatorScores, RuleName, Scored
+from mega_data_factory.framework.metrics.details.score_codes import Scored
+from mega_data_factory.framework.metrics.details.scores import OperatorScores
+
+_FLOAT = pa.float64()
 
 
 class Reject(NamedTuple):
@@ -32,12 +36,25 @@ class Reject(NamedTuple):
     records: int = 1
 
 
+class JudgedRules(NamedTuple):
+    """Rules of an operator, and what they made of some records."""
+
+    names: list[RuleName]
+    scored: Scored
+
+
+def judged_rules(judgement: Judgement) -> Iterator[JudgedRules]:
+    """Yield the rules behind a judgement: of each of its parts, where it tells rules or reasons."""
+    for part in _parts(judgement):
+        judged = _judged(part)
+        if judged is not None:
+            yield judged
+
+
 def scores_of(stage: str, operator: str, judgement: Judgement) -> Iterator[OperatorScores]:
     """Yield the scores behind a judgement: of each of its parts, where it tells rules or reasons."""
-    for part in _parts(judgement):
-        scores = _measured(stage, operator, part)
-        if scores is not None:
-            yield scores
+    for judged in judged_rules(judgement):
+        yield OperatorScores.measured(stage, operator, *judged)
 
 
 def scores_of_rejects(stage: str, operator: str, rejects: Sequence[Reject]) -> OperatorScores:
@@ -81,22 +98,18 @@ def _parts(judgement: Judgement) -> Iterator[Judgement]:
             yield part
 
 
-def _measured(stage: str, operator: str, judgement: Judgement) -> OperatorScores | None:
+def _judged(judgement: Judgement) -> JudgedRules | None:
     rules = judgement.rules or tuple(_rules_from_reasons(judgement))
     if not rules:
         return None
     known = bool(judgement.rules)
     names = [
         RuleName(
-            rule.reason,
-            rule.parameter,
-            rule.fails,
-            None if rule.threshold is None else float(rule.threshold),
-            known,
+            rule.reason, rule.parameter, rule.fails, None if rule.threshold is None else float(rule.threshold), known
         )
         for rule in rules
     ]
-    return OperatorScores.measured(stage, operator, names, _scored(rules, len(judgement.reason)))
+    return JudgedRules(names, _scored(rules, len(judgement.reason)))
 
 
 def _rules_from_reasons(judgement: Judgement) -> Iterator[Rule]:
@@ -131,17 +144,20 @@ def _groups(reason: pa.Array, threshold: pa.Array) -> pa.Table:
 
 
 def _scored(rules: Sequence[Rule], records: int) -> Scored:
-    failed: Bools = np.zeros((len(rules), records), np.bool_)
-    judged: Bools = np.ones((len(rules), records), np.bool_)
-    scores: Floats = np.full((len(rules), records), np.nan)
-    for place, rule in enumerate(rules):
-        decided = as_array(rule.failed)
-        if decided.null_count:
-            judged[place] = pc.is_valid(decided).to_numpy(zero_copy_only=False)
-            decided = pc.fill_null(decided, False)
-        failed[place] = decided.to_numpy(zero_copy_only=False)
-        if rule.score is not None:
-            known = as_array(rule.score)
-            floats = known if known.type == pa.float64() else known.cast(pa.float64())
-            scores[place] = floats.to_numpy(zero_copy_only=False)
-    return Scored(failed, judged, scores)
+    shape = len(rules), records
+    decided = pa.concat_arrays([as_array(rule.failed) for rule in rules])
+    judged: Bools | None = None
+    if decided.null_count:
+        judged = decided.is_valid().to_numpy(zero_copy_only=False).reshape(shape)
+        decided = decided.fill_null(False)
+    failed: Bools = decided.to_numpy(zero_copy_only=False).reshape(shape)
+    if all(rule.score is None for rule in rules):
+        return Scored(failed, judged, np.full(shape, np.nan))
+    unknown = pa.nulls(records, _FLOAT)
+    known = pa.concat_arrays([unknown if rule.score is None else _floats(rule.score) for rule in rules])
+    return Scored(failed, judged, known.to_numpy(zero_copy_only=False).reshape(shape))
+
+
+def _floats(scores: pa.Array | pa.ChunkedArray) -> pa.Array:
+    array = as_array(scores)
+    return array if array.type == _FLOAT else array.cast(_FLOAT)

@@ -264,15 +264,21 @@ def test_a_wrong_choice_of_slices_is_refused(value: Any, message: str) -> None:
 
 
 class Raising:
-    """A meter that raises over its second batch, after it has yielded something."""
+    """A meter that raises over its second batch and at the end of its third."""
 
-    calls = 0
+    batches = 0
 
-    def measure(self, stage: str, operator: OperatorPlan, outcomes: Sequence[Outcome]) -> Iterator[StageSlices]:
-        self.calls += 1
-        yield slices_of(["a"])
-        if self.calls == 2:
+    def start(self) -> None:
+        self.batches += 1
+
+    def measure(self, stage: str, operator: OperatorPlan, outcomes: Sequence[Outcome]) -> None:
+        if self.batches == 2:
             raise LookupError("unknown type")
+
+    def details(self) -> Iterator[StageSlices]:
+        yield slices_of(["a"])
+        if self.batches == 3:
+            raise LookupError("unknown end")
 
 
 def test_a_meter_that_raises_costs_no_record(caplog: pytest.LogCaptureFixture) -> None:
@@ -280,14 +286,15 @@ def test_a_meter_that_raises_costs_no_record(caplog: pytest.LogCaptureFixture) -
     run = stage(component(Long, min_length=2), slice_by=("kind",))
     run._meters = (Raising(), *run._meters)
     keys = []
-    for _ in range(3):
+    for _ in range(4):
         result = run(batch_of(["a", "bb"], kind=["x", "y"]))
         assert result.table.num_rows == 1
         assert [row.input_records for row in result.metrics] == [2]
         keys.append([detail.key for detail in result.details])
-    assert [len(found) for found in keys] == [2, 1, 2]
+    assert [len(found) for found in keys] == [2, 1, 1, 2]
     assert keys[1] == [("quality", "kind")]
     assert [record.getMessage() for record in caplog.records if "Raising" in record.getMessage()] == [
         "stage `quality`, operator `long`: Raising cannot measure these records, and leaves out such batches: "
-        "LookupError: unknown type"
+        "LookupError: unknown type",
+        "stage `quality`: Raising cannot measure these records, and leaves out such batches: LookupError: unknown end",
     ]

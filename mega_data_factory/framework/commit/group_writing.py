@@ -19,6 +19,7 @@ from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.contracts import RECORD_ID, WRITER_STAGE, OutputFile, Writer
 from mega_data_factory.framework.exclusion_text import record_json
 from mega_data_factory.framework.metrics.details.columns import ColumnStatistics
+from mega_data_factory.framework.metrics.details.detail import add_up
 from mega_data_factory.framework.tables import concat
 from mega_data_factory.redaction import described
 from mega_data_factory.rejects import write_rejects
@@ -51,16 +52,19 @@ def write_group(output: OutputFolder, writer: Writer, group: Sequence[tuple[Batc
     _write_exclusions(output, name, [e for batch, _ in written for e in batch.exclusions])
     rejects = _write_rejects(output, name, [batch for batch, _ in written])
     seconds = (time.perf_counter() - started) / len(group)
-    details, measuring = _measured(output, table)
+    columns, measuring = _measured(output, table)
+    started = time.perf_counter()
+    details = add_up([detail for batch, _ in written for detail in batch.details])  # one sum for the log, and to read
+    measuring += time.perf_counter() - started
     commits = [
         CommitRecord(
-            replace(batch.without_table(), meter_seconds=batch.meter_seconds + measuring / len(group)),
+            replace(batch.without_table(), details=(), meter_seconds=batch.meter_seconds + measuring / len(group)),
             left.num_rows,
             file if left.num_rows else None,
             seconds,
             given.num_rows - left.num_rows,
             rejects if batch.rejects is not None else None,
-            details if place == 0 else (),  # of the file as a whole: its batches are committed together
+            (*columns, *details) if place == 0 else (),  # of the group as a whole: its batches are committed together
         )
         for place, ((_, given), (batch, left)) in enumerate(zip(group, written, strict=True))
     ]

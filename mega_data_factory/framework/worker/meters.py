@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from mega_data_factory.framework.metrics.details.detail import Detail, add_up
@@ -26,16 +25,24 @@ _failed: set[tuple[str, str, str]] = set()
 
 
 class Meter(Protocol):
-    """Summarises what an operator made of some records."""
+    """Summarises what the operators of a stage make of a batch."""
 
-    def measure(self, stage: str, operator: OperatorPlan, outcomes: Sequence[Outcome]) -> Iterable[Detail]:
-        """Return details of one batch in one operator.
+    def start(self) -> None:
+        """Forget what was measured: a batch comes to the stage."""
+        ...
+
+    def measure(self, stage: str, operator: OperatorPlan, outcomes: Sequence[Outcome]) -> None:
+        """Measure the batch in one operator.
 
         Args:
             stage: Name of the stage.
             operator: The operator.
             outcomes: What it made of the batch: one outcome, or several where it raised or has a time limit.
         """
+        ...
+
+    def details(self) -> Iterable[Detail]:
+        """Return what was measured since the start: the batch leaves the stage."""
         ...
 
 
@@ -49,54 +56,71 @@ def build_meters(settings: StageSettings) -> tuple[Meter, ...]:
     return tuple(meters)
 
 
-@dataclass
 class Readings:
-    """Details of one batch in one stage, and the time that measuring them took.
+    """Readings of all meters of a stage for one batch, and the time that measuring took.
 
     A meter that raises takes no part in the rest of the stage, and what it has measured of the batch is left out: no
     batch is lost for its measurement.
 
-    Attributes:
+    Args:
         meters: Of the stage.
-        seconds: Time that they took.
+        stage: Name of the stage.
+
+    Attributes:
+        seconds: Time that the meters took.
     """
 
-    meters: tuple[Meter, ...]
-    seconds: float = 0.0
-    _details: dict[int, list[Detail]] = field(default_factory=dict)
-    _raised: set[int] = field(default_factory=set)
+    def __init__(self, meters: Sequence[Meter], stage: str) -> None:
+        self.seconds = 0.0
+        self._meters = list(meters)
+        self._stage = stage
+        for meter in meters:
+            meter.start()
 
-    def take(self, stage: str, operator: OperatorPlan, outcomes: Sequence[Outcome]) -> None:
+    def take(self, operator: OperatorPlan, outcomes: Sequence[Outcome]) -> None:
         """Let every meter measure an operator; without meters nothing happens."""
-        if not self.meters:
+        if not self._meters:
             return
         started = time.perf_counter()
-        for place, meter in enumerate(self.meters):
-            if place in self._raised:
-                continue
+        for meter in tuple(self._meters):
             try:
-                self._details.setdefault(place, []).extend(meter.measure(stage, operator, outcomes))
+                meter.measure(self._stage, operator, outcomes)
             except Exception as error:  # noqa: BLE001 - whatever a meter meets, the records are what counts
-                self._raised.add(place)
-                self._details.pop(place, None)
-                _log_failure(meter, stage, operator.name, error)
+                self._meters.remove(meter)
+                _log_failure(meter, self._stage, operator.name, error)
         self.seconds += time.perf_counter() - started
 
     def added_to(self, earlier: tuple[Detail, ...]) -> tuple[Detail, ...]:
         """Return the details of earlier stages with these added."""
-        measured = [detail for details in self._details.values() for detail in details]
-        return add_up([*earlier, *measured]) if measured else earlier
+        if not self._meters:
+            return earlier
+        started = time.perf_counter()
+        measured: list[Detail] = []
+        for meter in self._meters:
+            try:
+                measured += tuple(meter.details())
+            except Exception as error:  # noqa: BLE001 - as above
+                _log_failure(meter, self._stage, "", error)
+        found = add_up([*earlier, *measured]) if measured else earlier
+        self.seconds += time.perf_counter() - started
+        return found
 
 
 def _log_failure(meter: Meter, stage: str, operator: str, error: Exception) -> None:
-    """Log that a meter has failed, once for each operator."""
+    """Log that a meter has failed, once for each operator.
+
+    Args:
+        meter: The meter.
+        stage: Name of the stage.
+        operator: Name of the operator; empty where it has failed behind the last one.
+        error: What it raised.
+    """
     name = type(meter).__name__
     if (name, stage, operator) not in _failed:
         _failed.add((name, stage, operator))
         _log.warning(
-            "stage `%s`, operator `%s`: %s cannot measure these records, and leaves out such batches: %s: %s",
-            stage,
-            operator,
+            "%s: %s cannot measure these records, and leaves out such batches: %s: %s",
+            f"stage `{stage}`, operator `{operator}`" if operator else f"stage `{stage}`",
             name,
             type(error).__name__,
             error,

@@ -72,16 +72,13 @@ class SliceMeter:
         self._codes: dict[SliceColumn, _Codes] = {}
         self._found: dict[SliceColumn, StageSlices] = {}
         self._sizes: list[Integers | None] = []
-        self._next = -1
 
-    def measure(self, stage: str, operator: OperatorPlan, outcomes: Sequence[Outcome]) -> Iterator[StageSlices]:
-        """Yield the slices of every column, when the first operator has records.
+    def start(self) -> None:
+        """Forget what was measured."""
+        self._codes, self._sizes, self._found = {}, [], {}
 
-        The operators that follow add theirs to what was yielded then: it is whole when the batch leaves the stage.
-        """
-        if operator.index != self._next:
-            self._codes, self._sizes, self._found = {}, [], {}
-        self._next = operator.index + 1
+    def measure(self, stage: str, operator: OperatorPlan, outcomes: Sequence[Outcome]) -> None:
+        """Count the records of an operator in the slices of every column."""
         if not any(outcome.offered.num_rows for outcome in outcomes):
             self._codes, self._sizes = {}, []
             return
@@ -96,8 +93,11 @@ class SliceMeter:
             else:
                 found = StageSlices.measured(stage, column.text, self._shown, operator.name, codes.values, counts)
                 self._found[column] = found
-                yield found
             self._codes[column] = _codes_after(column, outcomes, codes, fate)
+
+    def details(self) -> tuple[Detail, ...]:
+        """Return the slices of every column, where an operator was given records."""
+        return tuple(self._found.values())
 
     def _sizes_of(self, tables: Sequence[pa.Table]) -> list[Integers | None]:
         """Return bytes of text and tokens of every record; None for each where one of the tables has none."""

@@ -130,7 +130,7 @@ class Stage:
         exclusions: list[Exclusion] = []
         rejects = [] if batch.rejects is None else [batch.rejects]
         units = self._count_units(table)
-        readings = Readings(self._meters)
+        readings = Readings(self._meters, self.plan.name)
         for step in self._steps[:operators]:
             table, units = self._run(step, self._outcomes, table, units, exclusions, rejects, readings)
         if too_slow and operators is not None:
@@ -218,7 +218,7 @@ class Stage:
                     text_bytes=(offered.text_bytes, units.text_bytes),
                     tokens=(offered.tokens, units.tokens),
                 )
-        readings.take(self.plan.name, plan, outcomes)
+        readings.take(plan, outcomes)
         for outcome in outcomes:
             exclusions.extend(self._excluded(plan, outcome))
             if self.settings.keep_rejects and (rows := self._reject_rows(step, outcome)) is not None:
