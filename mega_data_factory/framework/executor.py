@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
-import itertools
 import time
 import weakref
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from types import GeneratorType
 from typing import Any
 
 from mega_data_factory import storage
-from mega_data_factory.errors import ConfigError, InputError, MdfError, ResumeError, StoreSilentError
+from mega_data_factory.errors import ConfigError, MdfError, ResumeError, StoreSilentError
 from mega_data_factory.framework.batch import StagedBatch
 from mega_data_factory.framework.commit.lock import FolderLock
 from mega_data_factory.framework.commit.output import OutputFolder
@@ -24,13 +21,14 @@ from mega_data_factory.framework.driver.accounts import Accounts
 from mega_data_factory.framework.driver.progress import Progress
 from mega_data_factory.framework.driver.resuming import check_resumable, find_run, refuse_second_start
 from mega_data_factory.framework.driver.session import RunSession
-from mega_data_factory.framework.driver.splits import ListedAhead, SplitList
+from mega_data_factory.framework.driver.splits import ListedAhead, SplitList, with_first_split
+from mega_data_factory.framework.driver.unfinished import end_at_exit
 from mega_data_factory.framework.engines.engine import Engine, Event, SplitsListed, StagePassed, WorkersReady
 from mega_data_factory.framework.engines.local.main_guard import refuse_in_worker
 from mega_data_factory.framework.engines.selection import build_engine, check_engine
 from mega_data_factory.framework.metrics import MetricsCollector
+from mega_data_factory.framework.metrics.tracking.operator_stats import stats_by_stage
 from mega_data_factory.framework.plan import Plan, make_plan
-from mega_data_factory.framework.worker.reading import ReadTask
 from mega_data_factory.redaction.loggers import logger
 
 __all__ = ["Executor", "Progress"]
@@ -82,6 +80,7 @@ class Executor:
         self._loader = loader
         self._session: RunSession | None = None
         self._started = self._output_silent = False
+        self._running: Callable[[], Generator[Progress, None, None] | None] = lambda: None
         folder = storage.local_path(self._output.path) if storage.is_local(self._output.path) else None
         self._folder_lock = FolderLock(folder, shared=self.plan.writer_options.if_exists == "append")
 
@@ -117,11 +116,13 @@ class Executor:
             MdfError: what ended the run; its metrics are written nevertheless, with the status `failed`.
             RuntimeError: this executor has run already.
         """
-        last = deque(self.execute(), maxlen=1)
+        last = deque(self._start(), maxlen=1)
         return last.pop()
 
     def execute(self) -> Generator[Progress, None, None]:
         """Run the pipeline; yields progress whenever something happened.
+
+        Unpacked as a pair, a progress is the records read and passed since the one before: they add up to the totals.
 
         A caller that stops iterating ends the run: what has passed the last stage is committed, the rest is not, and
         the metrics are written with the status `interrupted`. Metrics that cannot be written do not fail the run: that
@@ -131,8 +132,27 @@ class Executor:
             MdfError: what ended the run; its metrics are written nevertheless, with the status `failed`.
             RuntimeError: this executor has run already.
         """
-        steps = self._steps()
-        _UNFINISHED.add(steps)
+        return self._start()
+
+    def shutdown(self) -> None:
+        """End a run whose caller does not iterate further; one that has run to its end has nothing left to end.
+
+        Raises:
+            ValueError: another thread is iterating.
+        """
+        if (steps := self._running()) is not None:
+            steps.close()
+
+    def get_operator_stats(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Return the numbers of the operators so far, over all workers: `{stage: {operator: {column: number}}}`.
+
+        Those of the stage are under `_stage_summary`; what has had no records yet is left out.
+        """
+        return stats_by_stage(self.metrics_collector.get_operator_metrics())
+
+    def _start(self) -> Generator[Progress, None, None]:
+        steps = end_at_exit(self._steps())
+        self._running = weakref.ref(steps)
         return steps
 
     def _steps(self) -> Generator[Progress, None, None]:
@@ -185,7 +205,7 @@ class Executor:
         committed = self._session.committed_splits if self._session is not None else {}
         splits = self._splits = SplitList(loader, settings.batch_size, settings.max_samples, committed)
         self._recorder.columns.source = splits.size
-        tasks = iter(splits) if self.plan.loader.name == "ray_dataset_loader" else _with_first_split(splits)
+        tasks = iter(splits) if self.plan.loader.name == "ray_dataset_loader" else with_first_split(splits)
         ahead: ListedAhead | None = None
         if settings.engine == "local" and settings.max_samples is None:  # with a limit, listing reads splits to count
             tasks = ahead = ListedAhead(tasks)
@@ -277,28 +297,3 @@ class Executor:
             if failure is None:
                 raise
             log.warning("uncommitted files could not be removed: %s", error)
-
-
-_UNFINISHED: weakref.WeakSet[Generator[Progress, None, None]] = weakref.WeakSet()
-"""Runs that a caller may keep without iterating further."""
-
-
-@atexit.register
-def _stop_unfinished() -> None:
-    """End them before the interpreter ends: later nothing could be written any more."""
-    for steps in list(_UNFINISHED):
-        if isinstance(steps, GeneratorType) and not steps.gi_running:  # a thread may be in it still
-            steps.close()
-
-
-def _with_first_split(splits: SplitList) -> Iterator[ReadTask]:
-    """Return an iterator over the splits that has found the first one: a source that has none is refused at once.
-
-    Raises:
-        InputError: the source cannot be listed, or lists nothing.
-    """
-    tasks = iter(splits)
-    first = next(tasks, None)
-    if first is None and not splits.count:
-        raise InputError("data_loader: the source is empty: the loader lists nothing to read", hint="check its params")
-    return itertools.chain([] if first is None else [first], tasks)

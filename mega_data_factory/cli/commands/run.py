@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mega_data_factory.cli.advice import advice
 from mega_data_factory.cli.commands.runs import stored_report
@@ -79,7 +80,7 @@ def run(
     ended = _run_to_end(executor, quiet=quiet, as_json=as_json)
     report = _full_report(executor, with_findings=as_json or not quiet)
     if as_json:
-        answer = report.as_json() if report else {"progress": asdict(ended.progress)}
+        answer = report.as_json() if report else {"progress": _progress_json(ended.progress)}
         print_json(answer | ({"error": as_json_error(ended.failure)} if ended.failure else {}))
     elif not quiet:
         _print_outcome(executor, ended, report)
@@ -93,6 +94,10 @@ def run(
     if ended.interrupted is not None:
         return ended.interrupted
     return RUN_FAILED if report and report.balanced is False else SUCCESS
+
+
+def _progress_json(progress: Progress) -> dict[str, Any]:
+    return {name: value for name, value in asdict(progress).items() if name != "step"}
 
 
 @dataclass(frozen=True)

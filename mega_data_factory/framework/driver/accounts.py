@@ -39,6 +39,7 @@ class Accounts:
         self._tally = Tally()
         self._errors = ErrorPolicy(plan.executor, errors_path)
         self._samples = RejectedSamples(plan.executor.rejected_samples.samples_per_reason)
+        self._shown = (0, 0)
         self._between_stages: dict[str, Sequence[OperatorMetrics]] = {}  # rows that are entered, by id of the batch
 
     def enter_stage_passed(self, batch: Batch) -> None:
@@ -98,6 +99,7 @@ class Accounts:
         self.recorder.backlogs = {name: load.backlog for name, load in loads.items()}
         stages = self._plan.stages if self._plan.executor.metrics.enabled else ()
         share = self._share()
+        before, self._shown = self._shown, (self._tally.read, self._tally.passed)
         return Progress(
             records_read=self._tally.read,
             records_passed=self._tally.passed,
@@ -112,6 +114,7 @@ class Accounts:
             stages=tuple(self._tally.stage_progress(stage.name, loads.get(stage.name)) for stage in stages),
             reasons=self._tally.reasons,
             last_error=self._tally.last_error,
+            step=(self._shown[0] - before[0], self._shown[1] - before[1]),
         )
 
     def write_rejected_samples(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mega_data_factory.framework.batch import Exclusion
@@ -62,6 +62,7 @@ class Progress:
         stages: how far every stage is, in plan order; empty where metrics are off.
         reasons: records rejected so far, by reason; updated in place.
         last_error: the record that raised last; None where none has.
+        step: records read and records passed since the progress before; what it is as a pair.
     """
 
     records_read: int = 0
@@ -77,6 +78,10 @@ class Progress:
     stages: tuple[StageProgress, ...] = ()
     reasons: Mapping[str, int] = field(default_factory=dict)
     last_error: Exclusion | None = None
+    step: tuple[int, int] = (0, 0)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.step)
 
     @property
     def records_waiting(self) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from array import array
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from mega_data_factory.errors import ResumeError
+from mega_data_factory.errors import InputError, ResumeError
 from mega_data_factory.framework.commit.committed_splits import CommittedSplit
 from mega_data_factory.framework.contracts import Loader, Split
 from mega_data_factory.framework.worker.reading import ReadTask, split_digest
@@ -180,3 +181,16 @@ def _changed(how: str) -> ResumeError:
         f"the source has changed since the run was started: {how}",
         hint="a run can only be resumed over the source that it began with; start a new run for another source",
     )
+
+
+def with_first_split(splits: SplitList) -> Iterator[ReadTask]:
+    """Return an iterator over the splits that has found the first one: a source that has none is refused at once.
+
+    Raises:
+        InputError: the source cannot be listed, or lists nothing.
+    """
+    tasks = iter(splits)
+    first = next(tasks, None)
+    if first is None and not splits.count:
+        raise InputError("data_loader: the source is empty: the loader lists nothing to read", hint="check its params")
+    return itertools.chain([] if first is None else [first], tasks)

@@ -1,13 +1,15 @@
-"""Statistics that an operator keeps of itself, as a dict of column names, read as a row."""
+"""Statistics of operators as dicts of column names: those that an operator keeps, as a row, and those of rows."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mega_data_factory.framework.metrics.models import OperatorMetrics
+from mega_data_factory.framework.metrics.models import OperatorMetrics, StageMetrics
+from mega_data_factory.framework.metrics.rows.fields import per_second
+from mega_data_factory.framework.metrics.rows.rollup import over_workers
 from mega_data_factory.framework.metrics.tracking.accounts import amount, whole
 from mega_data_factory.framework.metrics.tracking.entries import AddedRow, BatchId
 
@@ -15,6 +17,11 @@ _COUNTS = ("input_records", "output_records", "error_count")
 _LATENCIES = ("min_latency", "max_latency", "p50_latency", "p95_latency", "p99_latency")
 _FOLLOWING = frozenset({"pass_rate", "avg_latency", "throughput"})
 """Columns that follow from counts and seconds."""
+
+
+STAGE_SUMMARY = "_stage_summary"
+_STAGE_STATS = ("input_records", "output_records", "error_count", "pass_rate", "total_time")
+_OPERATOR_STATS = (*_STAGE_STATS, "avg_latency", *_LATENCIES, "throughput")
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,27 @@ class OperatorStats:
             row.min_latency = row.max_latency = None
         for name, value in self.latencies.items():
             setattr(row, name, value)
+
+
+def stats_by_stage(rows: Iterable[OperatorMetrics]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the statistics of operators over their workers, by stage and operator, in plan order.
+
+    Those of the whole stage are under `_stage_summary`; operators and stages without records are left out.
+    """
+    rows = list(rows)
+    stages: dict[str, dict[str, dict[str, float]]] = {}
+    for row in over_workers(rows):
+        if row.input_records:
+            stages.setdefault(row.stage_name, {})[row.operator_name] = _stats(row, _OPERATOR_STATS)
+    for name, operators in stages.items():
+        stage = StageMetrics.from_operators(rows, name)
+        throughput = per_second(stage.input_records, stage.total_time) or 0.0
+        operators[STAGE_SUMMARY] = {**_stats(stage, _STAGE_STATS), "throughput": throughput}
+    return stages
+
+
+def _stats(row: OperatorMetrics | StageMetrics, names: Sequence[str]) -> dict[str, float]:
+    return {name: getattr(row, name) or 0 for name in names}
 
 
 def _custom(value: Any) -> Mapping[str, Any]:
