@@ -6,7 +6,7 @@ from mega_data_factory.analytics.findings import Finding, find
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.metrics import MetricsReader
-from mega_data_factory.framework.metrics.reader import Levels
+from mega_data_factory.framework.metrics.levels import Levels
 from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory")

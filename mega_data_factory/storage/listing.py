@@ -250,8 +250,13 @@ def _local_stamps(folder: Path) -> dict[str, str]:
                 found = entry.stat()
             except OSError:  # removed since it was listed, or a link to nothing or to itself
                 continue
-            stamps[entry.name] = f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
+            stamps[entry.name] = stamp_of_stat(found)
     return stamps
+
+
+def stamp_of_stat(found: os.stat_result) -> str:
+    """Return the stamp of a local file: it differs when the file has been written over."""
+    return f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
 
 
 def _remote_stamps(uri: Location) -> dict[str, str]:

@@ -15,7 +15,8 @@ from mega_data_factory.analytics.output_columns import ColumnSummary, column_sta
 from mega_data_factory.analytics.runs.adding_up import stages_of
 from mega_data_factory.analytics.runs.slices import SliceTotals, slices_of
 from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
-from mega_data_factory.framework.metrics.reader import Levels, MetricsReader
+from mega_data_factory.framework.metrics.levels import Levels
+from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.framework.metrics.schema import OPERATORS, SAMPLES, SCORES, SLICES, STAGES
 
 SAMPLED = ("input_records", "output_records", "rejected_records", "error_count", "busy_time", "batches", "cpu_time")

@@ -23,7 +23,7 @@ from mega_data_factory.formats import plural
 from mega_data_factory.framework.commit.earlier_output import PENDING
 from mega_data_factory.framework.contracts import LOADER_STAGE, WRITER_STAGE
 from mega_data_factory.framework.metrics import MetricsReader
-from mega_data_factory.framework.metrics.reader import Levels
+from mega_data_factory.framework.metrics.levels import Levels
 from mega_data_factory.rejects import RejectFilter, RejectLedger, record_key
 
 Outcome = Literal["written", "rejected", "error", "dead_letter", "not_found"]

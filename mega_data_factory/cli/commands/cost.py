@@ -19,7 +19,8 @@ from mega_data_factory.errors import MetricsQueryError
 from mega_data_factory.formats import money, percent, seconds
 from mega_data_factory.framework.config.metrics import PricesConfig
 from mega_data_factory.framework.config.source import read_model
-from mega_data_factory.framework.metrics.reader import Levels, MetricsReader
+from mega_data_factory.framework.metrics.levels import Levels
+from mega_data_factory.framework.metrics.reader import MetricsReader
 
 
 def run_cost(metrics: str, run: str, prices: Path | None, *, as_json: bool) -> int:

@@ -28,13 +28,16 @@ from mega_data_factory.cli.metrics_folder import how_to_fill, open_store
 from mega_data_factory.errors import did_you_mean
 from mega_data_factory.formats import count, plural
 from mega_data_factory.framework.config.pipeline import RejectedSamplesConfig
-from mega_data_factory.framework.metrics import MetricsReader
-from mega_data_factory.framework.metrics.reader import Levels
+from mega_data_factory.framework.metrics import MetricsReader, schema
+from mega_data_factory.framework.metrics.levels import Levels
 from mega_data_factory.reports.run_figures import RUN_FIGURES
 from mega_data_factory.storage import join
 
 STATUSES = {"completed": "green", "failed": "bold red", "interrupted": "yellow", "aborted": "red", "running": "cyan"}
 """Statuses of a run, with their colours."""
+
+_ROW_COLUMNS = [name for name in schema.RUNS.names if name != "config"]
+"""Columns of a run that a list may show."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def list_runs(metrics: str, wanted: RunFilter, *, limit: int, as_json: bool) -> 
         limit: runs to show at most; 0 for all.
         as_json: print JSON instead of a table.
     """
-    runs = open_store(metrics).runs().drop_columns(["config"])
+    runs = open_store(metrics).runs(columns=_ROW_COLUMNS)
     matching = wanted.among(runs)
     newest = matching.take(pa.array(range(len(matching) - 1, -1, -1), pa.int64())).slice(0, limit or None)
     shown = newest.to_pylist()

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mega_data_factory.clock import naive, utc_now
+from mega_data_factory.clock import utc_now
 from mega_data_factory.errors import MetricsQueryError, did_you_mean
 from mega_data_factory.framework.metrics import schema
-from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
-from mega_data_factory.framework.metrics.rows.fields import columns
+from mega_data_factory.framework.metrics.levels import Levels
 from mega_data_factory.framework.metrics.run_ids import match_run
+from mega_data_factory.framework.metrics.store.reading.conditions import between, both
 from mega_data_factory.framework.metrics.store.reading.status import STATUS_COLUMNS, with_deaths
 from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.storage import Location
@@ -26,39 +25,6 @@ _PAUSE = 0.005
 """Seconds between attempts at reading the levels of one moment, growing: 1 s in all."""
 
 _LISTED = ("run_id", "start_time", "pipeline", *STATUS_COLUMNS)
-
-
-@dataclass(frozen=True)
-class Levels:
-    """The three levels of one run.
-
-    Attributes:
-        run: its row, with `config` parsed.
-        stages: its stage rows.
-        operators: its operator rows, one for each worker.
-    """
-
-    run: dict[str, Any]
-    stages: pa.Table
-    operators: pa.Table
-
-    def run_metrics(self) -> RunMetrics:
-        """Return the row of the run; as in the other levels, what an older version lacks has its default."""
-        return RunMetrics(**_known(self.run, RunMetrics))
-
-    def stage_metrics(self) -> list[StageMetrics]:
-        """Return the rows of the stages."""
-        return [StageMetrics(**_known(row, StageMetrics)) for row in schema.to_rows(self.stages)]
-
-    def operator_metrics(self) -> list[OperatorMetrics]:
-        """Return the rows of the operators, one for each worker."""
-        return [OperatorMetrics.from_dict(_known(row, OperatorMetrics)) for row in schema.to_rows(self.operators)]
-
-
-def _known(row: Mapping[str, Any], kind: type[RunMetrics | StageMetrics | OperatorMetrics]) -> dict[str, Any]:
-    """Return the values of a row for the fields of its class, without nulls."""
-    names = {column.name for column in columns(kind)}
-    return {name: value for name, value in row.items() if name in names and value is not None}
 
 
 class MetricsReader:
@@ -87,6 +53,7 @@ class MetricsReader:
         pipeline: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        columns: Collection[str] | None = None,
     ) -> pa.Table:
         """Return all runs, the oldest first. A running run without a heartbeat has the status `aborted`.
 
@@ -95,8 +62,11 @@ class MetricsReader:
             pipeline: only runs of the pipeline of this name.
             since: only runs that started then or later; UTC where there is no time zone.
             until: only runs that started before.
+            columns: only these, and those that tell which run it is and in which state; a list needs no configurations.
         """
-        return self._chosen(self._tables.read("runs", only=_between("start_time", since, until)), status, pipeline)
+        needed = None if columns is None else sorted({*columns, *_LISTED})
+        only = between("start_time", since, until)
+        return self._chosen(self._tables.read("runs", columns=needed, only=only), status, pipeline)
 
     def newest_runs(self, most: int) -> tuple[pa.Table, int]:
         """Return what `runs` does, but only the last by name of those that are not compacted: a first look.
@@ -129,7 +99,7 @@ class MetricsReader:
             newest_first: the other way round.
             limit: rows to return at most, the first of the order.
         """
-        only = _between("start_time", since, until)
+        only = between("start_time", since, until)
         found = self._chosen(self._tables.read("runs", columns=_LISTED, only=only), status, pipeline)
         ids: list[str] = found.column("run_id").to_pylist()
         return (ids[::-1] if newest_first else ids)[:limit]
@@ -287,22 +257,9 @@ class MetricsReader:
         until: datetime | None,
         columns: Collection[str] | None = None,
     ) -> pa.Table:
-        only = _between("timestamp", since, until)
+        only = between("timestamp", since, until)
         for column, value in equal.items():
             if value is not None:
-                only = _and(only, pc.field(column) == value)
+                only = both(only, pc.field(column) == value)
         needed = None if columns is None else sorted({*columns, "timestamp", *equal})
         return self._tables.read(kind, run_id, columns=needed, only=only)
-
-
-def _between(column: str, since: datetime | None, until: datetime | None) -> pc.Expression | None:
-    only = None
-    if since is not None:
-        only = pc.field(column) >= pa.scalar(naive(since), pa.timestamp("us"))
-    if until is not None:
-        only = _and(only, pc.field(column) < pa.scalar(naive(until), pa.timestamp("us")))
-    return only
-
-
-def _and(left: pc.Expression | None, right: pc.Expression) -> pc.Expression:
-    return right if left is None else left & right

@@ -21,6 +21,7 @@ from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.framework.metrics.rows.interval import SampleMetrics
 from mega_data_factory.framework.metrics.store.files.encoding import WriteTables, write_new_tables, write_tables
 from mega_data_factory.framework.metrics.store.files.layout import file_of
+from mega_data_factory.framework.metrics.store.files.row_cache import RowCache
 from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.store.segments import SegmentLog
 from mega_data_factory.framework.metrics.tracking.row_checks import check_columns, check_row
@@ -55,6 +56,7 @@ class MetricsWriter:
         self._write_new = write_new_tables if write is write_tables else write
         self._reader = MetricsReader(output_path)
         self._tables = StoredTables(output_path)
+        self._row_cache = RowCache(output_path)
         self._name = uuid.uuid4().hex
         self._owned: dict[tuple[str, str], str] = {}  # (writer, path) → run
         self._claimed: set[str] = set()
@@ -230,6 +232,8 @@ class MetricsWriter:
             self._check_owner(path, run_id)
             self._write_tables(path, [table])  # what is there is damaged
         self._owned[self._id, path] = run_id
+        if any(isinstance(row, RunMetrics) and row.status != "running" for row in rows):
+            self._row_cache.add(run_id)
 
     @property
     def _id(self) -> str:

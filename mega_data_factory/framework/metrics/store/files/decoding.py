@@ -73,15 +73,36 @@ def read_run_file(path: Location, kind: str, columns: Sequence[str] | None = Non
         MetricsError: a newer version of this package wrote it.
     """
     try:
-        file = parquet_in_memory(_content(path))
-        content = file.schema_arrow
-        metadata = check_version(content, kind, path)
-        names = _chosen(kind, columns)
-        table = file.read(stored_names(kind, names, content), use_threads=False)
-        return conform(table, kind, names).replace_schema_metadata(metadata)
-    except (InputError, pa.ArrowException, OSError, ValueError) as error:
+        return decode_run_file(_content(path), kind, path, columns)
+    except (InputError, OSError) as error:
         if is_missing(error) and not _is_link(path):
             raise FileVanished(str(path)) from error
+        raise NotAMetricsFile(_reason(error)) from error
+
+
+def decode_run_file(content: bytes, kind: str, path: Location, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the content of a file of one run as `read_run_file` does.
+
+    Args:
+        content: bytes of the file.
+        kind: the table it belongs to.
+        path: the file, for messages.
+        columns: only these; all by default.
+
+    Raises:
+        NotAMetricsFile, MetricsError: as `read_run_file`.
+    """
+    try:
+        file = parquet_in_memory(content)
+        found = file.schema_arrow
+        metadata = check_version(found, kind, path)
+        if columns is None and found.names == schema.TABLES[kind].names:
+            table, names = file.read(use_threads=False), None
+        else:
+            names = _chosen(kind, columns)
+            table = file.read(stored_names(kind, names, found), use_threads=False)
+        return conform(table, kind, names).replace_schema_metadata(metadata)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise NotAMetricsFile(_reason(error)) from error
 
 
@@ -222,7 +243,7 @@ def conform(table: pa.Table, kind: str, names: Sequence[str] | None = None) -> p
         pa.ArrowInvalid: a value does not fit its type.
     """
     target = schema.TABLES[kind]
-    wanted = pa.schema([target.field(name) for name in (target.names if names is None else names)], target.metadata)
+    wanted = target if names is None else pa.schema([target.field(name) for name in names], target.metadata)
     if table.schema.equals(wanted):  # most files: they have the current version
         return table
     renamed = {old: new for new, old in schema.EARLIER_NAMES.get(kind, {}).items()}

@@ -50,14 +50,14 @@ def list_table(path: Location, kind: str, *, stamps: bool = False) -> TableFiles
     def listed(where: str) -> dict[str, str]:
         return list_stamps(where) if stamps else dict.fromkeys(list_dir(where), "")
 
-    before = listed(folder)
+    before = set(list_dir(folder))
     for _ in range(_ATTEMPTS):
         old = listed(legacy)
         pending = listed(waiting)
         now = listed(folder)
-        if before.keys() <= now.keys():
+        if before <= now.keys():
             return _sorted({legacy: old, folder: now, waiting: pending})
-        before = now
+        before = set(now)
     raise FileVanished(folder)
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.framework.metrics.store.files.decoding import gathered, owners
+from mega_data_factory.framework.metrics.store.files.row_cache import LEAST_FILES, RowCache
 
 Read = Callable[[str, Sequence[str], Sequence[str] | None], Iterable[tuple[str, pa.Table]]]
 """Path and table of every file of a table that is one of ours: of the table, its files, the columns."""
@@ -26,14 +27,16 @@ class CachedFiles:
     Args:
         kind: the table.
         columns: the columns to keep, `run_id` among them; None for all.
+        stored: rows that need no file to be opened.
 
     Attributes:
         columns: the same, sorted.
     """
 
-    def __init__(self, kind: str, columns: frozenset[str] | None = None) -> None:
+    def __init__(self, kind: str, columns: frozenset[str] | None = None, stored: RowCache | None = None) -> None:
         self.columns = None if columns is None else sorted(columns)
         self._kind = kind
+        self._stored = stored
         self._lock = threading.Lock()
         self._stamps: dict[str, str] = {}
         self._owners: dict[str, set[str]] = {}
@@ -62,6 +65,9 @@ class CachedFiles:
             outdated = {path for path in self._stamps if path not in stamps} | set(changed)
             if outdated & self._stamps.keys():
                 self._forget(outdated)
+            if self._stored is not None and len(changed) >= LEAST_FILES:
+                self._learn_stored(*self._stored.rows({path: stamps[path] for path in changed}, self.columns), stamps)
+                changed = [path for path in changed if path not in self._stamps]
             self._learn(read(changed), stamps)
             for path in changed:
                 self._stamps[path] = stamps[path]  # also of files that are none of ours: read them once
@@ -86,8 +92,17 @@ class CachedFiles:
                 self._stamps[path] = stamps[path]
         finally:
             if tables:
-                rows = gathered(tables, self._kind, self.columns).append_column(_FILE, pa.array(sources, pa.string()))
-                self._rows = pa.concat_tables([self._rows, rows]).combine_chunks()
+                self._keep(gathered(tables, self._kind, self.columns), sources)
+
+    def _learn_stored(self, paths: list[str], rows: pa.Table, stamps: Mapping[str, str]) -> None:
+        """Keep rows of the row cache, one for each of the files."""
+        self._owners.update((path, {run}) for path, run in zip(paths, rows["run_id"].to_pylist(), strict=True))
+        self._stamps.update((path, stamps[path]) for path in paths)
+        self._keep(gathered([rows], self._kind, self.columns), paths)
+
+    def _keep(self, rows: pa.Table, sources: list[str]) -> None:
+        rows = rows.append_column(_FILE, pa.array(sources, pa.string()))
+        self._rows = pa.concat_tables([self._rows, rows]).combine_chunks()
 
     def _empty(self) -> pa.Table:
         return gathered([], self._kind, self.columns).append_column(_FILE, pa.array([], pa.string()))
@@ -99,11 +114,13 @@ class CachedRows:
     Args:
         kind: the table.
         read: reads some of them.
+        stored: rows of the table that need no file to be opened.
     """
 
-    def __init__(self, kind: str, read: Read) -> None:
+    def __init__(self, kind: str, read: Read, stored: RowCache | None = None) -> None:
         self._kind = kind
         self._read = read
+        self._stored = stored
         self._remembered: list[CachedFiles] = []
 
     def read(
@@ -131,5 +148,6 @@ class CachedRows:
         for files in self._remembered:
             if files.covers(columns):
                 return files
-        self._remembered.append(CachedFiles(self._kind, None if columns is None else frozenset(columns)))
+        wanted = None if columns is None else frozenset(columns)
+        self._remembered.append(CachedFiles(self._kind, wanted, self._stored))
         return self._remembered[-1]

@@ -21,6 +21,7 @@ from mega_data_factory.framework.metrics.schema import LEVELS, MOMENT_KEY
 from mega_data_factory.framework.metrics.store.files.decoding import FileVanished, gathered, owners
 from mega_data_factory.framework.metrics.store.files.layout import SEGMENTED, file_of
 from mega_data_factory.framework.metrics.store.files.listing import TableFiles, list_table
+from mega_data_factory.framework.metrics.store.files.row_cache import RowCache
 from mega_data_factory.framework.metrics.store.reading.cache import CachedRows
 from mega_data_factory.framework.metrics.store.reading.compacted_units import CompactedUnits
 from mega_data_factory.framework.metrics.store.reading.single_runs import SingleRunFiles
@@ -51,7 +52,7 @@ class StoredTables:
         self.skipped = SkippedFiles()
         self.single_runs = SingleRunFiles(path, self.skipped)
         self.units = CompactedUnits(path, self.skipped)
-        self._runs = CachedRows("runs", self.single_runs.read)
+        self._runs = CachedRows("runs", self.single_runs.read, RowCache(path))
 
     def read(
         self,
