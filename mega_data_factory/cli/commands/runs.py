@@ -30,6 +30,7 @@ from mega_data_factory.formats import count, plural
 from mega_data_factory.framework.config.pipeline import RejectedSamplesConfig
 from mega_data_factory.framework.metrics import MetricsReader, schema
 from mega_data_factory.framework.metrics.levels import Levels
+from mega_data_factory.framework.worker.without_pandas import keep_pandas_out
 from mega_data_factory.reports.run_figures import RUN_FIGURES
 from mega_data_factory.storage import join
 
@@ -97,6 +98,7 @@ def list_runs(metrics: str, wanted: RunFilter, *, limit: int, as_json: bool) -> 
         limit: runs to show at most; 0 for all.
         as_json: print JSON instead of a table.
     """
+    keep_pandas_out()
     runs = open_store(metrics).runs(columns=_ROW_COLUMNS)
     matching = wanted.among(runs)
     newest = matching.take(pa.array(range(len(matching) - 1, -1, -1), pa.int64())).slice(0, limit or None)
@@ -163,6 +165,7 @@ def show_run(metrics: str, run: str, *, as_json: bool) -> int:
     Raises:
         MetricsError: there is no such run, or several.
     """
+    keep_pandas_out()
     reader = open_store(metrics)
     levels = reader.levels(run)
     report = replace(stored_report(reader, levels), findings=advice(reader, levels))

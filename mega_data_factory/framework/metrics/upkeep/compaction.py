@@ -21,6 +21,7 @@ from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.store.files.decoding import gathered, owners
 from mega_data_factory.framework.metrics.store.files.layout import SEGMENTED
 from mega_data_factory.framework.metrics.store.files.listing import list_table
+from mega_data_factory.framework.metrics.store.files.row_cache import RowCache
 from mega_data_factory.framework.metrics.store.files.run_files import (
     FileState,
     file_sizes,
@@ -121,6 +122,7 @@ def compact(
             written, gone = _replace(store, batch)
             units, removed = units + written, removed + gone
         remove_leftovers(path)
+        RowCache(path).trim()
     return Compaction(len(fresh), units, removed)
 
 

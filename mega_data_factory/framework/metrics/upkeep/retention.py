@@ -21,6 +21,7 @@ from mega_data_factory.framework.metrics.store.files.beside import (
 )
 from mega_data_factory.framework.metrics.store.files.layout import SEGMENTED
 from mega_data_factory.framework.metrics.store.files.listing import list_table
+from mega_data_factory.framework.metrics.store.files.row_cache import RowCache
 from mega_data_factory.framework.metrics.store.files.run_files import (
     FileState,
     file_sizes,
@@ -130,6 +131,7 @@ def _prune(store: StoredTables, retention: Retention, now: Callable[[], datetime
         shrink_units(store, expired)
     if not dry_run:
         _remove_abandoned_accounts(path, newest_first, now())
+        RowCache(path).trim()
     gone = tuple(row["run_id"] for row in newest_first if row["run_id"] in expired)
     return Pruned(gone, round(sum(bytes_of[run_id] for run_id in gone)), len(newest_first) - len(gone))
 
