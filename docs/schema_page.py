@@ -38,9 +38,9 @@ running run whose heartbeat is older than max(3 · `flush_interval`, 15 s), or w
 They skip files that are damaged, or not of this package, with one warning each. A damaged compacted file that a
 compaction, a prune or a resumed run would replace is moved to `.set_aside/{{table}}.{{name}}`, and kept there.
 
-On a local disk, a folder with 64 and more files of single runs has the hidden file `.cache/runs.jsonl`: the rows of `runs`
-once more, so that a list of runs does not open every file. An entry counts only while the file is there that it was
-made of, so the cache may be removed at any time. Writers of runs append to it; readers write nothing.
+On a local disk, a folder with 64 and more files of single runs has the hidden file `.cache/runs.jsonl`: the rows of
+`runs` once more, so that a list of runs does not open every file. An entry counts only while the file is there that it
+was made of, so the cache may be removed at any time. Writers of runs append to it; readers write nothing.
 """
 
 _PERCENTILES = """## Percentiles
