@@ -70,7 +70,7 @@ def test_actors_of_ray_are_asked_and_dead_or_slow_ones_left_out() -> None:
     import ray
 
     Counter, Sleeper = actor_classes()
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, ignore_reinit_error=True)
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
     try:
         good, dead = (ray.remote(num_cpus=0)(Counter).remote() for _ in range(2))
         slow = ray.remote(num_cpus=0)(Sleeper).remote()

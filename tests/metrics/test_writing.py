@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mega_data_factory.errors import MetricsError
-from mega_data_factory.framework.metrics import MetricsWriter, OperatorMetrics, RunMetrics
+from mega_data_factory.framework.metrics import MetricsWriter, OperatorMetrics, RunMetrics, StageMetrics
 from tests.present import present
 
 
@@ -50,10 +50,14 @@ def test_a_file_of_another_run_is_never_overwritten(writer: MetricsWriter) -> No
     assert writer.read_operator_metrics("run_x") == []
 
 
-def test_rows_of_another_run_are_refused(writer: MetricsWriter) -> None:
+def test_rows_of_several_runs_are_refused(writer: MetricsWriter) -> None:
     """A file holds one run."""
     with pytest.raises(MetricsError, match="of other cannot be written as those of run_test"):
-        writer.write_operator_metrics([row(run_id="other")], "run_test")
+        writer.write_operator_metrics([row(run_id="other"), row("dedup")], "run_test")
+    with pytest.raises(MetricsError, match="of a, b cannot be written as those of run_test"):
+        writer.write_stage_metrics([StageMetrics("a", "s"), StageMetrics("b", "s")], "run_test")
+    with pytest.raises(MetricsError, match="of other cannot be written as those of run_test"):
+        writer.write_snapshot(RunMetrics("run_test"), datetime(2026, 1, 1), operators=[row(run_id="other")])
     with pytest.raises(MetricsError, match="several runs"):
         writer.write_all(RunMetrics("other"), [], [row()])
 

@@ -69,7 +69,9 @@ class Recorder:
         self._detail_seconds = 0.0
         if self._settings.enabled and self._settings.write_on_completion:
             self._samples = IntervalSampler(collector.run_id, self._settings.flush_interval)
-            writer = MetricsWriter(self._settings.output_path, replace=True)  # an earlier session wrote it
+            writer = MetricsWriter(
+                self._settings.output_path, replace=True, make_folders=False
+            )  # an earlier session wrote it
             interval = self._settings.flush_interval
             if self._settings.node_interval:
                 self.nodes = NodeBuffer(collector.run_id, self._settings.node_interval)
@@ -189,7 +191,7 @@ class Recorder:
         """
         _log.info("Writing metrics to Parquet...")
         if (snapshot := self._collector.snapshot()) is not None:
-            writer = MetricsWriter(self._settings.output_path, replace=True)
+            writer = MetricsWriter(self._settings.output_path, replace=True, make_folders=False)
             writer.write_detail_totals(self._details, snapshot.run.run_id, utc_now())
             writer.write_all(snapshot.run, snapshot.stages, snapshot.operators)
         _log.info("Metrics written to: %s", self._settings.output_path)

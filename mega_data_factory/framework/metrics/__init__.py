@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.aggregator import MetricsAggregator
     from mega_data_factory.framework.metrics.collector import MetricsCollector
+    from mega_data_factory.framework.metrics.distributed import DistributedMetricsAggregator
     from mega_data_factory.framework.metrics.live.flusher import MetricsFlusher
     from mega_data_factory.framework.metrics.live.intervals import IntervalSampler
     from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics, unbalanced_records
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.writer import MetricsWriter
 
 __all__ = [
+    "DistributedMetricsAggregator",
     "IntervalSampler",
     "LatencyHistogram",
     "MetricsAggregator",
@@ -47,6 +49,7 @@ __all__ = [
 _HOMES = {
     "aggregator": ("MetricsAggregator",),
     "collector": ("MetricsCollector",),
+    "distributed": ("DistributedMetricsAggregator",),
     "live.flusher": ("MetricsFlusher",),
     "rows.histogram": ("LatencyHistogram",),
     "models": ("OperatorMetrics", "RunMetrics", "StageMetrics", "unbalanced_records"),

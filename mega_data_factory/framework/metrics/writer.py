@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import pyarrow as pa
 
@@ -25,8 +26,9 @@ from mega_data_factory.framework.metrics.store.files.row_cache import RowCache
 from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.store.segments import SegmentLog
 from mega_data_factory.framework.metrics.tracking.row_checks import check_columns, check_row
+from mega_data_factory.framework.metrics.upkeep.ownership import Ownership
 from mega_data_factory.framework.metrics.upkeep.shrinking import claim_run
-from mega_data_factory.storage import Location, exists, is_local, join, open_parquet
+from mega_data_factory.storage import Location, is_local, join, local_path
 
 Row: TypeAlias = RunMetrics | StageMetrics | OperatorMetrics | SampleMetrics | NodeMetrics | Mapping[str, object]
 
@@ -44,41 +46,89 @@ class MetricsWriter:
     lost. Workers of one run send their rows to one writer, or write runs of their own.
 
     Args:
-        output_path: the metrics folder, local or an fsspec URI; it is made when the first file is written.
+        output_path: the metrics folder, local or an fsspec URI.
         replace: replace the tables of a run also where another writer wrote them.
         write: writes one file, whole or not at all.
+        make_folders: make the folders of runs, stages and operators at once, where the folder is local; otherwise each
+            is made for its first file.
+
+    Attributes:
+        output_path: the metrics folder: a `Path` where it is local, else the URI.
     """
 
-    def __init__(self, output_path: Location, *, replace: bool = False, write: WriteTables = write_tables) -> None:
-        self.output_path = output_path
+    OPERATOR_SCHEMA: ClassVar[pa.Schema] = schema.OPERATORS
+    STAGE_SCHEMA: ClassVar[pa.Schema] = schema.STAGES
+    RUN_SCHEMA: ClassVar[pa.Schema] = schema.RUNS
+
+    def __init__(
+        self,
+        output_path: Location,
+        *,
+        replace: bool = False,
+        write: WriteTables = write_tables,
+        make_folders: bool = True,
+    ) -> None:
+        self.output_path: Path | str = local_path(output_path) if is_local(output_path) else str(output_path)
         self._replaces = replace
         self._write_tables = write
         self._write_new = write_new_tables if write is write_tables else write
         self._reader = MetricsReader(output_path)
         self._tables = StoredTables(output_path)
         self._row_cache = RowCache(output_path)
-        self._name = uuid.uuid4().hex
-        self._owned: dict[tuple[str, str], str] = {}  # (writer, path) → run
-        self._claimed: set[str] = set()
+        self._ownership = Ownership(self._tables, replaces=replace)
+        if make_folders:
+            self._make_folders()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Make a copy another writer, which replaces nothing that this one has written."""
-        return partial(MetricsWriter, replace=self._replaces, write=self._write_tables), (self.output_path,)
+        make = partial(MetricsWriter, replace=self._replaces, write=self._write_tables, make_folders=False)
+        return make, (self.output_path,)
+
+    @property
+    def runs_path(self) -> Path | str:
+        """The folder of the run rows."""
+        return self._folder("runs")
+
+    @property
+    def stages_path(self) -> Path | str:
+        """The folder of the stage rows."""
+        return self._folder("stages")
+
+    @property
+    def operators_path(self) -> Path | str:
+        """The folder of the operator rows."""
+        return self._folder("operators")
+
+    def _folder(self, table: str) -> Path | str:
+        if isinstance(self.output_path, Path):
+            return self.output_path / table
+        return join(self.output_path, table)
+
+    def _make_folders(self) -> None:
+        for table in schema.LEVELS:
+            if isinstance(folder := self._folder(table), Path):
+                with suppress(OSError):  # the first write says what is wrong, and one may only want to read
+                    folder.mkdir(parents=True, exist_ok=True)
 
     def write_operator_metrics(self, metrics: Iterable[OperatorMetrics], run_id: str) -> None:
         """Write the operator rows of a run.
 
+        Args:
+            metrics: The rows, all of one run.
+            run_id: The run that they are written as.
+
         Raises:
-            MetricsError: a row is of another run, the file was written by another writer, or its name belongs to
+            MetricsError: the rows are of several runs, the file was written by another writer, or its name belongs to
                 another run (`x` and `run_x` share one).
             OutputError: the file cannot be written.
             ValueError: a number of a row cannot be right.
         """
-        self._write("operators", metrics, run_id)
+        rows = [row.copy() for row in metrics]
+        self._write("operators", _as_run(rows, run_id), run_id)
 
     def write_stage_metrics(self, metrics: Iterable[StageMetrics], run_id: str) -> None:
-        """Write the stage rows of a run; raises as `write_operator_metrics` does."""
-        self._write("stages", metrics, run_id)
+        """Write the stage rows of a run; takes and raises what `write_operator_metrics` does."""
+        self._write("stages", _as_run([replace(row) for row in metrics], run_id), run_id)
 
     def write_run_metrics(self, metrics: RunMetrics) -> None:
         """Write the row of a run; raises as `write_operator_metrics` does."""
@@ -192,7 +242,7 @@ class MetricsWriter:
             MetricsError: another run has them.
         """
         for kind in schema.TABLES:
-            self._check_owner(join(self.output_path, file_of(kind, run_id)), run_id)
+            self._ownership.check(join(self.output_path, file_of(kind, run_id)), run_id)
 
     def read_operator_metrics(self, run_id: str) -> list[dict[str, Any]]:
         """Return the operator rows of a run; none when there is no such run.
@@ -224,65 +274,28 @@ class MetricsWriter:
             elif isinstance(row, StageMetrics | RunMetrics):
                 check_columns(row)
         path = join(self.output_path, file_of(kind, run_id))
-        table = schema.to_table(rows, schema.TABLES[kind], run_id, moment, self._id)
-        write = self._write_tables if self._check_owner(path, run_id) else self._write_new
+        table = schema.to_table(rows, schema.TABLES[kind], run_id, moment, self._ownership.writer_id)
+        write = self._write_tables if self._ownership.check(path, run_id) else self._write_new
         try:
             write(path, [table])
         except FileExistsError:  # it was not there when it was looked for
-            self._check_owner(path, run_id)
+            self._ownership.check(path, run_id)
             self._write_tables(path, [table])  # what is there is damaged
-        self._owned[self._id, path] = run_id
+        self._ownership.note_written(path, run_id)
         if any(isinstance(row, RunMetrics) and row.status != "running" for row in rows):
             self._row_cache.add(run_id)
 
-    @property
-    def _id(self) -> str:
-        """The name of this writer in this process: a process that is forked off is another writer."""
-        return f"{self._name}-{os.getpid()}"
 
-    def _check_owner(self, path: str, run_id: str) -> bool:
-        """Refuse to write over the file of another run or writer; a file that was ours the last time still is.
+_Copy = TypeVar("_Copy", OperatorMetrics, StageMetrics)
 
-        Returns:
-            Whether a file that is there may be replaced.
-        """
-        ours = self._owned.get((self._id, path)) == run_id
-        if ours:
-            if not is_local(path) or exists(path):
-                return True
-            self._claimed.discard(run_id)  # it was compacted meanwhile, because it had not been active for long
-        self._claim(run_id)
-        if not exists(path):
-            return ours or self._replaces
-        owner, writer = _owner(path)
-        if owner not in (None, run_id):
-            raise MetricsError(f"{path} belongs to the run {owner}, not to {run_id}", hint="give the run another id")
-        if owner is not None and writer != self._id and not (ours or self._replaces):
-            raise MetricsError(
-                f"{path} was written by another worker or process: its rows of {run_id} would be lost",
-                hint="send the rows of all workers to one MetricsCollector (add_operator_metrics, MetricsAggregator) "
-                "and write once, give each its own run id, or replace them with MetricsWriter(path, replace=True)",
-            )
-        self._owned[self._id, path] = run_id
-        return True
 
-    def _claim(self, run_id: str) -> None:
-        """Give a run that is compacted its files back, once."""
-        if run_id not in self._claimed:
-            claim_run(self._tables, run_id)
-            self._claimed.add(run_id)
+def _as_run(rows: list[_Copy], run_id: str) -> list[_Copy]:
+    """Make copies of rows, if they are all of one run, those of another."""
+    if len({row.run_id for row in rows}) == 1:
+        for row in rows:
+            row.run_id = run_id
+    return rows
 
 
 def _run_of(row: Row) -> str:
     return str(row["run_id"]) if isinstance(row, Mapping) else row.run_id
-
-
-def _owner(path: str) -> tuple[str | None, str | None]:
-    """Return the run and the writer that a file belongs to; None for both of a damaged one, which may be replaced."""
-    try:
-        with open_parquet(path) as file:
-            metadata = file.schema_arrow.metadata or {}
-    except pa.ArrowException:
-        return None, None
-    writer = metadata.get(schema.WRITER_KEY)
-    return metadata.get(schema.RUN_ID_KEY, b"(unknown)").decode(), None if writer is None else writer.decode()

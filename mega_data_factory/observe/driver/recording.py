@@ -70,7 +70,7 @@ class Recording:
         self._flusher = MetricsFlusher(
             self.collector,
             self._samples,
-            MetricsWriter(settings.metrics, replace=True),
+            MetricsWriter(settings.metrics, replace=True, make_folders=False),
             self._nodes,
             details=self._details,
             interval=settings.flush_interval,

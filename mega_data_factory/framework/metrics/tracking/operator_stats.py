@@ -72,6 +72,19 @@ class OperatorStats:
         seconds = amounts.pop("total_time", None)
         return cls(counts, seconds, amounts if any(amounts.values()) else {}, custom)
 
+    def to_row(self, key: tuple[str, str, str, str], operator_index: int) -> OperatorMetrics:
+        """Return a row that has them.
+
+        Args:
+            key: run, stage, operator and worker.
+            operator_index: place of the operator in the stage.
+        """
+        row = OperatorMetrics(*key, operator_index=operator_index, **self.counts)  # type: ignore[arg-type]
+        row.created_records = max(0, row.output_records + row.error_count - row.input_records)
+        row.custom_metrics = dict(self.custom)
+        self.put_into(row)
+        return row
+
     def put_into(self, row: OperatorMetrics) -> None:
         """Set the seconds and latencies of a row that holds one batch."""
         if self.seconds is not None:
