@@ -67,7 +67,7 @@ class FileDelivery:
             with self._lock:
                 if self._pid != os.getpid():
                     self._open()
-                if account.key is None and not account.set_aside and not account.details:
+                if account.key is None and not account.set_aside and not account.details and not account.rejects:
                     account, name = self._sum(account)
                     line = b"%s %s\n" % (name, account.to_line())
                 else:

@@ -71,7 +71,7 @@ def age(folder: Path, days: float) -> None:
 def test_a_pruned_run_takes_its_records_and_accounts_with_it(tmp_path: Path) -> None:
     kept = {}
     for _ in range(2):
-        with mdf.observe("pruned", metrics=tmp_path, node_interval=0) as run:
+        with mdf.observe("pruned", metrics=tmp_path, node_interval=0, rejects="all") as run:
             run.step(judge, on_error="skip")([1, 2, 5])
         deliver(tmp_path / ".accounts" / run.run_id / "python")
         kept[run.run_id] = {f.relative_to(tmp_path) for f in (tmp_path / "records").rglob(f"{run.run_id}.jsonl")}
@@ -89,6 +89,7 @@ def test_a_pruned_run_takes_its_records_and_accounts_with_it(tmp_path: Path) -> 
         *kept[second],
         mine.relative_to(tmp_path),
     }
+    assert [file.parent.name for file in (tmp_path / "records" / "rejects").rglob("*.parquet")] == [second]
     assert not accounts_of(tmp_path, first)
     assert foreign.exists()
     assert accounts_of(tmp_path, second)

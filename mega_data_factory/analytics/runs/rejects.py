@@ -51,7 +51,7 @@ def open_rejects(run: Mapping[str, Any]) -> RejectLedger:
     if ledger is None:
         raise MetricsQueryError(
             f"{run['run_id']} kept no ledger of its rejected records",
-            hint="set executor.rejected_samples.keep to `all` before a run (--set executor.rejected_samples.keep=all)",
+            hint=f"before a run: {how_to_keep(run)}",
         )
     if is_missing(ledger, run):
         raise MetricsQueryError(
@@ -59,6 +59,19 @@ def open_rejects(run: Mapping[str, Any]) -> RejectLedger:
             hint="where the folder was moved, --config FILE finds them by a configuration that names the new one",
         )
     return ledger
+
+
+def how_to_keep(run: Mapping[str, Any]) -> str:
+    """Return what makes a run like this one keep a ledger.
+
+    Args:
+        run: row of the run.
+    """
+    config = run.get("config")
+    config = json.loads(config) if isinstance(config, str) else config
+    if config and "observed" in config:
+        return 'mdf.observe(…, rejects="all")'
+    return "executor.rejected_samples.keep: all (--set executor.rejected_samples.keep=all)"
 
 
 def is_missing(ledger: RejectLedger, run: Mapping[str, Any]) -> bool:

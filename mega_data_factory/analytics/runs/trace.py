@@ -17,7 +17,7 @@ from mega_data_factory.analytics.runs.record_files import (
     is_searched,
     line_with,
 )
-from mega_data_factory.analytics.runs.rejects import find_rejects, is_missing, noted_paths, other_failed_rules
+from mega_data_factory.analytics.runs.rejects import find_rejects, how_to_keep, is_missing, noted_paths, other_failed_rules
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.formats import plural
 from mega_data_factory.framework.commit.earlier_output import PENDING
@@ -152,7 +152,7 @@ class _Search:
             (row, *_) = RejectLedger([file]).read(RejectFilter(record_id=self._record_id), limit=1).to_pylist()
             return _Found("rejected", file, row)
         if self._run.get("rejected_records"):
-            self._missing.append("rejected records: executor.rejected_samples.keep: all keeps them")
+            self._missing.append(f"rejected records: {how_to_keep(self._run)} keeps them")
         folder = self._paths.get("rejected_samples")
         path = None if folder is None else storage.join(folder, f"{self._run_id}.jsonl")
         if path is None or not storage.exists(path):

@@ -59,6 +59,8 @@ class Account:
         seconds: time spent in the step, without time spent waiting for its input.
         input_bytes: bytes of the text column of the records offered; 0 where none is named.
         output_bytes: likewise of the records passed on.
+        input_tokens: tokens of the records offered; 0 where no column of them is named.
+        output_tokens: likewise of the records passed on.
         reasons: rejected records by reason; their sum may be less than `rejected_records`.
         custom: custom numbers, which add.
         histogram: bucket of the seconds per record → records (see `LatencyHistogram`).
@@ -66,6 +68,7 @@ class Account:
         set_aside: records that were set aside.
         unknown: calls whose values were of a form that cannot be counted.
         details: scores and other summaries that add (`framework.metrics.details`).
+        rejects: rows of the reject ledger, as `reject_rows` packs them.
         content: what the step was given, as numbers (`signatures.Content`), where the engine wants to know.
     """
 
@@ -85,6 +88,8 @@ class Account:
     seconds: float = 0.0
     input_bytes: int = 0
     output_bytes: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     custom: dict[str, float] = field(default_factory=dict)
     histogram: dict[int, int] = field(default_factory=dict)
@@ -94,6 +99,7 @@ class Account:
     unknown: int = 0
     content: list[int] = field(default_factory=list)
     details: tuple[Detail, ...] = ()
+    rejects: list[bytes] = field(default_factory=list)
 
     def __init__(
         self,
@@ -119,6 +125,7 @@ class Account:
         self.histogram = {}
         self.set_aside = []
         self.content = []
+        self.rejects = []
         for name, value in counted.items():
             setattr(self, name, value)
 
@@ -197,7 +204,7 @@ class Account:
         return Account(self.step, self.worker, self.key, self.attempt, self.engine, self.at, self.final)
 
     def include(self, other: Account) -> None:
-        """Add the numbers of another account to this one; names, key and set-aside records stay this one's."""
+        """Add the numbers of another account to this one; names, key, set-aside and rejected records stay its own."""
         self.input_records += other.input_records
         self.output_records += other.output_records
         self.rejected_records += other.rejected_records
@@ -211,6 +218,10 @@ class Account:
             self.input_bytes += other.input_bytes
         if other.output_bytes:
             self.output_bytes += other.output_bytes
+        if other.input_tokens:
+            self.input_tokens += other.input_tokens
+        if other.output_tokens:
+            self.output_tokens += other.output_tokens
         if other.unknown:
             self.unknown += other.unknown
         if other.at > self.at:
@@ -258,6 +269,8 @@ class Account:
                 self.seconds,
                 self.input_bytes,
                 self.output_bytes,
+                self.input_tokens,
+                self.output_tokens,
                 self.unknown,
                 self.least,
                 self.most,
@@ -265,6 +278,7 @@ class Account:
                 self.custom,
                 self.histogram,
                 self.content,
+                self.rejects,
                 [(s.reason, s.content, s.kind, s.record_id, s.score, s.threshold) for s in self.set_aside]
                 if self.set_aside
                 else None,
@@ -288,6 +302,8 @@ class Account:
             account.seconds,
             account.input_bytes,
             account.output_bytes,
+            account.input_tokens,
+            account.output_tokens,
             account.unknown,
             account.least,
             account.most,
@@ -295,6 +311,7 @@ class Account:
             account.custom,
             account.histogram,
             account.content,
+            account.rejects,
         ) = numbers
         if set_aside:
             account.set_aside = [SetAside(*values) for values in set_aside]
@@ -333,6 +350,8 @@ _NUMBERS = (
     "seconds",
     "input_bytes",
     "output_bytes",
+    "input_tokens",
+    "output_tokens",
     "unknown",
 )
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numbers
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mega_data_factory.framework.metrics.details.detail import Detail, add_up
 from mega_data_factory.observe.counting import forms
-from mega_data_factory.observe.counting.account import SetAside, add_counts
+from mega_data_factory.observe.counting.account import Account, SetAside, add_counts
 from mega_data_factory.observe.counting.record_text import record_name, record_text
+
+if TYPE_CHECKING:
+    from mega_data_factory.observe.counting.survey import Survey
 
 
 class WantsSamples(Protocol):
@@ -27,20 +30,29 @@ class Call:
         connection: says whether a rejected record is wanted as an example; None: never.
         step: id of the step.
         most: examples of every reason.
+        survey: of the records, where more is asked of them than their number.
 
     Attributes:
         reasons: records rejected, by reason.
         custom: custom numbers.
         samples: rejected records.
         details: summaries of what the function decided.
+        survey: as given.
     """
 
-    __slots__ = ("_connection", "_most", "_scored", "_step", "custom", "details", "reasons", "samples")
+    __slots__ = ("_connection", "_most", "_scored", "_step", "custom", "details", "reasons", "samples", "survey")
 
-    def __init__(self, connection: WantsSamples | None = None, step: str = "", most: int = 0) -> None:
+    def __init__(
+        self,
+        connection: WantsSamples | None = None,
+        step: str = "",
+        most: int = 0,
+        survey: Survey | None = None,
+    ) -> None:
         self._connection = connection
         self._step = step
         self._most = most
+        self.survey = survey
         self.reasons: dict[str, int] = {}
         self.custom: dict[str, float] = {}
         self.samples: list[SetAside] = []
@@ -78,19 +90,28 @@ class Call:
         """Keep the score of records that the function rejects by name."""
         self._scored.append((reason, float(score), None if threshold is None else float(threshold), records))
 
-    def summaries(self, stage: str, operator: str) -> tuple[Detail, ...]:
-        """Return the details of the call.
+    def summarise(self, account: Account, stage: str, operator: str, rejected: int = 0) -> None:
+        """Add the details of the call to an account, its tokens, and where it is final its rejected records.
 
         Args:
+            account: gets them.
             stage: Stage of the step.
             operator: Name of the step.
+            rejected: How many of the rejected records of the account are the call's.
         """
-        if not self._scored:
-            return self.details
-        from mega_data_factory.framework.scoring import Reject, scores_of_rejects  # brings Arrow
+        found = [*account.details, *self.details]
+        if self._scored:
+            from mega_data_factory.framework.scoring import Reject, scores_of_rejects  # brings Arrow
 
-        rejects = [Reject(*scored) for scored in self._scored]
-        return add_up([*self.details, scores_of_rejects(stage, operator, rejects)])
+            found.append(scores_of_rejects(stage, operator, [Reject(*scored) for scored in self._scored]))
+        if self.survey is not None:
+            found += self.survey.details()
+            account.input_tokens += self.survey.tokens_in
+            account.output_tokens += self.survey.tokens_out
+            if account.final:
+                account.rejects += self.survey.reject_rows(rejected)
+        if found:
+            account.details = add_up(found) if len(found) > 1 else tuple(found)
 
     def include(self, other: Call) -> None:
         """Add what another call has said."""
@@ -99,6 +120,8 @@ class Call:
         self.samples += other.samples
         self._scored += other._scored
         self.details = add_up([*self.details, *other.details])
+        if self.survey is not None and other.survey is not None:
+            self.survey.include(other.survey)
 
 
 current: ContextVar[Call | None] = ContextVar("mdf_observed_call", default=None)
@@ -124,6 +147,8 @@ def reject(record: Any, reason: str, *, score: float | None = None, threshold: f
     if call is not None:
         records = forms.count_records(record)
         call.reject(record, records, reason, score, threshold)
+        if call.survey is not None:
+            call.survey.reject(record, forms.form_of(record), reason, score, threshold)
         if score is not None:
             call.note_score(reason, score, threshold, records)
 

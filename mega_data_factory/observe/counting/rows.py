@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mega_data_factory.framework.metrics.rows.histogram import bucket_of
-from mega_data_factory.observe.counting import calls
+from mega_data_factory.observe.counting import calls, forms
 from mega_data_factory.observe.counting.account import Account, add_counts
 from mega_data_factory.observe.counting.calls import Call
+
+if TYPE_CHECKING:
+    from mega_data_factory.observe.counting.survey import Survey
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 """Types of values that a batch of columns never has."""
@@ -51,6 +54,9 @@ class Spec(Protocol):
     def samples(self) -> int:
         """Rejected records to keep as examples."""
 
+    def survey(self) -> Survey | None:
+        """Return an empty survey of records, where anything is looked at."""
+
 
 class CalledStep(Protocol):
     """Step whose calls are counted here; it counts itself what is not simple."""
@@ -72,7 +78,7 @@ class RowTally:
     The records of a task that came one by one are one batch, which the first of them has counted.
 
     Args:
-        spec: of the step; it lets exceptions pass, and names no text column.
+        spec: of the step; it lets exceptions pass, and names no text column unless the survey counts it.
         account: takes the sums, when `settle` is called.
 
     Attributes:
@@ -87,6 +93,7 @@ class RowTally:
         "_in",
         "_least",
         "_most",
+        "_new_survey",
         "_out",
         "_place",
         "_reason",
@@ -103,8 +110,12 @@ class RowTally:
         self._flat = spec.flat
         self._place = spec.stage, spec.name
         self._samples = spec.samples  # as many rejected records are left to the step, which may keep them as examples
-        self._call = Call()
+        self._new_survey = spec.survey
+        self._call = self._new_call()
         self._reset()
+
+    def _new_call(self) -> Call:
+        return Call(survey=self._new_survey())
 
     def _reset(self) -> None:
         self._in = self._out = self._rejected = self._created = 0
@@ -121,12 +132,17 @@ class RowTally:
 
     def call(self, step: CalledStep, record: Any) -> Any:
         """Call the function of the step with a record, and count; what is not simple is left to the step."""
+        survey = self._call.survey
+        if survey is not None:
+            survey.offer(record, None)
         token = calls.current.set(self._call)
         started = time.perf_counter()
         try:
             result = step.function(record)
         except Exception:
             self._call.forget_rejects()
+            if survey is not None:
+                survey.take_back(rejects=True)
             step.finish_failed(record, time.perf_counter() - started)
             raise
         finally:
@@ -147,10 +163,19 @@ class RowTally:
             self._samples -= 1
             return self._left_to_step(step, record, seconds, result)
         self._count(out, seconds)
+        if survey is not None and out:
+            if kind is dict:
+                survey.pass_on_changed(result, None)
+            elif kind is list:
+                survey.pass_on(result, forms.form_of(result))
+            else:
+                survey.keep()
         return result
 
     def _left_to_step(self, step: CalledStep, record: Any, seconds: float, result: Any) -> Any:
-        call, self._call = self._call, Call()
+        call, self._call = self._call, self._new_call()
+        if call.survey is not None:
+            call.survey.take_back()
         return step.finish_called(record, call, seconds, result)
 
     def _count(self, out: int, seconds: float) -> None:
@@ -195,8 +220,11 @@ class RowTally:
             least=self._least,
             most=self._most,
         )
-        own.details = self._call.summaries(*self._place)
+        self._call.summarise(own, *self._place, own.rejected_records)
+        if (survey := self._call.survey) is not None:
+            own.input_bytes, own.output_bytes = survey.bytes_in, survey.bytes_out
         self.account.include(own)
         self.account.set_aside += self._call.samples
-        self._call = Call()
+        self.account.rejects += own.rejects
+        self._call = self._new_call()
         self._reset()

@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mega_data_factory.observe.counting.account import Account, SetAside
 from mega_data_factory.observe.engines.engine import Task, this_worker
 from mega_data_factory.observe.steps.spec import StepSpec
+
+if TYPE_CHECKING:
+    from mega_data_factory.observe.counting.survey import Survey
 
 _PROGRESS_SECONDS = 1.0
 """Seconds from one delivery of unfinished accounts to the next."""
@@ -65,12 +68,16 @@ class Meter:
         self.due = time.perf_counter() + _SETTLE_SECONDS
         self.failed = False
         self.samples: list[SetAside] = []
+        self.survey = None if spec is None else spec.survey()
+        self.takes: Survey | None = None  # of the step behind, which takes what this one yields
         self.chain = chain
         self._before = dict(traits.totals())
         self._latencies = Account("")
         self._settled_records = 0
         self._settled_seconds = 0.0
         chain.add(self)
+        if upstream is not None and not traits.reads:
+            upstream.takes = self.survey
 
     def measured(self, items: Iterator[Any]) -> Iterator[Any]:
         """Yield what the step yields, counted and timed; end the task's accounts with the last step's end."""
@@ -90,6 +97,8 @@ class Meter:
                 now = clock()
                 self.elapsed += now - started
                 self.yielded += 1
+                if self.survey is not None or self.takes is not None:
+                    self._look_at(item)
                 if now >= self.due:
                     self.settle(now)
                 yield item
@@ -97,6 +106,15 @@ class Meter:
             self.chain.ended(self, complete=False)
             raise
         self.chain.ended(self, complete=True)
+
+    def _look_at(self, item: Any) -> None:
+        """Enter a document in the survey of the step that yields it, and of the one that takes it."""
+        if self.survey is not None:
+            if self.traits.reads or self.upstream is None:
+                self.survey.offer(item, None)
+            self.survey.pass_on(item, None)
+        if self.takes is not None:
+            self.takes.offer(item, None)
 
     @property
     def taken(self) -> int:
@@ -149,7 +167,25 @@ class Meter:
         account.calls, account.seconds = taken, self.seconds
         account.include(self._latencies)
         account.set_aside = self.samples if final else []
+        if self.survey is not None and self.yielded >= yielded:
+            self._summarise_survey(account, errors if final else 0)
         return account
+
+    def _summarise_survey(self, account: Account, errors: int) -> None:
+        """Add the slices and tokens of the documents to an account.
+
+        Args:
+            account: gets them.
+            errors: documents that the step has not yielded, at the end of the task, as they raised.
+        """
+        survey = self.survey
+        assert survey is not None
+        survey.fail_last(errors)
+        account.details = tuple(survey.details())
+        account.input_tokens, account.output_tokens = survey.tokens_in, survey.tokens_out
+        account.input_bytes, account.output_bytes = survey.bytes_in, survey.bytes_out
+        if account.final:
+            account.rejects = survey.reject_rows(account.rejected_records)
 
 
 @dataclass

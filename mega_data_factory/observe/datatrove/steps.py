@@ -53,7 +53,7 @@ class MeasuredRun:
             chain.at_end = self._write
             self._rank = rank
         if hasattr(self._step, "filter_batch"):
-            self._step.filter_batch = _Sampled(type(self._step).filter_batch, self._step, self.spec, meter.samples)
+            self._step.filter_batch = _Sampled(type(self._step).filter_batch, self._step, self.spec, meter)
         started = time.perf_counter()
         try:
             result = self._original(self._step, data, rank, world_size)
@@ -176,14 +176,14 @@ class _Sampled:
         original: the method.
         step: the filter.
         spec: of the step.
-        samples: gets them.
+        meter: of the filter; gets them.
     """
 
-    def __init__(self, original: Callable[..., Any], step: Any, spec: StepSpec, samples: list[SetAside]) -> None:
+    def __init__(self, original: Callable[..., Any], step: Any, spec: StepSpec, meter: Meter) -> None:
         self._original = original
         self._step = step
         self._spec = spec
-        self._samples = samples
+        self._meter = meter
         self._enough: set[str | None] = {None}
         self._one_by_one = original.__qualname__ == "BaseFilter.filter_batch"  # it calls `filter` for each document
 
@@ -203,10 +203,12 @@ class _Sampled:
 
     def _look_at(self, document: Any, decision: Any) -> None:
         keeps, reason = decision if isinstance(decision, tuple) else (decision, self._spec.reason)
+        if not keeps and reason is not None and self._meter.survey is not None:
+            self._meter.survey.reject(document, None, reason, None, None)
         if keeps or reason in self._enough:
             return
         if not self._spec.run.connect().wants_sample(self._spec.id, reason, self._spec.samples):
             self._enough.add(reason)
             return
         content = record_text({"text": document.text, "metadata": document.metadata})
-        self._samples.append(SetAside(reason, content, "rejected", str(document.id)))
+        self._meter.samples.append(SetAside(reason, content, "rejected", str(document.id)))

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mega_data_factory.observe.counting.sheets import SliceBy
+
+_MOST_SLICE_COLUMNS = 8
 
 
 def check_text(what: str, value: object) -> None:
@@ -35,3 +41,43 @@ def check_number(what: str, value: object, *, above_zero: bool = False, whole: b
         raise TypeError(f"{what} must be a {'whole ' if whole else ''}number, not {value!r}")
     if not math.isfinite(value) or value < 0 or (above_zero and not value):
         raise ValueError(f"{what} must be {'above' if above_zero else 'at least'} 0, not {value!r}")
+
+
+def slice_name(entry: SliceBy) -> str:
+    """Return the name of what records are sliced by: of a function its name."""
+    if isinstance(entry, str):
+        return entry
+    name = getattr(entry, "__name__", type(entry).__name__)
+    return "lambda" if name == "<lambda>" else str(name)
+
+
+def check_slice_by(value: Any) -> tuple[SliceBy, ...]:
+    """Return what records are sliced by as a tuple; one entry may be given alone.
+
+    Raises:
+        TypeError: an entry is neither a text nor a function.
+        ValueError: an entry is empty or there twice, or there are too many.
+    """
+    entries = (value,) if isinstance(value, str) or callable(value) else value
+    if not isinstance(entries, list | tuple):
+        raise TypeError(f"slice_by must be names of columns, or functions of a record, not {value!r}")
+    for entry in entries:
+        if not callable(entry):
+            check_text("an entry of slice_by", entry)
+    names = [slice_name(entry) for entry in entries]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"slice_by has {min(twice)!r} twice")
+    if len(entries) > _MOST_SLICE_COLUMNS:
+        raise ValueError(f"slice_by has {len(entries)} entries, {_MOST_SLICE_COLUMNS} are the most")
+    return tuple(entries)
+
+
+def check_rejects(value: object) -> bool:
+    """Return whether all rejected records are kept.
+
+    Raises:
+        ValueError: it is neither `"all"` nor None.
+    """
+    if value not in (None, "all"):
+        raise ValueError(f"rejects must be 'all' or None, not {value!r}")
+    return value == "all"

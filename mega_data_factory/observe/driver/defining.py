@@ -38,7 +38,7 @@ def make_step(spec: StepSpec, function: Any, args: Sequence[Any], kwargs: Mappin
         from mega_data_factory.observe.steps.judging import OperatorFunction
 
         return Step(spec, OperatorFunction(function, spec.name, spec.stage))
-    if _is_pipeline_step(function):
+    if is_pipeline_step(function):
         from mega_data_factory.observe.datatrove.steps import observed_step
 
         return observed_step(spec, function)
@@ -69,7 +69,7 @@ def name_of(function: Any) -> str:
 
 def arguments_of(function: Any) -> dict[str, Any]:
     """Return what else the configuration shows of a step: the arguments of a step of a pipeline of datatrove."""
-    if not _is_pipeline_step(function):
+    if not is_pipeline_step(function):
         return {}
     from mega_data_factory.observe.datatrove.steps import settings_of
 
@@ -81,12 +81,13 @@ def _is_operator(function: Any) -> bool:
     return contracts is not None and isinstance(function, contracts.Operator)
 
 
-def _is_pipeline_step(function: Any) -> bool:
+def is_pipeline_step(function: Any) -> bool:
+    """Return whether a function is a step of a pipeline of datatrove."""
     if "datatrove" not in sys.modules:
         return False
-    from mega_data_factory.observe.datatrove.steps import is_pipeline_step
+    from mega_data_factory.observe.datatrove import steps
 
-    return is_pipeline_step(function)
+    return steps.is_pipeline_step(function)
 
 
 class Decorating:

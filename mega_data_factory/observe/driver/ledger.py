@@ -11,6 +11,7 @@ from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 from mega_data_factory.observe.counting.account import Account, SetAside, merged
 from mega_data_factory.observe.driver.defined_steps import DefinedStep
+from mega_data_factory.observe.driver.reject_files import NewRejects
 from mega_data_factory.observe.driver.step_sums import StepSums
 
 
@@ -24,6 +25,7 @@ class Ledger:
 
     Args:
         interval: seconds of an interval of samples.
+        keeps_rejects: whether rows of rejected records are kept, to be taken.
 
     Attributes:
         repeated: final accounts that replaced one of another attempt.
@@ -31,16 +33,18 @@ class Ledger:
         engines: names of the engines that have delivered, in that order.
     """
 
-    def __init__(self, interval: float = 5.0) -> None:
+    def __init__(self, interval: float = 5.0, *, keeps_rejects: bool = False) -> None:
         self.repeated = 0
         self.unknown = 0
         self.engines: dict[str, None] = {}
         self._interval = interval
+        self._keeps_rejects = keeps_rejects
         self._arrived: deque[Account] = deque()
         self._lock = threading.Lock()
         self._steps: dict[str, StepSums] = {}
         self._open: dict[tuple[str, str], Account] = {}  # (step, key) → account of work in progress
         self._set_aside: list[tuple[str, SetAside]] = []
+        self._rejects: list[NewRejects] = []
 
     def take(self, account: Account) -> None:
         """Enter an account; it must not change any more. Never blocks."""
@@ -85,6 +89,7 @@ class Ledger:
         if account.key is None:
             self._add(sums, account, keyed=False)
             self._keep_set_aside(account)
+            self._keep_rejects(account)
             return
         place = account.step, account.key
         step = self._step(account.step)
@@ -107,7 +112,8 @@ class Ledger:
             self._keep_set_aside(account)
         if earlier is not None:
             del self._open[place]
-        account.set_aside = []
+        self._keep_rejects(account, replaces=before is not None)
+        account.set_aside, account.rejects = [], []
         step.keep(account)
 
     def _add(self, sums: dict[tuple[str, str, bool, float], Account], account: Account, *, keyed: bool) -> None:
@@ -122,6 +128,17 @@ class Ledger:
             self.unknown += account.unknown
         if account.set_aside:
             self._set_aside += [(account.step, record) for record in account.set_aside]
+
+    def _keep_rejects(self, account: Account, *, replaces: bool = False) -> None:
+        if self._keeps_rejects and (account.rejected_records or replaces):
+            new = NewRejects(account.step, account.key, account.rejects, account.rejected_records, account.reasons)
+            self._rejects.append(new)
+
+    def take_rejects(self) -> list[NewRejects]:
+        """Return and clear the rows of rejected records since the last call, those of one key in order of arrival."""
+        with self._lock:
+            taken, self._rejects = self._rejects, []
+        return taken
 
     def _step(self, step: str) -> StepSums:
         sums = self._steps.get(step)
@@ -164,6 +181,7 @@ def to_rows(accounts: Iterable[Account], run_id: str, places: Mapping[str, Defin
 
 def _row(account: Account, run_id: str, place: DefinedStep) -> OperatorMetrics:
     counted = bool(account.input_bytes or account.output_bytes)  # else no step names a column of text
+    weighed = bool(account.input_tokens or account.output_tokens)
     return OperatorMetrics(
         run_id=run_id,
         stage_name=place.stage,
@@ -186,4 +204,6 @@ def _row(account: Account, run_id: str, place: DefinedStep) -> OperatorMetrics:
         created_records=account.created_records,
         input_text_bytes=account.input_bytes if counted else None,
         output_text_bytes=account.output_bytes if counted else None,
+        input_tokens=account.input_tokens if weighed else None,
+        output_tokens=account.output_tokens if weighed else None,
     )

@@ -27,6 +27,7 @@ from mega_data_factory.observe.driver.leftovers import remove_leftovers
 from mega_data_factory.observe.driver.nodes import SampledNodes
 from mega_data_factory.observe.driver.notebook import Cell
 from mega_data_factory.observe.driver.own_cost import seconds_in_steps
+from mega_data_factory.observe.driver.reject_files import RejectFiles
 from mega_data_factory.observe.driver.set_aside import SetAsideFiles
 from mega_data_factory.observe.driver.settings import ObserveSettings
 from mega_data_factory.observe.engines import loaded_engines
@@ -56,7 +57,7 @@ class Recording:
     """
 
     def __init__(self, settings: ObserveSettings, run_id: str | None) -> None:
-        self.ledger = Ledger(settings.flush_interval)
+        self.ledger = Ledger(settings.flush_interval, keeps_rejects=settings.rejects)
         self.steps = DefinedSteps()
         self.gathering_seconds = 0.0
         self.collector = _ObservedCollector(self, run_id)
@@ -79,6 +80,7 @@ class Recording:
         self._engines: dict[str, Engine] = {}
         self._gathering = threading.Lock()
         self._set_aside = SetAsideFiles(settings, self.run_id)
+        self._rejects = RejectFiles(settings.metrics, self.run_id) if settings.rejects else None
         self._shown: set[tuple[str, str, str, str]] = set()
         self._notes: dict[str, str] = {}
         self._sent = False
@@ -106,6 +108,8 @@ class Recording:
     def recording(self) -> Iterator[None]:
         """Write the metrics of the run at once, while it runs, and at its end, however it ends."""
         remove_leftovers(self._settings)
+        if self._rejects is not None:
+            self._rejects.start()
         try:
             with self.collector.track_run() as totals, self._sampling():
                 self._totals = totals
@@ -151,6 +155,8 @@ class Recording:
             places = self.steps.places()
             self._samples.add_rows(to_rows(new, self.run_id, places))
             self._set_aside.add(self.ledger.take_set_aside(), places)
+            if self._rejects is not None:
+                self._rejects.write(self.ledger.take_rejects(), places)
             totals = [account for account in self.ledger.totals() if account.step in places]
             if details := [detail for account in totals for detail in account.details]:
                 self._details.replace(details)
@@ -184,7 +190,7 @@ class Recording:
             engine=self._engine_text(),
             mdf_version=__version__,
             config=self._config(),
-            paths=self._set_aside.folders,
+            paths=self._set_aside.folders | ({} if self._rejects is None else {"rejects": self._rejects.folder}),
             flush_interval=self._settings.flush_interval,
             hostname=host_name(),
             pid=os.getpid(),
@@ -221,6 +227,8 @@ class Recording:
                 f"{self._place.folder.parent}: name one that they share, mdf.observe(..., accounts=FOLDER)"
             )
             _log.warning("%s: %s", self.run_id, self._notes["nothing"])
+        if self._rejects is not None and self._rejects.failed:
+            self._notes["rejects"] = "the ledger of rejected records is incomplete: a file could not be written"
         if self.ledger.repeated:
             self._notes["repeated"] = (
                 f"{self.ledger.repeated:,} batches were processed more than once (retried, or computed again by the "

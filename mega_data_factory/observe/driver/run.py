@@ -6,38 +6,27 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from mega_data_factory.observe import connection
 from mega_data_factory.observe.counting import calls
-from mega_data_factory.observe.driver.checking import check_text
+from mega_data_factory.observe.driver.checking import check_rejects, check_slice_by, check_text
 from mega_data_factory.observe.driver.defined_steps import text_of
-from mega_data_factory.observe.driver.defining import Decorating, arguments_of, make_step, name_of
+from mega_data_factory.observe.driver.defining import Decorating, arguments_of, is_pipeline_step, make_step, name_of
 from mega_data_factory.observe.driver.notebook import current_cell
 from mega_data_factory.observe.driver.open_runs import note_ended, note_started
 from mega_data_factory.observe.driver.recording import Recording
+from mega_data_factory.observe.driver.run_in_worker import RunInWorker
 from mega_data_factory.observe.driver.settings import ObserveSettings
+from mega_data_factory.observe.driver.step_options import CountingOptions, StepOptions
 from mega_data_factory.observe.engines.plain import PoolTask
-from mega_data_factory.observe.steps.spec import RunRef, StepSpec
+from mega_data_factory.observe.steps.spec import RunRef
 from mega_data_factory.storage import Location
 
+if TYPE_CHECKING:
+    from mega_data_factory.observe.counting.sheets import SliceBy
+
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
-
-
-class StepOptions(TypedDict, total=False):
-    """Keywords of `ObservedRun.step`, which describes them."""
-
-    name: str | None
-    stage: str | None
-    reason: str | None
-    text: str | None
-    on_error: str
-    args: Sequence[Any]
-    kwargs: Mapping[str, Any] | None
-    filters: bool | None
-    flat: bool | None
-    batched: bool | None
-    count: Callable[[Any], int] | None
 
 
 class ObservedRun:
@@ -131,6 +120,8 @@ class ObservedRun:
         stage: str | None = None,
         reason: str | None = None,
         text: str | None = None,
+        tokens: str | None = None,
+        slice_by: SliceBy | Sequence[SliceBy] | None = None,
         on_error: str = "raise",
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
@@ -149,7 +140,9 @@ class ObservedRun:
             name: operator name in the metrics; by default that of the function.
             stage: stage name in the metrics; by default the name of the step.
             reason: reason of the records that the step leaves out, where it does not say itself.
-            text: column whose bytes of text are counted on the way in and out.
+            text: column whose bytes of text are counted on the way in and out; by default that of the run.
+            tokens: column that holds the number of tokens of each record; by default that of the run.
+            slice_by: what records are also counted by, see `observe`; by default that of the run. `()` is nothing.
             on_error: `raise` lets an exception pass, with all records of its batch counted as errors. `skip` halves the
                 batch until the records that raise stand alone, sets these aside, and keeps the rest.
             args, kwargs: arguments of the constructor, where `function` is a class.
@@ -162,30 +155,25 @@ class ObservedRun:
             count: counts the records in a value of a form that is not known; one record by default.
 
         Raises:
-            TypeError: `function` is none of these, or `name`, `stage`, `reason` or `text` is not a text.
+            TypeError: `function` is none of these, or another argument is not of its type.
             ValueError: `on_error` is neither `raise` nor `skip`, or a text is empty.
         """
-        if on_error not in ("raise", "skip"):
-            raise ValueError(f"on_error must be 'raise' or 'skip', not {on_error!r}")
-        for option, given in (("name", name), ("stage", stage), ("reason", reason), ("text", text)):
+        for option, given in (("name", name), ("stage", stage)):
             if given is not None:
                 check_text(f"{option} of a step", given)
-        options: dict[str, Any] = {"reason": reason, "text": text, "on_error": on_error, "filters": filters}
-        options |= {"flat": flat, "batched": batched, "count": count}
+        options = CountingOptions(reason, text, tokens, slice_by, on_error, filters, flat, batched, count)
         if function is None:
-            return Decorating(self.step, {"name": name, "stage": stage, "args": args, "kwargs": kwargs, **options})
+            named: dict[str, Any] = {"name": name, "stage": stage, "args": args, "kwargs": kwargs}
+            return Decorating(self.step, named | options.as_keywords())
         operator = name or name_of(function)
-        shown: dict[str, Any] = {}
-        for option, value in options.items():
-            if value is not None and (option, value) != ("on_error", "raise"):
-                shown[option] = value if isinstance(value, str | bool) else text_of(value)
+        shown = options.as_config()
         if args or kwargs:
             shown |= {"args": [_shown(a) for a in args], "kwargs": {k: _shown(v) for k, v in (kwargs or {}).items()}}
         shown |= arguments_of(function)
         cell = current_cell()
-        samples = self._settings.rejected_samples
         with self._recording.defining(operator, stage or operator, text_of(function), shown, cell) as defined:
-            spec = StepSpec(self._ref, defined.id, defined.name, defined.stage, samples=samples, **options)
+            one_by_one = is_pipeline_step(function)
+            spec = options.spec(self._ref, defined, self._settings, one_by_one=one_by_one)
             return make_step(spec, function, args, kwargs)
 
     def task(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -219,31 +207,6 @@ class ObservedRun:
     report = staticmethod(calls.report)
 
 
-class RunInWorker:
-    """What a run is in another process: its functions reject and report there, but steps are defined on the driver.
-
-    Args:
-        run_id: name of the run.
-    """
-
-    def __init__(self, run_id: str) -> None:
-        self.run_id = run_id
-
-    reject = staticmethod(calls.reject)
-    report = staticmethod(calls.report)
-
-    def step(self, *_: object, **__: object) -> Any:
-        """Refuse: a step is defined on the driver.
-
-        Raises:
-            RuntimeError: always.
-        """
-        raise RuntimeError(
-            f"a step of {self.run_id} cannot be defined in a worker (process {os.getpid()}): define it where the run "
-            "was started, and use it here"
-        )
-
-
 def _shown(value: Any) -> Any:
     """Return an argument as the configuration in the run row shows it."""
     if isinstance(value, str | bool | int | float | None):
@@ -266,6 +229,10 @@ def observe(
     redact: Sequence[str] = (),
     rejected_samples: int = 3,
     accounts: str | None = None,
+    text: str | None = None,
+    tokens: str | None = None,
+    slice_by: SliceBy | Sequence[SliceBy] = (),
+    rejects: str | None = None,
 ) -> ObservedRun:
     """Observe a pipeline that another engine executes: count what its steps do, and write metrics as a run.
 
@@ -285,6 +252,11 @@ def observe(
             secret; patterns with `*`.
         rejected_samples: rejected records to keep as examples, of every step and reason; 0 keeps none.
         accounts: folder for accounts of worker processes, where the one beside the metrics is not reached by all.
+        text: column whose bytes of text are counted, in all steps that name no other.
+        tokens: column that holds the number of tokens of each record, likewise.
+        slice_by: what records are also counted by, likewise: names of columns, `domain(url)` for the host of the URL in
+            a column, `source_file()` for the file that a `record_id` of ours names, or functions of a record.
+        rejects: `"all"` keeps a row of every rejected record (id, reason, score, threshold), for `mdf rejects`.
 
     Raises:
         TypeError: an argument is not of its type.
@@ -301,5 +273,9 @@ def observe(
         redact,
         rejected_samples,
         accounts,
+        text,
+        tokens,
+        check_slice_by(slice_by),
+        check_rejects(rejects),
     )
     return ObservedRun(settings, run_id)

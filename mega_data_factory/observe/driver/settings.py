@@ -7,11 +7,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mega_data_factory.framework.metrics.store.files.beside import ACCOUNTS
 from mega_data_factory.observe.driver.checking import check_number, check_text
 from mega_data_factory.storage import is_local, join, local_path
+
+if TYPE_CHECKING:
+    from mega_data_factory.observe.counting.sheets import SliceBy
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class ObserveSettings:
         rejected_samples: rejected records to keep as examples, of every step and reason; 0 keeps none.
         accounts: folder for the accounts of worker processes, which all workers must reach; None for one beside the
             metrics where these are local, else one for temporary files.
+        text: column whose bytes of text are counted, in steps that name no other.
+        tokens: column that holds the number of tokens of each record, likewise.
+        slice_by: what records are also counted by, likewise.
+        rejects: whether a row of every rejected record is kept.
     """
 
     name: str
@@ -43,12 +50,19 @@ class ObserveSettings:
     redact: Sequence[str] = ()
     rejected_samples: int = 3
     accounts: str | None = None
+    text: str | None = None
+    tokens: str | None = None
+    slice_by: tuple[SliceBy, ...] = ()
+    rejects: bool = False
 
     def __post_init__(self) -> None:
         check_text("the name of a pipeline", self.name)
         check_number("flush_interval", self.flush_interval, above_zero=True)
         check_number("node_interval", self.node_interval)
         check_number("rejected_samples", self.rejected_samples, whole=True)
+        for option in ("text", "tokens"):
+            if (given := getattr(self, option)) is not None:
+                check_text(option, given)
         if not isinstance(self.config, Mapping):
             raise TypeError(f"config must be a mapping, not {self.config!r}")
         if isinstance(self.redact, str):

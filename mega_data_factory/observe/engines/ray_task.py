@@ -79,6 +79,7 @@ class TaskAccounts:
             total = self._totals[account.step] = self._empty(account)
         total.include(account)
         total.set_aside += account.set_aside
+        total.rejects += account.rejects
         if time.monotonic() - self._delivered > _PROGRESS_SECONDS:
             self._next_piece()
 

@@ -71,7 +71,7 @@ class StageEngine(Engine):
 
     def deliver(self, account: Account, result: Any) -> Any:
         """Deliver an account; calls on single records of an attempt are one account, which grows."""
-        if account.calls == 1 and account.input_records == 1 and account.final:
+        if account.calls == 1 and account.input_records == 1 and account.final and not account.rejects:
             account = self._row(account)
         return super().deliver(account, result)
 

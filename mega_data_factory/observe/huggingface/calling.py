@@ -41,13 +41,26 @@ class _PieceWork(Work):
         """Return what became of the records."""
         if not self.spec.filters:
             if result is None or (isinstance(result, Mapping) and len(result) == 0):
+                if self.call.survey is not None:
+                    self.call.survey.keep()
                 return Outcome(result, self.records_in, text_bytes=self.account.input_bytes)
-        elif type(result) is list and self.spec.text is None:  # a mask, whatever its entries are
+        elif type(result) is list and self._only_counts:  # a mask, whatever its entries are
             kept = result.count(True)
             exact = kept + result.count(False) == len(result) == self.records_in
             if exact and not (kept < self.records_in and self._wants_example()):
                 return Outcome(result, kept, decided=True)
         return super().outcome(result)
+
+    def whole(self, result: Any, records: int) -> Any:
+        """Return the columns of a result; those that `map` is not given stay as they were."""
+        survey = self.call.survey
+        if survey is None or not isinstance(result, Mapping) or records != self.records_in:
+            return result
+        return {**_wanted(self.value, survey.wanted), **result}
+
+    @property
+    def _only_counts(self) -> bool:
+        return self.spec.text is None and self.call.survey is None
 
     def _wants_example(self) -> bool:
         piece = self.connection
@@ -81,7 +94,9 @@ def record_step(spec: StepSpec, function: Callable[..., Any], piece: Piece) -> C
     """
     clock = time.perf_counter
     other = _OtherRecords(spec, function, piece)
-    decides, weighs, skips = bool(spec.filters), spec.text is not None, spec.on_error == "skip"
+    survey = piece.call.survey
+    decides, skips = bool(spec.filters), spec.on_error == "skip"
+    weighs = spec.text is not None and survey is None
     busy, seen, kept = 0.0, 0, 0
     examples = piece.examples_wanted
 
@@ -93,12 +108,16 @@ def record_step(spec: StepSpec, function: Callable[..., Any], piece: Piece) -> C
 
     def call(*args: Any, **kwargs: Any) -> Any:
         nonlocal busy, seen, kept, examples
+        if survey is not None:
+            survey.offer(_first(args, kwargs), None)
         started = clock()
         try:
             result = function(*args, **kwargs)
         except Exception as error:
             seconds = clock() - started
             settle()
+            if survey is not None:
+                other.take_back(failed=not skips)
             if skips:
                 return other.skipped(error, seconds, args, kwargs)
             piece.flow.add(1, 0, seconds, errors=1)
@@ -114,6 +133,8 @@ def record_step(spec: StepSpec, function: Callable[..., Any], piece: Piece) -> C
             elif examples > 0 and not piece.call.reasons:
                 examples -= 1
                 other.keep_example(args, kwargs)
+        if survey is not None:
+            other.look_at(result, args, kwargs)
         if weighs:
             other.weigh(result, args, kwargs)
         if busy > _SETTLE_SECONDS or seen > _SETTLE_RECORDS:
@@ -145,6 +166,9 @@ class _OtherRecords:
         outcome = outcome_of(work, result)
         if not outcome.decided:
             return result, int(bool(result))
+        if work.call.survey is not None:  # the piece knows what was offered, and asks for the decision
+            work.call.survey.take_back()
+            work.call.survey.forget_passed()
         self._piece.call.include(work.call)
         return outcome.result, outcome.records_out
 
@@ -163,6 +187,26 @@ class _OtherRecords:
         work.seconds = seconds
         return work.finish(skip_failed(work, self._function, args, kwargs, error, True))
 
+    def take_back(self, *, failed: bool) -> None:
+        """Forget the record that was offered last and has raised, or enter it as an error."""
+        survey = self._piece.call.survey
+        assert survey is not None
+        if failed:
+            survey.fail_last(1)
+        else:
+            survey.take_back(rejects=True)
+
+    def look_at(self, result: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Enter what became of a record in the survey; columns that `map` is not given stay as they were."""
+        survey = self._piece.call.survey
+        assert survey is not None
+        if self._spec.filters:
+            survey.keep([bool(result)])
+        elif isinstance(result, Mapping) and any(name in result for name in survey.wanted):
+            survey.pass_on_changed({**_wanted(_first(args, kwargs), survey.wanted), **result}, None)
+        else:
+            survey.keep()
+
     def weigh(self, result: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Add the bytes of the text of a record."""
         column, flow = str(self._spec.text), self._piece.flow
@@ -173,6 +217,10 @@ class _OtherRecords:
         else:
             changed = isinstance(result, Mapping) and column in result
             flow.output_bytes += _text_bytes(result, column) if changed else before
+
+
+def _wanted(record: Any, names: list[str]) -> dict[str, Any]:
+    return {name: record[name] for name in names if name in record}
 
 
 def _first(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

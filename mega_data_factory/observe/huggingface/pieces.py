@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from mega_data_factory.framework.metrics.details.detail import add_up
 from mega_data_factory.observe.connection import Connection
 from mega_data_factory.observe.counting import calls
 from mega_data_factory.observe.counting.account import Account, add_counts
@@ -59,7 +58,7 @@ class Piece(Connection):
         super().__init__(spec.run.run_id, None, dict)
         self.task = task
         self.flow = Flow()
-        self.call = Call(self, spec.id, spec.samples)
+        self.call = Call(self, spec.id, spec.samples, spec.survey())
         self.examples_wanted = spec.samples if spec.reason is not None else 0
         self.summed: Account | None = None
         self._spec = spec
@@ -93,6 +92,7 @@ class Piece(Connection):
         del engine
         self._batches.include(account)
         self._batches.set_aside += account.set_aside
+        self._batches.rejects += account.rejects
         self.report()
         return result
 
@@ -125,6 +125,7 @@ class Piece(Connection):
         account = self._batches.named_alike()
         account.include(self._batches)
         account.final, account.at = final, time.time()
+        account.rejects = list(self._batches.rejects) if final else []
         self.flow.enter(account, self._spec, self.call)
         account.set_aside = self._batches.set_aside + self.call.samples if final else []
         return account
@@ -171,6 +172,7 @@ class Flow:
             spec: of the step.
             call: what the user's function has said.
         """
+        rejected = account.rejected_records
         account.add_flow(
             self.records_in, self.records_out, errors=self.errors, reasons=call.reasons, reason=spec.reason
         )
@@ -179,7 +181,10 @@ class Flow:
         account.input_bytes += self.input_bytes
         account.output_bytes += self.output_bytes
         add_counts(account.custom, call.custom)
-        account.details = add_up([*account.details, *call.summaries(spec.stage, spec.name)])
+        call.summarise(account, spec.stage, spec.name, account.rejected_records - rejected)
+        if call.survey is not None:
+            account.input_bytes += call.survey.bytes_in
+            account.output_bytes += call.survey.bytes_out
         account.include(self._latencies)
 
 

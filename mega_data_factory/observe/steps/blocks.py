@@ -60,21 +60,33 @@ class _Entered:
     def __init__(self, spec: StepSpec) -> None:
         self._work = Work(spec, ())
         self._outcome = Outcome(None, 0)
+        self._batches: tuple[Any, Any] | None = None
         self._token: Token[calls.Call | None] = calls.current.set(self._work.call)
         self._started = time.perf_counter()
 
     def say(self, records_in: Any, records_out: Any, errors: int, reasons: Mapping[str, int]) -> None:
         self._work.records_in = _number(records_in)
         self._outcome = Outcome(None, _number(records_out), int(errors))
+        self._batches = None if errors or reasons else (records_in, records_out)
         self._work.call.reasons |= {reason: int(records) for reason, records in reasons.items()}
 
     def leave(self, error: BaseException | None) -> None:
         self._work.seconds = time.perf_counter() - self._started
         calls.current.reset(self._token)
         if error is None:
+            self._survey()
             self._work.finish(self._outcome)
         elif isinstance(error, Exception):  # an interruption is not an error of a record
             self._work.fail()
+
+    def _survey(self) -> None:
+        """Look at the records, where batches of them were given and not their numbers."""
+        survey = self._work.call.survey
+        if survey is None or self._batches is None or any(isinstance(b, numbers.Integral) for b in self._batches):
+            return
+        records_in, records_out = self._batches
+        survey.offer(records_in, self._work.form_of(records_in))
+        survey.pass_on(records_out, self._work.form_of(records_out))
 
 
 def _number(value: Any) -> int:

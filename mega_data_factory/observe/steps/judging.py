@@ -53,6 +53,8 @@ def apply_judgement(work: Work, judgement: Judgement) -> Any:
         work.call.reject(example, entry["counts"], entry["values"], score, threshold)
     work.call.details = add_up([*work.call.details, *scores_of(work.spec.stage, work.spec.name, judgement)])
     kept = judgement.kept.to_pylist()
+    if work.call.survey is not None:
+        work.call.survey.judge(judgement)
     if work.form is None:
         return kept[0]
     return kept if work.spec.filters else work.form.keep(work.value, kept)

@@ -48,20 +48,45 @@ def outcome_of(work: Work, result: Any) -> Outcome:
         work: the call.
         result: what the function returned; a `Judgement` is turned into the records that stay.
     """
+    judged = False
     contracts = sys.modules.get("mega_data_factory.framework.contracts")
     if contracts is not None and isinstance(result, contracts.Judgement):
         from mega_data_factory.observe.steps.judging import apply_judgement
 
-        result = apply_judgement(work, result)
+        judgement, result = result, apply_judgement(work, result)
+        if work.call.survey is not None:
+            work.call.survey.keep(judgement.kept.to_pylist())
+            judged = True
     spec = work.spec
     kept = _kept_by_decision(work, result)
     if kept is not None:
         if spec.samples and kept < work.records_in and not work.call.reasons:
             _keep_example(work, result)
+        if work.call.survey is not None and not judged:
+            work.call.survey.keep(None if kept == work.records_in else _entries(work, result))
         return Outcome(result, kept, text_bytes=_kept_bytes(work, result, kept), decided=True)
     records_out = _records_out(work, result)
     text_bytes = forms.text_bytes(result, spec.text) if spec.text is not None and records_out else 0
+    if work.call.survey is not None and records_out and not judged:
+        _survey(work, result, records_out)
     return Outcome(result, records_out, text_bytes=text_bytes)
+
+
+def _survey(work: Work, result: Any, records_out: int) -> None:
+    """Enter the records that the function returned in the survey; where it returned none, those that it was given."""
+    survey, form = work.call.survey, work.form_of(result)
+    assert survey is not None
+    if work.form is None and not _is_many(work, result):
+        form = None
+    if result is not None and (1 if form is None else form.count(result)) == records_out:
+        take = survey.pass_on_changed if records_out == work.records_in else survey.pass_on
+        take(work.whole(result, records_out), form)
+    elif records_out == work.records_in:
+        survey.keep()
+
+
+def _entries(work: Work, decision: Any) -> list[bool]:
+    return [bool(decision)] if work.form is None else forms.entries_of(decision)
 
 
 def _kept_by_decision(work: Work, result: Any) -> int | None:

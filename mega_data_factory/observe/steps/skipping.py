@@ -130,7 +130,10 @@ def _halved(work: Work, error: Exception) -> Generator[Work, Any, list[_Tried]]:
     records = work.records_in
     if records <= 1 or work.form is None:
         work.account.set_aside.append(_set_aside(work, error))
-        return [_Tried(work.part(work.value, records), None)]
+        failed = work.part(work.value, records)
+        if failed.call.survey is not None:
+            failed.call.survey.fail()
+        return [_Tried(failed, None)]
     found: list[_Tried] = []
     for start, stop in ((0, records // 2), (records // 2, records)):
         part = work.part(work.form.cut(work.value, start, stop), stop - start)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mega_data_factory.observe.connection import Addresses, Connection, connect
+
+if TYPE_CHECKING:
+    from mega_data_factory.observe.counting.sheets import Watch
+    from mega_data_factory.observe.counting.survey import Survey
 
 
 class RunRef:
@@ -62,6 +66,8 @@ class StepSpec:
             are arrays of one length, or lists of one length and at least two.
         count: counts the records of a value that is of no known form; None for one record.
         samples: rejected records to keep as examples, of every reason; 0 keeps none.
+        watch: what is looked at of every record; None for nothing.
+        index: place of the step in its stage.
     """
 
     run: RunRef
@@ -76,11 +82,22 @@ class StepSpec:
     batched: bool | None = None
     count: Callable[[Any], int] | None = None
     samples: int = 0
+    watch: Watch | None = None
+    index: int = 0
 
     @property
     def is_simple(self) -> bool:
-        """Whether a call on one record can be counted by numbers alone."""
-        return self.on_error == "raise" and self.text is None and self.filters is not False and self.batched is not True
+        """Whether a call on one record can be counted by numbers, or in a survey, alone."""
+        plain = self.on_error == "raise" and self.filters is not False and self.batched is not True
+        return plain and (self.text is None or self.watch is not None)
+
+    def survey(self) -> Survey | None:
+        """Return an empty survey of records, where anything is looked at."""
+        if self.watch is None:
+            return None
+        from mega_data_factory.observe.counting.survey import Place, Survey  # brings Arrow
+
+        return Survey(self.watch, Place(self.stage, self.name, self.index, self.reason))
 
     def identity(self) -> tuple[Any, ...]:
         """Return what the result of the step depends on beside its function: without the run, and without names.

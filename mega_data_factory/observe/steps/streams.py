@@ -11,6 +11,7 @@ from mega_data_factory.observe.counting import calls, forms
 from mega_data_factory.observe.engines.engine import NO_RESULT
 
 if TYPE_CHECKING:
+    from mega_data_factory.observe.counting.form import Form
     from mega_data_factory.observe.steps.spec import StepSpec
     from mega_data_factory.observe.steps.work import Work
 
@@ -58,7 +59,7 @@ class Stream:
 
     def source(self, items: Iterator[Any]) -> Iterator[Any]:
         """Yield the items of the input, counted; the time that they take is not the step's."""
-        account, text = self._work.account, self._spec.text
+        account, text, survey = self._work.account, self._spec.text, self._work.call.survey
         while True:
             started = time.perf_counter()
             token = calls.current.set(None)  # what is upstream runs in its own call
@@ -70,7 +71,10 @@ class Stream:
             finally:
                 calls.current.reset(token)
                 self._waited += time.perf_counter() - started
-            records = self._work.count(item, self._work.form_of(item))
+            form = self._work.form_of(item)
+            records = self._work.count(item, form)
+            if survey is not None:
+                survey.offer(item, form)
             self._in += records
             self._unsettled += records
             self._calls += 1
@@ -110,7 +114,9 @@ class Stream:
                     item = self.run(lambda: next(items))
                 except StopIteration:
                     break
-                self._out += self._work.count(item, self._work.form_of(item))
+                form = self._work.form_of(item)
+                self._out += self._work.count(item, form)
+                self._look_at(item, form)
                 self._settle()
                 if self._spec.text is not None:
                     self._work.account.output_bytes += forms.text_bytes(item, self._spec.text)
@@ -129,13 +135,20 @@ class Stream:
         if result is None:  # as of a batch: nothing is rejected unless the step is there to reject
             self._out = 0 if self._spec.reason is not None or self._work.call.reasons else self._in
         else:
-            self._out = self._work.count(result, self._work.form_of(result))
+            form = self._work.form_of(result)
+            self._out = self._work.count(result, form)
+            self._look_at(result, form)
         return self._deliver(result=result)
 
     def deliver_unfinished(self) -> None:
         """Deliver what has passed so far, where neither the end was reached nor the consumer has stopped."""
         if not self._ended:
             self._deliver()
+
+    def _look_at(self, item: Any, form: Form | None) -> None:
+        """Enter what the step gives in the survey."""
+        if self._work.call.survey is not None:
+            self._work.call.survey.pass_on(item, form)
 
     def _settle(self) -> None:
         """Enter the latency of the records that were read since the last output."""
@@ -152,7 +165,9 @@ class Stream:
         account.add_flow(self._in, self._out, errors=errors, reasons=call.reasons, reason=self._spec.reason)
         account.calls, account.seconds = max(1, self._calls), self._busy
         account.custom = dict(call.custom)
-        account.details = call.summaries(self._spec.stage, self._spec.name)
+        if call.survey is not None:
+            call.survey.fail_last(errors)
+        call.summarise(account, self._spec.stage, self._spec.name, account.rejected_records)
         account.content = work.content()
         account.set_aside = work.account.set_aside + call.samples if final else []
         self._ended = final
@@ -168,6 +183,11 @@ def observed_items(work: Work, spec: StepSpec, items: Iterator[Any]) -> Iterator
 
 class _Source(Stream):
     """A stream whose output is its input: nothing came before it."""
+
+    def _look_at(self, item: Any, form: Form | None) -> None:
+        if self._work.call.survey is not None:
+            self._work.call.survey.offer(item, form)
+            self._work.call.survey.keep()
 
     def _settle(self) -> None:
         made = self._out - self._in

@@ -53,7 +53,7 @@ class Work:
         self.connection = spec.run.connect()
         self.engine, task = self.connection.current()
         self.account = self.connection.account(spec.id, self.engine, task, value)
-        self.call = Call(self.connection, spec.id, spec.samples)
+        self.call = self.new_call()
         self.seconds = 0.0
         self.given = None
         self.form: Form | None = None
@@ -67,10 +67,13 @@ class Work:
             self.note_content(value)
             if spec.text is not None:
                 self.account.input_bytes = forms.text_bytes(value, spec.text)
+            if self.call.survey is not None:
+                self.call.survey.offer(value, form)
 
     def new_call(self) -> Call:
         """Return an empty call, which keeps examples of rejected records as the step wants them."""
-        return Call(self.connection, self.spec.id, self.spec.samples)
+        spec = self.spec
+        return Call(self.connection, spec.id, spec.samples, spec.survey() if spec.watch is not None else None)
 
     def form_of(self, value: Any) -> Form | None:
         """Return the form of a value, as the step understands mappings."""
@@ -126,11 +129,23 @@ class Work:
         """Return a call on some of the records, which shares the account."""
         part = copy.copy(self)
         part.value, part.records_in, part.call, part.seconds = value, records, self.new_call(), 0.0
+        if part.call.survey is not None and records:
+            part.call.survey.offer(value, self.form)
         return part
 
     def outcome(self, result: Any) -> Outcome:
         """Return what became of the records, by what the function returned."""
         return outcome_of(self, result)
+
+    def whole(self, result: Any, records: int) -> Any:
+        """Return what the function returned as the engine makes records of it.
+
+        Args:
+            result: what it returned.
+            records: how many these are.
+        """
+        del records
+        return result
 
     def finish(self, outcome: Outcome) -> Any:
         """Count, deliver, and return the result as the engine wants it."""
@@ -147,7 +162,7 @@ class Work:
         if self.given is not None:
             account.content = self.given.to_list()
         account.custom = call.custom
-        account.details = call.summaries(self.spec.stage, self.spec.name)
+        call.summarise(account, self.spec.stage, self.spec.name, account.rejected_records)
         if call.samples:
             account.set_aside += call.samples
         return self.connection.deliver(self.engine, account, outcome.result)
@@ -156,4 +171,10 @@ class Work:
         """Count all records as errors: the function has raised, and the engine is about to see it."""
         self.account.add_call(self.seconds, self.records_in, 0, errors=self.records_in)
         self.account.content = self.content()
+        if self.call.survey is not None:
+            failed = self.new_call()
+            assert failed.survey is not None
+            self.call.survey.fail()
+            failed.survey.include(self.call.survey)
+            failed.summarise(self.account, self.spec.stage, self.spec.name)
         self.connection.deliver(self.engine, self.account)

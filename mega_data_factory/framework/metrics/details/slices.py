@@ -177,6 +177,21 @@ class StageSlices(Detail):
                     counts.counts[:, place] = np.maximum(counts.counts[:, place] - lost, 0)
         return result
 
+    def explain_missing(self, operator: str, reason: str) -> None:
+        """Count records of an operator that neither came out nor raised, and have no reason, as rejected for one.
+
+        Args:
+            operator: Name of the operator instance.
+            reason: Why they were.
+        """
+        for group in (self._operators, self._left_out):
+            if operator in group:
+                counts = group[operator]
+                came, went, failed = counts.counts[:3]
+                missing = came - went - failed - sum(counts.reasons.values(), np.zeros_like(came))
+                if (missing > 0).any():
+                    counts.of_reason(reason)[:] += np.maximum(missing, 0)
+
     # ── to the driver ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def to_wire(self) -> list[Any]:

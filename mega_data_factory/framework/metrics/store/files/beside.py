@@ -1,8 +1,8 @@
 """Files of observed runs beside the tables: records that were set aside, and accounts of worker processes.
 
-`records/errors/{run}.jsonl` and `records/rejected/{run}.jsonl` stay as long as the run. Accounts are
-`.accounts/{run}/{engine}/*.accounts`, which the driver removes when the run ends; those of a driver that was killed
-stay until `mdf metrics prune`, or the next run in the folder, finds that none was written for a day.
+`records/errors/{run}.jsonl`, `records/rejected/{run}.jsonl` and `records/rejects/{run}/` stay as long as the run.
+Accounts are `.accounts/{run}/{engine}/*.accounts`, which the driver removes when the run ends; those of a driver that
+was killed stay until `mdf metrics prune`, or the next run in the folder, finds that none was written for a day.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ ACCOUNTS = ".accounts"
 ABANDONED_AFTER = timedelta(days=1)
 """Time without a new account after which the account files of a run that is not running are abandoned."""
 
-_SET_ASIDE = re.compile(r"(errors|rejected)/(?P<run>[^/]+)\.jsonl")
+_SET_ASIDE = re.compile(r"((errors|rejected)/(?P<run>[^/]+)\.jsonl)|(rejects/(?P<of>[^/]+)/part-[0-9]+\.parquet)")
 
 
 def set_aside_folder(path: Location, kind: str) -> str:
-    """Return the folder for the records of one kind, `errors` or `rejected`."""
+    """Return the folder for the records of one kind: `errors`, `rejected` for samples, `rejects` for the ledger."""
     return join(path, RECORDS, kind)
 
 
@@ -40,9 +40,9 @@ def set_aside_files(path: Location) -> dict[str, list[FileInfo]]:
     """
     folder = join(path, RECORDS)
     found: dict[str, list[FileInfo]] = {}
-    for file in list_files(folder, (".jsonl",)) if is_folder(folder) else ():
+    for file in list_files(folder, (".jsonl", ".parquet")) if is_folder(folder) else ():
         if match := _SET_ASIDE.fullmatch(file.name):
-            found.setdefault(match["run"], []).append(file)
+            found.setdefault(match["run"] or match["of"], []).append(file)
     return found
 
 

@@ -1,0 +1,362 @@
+"""Survey of the records of a step: what became of each, added up by slice, and the rows of those rejected."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mega_data_factory.framework.judgement import Judgement
+from mega_data_factory.framework.metrics.details.slice_counts import COUNTS, SliceCounts
+from mega_data_factory.framework.metrics.details.slices import StageSlices
+from mega_data_factory.observe.counting.form import Form
+from mega_data_factory.observe.counting.reject_rows import UNSPECIFIED, left_of, packed, rows_of
+from mega_data_factory.observe.counting.sheets import Row, SheetMaker, Watch
+
+_FOLD_RECORDS = 16_384
+"""Records after which what is known of them is added up, so that a stream takes bounded memory."""
+
+_ROWS_OF_SHEET = 1_000
+"""Single records that become a sheet together."""
+
+Integers: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a survey is made.
+
+    Attributes:
+        stage: name of the stage.
+        operator: name of the step.
+        index: place of the step in its stage.
+        reason: reason of records that are left out and not rejected by name; None where none was given.
+    """
+
+    stage: str
+    operator: str
+    index: int
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class _Rejected:
+    """Records that are known to be rejected.
+
+    Attributes:
+        sheet: of the records.
+        reason: of each, strings.
+        score, threshold: of each, float64.
+        failed: names of the rules that each fails, lists of strings.
+    """
+
+    sheet: pa.Table
+    reason: pa.Array
+    score: pa.Array
+    threshold: pa.Array
+    failed: pa.Array
+
+
+class _Group:
+    """Records of one fate.
+
+    Attributes:
+        sheets: of batches.
+        rows: of single records that are not in a sheet yet, in order behind them.
+    """
+
+    __slots__ = ("rows", "sheets")
+
+    def __init__(self) -> None:
+        self.sheets: list[pa.Table] = []
+        self.rows: list[Row] = []
+
+    def include(self, other: _Group) -> None:
+        """Add the records of another."""
+        self.sheets += other.sheets
+        self.rows += other.rows
+
+
+class Survey:
+    """What became of the records of one account.
+
+    Records are offered before the step sees them, as it may change them in place. What of them is neither passed on nor
+    failed when the account is made was rejected.
+
+    Args:
+        watch: what is looked at.
+        place: of the step.
+
+    Attributes:
+        bytes_in, bytes_out: bytes of text of the records offered and passed on, up to the last `fold`.
+        tokens_in, tokens_out: tokens of the records offered and passed on, likewise.
+    """
+
+    def __init__(self, watch: Watch, place: Place) -> None:
+        self._watch = watch
+        self._place = place
+        self._maker = SheetMaker(watch)
+        self._slices: dict[str, StageSlices] = {}
+        self.bytes_in = self.bytes_out = self.tokens_in = self.tokens_out = 0
+        self._last: pa.Table | Row | None = None  # offered last
+        self._left: list[pa.Table] = []  # offered, and known by no more, when the rest was added up
+        self._rows: list[pa.Table] = []  # of the reject ledger: records rejected by name
+        self._clear()
+
+    def _clear(self) -> None:
+        self._offered, self._passed, self._failed = _Group(), _Group(), _Group()
+        self._rejected: list[_Rejected] = []
+        self._rejected_before = 0
+        self._records = 0
+
+    @property
+    def wanted(self) -> list[str]:
+        """Columns of the records that are looked at, where they have them."""
+        return self._maker.wanted
+
+    # ── what becomes of records ───────────────────────────────────────────────────────────────────────────────────
+
+    def offer(self, value: Any, form: Form | None) -> None:
+        """Take records that the step is given.
+
+        Args:
+            value: a batch, or a single record.
+            form: of the batch; None for a single record.
+        """
+        self._add(self._offered, value, form, _new_number() if self._watch.rejects else None)
+        self._rejected_before = len(self._rejected)
+        self._last = self._offered.rows[-1] if form is None else self._offered.sheets[-1]
+
+    def pass_on(self, value: Any, form: Form | None) -> None:
+        """Take records that the step gives."""
+        self._add(self._passed, value, form)
+
+    def pass_on_changed(self, value: Any, form: Form | None) -> None:
+        """Take what the step made of each of the records offered last, in their order.
+
+        Their bytes and tokens are those that they have now; their slices and ids those that they came with.
+        """
+        last = self._last
+        self._add(self._passed, value, form)
+        if form is None and isinstance(last, list):
+            self._passed.rows[-1] = self._maker.changed_row(last, self._passed.rows[-1])
+        elif form is not None and isinstance(last, pa.Table):
+            sizes = self._passed.sheets[-1].select(["bytes", "tokens"])
+            columns = [sizes.column(n) if n in sizes.column_names else last.column(n) for n in last.column_names]
+            self._passed.sheets[-1] = pa.Table.from_arrays(columns, names=last.column_names)
+
+    def _add(self, group: _Group, value: Any, form: Form | None, number: int | None = None) -> None:
+        self._make_room(group)
+        if form is None:
+            group.rows.append(self._maker.row(value, number))
+            self._records += 1
+        else:
+            self._settle(group)
+            group.sheets.append(self._maker.sheet(value, form, number))
+            self._records += group.sheets[-1].num_rows
+
+    def _make_room(self, group: _Group) -> None:
+        if self._records > _FOLD_RECORDS:
+            self.fold()
+        elif len(group.rows) >= _ROWS_OF_SHEET:
+            self._settle(group)
+
+    def take_back(self, *, rejects: bool = False) -> None:
+        """Forget the single record that was offered last.
+
+        Args:
+            rejects: forget also what was rejected since then.
+        """
+        self._offered.rows.pop()
+        if rejects:
+            del self._rejected[self._rejected_before :]
+
+    def forget_passed(self) -> None:
+        """Forget what was passed on and not added up yet."""
+        self._passed = _Group()
+
+    def keep(self, kept: Sequence[bool] | None = None) -> None:
+        """Take the decision on the records offered last: those kept are passed on as they came.
+
+        Args:
+            kept: for each record whether it is; None keeps all.
+        """
+        last = self._last
+        if isinstance(last, pa.Table):
+            self._passed.sheets.append(last if kept is None else last.filter(pa.array(kept, pa.bool_())))
+            self._records += self._passed.sheets[-1].num_rows
+        elif last is not None and (kept is None or kept[0]):
+            self._passed.rows.append(last)
+            self._records += 1
+
+    def judge(self, judgement: Judgement) -> None:
+        """Take the judgement of the records offered last; those that stay are passed on by `keep` or `pass_on`."""
+        rejected = pc.indices_nonzero(pc.is_valid(judgement.reason))
+        if not len(rejected) or self._last is None:
+            return
+        offered = self._last if isinstance(self._last, pa.Table) else self._maker.sheet_of_rows([self._last])
+        sheet, number = offered.take(rejected), len(rejected)
+        score, threshold = (
+            pa.nulls(number, pa.float64()) if numbers is None else numbers.take(rejected).cast(pa.float64())
+            for numbers in (judgement.score, judgement.threshold)
+        )
+        reason = judgement.reason.take(rejected)
+        self._rejected.append(_Rejected(sheet, reason, score, threshold, judgement.failed_rules().take(rejected)))
+
+    def reject(self, value: Any, form: Form | None, reason: str, score: float | None, threshold: float | None) -> None:
+        """Take records that the step rejects by name."""
+        sheet = self._maker.sheet_of_rows([self._maker.row(value)]) if form is None else self._maker.sheet(value, form)
+        number = sheet.num_rows
+        scores, thresholds = (pa.repeat(pa.scalar(n, pa.float64()), number) for n in (score, threshold))
+        failed = pa.nulls(number, pa.list_(pa.string()))
+        self._rejected.append(_Rejected(sheet, pa.repeat(pa.scalar(reason), number), scores, thresholds, failed))
+
+    def fail(self) -> None:
+        """Take all records offered as errors: the step has raised."""
+        self._failed.include(self._offered)
+        self._rejected.clear()
+
+    def fail_last(self, records: int) -> None:
+        """Take the records offered last as errors.
+
+        Args:
+            records: how many; of those that have been added up, none is left to be taken.
+        """
+        self._settle(self._offered)
+        if records and self._offered.sheets:
+            offered = pa.concat_tables(self._offered.sheets)
+            self._failed.sheets.append(offered.slice(max(0, offered.num_rows - records)))
+
+    def include(self, other: Survey) -> None:
+        """Add what another survey of the same step has seen; it must not be used any more."""
+        self._offered.include(other._offered)
+        self._passed.include(other._passed)
+        self._failed.include(other._failed)
+        self._rejected += other._rejected
+        self._maker.include(other._maker)
+        self._records += other._records
+        self.bytes_in += other.bytes_in
+        self.bytes_out += other.bytes_out
+        self.tokens_in += other.tokens_in
+        self.tokens_out += other.tokens_out
+        for column, slices in other._slices.items():
+            if column in self._slices:
+                self._slices[column].add(slices)
+            else:
+                self._slices[column] = slices
+
+    def _settle(self, group: _Group) -> None:
+        """Make a sheet of single records."""
+        if group.rows:
+            group.sheets.append(self._maker.sheet_of_rows(group.rows))
+            group.rows = []
+
+    # ── sums ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def details(self) -> list[StageSlices]:
+        """Return the slices of all records so far; rejected are those of which nothing else is known."""
+        self.fold()
+        found = []
+        for slices in self._slices.values():
+            whole = StageSlices.from_wire(slices.to_wire())
+            whole.explain_missing(self._place.operator, self._place.reason or UNSPECIFIED)
+            found.append(whole)
+        return found
+
+    def fold(self) -> None:
+        """Add up what is known, and drop the records."""
+        if not self._records and not self._rejected:
+            return
+        for group in (self._offered, self._passed, self._failed):
+            self._settle(group)
+        for sheet in self._offered.sheets:
+            self.bytes_in += _sum(sheet, "bytes")
+            self.tokens_in += _sum(sheet, "tokens")
+        for sheet in self._passed.sheets:
+            self.bytes_out += _sum(sheet, "bytes")
+            self.tokens_out += _sum(sheet, "tokens")
+        for at, column in enumerate(self._watch.names):
+            self._fold_slices(at, column)
+        if self._watch.rejects:
+            self._fold_rejects()
+        self._clear()
+
+    def _fold_rejects(self) -> None:
+        sheets = [*self._left, *self._offered.sheets]
+        named = [rejected.sheet for rejected in self._rejected]
+        if sheets:
+            left = left_of(pa.concat_tables(sheets), [*self._passed.sheets, *self._failed.sheets, *named])
+            self._left = [left] if left.num_rows else []
+        self._rows += [
+            rows_of(r.sheet, reason=r.reason, score=r.score, threshold=r.threshold, failed_rules=r.failed)
+            for r in self._rejected
+        ]
+
+    def reject_rows(self, rejected: int) -> list[bytes]:
+        """Return rows of the reject ledger, packed, of all records so far; there is nothing to be added after this.
+
+        Where it is not known which records were left out, as their number is another, these have no rows.
+
+        Args:
+            rejected: records that the account has as rejected.
+        """
+        self.fold()
+        if not self._watch.rejects or not rejected:
+            return []
+        left_out = rejected - sum(rows.num_rows for rows in self._rows)
+        left = pa.concat_tables(self._left) if self._left else None
+        if left is not None and left.num_rows == left_out:
+            reason = pa.repeat(pa.scalar(self._place.reason or UNSPECIFIED), left_out)
+            self._rows.append(rows_of(left, reason=reason))
+        return [content] if (content := packed(self._rows)) else []
+
+    def _fold_slices(self, at: int, column: str) -> None:
+        groups = [self._offered.sheets, self._passed.sheets, self._failed.sheets, [r.sheet for r in self._rejected]]
+        chunks = [chunk for group in groups for sheet in group for chunk in sheet.column(f"slice_{at}").chunks]
+        encoded = pa.chunked_array(chunks, pa.string()).combine_chunks().dictionary_encode("encode")
+        values, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
+        counts = SliceCounts(self._place.index, self._maker.present[at], np.zeros((len(COUNTS), len(values)), np.int64))
+        ends = np.cumsum([0, *(sum(sheet.num_rows for sheet in group) for group in groups)])
+        for row in range(3):  # records in, out, failed
+            counts.counts[row] = np.bincount(codes[ends[row] : ends[row + 1]], minlength=len(values))
+        for known, rows, name in ((self._maker.has_text, (3, 4), "bytes"), (self._maker.has_tokens, (5, 6), "tokens")):
+            if known:
+                for row, group, start, end in zip(rows, groups[:2], ends[:2], ends[1:3], strict=True):
+                    sizes = _sizes(group, name)
+                    counts.counts[row] = np.bincount(codes[start:end], sizes, len(values))
+                    counts.known.add(COUNTS[row])
+        start = int(ends[3])
+        for rejected in self._rejected:
+            own = codes[start : start + rejected.sheet.num_rows]
+            start += len(own)
+            for reason in rejected.reason.unique().to_pylist():
+                mine = own[pc.equal(rejected.reason, reason).to_numpy(zero_copy_only=False)]
+                counts.of_reason(reason)[:] += np.bincount(mine, minlength=len(values))
+        found = StageSlices.measured(self._place.stage, column, self._watch.shown, self._place.operator, values, counts)
+        if column in self._slices:
+            self._slices[column].add(found)
+        else:
+            self._slices[column] = found
+
+
+_numbers = itertools.count()
+
+
+def _new_number() -> int:
+    """Return a number that no record of this process has, nor the 2^32 - 1 numbers behind it."""
+    return (next(_numbers) & 0x7FFF_FFFF) << 32
+
+
+def _sum(sheet: pa.Table, name: str) -> int:
+    return pc.sum(sheet.column(name)).as_py() or 0
+
+
+def _sizes(sheets: Sequence[pa.Table], name: str) -> Integers:
+    arrays = [sheet.column(name).fill_null(0).to_numpy() for sheet in sheets]
+    return np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
