@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mega_data_factory.host import host_name
+from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.redaction.loggers import logger
 
@@ -69,9 +70,9 @@ class FileDelivery:
                     self._open()
                 if account.key is None and not account.set_aside and not account.details and not account.rejects:
                     account, name = self._sum(account)
-                    line = b"%s %s\n" % (name, account.to_line())
+                    line = b"%s %s\n" % (name, wire.to_line(account))
                 else:
-                    line = account.to_line() + b"\n"
+                    line = wire.to_line(account) + b"\n"
                 os.write(self._file, line)  # one write on O_APPEND: lines of two processes do not mix
         except OSError as error:
             if not self._failed:
@@ -189,7 +190,7 @@ class AccountFiles:
     @staticmethod
     def _account(name: str, line: bytes) -> Account | None:
         try:
-            return Account.from_line(line)
+            return wire.from_line(line)
         except ValueError as error:
             _log.warning("a line of %s is damaged and left out: %s", name, error)
             return None

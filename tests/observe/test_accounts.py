@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mega_data_factory.observe.counting.account import Account, SetAside, merged
+from mega_data_factory.observe.counting import wire
+from mega_data_factory.observe.counting.account import Account, merged
+from mega_data_factory.observe.counting.set_aside import SetAside
 from mega_data_factory.observe.delivery import AccountFiles, FileDelivery
 from mega_data_factory.observe.driver.ledger import Ledger
 
@@ -54,7 +56,7 @@ def test_replacing_an_account_is_exact_and_adds_up_few_others(monkeypatch: pytes
         made = account(str(number), numbers.randrange(1, 50), attempt, f"w{number % 2}")
         made.seconds, made.least, made.most = (numbers.random() for _ in range(3))
         made.custom = {"tokens": numbers.random()}
-        expected[number] = Account.from_bytes(made.to_bytes())
+        expected[number] = wire.from_bytes(wire.to_bytes(made))
         ledger.take(made)
 
     def check() -> None:
@@ -76,13 +78,13 @@ def test_replacing_an_account_is_exact_and_adds_up_few_others(monkeypatch: pytes
         take(number, "b")
     check()
     read: list[bytes] = []
-    from_bytes = Account.from_bytes
+    from_bytes = wire.from_bytes
 
     def counted(content: bytes) -> Account:
         read.append(content)
         return from_bytes(content)
 
-    monkeypatch.setattr(Account, "from_bytes", counted)
+    monkeypatch.setattr(wire, "from_bytes", counted)
     for number in (min(expected, key=_least(expected)), 2999):  # one of them is the minimum
         take(number, "c")
     read.clear()
@@ -136,10 +138,10 @@ def test_an_account_is_the_same_after_its_way() -> None:
     made = Account("0", "w", 'k"\n', "a", "python", 1.5, False)
     made.add_call(0.1, 10, 7, reasons={"tôt": 2}, reason="rest")
     made.custom, made.content, made.set_aside = {"a": 0.5}, [1, 2**64], [SetAside("r", "{}", score=0.5)]
-    assert Account.from_bytes(made.to_bytes()) == made
-    assert Account.from_line(made.to_line()) == made
+    assert wire.from_bytes(wire.to_bytes(made)) == made
+    assert wire.from_line(wire.to_line(made)) == made
     empty = Account("0")
-    assert Account.from_line(empty.to_line() + b"\n") == empty
+    assert wire.from_line(wire.to_line(empty) + b"\n") == empty
 
 
 def test_a_line_that_was_cut_by_a_kill_is_left_out(tmp_path: Path) -> None:

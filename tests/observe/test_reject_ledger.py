@@ -16,6 +16,7 @@ from mega_data_factory.analytics.runs.rejects import open_rejects, read_rejects
 from mega_data_factory.analytics.runs.trace import trace
 from mega_data_factory.framework.contracts import Judgement, Rule
 from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.counting.reject_rows import ROWS, packed
 from mega_data_factory.observe.driver.defined_steps import DefinedStep
@@ -110,7 +111,7 @@ def test_rows_of_a_replaced_account_are_gone(tmp_path: Path) -> None:
         columns = [rows.column(f.name) if f.name in rows.column_names else pa.nulls(len(ids), f.type) for f in ROWS]
         made = Account("0", "w", key, attempt, rejected_records=len(ids), reasons={"r": len(ids)})
         made.rejects = [packed([pa.Table.from_arrays(columns, schema=ROWS)])] if ids else []
-        return Account.from_bytes(made.to_bytes())
+        return wire.from_bytes(wire.to_bytes(made))
 
     ledger, files = Ledger(keeps_rejects=True), RejectFiles(tmp_path, "run_x")
     steps = {"0": DefinedStep("0", "o", "s", 0, 0, "f")}

@@ -12,6 +12,7 @@ import pytest
 import mega_data_factory as mdf
 from mega_data_factory.framework.contracts import Judgement, Rule
 from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.operators.filters.text_length_filter import TextLengthFilter
 
@@ -107,7 +108,7 @@ def test_a_repeated_piece_of_work_counts_once(tmp_path: Path) -> None:
     ledger = Ledger()
     for key, attempt, texts in (("1", "a", TEXTS), ("1", "b", TEXTS[:2]), (None, "a", TEXTS), (None, "b", TEXTS)):
         details = tuple(scores_of("s", "o", long_enough(pa.table({"text": texts}))))
-        ledger.take(Account.from_bytes(Account("step", "w", key, attempt, details=details).to_bytes()))
+        ledger.take(wire.from_bytes(wire.to_bytes(Account("step", "w", key, attempt, details=details))))
     ledger.settle()
     (total,) = ledger.totals()
     (detail,) = total.details

@@ -17,7 +17,13 @@ from mega_data_factory.analytics.runs.record_files import (
     is_searched,
     line_with,
 )
-from mega_data_factory.analytics.runs.rejects import find_rejects, how_to_keep, is_missing, noted_paths, other_failed_rules
+from mega_data_factory.analytics.runs.rejects import (
+    find_rejects,
+    how_to_keep,
+    is_missing,
+    noted_paths,
+    other_failed_rules,
+)
 from mega_data_factory.analytics.runs.totals import OperatorTotals
 from mega_data_factory.formats import plural
 from mega_data_factory.framework.commit.earlier_output import PENDING

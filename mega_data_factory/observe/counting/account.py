@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import binascii
-import marshal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from zlib import crc32
 
-from mega_data_factory.framework.metrics.details import kinds
 from mega_data_factory.framework.metrics.details.detail import Detail, add_up
 from mega_data_factory.framework.metrics.rows.histogram import bucket_of
-
-
-@dataclass(slots=True)
-class SetAside:
-    """A record that a step could not process, kept to be looked at.
-
-    Attributes:
-        reason: the error, `ValueError: message`, without credentials; or the reason of the rejection.
-        content: the record as JSON text.
-        kind: `error`, or `rejected`.
-        record_id: name of the record; empty where it has none.
-        score: the number that decided, where one did.
-        threshold: what it was compared with.
-    """
-
-    reason: str
-    content: str
-    kind: str = "error"
-    record_id: str = ""
-    score: float | None = None
-    threshold: float | None = None
+from mega_data_factory.observe.counting.set_aside import SetAside
 
 
 @dataclass(init=False)
@@ -251,94 +227,6 @@ class Account:
         added.least, added.most = self.least, self.most
         return added
 
-    def to_bytes(self) -> bytes:
-        """Return the account as bytes; its numbers must be Python's own.
-
-        A worker does this at every call of a step: `marshal` takes a fifth of the time of JSON, and, unlike pickle,
-        calls nothing.
-        """
-        return marshal.dumps(
-            (
-                (self.step, self.worker, self.key, self.attempt, self.engine, self.at, self.final),
-                self.input_records,
-                self.output_records,
-                self.created_records,
-                self.rejected_records,
-                self.error_count,
-                self.calls,
-                self.seconds,
-                self.input_bytes,
-                self.output_bytes,
-                self.input_tokens,
-                self.output_tokens,
-                self.unknown,
-                self.least,
-                self.most,
-                self.reasons,
-                self.custom,
-                self.histogram,
-                self.content,
-                self.rejects,
-                [(s.reason, s.content, s.kind, s.record_id, s.score, s.threshold) for s in self.set_aside]
-                if self.set_aside
-                else None,
-                kinds.to_wire(self.details) if self.details else None,
-            ),
-            _MARSHAL_VERSION,
-        )
-
-    @classmethod
-    def from_bytes(cls, content: bytes) -> Account:
-        """Return the account that `to_bytes` was called on: nothing else may be given (see `to_line`)."""
-        names, *numbers, set_aside, details = marshal.loads(content)  # noqa: S302 - bytes that this run has made
-        account = cls(*names)
-        (
-            account.input_records,
-            account.output_records,
-            account.created_records,
-            account.rejected_records,
-            account.error_count,
-            account.calls,
-            account.seconds,
-            account.input_bytes,
-            account.output_bytes,
-            account.input_tokens,
-            account.output_tokens,
-            account.unknown,
-            account.least,
-            account.most,
-            account.reasons,
-            account.custom,
-            account.histogram,
-            account.content,
-            account.rejects,
-        ) = numbers
-        if set_aside:
-            account.set_aside = [SetAside(*values) for values in set_aside]
-        if details:
-            account.details = kinds.from_wire(details)
-        return account
-
-    def to_line(self) -> bytes:
-        """Return the account as ASCII, without the end of a line."""
-        content = self.to_bytes()
-        return binascii.b2a_base64(crc32(content).to_bytes(4, "little") + content, newline=False)
-
-    @classmethod
-    def from_line(cls, line: bytes | str) -> Account:
-        """Return the account that `to_line` was called on; the end of the line may be there.
-
-        Raises:
-            ValueError: it is not a whole account.
-        """
-        content = binascii.a2b_base64(line)
-        if crc32(content[4:]).to_bytes(4, "little") != content[:4]:
-            raise ValueError("not an account: its checksum is wrong")
-        return cls.from_bytes(content[4:])
-
-
-_MARSHAL_VERSION = 2
-"""Format without references to values that come twice, which cost more to find than to write again."""
 
 _NUMBERS = (
     "input_records",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +24,29 @@ ROWS = pa.schema(
     ]
 )
 """Columns of the reject ledger that a worker knows."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Records that are known to be rejected.
+
+    Attributes:
+        sheet: of the records.
+        reason: of each, strings.
+        score, threshold: of each, float64.
+        failed: names of the rules that each fails, lists of strings.
+    """
+
+    sheet: pa.Table
+    reason: pa.Array
+    score: pa.Array
+    threshold: pa.Array
+    failed: pa.Array
+
+    def rows(self) -> pa.Table:
+        """Return rows of the reject ledger."""
+        known = {"reason": self.reason, "score": self.score, "threshold": self.threshold, "failed_rules": self.failed}
+        return rows_of(self.sheet, **known)
 
 
 def left_of(offered: pa.Table, gone: Iterable[pa.Table]) -> pa.Table:

@@ -4,63 +4,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.framework.judgement import Judgement
-from mega_data_factory.framework.metrics.details.slice_counts import COUNTS, SliceCounts
 from mega_data_factory.framework.metrics.details.slices import StageSlices
 from mega_data_factory.observe.counting.form import Form
-from mega_data_factory.observe.counting.reject_rows import UNSPECIFIED, left_of, packed, rows_of
+from mega_data_factory.observe.counting.reject_rows import UNSPECIFIED, Rejected, left_of, packed, rows_of
 from mega_data_factory.observe.counting.sheets import Row, SheetMaker, Watch
+from mega_data_factory.observe.counting.slice_sums import Place, SliceSums
 
 _FOLD_RECORDS = 16_384
 """Records after which what is known of them is added up, so that a stream takes bounded memory."""
 
 _ROWS_OF_SHEET = 1_000
 """Single records that become a sheet together."""
-
-Integers: TypeAlias = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a survey is made.
-
-    Attributes:
-        stage: name of the stage.
-        operator: name of the step.
-        index: place of the step in its stage.
-        reason: reason of records that are left out and not rejected by name; None where none was given.
-    """
-
-    stage: str
-    operator: str
-    index: int
-    reason: str | None
-
-
-@dataclass(frozen=True)
-class _Rejected:
-    """Records that are known to be rejected.
-
-    Attributes:
-        sheet: of the records.
-        reason: of each, strings.
-        score, threshold: of each, float64.
-        failed: names of the rules that each fails, lists of strings.
-    """
-
-    sheet: pa.Table
-    reason: pa.Array
-    score: pa.Array
-    threshold: pa.Array
-    failed: pa.Array
 
 
 class _Group:
@@ -102,7 +62,7 @@ class Survey:
         self._watch = watch
         self._place = place
         self._maker = SheetMaker(watch)
-        self._slices: dict[str, StageSlices] = {}
+        self._slices = SliceSums(watch, place)
         self.bytes_in = self.bytes_out = self.tokens_in = self.tokens_out = 0
         self._last: pa.Table | Row | None = None  # offered last
         self._left: list[pa.Table] = []  # offered, and known by no more, when the rest was added up
@@ -111,7 +71,7 @@ class Survey:
 
     def _clear(self) -> None:
         self._offered, self._passed, self._failed = _Group(), _Group(), _Group()
-        self._rejected: list[_Rejected] = []
+        self._rejected: list[Rejected] = []
         self._rejected_before = 0
         self._records = 0
 
@@ -207,7 +167,7 @@ class Survey:
             for numbers in (judgement.score, judgement.threshold)
         )
         reason = judgement.reason.take(rejected)
-        self._rejected.append(_Rejected(sheet, reason, score, threshold, judgement.failed_rules().take(rejected)))
+        self._rejected.append(Rejected(sheet, reason, score, threshold, judgement.failed_rules().take(rejected)))
 
     def reject(self, value: Any, form: Form | None, reason: str, score: float | None, threshold: float | None) -> None:
         """Take records that the step rejects by name."""
@@ -215,7 +175,7 @@ class Survey:
         number = sheet.num_rows
         scores, thresholds = (pa.repeat(pa.scalar(n, pa.float64()), number) for n in (score, threshold))
         failed = pa.nulls(number, pa.list_(pa.string()))
-        self._rejected.append(_Rejected(sheet, pa.repeat(pa.scalar(reason), number), scores, thresholds, failed))
+        self._rejected.append(Rejected(sheet, pa.repeat(pa.scalar(reason), number), scores, thresholds, failed))
 
     def fail(self) -> None:
         """Take all records offered as errors: the step has raised."""
@@ -245,11 +205,7 @@ class Survey:
         self.bytes_out += other.bytes_out
         self.tokens_in += other.tokens_in
         self.tokens_out += other.tokens_out
-        for column, slices in other._slices.items():
-            if column in self._slices:
-                self._slices[column].add(slices)
-            else:
-                self._slices[column] = slices
+        self._slices.include(other._slices)
 
     def _settle(self, group: _Group) -> None:
         """Make a sheet of single records."""
@@ -262,12 +218,7 @@ class Survey:
     def details(self) -> list[StageSlices]:
         """Return the slices of all records so far; rejected are those of which nothing else is known."""
         self.fold()
-        found = []
-        for slices in self._slices.values():
-            whole = StageSlices.from_wire(slices.to_wire())
-            whole.explain_missing(self._place.operator, self._place.reason or UNSPECIFIED)
-            found.append(whole)
-        return found
+        return self._slices.details()
 
     def fold(self) -> None:
         """Add up what is known, and drop the records."""
@@ -281,8 +232,7 @@ class Survey:
         for sheet in self._passed.sheets:
             self.bytes_out += _sum(sheet, "bytes")
             self.tokens_out += _sum(sheet, "tokens")
-        for at, column in enumerate(self._watch.names):
-            self._fold_slices(at, column)
+        self._slices.add((self._offered.sheets, self._passed.sheets, self._failed.sheets), self._rejected, self._maker)
         if self._watch.rejects:
             self._fold_rejects()
         self._clear()
@@ -293,10 +243,7 @@ class Survey:
         if sheets:
             left = left_of(pa.concat_tables(sheets), [*self._passed.sheets, *self._failed.sheets, *named])
             self._left = [left] if left.num_rows else []
-        self._rows += [
-            rows_of(r.sheet, reason=r.reason, score=r.score, threshold=r.threshold, failed_rules=r.failed)
-            for r in self._rejected
-        ]
+        self._rows += [rejected.rows() for rejected in self._rejected]
 
     def reject_rows(self, rejected: int) -> list[bytes]:
         """Return rows of the reject ledger, packed, of all records so far; there is nothing to be added after this.
@@ -316,34 +263,6 @@ class Survey:
             self._rows.append(rows_of(left, reason=reason))
         return [content] if (content := packed(self._rows)) else []
 
-    def _fold_slices(self, at: int, column: str) -> None:
-        groups = [self._offered.sheets, self._passed.sheets, self._failed.sheets, [r.sheet for r in self._rejected]]
-        chunks = [chunk for group in groups for sheet in group for chunk in sheet.column(f"slice_{at}").chunks]
-        encoded = pa.chunked_array(chunks, pa.string()).combine_chunks().dictionary_encode("encode")
-        values, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
-        counts = SliceCounts(self._place.index, self._maker.present[at], np.zeros((len(COUNTS), len(values)), np.int64))
-        ends = np.cumsum([0, *(sum(sheet.num_rows for sheet in group) for group in groups)])
-        for row in range(3):  # records in, out, failed
-            counts.counts[row] = np.bincount(codes[ends[row] : ends[row + 1]], minlength=len(values))
-        for known, rows, name in ((self._maker.has_text, (3, 4), "bytes"), (self._maker.has_tokens, (5, 6), "tokens")):
-            if known:
-                for row, group, start, end in zip(rows, groups[:2], ends[:2], ends[1:3], strict=True):
-                    sizes = _sizes(group, name)
-                    counts.counts[row] = np.bincount(codes[start:end], sizes, len(values))
-                    counts.known.add(COUNTS[row])
-        start = int(ends[3])
-        for rejected in self._rejected:
-            own = codes[start : start + rejected.sheet.num_rows]
-            start += len(own)
-            for reason in rejected.reason.unique().to_pylist():
-                mine = own[pc.equal(rejected.reason, reason).to_numpy(zero_copy_only=False)]
-                counts.of_reason(reason)[:] += np.bincount(mine, minlength=len(values))
-        found = StageSlices.measured(self._place.stage, column, self._watch.shown, self._place.operator, values, counts)
-        if column in self._slices:
-            self._slices[column].add(found)
-        else:
-            self._slices[column] = found
-
 
 _numbers = itertools.count()
 
@@ -355,8 +274,3 @@ def _new_number() -> int:
 
 def _sum(sheet: pa.Table, name: str) -> int:
     return pc.sum(sheet.column(name)).as_py() or 0
-
-
-def _sizes(sheets: Sequence[pa.Table], name: str) -> Integers:
-    arrays = [sheet.column(name).fill_null(0).to_numpy() for sheet in sheets]
-    return np.concatenate(arrays) if arrays else np.zeros(0, np.int64)

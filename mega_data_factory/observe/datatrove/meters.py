@@ -8,7 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mega_data_factory.observe.counting.account import Account, SetAside
+from mega_data_factory.observe.counting.account import Account
+from mega_data_factory.observe.counting.set_aside import SetAside
 from mega_data_factory.observe.engines.engine import Task, this_worker
 from mega_data_factory.observe.steps.spec import StepSpec
 

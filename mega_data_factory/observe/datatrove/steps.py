@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from mega_data_factory.observe.counting.account import Account, SetAside
+from mega_data_factory.observe.counting import wire
+from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.counting.record_text import record_text
+from mega_data_factory.observe.counting.set_aside import SetAside
 from mega_data_factory.observe.datatrove.meters import Chain, Meter, Traits
 from mega_data_factory.observe.steps.spec import StepSpec
 from mega_data_factory.redaction.loggers import logger
@@ -72,7 +74,7 @@ class MeasuredRun:
 
     def _write(self, accounts: list[Account]) -> None:
         """Write the accounts of a completed task; datatrove marks it as completed after this."""
-        content = {"run": self.spec.run.run_id, "accounts": [a.to_line().decode() for a in accounts]}
+        content = {"run": self.spec.run.run_id, "accounts": [wire.to_line(a).decode() for a in accounts]}
         name = f"{FOLDER}/{self._rank:05d}.json"
         try:
             with self.accounts.open(name, "w") as file:

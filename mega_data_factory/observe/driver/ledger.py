@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
-from mega_data_factory.observe.counting.account import Account, SetAside, merged
+from mega_data_factory.observe.counting.account import Account, merged
+from mega_data_factory.observe.counting.set_aside import SetAside
 from mega_data_factory.observe.driver.defined_steps import DefinedStep
 from mega_data_factory.observe.driver.reject_files import NewRejects
 from mega_data_factory.observe.driver.step_sums import StepSums

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 from mega_data_factory.observe.connection import Connection
+from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.engines.engine import Engine, Task, this_worker
 from mega_data_factory.observe.engines.plain import PlainPython
@@ -47,7 +48,7 @@ def cost_of_call(*, delivers: bool) -> float:
         for _ in range(_CALLS):
             step(batch)
             if delivers:
-                Account.from_line(arrived[-1].to_line())
+                wire.from_line(wire.to_line(arrived[-1]))
         rounds.append((time.thread_time() - started) / _CALLS)
     return statistics.median(rounds)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
 
 _GROUP = 256
@@ -58,7 +59,7 @@ class StepSums:
         group = before.group if before is not None and same else self._worker(account.worker).open_group()
         group.keys[account.key] = None
         group.total = None
-        self._kept[account.key] = _Kept(account.attempt, account.to_bytes(), group)
+        self._kept[account.key] = _Kept(account.attempt, wire.to_bytes(account), group)
 
     def show(self, worker: str, at: float) -> None:
         """Let a worker have a sum from now on, of zeros if need be."""
@@ -85,7 +86,7 @@ class StepSums:
         if group.total is None:
             group.total = Account(self._step, group.worker)
             for key in group.keys:
-                group.total.include(Account.from_bytes(self._kept[key].line))
+                group.total.include(wire.from_bytes(self._kept[key].line))
         return group.total
 
     def _worker(self, name: str, at: float = 0.0) -> _Worker:

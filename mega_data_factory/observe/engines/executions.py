@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
 
 _SHARED = 0.25
@@ -93,14 +94,14 @@ class _Part:
             if latest is not None:
                 self._drop(name.task, latest)
             latest = self.attempts[name.task] = _Attempt(order)
-        latest.pieces[name.piece] = account.to_bytes()
+        latest.pieces[name.piece] = wire.to_bytes(account)
         self.arrived[name.task, name.piece] = account
         self.records += account.input_records
         return True
 
     def _drop(self, task: str, attempt: _Attempt) -> None:
         for piece, line in attempt.pieces.items():
-            self.records -= Account.from_bytes(line).input_records
+            self.records -= wire.from_bytes(line).input_records
             self.replaced.setdefault((task, piece), line)
             self.arrived.pop((task, piece), None)
 
@@ -113,13 +114,13 @@ class _Part:
         if counts or self.counted:
             for (task, piece), line in self.replaced.items():
                 if self.counted and piece not in self.attempts[task].pieces:
-                    yield Account.from_bytes(line).named_alike()
+                    yield wire.from_bytes(line).named_alike()
         if counts and self.counted:
             yield from self.arrived.values()
         elif counts or self.counted:
             for task, attempt in self.attempts.items():
                 for piece, line in attempt.pieces.items():
-                    account = self.arrived.get((task, piece)) or Account.from_bytes(line)
+                    account = self.arrived.get((task, piece)) or wire.from_bytes(line)
                     yield account if counts else account.named_alike()
         self.counted = counts
         self.arrived.clear()

@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from types import FrameType
 from typing import Any, ClassVar
 
+from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.delivery import ledgers
 from mega_data_factory.observe.engines.engine import NO_RESULT, Engine, Task, this_worker
@@ -141,7 +142,7 @@ class Reply:
         self._result = result
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _receive, (self._run_id, [account.to_bytes() for account in self._accounts], self._result)
+        return _receive, (self._run_id, [wire.to_bytes(account) for account in self._accounts], self._result)
 
 
 def _receive(run_id: str, accounts: list[bytes], result: Any) -> Any:
@@ -149,7 +150,7 @@ def _receive(run_id: str, accounts: list[bytes], result: Any) -> Any:
     take = ledgers.get((run_id, os.getpid()))
     if take is not None:
         for account in accounts:
-            take(Account.from_bytes(account))
+            take(wire.from_bytes(account))
     return result
 
 

@@ -9,6 +9,7 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.delivery import FileDelivery
 from mega_data_factory.redaction.loggers import logger
@@ -32,7 +33,7 @@ class AccountSink:
     def put(self, lines: list[bytes]) -> None:
         """Write accounts; when this has returned they would survive the death of the actor."""
         for line in lines:
-            self._files.deliver(Account.from_bytes(line))
+            self._files.deliver(wire.from_bytes(line))
 
 
 def start_sink(name: str, folder: str) -> Any:
@@ -71,7 +72,7 @@ class SinkDelivery:
         try:
             if self._actor is None:
                 self._actor = _find(self._name)
-            written = self._actor.put.remote([account.to_bytes()])
+            written = self._actor.put.remote([wire.to_bytes(account)])
             if account.final:
                 ray.get(written)
         except (RayError, ValueError) as error:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.counting.signatures import Content
 
@@ -96,7 +97,7 @@ class _Attempt:
         self.counts[number] = account.input_records
         self.at = max(self.at, account.at)
         self.contents[number] = account.content
-        self.accounts[number] = account.to_bytes()
+        self.accounts[number] = wire.to_bytes(account)
         (self.open.discard if account.final else self.open.add)(number)
 
     def content(self) -> Content:
@@ -158,9 +159,9 @@ class _Part:
             for number, line in group[0][1].accounts.items():
                 wanted[f"{first}/{partition}/{number}"] = line
         for key in self.entered.keys() - wanted.keys():
-            before = Account.from_bytes(self.entered[key])
+            before = wire.from_bytes(self.entered[key])
             yield Account(step, before.worker, key, before.attempt, before.engine, before.at)
         for key, line in wanted.items():
             if self.entered.get(key) != line:
-                yield replace(Account.from_bytes(line), key=key)
+                yield replace(wire.from_bytes(line), key=key)
         self.entered = wanted

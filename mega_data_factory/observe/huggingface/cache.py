@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.engines.engine import Task
 from mega_data_factory.observe.huggingface.bound import Use
@@ -68,7 +69,7 @@ def write_account(piece: Piece, spec: StepSpec, cache_file: str) -> None:
         "fingerprint": account.key,
         "reason": spec.reason,
         "text": spec.text,
-        "account": account.to_line().decode(),
+        "account": wire.to_line(account).decode(),
     }
     target = Path(cache_file + SUFFIX)
     part = target.with_name(f"{target.name}.{os.getpid()}")
@@ -125,7 +126,7 @@ def _account_of(spec: StepSpec, key: str, file: str) -> Account | None:
     """Return the account that was written beside a cache file; None without one of this result."""
     try:
         content = json.loads(Path(file + SUFFIX).read_text())
-        account = Account.from_line(content["account"])
+        account = wire.from_line(content["account"])
         if content["fingerprint"] != key:
             return None
     except (OSError, ValueError, KeyError, TypeError):

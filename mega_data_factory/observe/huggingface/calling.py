@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from mega_data_factory.observe.counting import forms
-from mega_data_factory.observe.counting.account import SetAside
 from mega_data_factory.observe.counting.form import Form
 from mega_data_factory.observe.counting.record_text import record_name, record_text
+from mega_data_factory.observe.counting.set_aside import SetAside
 from mega_data_factory.observe.huggingface.pieces import Piece
 from mega_data_factory.observe.steps.outcome import Outcome, outcome_of
 from mega_data_factory.observe.steps.spec import StepSpec

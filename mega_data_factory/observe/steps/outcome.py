@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mega_data_factory.observe.counting import forms
-from mega_data_factory.observe.counting.account import SetAside
 from mega_data_factory.observe.counting.record_text import record_name, record_text
+from mega_data_factory.observe.counting.set_aside import SetAside
 
 if TYPE_CHECKING:
     from mega_data_factory.observe.steps.work import Work

@@ -95,7 +95,8 @@ class StepSpec:
         """Return an empty survey of records, where anything is looked at."""
         if self.watch is None:
             return None
-        from mega_data_factory.observe.counting.survey import Place, Survey  # brings Arrow
+        from mega_data_factory.observe.counting.slice_sums import Place
+        from mega_data_factory.observe.counting.survey import Survey  # brings Arrow
 
         return Survey(self.watch, Place(self.stage, self.name, self.index, self.reason))
 
