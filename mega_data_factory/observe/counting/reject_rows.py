@@ -49,14 +49,14 @@ class Rejected:
         return rows_of(self.sheet, **known)
 
 
-def left_of(offered: pa.Table, gone: Iterable[pa.Table]) -> pa.Table:
-    """Return the sheet of the records that are not among those which are known to have gone elsewhere.
+def left_of(offered: pa.Table, others: Iterable[pa.Table]) -> pa.Table:
+    """Return the sheet of the records that are not among those of other sheets.
 
     Args:
         offered: sheet of records.
-        gone: sheets of records; they are found by the number that they were offered with, else by their id.
+        others: sheets of records; they are found by the number that they were offered with, else by their id.
     """
-    for sheet in gone:
+    for sheet in others:
         if not offered.num_rows:
             break
         numbers = sheet.column("number")

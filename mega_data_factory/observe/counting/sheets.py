@@ -121,7 +121,7 @@ class SheetMaker:
 
         Args:
             count: number of records.
-            found: columns of the records by name; None where there is none.
+            found: columns of the records by name; None for a column that is missing.
             ids: their ids; None where they have none.
             numbers: their numbers.
             called: what each function of `slice_by` says of them.
