@@ -46,7 +46,7 @@ test: $(STAMP) ## The tests of every change (about five minutes on two idle core
 	$(BIN)/pytest -m "not slow" -n 2
 
 test-slow: $(SPARK) ## The tests that start clusters, browsers and servers, and kill workers
-	$(BIN)/pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder --timeout 300 --durations 10
+	$(BIN)/pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder --timeout 900 --durations 25
 
 check: format-check lint types layers docs-check test ## Everything a change must pass, but the slow tests
 
