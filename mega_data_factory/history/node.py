@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mega_data_factory.errors import HistoryError
+from mega_data_factory.history.attributes import Attributes, Text, attribute_line
 from mega_data_factory.history.block import Block, stacked
 from mega_data_factory.history.checks import moment, number
 from mega_data_factory.history.drawing import thinned
@@ -13,7 +14,7 @@ from mega_data_factory.history.retention import HistoryRetention
 from mega_data_factory.history.series import Series, combined, joined, latest
 from mega_data_factory.history.storage.chunk import OUTLINE_ROWS, Chunk
 from mega_data_factory.history.storage.codec import Codec
-from mega_data_factory.history.storage.folder import NodeFolder
+from mega_data_factory.history.storage.folder import FoundNode, NodeFolder
 from mega_data_factory.history.storage.records import NO_TIME, Records
 
 _BATCH = 4
@@ -43,17 +44,19 @@ class NodeHistory:
         self.node_id = node_id
         self.hot: Records | None = None
         self.chunks: Sequence[Chunk] = ()
+        self.attributes = Attributes()
         self._retention = retention
         self._folder = folder
         self._codec = codec
         self._hot_sequence = 0
         self._next_sequence = 0
 
-    def restore(self, chunks: Sequence[Chunk], unsealed: Mapping[int, Block]) -> None:
-        """Take over what was read from a folder: its chunks, and by sequence number the points of its buffers."""
-        self.chunks = sorted(chunks, key=lambda chunk: chunk.sequence)
-        self._next_sequence = 1 + max([*(chunk.sequence for chunk in chunks), *unsealed], default=-1)
-        for sequence, block in sorted(unsealed.items()):
+    def restore(self, found: FoundNode) -> None:
+        """Take over what was read from a folder: chunks, and by sequence number the points of buffers."""
+        self.chunks = sorted(found.chunks, key=lambda chunk: chunk.sequence)
+        self._next_sequence = 1 + max([*(chunk.sequence for chunk in found.chunks), *found.unsealed], default=-1)
+        self.attributes = found.attributes
+        for sequence, block in sorted(found.unsealed.items()):
             if len(block):
                 self._add(block, [], [sequence])
             elif self._folder is not None:
@@ -89,6 +92,23 @@ class NodeHistory:
         hot.pack(hot.buffer, hot.offset, *(point.get(name, math.nan) for name in hot.names), when)
         hot.offset += hot.width
         return hot
+
+    def describe(
+        self,
+        timestamp: int,
+        names: Iterable[str],
+        whole: Iterable[str],
+        fractional: Iterable[str],
+        values: Mapping[str, Text],
+    ) -> None:
+        """Keep what a point had beside its numbers, see `MetricsHistory.describe`."""
+        described = self.attributes.described(names, whole, fractional)
+        reported = described.reported(values, timestamp)
+        if self._folder is not None and described is not self.attributes:
+            self._folder.attributes.write(self.node_id, reported)
+        elif self._folder is not None and reported is not described:
+            self._folder.attributes.add(self.node_id, reported, attribute_line(values, timestamp))
+        self.attributes = reported
 
     def seal(self) -> None:
         """Compress the points of the buffer into a chunk, and begin an empty buffer."""

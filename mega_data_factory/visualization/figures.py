@@ -37,8 +37,8 @@ def write_figure(
 
     Args:
         figure: to be written.
-        path: local or a URI; `.html` is a page that needs nothing else, `.json` is what Plotly reads, `.png`, `.svg`
-            and `.pdf` are drawn by Chromium.
+        path: local or a URI; `.html`, and a path without a suffix, is a page that needs nothing else, `.json` is what
+            Plotly reads, `.png`, `.svg` and `.pdf` are drawn by Chromium.
         theme: the look of the page around it.
         curves: what its traces draw, in more detail, for pages.
         max_bytes: of a page.
@@ -48,7 +48,7 @@ def write_figure(
         VisualizationError: the suffix is none of these, or there is no Chromium.
         OutputError: the file cannot be written.
     """
-    suffix = checked_suffix(path, SUFFIXES)
+    suffix = written_suffix(path)
     makers: dict[str, Callable[[], bytes]] = {
         ".html": lambda: figure_page(figure, theme, curves=curves, max_bytes=max_bytes).encode(),
         ".json": lambda: str(figure.to_json()).encode(),
@@ -58,13 +58,29 @@ def write_figure(
         sink.write(content)
 
 
-def checked_suffix(path: storage.Location, known: Sequence[str]) -> str:
+def written_suffix(path: storage.Location) -> str:
+    """Return the suffix of a path of a figure in small letters; of a path without one, `.html`.
+
+    Raises:
+        VisualizationError: it is none of `SUFFIXES`.
+    """
+    return checked_suffix(path, SUFFIXES, ".html")
+
+
+def checked_suffix(path: storage.Location, known: Sequence[str], default: str | None = None) -> str:
     """Return the suffix of a path in small letters.
+
+    Args:
+        path: local or a URI.
+        known: suffixes.
+        default: what a path without a suffix is written as; a number (`node-10.0.0.7`) is not a suffix.
 
     Raises:
         VisualizationError: it is none of the known ones.
     """
     suffix = PurePosixPath(str(path).replace("\\", "/")).suffix.lower()
+    if default is not None and (not suffix or suffix[1:].isdecimal()):
+        return default
     if suffix not in known:
         hint = did_you_mean(suffix, known) if suffix else f"known: {', '.join(known)}"
         raise VisualizationError(f"`{path}` does not say what to write: its suffix is `{suffix}`", hint=hint)
@@ -102,7 +118,7 @@ def image(figure: go.Figure, kind: str, width: int, scale: float = 2.0) -> bytes
 def _without_controls(figure: go.Figure) -> go.Figure:
     """Return a copy without buttons, which do nothing in an image."""
     still = go.Figure(figure)
-    still.update_xaxes(rangeselector=None, rangeslider=None)
+    still.update_xaxes(rangeselector={"visible": False}, rangeslider={"visible": False})
     still.update_layout(updatemenus=None, sliders=None)
     return still
 

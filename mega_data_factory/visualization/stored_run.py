@@ -20,7 +20,8 @@ def from_store(metrics: MetricsReader | Location, run: str = "latest", **options
     Args:
         metrics: a reader, or the metrics folder: a path or a URI.
         run: id of the run, the beginning of it, or `latest`.
-        **options: for the visualizer: `theme`, `sensitivity`, `retention` (everything is kept by default).
+        **options: for the visualizer: `theme`, `sensitivity`, `retention` (everything is kept by default), `timezone`
+            (`UTC` by default, as everywhere in the metrics of runs).
 
     Raises:
         MetricsError: there is no such run.
@@ -33,9 +34,12 @@ def from_store(metrics: MetricsReader | Location, run: str = "latest", **options
         hint = "nodes are sampled every metrics.node_interval seconds; a very short run has no sample"
         raise VisualizationError(f"no node metrics were recorded for run {run_id}", hint=hint)
     wanted = [name for name in table.column_names if name in _COLUMNS]
+    options.setdefault("timezone", "UTC")
     visualizer = MetricsVisualizer(options.pop("retention", HistoryRetention.everything()), **options)
     if "hostname" in table.column_names:
         pairs = zip(table["node_id"].to_pylist(), table["hostname"].to_pylist(), strict=True)
         visualizer.hosts |= {node: host for node, host in dict.fromkeys(pairs) if node and host}
-    visualizer.add_frame(table.select(wanted).to_pandas())
+    frame = table.select(wanted).to_pandas()
+    frame["timestamp"] = frame["timestamp"].dt.tz_localize("UTC")
+    visualizer.add_frame(frame)
     return visualizer

@@ -26,6 +26,7 @@ def values(seconds: np.ndarray, node: int) -> dict[str, np.ndarray]:
 
 def cluster(nodes: int = 2, points: int = 300, **options: object) -> MetricsVisualizer:
     """Nodes that report once a second, each at its own moment within it."""
+    options = {"timezone": "UTC"} | options
     visualizer = MetricsVisualizer(HistoryRetention.everything(), **options)  # type: ignore[arg-type]
     for node in range(nodes):
         seconds = np.arange(points) + node / max(nodes, 1)

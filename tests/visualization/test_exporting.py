@@ -89,7 +89,7 @@ def test_an_encrypted_file_is_read_with_the_key_and_only_with_it(tmp_path: Path)
         ("m.parquet", "short", "16, 24 or 32 bytes, this one has 5"),
         ("m.csv", KEY, "only .parquet takes a key"),
         ("m.xls", None, "did you mean `.xlsx`"),
-        ("m", None, "does not say what to write"),
+        ("m.htm", None, "does not say what to write"),
     ],
 )
 def test_a_wrong_key_or_suffix_writes_nothing(name: str, key: str | None, message: str, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def rows(visualizer: MetricsVisualizer) -> list[dict[str, Any]]:
 
 def test_the_metrics_of_the_specification_come_back() -> None:
     """All eight metrics of a point are read as they were added, the status as its word."""
-    visualizer = MetricsVisualizer()
+    visualizer = MetricsVisualizer(timezone="UTC")
     visualizer.add_metrics("a", FULL, NOON)
     assert rows(visualizer) == [
         {
@@ -67,8 +67,8 @@ def test_the_metrics_of_the_specification_come_back() -> None:
     ids=repr,
 )
 def test_every_way_to_write_a_time_is_the_same_moment(time: Any) -> None:
-    """Aware times are converted to UTC, naive ones are UTC, numbers are seconds since 1970."""
-    visualizer = MetricsVisualizer()
+    """Aware times are converted to UTC, naive ones are of the zone that was chosen, numbers are seconds since 1970."""
+    visualizer = MetricsVisualizer(timezone="UTC")
     visualizer.add_metrics("a", {"cpu_usage": 1.0}, time)
     assert visualizer.history.span() == (START * 1_000_000, START * 1_000_000)
 
@@ -88,7 +88,6 @@ def test_without_a_timestamp_it_is_now() -> None:
     [
         ("a", {"cpu_usage": "high"}, NOON, "cpu_usage of a is 'high'"),
         ("a", {"cpu_usage": [1]}, NOON, "no number"),
-        ("a", {"status": "actve"}, NOON, "did you mean `active`"),
         ("a", {"status": 7}, NOON, "status of a is 7"),
         ("a", {"": 1.0}, NOON, "metric of a is ''"),
         ("a", {3: 1.0}, NOON, "metric of a is 3"),
@@ -155,9 +154,9 @@ def test_unknown_metrics_are_kept_and_drawn() -> None:
 def test_a_frame_is_many_points() -> None:
     """A frame with node ids and a frame of one node by its index of times give what the same points give."""
     whole = cluster(2, 30)
-    again = MetricsVisualizer(HistoryRetention.everything())
+    again = MetricsVisualizer(HistoryRetention.everything(), timezone="UTC")
     again.add_frame(whole.to_frame())
-    one = MetricsVisualizer(HistoryRetention.everything())
+    one = MetricsVisualizer(HistoryRetention.everything(), timezone="UTC")
     for node in ("node-1", "node-2"):
         one.add_frame(whole.to_frame(node).drop(columns="node_id").set_index("timestamp"), node)
     pd.testing.assert_frame_equal(again.to_frame(), whole.to_frame())
@@ -173,7 +172,7 @@ def test_a_frame_is_many_points() -> None:
         (pd.DataFrame({"timestamp": [NOON, pd.NaT], "node_id": ["a", "a"]}), "row 1 has no timestamp"),
         (pd.DataFrame({"timestamp": ["x"], "node_id": ["a"]}), "row 0: the timestamp `x`"),
         (pd.DataFrame({"timestamp": [NOON], "node_id": ["a"], "cpu_usage": ["much"]}), "'much' in row 0"),
-        (pd.DataFrame({"timestamp": [NOON], "node_id": ["a"], "status": ["dead"]}), "'dead'"),
+        (pd.DataFrame({"timestamp": [NOON], "node_id": ["a"], "status": [object()]}), "status of a row is <object"),
         ([1, 2], "expected, not list"),
     ],
 )
@@ -192,7 +191,6 @@ def test_a_frame_that_does_not_fit_is_refused_whole(frame: Any, message: str) ->
         (lambda empty: empty.plot_cluster_overview(), "no metrics yet"),
         (lambda empty: empty.plot_heatmap(), "no metrics yet"),
         (lambda empty: empty.export_metrics("x.csv"), "no metrics yet"),
-        (lambda empty: empty.get_metrics_summary(), "no metrics yet"),
         (lambda empty: empty.detect_anomalies(), "no metrics yet"),
         (lambda empty: empty.correlations("cpu_usage"), "no metrics yet"),
         (lambda empty: empty.changed("1m"), "no metrics yet"),
@@ -259,7 +257,9 @@ def test_saved_and_live_histories_come_back(tmp_path: Path) -> None:
     """`save` and `load`, and a live directory that was never closed, give the same rows."""
     visualizer = cluster(2, 50)
     visualizer.save(tmp_path / "saved")
-    pd.testing.assert_frame_equal(MetricsVisualizer.load(tmp_path / "saved").to_frame(), visualizer.to_frame())
+    pd.testing.assert_frame_equal(
+        MetricsVisualizer.load(tmp_path / "saved", timezone="UTC").to_frame(), visualizer.to_frame()
+    )
     alive = MetricsVisualizer(directory=tmp_path / "live")
     alive.add_metrics("a", FULL, NOON)
     assert rows(MetricsVisualizer.load(tmp_path / "live")) == rows(alive)

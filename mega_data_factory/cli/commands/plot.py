@@ -9,7 +9,7 @@ from mega_data_factory.cli.failures import SUCCESS, UsageError, print_json
 from mega_data_factory.cli.metrics_folder import open_store
 from mega_data_factory.errors import did_you_mean
 from mega_data_factory.formats import plural
-from mega_data_factory.visualization.figures import SUFFIXES, checked_suffix
+from mega_data_factory.visualization.figures import written_suffix
 from mega_data_factory.visualization.stored_run import from_store
 
 KINDS = ("node", "cluster", "heatmap", "correlation")
@@ -38,7 +38,7 @@ def plot(
     """
     if kind not in KINDS:
         raise UsageError(f"there is no plot `{kind}`", hint=did_you_mean(kind, KINDS))
-    checked_suffix(output, SUFFIXES)
+    written_suffix(output)
     reader = open_store(metrics)
     run_id = reader.resolve(run)
     visualizer = from_store(reader, run_id, theme="dark" if dark else "light")

@@ -4,6 +4,7 @@
     node_id=worker-1/resolution=raw/000000000004.parquet  a chunk; its number is the order of writing
     node_id=worker-1/resolution=1min/000000000007.parquet
     node_id=worker-1/_000000000008.records                the newest points, not yet sealed (see `records`)
+    node_id=worker-1/_attributes.jsonl                    what it reports beside numbers (see `attributes`)
 
 A chunk's metadata name the chunks and records that it replaces. It takes its name when it is whole, and only then what
 it replaces is removed; a reader that finds both trusts the newer one.
@@ -15,19 +16,21 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
 from mega_data_factory.errors import HistoryError
+from mega_data_factory.history.attributes import Attributes
 from mega_data_factory.history.block import Block
+from mega_data_factory.history.storage.attribute_file import ATTRIBUTES, AttributeFile, read_attributes
 from mega_data_factory.history.storage.chunk import Chunk
 from mega_data_factory.history.storage.codec import VERSION, facts_of
+from mega_data_factory.history.storage.explaining import explained
 from mega_data_factory.history.storage.records import read_records
 
 _MARK = "_history.json"
@@ -52,6 +55,7 @@ class NodeFolder:
         if len(name) > _LONGEST_NAME:
             name = f"{name[:_LONGEST_NAME]}~{hashlib.blake2b(node_id.encode(), digest_size=8).hexdigest()}"
         self.path = root / f"node_id={name}"
+        self.attributes = AttributeFile(self.path / ATTRIBUTES)
 
     def records(self, sequence: int) -> Path:
         """Return the file of a buffer of new points."""
@@ -63,7 +67,7 @@ class NodeFolder:
         Raises:
             HistoryError: it cannot be made.
         """
-        with _explained(self.path, "make"):
+        with explained(self.path, "make"):
             self.path.mkdir(exist_ok=True)
         return self.records(sequence)
 
@@ -83,7 +87,7 @@ class NodeFolder:
         """
         path = self.path / f"resolution={_resolution(interval)}" / f"{sequence:012d}.parquet"
         temporary = path.with_name(f".{path.name}.tmp")
-        with _explained(path, "write"):
+        with explained(path, "write"):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 temporary.write_bytes(payload)
@@ -109,18 +113,19 @@ def remove(path: Path) -> None:
     Raises:
         HistoryError: it may not be removed.
     """
-    with _explained(path, "remove"):
+    with explained(path, "remove"):
         path.unlink(missing_ok=True)
 
 
 @dataclass
 class FoundNode:
-    """Contents of a folder for one node: chunks, and by sequence number the points of buffers that are in none."""
+    """Contents of a folder for one node: chunks, by sequence number the points of buffers in none, and attributes."""
 
     chunks: list[Chunk] = field(default_factory=list)
     unsealed: dict[int, Block] = field(default_factory=dict)
     stale: list[Path] = field(default_factory=list)
     """Files whose rows are in a newer chunk."""
+    attributes: Attributes = field(default_factory=Attributes)
 
 
 def own(directory: Path) -> IO[bytes]:
@@ -129,7 +134,7 @@ def own(directory: Path) -> IO[bytes]:
     Raises:
         HistoryError: another process writes it, it holds something else, or it cannot be made.
     """
-    with _explained(directory, "make"):
+    with explained(directory, "make"):
         directory.mkdir(parents=True, exist_ok=True)
         if not (directory / _MARK).exists() and any(one.name != _LOCK for one in directory.iterdir()):
             raise HistoryError(f"{directory} holds something that is not a history", hint="name an empty folder")
@@ -173,7 +178,7 @@ def read(path: Path, *, in_memory: bool) -> dict[str, FoundNode]:
 def _read(path: Path, in_memory: bool) -> dict[str, FoundNode]:
     nodes: dict[str, FoundNode] = {}
     replaced: dict[str, set[int]] = {}
-    with _explained(path, "read"):
+    with explained(path, "read"):
         for file in sorted(path.glob("node_id=*/_*.records")):  # before the chunks: sealing goes the other way
             node_id, block = read_records(file)
             nodes.setdefault(node_id, FoundNode()).unsealed[int(file.stem[1:])] = block
@@ -183,6 +188,10 @@ def _read(path: Path, in_memory: bool) -> dict[str, FoundNode]:
             replaced.setdefault(facts["node_id"], set()).update(facts["replaces"])
             chunk = Chunk(facts, payload if in_memory else file, len(payload))
             nodes.setdefault(facts["node_id"], FoundNode()).chunks.append(chunk)
+        for file in sorted(path.glob(f"node_id=*/{ATTRIBUTES}")):
+            node_id, attributes = read_attributes(file)
+            if node_id in nodes:
+                nodes[node_id].attributes = attributes
     for node_id, node in nodes.items():
         _leave_out(node, replaced.get(node_id, set()), NodeFolder(path, node_id))
     return nodes
@@ -196,12 +205,12 @@ def _leave_out(node: FoundNode, replaced: set[int], folder: NodeFolder) -> None:
     node.chunks = [one for one in node.chunks if one.sequence not in replaced]
 
 
-def save(path: Path, nodes: Iterable[tuple[str, Iterable[tuple[int, int, bytes]]]]) -> None:
+def save(path: Path, nodes: Iterable[tuple[str, Attributes, Iterable[tuple[int, int, bytes]]]]) -> None:
     """Write a whole history: the folder appears when it is complete, in place of the history that was there.
 
     Args:
         path: the folder.
-        nodes: for each node its name, and interval, sequence number and content of its chunks.
+        nodes: for each node its name, its attributes, and interval, sequence number and content of its chunks.
 
     Raises:
         HistoryError: the folder holds something else, is being written by its owner, or cannot be written.
@@ -213,14 +222,16 @@ def save(path: Path, nodes: Iterable[tuple[str, Iterable[tuple[int, int, bytes]]
             stack.enter_context(own(path))
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
         stack.callback(shutil.rmtree, temporary, ignore_errors=True)
-        with _explained(path, "write"):
+        with explained(path, "write"):
             temporary.mkdir(parents=True)
             _mark(temporary)
-        for node_id, chunks in nodes:
+        for node_id, attributes, chunks in nodes:
             folder = NodeFolder(temporary, node_id)
+            if attributes.names:
+                folder.attributes.write(node_id, attributes)
             for interval, sequence, payload in chunks:
                 folder.write(payload, interval, sequence)
-        with _explained(path, "replace"):
+        with explained(path, "replace"):
             former = temporary.with_suffix(".old")
             if path.exists():
                 path.rename(former)
@@ -241,15 +252,3 @@ def _resolution(interval: int) -> str:
     if interval == 0:
         return "raw"
     return next(f"{interval // unit}{name}" for name, unit in _UNITS if interval % unit == 0)
-
-
-@contextlib.contextmanager
-def _explained(path: os.PathLike[str], verb: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        if verb == "read":
-            raise  # its owner has replaced it: the reader looks again
-        raise HistoryError(f"cannot {verb} {path}: a folder of it is missing") from None
-    except OSError as error:
-        raise HistoryError(f"cannot {verb} {path}: {error.strerror or error}") from error

@@ -31,13 +31,15 @@ def write_excel(frame: pd.DataFrame, sink: BinaryIO) -> None:
     sheet.freeze_panes = "A2"
 
     def cell(value: Any) -> Any:
+        if isinstance(value, list):
+            value = ", ".join(map(str, value))
         if isinstance(value, str):
             made = WriteOnlyCell(sheet, value)
             made.data_type = "s"  # else a node id that begins with `=` is run as a formula
             return made
         if isinstance(value, pd.Timestamp):
             return value.to_pydatetime(warn=False)
-        return None if isinstance(value, float) and not math.isfinite(value) else value
+        return None if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)) else value
 
     sheet.append([cell(str(name)) for name in frame.columns])
     for row in frame.itertuples(index=False):

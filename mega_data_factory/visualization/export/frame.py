@@ -43,21 +43,23 @@ def export_frame(
     *,
     key: str | bytes | None = None,
     theme: Theme = LIGHT,
+    clock: str = "UTC",
 ) -> None:
-    """Write a frame whole or not at all, as what the suffix says.
+    """Write a frame whole or not at all, as what the suffix says; without one, as CSV.
 
     Args:
         frame: makes it; called when path and key are known to be good.
         path: local or a URI.
         key: encrypts a Parquet file.
         theme: of an HTML table.
+        clock: zone of the times, as an HTML table names it.
 
     Raises:
         VisualizationError: the suffix is unknown, or the key is for another format or of a wrong length.
         OutputError: the file cannot be written.
     """
-    suffix = checked_suffix(path, list(_WRITERS))
-    write = partial(_html, theme=theme) if suffix == ".html" else _WRITERS[suffix]
+    suffix = checked_suffix(path, list(_WRITERS), ".csv")
+    write = partial(_html, theme=theme, clock=clock) if suffix == ".html" else _WRITERS[suffix]
     if key is not None:
         if suffix != ".parquet":
             raise VisualizationError(f"a {suffix} is not encrypted", hint="only .parquet takes a key")
@@ -85,12 +87,17 @@ def _arrow(frame: pd.DataFrame, sink: BinaryIO) -> None:
 
 
 def _table(frame: pd.DataFrame) -> pa.Table:
+    """Return a frame as a table; a column of both texts and lists becomes one of texts."""
+    for name, column in frame.items():
+        lists = [isinstance(value, list) for value in column if value is not None] if column.dtype == object else []
+        if any(lists) and not all(lists):
+            frame = frame.assign(**{str(name): column.map(_text, na_action="ignore")})
     return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
 
 
-def _html(frame: pd.DataFrame, sink: BinaryIO, *, theme: Theme = LIGHT) -> None:
+def _html(frame: pd.DataFrame, sink: BinaryIO, *, theme: Theme = LIGHT, clock: str = "UTC") -> None:
     shown = frame.head(MOST_HTML_ROWS)
-    caption = f"{count(len(frame))} rows, times in UTC"
+    caption = f"{count(len(frame))} rows, times in {html.escape(clock)}"
     if len(shown) < len(frame):
         caption = f"the first {count(len(shown))} of {caption}; .csv and .parquet have all of them"
     head = "".join(f"<th>{html.escape(str(name))}</th>" for name in frame.columns)
@@ -103,9 +110,13 @@ def _html(frame: pd.DataFrame, sink: BinaryIO, *, theme: Theme = LIGHT) -> None:
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, float):
+    if isinstance(value, (int, float)):
         return f'<td class="number">{number(value)}</td>'
-    return f"<td>{NOTHING if value is None else html.escape(str(value))}</td>"
+    return f"<td>{NOTHING if value is None or value is pd.NA else html.escape(_text(value))}</td>"
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 _WRITERS: dict[str, Writer] = {

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from mega_data_factory import formats
 from mega_data_factory.formats import Unit
 
+PARTITION_COUNT = "partition_count"
+PARTITIONS = "partitions"
+"""Attribute that lists what `partition_count` counts."""
+
 STATUS = "status"
 STATUS_CODES = {"active": 0.0, "degraded": 1.0, "unhealthy": 2.0}
 """Numbers for the words of `status` in a series; a larger one is worse."""
@@ -39,7 +43,7 @@ _KNOWN = (
     MetricName("network_io", "network", formats.BYTES_PER_SECOND, "Network and disk"),
     MetricName("disk_io", "disk I/O", formats.BYTES_PER_SECOND, "Network and disk"),
     MetricName("iops", "IOPS", formats.OPERATIONS_PER_SECOND, "Operations"),
-    MetricName("partition_count", "partitions", formats.COUNT, "Partitions"),
+    MetricName(PARTITION_COUNT, "partitions", formats.COUNT, "Partitions"),
     MetricName("object_store_memory", "object store", formats.BYTES, "Object store"),
     MetricName(STATUS, "status", formats.COUNT, "Status"),
 )

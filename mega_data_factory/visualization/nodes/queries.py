@@ -2,42 +2,70 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
-
-import pandas as pd
+from dataclasses import replace
+from datetime import timedelta, tzinfo
+from typing import TYPE_CHECKING, Any
 
 from mega_data_factory.history import MetricsHistory
-from mega_data_factory.visualization.nodes import frames
 from mega_data_factory.visualization.nodes.analysis import changes, findings
 from mega_data_factory.visualization.nodes.analysis.summary import summary
-from mega_data_factory.visualization.nodes.selection import Names, select
+from mega_data_factory.visualization.nodes.selection import Names, Selection, select
 from mega_data_factory.visualization.nodes.times import TimeRange, lag_microseconds
+from mega_data_factory.visualization.nodes.zone import Zone, zone_named
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class NodeQueries:
-    """Answers from a history, as frames. Every method raises `VisualizationError` where there is nothing to answer.
+    """Answers from a history, as frames. Methods raise `VisualizationError` where there is nothing to answer.
 
-    Args:
+    Attributes:
         history: of the nodes.
+        zone: of times that have none, in and out.
         sensitivity: of anomaly detection, in (0, 1).
     """
 
-    def __init__(self, history: MetricsHistory, sensitivity: float = 0.5) -> None:
-        self.history = history
-        self.sensitivity = sensitivity
+    history: MetricsHistory
+    zone: Zone
+    sensitivity: float
 
-    def to_frame(self, nodes: Names = None, metrics: Names = None, time_range: TimeRange = None) -> pd.DataFrame:
-        """Return a row for each node and time: `node_id`, `timestamp` (naive UTC), and the metrics.
+    def to_frame(
+        self,
+        nodes: Names = None,
+        metrics: Names = None,
+        time_range: TimeRange = None,
+        *,
+        timezone: str | tzinfo | None = None,
+    ) -> pd.DataFrame:
+        """Return a row for each node and time: `node_id`, `timestamp`, and the metrics and attributes as first given.
 
-        Rows that old points were thinned to have their length in seconds in `interval`, means in the metric's column,
-        and extremes in `<metric>_min` and `<metric>_max`; the extra columns are there only if such rows are.
+        Times have no zone and are of `timezone`, by default that of the visualizer; of an hour that a local clock
+        repeats only UTC tells the two passes apart. Rows that old points were thinned to have their length in seconds
+        in `interval`, means in the metric's column, and extremes in `<metric>_min` and `<metric>_max`; the extra
+        columns are there only if such rows are. Metrics that count are whole numbers.
         """
-        return frames.frame_of(select(self.history, nodes, metrics, time_range))
+        from mega_data_factory.visualization.nodes.frames import frame_of
+
+        part = self._selected(nodes, metrics, time_range, with_attributes=True)
+        return frame_of(part if timezone is None else replace(part, zone=zone_named(timezone)))
 
     def get_metrics_summary(self, time_range: TimeRange = None) -> dict[str, Any]:
-        """Return span, points, and mean, min and max of each metric, for cluster and nodes, in types of JSON."""
-        return summary(select(self.history, time_range=time_range))
+        """Return the last moment of the cluster, and span, points, mean, min and max of each metric, in types of JSON.
+
+        An empty dict when nothing was added. Keys: see `summary`.
+        """
+        return summary(self._selected(time_range=time_range)) if self.history.nodes() else {}
+
+    def _selected(
+        self,
+        nodes: Names = None,
+        metrics: Names = None,
+        time_range: TimeRange = None,
+        *,
+        with_attributes: bool = False,
+    ) -> Selection:
+        return select(self.history, nodes, metrics, time_range, zone=self.zone, with_attributes=with_attributes)
 
     def detect_anomalies(
         self,
@@ -52,7 +80,7 @@ class NodeQueries:
         Returns:
             `node_id, metric, timestamp, value, score, reason`, by time. Some microseconds a point are needed.
         """
-        part = select(self.history, node, metric, time_range)
+        part = self._selected(node, metric, time_range)
         return findings.anomalies(part, self.sensitivity if sensitivity is None else sensitivity)
 
     def anomaly_rate(
@@ -75,7 +103,7 @@ class NodeQueries:
             `node_id, timestamp, rate`: at each point of a node the share of its metrics, 0 to 1, that had an alarm, as
             `detect_anomalies` finds them, in the window before.
         """
-        part = select(self.history, node, None, time_range)
+        part = self._selected(node, None, time_range)
         chosen = self.sensitivity if sensitivity is None else sensitivity
         return findings.anomaly_rate(part, chosen, lag_microseconds(window))
 
@@ -98,8 +126,8 @@ class NodeQueries:
             `node_id, metric, correlation, lag, significant`, strongest first; `lag` in seconds, positive where the
             series follows.
         """
-        part = select(self.history, time_range=time_range)
-        select(self.history, node, metric)
+        part = self._selected(time_range=time_range)
+        self._selected(node, metric)
         target = metric if node is None else (node, metric)
         return findings.moving_with(part, target, lag_microseconds(max_lag))
 
@@ -114,5 +142,5 @@ class NodeQueries:
         Returns:
             `node_id, metric, score, before, during`, strongest first; about 1 is usual, beyond 3 seldom chance.
         """
-        part = select(self.history)
+        part = self._selected()
         return changes.changed(part, *changes.windows(part, window, baseline))

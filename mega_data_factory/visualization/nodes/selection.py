@@ -10,7 +10,8 @@ from typing import TypeAlias
 from mega_data_factory.errors import VisualizationError, did_you_mean
 from mega_data_factory.history import MetricsHistory, Series
 from mega_data_factory.visualization.nodes.metric_names import in_order
-from mega_data_factory.visualization.nodes.times import TimeRange, bounds, text
+from mega_data_factory.visualization.nodes.times import TimeRange, bounds
+from mega_data_factory.visualization.nodes.zone import Zone
 
 Names: TypeAlias = str | Iterable[str] | None
 """One name, several, or None for all."""
@@ -28,6 +29,7 @@ class Selection:
         metrics: at least one, in the order in which they are shown.
         start: microseconds since 1970 UTC.
         end: the same, included.
+        zone: in which times are read and written.
     """
 
     history: MetricsHistory
@@ -35,6 +37,7 @@ class Selection:
     metrics: Sequence[str]
     start: int
     end: int
+    zone: Zone
 
     def series(self, node: str, metric: str) -> Series:
         """Return all rows of one metric of one node."""
@@ -57,9 +60,23 @@ class Selection:
 
 
 def select(
-    history: MetricsHistory, nodes: Names = None, metrics: Names = None, time_range: TimeRange = None
+    history: MetricsHistory,
+    nodes: Names = None,
+    metrics: Names = None,
+    time_range: TimeRange = None,
+    *,
+    zone: Zone,
+    with_attributes: bool = False,
 ) -> Selection:
     """Return the part of a history that is asked for.
+
+    Args:
+        history: of the nodes.
+        nodes: which; all by default.
+        metrics: which; all by default.
+        time_range: all by default.
+        zone: of times that have none.
+        with_attributes: whether attributes count as metrics; all are then in the order in which they were given.
 
     Raises:
         VisualizationError: the history is empty, a node or a metric is unknown, or no point lies in the time range.
@@ -71,14 +88,27 @@ def select(
     chosen = _known("node", nodes, known)
     spans = [span for node in chosen if (span := history.span(node)) is not None]
     whole = (min(first for first, _ in spans), max(last for _, last in spans))
-    start, end = bounds(time_range, whole)
+    start, end = bounds(time_range, whole, zone)
     if not any(first <= end and last >= start for first, last in spans):
-        message = f"there is no point of {_listed(chosen)} between {text(start)} and {text(end)} UTC"
-        raise VisualizationError(message, hint=f"there are some between {text(whole[0])} and {text(whole[1])}")
-    there = in_order({metric for node in chosen for metric in history.metrics(node)})
+        message = f"there is no point of {_listed(chosen)} between {zone.text(start)} and {zone.text(end)}"
+        hint = f"there are some between {zone.text(whole[0])} and {zone.text(whole[1])}; {zone.title(whole[1])}"
+        raise VisualizationError(message, hint=hint)
+    there = _as_given(history, chosen) if with_attributes else _in_rows(history, chosen)
     if not there:
         raise VisualizationError(f"no metric was measured on {_listed(chosen)}")
-    return Selection(history, chosen, _known("metric", metrics, there), start, end)
+    return Selection(history, chosen, _known("metric", metrics, there), start, end, zone)
+
+
+def _in_rows(history: MetricsHistory, nodes: Sequence[str]) -> list[str]:
+    return in_order({metric for node in nodes for metric in history.metrics(node)})
+
+
+def _as_given(history: MetricsHistory, nodes: Sequence[str]) -> list[str]:
+    """Return metrics and attributes in the order in which they were first given; those of an old file at the end."""
+    described = [name for node in nodes for name in history.attributes(node).names]
+    there = {metric for node in nodes for metric in (*history.metrics(node), *history.attributes(node).changes)}
+    given = [name for name in dict.fromkeys(described) if name in there]
+    return [*given, *in_order(there.difference(given))]
 
 
 def _known(kind: str, wanted: Names, known: Sequence[str]) -> list[str]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import plotly.graph_objects as go
 
 from mega_data_factory import formats
+from mega_data_factory.visualization.charts.cluster.attributes import HOVER
 from mega_data_factory.visualization.charts.cluster.lines import Curve, line
 from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, axis_name, stacked
+from mega_data_factory.visualization.charts.cluster.time_axis import TimeAxis
 from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.nodes.analysis.changes import NODE_SILENT, SILENT
 from mega_data_factory.visualization.nodes.metric_names import metric_name
 from mega_data_factory.visualization.theme import LIGHT, Theme
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LETTERS = 24  # of the name of a metric beside the square
 _MOST_TEXTS = 16  # metrics: of more, numbers do not fit into their squares
@@ -70,7 +74,7 @@ def incident(
     theme: Theme = LIGHT,
     *,
     title: str,
-    span: tuple[int, int],
+    axis: TimeAxis,
     window: tuple[int, int],
     notes: Sequence[str] = (),
 ) -> go.Figure:
@@ -81,12 +85,12 @@ def incident(
         curves: what to draw, before and during the incident.
         theme: the look.
         title: of the figure, shown letter by letter.
-        span: start and end of the axis of time, microseconds since 1970 UTC.
+        axis: of time.
         window: the incident, the same.
         notes: words below the figure.
     """
     rows = _rows(found, curves)
-    figure = stacked(rows, theme, title=title, span=span)
+    figure = stacked(rows, theme, title=title, axis=axis)
     for at, curve in enumerate(curves):
         drawn, name = line(curve), metric_name(curve.metric)
         figure.add_scatter(
@@ -97,8 +101,14 @@ def incident(
             line={"color": theme.colour(at)},
             yaxis=axis_name(at + 1, len(rows)),
             showlegend=False,
-            hovertemplate=name.unit.hover(),
-            meta={"curve": at, "node": curve.node, "label": curve.shown, "metric": curve.metric},
+            hovertemplate=name.unit.hover() + (HOVER if curve.attributes else ""),
+            meta={
+                "curve": at,
+                "node": curve.node,
+                "label": curve.shown,
+                "metric": curve.metric,
+                "attributes": curve.attributes,
+            },
         )
     _shade(figure, window, theme)
     add_note(figure, theme, ["shaded: the window that is compared with the baseline", *notes])

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from mega_data_factory.history import Series
 from mega_data_factory.history.alignment import Statistic
+from mega_data_factory.history.attributes import Changes
 from mega_data_factory.history.drawing import thinned
+from mega_data_factory.visualization.charts.cluster.attributes import attribute_text
 from mega_data_factory.visualization.charts.cluster.lines import Curve
 from mega_data_factory.visualization.charts.cluster.node_metrics import Anomaly, Marks, Period
 from mega_data_factory.visualization.charts.cluster.overview import ClusterGrid
+from mega_data_factory.visualization.charts.cluster.strips import MOST_LABELS
+from mega_data_factory.visualization.charts.cluster.time_axis import TimeAxis
+from mega_data_factory.visualization.charts.labels import node_labels, safe
 from mega_data_factory.visualization.nodes.analysis.findings import anomalous_points
 from mega_data_factory.visualization.nodes.clocks import (
     Cells,
@@ -20,8 +26,9 @@ from mega_data_factory.visualization.nodes.clocks import (
     common_pause,
     typical_pauses,
 )
-from mega_data_factory.visualization.nodes.metric_names import STATUS
+from mega_data_factory.visualization.nodes.metric_names import STATUS, status_word
 from mega_data_factory.visualization.nodes.selection import Selection
+from mega_data_factory.visualization.nodes.status_words import shown_word
 
 _PAGE_POINTS = 100_000  # of all curves together: what a page of the usual size has room for
 _JUDGED = 15_000  # points of all curves together that detectors are shown when a plot is made: a tenth of a second
@@ -32,21 +39,35 @@ _LEAST_CELLS = 100  # of time, of however many nodes
 _CLUSTER_CELLS = 50_000  # of all nodes together: what a page of the usual size has room for
 
 
-def curves(selection: Selection, labels: Mapping[str, str]) -> list[Curve]:
+def curves(selection: Selection, labels: Mapping[str, str], axis: TimeAxis) -> list[Curve]:
     """Return a curve for every metric of every node except status, with as many points as a page has room for."""
     pairs = [(node, key) for node in selection.nodes for key in selection.metrics_of(node) if key != STATUS]
     share = max(4_000, _PAGE_POINTS // max(len(pairs), 1))
     found = []
+    attributes = {node: attribute_text(selection, node) for node in selection.nodes}
     rows: dict[str, int] = {}  # all metrics of a node have the same rows
     for node, metric in pairs:
         series = selection.history.thinned(node, metric, share, selection.start, selection.end)
         if len(series) >= share // 2 and node not in rows:
             rows[node] = len(selection.series(node, metric))
-        found.append(Curve(node, metric, series, max(rows.get(node, 0), len(series)), labels[node]))
+        points = max(rows.get(node, 0), len(series))
+        found.append(Curve(node, metric, axis.moved(series), points, labels[node], attributes[node]))
     return [curve for curve in found if np.isfinite(curve.series.values).any()]
 
 
-def marks(selection: Selection, drawn: Sequence[Curve], sensitivity: float | None) -> Marks:
+def curves_of(
+    selection: Selection, pairs: Iterable[tuple[str, str]], hosts: Mapping[str, str], axis: TimeAxis
+) -> list[Curve]:
+    """Return a curve with all points for each pair of node and metric."""
+    labels = node_labels(selection.nodes, hosts)
+    series = [(node, metric, axis.moved(selection.series(node, metric))) for node, metric in pairs]
+    return [
+        Curve(node, metric, each, len(each), labels[node], attribute_text(selection, node))
+        for node, metric, each in series
+    ]
+
+
+def marks(selection: Selection, drawn: Sequence[Curve], axis: TimeAxis, sensitivity: float | None) -> Marks:
     """Return anomalies of up to 50 curves, unless `sensitivity` is None, and the states of a single node."""
     share = _JUDGED // max(len(drawn), 1)
     anomalies: list[Anomaly] = []
@@ -55,7 +76,8 @@ def marks(selection: Selection, drawn: Sequence[Curve], sensitivity: float | Non
     node = selection.nodes[0]
     periods = []
     if len(selection.nodes) == 1 and STATUS in selection.metrics_of(node):
-        periods = states(node, selection.history.thinned(node, STATUS, 4_000, selection.start, selection.end))
+        series = selection.history.thinned(node, STATUS, 4_000, selection.start, selection.end)
+        periods = states(node, axis.moved(series))
     return Marks(anomalies, periods)
 
 
@@ -83,7 +105,7 @@ def states(node: str, series: Series) -> list[Period]:
     ]
 
 
-def cluster_grid(selection: Selection, labels: Mapping[str, str]) -> ClusterGrid:
+def cluster_grid(selection: Selection, labels: Mapping[str, str], axis: TimeAxis) -> ClusterGrid:
     """Return every metric of every node in cells of equal time: means and extremes, of status the worst."""
     nodes = list(selection.nodes)
     most = min(_CELLS, max(_LEAST_CELLS, _CLUSTER_CELLS // len(nodes)))
@@ -100,4 +122,23 @@ def cluster_grid(selection: Selection, labels: Mapping[str, str]) -> ClusterGrid
         values[metric] = greatest if metric == STATUS else mean
         extremes[metric] = least, greatest
     rows = sum(len(selection.series(node, selection.metrics_of(node)[0])) for node in nodes)
-    return ClusterGrid(nodes, [labels[node] for node in nodes], cells.times, cells.step, values, extremes, rows)
+    names, attributes = [labels[node] for node in nodes], [attribute_text(selection, node) for node in nodes]
+    words = _status_words(selection, values[STATUS], cells.times) if STATUS in values else ()
+    return ClusterGrid(nodes, names, cells.times + axis.ahead, cells.step, values, extremes, rows, attributes, words)
+
+
+def _status_words(selection: Selection, codes: Matrix, times: npt.NDArray[np.int64]) -> list[list[str]]:
+    """Return the status of each node in each cell, with the word of the node behind it where that is another."""
+    if len(selection.nodes) > MOST_LABELS:
+        return []
+    found = []
+    for node, row in zip(selection.nodes, codes.tolist(), strict=True):
+        given = selection.history.attributes(node).changes.get(STATUS, Changes()).at(times)
+        found.append([_status_word(code, word) for code, word in zip(row, given, strict=True)])
+    return found
+
+
+def _status_word(code: float, given: object) -> str:
+    ours = status_word(code) if code == code else ""
+    word = shown_word(code, given) or ""
+    return ours if word == ours else safe(f"{ours} ({word})" if ours else word)

@@ -7,9 +7,11 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from mega_data_factory import formats
+from mega_data_factory.visualization.charts.cluster.attributes import HOVER
 from mega_data_factory.visualization.charts.cluster.overview import ClusterGrid, over_nodes
 from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, stacked
 from mega_data_factory.visualization.charts.cluster.strips import strip_axis
+from mega_data_factory.visualization.charts.cluster.time_axis import TimeAxis
 from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.nodes.metric_names import STATUS, metric_name
 from mega_data_factory.visualization.theme import LIGHT, Theme
@@ -19,7 +21,7 @@ _LETTERS = 16  # of a metric's name below its column, where it may have to be sl
 
 
 def load_heatmap(
-    grid: ClusterGrid, theme: Theme = LIGHT, *, title: str, span: tuple[int, int], metric: str, hidden: str = ""
+    grid: ClusterGrid, theme: Theme = LIGHT, *, title: str, axis: TimeAxis, metric: str, hidden: str = ""
 ) -> go.Figure:
     """Draw one metric of every node over time, and above it the mean of every metric of every node.
 
@@ -30,16 +32,16 @@ def load_heatmap(
         grid: metrics of nodes.
         theme: the look.
         title: of the figure, shown letter by letter.
-        span: start and end of the axis of time, microseconds since 1970 UTC.
+        axis: of time.
         metric: of the map over time.
         hidden: says what is left out.
     """
     name = metric_name(metric)
     weight = max(1.0, 0.35 + len(grid.nodes) / _NODES * 2.2)
-    axis = strip_axis(grid.labels)
-    by_time = Row(f"{name.title} over time", formats.COUNT, [metric], weight, axis, scalable=False, crowded=True)
-    by_metric = Row("Mean of each metric", formats.COUNT, [], weight, axis | {"anchor": "x2"}, False, True)
-    figure = stacked([by_metric, by_time], theme, title=title, span=span)
+    strips = strip_axis(grid.labels)
+    by_time = Row(f"{name.title} over time", formats.COUNT, [metric], weight, strips, scalable=False, crowded=True)
+    by_metric = Row("Mean of each metric", formats.COUNT, [], weight, strips | {"anchor": "x2"}, False, True)
+    figure = stacked([by_metric, by_time], theme, title=title, axis=axis)
     _over_time(figure, grid, metric, theme)
     _by_metric(figure, grid, theme)
     figure.update_layout(hovermode="closest")
@@ -67,8 +69,9 @@ def _over_time(figure: go.Figure, grid: ClusterGrid, metric: str, theme: Theme) 
             showscale=at == 0,
             colorbar=_bar(domain, name.unit.name),
             ygap=1,
-            hovertemplate=f"%{{fullData.name}}<br>%{{x|%Y-%m-%d %H:%M:%S}}<br>{name.unit.hover('z')}<extra></extra>",
-            meta={"node": node, "label": grid.labels[at], "strip": True},
+            hovertemplate=f"%{{fullData.name}}<br>%{{x|%Y-%m-%d %H:%M:%S}}<br>{name.unit.hover('z')}"
+            f"{HOVER if grid.attributes[at] else ''}<extra></extra>",
+            meta={"node": node, "label": grid.labels[at], "strip": True, "attributes": grid.attributes[at]},
         )
 
 

@@ -22,9 +22,10 @@ class Curve:
     Attributes:
         node: id of the node.
         metric: key of the metric.
-        series: its points in the time range, all of them or as many as a page is to hold.
+        series: its points in the time range, all of them or as many as a page is to hold, at times of the axis.
         points: how many there were.
         label: name of the node in the plot; its id when empty.
+        attributes: what the node says beside numbers, safe for a figure.
     """
 
     node: str
@@ -32,6 +33,7 @@ class Curve:
     series: Series
     points: int
     label: str = ""
+    attributes: str = ""
 
     @property
     def shown(self) -> str:

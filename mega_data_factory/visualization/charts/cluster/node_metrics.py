@@ -9,8 +9,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from mega_data_factory.formats import COUNT, plural
+from mega_data_factory.visualization.charts.cluster.attributes import HOVER
 from mega_data_factory.visualization.charts.cluster.lines import POINTS, Curve, Line, line
 from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, axis_name, legend_name, stacked
+from mega_data_factory.visualization.charts.cluster.time_axis import TimeAxis
 from mega_data_factory.visualization.charts.frame import dashes
 from mega_data_factory.visualization.charts.labels import safe, sentence
 from mega_data_factory.visualization.nodes.metric_names import metric_name, status_word
@@ -27,7 +29,7 @@ class Anomaly:
     Attributes:
         node: id of the node.
         metric: key of the metric.
-        timestamp: microseconds since 1970 UTC.
+        timestamp: microseconds since 1970 on the axis.
         value: what was measured.
         reason: in words.
     """
@@ -45,7 +47,7 @@ class Period:
 
     Attributes:
         node: id of the node.
-        start: microseconds since 1970 UTC.
+        start: microseconds since 1970 on the axis.
         end: when it was over.
         code: 0 active, 1 degraded, 2 unhealthy.
     """
@@ -77,7 +79,7 @@ def node_metrics(
     theme: Theme = LIGHT,
     *,
     title: str,
-    span: tuple[int, int],
+    axis: TimeAxis,
     marks: Marks = NO_MARKS,
     points: int = POINTS,
     hidden: str = "",
@@ -88,19 +90,20 @@ def node_metrics(
         curves: at least one.
         theme: the look.
         title: of the figure, shown letter by letter.
-        span: start and end of the axis of time, microseconds since 1970 UTC.
+        axis: of time.
         marks: anomalies and states to mark.
         points: of a line, at most.
         hidden: says what is left out.
     """
     nodes = list(dict.fromkeys(curve.node for curve in curves))
     rows = _rows(curves, len(nodes))
-    figure = stacked(rows, theme, title=title, span=span)
+    figure = stacked(rows, theme, title=title, axis=axis)
     notes = []
     for at, curve in enumerate(curves):
         drawn = line(curve, points)
         notes.append(drawn)
-        figure.add_trace(_trace(at, curve, drawn, rows, nodes, theme))
+        first = next(one for one in curves if one.node == curve.node) is curve
+        figure.add_trace(_trace(at, curve, drawn, rows, nodes, theme, attributes=curve.attributes if first else ""))
     for trace in _marks(marks.anomalies, rows, theme):
         figure.add_trace(trace)
     for shape in _shading(marks.periods, theme):
@@ -121,7 +124,15 @@ def _rows(curves: Sequence[Curve], nodes: int) -> list[Row]:
     return list(rows.values())
 
 
-def _trace(at: int, curve: Curve, drawn: Line, rows: Sequence[Row], nodes: Sequence[str], theme: Theme) -> go.Scatter:
+def _trace(
+    at: int,
+    curve: Curve,
+    drawn: Line,
+    rows: Sequence[Row],
+    nodes: Sequence[str],
+    theme: Theme,
+    attributes: str,
+) -> go.Scatter:
     number, row = next((number, row) for number, row in enumerate(rows, 1) if curve.metric in row.metrics)
     several = len(nodes) > 1
     colour = nodes.index(curve.node) if several else row.metrics.index(curve.metric)
@@ -136,8 +147,8 @@ def _trace(at: int, curve: Curve, drawn: Line, rows: Sequence[Row], nodes: Seque
         yaxis=axis_name(number, len(rows)),
         legend=legend_name(number, len(rows)),
         legendgroup=safe(curve.node) if several else None,
-        hovertemplate=name.unit.hover(),
-        meta={"curve": at, "node": curve.node, "label": curve.shown, "metric": curve.metric},
+        hovertemplate=name.unit.hover() + (HOVER if attributes else ""),
+        meta={"curve": at, "node": curve.node, "label": curve.shown, "metric": curve.metric, "attributes": attributes},
     )
 
 

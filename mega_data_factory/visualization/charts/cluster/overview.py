@@ -10,8 +10,10 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from mega_data_factory import formats
+from mega_data_factory.visualization.charts.cluster.attributes import HOVER
 from mega_data_factory.visualization.charts.cluster.rows import Row, add_note, axis_name, legend_name, stacked
 from mega_data_factory.visualization.charts.cluster.strips import gap, strip_axis
+from mega_data_factory.visualization.charts.cluster.time_axis import TimeAxis
 from mega_data_factory.visualization.charts.labels import safe
 from mega_data_factory.visualization.nodes.metric_names import STATUS, STATUS_CODES, metric_name
 from mega_data_factory.visualization.theme import LIGHT, Theme
@@ -29,11 +31,13 @@ class ClusterGrid:
     Attributes:
         nodes: ids, n of them.
         labels: their names in the plot.
-        times: int64 (cells,), beginnings, microseconds since 1970 UTC.
+        times: int64 (cells,), beginnings, microseconds since 1970 on the axis.
         step: width of a cell in microseconds.
         values: of each metric, float64 (n, cells): mean in the cell, of `status` the worst; NaN where unknown.
         extremes: of each metric, least and greatest value in the cell, (n, cells) each.
         points: rows that went into it, of all nodes.
+        attributes: what each node says beside numbers, safe for a figure.
+        status: status of each node in each cell, as the node calls it; empty for many nodes, as words fill a page.
     """
 
     nodes: Sequence[str]
@@ -43,6 +47,8 @@ class ClusterGrid:
     values: Mapping[str, Grid]
     extremes: Mapping[str, tuple[Grid, Grid]]
     points: int
+    attributes: Sequence[str]
+    status: Sequence[Sequence[str]] = ()
 
     @property
     def x(self) -> npt.NDArray[np.float64]:
@@ -50,14 +56,14 @@ class ClusterGrid:
         return np.asarray((self.times + self.step / 2) / 1e3, np.float64)
 
 
-def cluster_overview(grid: ClusterGrid, theme: Theme = LIGHT, *, title: str, span: tuple[int, int]) -> go.Figure:
+def cluster_overview(grid: ClusterGrid, theme: Theme = LIGHT, *, title: str, axis: TimeAxis) -> go.Figure:
     """Draw rows for resources (mean over nodes and the band from least to greatest), traffic, status, partitions.
 
     Args:
         grid: at least one of cpu_usage, memory_usage, disk_usage, network_io, partition_count, status.
         theme: the look.
         title: of the figure, shown letter by letter.
-        span: start and end of the axis of time, microseconds since 1970 UTC.
+        axis: of time.
     """
     resources = [metric for metric in ("cpu_usage", "memory_usage", "disk_usage") if metric in grid.values]
     rows = [Row("Average resources", formats.PERCENT, resources)] if resources else []
@@ -66,7 +72,7 @@ def cluster_overview(grid: ClusterGrid, theme: Theme = LIGHT, *, title: str, spa
             rows.append(Row(name, metric_name(metric).unit, [metric], crowded=len(grid.nodes) > MOST_LINES))
     if STATUS in grid.values:
         rows.append(_status_row(grid))
-    figure = stacked(rows, theme, title=title, span=span)
+    figure = stacked(rows, theme, title=title, axis=axis)
     for number, row in enumerate(rows, 1):
         place = {"yaxis": axis_name(number, len(rows)), "legend": legend_name(number, len(rows))}
         for metric in row.metrics:
@@ -169,7 +175,8 @@ def _status(grid: ClusterGrid, metric: str, _row: Row, theme: Theme) -> list[go.
     """Return a strip for each node, in three colours; empty where it was silent."""
     steps = (theme.faint(theme.good, 0.45), theme.warning, theme.bad)  # calm where nothing is to be done
     scale = [(edge, colour) for at, colour in enumerate(steps) for edge in (at / 3, (at + 1) / 3)]
-    words = ", ".join(f"{code:.0f} {word}" for word, code in STATUS_CODES.items())
+    few = bool(grid.status)
+    word = "%{text}" if few else f"%{{z}} ({', '.join(f'{code:.0f} {word}' for word, code in STATUS_CODES.items())})"
     traces = []
     for at, (node, codes) in enumerate(zip(grid.nodes, grid.values[metric], strict=True)):
         strip = {"zmin": 0, "zmax": 2, "colorscale": scale, "showscale": False, "ygap": gap(grid.nodes)}
@@ -180,8 +187,15 @@ def _status(grid: ClusterGrid, metric: str, _row: Row, theme: Theme) -> list[go.
                 y=[at],
                 z=np.ceil(codes)[None].astype(np.float32),
                 name=safe(grid.labels[at]),
-                hovertemplate=f"%{{fullData.name}}: %{{z}} ({words})<extra></extra>",
-                meta={"metric": STATUS, "node": node, "label": grid.labels[at], "strip": True},
+                text=[grid.status[at]] if few else None,
+                hovertemplate=f"%{{fullData.name}}: {word}{HOVER if grid.attributes[at] else ''}<extra></extra>",
+                meta={
+                    "metric": STATUS,
+                    "node": node,
+                    "label": grid.labels[at],
+                    "strip": True,
+                    "attributes": grid.attributes[at],
+                },
                 **strip,
             )
         )

@@ -9,6 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from mega_data_factory.formats import Unit
+from mega_data_factory.visualization.charts.cluster.time_axis import TimeAxis
 from mega_data_factory.visualization.charts.labels import safe
 from mega_data_factory.visualization.theme import Theme
 
@@ -16,7 +17,7 @@ _ROW = 170  # pixels of a row of weight 1, with its title
 HEAD = 40
 """Pixels of a row that its title and its legend take."""
 _LEAST_SPAN = 5_000.0  # milliseconds to both sides of a single moment
-_TOP, _BOTTOM = 96, 84  # margins: the title and the buttons; labels of time and the note
+_TOP, _BOTTOM = 96, 100  # margins: the title and the buttons; labels of time, its zone, and the note
 
 _BUTTONS = [
     {"count": 5, "step": "minute", "stepmode": "backward", "label": "5 min"},
@@ -60,14 +61,14 @@ def legend_name(number: int, rows: int) -> str:
     return axis_name(number, rows).replace("y", "legend")
 
 
-def stacked(rows: Sequence[Row], theme: Theme, *, title: str, span: tuple[int, int]) -> go.Figure:
+def stacked(rows: Sequence[Row], theme: Theme, *, title: str, axis: TimeAxis) -> go.Figure:
     """Return an empty figure of rows; one axis of time for all, so that a label at one moment tells of every row.
 
     Args:
         rows: from top to bottom.
         theme: the look.
         title: shown letter by letter.
-        span: start and end of the axis of time, microseconds since 1970 UTC.
+        axis: of time.
     """
     total = sum(row.weight for row in rows)
     x_axis = {"type": "date", "domain": [0, 1], "rangeselector": _selector(theme), "hoverformat": "%Y-%m-%d %H:%M:%S"}
@@ -81,22 +82,24 @@ def stacked(rows: Sequence[Row], theme: Theme, *, title: str, span: tuple[int, i
         hovermode="x unified",
         hoversubplots="axis",
         showlegend=True,
-        xaxis=x_axis | {"range": shown_span(span)},
+        xaxis=x_axis | {"range": shown_span(axis.span), "title": {"text": safe(axis.title, 80), "standoff": 4}},
     )
     entries = [
         {"axis": axis_name(number, len(rows)), "weight": row.weight, "scalable": row.scalable, "crowded": row.crowded}
         for number, row in enumerate(rows, 1)
     ]
-    figure.update_layout(meta={"rows": entries, "head": HEAD, "span": [time / 1e3 for time in span]})
+    figure.update_layout(
+        meta={"rows": entries, "head": HEAD, "span": [time / 1e3 for time in axis.span], "clock": axis.note}
+    )
     placed: dict[str, Any] = {}
     titles = []
     top = 1.0
     for number, row in enumerate(rows, 1):
         height = row.weight / total
         upper = top - HEAD / inner
-        axis = axis_name(number, len(rows))
-        placed |= _place(row, axis, legend_name(number, len(rows)), (top - height, upper))
-        titles.append(_title(row, axis, upper, theme))
+        name = axis_name(number, len(rows))
+        placed |= _place(row, name, legend_name(number, len(rows)), (top - height, upper))
+        titles.append(_title(row, name, upper, theme))
         top -= height
     figure.update_layout(placed | {"annotations": titles})  # at once: Plotly checks all of a list that is added to
     return figure
@@ -143,7 +146,9 @@ def shown_span(span: tuple[int, int]) -> list[float]:
 
 def add_note(figure: go.Figure, theme: Theme, words: Sequence[str], thinned: Sequence[str] = ()) -> None:
     """Write a line below a figure; a page says by itself what is thinned, because that changes there with the zoom."""
-    figure.update_layout(meta={**(figure.layout.meta or {}), "note": " · ".join(words)})
+    facts = figure.layout.meta or {}
+    words = [*words, *([facts["clock"]] if facts.get("clock") else [])]
+    figure.update_layout(meta={**facts, "note": " · ".join(words)})
     figure.add_annotation(
         text=" · ".join([*thinned, *words]),
         name="note",
@@ -151,7 +156,7 @@ def add_note(figure: go.Figure, theme: Theme, words: Sequence[str], thinned: Seq
         yref="paper",
         x=0,
         y=0,
-        yshift=-46,
+        yshift=-62 if figure.layout.xaxis.title.text else -46,  # below the zone of the times
         xanchor="left",
         yanchor="top",
         font={"color": theme.muted, "size": theme.font_size - 1},

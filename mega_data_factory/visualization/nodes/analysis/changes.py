@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from mega_data_factory.analytics.series.changed import GREATEST, changed_scores, least_baseline
 from mega_data_factory.errors import VisualizationError
@@ -21,7 +21,10 @@ from mega_data_factory.visualization.nodes.clocks import (
 )
 from mega_data_factory.visualization.nodes.metric_names import STATUS
 from mega_data_factory.visualization.nodes.selection import Selection
-from mega_data_factory.visualization.nodes.times import TimeRange, bounds, text
+from mega_data_factory.visualization.nodes.times import TimeRange, bounds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SELDOM_CHANCE = 3.0
 """Score beyond which a change is seldom chance."""
@@ -67,12 +70,13 @@ def windows(selection: Selection, window: TimeRange, baseline: TimeRange) -> tup
     span = (selection.start, selection.end)
     if window is None:
         raise VisualizationError("changed in which window?", hint='a pair (start, end), or the last "10m"')
-    start, end = bounds(window, span)
+    start, end = bounds(window, span, selection.zone)
     if baseline is not None:
-        return (start, end), bounds(baseline, span)
+        return (start, end), bounds(baseline, span, selection.zone)
     before = max(selection.start, start - _BASELINE * (end - start + 1))
     if start - before < 2 * (end - start):
-        message = f"there is too little before {text(start)} to compare with: {seconds((start - before) / 1e6)}"
+        known = f"{seconds((start - before) / 1e6)}"
+        message = f"there is too little before {selection.zone.text(start)} to compare with: {known}"
         hint = f"at least {seconds(2 * (end - start) / 1e6)}, twice the window"
         raise VisualizationError(message, hint=hint)
     return (start, end), (before, start - 1)
@@ -95,6 +99,8 @@ def changed(selection: Selection, window: Span, baseline: Span) -> pd.DataFrame:
     Raises:
         VisualizationError: no metric has points both in the window and in the baseline.
     """
+    import pandas as pd
+
     metrics = [metric for metric in selection.metrics if metric != STATUS]  # codes: no distance between them
     if not metrics:
         raise VisualizationError("no node has a metric that could change by some amount: a status alone is none")
@@ -134,6 +140,8 @@ def _silent_rows(selection: Selection, silences: dict[tuple[str, str], Silence])
 
 def _compared(selection: Selection, window: Span, baseline: Span) -> pd.DataFrame:
     """Return scores of the series that have points in both; nodes that tick alike are compared on one grid."""
+    import pandas as pd
+
     pauses = typical_pauses(selection)
     steps = {node: cell_width(window, _WINDOW_CELLS, pause) for node, pause in pauses.items()}
     rows: list[pd.DataFrame] = []

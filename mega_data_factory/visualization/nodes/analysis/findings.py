@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from mega_data_factory.analytics.anomaly import AnomalyDetector, node_anomaly_rate
 from mega_data_factory.analytics.series import correlation
@@ -26,6 +25,9 @@ from mega_data_factory.visualization.nodes.clocks import (
 )
 from mega_data_factory.visualization.nodes.metric_names import STATUS, metric_name
 from mega_data_factory.visualization.nodes.selection import Selection
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Pair: TypeAlias = tuple[str, str]
 """A node and a metric."""
@@ -53,16 +55,19 @@ class AnomalousPoint(NamedTuple):
 
 def anomalies(selection: Selection, sensitivity: float) -> pd.DataFrame:
     """Return the anomalous points, in order of time: `node_id, metric, timestamp, value, score, reason`."""
+    import pandas as pd
+
     rows = [
-        (node, metric, np.datetime64(found.timestamp, "us"), found.value, found.score, found.reason)
+        (node, metric, found.timestamp, found.value, found.score, found.reason)
         for node in selection.nodes
         for metric in selection.metrics_of(node)
         if metric != STATUS
         for found in anomalous_points(node, metric, selection.series(node, metric), sensitivity)
     ]
     frame = pd.DataFrame(rows, columns=["node_id", "metric", "timestamp", "value", "score", "reason"])
-    frame["timestamp"] = frame["timestamp"].astype("datetime64[us]")
-    return frame.sort_values(["timestamp", "node_id", "metric"], ignore_index=True)
+    frame = frame.sort_values(["timestamp", "node_id", "metric"], ignore_index=True)
+    frame["timestamp"] = selection.zone.datetimes(frame["timestamp"].to_numpy(np.int64))
+    return frame
 
 
 def anomalous_points(
@@ -99,6 +104,8 @@ def anomaly_rate(selection: Selection, sensitivity: float, window: int) -> pd.Da
         VisualizationError: no node has a metric but its status.
         AnalysisError: the window is not positive.
     """
+    import pandas as pd
+
     frames = []
     for node in selection.nodes:
         found = {metric: selection.series(node, metric) for metric in selection.metrics_of(node) if metric != STATUS}
@@ -110,7 +117,7 @@ def anomaly_rate(selection: Selection, sensitivity: float, window: int) -> pd.Da
         ]
         moments = next(iter(found.values())).timestamps  # the metrics of a node have the same rows
         rates = node_anomaly_rate(alarms, moments, window)
-        frames.append(pd.DataFrame({"node_id": node, "timestamp": moments.astype("datetime64[us]"), "rate": rates}))
+        frames.append(pd.DataFrame({"node_id": node, "timestamp": selection.zone.datetimes(moments), "rate": rates}))
     if not frames:
         raise VisualizationError("no node has a metric that could be strange: a status alone is none")
     return pd.concat(frames, ignore_index=True)
@@ -132,6 +139,8 @@ def moving_with(selection: Selection, target: Pair | str, max_lag: int) -> pd.Da
         VisualizationError: the target has no value in the time range.
         AnalysisError: there are too few points for the lag.
     """
+    import pandas as pd
+
     pauses = typical_pauses(selection)
     own = _own_pairs(selection, target)
     pace = common_pause({node: pauses[node] for node, _ in own}) if own else 1
@@ -174,6 +183,8 @@ def _moving_alike(
     pauses: Mapping[str, int],
 ) -> pd.DataFrame:
     """Compare the target with series on cells that are a multiple of the pause of both, and so are the lags."""
+    import pandas as pd
+
     span = (selection.start, selection.end)
     cells = Cells(span, cell_width(span, _CELLS, pause))
     target = mean_of_known(np.array([in_cells(selection, *pair, cells, pauses[pair[0]]) for pair in own]).T)
