@@ -22,7 +22,7 @@ from mega_data_factory.visualization.nodes.zone import Zone
 
 @dataclass(frozen=True, eq=False)
 class _Columns:
-    """Columns of a frame: numbers as float64 (n,), texts with None where there is none; names of whole metrics."""
+    """Columns of a frame: numbers as float64 (n,), texts or None, and the names of whole metrics."""
 
     numbers: dict[str, npt.NDArray[np.float64]]
     texts: dict[str, Sequence[Text | None]]
