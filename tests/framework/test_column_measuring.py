@@ -7,11 +7,15 @@ import decimal
 import logging
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
+import xxhash
 
 from mega_data_factory.framework.commit import column_measuring
 from mega_data_factory.framework.commit.column_measuring import MOST_COLUMNS, measure_columns
+from mega_data_factory.framework.metrics.details.distinct_count import DistinctCount
+from mega_data_factory.framework.metrics.details.value_histogram import ValueHistogram
 
 DAY = 86_400.0
 NEW_YEAR = 1_767_225_600.0
@@ -122,3 +126,27 @@ def test_a_column_that_cannot_be_put_together_is_counted(monkeypatch: pytest.Mon
     monkeypatch.setattr(column_measuring, "_leaves", refuse)
     bad, good = measure_columns(pa.table({"bad": ["x", None], "good": [1, 2]}))
     assert (bad.kind, bad.records, bad.nulls, good.maximum) == ("other", 2, 1, 2)
+
+
+def test_long_texts_in_many_chunks_are_measured_as_one() -> None:
+    """Nothing depends on chunks, on slices or on how texts share words of eight bytes, ASCII or not."""
+    texts = [("é" * (n % 5) + "x" * n) * (1 + n % 3) for n in range(700)] + [
+        "",
+        "日本",
+        None,
+        "a" * 90_000,
+        "ü" * 70_000,
+    ]
+    whole = pa.chunked_array([texts])
+    cut = pa.chunked_array([whole.chunk(0).slice(start, 235) for start in range(0, len(texts), 235)])
+    kinds = (pa.string(), pa.large_string(), pa.string_view())
+    for column in (whole, *(cut.cast(kind) for kind in kinds)):
+        (found,) = measure_columns(pa.table({"text": column}))
+        lengths = [len(text) for text in texts if text is not None]
+        assert (found.nulls, found.minimum, found.maximum) == (1, 0, max(lengths))
+        assert found.values == ValueHistogram.from_values(np.array(lengths, np.float64))
+        expected = DistinctCount.from_hashes(
+            np.array([xxhash.xxh3_64_intdigest(text.encode()) for text in texts if text is not None], np.uint64)
+        )
+        assert found.distinct is not None
+        assert found.distinct.to_wire() == expected.to_wire()

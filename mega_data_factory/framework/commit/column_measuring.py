@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
 
+from mega_data_factory.framework.commit.text_measuring import characters_of, hashes_of
 from mega_data_factory.framework.metrics.details.columns import ColumnStatistics
-from mega_data_factory.framework.metrics.details.distinct_count import DistinctCount, Hashes, mixed
+from mega_data_factory.framework.metrics.details.distinct_count import DistinctCount, mixed
 from mega_data_factory.framework.metrics.details.value_histogram import Floats, ValueHistogram
 from mega_data_factory.redaction.loggers import logger
 
@@ -21,6 +21,11 @@ MOST_COLUMNS = 200
 
 _DEEPEST = 3
 """Levels of structs whose fields are columns of their own."""
+
+_LONG_CHUNK_BYTES = 65_536
+"""Bytes of a chunk of texts above which a pass over each chunk takes less time than putting the chunks together."""
+
+_Values: TypeAlias = pa.Array | pa.ChunkedArray
 
 _log = logger("mega_data_factory.metrics")
 
@@ -40,7 +45,7 @@ def measure_columns(table: pa.Table) -> list[ColumnStatistics]:
             break
         column = table.column(position)
         try:
-            leaves = itertools.islice(_leaves(name, column.combine_chunks(), _DEEPEST), MOST_COLUMNS - len(found))
+            leaves = itertools.islice(_leaves(name, _whole(column), _DEEPEST), MOST_COLUMNS - len(found))
             found += [_measured(path, values, position) for path, values in leaves]
         except Exception as error:  # noqa: BLE001 - whatever a column is, its file is written
             _log_failure(name, column.type, error)
@@ -48,7 +53,13 @@ def measure_columns(table: pa.Table) -> list[ColumnStatistics]:
     return found
 
 
-def _leaves(name: str, values: pa.Array, depth: int) -> Iterator[tuple[str, pa.Array]]:
+def _whole(column: pa.ChunkedArray) -> _Values:
+    """Return a column in one piece, but where that would copy many long values."""
+    long = column.nbytes > _LONG_CHUNK_BYTES * column.num_chunks
+    return column if long and (_is_text(column.type) or _is_binary(column.type)) else column.combine_chunks()
+
+
+def _leaves(name: str, values: _Values, depth: int) -> Iterator[tuple[str, _Values]]:
     """Yield a column, and the fields of a struct as columns of their own."""
     yield name, values
     if pa.types.is_struct(values.type) and depth:
@@ -56,7 +67,7 @@ def _leaves(name: str, values: pa.Array, depth: int) -> Iterator[tuple[str, pa.A
             yield from _leaves(f"{name}.{field.name}", child, depth - 1)
 
 
-def _measured(name: str, values: pa.Array, position: int) -> ColumnStatistics:
+def _measured(name: str, values: _Values, position: int) -> ColumnStatistics:
     statistics = _counted(name, values, position)
     try:
         known = _plain(values).drop_null()
@@ -70,7 +81,7 @@ def _measured(name: str, values: pa.Array, position: int) -> ColumnStatistics:
     return statistics
 
 
-def _counted(name: str, values: pa.Array | pa.ChunkedArray, position: int) -> ColumnStatistics:
+def _counted(name: str, values: _Values, position: int) -> ColumnStatistics:
     return ColumnStatistics(name, str(values.type), "other", position, len(values), values.null_count)
 
 
@@ -80,7 +91,7 @@ def _log_failure(name: str, kind: pa.DataType, error: Exception) -> None:
         _log.warning("the output column %s (%s) is not measured: %s", name, kind, error)
 
 
-def _plain(values: pa.Array) -> pa.Array:
+def _plain(values: _Values) -> _Values:
     """Return the values without extension type, dictionary or views, whose kinds Arrow computes little of."""
     if isinstance(values, pa.ExtensionArray):
         values = values.storage
@@ -130,16 +141,21 @@ def _time(statistics: ColumnStatistics, values: pa.Array) -> None:
     _add_numbers(statistics, numbers.astype(np.float64) * (86_400.0 if days else _seconds_of(kind)))
 
 
-def _text(statistics: ColumnStatistics, values: pa.Array) -> None:
+def _text(statistics: ColumnStatistics, values: _Values) -> None:
     statistics.kind = "text"
-    statistics.distinct = DistinctCount.from_hashes(_hashes(values))
-    _add_numbers(statistics, pc.utf8_length(values).to_numpy(zero_copy_only=False).astype(np.float64))
+    values = _chunked(values)
+    statistics.distinct = DistinctCount.from_hashes(hashes_of(values))
+    _add_numbers(statistics, characters_of(values))
 
 
-def _binary(statistics: ColumnStatistics, values: pa.Array) -> None:
+def _binary(statistics: ColumnStatistics, values: _Values) -> None:
     statistics.kind = "binary"
-    statistics.distinct = DistinctCount.from_hashes(_hashes(values))
+    statistics.distinct = DistinctCount.from_hashes(hashes_of(_chunked(values)))
     _add_numbers(statistics, pc.binary_length(values).to_numpy(zero_copy_only=False).astype(np.float64))
+
+
+def _chunked(values: _Values) -> pa.ChunkedArray:
+    return values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
 
 
 def _list(statistics: ColumnStatistics, values: pa.Array) -> None:
@@ -182,18 +198,6 @@ def _add_numbers(statistics: ColumnStatistics, numbers: Floats) -> None:
     if len(numbers):
         statistics.minimum, statistics.maximum = float(numbers.min()), float(numbers.max())
         statistics.values = ValueHistogram.from_values(numbers)
-
-
-def _hashes(values: pa.Array) -> Hashes:
-    """Return a 64-bit hash of each text or sequence of bytes."""
-    plain = values.cast(pa.large_binary())
-    _, offsets, data = plain.buffers()
-    if data is None:  # all are empty
-        return np.full(len(plain), xxhash.xxh3_64_intdigest(b""), np.uint64)
-    edges = np.frombuffer(offsets, np.int64, len(plain) + 1, plain.offset * 8).tolist()
-    content = memoryview(data)  # a slice of it copies nothing
-    hashes = (xxhash.xxh3_64_intdigest(content[begin:end]) for begin, end in itertools.pairwise(edges))
-    return np.fromiter(hashes, np.uint64, len(plain))
 
 
 def _seconds_of(kind: pa.DataType) -> float:

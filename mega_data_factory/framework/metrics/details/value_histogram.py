@@ -19,6 +19,8 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 
+from mega_data_factory.framework.metrics.details.sorted_counts import sorted_counts, summed
+
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Integers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -58,8 +60,7 @@ class ValueHistogram:
         """Return the histogram of finite numbers, of shape (n,)."""
         keys = np.sort(_keys_of(values))
         dropped = _needed(keys)
-        buckets, counts = np.unique(keys >> dropped, return_counts=True)
-        return cls(dropped, buckets, counts.astype(np.int64))
+        return cls(dropped, *sorted_counts(keys >> dropped))
 
     @property
     def total(self) -> int:
@@ -78,16 +79,16 @@ class ValueHistogram:
         dropped = max(self.dropped_bits, other.dropped_bits)
         buckets = np.concatenate([self._at(dropped), other._at(dropped)])
         counts = np.concatenate([self.counts, other.counts])
-        self.buckets, self.counts = _summed(buckets, counts)
+        self.buckets, self.counts = summed(buckets, counts)
         self.dropped_bits = dropped
         if more := _needed(self.buckets):
-            self.buckets, self.counts = _summed(self.buckets >> more, self.counts)
+            self.buckets, self.counts = summed(self.buckets >> more, self.counts)
             self.dropped_bits += more
 
     def coarser(self, dropped_bits: int) -> ValueHistogram:
         """Return the histogram with at least `dropped_bits` low bits dropped."""
         dropped = max(self.dropped_bits, dropped_bits)
-        return ValueHistogram(dropped, *_summed(self._at(dropped), self.counts))
+        return ValueHistogram(dropped, *summed(self._at(dropped), self.counts))
 
     def edges(self) -> tuple[Floats, Floats]:
         """Return the lower and upper edges of the buckets, each of shape (buckets,)."""
@@ -135,7 +136,9 @@ class ValueHistogram:
 
 def _needed(keys: Integers) -> int:
     """Return how many more low bits of ascending keys must be dropped to leave at most `MOST_BUCKETS` distinct ones."""
-    fits, fails = 63, -1
+    if _distinct(keys) <= MOST_BUCKETS:
+        return 0
+    fits, fails = 63, 0
     while fits - fails > 1:
         middle = (fits + fails) // 2
         if _distinct(keys >> middle) <= MOST_BUCKETS:
@@ -147,13 +150,6 @@ def _needed(keys: Integers) -> int:
 
 def _distinct(ascending: Integers) -> int:
     return int(np.count_nonzero(ascending[1:] != ascending[:-1])) + (len(ascending) > 0)
-
-
-def _summed(buckets: Integers, counts: Integers) -> tuple[Integers, Integers]:
-    found, places = np.unique(buckets, return_inverse=True)
-    sums = np.zeros(len(found), np.int64)
-    np.add.at(sums, places, counts)
-    return found, sums
 
 
 def _keys_of(values: Floats) -> Integers:
