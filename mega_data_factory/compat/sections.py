@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from mega_data_factory.compat.configuration.upgrade import upgrade
-from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.config import metrics, pipeline
-from mega_data_factory.framework.config.mistakes import Key
+from mega_data_factory.framework.config.mistakes import Key, Mistakes
 from mega_data_factory.framework.config.source import ConfigSource
 from mega_data_factory.redaction.loggers import logger
 
@@ -39,8 +38,7 @@ def _in_todays_form(place: Key, values: dict[str, Any]) -> dict[str, Any]:
     for part in reversed(place):
         whole = [whole] if isinstance(part, int) else {part: whole}
     upgraded = upgrade(ConfigSource.from_mapping(whole))
-    if upgraded.mistakes:
-        raise ConfigError("\n".join(upgraded.mistakes))
+    Mistakes(upgraded.mistakes).raise_all()
     for note in upgraded.notes:
         _log.warning("%s", note)
     found: Any = upgraded.source.values

@@ -28,7 +28,7 @@ from mega_data_factory.framework.engines.local.main_guard import refuse_in_worke
 from mega_data_factory.framework.engines.selection import build_engine, check_engine
 from mega_data_factory.framework.metrics import MetricsCollector
 from mega_data_factory.framework.metrics.tracking.operator_stats import stats_by_stage
-from mega_data_factory.framework.plan import Plan, make_plan
+from mega_data_factory.framework.plan import Plan
 from mega_data_factory.redaction.loggers import logger
 
 __all__ = ["Executor", "Progress"]
@@ -64,8 +64,7 @@ class Executor:
         loader: Loader | None = None,
     ) -> None:
         refuse_in_worker()
-        self.plan: Plan = make_plan(check_config(config))
-        places.check_folders(self.plan)
+        self.plan: Plan = places.checked_plan(check_config(config))
         check_engine(self.plan, loader)
         self._resumes = resume is not None
         try:

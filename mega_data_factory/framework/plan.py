@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mega_data_factory import extras, storage
-from mega_data_factory.errors import ConfigError
-from mega_data_factory.framework.config.mistakes import Mistakes, Place
-from mega_data_factory.framework.contracts import LOADER_STAGE, WriterOptions
+from mega_data_factory.framework.config.mistakes import Mistakes
+from mega_data_factory.framework.config.rules import check_shared, check_some_enabled, check_stage_names
+from mega_data_factory.framework.contracts import WriterOptions
 from mega_data_factory.framework.registry import Component, is_deduplicator, resolve
 
 if TYPE_CHECKING:  # a worker reads plans of stages, and need not pay for the models of the configuration
@@ -79,31 +79,40 @@ class StagePlan:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A pipeline that is ready to run.
+class Ends:
+    """Where a pipeline reads and where it writes.
 
     Attributes:
         config: the configuration it was made from.
         loader: what reads.
-        stages: what is done, in order.
         writer: what writes.
         writer_options: where to, and how files are gathered.
-        needs_claims: whether any operator deduplicates.
-        exporters: where metrics go during the run, by a distinct name.
     """
 
     config: PipelineConfig
     loader: Component
-    stages: tuple[StagePlan, ...]
     writer: Component
     writer_options: WriterOptions
-    needs_claims: bool
-    exporters: Mapping[str, Component] = field(default_factory=dict)
 
     @property
     def executor(self) -> ExecutorConfig:
         """The `executor` section."""
         return self.config.executor
+
+
+@dataclass(frozen=True)
+class Plan(Ends):
+    """A pipeline that is ready to run.
+
+    Attributes:
+        stages: what is done, in order.
+        needs_claims: whether any operator deduplicates.
+        exporters: where metrics go during the run, by a distinct name.
+    """
+
+    stages: tuple[StagePlan, ...]
+    needs_claims: bool
+    exporters: Mapping[str, Component] = field(default_factory=dict)
 
     @property
     def loader_workers(self) -> int:
@@ -142,30 +151,39 @@ def make_plan(config: PipelineConfig) -> Plan:
             line and key.
     """
     mistakes = Mistakes()
-    loader = writer = options = None
-    with mistakes.gathered():
-        loader = resolve("loader", config.data_loader.type, config.data_loader.params, config.place("data_loader"))
-    _check_names(config, mistakes)
+    ends = make_ends(config, mistakes)
+    names = [(stage.name, config.place("stages", index)) for index, stage in enumerate(config.stages)]
+    check_stage_names(names, mistakes)
     stages = [_plan_stage(stage, index, config, mistakes) for index, stage in enumerate(config.stages)]
-    with mistakes.gathered():
-        writer = resolve("writer", config.data_writer.type, config.data_writer.params, config.place("data_writer"))
-        options = writer.build().options
-        _check_shared(config.place("data_writer", "params", "output_path"), options.output_path)
     exporters = _plan_exporters(config, mistakes)
     _check_installed(config, mistakes)
     mistakes.raise_all()
-    assert loader is not None, "a loader that cannot be made is a mistake"
-    assert writer is not None, "so is a writer"
-    assert options is not None, "which knows where it writes"
+    assert ends is not None, "a loader or a writer that cannot be made is a mistake"
     return Plan(
-        config=config,
-        loader=loader,
+        **vars(ends),
         stages=tuple(stages),
-        writer=writer,
-        writer_options=options,
         needs_claims=any(is_deduplicator(op.component) for stage in stages for op in stage.operators),
         exporters=exporters,
     )
+
+
+def make_ends(config: PipelineConfig, mistakes: Mistakes) -> Ends | None:
+    """Return loader and writer of a configuration; None where one of them cannot be made.
+
+    Args:
+        config: the configuration.
+        mistakes: where what is wrong with them is added.
+    """
+    loader = writer = options = None
+    with mistakes.gathered():
+        loader = resolve("loader", config.data_loader.type, config.data_loader.params, config.place("data_loader"))
+    with mistakes.gathered():
+        writer = resolve("writer", config.data_writer.type, config.data_writer.params, config.place("data_writer"))
+        options = writer.build().options
+        check_shared(options.output_path, config.place("data_writer", "params", "output_path"), mistakes)
+    if loader is None or writer is None or options is None:
+        return None
+    return Ends(config, loader, writer, options)
 
 
 def _check_installed(config: PipelineConfig, mistakes: Mistakes) -> None:
@@ -176,27 +194,6 @@ def _check_installed(config: PipelineConfig, mistakes: Mistakes) -> None:
     if config.executor.metrics.generate_report:
         with mistakes.gathered():
             extras.require("report", f"{config.place('executor', 'metrics', 'generate_report')}: a report")
-
-
-def _check_names(config: PipelineConfig, mistakes: Mistakes) -> None:
-    names = [stage.name for stage in config.stages]
-    for index, name in enumerate(names):
-        at = config.place("stages", index).nearest("name")
-        if name == LOADER_STAGE:
-            hint = "the name is reserved for records that the loader skips"
-            mistakes.add(ConfigError(f"{at}: a stage cannot be named `{name}`", hint=hint))
-        if name in names[:index] and name not in names[index + 1 :]:
-            problem = f"{names.count(name)} stages are named `{name}`"
-            mistakes.add(ConfigError(f"{at}: {problem}", hint="give each its own name"))
-
-
-def _check_shared(where: Place, uri: str) -> None:
-    """Refuse a place that each process has for itself: workers are processes, and it would end with them."""
-    if str(uri).startswith("memory://"):
-        raise ConfigError(
-            f"{where}: {uri} is in the memory of one process: what workers write there is lost when they exit",
-            hint="give a folder or an object store; metrics may be in memory",
-        )
 
 
 def _plan_stage(stage: StageConfig, index: int, config: PipelineConfig, mistakes: Mistakes) -> StagePlan:
@@ -214,9 +211,8 @@ def _plan_stage(stage: StageConfig, index: int, config: PipelineConfig, mistakes
             limit = operator.record_timeout
             limit = config.executor.record_timeout if limit is None else limit
             operators.append(OperatorPlan(name, len(operators), component, when, limit))
-    if not any(operator.enabled for operator in stage.operators):
-        problem = f"{config.place('stages', index)}: no operator of `{stage.name}` is enabled"
-        mistakes.add(ConfigError(problem, hint="remove the stage instead"))
+    enabled = [operator.enabled for operator in stage.operators]
+    check_some_enabled(stage.name, enabled, config.place("stages", index), mistakes)
     worker = stage.worker
     resources = Resources(**worker.resources.model_dump())
     return StagePlan(stage.name, index, tuple(operators), worker.min_workers, worker.max_workers, resources)

@@ -7,20 +7,17 @@ import importlib
 import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from mega_data_factory import catalogue, extras
 from mega_data_factory.errors import ConfigError, MdfError, did_you_mean
-from mega_data_factory.framework.config.mistakes import Key, Mistakes, Place
+from mega_data_factory.framework.config.mistakes import Mistakes, Place
 from mega_data_factory.framework.contracts import Deduplicator, Filter, Loader, Refiner, Writer
 from mega_data_factory.framework.metrics.live.exporting import Exporter
 from mega_data_factory.redaction import REDACTED
 from mega_data_factory.redaction.names import names_secret
-
-if TYPE_CHECKING:
-    from mega_data_factory.framework.config.source import ConfigSource
 
 Kind = Literal["loader", "operator", "writer", "exporter"]
 
@@ -71,7 +68,7 @@ class Component:
         return self.load()(**self.params)
 
 
-def resolve(kind: Kind, name: str, params: Mapping[str, Any], where: Place) -> Component:
+def resolve(kind: Kind, name: str, params: Mapping[str, Any], where: Place, unknown: Collection[str] = ()) -> Component:
     """Find the class of a name and check its parameters by building it once.
 
     Args:
@@ -79,6 +76,7 @@ def resolve(kind: Kind, name: str, params: Mapping[str, Any], where: Place) -> C
         name: short name (`text_length_filter`), class name (`TextLengthFilter`) or your own `module:Class`.
         params: parameters of the constructor.
         where: place in the configuration, for messages.
+        unknown: further parameters, whose values are not known.
 
     Raises:
         ConfigError: no such name, no such class, not of that kind, or parameters that it refuses; of several mistakes
@@ -94,7 +92,7 @@ def resolve(kind: Kind, name: str, params: Mapping[str, Any], where: Place) -> C
         )
     component = replace(found, params=_plain(params, where.below("params")))
     cls = _load(component, kind, named)
-    _check_params(cls, component, where)
+    _check_params(cls, component, where, unknown)
     return component
 
 
@@ -121,38 +119,6 @@ def find(kind: Kind, name: str, at: str = "") -> Component:
 def register(kind: Kind, name: str, target: str) -> None:
     """Let configurations of this process use a name for `module:Class`; it replaces a built-in one."""
     _REGISTERED[kind][snake_case(name)] = target
-
-
-def component_mistakes(values: Mapping[str, Any], source: ConfigSource) -> list[str]:
-    """Return a line for every mistake in loader, operators and writer of a configuration that is wrong elsewhere too.
-
-    Args:
-        values: the configuration, unchecked; what is not of the form of a component is passed over.
-        source: its place in the configuration.
-    """
-    mistakes = Mistakes()
-    for kind, name, component, key in _components(values):
-        params = component.get("params", {})
-        if isinstance(component.get(name), str) and isinstance(params, Mapping):
-            with mistakes.gathered():
-                resolve(kind, component[name], params, Place(key, source))
-    return mistakes.lines()
-
-
-def _components(values: Mapping[str, Any]) -> Iterator[tuple[Kind, str, Mapping[str, Any], Key]]:
-    """Yield kind, key of the name, section and place of every component."""
-    if isinstance(loader := values.get("data_loader"), Mapping):
-        yield "loader", "type", loader, ("data_loader",)
-    for index, stage in enumerate(_list(values.get("stages"))):
-        for position, operator in enumerate(_list(stage.get("operators")) if isinstance(stage, Mapping) else []):
-            if isinstance(operator, Mapping):
-                yield "operator", "name", operator, ("stages", index, "operators", position)
-    if isinstance(writer := values.get("data_writer"), Mapping):
-        yield "writer", "type", writer, ("data_writer",)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _plain(params: Mapping[str, Any], where: Place) -> dict[str, Any]:
@@ -196,50 +162,63 @@ def _load(component: Component, kind: Kind, where: Place) -> type[Any]:
     return cls
 
 
-def _check_params(cls: type[Any], component: Component, where: Place) -> None:
+def _check_params(cls: type[Any], component: Component, where: Place, unknown: Collection[str]) -> None:
     known = [p.name for p in parameters(cls)]
     takes_any = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls).parameters.values())
     mistakes = Mistakes()
-    for name in component.params:
-        if name not in known and not takes_any:
-            at = where.below("params", name)
-            hint = did_you_mean(name, known)
-            mistakes.add(ConfigError(f"{at}: {component.name} has no such parameter", hint=hint))
-    for parameter in parameters(cls):
-        if parameter.default is parameter.empty and parameter.name not in component.params:
-            unknown = [name for name in component.params if name not in known]
-            near = difflib.get_close_matches(parameter.name, unknown, n=1)
+    wrong = [] if takes_any else [name for name in [*component.params, *unknown] if name not in known]
+    for name in wrong:
+        at = where.below("params", name)
+        hint = did_you_mean(name, known)
+        mistakes.add(ConfigError(f"{at}: {component.name} has no such parameter", hint=hint))
+    required = [parameter.name for parameter in parameters(cls) if parameter.default is parameter.empty]
+    for name in required:
+        if name not in component.params and name not in unknown:
+            near = difflib.get_close_matches(name, wrong, n=1)
             hint = f"is `{near[0]}` meant to be it?" if near else None
-            problem = f"{where.below('params')}: {component.name} needs `{parameter.name}`"
-            mistakes.add(ConfigError(problem, hint=hint))
+            mistakes.add(ConfigError(f"{where.below('params')}: {component.name} needs `{name}`", hint=hint))
+    given = {name: value for name, value in component.params.items() if name not in wrong}
+    if all(name in given for name in required):
+        mistakes.add(*_refusal_errors(cls, replace(component, params=given), where))
     mistakes.raise_all()
+
+
+def _refusal_errors(cls: type[Any], component: Component, where: Place) -> Iterator[MdfError]:
     for error, blamed in _refusals(cls, component.params):
         if isinstance(error, MdfError):
-            raise extras.missing(error, f"{where}: {component.name}") or error
+            yield extras.missing(error, f"{where}: {component.name}") or error
+            continue
         at = where.below("params") if blamed is None else where.below("params", blamed)
+        if _UNEXPECTED.search(str(error)):
+            hint = did_you_mean(str(blamed), [p.name for each in cls.__mro__ for p in parameters(each)])
+            yield ConfigError(f"{at}: {component.name} has no such parameter", hint=hint)
+            continue
         said = str(error)
         if blamed is not None and names_secret(blamed):
             said = said.replace(repr(component.params[blamed]), REDACTED)
-        mistakes.add(ConfigError(f"{at}: {component.name}: {said}"))
-    mistakes.raise_all()
+        yield ConfigError(f"{at}: {component.name}: {said}")
+
+
+_UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
+"""What Python says when a constructor passes on a parameter that its base does not have."""
 
 
 def _refusals(cls: type[Any], params: Mapping[str, Any]) -> Iterator[tuple[Exception, str | None]]:
-    """Yield what a constructor refuses, each with the parameter that is to blame, where the message begins with it.
+    """Yield what a constructor refuses, each with the parameter that is to blame, where the message names it first.
 
     A constructor stops at its first refusal: it is tried again without the parameter that it has refused.
     """
-    optional = {p.name for p in parameters(cls) if p.default is not p.empty}
+    required = {p.name for p in parameters(cls) if p.default is p.empty}
     left = dict(params)
     while True:
         try:
             cls(**left)
         except Exception as error:  # noqa: BLE001 - any exception of a constructor means that it refuses its parameters
-            begins = re.match(r"\w+", str(error))
-            blamed = begins[0] if begins and begins[0] in left else None
+            named = _UNEXPECTED.search(str(error)) or re.match(r"(\w+)", str(error))
+            blamed = named[1] if named and named[1] in left else None
             if blamed is not None or left == params:
                 yield error, blamed
-            if blamed is None or blamed not in optional:
+            if blamed is None or blamed in required:
                 return
             del left[blamed]
         else:

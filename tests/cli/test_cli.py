@@ -58,9 +58,10 @@ def write_module(folder: Path, name: str, code: str) -> None:
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """`mdf --version` prints the version of the package."""
-    assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"mdf {mega_data_factory.__version__}\n"
+    """`mdf --version` and `mdf -V` print the version of the package."""
+    for option in ("--version", "-V"):
+        assert main([option]) == 0
+        assert capsys.readouterr().out == f"mdf {mega_data_factory.__version__}\n"
 
 
 @pytest.mark.parametrize("arguments", [["rum"], ["run"], ["run", "--config"], ["run", "--colour"], ["plan", "x", "y"]])
@@ -213,7 +214,7 @@ def test_a_run_that_cannot_be_thought_about_went_well(
 def test_run_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With --json stdout is one document: run, stages, books, paths, findings; flags override the configuration."""
     config = pipeline(folder)
-    assert main(["run", "--config", config, "--json", "--max-samples", "8", "--batch-size", "3"]) == 0
+    assert main(["run", "-c", config, "--json", "--max-samples", "8", "--batch-size", "3"]) == 0
     captured = capsys.readouterr()
     answer = json.loads(captured.out)
     assert set(answer) == {"run", "stages", "books", "paths", "findings"}

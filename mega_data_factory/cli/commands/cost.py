@@ -17,8 +17,8 @@ from mega_data_factory.cli.failures import SUCCESS, print_json
 from mega_data_factory.cli.metrics_folder import open_store
 from mega_data_factory.errors import MetricsQueryError
 from mega_data_factory.formats import money, percent, seconds
+from mega_data_factory.framework.config.checking import read_model
 from mega_data_factory.framework.config.metrics import PricesConfig
-from mega_data_factory.framework.config.source import read_model
 from mega_data_factory.framework.metrics.levels import Levels
 from mega_data_factory.framework.metrics.reader import MetricsReader
 

@@ -16,7 +16,7 @@ from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.failures import SUCCESS, print_json
 from mega_data_factory.cli.metrics_folder import open_store
 from mega_data_factory.formats import plural
-from mega_data_factory.framework.config.source import read_model
+from mega_data_factory.framework.config.checking import read_model
 from mega_data_factory.reports.gate import junit, markdown
 
 GATE_FAILED = 1

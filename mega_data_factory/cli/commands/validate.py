@@ -17,8 +17,8 @@ from mega_data_factory.cli.failures import SUCCESS, print_json
 from mega_data_factory.errors import InputError
 from mega_data_factory.formats import plural
 from mega_data_factory.framework.config.pipeline import PipelineConfig
-from mega_data_factory.framework.driver.places import check_folders
-from mega_data_factory.framework.plan import Plan, make_plan
+from mega_data_factory.framework.driver.places import checked_plan
+from mega_data_factory.framework.plan import Plan
 from mega_data_factory.redaction import without_credentials
 
 
@@ -36,8 +36,7 @@ def validate(path: Path, overrides: Sequence[str], *, upgrade: bool, as_json: bo
         as_json: print JSON.
     """
     config = PipelineConfig.from_yaml(path, overrides, with_components=True)
-    made = make_plan(config)
-    check_folders(made)
+    made = checked_plan(config)
     missing = _missing_source(made)
     if as_json:
         warnings = [*config.old_form, *([missing] if missing else [])]

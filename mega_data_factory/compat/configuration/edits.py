@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.config.mistakes import Key, dotted
 from mega_data_factory.framework.config.source import ConfigSource
 
@@ -24,7 +25,7 @@ class Edits:
         self._lines = dict(source.lines)
         self._overridden = set(source.overridden_keys)
         self._notes: list[tuple[int, str]] = []
-        self.mistakes: list[str] = []
+        self.mistakes: list[ConfigError] = []
 
     @property
     def notes(self) -> list[str]:
@@ -65,7 +66,7 @@ class Edits:
 
     def refuse(self, key: Key, text: str) -> None:
         """Say why a key has no form of today."""
-        self.mistakes.append(f"{self._where(key)}: {text}")
+        self.mistakes.append(ConfigError(f"{self._where(key)}: {text}"))
 
     def set(self, key: Key, value: Any, like: Key) -> None:
         """Give a key a value, making mappings on the way; messages about it name the line of another key."""

@@ -1,5 +1,9 @@
 """Configuration of a pipeline: YAML in, checked models out.
 
+- What is written: `yaml_parsing`, the `source` with the line of every key, its `variables`, an `old_form`.
+- What it should be: `pipeline` and its sections `metrics` and `exporters`, each a `section`; `condition`.
+- What is wrong with it: `mistakes`, found by `checking` it against its model, in its `components`, and by `rules`.
+
 Names are loaded when they are first used: a worker resolves names, and need not pay for YAML.
 """
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,10 +50,17 @@ class Place:
 
 
 class Mistakes:
-    """Gathers errors, so that one tells of all."""
+    """Gathers errors, so that one tells of all.
 
-    def __init__(self) -> None:
-        self._found: list[MdfError] = []
+    Args:
+        found: The first errors.
+    """
+
+    def __init__(self, found: Iterable[MdfError] = ()) -> None:
+        self._found = list(found)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
@@ -62,13 +70,18 @@ class Mistakes:
         except MdfError as error:
             self._found.append(error)
 
-    def add(self, error: MdfError) -> None:
-        """Keep an error."""
-        self._found.append(error)
+    def add(self, *errors: MdfError) -> None:
+        """Keep errors."""
+        self._found += errors
+
+    def errors(self) -> list[MdfError]:
+        """Return the errors in the order in which they were found."""
+        return list(self._found)
 
     def lines(self) -> list[str]:
-        """Return a line for each error, its hint at the end."""
-        return [error.message if error.hint is None else f"{error.message}; {error.hint}" for error in self._found]
+        """Return the lines of all errors, hints at their ends, in the order of the lines of the file."""
+        numbered = [pair for error in self._found for pair in _numbered(error)]
+        return [text for _, text in sorted(numbered, key=lambda pair: pair[0])]
 
     def raise_all(self, kind: type[MdfError] = ConfigError) -> None:
         """Raise the error where there is one; where there are several, one that has a line for each.
@@ -81,3 +94,12 @@ class Mistakes:
         if self._found:
             kinds = {type(error) for error in self._found}
             raise (kinds.pop() if len(kinds) == 1 else kind)("\n".join(self.lines()))
+
+
+def _numbered(error: MdfError) -> Iterator[tuple[int, str]]:
+    """Yield the lines of an error, each with the line of the file that it is about; 0 where it names none."""
+    number = 0
+    for text in (error.message if error.hint is None else f"{error.message}; {error.hint}").splitlines():
+        if named := re.match(r".*?:(\d+): ", text):
+            number = int(named[1])
+        yield number, text

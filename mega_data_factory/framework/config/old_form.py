@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.config.source import ConfigSource
 from mega_data_factory.framework.registry import snake_case
 
@@ -55,7 +56,7 @@ class Upgraded:
 
     source: ConfigSource
     notes: list[str]
-    mistakes: list[str]
+    mistakes: list[ConfigError]
 
 
 def in_todays_form(source: ConfigSource) -> Upgraded | None:

@@ -10,17 +10,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.formats import parse_size
+from mega_data_factory.framework.config.checking import checked
+from mega_data_factory.framework.config.components import component_mistakes
 from mega_data_factory.framework.config.condition import Condition
 from mega_data_factory.framework.config.metrics import MetricsConfig as MetricsConfig
 from mega_data_factory.framework.config.mistakes import Place
 from mega_data_factory.framework.config.old_form import in_todays_form
 from mega_data_factory.framework.config.section import Count, Section, TimeLimit
-from mega_data_factory.framework.config.source import ConfigSource, explain
-from mega_data_factory.framework.registry import component_mistakes
+from mega_data_factory.framework.config.source import ConfigSource
 from mega_data_factory.redaction.loggers import logger
 
 log = logger("mega_data_factory")
@@ -246,16 +247,11 @@ class PipelineConfig(Section):
     ) -> PipelineConfig:
         source = source.overridden(overrides)
         upgraded = in_todays_form(source)
-        source, more = (source, []) if upgraded is None else (upgraded.source, upgraded.mistakes)
-        values = {"name": default_name, **source.expanded()}
-        try:
-            config = cls.model_validate(values)
-            error = None
-        except ValidationError as found:
-            error = found
-        if error is not None or more:
-            more = [*more, *(component_mistakes(values, source) if with_components else [])]
-            raise explain(error, source, cls, more)
+        if upgraded is not None:
+            source = upgraded.source
+        mistakes = [] if upgraded is None else upgraded.mistakes
+        others = component_mistakes if with_components else None
+        config = checked(source, cls, {"name": default_name}, mistakes, others)
         config._source = source
         if upgraded is not None:
             config._old_form = tuple(upgraded.notes)

@@ -1,28 +1,18 @@
-"""Source of a configuration: its values, their lines, and the wording of mistakes in them."""
+"""Source of a configuration: its values as they were written, and their lines."""
 
 from __future__ import annotations
 
 import copy
-import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
-from mega_data_factory.errors import ConfigError, did_you_mean
+from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.config import yaml_parsing
 from mega_data_factory.framework.config.mistakes import Key, Mistakes, dotted
-from mega_data_factory.redaction import without_credentials
-from mega_data_factory.redaction.names import names_secret
-
-Model = TypeVar("Model", bound=BaseModel)
-
-_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
 @dataclass(frozen=True)
@@ -34,12 +24,14 @@ class ConfigSource:
         path: the file, or None for a configuration made in Python.
         lines: 1-based line of every key of the file.
         overridden_keys: keys that were set on the command line.
+        mistakes: keys that are written twice; the values hold what was written last.
     """
 
     values: dict[str, Any]
     path: Path | None = None
     lines: Mapping[Key, int] = field(default_factory=dict)
     overridden_keys: frozenset[Key] = frozenset()
+    mistakes: tuple[ConfigError, ...] = ()
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> ConfigSource:
@@ -55,7 +47,7 @@ class ConfigSource:
             holds: What a file that holds no mapping should hold, in words.
 
         Raises:
-            ConfigError: it cannot be read, is no YAML, holds a key twice, or is no mapping.
+            ConfigError: it cannot be read, is no YAML, or is no mapping.
         """
         try:
             text = path.expanduser().read_text(encoding="utf-8")
@@ -67,14 +59,14 @@ class ConfigSource:
             raise ConfigError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
         try:
             values, node = yaml_parsing.parse(text, str(path))
-            lines = dict(_lines(node, (), path)) if node is not None else {}
+            written = [] if node is None else list(_lines(node, ()))
         except yaml.YAMLError as error:
             raise ConfigError(f"{path} is not valid YAML: {error}") from error
         except RecursionError as error:
             raise ConfigError(f"{path} is nested too deeply") from error
         if not isinstance(values, dict):
             raise ConfigError(f"{path} holds no mapping; {holds}")
-        return cls(values, path, lines)
+        return cls(values, path, dict(written), mistakes=tuple(_written_twice(written, path)))
 
     def where(self, key: Key) -> str:
         """Return `file:line` of the nearest key in the file, `--set` for one that does not, or an empty text."""
@@ -96,177 +88,51 @@ class ConfigSource:
             return self
         values = copy.deepcopy(self.values)
         keys = set(self.overridden_keys)
-        for text in overrides:
-            dotted, separator, value = text.partition("=")
-            if not separator or not dotted:
-                raise ConfigError(f"--set {text}: not of the form key=value", hint="executor.batch_size=500")
-            try:
-                parsed, _ = yaml_parsing.parse(value)
-            except (yaml.YAMLError, RecursionError) as error:
-                raise ConfigError(f"--set {dotted}: {value!r} is not a YAML value") from error
-            try:
-                keys.add(_assign(values, dotted.split("."), parsed))
-            except (LookupError, TypeError, ValueError) as error:
-                raise ConfigError(f"--set {dotted}: no such key ({error})") from error
-        return ConfigSource(values, self.path, self.lines, frozenset(keys))
-
-    def expanded(self) -> dict[str, Any]:
-        """Return the values with `${NAME}` and `${NAME:-default}` filled in from the environment.
-
-        A value that is nothing but a variable is read as YAML, so that numbers stay numbers; a text that is not YAML
-        (a password may begin with `@`) stays a text.
-
-        Raises:
-            ConfigError: variables are not set and have no default, or values are nested too deeply; says which.
-        """
         mistakes = Mistakes()
-        result = self._expand(self.values, (), mistakes)
+        for text in overrides:
+            with mistakes.gathered():
+                keys.add(_override(values, text))
         mistakes.raise_all()
-        assert isinstance(result, dict)
-        return result
-
-    def _expand(self, value: Any, key: Key, mistakes: Mistakes) -> Any:
-        if len(key) > yaml_parsing.MOST_LEVELS:
-            raise ConfigError(
-                f"{self.where(key)}{dotted(key[:3])}: nested deeper than {yaml_parsing.MOST_LEVELS} levels"
-            )
-        if isinstance(value, dict):
-            return {k: self._expand(v, (*key, k), mistakes) for k, v in value.items()}
-        if isinstance(value, list):
-            return [self._expand(v, (*key, i), mistakes) for i, v in enumerate(value)]
-        with mistakes.gathered():
-            return self._filled_in(value, key) if isinstance(value, str) else value
-        return value
-
-    def _filled_in(self, text: str, key: Key) -> Any:
-        if "${" not in text:
-            return self._checked(text, key)
-        filled = self._checked(_VARIABLE.sub(lambda match: self._variable(match, key), text), key)
-        return _as_yaml(filled) if _VARIABLE.fullmatch(text) else filled
-
-    def _variable(self, match: re.Match[str], key: Key) -> str:
-        found = os.environ.get(match["name"], match["default"])
-        if found is None:
-            raise ConfigError(
-                f"{self.where(key)}{dotted(key)}: the environment variable {match['name']} is not set",
-                hint=f"set it, or give a default: ${{{match['name']}:-value}}",
-            )
-        return found
-
-    def _checked(self, text: str, key: Key) -> str:
-        """Refuse a text that no file can hold: half of a surrogate pair has no place in UTF-8."""
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ConfigError(
-                f"{self.where(key)}{dotted(key)}: character {error.start + 1} is half of a surrogate pair (U+"
-                f"{ord(text[error.start]):04X}), which UTF-8 cannot hold",
-                hint="write the character itself, in UTF-8",
-            ) from None
-        return text
+        return replace(self, values=values, overridden_keys=frozenset(keys))
 
 
-def _as_yaml(text: str) -> Any:
+def _override(values: dict[str, Any], text: str) -> Key:
+    """Apply one `dotted.key=value`; return the key."""
+    dotted_key, separator, value = text.partition("=")
+    if not separator or not dotted_key:
+        raise ConfigError(f"--set {text}: not of the form key=value", hint="executor.batch_size=500")
     try:
-        return yaml_parsing.parse(text)[0]
-    except (yaml.YAMLError, RecursionError):
-        return text
-
-
-_EXPECTED = {
-    **dict.fromkeys(("tuple_type", "list_type", "set_type", "frozen_set_type"), "Input should be a list"),
-    **dict.fromkeys(
-        ("dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type"),
-        "Input should be a mapping",
-    ),
-}
-"""Kind of a mistake of form → what YAML calls the right form; Pydantic names the class of Python."""
-
-
-def read_model(path: Path, model: type[Model], holds: str) -> Model:
-    """Return what a YAML file holds, checked; `${NAME}` values are filled in.
-
-    Args:
-        path: The file.
-        model: What it should be.
-        holds: See `ConfigSource.read`.
-
-    Raises:
-        ConfigError: It cannot be read, or has mistakes: one error with a line for each.
-    """
-    source = ConfigSource.read(path, holds)
+        parsed, _ = yaml_parsing.parse(value)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"--set {dotted_key}: {value!r} is not a YAML value") from error
     try:
-        return model.model_validate(source.expanded())
-    except ValidationError as error:
-        raise explain(error, source, model) from None
+        return _assign(values, dotted_key.split("."), parsed)
+    except (LookupError, TypeError, ValueError) as error:
+        raise ConfigError(f"--set {dotted_key}: no such key ({error})") from error
 
 
-def explain(
-    error: ValidationError | None, source: ConfigSource, model: type[BaseModel], more: Sequence[str] = ()
-) -> ConfigError:
-    """Return one error for all that is wrong: a line for each with file, line, key and what would be right.
-
-    Args:
-        error: what is wrong with the form, if anything.
-        source: its place in the configuration.
-        model: what the configuration should be.
-        more: lines for what else is wrong.
-    """
-    lines = []
-    for item in [] if error is None else error.errors():
-        key = item["loc"]
-        message = _EXPECTED.get(item["type"]) or item["msg"].removeprefix("Value error, ")
-        if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            hint = did_you_mean(str(key[-1]), _known_keys(model, key[:-1]))
-            message = f"unknown key; {hint}" if hint else "unknown key"
-        elif item["type"] == "missing":
-            message = "missing"
-        elif not isinstance(item["input"], (dict, list)) and not any(names_secret(str(part)) for part in key):
-            given = "null" if item["input"] is None else repr(item["input"])
-            message += without_credentials(f" (got {given})")
-        lines.append(f"{source.where(key)}{dotted(key)}: {message}" if key else f"{source.where(key)}{message}")
-    return ConfigError("\n".join([*lines, *more]))
-
-
-def _known_keys(model: type[BaseModel], key: Key) -> Iterable[str]:
-    kind: Any = model
-    for part in key:
-        fields = _fields(kind)
-        kind = _item_type(kind) if fields is None else fields.get(str(part))
-    return list(_fields(kind) or {})
-
-
-def _fields(kind: Any) -> dict[str, Any] | None:
-    if get_origin(kind) in (Union, UnionType):  # a section that may be missing
-        kind = next(arg for arg in get_args(kind) if arg is not NoneType)
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return {name: info.annotation for name, info in kind.model_fields.items()}
-    if isinstance(kind, type) and is_dataclass(kind):
-        return get_type_hints(kind)
-    return None
-
-
-def _item_type(kind: Any) -> Any:
-    args = get_args(kind)
-    return args[0] if args else None
-
-
-def _lines(node: yaml.Node, key: Key, path: Path) -> Iterable[tuple[Key, int]]:
+def _lines(node: yaml.Node, key: Key) -> Iterator[tuple[Key, int]]:
+    """Yield every key with its line; one that is written twice comes twice."""
     if isinstance(node, yaml.MappingNode):
-        seen = set()
         for name, value in node.value:
-            line = name.start_mark.line + 1
-            if name.value in seen:
-                raise ConfigError(
-                    f"{path}:{line}: {dotted((*key, name.value))} is written twice", hint="keep one of them"
-                )
-            seen.add(name.value)
-            yield (*key, name.value), line
-            yield from _lines(value, (*key, name.value), path)
+            yield (*key, name.value), name.start_mark.line + 1
+            yield from _lines(value, (*key, name.value))
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             yield (*key, index), value.start_mark.line + 1
-            yield from _lines(value, (*key, index), path)
+            yield from _lines(value, (*key, index))
+
+
+def _written_twice(written: Sequence[tuple[Key, int]], path: Path) -> Iterator[ConfigError]:
+    """Yield an error for every key that is in its mapping a second time, but for none below it."""
+    seen: set[Key] = set()
+    twice: set[Key] = set()
+    for key, line in written:
+        if key not in seen:
+            seen.add(key)
+        elif not any(key[:length] in twice for length in range(1, len(key))):
+            twice.add(key)
+            yield ConfigError(f"{path}:{line}: {dotted(key)} is written twice", hint="keep one of them")
 
 
 def _assign(values: Any, parts: Sequence[str], value: Any) -> Key:
