@@ -25,6 +25,7 @@ EXTRA_OF: dict[str, str] = {
     "ftfy": "text",
     "gcsfs": "gcs",
     "google": "otlp",
+    "huggingface_hub": "hub",
     "icu4py": "text",
     "isal": "text",
     "jinja2": "report",

@@ -30,6 +30,7 @@ HOMES: dict[str, str] = {
     "MetricsConfig": "sections",
     "OperatorConfig": "sections",
     "RejectedSamplesConfig": "sections",
+    "MetricsReporter": "reporter",
     "StageConfig": "sections",
     "StageWorkerConfig": "sections",
 }

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from mega_data_factory import extras
 
 if TYPE_CHECKING:
+    from mega_data_factory.reports.excluded import SampleSources
     from mega_data_factory.reports.report import Report, report_name, write_report
 
-__all__ = ["Report", "report_name", "write_report"]
+__all__ = ["Report", "SampleSources", "report_name", "write_report"]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ from mega_data_factory.analytics.runs.series import operator_series, stage_serie
 from mega_data_factory.framework.metrics.schema import SCHEMA_VERSION
 from mega_data_factory.reports import comparison as comparison_words
 from mega_data_factory.reports import excluded, output_columns, rejects, slice_table, tables, tracked_stages
-from mega_data_factory.reports.excluded import Examples
+from mega_data_factory.reports.excluded import Examples, SampleSources
 from mega_data_factory.reports.figures import Draw
 from mega_data_factory.reports.operator_table import explanations, operator_table
 from mega_data_factory.reports.thresholds import ShownThreshold, shown_thresholds
@@ -36,6 +36,11 @@ class Samples:
 
     rejected: Examples
     kept: Examples
+
+    @classmethod
+    def read(cls, recording: Recording, sources: SampleSources) -> Samples:
+        """Read examples of a run."""
+        return cls(excluded.rejected(recording, sources), excluded.kept(recording, sources))
 
 
 _SLICES = 12
@@ -70,7 +75,7 @@ class Document:
         recording: Recording,
         past: EarlierRuns,
         *,
-        samples: bool = False,
+        samples: SampleSources | None = None,
         baseline: Sequence[Recording] | None = None,
     ) -> Document:
         """Return the report of a run.
@@ -78,7 +83,7 @@ class Document:
         Args:
             recording: The run.
             past: Its earlier runs.
-            samples: Whether to show content of records.
+            samples: Where the records are whose content is shown; None shows none.
             baseline: Runs to compare it with, the newest first; the last of `past` by default.
         """
         if baseline is None and past.previous is not None:
@@ -93,7 +98,7 @@ class Document:
             _charts(recording, past, comparison),
             comparison,
             excluded.errors(recording) if raised else None,
-            Samples(excluded.rejected(recording), excluded.kept(recording)) if samples else None,
+            None if samples is None else Samples.read(recording, samples),
         )
 
     @property

@@ -67,6 +67,23 @@ class Examples:
     problem: str | None = None
 
 
+@dataclass(frozen=True)
+class SampleSources:
+    """Where samples of records are, and how many of them to show.
+
+    Attributes:
+        rejected: Folder of the samples of rejected records, or their file; None for that of the run's configuration.
+        output: Folder of the output; likewise.
+        most_rejected: Rejected records to show of every operator and reason.
+        most_kept: Records of the output to show.
+    """
+
+    rejected: str | None = None
+    output: str | None = None
+    most_rejected: int = 2
+    most_kept: int = 5
+
+
 def errors(recording: Recording, place: str | None = None) -> Examples:
     """Return records that raised or killed their worker: one for each place and message, the most frequent first.
 
@@ -100,17 +117,17 @@ def errors(recording: Recording, place: str | None = None) -> Examples:
     return Examples(found, folders[0], None if found else problem)
 
 
-def rejected(recording: Recording) -> Examples:
-    """Return samples of rejected records that the run kept: two of every operator and reason."""
+def rejected(recording: Recording, sources: SampleSources = SampleSources()) -> Examples:
+    """Return samples of rejected records that the run kept."""
     settings = (recording.config.get("executor") or {}).get("rejected_samples") or {}
-    folder = settings.get("output_path") or "./rejected"
-    if recording.is_observed:
+    folder = sources.rejected or settings.get("output_path") or "./rejected"
+    if sources.rejected is None and recording.is_observed:
         folder = noted_paths(recording.run).get("rejected_samples")
         if not folder or not storage.exists(storage.join(folder, f"{recording.run_id}.jsonl")):
             return Examples(problem="none were kept; steps keep those that they reject by `reject`, or as a filter")
-    elif not settings.get("enabled"):
+    elif sources.rejected is None and not settings.get("enabled"):
         return Examples(problem="none were kept; set `executor.rejected_samples.enabled` to keep some of every reason")
-    path = storage.join(folder, f"{recording.run_id}.jsonl")
+    path = folder if folder.endswith(".jsonl") else storage.join(folder, f"{recording.run_id}.jsonl")
     groups: dict[tuple[str, str], list[Example]] = {}
     try:
         for line in _file_lines(path):
@@ -118,19 +135,19 @@ def rejected(recording: Recording) -> Examples:
             groups.setdefault((example.place, example.reason), []).append(example)
     except (MdfError, OSError, ValueError) as error:
         return Examples(where=path, problem=_unreadable(path, error))
-    return Examples(tuple(example for group in groups.values() for example in group[:2]), path)
+    return Examples(tuple(example for group in groups.values() for example in group[: sources.most_rejected]), path)
 
 
-def kept(recording: Recording, most: int = 5) -> Examples:
+def kept(recording: Recording, sources: SampleSources = SampleSources()) -> Examples:
     """Return the first records of the output."""
-    output = _output_path(recording)
-    if recording.is_observed:
+    output = sources.output or _output_path(recording)
+    if sources.output is None and recording.is_observed:
         return Examples(problem="another engine wrote the output")
-    if output is None or not recording.run.get("output_files"):
+    if output is None or not (sources.output or recording.run.get("output_files")):
         return Examples(problem="the run wrote no output")
     try:
         files = [path for path in files_of_run(output, recording.run_id) if not path.endswith(".json")]
-        rows = _first_rows(files[0], most) if files else []
+        rows = _first_rows(files[0], sources.most_kept) if files else []
     except (MdfError, OSError, ValueError, pa.ArrowException) as error:
         return Examples(where=output, problem=_unreadable(output, error))
     if not rows:

@@ -20,6 +20,7 @@ from mega_data_factory.clock import utc_now
 from mega_data_factory.formats import joints, moment
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.reports.document import Document
+from mega_data_factory.reports.excluded import SampleSources
 from mega_data_factory.reports.figures import packed_library, templates, two_looks
 from mega_data_factory.storage import Location
 from mega_data_factory.visualization.page import plotly_script, script_json, script_sources
@@ -53,7 +54,7 @@ def write_report(
     run: str,
     output: Location | None = None,
     *,
-    samples: bool = False,
+    samples: bool | SampleSources = False,
     against: str | None = None,
 ) -> Report:
     """Write the report of a run.
@@ -62,7 +63,7 @@ def write_report(
         reader: the metrics.
         run: id, unique beginning of one, or `latest`.
         output: the file, local or an fsspec URI; `report_name` in the current folder by default.
-        samples: whether to show content of rejected and kept records, which may be sensitive.
+        samples: whether to show content of rejected and kept records, which may be sensitive; or where they are.
         against: What to compare it with: a run, or `last:N`; the run before it by default.
 
     Raises:
@@ -72,7 +73,8 @@ def write_report(
     recording = Recording.read(reader, run)
     baseline = None if against is None else read_baseline(reader, recording, against)
     past = EarlierRuns.read(reader, recording)
-    document = Document.from_recording(recording, past, samples=samples, baseline=baseline)
+    sources = SampleSources() if samples is True else samples or None
+    document = Document.from_recording(recording, past, samples=sources, baseline=baseline)
     page = render(document).encode()
     path = report_name(recording.run_id) if output is None else output
     with storage.atomic_output(path) as sink:

@@ -62,11 +62,12 @@ _HOMES = {
     "upkeep.retention": ("Retention", "prune"),
     "writer": ("MetricsWriter",),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+_HOME_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
+_HOME_OF["MetricsReporter"] = "mega_data_factory.compat.reporter"  # a view: known by name only
 
 
 def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    return getattr(importlib.import_module(home), name)
