@@ -10,8 +10,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-import mega_data_factory
 from mega_data_factory import storage
+from mega_data_factory._version import __version__
 from mega_data_factory.analytics.comparison.baselines import read_baseline
 from mega_data_factory.analytics.findings import Finding
 from mega_data_factory.analytics.runs.earlier_runs import EarlierRuns
@@ -97,7 +97,7 @@ def render(document: Document) -> str:
         "figures": Markup(script_json(drawn)),  # noqa: S704 - escaped there
         "library": packed_library() if figures else "",
         "script_hashes": script_sources(text for text in (script, library) if text),
-        "version": mega_data_factory.__version__,
+        "version": __version__,
         "made": moment(utc_now()),
     }
     return _environment().get_template("report.html.j2").render(context)
