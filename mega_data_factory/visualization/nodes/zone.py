@@ -105,7 +105,10 @@ class Zone:
 
     def clock(self, moment: int) -> datetime:
         """Return what the clock reads at a moment, without a zone; `fold` is 1 in the second pass of an hour."""
-        return self._aware(moment).replace(tzinfo=None)
+        if self._tz is not None:
+            return self._aware(moment).replace(tzinfo=None)
+        seconds, rest = divmod(min(max(moment, _FIRST), _LAST), 1_000_000)
+        return datetime.fromtimestamp(seconds).replace(microsecond=rest)  # `astimezone()` does not set `fold`
 
     def text(self, moment: int) -> str:
         """Return `2026-11-22 18:30:00`, as the clock reads."""

@@ -28,7 +28,7 @@ from mega_data_factory.visualization.nodes.clocks import (
 )
 from mega_data_factory.visualization.nodes.metric_names import STATUS, status_word
 from mega_data_factory.visualization.nodes.selection import Selection
-from mega_data_factory.visualization.nodes.status_words import shown_word
+from mega_data_factory.visualization.nodes.status_words import shown_word, state_of
 
 _PAGE_POINTS = 100_000  # of all curves together: what a page of the usual size has room for
 _JUDGED = 15_000  # points of all curves together that detectors are shown when a plot is made: a tenth of a second
@@ -123,22 +123,24 @@ def cluster_grid(selection: Selection, labels: Mapping[str, str], axis: TimeAxis
         extremes[metric] = least, greatest
     rows = sum(len(selection.series(node, selection.metrics_of(node)[0])) for node in nodes)
     names, attributes = [labels[node] for node in nodes], [attribute_text(selection, node) for node in nodes]
-    words = _status_words(selection, values[STATUS], cells.times) if STATUS in values else ()
+    words = _status_words(selection, values[STATUS], cells.times + cells.step - 1) if STATUS in values else ()
     return ClusterGrid(nodes, names, cells.times + axis.ahead, cells.step, values, extremes, rows, attributes, words)
 
 
-def _status_words(selection: Selection, codes: Matrix, times: npt.NDArray[np.int64]) -> list[list[str]]:
+def _status_words(selection: Selection, codes: Matrix, ends: npt.NDArray[np.int64]) -> list[list[str]]:
     """Return the status of each node in each cell, with the word of the node behind it where that is another."""
     if len(selection.nodes) > MOST_LABELS:
         return []
     found = []
     for node, row in zip(selection.nodes, codes.tolist(), strict=True):
-        given = selection.history.attributes(node).changes.get(STATUS, Changes()).at(times)
+        given = selection.history.attributes(node).changes.get(STATUS, Changes()).at(ends)
         found.append([_status_word(code, word) for code, word in zip(row, given, strict=True)])
     return found
 
 
 def _status_word(code: float, given: object) -> str:
-    ours = status_word(code) if code == code else ""
+    if isinstance(given, str) and state_of(given) is None:
+        return safe(given)  # whatever the cells before say, which hold until the next point
     word = shown_word(code, given) or ""
-    return ours if word == ours else safe(f"{ours} ({word})" if ours else word)
+    ours = status_word(code) if word else ""
+    return ours if word == ours else safe(f"{ours} ({word})")
