@@ -41,7 +41,7 @@ _OPERATORS = """# Loaders, operators, writers
 What is in the box, with every parameter. `mdf operators` prints the list, `mdf operators NAME` one entry. In a
 configuration an entry goes by its short name below, by its class name, or, if it is yours, by `module:Class`
 ([writing an operator](writing-an-operator.md)). What `words: unicode` does, and for which languages it is needed, is in
-[languages](languages.md).
+[languages](languages.md); what `flavor: datatrove` does is in [deciding as datatrove does](datatrove.md).
 """
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 
 from mega_data_factory.framework.contracts import Rule
+from mega_data_factory.operators.filters.datatrove.c4_quality import datatrove_rules
+from mega_data_factory.operators.filters.datatrove.flavor import check_flavor
 from mega_data_factory.operators.filters.text_filter import below, flagged, words_pattern
 from mega_data_factory.operators.filters.word_filter import WordFilter
 from mega_data_factory.operators.parameters import check_count, check_flag, check_optional_count, check_strings
@@ -55,6 +57,8 @@ class C4QualityFilter(WordFilter):
             without spaces also inside a sentence.
         words: what a word is: `whitespace`, a run without white space; `unicode`, by Unicode's word boundaries
             (UAX #29), with dictionaries for Chinese, Japanese, Thai, Lao, Khmer and Burmese, without punctuation.
+        flavor: `paper`, or `datatrove` to decide as datatrove 0.10 does where it has the same words, with its defaults;
+            needs `words: whitespace`.
     """
 
     def __init__(
@@ -71,8 +75,10 @@ class C4QualityFilter(WordFilter):
         reject_curly_brackets: bool = True,
         blocked_words: list[str] | None = None,
         words: str = "whitespace",
+        flavor: str = "paper",
     ) -> None:
         super().__init__(text_column=text_column, words=words)
+        self.flavor = check_flavor(flavor, self.words)
         self.min_sentences = check_count("min_sentences", min_sentences)
         self.min_words_per_line = check_count("min_words_per_line", min_words_per_line)
         self.max_word_length = check_optional_count("max_word_length", max_word_length, least=1)
@@ -82,18 +88,22 @@ class C4QualityFilter(WordFilter):
         self.reject_lorem_ipsum = check_flag("reject_lorem_ipsum", reject_lorem_ipsum)
         self.reject_curly_brackets = check_flag("reject_curly_brackets", reject_curly_brackets)
         self.blocked_words = check_strings("blocked_words", blocked_words or [])
+        self.blocked_words_pattern = words_pattern(self.blocked_words)
         of_any_script = self.words == "unicode"
         self._terminal = _ANY_TERMINAL if of_any_script else _TERMINAL
         self._sentence_end = _ANY_SENTENCE_END if of_any_script else _SENTENCE_END
 
     def rules(self, text: pl.Series) -> Iterator[Rule]:
         """Look for what rejects a page outright, then count sentences."""
+        if self.flavor == "datatrove":
+            yield from datatrove_rules(self, text)
+            return
         if self.reject_lorem_ipsum:
             yield flagged("lorem_ipsum", text.str.contains(r"(?i)lorem ipsum"))
         if self.reject_curly_brackets:
             yield flagged("curly_bracket", text.str.contains(r"[{}]"))
         if self.blocked_words:
-            yield flagged("blocked_word", text.str.contains(words_pattern(self.blocked_words)))
+            yield flagged("blocked_word", text.str.contains(self.blocked_words_pattern))
         if self.min_sentences:
             yield from below("too_few_sentences", self._sentences(text), self.min_sentences, "min_sentences")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from mega_data_factory.framework.contracts import Rule
+from mega_data_factory.operators.filters.datatrove.fineweb_quality import MAX_DUPLICATE_LINE_CHARACTERS, datatrove_rules
+from mega_data_factory.operators.filters.datatrove.flavor import check_flavor
 from mega_data_factory.operators.filters.text_filter import above, below, flagged
 from mega_data_factory.operators.filters.word_filter import LanguageLimits
 from mega_data_factory.operators.parameters import check_count, check_optional_fraction, check_optional_number
@@ -37,6 +38,8 @@ class FinewebQualityFilter(LanguageLimits):
         short_line_length: a line of fewer characters is short.
         max_duplicate_line_characters: fraction of characters in repeated lines below which text stays.
         max_newline_ratio: greatest number of line feeds per word.
+        flavor: `paper`, or `datatrove` to decide as datatrove 0.10 does where it has the same words, with its defaults;
+            needs `words: whitespace`.
     """
 
     def __init__(
@@ -48,11 +51,15 @@ class FinewebQualityFilter(LanguageLimits):
         short_line_length: int = 30,
         max_duplicate_line_characters: float | None = 0.1,
         max_newline_ratio: float | None = 0.3,
+        flavor: str = "paper",
         words: str = "whitespace",
         language: str | None = None,
         limits_by_language: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__(text_column=text_column, words=words, language=language, limits_by_language=limits_by_language)
+        self.flavor = check_flavor(flavor, self.words)
+        if self.flavor == "datatrove" and "max_duplicate_line_characters" not in self._given:
+            max_duplicate_line_characters = MAX_DUPLICATE_LINE_CHARACTERS
         self.min_punctuated_lines = check_optional_fraction("min_punctuated_lines", min_punctuated_lines)
         self.max_short_lines = check_optional_fraction("max_short_lines", max_short_lines)
         self.short_line_length = check_count("short_line_length", short_line_length, least=1)
@@ -63,6 +70,9 @@ class FinewebQualityFilter(LanguageLimits):
 
     def rules(self, text: pl.Series) -> Iterator[Rule]:
         """Compare punctuation, line lengths, repeated lines and line feeds with their limits."""
+        if self.flavor == "datatrove":
+            yield from datatrove_rules(self, text)
+            return
         lines = Lines.from_text(text)
         yield flagged("no_lines", pl.Series(lines.counts == 0))
         punctuated = lines.share(lines.text.str.contains(_ENDS_A_SENTENCE))
@@ -79,6 +89,5 @@ class FinewebQualityFilter(LanguageLimits):
             "max_duplicate_line_characters",
             inclusive=True,
         )
-        newlines = text.str.count_matches("\n", literal=True).fill_null(0).cast(pl.Int64).to_numpy()
-        per_word = ratio(newlines.astype(np.int64), self.words_of(text).counts)
+        per_word = ratio(lines.line_feeds, self.words_of(text).counts)
         yield from above("many_newlines", per_word, self.max_newline_ratio, "max_newline_ratio")

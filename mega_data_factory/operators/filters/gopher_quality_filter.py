@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 
 from mega_data_factory.framework.contracts import Rule
+from mega_data_factory.operators.filters.datatrove.flavor import check_flavor
+from mega_data_factory.operators.filters.datatrove.gopher_quality import datatrove_rules
 from mega_data_factory.operators.filters.text_filter import above, below
 from mega_data_factory.operators.filters.word_filter import LanguageLimits
 from mega_data_factory.operators.parameters import (
@@ -53,6 +55,8 @@ class GopherQualityFilter(LanguageLimits):
         min_alphabetic_words: least fraction of words with an alphabetic character.
         min_stop_words: least number of different stop words that occur.
         stop_words: what counts as one, without regard to case; the paper's eight English ones by default.
+        flavor: `paper`, or `datatrove` to decide as datatrove 0.10 does where it has the same words, with its defaults;
+            needs `words: whitespace`.
     """
 
     def __init__(
@@ -69,11 +73,13 @@ class GopherQualityFilter(LanguageLimits):
         min_alphabetic_words: float | None = 0.8,
         min_stop_words: int = 2,
         stop_words: list[str] | None = None,
+        flavor: str = "paper",
         words: str = "whitespace",
         language: str | None = None,
         limits_by_language: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__(text_column=text_column, words=words, language=language, limits_by_language=limits_by_language)
+        self.flavor = check_flavor(flavor, self.words)
         self.min_words = check_optional_count("min_words", min_words)
         self.max_words = check_optional_count("max_words", max_words)
         check_order("min_words", min_words, "max_words", max_words)
@@ -92,6 +98,9 @@ class GopherQualityFilter(LanguageLimits):
 
     def rules(self, text: pl.Series) -> Iterator[Rule]:
         """Compare words, symbols, lines and stop words with their limits."""
+        if self.flavor == "datatrove":
+            yield from datatrove_rules(self, text)
+            return
         words = self.words_of(text)
         counts = words.counts
         yield from below("too_few_words", pl.Series(counts), self.min_words, "min_words")

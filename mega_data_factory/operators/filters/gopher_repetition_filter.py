@@ -8,6 +8,8 @@ from typing import Any
 import polars as pl
 
 from mega_data_factory.framework.contracts import Rule
+from mega_data_factory.operators.filters.datatrove.flavor import check_flavor
+from mega_data_factory.operators.filters.datatrove.gopher_repetition import datatrove_rules
 from mega_data_factory.operators.filters.text_filter import above
 from mega_data_factory.operators.filters.word_filter import LanguageLimits
 from mega_data_factory.operators.parameters import check_optional_fraction
@@ -44,6 +46,8 @@ class GopherRepetitionFilter(LanguageLimits):
             {2: 0.20, 3: 0.18, 4: 0.16}, which is the default.
         max_duplicate_ngram: for n, the greatest fraction of characters in duplicate n-grams; Table A1 has
             {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}, which is the default.
+        flavor: `paper`, or `datatrove` to decide as datatrove 0.10 does where it has the same words, with its defaults;
+            needs `words: whitespace`.
     """
 
     def __init__(
@@ -56,11 +60,13 @@ class GopherRepetitionFilter(LanguageLimits):
         max_duplicate_paragraph_characters: float | None = 0.20,
         max_top_ngram: Mapping[int, float] | None = None,
         max_duplicate_ngram: Mapping[int, float] | None = None,
+        flavor: str = "paper",
         words: str = "whitespace",
         language: str | None = None,
         limits_by_language: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__(text_column=text_column, words=words, language=language, limits_by_language=limits_by_language)
+        self.flavor = check_flavor(flavor, self.words)
         self.max_duplicate_lines = check_optional_fraction("max_duplicate_lines", max_duplicate_lines)
         self.max_duplicate_paragraphs = check_optional_fraction("max_duplicate_paragraphs", max_duplicate_paragraphs)
         self.max_duplicate_line_characters = check_optional_fraction(
@@ -74,6 +80,9 @@ class GopherRepetitionFilter(LanguageLimits):
 
     def rules(self, text: pl.Series) -> Iterator[Rule]:
         """Compare the fractions of lines, paragraphs and n-grams with their limits."""
+        if self.flavor == "datatrove":
+            yield from datatrove_rules(self, text)
+            return
         lines = Lines.from_text(text)
         count, characters = duplicate_fractions(lines.owners, lines.characters, lines.hashes, len(text))
         yield from above("duplicate_lines", count, self.max_duplicate_lines, "max_duplicate_lines")

@@ -21,6 +21,8 @@ from mega_data_factory.operators.text.scripts import Mask, languages_by_script, 
 from mega_data_factory.operators.text.word_choice import check_words, load_words, words_of
 from mega_data_factory.operators.text.words import Words
 
+_NOT_BY_LANGUAGE = {"text_column", "words", "language", "limits_by_language", "flavor"}
+
 
 class WordFilter(TextFilter):
     """Judges records by the words of one text column.
@@ -147,7 +149,7 @@ class LanguageLimits(WordFilter):
             raise ValueError(f"with the limits for language {language}: {error}") from error
 
     def _own_parameters(self) -> set[str]:
-        return set(type(self).__signature__.parameters) - {"text_column", "words", "language", "limits_by_language"}
+        return set(type(self).__signature__.parameters) - _NOT_BY_LANGUAGE
 
 
 def _named_for(language: str, own: Mapping[str, Any], rule: Rule) -> Rule:

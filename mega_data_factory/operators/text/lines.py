@@ -26,13 +26,18 @@ class Lines:
         text: the lines, stripped.
         owners: for every line the number of its text, ascending.
         paragraphs: for every line the number of its paragraph, ascending over all texts.
-        num_texts: n.
+        line_feeds: of every text.
     """
 
     text: pl.Series
     owners: Integers
     paragraphs: Integers
-    num_texts: int
+    line_feeds: Integers
+
+    @property
+    def num_texts(self) -> int:
+        """How many texts there are."""
+        return len(self.line_feeds)
 
     @classmethod
     def from_text(cls, text: pl.Series) -> Lines:
@@ -44,7 +49,7 @@ class Lines:
         breaks = ~filled
         breaks[np.cumsum(counts) - counts] = True
         owners = np.repeat(np.arange(len(text), dtype=np.int64), counts)
-        return cls(stripped.filter(pl.Series(filled)), owners[filled], np.cumsum(breaks)[filled], len(text))
+        return cls(stripped.filter(pl.Series(filled)), owners[filled], np.cumsum(breaks)[filled], counts - 1)
 
     @property
     def counts(self) -> Integers:

@@ -49,9 +49,9 @@ class NgramFractions:
         of_top = {n: np.zeros(len(words.counts), dtype=np.int64) for n in top}
         of_duplicates = {n: np.zeros(len(words.counts), dtype=np.int64) for n in duplicate}
         lengths = sorted({*top, *duplicate})
-        for first, last in _parts(words.bounds) if lengths else ():
-            part = _Part.of_words(words, first, last)
-            for found in _repeats(part, range(lengths[0], lengths[-1] + 1)):
+        for first, last in parts(words.bounds) if lengths else ():
+            part = Part.of_words(words, first, last)
+            for found in repeats(part, range(lengths[0], lengths[-1] + 1)):
                 if found.length in of_top:
                     of_top[found.length][first:last] = part.top_characters(found)
                 if found.length in of_duplicates:
@@ -64,7 +64,7 @@ class NgramFractions:
 
 
 @dataclass(frozen=True)
-class _Repeats:
+class Repeats:
     """The n-grams of one length that occur at least twice in their text.
 
     Attributes:
@@ -85,7 +85,7 @@ class _Repeats:
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """Some texts of a column.
 
     Attributes:
@@ -101,20 +101,25 @@ class _Part:
     num_texts: int
 
     @classmethod
-    def of_words(cls, words: Words, first: int, last: int) -> _Part:
+    def of_words(cls, words: Words, first: int, last: int) -> Part:
         """Take the texts `first` up to `last`."""
         start, end = int(words.bounds[first]), int(words.bounds[last])
         owners = np.repeat(np.arange(last - first), np.diff(words.bounds[first : last + 1]))
         return cls(words.hashes[start:end], owners, words.characters[start : end + 1], last - first)
 
-    def top_characters(self, found: _Repeats) -> Integers:
+    def places(self, length: int) -> Integers:
+        """Return the word numbers at which an n-gram of this length begins."""
+        total = max(len(self.owners) - length + 1, 0)
+        return np.flatnonzero(self.owners[:total] == self.owners[length - 1 :])
+
+    def top_characters(self, found: Repeats) -> Integers:
         """Return the characters of every text in occurrences of its most frequent n-gram; overlaps count twice."""
         length = self.characters[found.firsts + found.length] - self.characters[found.firsts]
         best = np.zeros(self.num_texts, dtype=np.int64)
         np.maximum.at(best, self.owners[found.firsts], (found.counts << _COUNT_BITS) | length)
         return (best >> _COUNT_BITS) * (best & ((1 << _COUNT_BITS) - 1))
 
-    def duplicate_characters(self, found: _Repeats) -> Integers:
+    def duplicate_characters(self, found: Repeats) -> Integers:
         """Return the characters of every text in second and later occurrences of n-grams, each once."""
         later = found.places[found.again]
         ends = later + found.length
@@ -124,7 +129,7 @@ class _Part:
         return np.bincount(self.owners[later], weights=covered, minlength=self.num_texts).astype(np.int64)
 
 
-def _parts(bounds: Integers) -> Iterator[tuple[int, int]]:
+def parts(bounds: Integers) -> Iterator[tuple[int, int]]:
     """Yield the first text and the one behind the last of parts that have about `_PART_WORDS` words."""
     first = 0
     while first < len(bounds) - 1:
@@ -134,10 +139,9 @@ def _parts(bounds: Integers) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _repeats(part: _Part, lengths: range) -> Iterator[_Repeats]:
+def repeats(part: Part, lengths: range) -> Iterator[Repeats]:
     """Yield the repeated n-grams for every length, from the shortest; stop behind the last length that has any."""
-    places, order, begins = _shortest(part, lengths[0])
-    found = _grouped(lengths[0], places, order, begins)
+    found = _shortest(part, lengths[0])
     for length in lengths:
         if length > lengths[0]:
             follows = np.flatnonzero(found.places[1:] - found.places[:-1] == 1)
@@ -148,21 +152,33 @@ def _repeats(part: _Part, lengths: range) -> Iterator[_Repeats]:
         yield found
 
 
-def _shortest(part: _Part, length: int) -> tuple[Integers, Integers, npt.NDArray[np.bool_]]:
-    """Return the places of all n-grams of the shortest length, their order by n-gram, and where it begins a new one."""
-    total = max(len(part.owners) - length + 1, 0)
-    places = np.flatnonzero(part.owners[:total] == part.owners[length - 1 :])
-    grams = scramble(part.hashes[places] + part.owners[places].astype(np.uint64))
+def _shortest(part: Part, length: int) -> Repeats:
+    """Return the repeated n-grams of the shortest length, by hash."""
+    places = part.places(length)
+    grams = scramble(part.hashes[places])
     for step in range(1, length):
         grams = scramble(grams * _STEP + part.hashes[places + step])
+    return repeats_of_hashes(part, length, grams)
+
+
+def repeats_of_hashes(part: Part, length: int, hashes: Hashes) -> Repeats:
+    """Return the n-grams that occur at least twice in their text.
+
+    Args:
+        part: the texts.
+        length: words of an n-gram.
+        hashes: of the n-grams at `part.places(length)`, equal for those that count as equal.
+    """
+    places = part.places(length)
+    grams = scramble(hashes + part.owners[places].astype(np.uint64))
     order = hash_order(grams)
     grams, owners = grams[order], part.owners[places[order]]
     begins = np.ones(len(places), dtype=np.bool_)
     begins[1:] = (grams[1:] != grams[:-1]) | (owners[1:] != owners[:-1])
-    return places, order, begins
+    return _grouped(length, places, order, begins)
 
 
-def _grouped(length: int, places: Integers, order: Integers, begins: npt.NDArray[np.bool_]) -> _Repeats:
+def _grouped(length: int, places: Integers, order: Integers, begins: npt.NDArray[np.bool_]) -> Repeats:
     """Keep the n-grams that occur twice.
 
     Args:
@@ -182,7 +198,7 @@ def _grouped(length: int, places: Integers, order: Integers, begins: npt.NDArray
     again = np.ones(len(places), dtype=np.bool_)
     again[order[runs]] = False
     kept = np.flatnonzero(numbers)
-    return _Repeats(
+    return Repeats(
         length, places[kept], numbers[kept] - 1, again[kept], places[order[runs]], np.diff(runs, append=len(order))
     )
 

@@ -8,7 +8,7 @@ punctuation, symbols and emoji are segments, but no words. The locale is the roo
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from mega_data_factory.operators.text.scripts import ALPHABETIC, NUMERIC, SPACE, flags_of
-from mega_data_factory.operators.text.words import Integers, Words, bytes_of, continuations_of, padded
+from mega_data_factory.operators.text.words import Integers, Words, bytes_of, continuations_of
 
 _ROOT = "und"
 _CHUNK_BYTES = 1 << 22
@@ -39,7 +39,8 @@ class UnicodeWords(Words):
     def from_text(cls, text: pl.Series) -> UnicodeWords:
         """Cut a String series into words; null has none."""
         text = text.fill_null("")
-        raw, offsets = bytes_of(text)
+        data, offsets = bytes_of(text)
+        raw = data[: offsets[-1]]
         ends = _segment_ends(raw, offsets)
         begins = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]]) if len(ends) else ends
         flags = flags_of(raw.tobytes().decode().encode("utf-32-le"))
@@ -53,7 +54,7 @@ class UnicodeWords(Words):
             return np.diff(np.searchsorted(starts[wanted], offsets)).astype(np.int64, copy=False)
 
         return cls(
-            data=padded(raw),
+            data=data,
             starts=starts[is_word],
             sizes=(in_bytes[ends] - starts)[is_word],
             bounds=np.searchsorted(starts[is_word], offsets).astype(np.int64, copy=False),
@@ -68,19 +69,6 @@ class UnicodeWords(Words):
         """Characters of every text that belong to words."""
         return np.diff(self.characters[self.bounds])
 
-    def different_of(self, wanted: Sequence[str]) -> Integers:
-        """Count for every text the different ones of these words that occur in it.
-
-        Args:
-            wanted: no two alike; one that is itself cut into several words is never found.
-        """
-        cut = UnicodeWords.from_text(pl.Series(wanted, dtype=pl.String))
-        hashes = np.sort(cut.hashes[cut.bounds[:-1][cut.counts == 1]])
-        places = np.minimum(np.searchsorted(hashes, self.hashes), max(len(hashes) - 1, 0))
-        hit = hashes[places] == self.hashes if len(hashes) else np.zeros(len(places), dtype=np.bool_)
-        found = np.unique(self.owners[hit] * max(len(hashes), 1) + places[hit])
-        return np.bincount(found // max(len(hashes), 1), minlength=len(self.counts))
-
     def lowercased(self, text: pl.Series) -> UnicodeWords:
         """Return the words of the same texts in lower case, cut again only where that changes the size of a letter.
 
@@ -88,7 +76,7 @@ class UnicodeWords(Words):
             text: the texts that these words are of.
         """
         lower = text.fill_null("").str.to_lowercase()
-        data = padded(bytes_of(lower)[0])
+        data = bytes_of(lower)[0]
         if len(data) == len(self.data) and np.array_equal((data & 0xC0) == 0x80, (self.data & 0xC0) == 0x80):
             return replace(self, data=data)
         return UnicodeWords.from_text(lower)

@@ -9,7 +9,7 @@ tenth of a loop over `str.split`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,6 +27,7 @@ _TAB, _SPACE, _CONTROLS = np.uint8(0x09), np.uint8(0x20), np.uint8(5)
 _PADDING = 8
 _LONG_WORD = 512
 _BLOCK_WORDS = 1 << 15
+_BLOCK_BYTES = 1 << 18
 _BEYOND_ASCII = 0x80
 _FIRST_BYTES = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -62,13 +63,10 @@ class Words:
         if len(wide := _with_wide_space(text, continuations)):
             text = text.clone().scatter(wide, text.gather(wide).str.replace_all(_WIDE_SPACE, " "))
             continuations = continuations_of(text)
-        raw, offsets = bytes_of(text)
-        inside = np.zeros(len(raw) + 1, dtype=np.bool_)
-        np.logical_not((raw == _SPACE) | (raw - _TAB < _CONTROLS), out=inside[1:])
-        edges = np.flatnonzero(inside[1:] != inside[:-1])
-        starts = edges[0::2].astype(np.int64, copy=False)
+        data, offsets = bytes_of(text)
+        edges = _edges(data[:-_PADDING])
+        starts = np.ascontiguousarray(edges[0::2])
         sizes = edges[1::2] - starts
-        data = padded(raw)
         bounds = np.searchsorted(starts, offsets).astype(np.int64, copy=False)
         return cls(data, starts, sizes, bounds, offsets, continuations)
 
@@ -114,6 +112,19 @@ class Words:
             hashes[word] = xxhash.xxh3_64_intdigest(self.data[start : start + int(self.sizes[word])].tobytes())
         return hashes
 
+    def different_of(self, wanted: Sequence[str]) -> Integers:
+        """Count for every text the different ones of these words that occur in it.
+
+        Args:
+            wanted: no two alike; one that is itself cut into several words is never found.
+        """
+        cut = type(self).from_text(pl.Series(wanted, dtype=pl.String))
+        hashes = np.sort(cut.hashes[cut.bounds[:-1][cut.counts == 1]])
+        places = np.minimum(np.searchsorted(hashes, self.hashes), max(len(hashes) - 1, 0))
+        hit = hashes[places] == self.hashes if len(hashes) else np.zeros(len(places), dtype=np.bool_)
+        found = np.unique(self.owners[hit] * max(len(hashes), 1) + places[hit])
+        return np.bincount(found // max(len(hashes), 1), minlength=len(self.counts))
+
     def _blocks(self) -> Iterator[tuple[int, int]]:
         """Yield the first word and the one behind the last of blocks whose arrays fit in the caches of a processor."""
         for first in range(0, len(self.starts), _BLOCK_WORDS):
@@ -131,6 +142,24 @@ class Words:
         starts = starts - begin
         inside: Integers = continuations[starts + sizes] - continuations[starts]
         return sizes - inside
+
+
+def _edges(raw: npt.NDArray[np.uint8]) -> Integers:
+    """Return where words begin and end, in turn: bytes that are white space beside bytes that are not.
+
+    Args:
+        raw: bytes that end with white space.
+    """
+    edges = [np.zeros(0, dtype=np.int64)]
+    inside_before = False
+    for begin in range(0, len(raw), _BLOCK_BYTES):
+        block = raw[begin : begin + _BLOCK_BYTES]
+        inside = np.empty(len(block) + 1, dtype=np.bool_)
+        inside[0] = inside_before
+        np.logical_not((block == _SPACE) | (block - _TAB < _CONTROLS), out=inside[1:])
+        edges.append(np.flatnonzero(inside[1:] != inside[:-1]) + begin)
+        inside_before = bool(inside[-1])
+    return np.concatenate(edges)
 
 
 def _hash_block(hashes: Hashes, window: Hashes, starts: Integers, sizes: Integers) -> None:
@@ -167,19 +196,17 @@ def continuations_of(text: pl.Series) -> Integers:
 
 
 def bytes_of(text: pl.Series) -> tuple[npt.NDArray[np.uint8], Integers]:
-    """Return the bytes of all texts, each closed by a line feed, and the n + 1 positions where they begin and end."""
-    array = (text + "\n").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    if len(array) == 0:
-        return np.zeros(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
+    """Return the bytes of all texts, each closed by a line feed, and the n + 1 positions where they begin and end.
+
+    Behind the last text there are 8 more bytes, as `Words.data` has them.
+    """
+    padding = pl.Series(["\n" * (_PADDING - 1)])
+    closed = pl.concat([text.rename(""), padding]) + "\n"
+    array = closed.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     _, offset_buffer, data = array.buffers()
     offsets = np.frombuffer(offset_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
-    first, last = int(offsets[0]), int(offsets[-1])
-    return np.frombuffer(data, dtype=np.uint8)[first:last], offsets - first
-
-
-def padded(raw: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return the bytes with 8 to spare, as `Words.data` has them."""
-    return np.concatenate([raw, np.zeros(_PADDING, dtype=np.uint8)])
+    first = int(offsets[0])
+    return np.frombuffer(data, dtype=np.uint8)[first : int(offsets[-1])], offsets[:-1] - first
 
 
 def _with_wide_space(text: pl.Series, continuations: Integers) -> pl.Series:

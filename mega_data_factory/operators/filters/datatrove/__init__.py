@@ -1,0 +1,1 @@
+"""Rules of quality filters as datatrove has them."""
