@@ -50,11 +50,22 @@ def command() -> NoReturn:
     of Arrow and Ray may still be running then, and one that meets an ended interpreter aborts the process, which
     would turn a completed run into exit code 134.
     """
-    code = main()
+    code = failures.SUCCESS if _was_worker(sys.argv[1:]) else main()
     threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are not daemons, as the interpreter does
     atexit._run_exitfuncs()
     streams.flush()
     os._exit(code)
+
+
+def _was_worker(arguments: list[str]) -> bool:
+    """Fork the workers' server where a run begins; return whether this process was one of its workers."""
+    if arguments[:1] != ["run"] or {"--help", "-h"} & set(arguments):
+        return False
+    try:
+        from mega_data_factory.framework.engines.local.fork_server import fork_here
+    except ImportError:  # the command says what is missing
+        return False
+    return fork_here()
 
 
 def _answered(arguments: list[str]) -> int:

@@ -71,7 +71,8 @@ def _run(
     as_json: Json = False,
 ) -> int:
     """Run a pipeline, write its metrics and report whether the books balance."""
-    from mega_data_factory.cli.commands.run import run
+    with environment(PYDANTIC_DISABLE_PLUGINS="__all__"):  # it would look through all installed packages for some
+        from mega_data_factory.cli.commands.run import run
 
     flags = {"engine": engine, "max_samples": max_samples, "batch_size": batch_size}
     given = [f"executor.{key}={value}" for key, value in flags.items() if value is not None]

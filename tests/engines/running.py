@@ -272,7 +272,7 @@ def _children() -> set[int]:
     return {
         child.pid
         for child in psutil.Process().children(recursive=True)
-        if any("engines.local.worker" in part for part in _command(child))
+        if any("engines.local." in part for part in _command(child))
     }
 
 

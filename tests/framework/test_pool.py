@@ -21,7 +21,7 @@ from tests.framework.making import batch
 class Process:
     """Stands in for the process of a worker: remembers what it was sent."""
 
-    def __init__(self, job: Any, cpu: float = 1.0, lock_fd: int | None = None) -> None:
+    def __init__(self, job: Any, cpu: float = 1.0, lock_fd: int | None = None, forks: object = None) -> None:
         self.job = job
         self.lock_fd = lock_fd
         self.sent: list[Any] = []

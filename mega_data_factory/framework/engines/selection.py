@@ -10,6 +10,7 @@ from mega_data_factory.framework.config.pipeline import ExecutorConfig
 from mega_data_factory.framework.contracts import Loader
 from mega_data_factory.framework.driver.resources import check_fit, this_machine
 from mega_data_factory.framework.engines.engine import Engine, RunSettings
+from mega_data_factory.framework.engines.local.forking import withdraw
 from mega_data_factory.framework.engines.ray.environment import cluster_address, prepare_ray
 from mega_data_factory.framework.metrics import NodeBuffer
 from mega_data_factory.framework.plan import Plan
@@ -45,6 +46,7 @@ def build_engine(
     """
     settings = RunSettings(_stage_settings(plan, output.run_id), output, lock_fd, nodes)
     if plan.executor.engine == "ray":
+        withdraw()
         prepare_ray(cluster_address(plan.executor.ray_address))
         from mega_data_factory.framework.engines.ray.engine import RayEngine
 

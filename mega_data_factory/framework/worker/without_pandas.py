@@ -21,7 +21,7 @@ _PANDAS = "pandas"
 
 def keep_pandas_out() -> None:
     """Let Arrow do without pandas until it is imported; nothing changes where it has been imported already."""
-    if _PANDAS in sys.modules:
+    if _PANDAS in sys.modules or any(isinstance(finder, _PandasFinder) for finder in sys.meta_path):
         return
     finder = _PandasFinder()
     sys.meta_path.insert(0, finder)

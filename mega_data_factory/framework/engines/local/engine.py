@@ -21,6 +21,7 @@ from mega_data_factory.framework.batch import Batch, CommitRecord, StagedBatch
 from mega_data_factory.framework.driver.progress import StageLoad
 from mega_data_factory.framework.engines.commits import CommitLoop, FileGroup
 from mega_data_factory.framework.engines.engine import Event, RunSettings, SplitsListed, StagePassed, WorkersReady
+from mega_data_factory.framework.engines.local.forking import fork_server
 from mega_data_factory.framework.engines.local.jobs import read_job, stage_job, write_job
 from mega_data_factory.framework.engines.local.messages import Answer, BatchRead, ClaimsJob, Job, StageDone
 from mega_data_factory.framework.engines.local.node import sampling
@@ -104,11 +105,12 @@ class LocalEngine:
 
     def run(self, splits: Iterator[ReadTask]) -> Generator[Event, None, None]:
         """Move every batch of the splits through the stages; yields what happens, ends when all is committed."""
+        forks = None
         try:
             self._starting = time.monotonic()
-            self._claim_pool.start()
-            for pool in self._working_pools():
-                pool.start()
+            forks = fork_server()
+            for pool in (self._claim_pool, *self._working_pools()):
+                pool.start(forks)
             with sampling(self._settings, self._stages, self._folder):
                 while True:
                     self._offer_splits(splits)
@@ -119,6 +121,8 @@ class LocalEngine:
                     self._listen()
             self._stop_all()
         finally:
+            if forks is not None:
+                forks.kill()
             for pool in (*self._working_pools(), self._claim_pool):
                 pool.kill()
 
@@ -287,5 +291,7 @@ class LocalEngine:
     def _stop_all(self) -> None:
         """Let every worker close its operators; together they get a few seconds."""
         deadline = time.monotonic() + 10.0
+        for pool in self._working_pools():
+            pool.ask_to_stop()
         for pool in self._working_pools():
             pool.stop(deadline)

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.driver.progress import StageLoad
+from mega_data_factory.framework.engines.local.forking import ForkServer
 from mega_data_factory.framework.engines.local.messages import Answer, Job
 from mega_data_factory.framework.engines.local.process import WorkerProcess
 from mega_data_factory.framework.engines.local.tasks import ReadSplit, Task
@@ -105,15 +106,21 @@ class Pool(Generic[TaskT]):
         self._job = job
         self._cpu = cpu
         self._lock_fd = lock_fd
+        self._forks: ForkServer | None = None
         self._failed_starts = 0
 
-    def start(self) -> None:
-        """Start the smallest pool."""
+    def start(self, forks: ForkServer | None = None) -> None:
+        """Start the smallest pool.
+
+        Args:
+            forks: forks its workers; they are fresh interpreters when None.
+        """
+        self._forks = forks
         while len(self.workers) < self._min_size:
             self._start_worker(len(self.workers))
 
     def _start_worker(self, slot: int) -> None:
-        self.workers.append(Worker(slot, WorkerProcess(self._job(slot), self._cpu, self._lock_fd)))
+        self.workers.append(Worker(slot, WorkerProcess(self._job(slot), self._cpu, self._lock_fd, self._forks)))
 
     def grow(self) -> None:
         """Add a worker when more work waits than there are workers, all of them busy, and the pool may grow."""
@@ -160,10 +167,13 @@ class Pool(Generic[TaskT]):
         self._start_worker(dead.slot)
         return dead.task, reason
 
-    def stop(self, deadline: float) -> None:
-        """Let the workers end by themselves until the deadline (monotonic seconds), then kill them."""
+    def ask_to_stop(self) -> None:
+        """Tell the workers to end, without waiting for it."""
         for worker in self.workers:
             worker.process.send({"kind": "stop"})
+
+    def stop(self, deadline: float) -> None:
+        """Let the workers end by themselves until the deadline (monotonic seconds), then kill them."""
         for worker in self.workers:
             worker.process.stop(max(0.1, deadline - time.monotonic()))
         self.workers = []

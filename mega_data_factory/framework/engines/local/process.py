@@ -7,15 +7,14 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from multiprocessing.connection import Connection
-from pathlib import Path
 
+from mega_data_factory.framework.engines.local import interpreter
+from mega_data_factory.framework.engines.local.forking import ForkedProcess, ForkServer
 from mega_data_factory.framework.engines.local.main_guard import IN_WORKER
 from mega_data_factory.framework.engines.local.messages import Answer, Job, Work
 from mega_data_factory.framework.worker import time_limit
 
-_MODULE = "mega_data_factory.framework.engines.local.worker"
 _THREAD_POOLS = (
     "POLARS_MAX_THREADS",
     "OMP_NUM_THREADS",
@@ -31,30 +30,29 @@ _LIVENESS_INTERVAL = 1.0
 class WorkerProcess:
     """A child process that runs `worker` and speaks JSON over a socket pair.
 
-    It is a fresh interpreter, not a fork: thread pools of Arrow and polars do not survive a fork, and the caller's
-    `__main__` is not run again. It ends by itself when this process ends, however that happens.
+    It is a fork of the fork server, or a fresh interpreter, never a fork of this process: thread pools of Arrow and
+    polars do not survive that, and the caller's `__main__` is not run again. It ends by itself when this process ends,
+    however that happens.
 
     Args:
         job: the first message: what the worker is for.
         cpu: cores it may use; sets the size of thread pools.
         lock_fd: file descriptor of the run's lock, which it holds as long as it lives.
+        forks: the fork server. A worker of more than one core does without: its libraries must size their pools.
     """
 
-    def __init__(self, job: Job, cpu: float = 1.0, lock_fd: int | None = None) -> None:
+    def __init__(self, job: Job, cpu: float = 1.0, lock_fd: int | None = None, forks: ForkServer | None = None) -> None:
         ours, theirs = socket.socketpair()
         lifeline_read, lifeline_write = os.pipe()
-        environment = {name: str(max(1, int(cpu))) for name in _THREAD_POOLS}
-        environment[IN_WORKER] = "1"
-        environment["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+        environment = os.environ | {name: str(max(1, int(cpu))) for name in _THREAD_POOLS}
+        environment |= {IN_WORKER: "1", "PYTHONPATH": interpreter.python_path()}
+        files, held = [theirs.fileno(), lifeline_read], [] if lock_fd is None else [lock_fd]
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", _MODULE, str(theirs.fileno()), str(lifeline_read)],
-                pass_fds=(theirs.fileno(), lifeline_read, *([] if lock_fd is None else [lock_fd])),
-                stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__.fileno() if sys.__stderr__ else subprocess.DEVNULL,
-                env=os.environ | environment,
-                start_new_session=True,  # Ctrl-C belongs to the driver, which decides what becomes of its workers
-            )
+            self._process: subprocess.Popen[bytes] | ForkedProcess
+            if forks is None or cpu >= 2:  # pools of the fork server have one thread
+                self._process = interpreter.start(interpreter.WORKER, files, environment, held)
+            else:
+                self._process = forks.fork(environment, files, held)
         finally:
             theirs.close()
             os.close(lifeline_read)
@@ -92,6 +90,8 @@ class WorkerProcess:
     def exit_reason(self) -> str:
         """Return how a dead worker ended, in words."""
         code = self._process.wait()
+        if isinstance(self._process, ForkedProcess) and self._process.server_died:
+            return "worker killed with the process that had forked it"
         if code < 0:
             return f"worker killed by {signal.Signals(-code).name}"
         return f"worker exited with code {code}"

@@ -38,14 +38,19 @@ def _end_with_driver(lifeline: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def main() -> None:
-    """Run the worker; the file descriptors of the connection and of the lifeline are the arguments."""
-    _end_with_driver(int(sys.argv[2]))
+def run(connection: int, lifeline: int) -> None:
+    """Run the worker.
+
+    Args:
+        connection: file descriptor of the connection to the driver.
+        lifeline: file descriptor of the pipe that closes when the driver ends.
+    """
+    _end_with_driver(lifeline)
     try:
-        work(Connection(int(sys.argv[1])))
+        work(Connection(connection))
     except (EOFError, ConnectionError):
         return  # the driver has ended, so there is no one to answer
 
 
 if __name__ == "__main__":
-    main()
+    run(int(sys.argv[1]), int(sys.argv[2]))
