@@ -50,6 +50,7 @@ def command() -> NoReturn:
     of Arrow and Ray may still be running then, and one that meets an ended interpreter aborts the process, which
     would turn a completed run into exit code 134.
     """
+    streams.prepare()  # before anything is opened
     code = failures.SUCCESS if _was_worker(sys.argv[1:]) else main()
     threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are not daemons, as the interpreter does
     atexit._run_exitfuncs()
