@@ -14,6 +14,7 @@ import mega_data_factory
 from mega_data_factory.cli.commands.export import export_app
 from mega_data_factory.cli.metrics_app import metrics_app, runs_app
 from mega_data_factory.cli.options import DEFAULT, Json, Metrics
+from mega_data_factory.environment import environment
 
 app = typer.Typer(
     name="mdf",

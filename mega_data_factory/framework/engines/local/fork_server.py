@@ -115,12 +115,19 @@ class _Server:
 
     def _start(self, request: _Request) -> bool:
         """Start a worker; return whether this process is it."""
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # too many processes, or no memory; the driver finds the worker dead
+            sys.stderr.write(f"mdf: a worker cannot be forked: {error.strerror}\n")
+            pid = -1
         if pid == 0:
             self._become_worker(request)
             return True
         for descriptor in (request.connection, request.lifeline, *request.held):
             os.close(descriptor)
+        if pid < 0:
+            os.close(request.status)
+            return False
         status, process = socket.socket(fileno=request.status), os.pidfd_open(pid)
         with contextlib.suppress(OSError):  # the driver has ended, as the channel tells next
             socket.send_fds(status, [WORKER_STATUS.pack(pid)], [process])

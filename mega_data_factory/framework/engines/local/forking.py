@@ -108,7 +108,7 @@ class ForkedProcess:
             self._end_without_server()
 
     def _end_without_server(self) -> None:
-        """End as the server has ended: it can no longer tell the exit code. Only a worker that is gone is replaced."""
+        """End as the server has ended, and can no longer tell the exit code. The worker has ended when this returns."""
         self.server_died = True
         if self._process is not None:
             self._send_kill()  # the kernel does so as well, where it knows how

@@ -91,7 +91,7 @@ class WorkerProcess:
         """Return how a dead worker ended, in words."""
         code = self._process.wait()
         if isinstance(self._process, ForkedProcess) and self._process.server_died:
-            return "worker killed with the process that had forked it"
+            return "the process that forks workers was killed, or could not fork it"
         if code < 0:
             return f"worker killed by {signal.Signals(-code).name}"
         return f"worker exited with code {code}"
