@@ -16,6 +16,7 @@ HOMES: dict[str, str] = {
     "Filter": "operators",
     "Operator": "operators",
     "Refiner": "operators",
+    "Executor": "executor",
     "DedupBackend": "backend",
     "DataLoader": "sources",
     "DataWriter": "sources",

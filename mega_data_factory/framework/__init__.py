@@ -5,7 +5,7 @@
 - What moves: `batch`, as bytes `parcel`; `tables` and `exclusion_text` help with its records.
 - What is measured of records: `scoring` by rules, `units` beside their number, `slice_columns`.
 
-`Executor` and `PipelineConfig` can be imported from here, and the names of the original, which are those of
+`PipelineConfig` can be imported from here, and the names of the original, which are those of
 `mega_data_factory.compat`. Nothing is loaded before it is asked for.
 """
 
@@ -14,10 +14,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_HOME_OF = {
-    "Executor": "mega_data_factory.framework.executor",
-    "PipelineConfig": "mega_data_factory.framework.config.pipeline",
-}
+_HOME_OF = {"PipelineConfig": "mega_data_factory.framework.config.pipeline"}
 _OLD_NAMES = "mega_data_factory.compat"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mega_data_factory import framework
 from mega_data_factory.framework.driver.progress import Progress
 from mega_data_factory.framework.executor import Executor
 from mega_data_factory.framework.metrics import MetricsReader
@@ -37,10 +38,12 @@ def config(tmp_path: Path) -> dict[str, Any]:
 
 def test_a_progress_is_a_pair_and_the_executor_has_statistics(tmp_path: Path) -> None:
     """Pairs add up to the totals; statistics are numbers that a script can print, also while it runs."""
-    executor = Executor(config(tmp_path))
+    executor = framework.Executor(config(tmp_path))
+    assert isinstance(executor, Executor)
     assert executor.get_operator_stats() == {}
     offered = passed = 0
     for input_count, output_count in executor.execute():
+        assert 0.0 <= output_count / input_count <= 1.0
         offered += input_count
         passed += output_count
         for operators in executor.get_operator_stats().values():
@@ -57,12 +60,15 @@ def test_a_progress_is_a_pair_and_the_executor_has_statistics(tmp_path: Path) ->
         assert f"{stats['text_length_filter'][name]:.3f}"
 
 
-def test_shutdown_ends_a_run_that_is_not_iterated_further(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [Executor, framework.Executor])
+def test_shutdown_ends_a_run_that_is_not_iterated_further(tmp_path: Path, kind: type[Executor]) -> None:
     """What has passed is committed and the run says that it was interrupted; a second call does nothing."""
-    executor = Executor(config(tmp_path))
+    executor = kind(config(tmp_path))
     executor.shutdown()
     steps = executor.execute()
-    assert isinstance(next(steps), Progress)
+    first = next(steps)
+    assert isinstance(first, Progress)
+    assert len(tuple(first)) == 2
     executor.shutdown()
     executor.shutdown()
     assert next(steps, None) is None
