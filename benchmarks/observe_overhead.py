@@ -1,9 +1,8 @@
 """What an observed step costs: instructions of a batch through a step over those of the same batch without.
 
-Instructions hardly vary from run to run (`valgrind --tool=cachegrind --cache-sim=no`), where seconds on a shared
-machine vary by more than what is looked for. One process imports and defines everything, and forks a child for each
-way to call the function and for each of two numbers of batches: start-up, the state of the heap and what happens once
-are the same for all, and drop out of the differences. The ways:
+Instructions hardly vary from run to run, where seconds on a shared machine vary by more than what is looked for (see
+`instructions.py`). A child is counted for each way to call the function and for each of two numbers of batches. The
+ways:
 
 - `driver`: the step is called in the process of the run;
 - `file`: in a worker process, by the user's own function there: its accounts go to the driver through a file;
@@ -18,18 +17,17 @@ The Parquet files that it writes every five seconds are not in it.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import pickle
-import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.pool import mapstar  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import Any
+
+from instructions import count, freeze_heap, in_child
 
 TARGET = 0.01
 
@@ -82,18 +80,10 @@ def _program(batches: int, folder: str) -> None:
         run = mdf.observe("overhead", metrics=folder, node_interval=0, flush_interval=3600)
         step = run.step(function, reason="short")
         step(batch)
-        gc.collect()
-        gc.freeze()  # else the collector of garbage may visit all imported objects between two batches
+        freeze_heap()
         for way in _WAYS:
-            for count in (_FEW, _FEW + batches):
-                child = os.fork()
-                if not child:
-                    _child(run, step, function, batch, way, count)
-                    os._exit(0)
-                _, status = os.waitpid(child, 0)
-                if status:
-                    raise SystemExit(f"{way} of {name!r} has failed: {status}")
-                print(json.dumps([child, name, way, count]), flush=True)
+            for number in (_FEW, _FEW + batches):
+                in_child([name, way, number], partial(_child, run, step, function, batch, way, number))
 
 
 def _child(run: Any, step: Any, function: Any, batch: Any, way: str, batches: int) -> None:
@@ -131,20 +121,11 @@ def _child(run: Any, step: Any, function: Any, batch: Any, way: str, batches: in
 def shares(batches: int) -> dict[str, dict[str, float]]:
     """Return for every step the instructions of a batch by way: `off`, and what each of the others takes beside it."""
     with tempfile.TemporaryDirectory() as folder:
-        command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
-        command += [sys.executable, __file__, "--program", folder, "--batches", str(batches)]
-        threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        environment = {**os.environ, **threads, "PYTHONHASHSEED": "0", "ARROW_DEFAULT_MEMORY_POOL": "system"}
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    counted = {
-        int(pid): int(n.replace(",", "")) for pid, n in re.findall(r"==(\d+)==\s+I\s+refs:\s+([\d,]+)", done.stderr)
-    }
+        counted = count(Path(__file__), "--program", folder, "--batches", batches)
     found: dict[str, dict[str, float]] = {}
-    for pid, name, way, count in map(json.loads, done.stdout.splitlines()):
+    for (name, way, number), instructions in counted:
         ways = found.setdefault(name, {})
-        ways[way] = ways.get(way, 0) + counted[pid] / (batches if count > _FEW else -batches)
+        ways[way] = ways.get(way, 0) + instructions / (batches if number > _FEW else -batches)
     return {
         name: {
             "off": ways["off"],

@@ -17,6 +17,7 @@ from mega_data_factory.framework.metrics.store.files.layout import check_run_id
 from mega_data_factory.framework.metrics.tracking.entries import AddedRow, BatchEntry, BatchId
 from mega_data_factory.framework.metrics.tracking.in_process import InProcess
 from mega_data_factory.framework.metrics.tracking.operator_rows import OperatorRows
+from mega_data_factory.framework.metrics.tracking.own_cost import best_time, cost_per_entered_row
 from mega_data_factory.framework.metrics.tracking.row_checks import check_columns, check_row
 from mega_data_factory.framework.metrics.tracking.run_times import RunTimes
 from mega_data_factory.framework.metrics.tracking.run_totals import RunTotals
@@ -68,6 +69,7 @@ class MetricsCollector(InProcess):
         self._operators = OperatorRows(self.run_id, now)
         self._stages = StageRows(self.run_id, clock, now)
         self._run = RunTimes(self.run_id, clock, now)
+        self._entered_rows = 0
         self.writing_seconds = 0.0
         self.exporting_seconds = 0.0
         self.detail_seconds = 0.0
@@ -201,6 +203,7 @@ class MetricsCollector(InProcess):
         """
         self._operators.make_room()
         self._operators.pending.append(entry)
+        self._entered_rows += len(entry.rows)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -233,7 +236,8 @@ class MetricsCollector(InProcess):
 
     def _seconds_of_measuring(self, rows: list[OperatorMetrics]) -> float:
         """Return seconds that measuring took where the work was done, merging the rows, and writing them."""
-        where_done = sum(row.batches for row in rows) * cost_per_call()
+        tracked = sum(row.batches for row in rows) - self._entered_rows
+        where_done = (tracked * cost_per_call() if tracked > 0 else 0.0) + self._entered_rows * cost_per_entered_row()
         return where_done + self.writing_seconds + self.exporting_seconds + self.detail_seconds
 
 
@@ -249,15 +253,12 @@ def cost_per_call() -> float:
     Measured once, in about 2 ms, when it is first asked for: the best of several rounds on a collector of its own.
     Multiplied by the number of measurements it is what a run's instrumentation cost.
     """
-    rounds = []
-    for _ in range(4):
-        worker, driver = MetricsCollector("run_calibration"), MetricsCollector("run_calibration")
-        started = time.perf_counter()
-        for _ in range(20):
-            with worker.track_operator("operator", "stage", "worker") as tracker:
-                tracker.records(input=100, output=90, reasons={"reason": 10})
-            for row in worker.drain_operator_metrics():
-                driver.add_operator_metrics(OperatorMetrics.from_wire(row.to_wire()))
-        driver.get_operator_metrics()
-        rounds.append((time.perf_counter() - started) / 20)
-    return min(rounds)
+
+    def measure_one() -> None:
+        with worker.track_operator("operator", "stage", "worker") as tracker:
+            tracker.records(input=100, output=90, reasons={"reason": 10})
+        for row in worker.drain_operator_metrics():
+            driver.add_operator_metrics(OperatorMetrics.from_wire(row.to_wire()))
+
+    worker, driver = MetricsCollector("run_calibration"), MetricsCollector("run_calibration")
+    return best_time(measure_one, driver.get_operator_metrics)

@@ -206,7 +206,10 @@ class OperatorMetrics(OperatorState):
         """Add the state of another row to this one, in place, of any worker; `+` checks the key."""
         extremes = other.min_latency, other.max_latency
         self._prepare_to_merge()
-        self.latency_histogram.include(other.weighed_histogram())
+        if other.latency_histogram:
+            self.latency_histogram.include(other.latency_histogram)
+        elif other.input_records:
+            self.latency_histogram.add(other.avg_latency or 0.0, other.input_records)
         self._widen(*extremes)
         self.rejected_records = self.rejected_records + other.rejected_records
         self.input_records += other.input_records
