@@ -269,9 +269,9 @@ def test_pandas_is_loaded_when_a_frame_is_asked_for() -> None:
     script = """
 import sys
 from datetime import datetime
-from mega_data_factory.visualization import MetricsVisualizer
-visualizer = MetricsVisualizer()
-for minute in range(3):
+from mega_data_factory.visualization import HistoryRetention, MetricsVisualizer
+visualizer = MetricsVisualizer(HistoryRetention(chunk_points=20))
+for minute in range(50):
     visualizer.add_metrics("n", {"cpu_usage": 1.5, "host": "h"}, datetime(2026, 1, 1, 12, minute))
 visualizer.metrics_history, visualizer.get_metrics_summary(), visualizer.plot_node_metrics(None, "n")
 assert "pandas" not in sys.modules

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from mega_data_factory.errors import HistoryError
 from mega_data_factory.history.block import Block
 from mega_data_factory.history.series import Floats, Series
+from mega_data_factory.history.storage.arrays import arrow_array, doubles, rows
 from mega_data_factory.storage import parquet_in_memory
 
 VERSION = 1
@@ -81,7 +82,7 @@ class Codec:
             The file, and all facts in its metadata.
         """
         names = _column_names(block)
-        arrays = {"timestamp": pa.array(block.timestamps, pa.timestamp("us"))}
+        arrays = {"timestamp": arrow_array(pa.timestamp("us"), block.timestamps)}
         forms = {"timestamp": Form("DELTA_BINARY_PACKED")}
         for metric, parts in names.items():
             for name, values in zip(parts, _parts(block.columns[metric], block.interval), strict=True):
@@ -153,15 +154,13 @@ def _as(form: Form, values: Floats) -> pa.Array | None:
     """Return the column in this form, NaN as null; None when the form does not hold it exactly."""
     missing = np.isnan(values)
     if form.decimals is None:
-        return pa.array(values, mask=missing if missing.any() else None)
+        return arrow_array(pa.float64(), values, missing)
     integers = _integers(values, form.decimals)
     if integers is None or (form.digits == 9 and (np.abs(integers) >= 10**9).any()):
         return None
     words = np.empty((len(integers), 2), np.int64)
     words[:, 0], words[:, 1] = integers, integers >> 63  # 128 bits, little endian: the high word holds the sign
-    validity = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
-    kind = pa.decimal128(form.digits, form.decimals)
-    return pa.Array.from_buffers(kind, len(integers), [validity, pa.py_buffer(words)])
+    return arrow_array(pa.decimal128(form.digits, form.decimals), words, missing)
 
 
 def _parts(series: Series, interval: int) -> tuple[Floats, ...]:
@@ -237,10 +236,10 @@ def decode(payload: bytes, facts: Mapping[str, Any], metrics: Iterable[str] | No
     wanted = {name: names[name] for name in (names if metrics is None else metrics) if name in names}
     columns = ["timestamp", *(part for parts in wanted.values() for part in parts)]
     table = parquet_in_memory(payload).read(columns=columns, use_threads=False)
-    timestamps = _single(table["timestamp"]).cast(pa.int64()).to_numpy()
+    timestamps = rows(_single(table["timestamp"]), np.int64)
     interval = int(facts["interval"])
     width = np.broadcast_to(np.int64(interval), timestamps.shape)
-    read = {name: [_doubles(_single(table[part])) for part in parts] for name, parts in wanted.items()}
+    read = {name: [doubles(_single(table[part])) for part in parts] for name, parts in wanted.items()}
     if interval == 0:
         return Block(0, timestamps, {name: Series.of_points(timestamps, values) for name, (values,) in read.items()})
     return Block(
@@ -255,14 +254,3 @@ def decode(payload: bytes, facts: Mapping[str, Any], metrics: Iterable[str] | No
 
 def _single(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _doubles(array: pa.Array) -> Floats:
-    if not pa.types.is_decimal(array.type):
-        return np.asarray(array.to_numpy(zero_copy_only=False), np.float64)
-    words = np.frombuffer(array.buffers()[1], np.int64)
-    low = words[2 * array.offset : 2 * (array.offset + len(array)) : 2]
-    values: Floats = low / 10.0**array.type.scale
-    if array.null_count:
-        values[~array.is_valid().to_numpy(zero_copy_only=False)] = np.nan
-    return values
