@@ -14,8 +14,8 @@ class WorkerBatchResult(BatchResult):
     """Records that passed all operators of a worker, and those that one of them rejected."""
 
 
-class RayWorker:
-    """Applies operators to batches, in this process; `RayWorker.remote(...)` makes a Ray actor of it.
+class _Worker:
+    """Applies operators to batches.
 
     Args:
         name: Name of the worker.
@@ -40,18 +40,6 @@ class RayWorker:
         self.rejected_writer = rejected_writer
         self.collect_rejected = collect_rejected
         self._rejected = 0
-
-    @classmethod
-    def remote(cls, *args: Any, **options: Any) -> Any:
-        """Start the worker as a Ray actor and return its handle.
-
-        Raises:
-            MissingPackageError: Ray is not installed.
-        """
-        extras.require("ray", "RayWorker.remote")
-        import ray
-
-        return ray.remote(cls).remote(*args, **options)
 
     def process_batch_with_records(
         self, records: Sequence[Record] | None, should_write: bool = False
@@ -82,6 +70,22 @@ class RayWorker:
     def get_rejected_count(self) -> int:
         """Return how many records were rejected."""
         return self._rejected
+
+
+class RayWorker(_Worker):
+    """Applies operators to batches, in this process; `RayWorker.remote(...)` does in a Ray actor. See `_Worker`."""
+
+    @staticmethod
+    def remote(*args: Any, **options: Any) -> Any:
+        """Start a worker as a Ray actor and return its handle.
+
+        Raises:
+            MissingPackageError: Ray is not installed.
+        """
+        extras.require("ray", "RayWorker.remote")
+        import ray
+
+        return ray.remote(_Worker).remote(*args, **options)
 
 
 def _write(writer: DataWriter | None, records: list[Record]) -> None:

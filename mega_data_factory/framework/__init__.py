@@ -19,7 +19,7 @@ _OLD_NAMES = "mega_data_factory.compat"
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
+    if not name[:1].isupper():  # a module of this package, asked for before it is imported
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         return getattr(importlib.import_module(_HOME_OF.get(name, _OLD_NAMES)), name)

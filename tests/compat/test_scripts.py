@@ -1,14 +1,20 @@
-"""A script as a user of the original wrote it, run unchanged: its own loader, operators and registrations."""
+"""A script and a YAML file as a user of the original wrote them, run unchanged."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+
+from mega_data_factory.cli import main
 
 SCRIPT = """
 import json
@@ -86,6 +92,21 @@ if __name__ == "__main__":
                       "operators": counts, "differences": [str(each) for each in differences]}))
 """
 
+ACTOR = """
+    import ray
+
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    from mega_data_factory.framework import RayWorker
+
+    worker = RayWorker.remote("w", [LengthRefiner(), ScoreFilter()])
+    passed = ray.get(worker.process_batch_with_records.remote([{"text": "a", "score": 1}, {"text": "b", "score": 0}]))
+    assert passed == [{"text": "a", "score": 1, "length": 1}], passed
+    stats = ray.get(worker.get_operator_stats.remote())
+    assert {name: each["output_records"] for name, each in stats.items()} == {"LengthRefiner": 2, "ScoreFilter": 1}
+    ray.shutdown()
+"""
+"""What follows on a cluster: a worker as an actor."""
+
 PIPELINE = """\
 data_loader:
   type: PagesLoader
@@ -99,7 +120,7 @@ stages:
       - name: score_filter
         params: {least: 0.2}
       - name: text_deduplicator
-    worker: {num_replicas: 2}
+    worker: {num_replicas: 2, resources: {cpu: 0.3}}
 data_writer:
   type: ParquetDataWriter
   params: {output_path: ./out, table_name: pages}
@@ -109,15 +130,33 @@ executor:
 """
 
 
-def test_a_script_of_the_original_runs_with_exact_books(tmp_path: Path) -> None:
-    """Classes of the script run in the workers; every record is passed, rejected or set aside, and counted so."""
-    (tmp_path / "curate.py").write_text(SCRIPT, encoding="utf-8")
-    (tmp_path / "pipeline.yaml").write_text(PIPELINE, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "curate.py"], cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False
+def run_script(folder: Path) -> tuple[str, str]:
+    """Run the script in a session of its own, of which nothing stays; return what it printed."""
+    process = subprocess.Popen(
+        [sys.executable, "curate.py"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {
+    try:
+        printed, said = process.communicate(timeout=600)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, said
+    return printed, said
+
+
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
+def test_a_script_of_the_original_runs_with_exact_books(engine: str, tmp_path: Path) -> None:
+    """Classes of the script run in the workers; every record is passed, rejected or set aside, and counted so."""
+    (tmp_path / "curate.py").write_text(SCRIPT + (ACTOR if engine == "ray" else ""), encoding="utf-8")
+    pipeline = PIPELINE.replace("use_ray: false", "use_ray: true") if engine == "ray" else PIPELINE
+    (tmp_path / "pipeline.yaml").write_text(pipeline, encoding="utf-8")
+    printed, said = run_script(tmp_path)
+    assert json.loads(printed) == {
         "read": 21,  # 20 pages, and the place in part-1 where the disk is damaged
         "errors": 3,  # that place, and the empty page of each file
         "reasons": {"filtered": 2, "duplicate": 8},
@@ -128,10 +167,87 @@ def test_a_script_of_the_original_runs_with_exact_books(tmp_path: Path) -> None:
     assert sorted(set(written.column("text").to_pylist())) == sorted(f"page {i % 5} " * i for i in range(2, 10))
     assert str(written.schema.field("length").type) == "int32"
     assert set(written.column("record_id").to_pylist()) <= {f"part-{f}#{i}" for f in (0, 1) for i in range(10)}
-    warnings = [line for line in done.stderr.splitlines() if line.startswith("pipeline.yaml:")]
+    warnings = [line for line in said.splitlines() if line.startswith("pipeline.yaml:")]
     assert [line.partition(" is an old form: ")[0] for line in warnings] == [
         "pipeline.yaml:5: data_loader.checkpoint_interval",
         "pipeline.yaml:15: data_writer.type",
         "pipeline.yaml:16: data_writer.params.table_name",
         "pipeline.yaml:18: executor.use_ray",
     ]
+
+
+OLD_FILE = """\
+data_loader:
+  type: HuggingFaceLoader
+  params: {dataset_name: corpus, split: train, streaming: true}
+  num_workers: 1
+  checkpoint_interval: 100
+operators:
+  - name: url_filter
+    params:
+      url_field: link
+      blocklist_domains: [bad.example]
+      blocklist_paths: [domains.txt]
+      word_weights: {casino: 0.9}
+      use_default_words: false
+  - name: text_length_filter
+    params: {text_field: body, min_length: 1}
+  - name: text_exact_deduplicator
+    params: {text_field: body}
+workers:
+  - name: clean
+    operator_names: [url_filter, text_length_filter]
+    num_replicas: 1
+  - name: unique
+    operator_names: [text_exact_deduplicator]
+data_writer:
+  type: ParquetDataWriter
+  params: {output_path: ./out, table_name: pages, partition_by: [link]}
+executor:
+  use_ray: false
+  num_cpus: 1
+  rejected_samples: {enabled: true, output_path: ./rejected, writer_type: ParquetDataWriter}
+  metrics: {output_path: ./metrics, debug_samples_per_operator: 1}
+"""
+
+PAGES = [
+    ("http://a.example/1", "one", None),
+    ("http://a.example/2", "", "too_short"),
+    ("http://a.example/3", "one", "duplicate"),
+    ("http://sub.bad.example/4", "four", "blocked_domain"),
+    ("http://worse.example/5", "five", "blocked_domain"),
+    ("http://a.example/mycasino", "six", "blocked_word"),
+    (None, "seven", None),
+    ("http://a.example/8", "beyond --max-samples", None),
+]
+"""Link, body, and why the page is rejected."""
+
+
+def test_an_old_file_runs_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """`mdf run -c FILE --max-samples N --batch-size N` runs an old file; its output is added to the folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    Path("corpus").mkdir()
+    lines = [json.dumps({"link": link, "body": body}) for link, body, _ in PAGES]
+    Path("corpus/train.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    Path("domains.txt").write_text("worse.example\n", encoding="utf-8")
+    Path("old.yaml").write_text(OLD_FILE, encoding="utf-8")
+    Path("out").mkdir()
+    pq.write_table(pa.table({"record_id": ["earlier"]}), "out/earlier.parquet")
+    assert main(["run", "-c", "old.yaml", "--max-samples", "7", "--batch-size", "3", "--json"]) == 0
+    answer = json.loads(capfd.readouterr().out)
+    assert (answer["run"]["total_input_records"], answer["run"]["batches"]) == (7, 3)
+    assert answer["books"]["balanced"] is True
+    written = pa.concat_tables([pq.read_table(file) for file in Path("out").glob("part-*.parquet")])
+    kept = [(link, body) for link, body, reason in PAGES[:7] if reason is None]
+    assert sorted(written.select(["link", "body"]).to_pylist(), key=str) == sorted(
+        ({"link": link, "body": body} for link, body in kept), key=str
+    )
+    assert Path("out/earlier.parquet").exists()
+    (samples,) = Path("rejected").glob("*.jsonl")
+    reasons = [json.loads(line)["reason"] for line in samples.read_text(encoding="utf-8").splitlines()]
+    assert sorted(reasons) == ["blocked_domain", "blocked_word", "duplicate", "too_short"]  # one sample of each
+    assert sum(" is an old form: " in record.getMessage() for record in caplog.records) == 19

@@ -15,7 +15,7 @@ _METRICS: Key = (*_EXECUTOR, "metrics")
 
 _UNNEEDED: dict[Key, str] = {
     (*_EXECUTOR, "num_cpus"): "leave it out: `worker.resources.cpu` of a stage is what its workers reserve",
-    (*_REJECTED, "writer_type"): "leave it out: rejected samples are always Parquet",
+    (*_REJECTED, "writer_type"): "leave it out: rejected samples are always lines of JSON",
     ("data_loader", "checkpoint_interval"): "leave it out: every committed batch is a checkpoint (`mdf run --resume`)",
     (*_METRICS, "huggingface_repo"): "a run does not publish; call `MetricsReporter(...).publish_to_huggingface(...)`",
     (*_METRICS, "huggingface_token"): "leave it out: tokens do not belong into a configuration",
