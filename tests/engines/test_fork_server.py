@@ -6,12 +6,19 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
+import pyarrow as pa
 import pytest
 
+from mega_data_factory.catalogue import OPERATORS
+from mega_data_factory.framework.contracts import Refiner
 from mega_data_factory.framework.engines.local import forking
+from mega_data_factory.framework.engines.local.jobs import preloads
 from mega_data_factory.framework.executor import Executor, Progress
+from mega_data_factory.framework.registry import Component
+from mega_data_factory.operators.refiners.language_refiner import LanguageRefiner
 from tests.engines.running import Pipeline, assert_same, fake, jsonl, stage
 from tests.engines.test_stopping import started, wait_for
 
@@ -22,6 +29,16 @@ def pipeline(folder: Path, source: str, **executor: object) -> Pipeline:
     """A deduplicating pipeline that takes a second or more."""
     operators = [fake("Dedup"), fake("Slow", seconds=0.05)]
     return Pipeline(folder, source, [stage("only", *operators)], executor={"batch_size": 50, **executor})
+
+
+class Preloading(Refiner):
+    """A user's operator that would be preloaded."""
+
+    preload = f"{__name__}:commands"
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        """Return the table."""
+        return table
 
 
 def commands() -> dict[int, str]:
@@ -36,15 +53,32 @@ def commands() -> dict[int, str]:
 
 
 def test_the_server_has_one_thread_and_nothing_that_forks_must_not_share() -> None:
-    """A fork is safe with one thread; a module with a state of its own for chance would draw the same in every fork."""
+    """A fork is safe with one thread; a module with a state of its own for chance would draw the same in every fork.
+
+    Both hold as well when the server has read what the built-in operators share.
+    """
+    functions = sorted({Component(name, target, {}).load().preload for name, target in OPERATORS.items()} - {""})
+    assert functions
     code = (
         "import json, sys\n"
-        "from mega_data_factory.framework.engines.local.fork_server import has_one_thread, import_all\n"
+        "from mega_data_factory.framework.engines.local.fork_server import _preload, has_one_thread, import_all\n"
         "import_all()\n"
-        "print(json.dumps([has_one_thread(), sorted({'numpy.random', 'pandas', 'polars', 'ray'} & set(sys.modules))]))"
+        f"_preload({functions})\n"
+        "from mega_data_factory.operators.text.language_model import language_identifier\n"
+        "shared = language_identifier.cache_info().currsize\n"
+        "bad = sorted({'numpy.random', 'pandas', 'polars', 'ray'} & set(sys.modules))\n"
+        "print(json.dumps([has_one_thread(), shared, bad]))"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert json.loads(printed) == [True, []]
+    assert json.loads(printed) == [True, 1, []]
+
+
+def test_only_built_in_operators_are_read_before_the_fork(tmp_path: Path) -> None:
+    """A module of a user is not imported in the process that workers are forked from, whatever its class says."""
+    source = jsonl(tmp_path / "a.jsonl", ["text"])
+    operators: list[dict[str, Any]] = [{"name": f"{__name__}:Preloading"}, {"name": "language_refiner"}]
+    plan = Executor(Pipeline(tmp_path / "run", source, [stage("only", *operators)]).config()).plan
+    assert preloads(plan) == [LanguageRefiner.preload]
 
 
 @pytest.mark.slow

@@ -66,6 +66,10 @@ class Operator(ABC):  # noqa: B024 - its holes are in its two kinds, Refiner and
     summary: ClassVar[str] = ""
     """One line for `mdf operators`; the first line of the docstring when empty."""
 
+    preload: ClassVar[str] = ""
+    """`module:function` of this package that reads and keeps what workers can share. It is called once, before workers
+    are forked; where they are not, `setup` calls it. Its module imports nothing that starts threads, such as polars."""
+
     def setup(self, context: OperatorContext) -> None:  # noqa: B027 - an optional hook, empty on purpose
         """Prepare for work in a worker: load models, open connections. Called once, before the first batch."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -11,6 +10,7 @@ from mega_data_factory.framework.contracts import OperatorContext, Refiner
 from mega_data_factory.operators.columns import text_of, with_columns
 from mega_data_factory.operators.examples import TEXTS, example_records
 from mega_data_factory.operators.parameters import check_count, check_name, check_strings
+from mega_data_factory.operators.text.language_model import language_identifier, read_model
 
 _NO_LANGUAGE = "zxx"
 
@@ -30,6 +30,8 @@ class LanguageRefiner(Refiner):
         languages: codes to choose among; None for all that the model knows.
     """
 
+    preload: ClassVar[str] = f"{read_model.__module__}:{read_model.__name__}"
+
     def __init__(
         self,
         *,
@@ -48,7 +50,7 @@ class LanguageRefiner(Refiner):
         self._clueless = 0.0
 
     def setup(self, context: OperatorContext) -> None:
-        """Load the model: about a second, once per worker.
+        """Load the model, where the worker is not forked from a process that has it.
 
         Raises:
             ValueError: one of `languages` is not known to the model.
@@ -77,7 +79,7 @@ class LanguageRefiner(Refiner):
         return with_columns(table, columns)
 
     def _load(self) -> None:
-        self._identifier = _identifier(self.languages)
+        self._identifier = language_identifier(self.languages)
         _, self._clueless = self._identifier.classify("")
 
     def _classify(self, text: str) -> tuple[str | None, float]:
@@ -87,15 +89,3 @@ class LanguageRefiner(Refiner):
         if score <= self._clueless and len(self._identifier.nb_classes) > 1:
             return None, 0.0
         return language, float(score)
-
-
-@cache
-def _identifier(languages: tuple[str, ...] | None) -> Any:
-    """Return the model, once per process and choice of languages: it takes most of a second to read."""
-    # imported here, so that a process which only checks a configuration does not pay for it
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    if languages is not None:
-        identifier.set_languages(languages)
-    return identifier

@@ -22,7 +22,7 @@ from mega_data_factory.framework.driver.progress import StageLoad
 from mega_data_factory.framework.engines.commits import CommitLoop, FileGroup
 from mega_data_factory.framework.engines.engine import Event, RunSettings, SplitsListed, StagePassed, WorkersReady
 from mega_data_factory.framework.engines.local.forking import fork_server
-from mega_data_factory.framework.engines.local.jobs import read_job, stage_job, write_job
+from mega_data_factory.framework.engines.local.jobs import preloads, read_job, stage_job, write_job
 from mega_data_factory.framework.engines.local.messages import Answer, BatchRead, ClaimsJob, Job, StageDone
 from mega_data_factory.framework.engines.local.node import sampling
 from mega_data_factory.framework.engines.local.pool import Pool, Worker
@@ -105,12 +105,15 @@ class LocalEngine:
 
     def run(self, splits: Iterator[ReadTask]) -> Generator[Event, None, None]:
         """Move every batch of the splits through the stages; yields what happens, ends when all is committed."""
-        forks = None
+        self._starting = time.monotonic()
+        forks = fork_server()
         try:
-            self._starting = time.monotonic()
-            forks = fork_server()
-            for pool in (self._claim_pool, *self._working_pools()):
+            for pool in (self._claim_pool, self._readers, self._writers):
                 pool.start(forks)
+            if forks is not None:
+                forks.preload(preloads(self._plan))  # while it reads a model, the others start
+            for stage in self._stages:
+                stage.start(forks)
             with sampling(self._settings, self._stages, self._folder):
                 while True:
                     self._offer_splits(splits)

@@ -19,8 +19,10 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mega_data_factory.environment import environment
 from mega_data_factory.framework.engines.local import interpreter, worker
@@ -68,20 +70,25 @@ class _Request:
     status: int
     held: list[int]
 
-    @classmethod
-    def receive(cls, channel: socket.socket) -> _Request | None:
-        """Return the next request; None when the driver has closed the channel."""
-        files = array.array("i")
-        space = socket.CMSG_SPACE(_MOST_FILES * files.itemsize)
-        head, ancillary, _, _ = channel.recvmsg(REQUEST_LENGTH.size, space, socket.MSG_CMSG_CLOEXEC)
-        for _, _, data in ancillary:
-            files.frombytes(data)
-        length = REQUEST_LENGTH.unpack(head)[0] if len(head) == REQUEST_LENGTH.size else 0
-        body = channel.recv(length, socket.MSG_WAITALL) if length else b""
-        if not length or len(body) < length:
-            return None
-        connection, lifeline, status, *held = files
-        return cls(json.loads(body), connection, lifeline, status, held)
+
+def _receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """Return the next message with its file descriptors; None when the driver has closed the channel."""
+    files = array.array("i")
+    space = socket.CMSG_SPACE(_MOST_FILES * files.itemsize)
+    head, ancillary, _, _ = channel.recvmsg(REQUEST_LENGTH.size, space, socket.MSG_CMSG_CLOEXEC)
+    for _, _, data in ancillary:
+        files.frombytes(data)
+    length = REQUEST_LENGTH.unpack(head)[0] if len(head) == REQUEST_LENGTH.size else 0
+    body = channel.recv(length, socket.MSG_WAITALL) if length else b""
+    return (json.loads(body), list(files)) if length and len(body) == length else None
+
+
+def _preload(functions: Sequence[str]) -> None:
+    for function in functions:
+        module, _, name = function.partition(":")
+        with contextlib.suppress(Exception):  # the worker that needs it meets the same failure, and reports it
+            getattr(importlib.import_module(module), name)()
+    gc.freeze()
 
 
 class _Server:
@@ -95,7 +102,6 @@ class _Server:
         self._channel = channel
         self._pid = os.getpid()
         self._prctl = ctypes.CDLL(None).prctl
-        self._forks = has_one_thread()
         self._children: dict[int, tuple[int, socket.socket]] = {}  # process id and status, by descriptor of the process
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
@@ -107,14 +113,21 @@ class _Server:
                 if descriptor != self._channel.fileno():
                     self._reap(descriptor)
                     continue
-                request = _Request.receive(self._channel)
-                if request is None:
+                received = _receive(self._channel)
+                if received is None:
                     os._exit(0)
+                message, files = received
+                if "preload" in message:
+                    _preload(message["preload"])
+                    continue
+                connection, lifeline, status, *held = files
+                request = _Request(message["environment"], connection, lifeline, status, held)
                 if self._start(request):
                     return request
 
     def _start(self, request: _Request) -> bool:
         """Start a worker; return whether this process is it."""
+        can_stay = has_one_thread()
         try:
             pid = os.fork()
         except OSError as error:  # too many processes, or no memory; the driver finds the worker dead
@@ -122,6 +135,8 @@ class _Server:
             pid = -1
         if pid == 0:
             self._become_worker(request)
+            if not can_stay:
+                _become_interpreter(request)
             return True
         for descriptor in (request.connection, request.lifeline, *request.held):
             os.close(descriptor)
@@ -155,11 +170,14 @@ class _Server:
         for process, (_, status) in self._children.items():
             os.close(process)
             status.close()
-        if not self._forks:
-            for descriptor in (request.connection, request.lifeline, *request.held):
-                os.set_inheritable(descriptor, True)
-            command = interpreter.command(interpreter.WORKER, [request.connection, request.lifeline])
-            os.execve(sys.executable, command, request.environment)  # noqa: S606 - no shell is wanted
+
+
+def _become_interpreter(request: _Request) -> None:
+    """Replace this process by a fresh interpreter: a fork of a process with threads is not safe for more than that."""
+    for descriptor in (request.connection, request.lifeline, *request.held):
+        os.set_inheritable(descriptor, True)
+    command = interpreter.command(interpreter.WORKER, [request.connection, request.lifeline])
+    os.execve(sys.executable, command, request.environment)  # noqa: S606 - no shell is wanted
 
 
 def serve(channel: socket.socket) -> None:

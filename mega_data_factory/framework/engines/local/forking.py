@@ -142,6 +142,17 @@ class ForkServer:
 
     def __init__(self, running: tuple[ServerProcess, socket.socket] | None = None) -> None:
         self._process, self._channel = running or _start()
+        self._preloaded: list[str] = []
+
+    def preload(self, functions: Sequence[str]) -> None:
+        """Have functions called whose results all later workers share, also those of a server that replaces this one.
+
+        Args:
+            functions: as `module:function`.
+        """
+        self._preloaded += [function for function in functions if function not in self._preloaded]
+        with suppress(ConnectionError):  # it has died, as the next request for a worker finds
+            self._ask({"preload": self._preloaded})
 
     def fork(self, environment: Mapping[str, str], files: Sequence[int], held: Sequence[int] = ()) -> ForkedProcess:
         """Ask for a worker, which is forked while this process continues; a server that has died is replaced.
@@ -151,19 +162,21 @@ class ForkServer:
             files: file descriptors of its connection and of its lifeline.
             held: file descriptors that it keeps open as long as it lives.
         """
-        body = json.dumps(dict(environment)).encode()
+        request = {"environment": dict(environment)}
         ours, theirs = socket.socketpair()
         with theirs:
             descriptors = [*files, theirs.fileno(), *held]
             try:
-                self._ask(body, descriptors)
+                self._ask(request, descriptors)
             except ConnectionError:
                 self.kill()
                 self._process, self._channel = _start()
-                self._ask(body, descriptors)
+                self.preload([])
+                self._ask(request, descriptors)
         return ForkedProcess(ours)
 
-    def _ask(self, body: bytes, descriptors: Sequence[int]) -> None:
+    def _ask(self, request: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
+        body = json.dumps(request).encode()
         socket.send_fds(self._channel, [REQUEST_LENGTH.pack(len(body))], descriptors)
         self._channel.sendall(body)
 

@@ -13,6 +13,20 @@ from mega_data_factory.framework.plan import OperatorPlan, Plan, StagePlan, When
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.framework.worker.stage import StageSettings
 
+_PACKAGE = "mega_data_factory."
+"""Only modules of this package are imported where workers are forked, never a user's."""
+
+
+def preloads(plan: Plan) -> list[str]:
+    """Return the functions whose results the workers of all stages can share; see `Operator.preload`.
+
+    Args:
+        plan: what runs.
+    """
+    operators = [operator.component.load() for stage in plan.stages for operator in stage.operators]
+    functions = [getattr(operator, "preload", "") for operator in operators]
+    return [function for function in dict.fromkeys(functions) if function.startswith(_PACKAGE)]
+
 
 def read_job(plan: Plan, spool: Path) -> ReadJob:
     """Return the job of every reader.
