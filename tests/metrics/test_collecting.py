@@ -124,3 +124,17 @@ def test_the_instrument_knows_its_own_cost(collector: MetricsCollector) -> None:
     with collector.track_run():
         pass
     assert 0 < present(collector.get_run_metrics()).instrumentation_seconds < 0.1
+
+
+def test_what_the_driver_spends_is_part_of_measuring() -> None:
+    """Writing, exporting and details are added to what measuring took, also where a subclass knows that better."""
+
+    class Observed(MetricsCollector):
+        def _seconds_of_measuring(self, rows: list[OperatorMetrics]) -> float:
+            return 0.25
+
+    collector = Observed("run_test")
+    collector.writing_seconds, collector.exporting_seconds, collector.detail_seconds = 1.0, 2.0, 4.0
+    with collector.track_run():
+        pass
+    assert present(collector.get_run_metrics()).instrumentation_seconds == 7.25

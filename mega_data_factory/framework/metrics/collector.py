@@ -232,13 +232,14 @@ class MetricsCollector(InProcess):
             return None
         rows, totals = self._operators.copies_and_totals()
         stages = self._stages.rows(rows)
-        return Snapshot(self._run.row(stages, totals, self._seconds_of_measuring(rows)), stages, rows)
+        driver = self.writing_seconds + self.exporting_seconds + self.detail_seconds
+        run = self._run.row(stages, totals, self._seconds_of_measuring(rows) + driver)
+        return Snapshot(run, stages, rows)
 
     def _seconds_of_measuring(self, rows: list[OperatorMetrics]) -> float:
-        """Return seconds that measuring took where the work was done, merging the rows, and writing them."""
+        """Return seconds that measuring took where the work was done, and merging the rows."""
         tracked = sum(row.batches for row in rows) - self._entered_rows
-        where_done = (tracked * cost_per_call() if tracked > 0 else 0.0) + self._entered_rows * cost_per_entered_row()
-        return where_done + self.writing_seconds + self.exporting_seconds + self.detail_seconds
+        return (tracked * cost_per_call() if tracked > 0 else 0.0) + self._entered_rows * cost_per_entered_row()
 
 
 def _check_batch_id(batch_id: object) -> None:
