@@ -118,3 +118,17 @@ def test_dates_that_python_lacks() -> None:
     one = pa.table({"record_id": ["r1"], "body": ["x"], "v": pa.array([1 << 60], pa.timestamp("s"))})
     (row,) = rows(one, TwoRules, reject_content=True)
     assert "Python cannot show" in json.loads(row["content"])["v"]
+
+
+def test_rows_have_the_slice_of_their_record() -> None:
+    """It is that of the first entry of `slice_by`; null where the record has none."""
+    records = pa.table(
+        {
+            "record_id": ["r1", "r2", "r3"],
+            "body": ["x", "y", "long enough, a"],
+            "url": ["https://A.org/1", None, "https://b.org"],
+        }
+    )
+    found = rows(records, TwoRules, slice_by=("domain(url)", "body"))
+    assert [(row["record_id"], row["slice"]) for row in found] == [("r1", "a.org"), ("r2", None)]
+    assert [row["slice"] for row in rows(records, TwoRules, slice_by=("lang",))] == [None, None]

@@ -7,10 +7,13 @@ import pyarrow.compute as pc
 
 from mega_data_factory.framework.contracts import RECORD_ID, Operator
 from mega_data_factory.framework.exclusion_text import record_json, records_json
+from mega_data_factory.framework.slice_columns import SliceColumn
 from mega_data_factory.framework.worker.applying import Outcome
 
 
-def reject_rows(stage: str, name: str, operator: Operator, outcome: Outcome, *, content: bool) -> pa.Table | None:
+def reject_rows(
+    stage: str, name: str, operator: Operator, outcome: Outcome, *, content: bool, slice_by: SliceColumn | None = None
+) -> pa.Table | None:
     """Return a row for every record that was rejected; None where none was.
 
     Args:
@@ -19,6 +22,7 @@ def reject_rows(stage: str, name: str, operator: Operator, outcome: Outcome, *, 
         operator: the operator.
         outcome: what it made of some records.
         content: whether to keep the records themselves, as JSON.
+        slice_by: what the records are sliced by.
     """
     judged, judgement = outcome.judged, outcome.judgement
     if outcome.reason is None or judged is None or judgement is None:
@@ -36,6 +40,8 @@ def reject_rows(stage: str, name: str, operator: Operator, outcome: Outcome, *, 
         "duplicate_of_key": _taken(judgement.holder, rows, pa.uint64()),
         "bytes": _text_bytes(judged, getattr(operator, "text_column", "text"), rows),
     }
+    if slice_by is not None:
+        columns["slice"] = _slices(judged, slice_by, rows)
     if content:
         columns["content"] = _contents(judged.take(rows))
     return pa.table(columns)
@@ -50,6 +56,13 @@ def _text_bytes(table: pa.Table, column: str, rows: pa.Array) -> pa.Array | pa.C
     if text is None or not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
         return pa.nulls(len(rows), pa.int64())
     return pc.binary_length(text).take(rows).cast(pa.int64())
+
+
+def _slices(table: pa.Table, slice_by: SliceColumn, rows: pa.Array) -> pa.Array:
+    if slice_by.column not in table.column_names:
+        return pa.nulls(len(rows), pa.string())
+    values, codes = slice_by.values_of(table.select([slice_by.column]).take(rows))
+    return pa.array(values, pa.string()).take(pa.array(codes))
 
 
 def _contents(records: pa.Table) -> pa.Array:

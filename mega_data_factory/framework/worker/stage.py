@@ -12,6 +12,7 @@ from mega_data_factory.framework.batch import Batch, Exclusion
 from mega_data_factory.framework.contracts import RECORD_ID, NamedClaims, OperatorContext
 from mega_data_factory.framework.exclusion_text import record_json
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
+from mega_data_factory.framework.slice_columns import SliceColumn
 from mega_data_factory.framework.tables import concat
 from mega_data_factory.framework.units import UnitColumns, Units, is_count
 from mega_data_factory.framework.worker.applying import Outcome, Step
@@ -198,8 +199,9 @@ class Stage:
         return result, units
 
     def _reject_rows(self, step: Step, outcome: Outcome) -> pa.Table | None:
-        content = self.settings.reject_content
-        return reject_rows(self.plan.name, step.plan.name, step.operator, outcome, content=content)
+        content, slice_by = self.settings.reject_content, self.settings.slice_by
+        first = SliceColumn(slice_by[0]) if slice_by else None
+        return reject_rows(self.plan.name, step.plan.name, step.operator, outcome, content=content, slice_by=first)
 
     def _excluded(self, plan: OperatorPlan, outcome: Outcome) -> Iterator[Exclusion]:
         if outcome.error is not None:
