@@ -86,7 +86,7 @@ class Prices:
     def of_run(cls, recording: Recording) -> Prices | None:
         """Return the prices that the configuration of a run names; None without any."""
         metrics = (recording.config.get("executor") or {}).get("metrics") or {}
-        section = metrics.get("prices")
+        section = metrics.get("prices") or (recording.config.get("observed") or {}).get("prices")
         return cls.from_mapping(section) if section else None
 
     def of_node(self, hostname: str) -> NodePrice:

@@ -131,7 +131,7 @@ class Document:
     def context(self) -> dict[str, Any]:
         """Return the variables of the template."""
         recording, comparison = self.recording, self.comparison
-        columns, rows = operator_table(recording.stages)
+        columns, rows = operator_table(recording.stages, tables.own_cost(recording))
         return {
             "run": recording.run,
             "run_id": recording.run_id,

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from mega_data_factory.analytics.costs import RunCost
 from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE, uncommitted_cell
 from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals
-from mega_data_factory.formats import NOTHING, count, percent, rate, seconds, size
+from mega_data_factory.formats import NOTHING, count, money, percent, rate, seconds, size
 
 TOP_REASON = "top reason"
 
 _COLUMNS = ("in", "out", "rejected", "errors", "pass", "busy", "per worker", "p50", "p95", "p99", TOP_REASON)
 
-_CREATED, _UNMATCHED = "created", "not matched"
+_COST = "cost"
+
+_CREATED, _UNMATCHED, _CHANGED = "created", "not matched", "changed"
 
 _EXPLAINED = {
     _CREATED: "created: records made beside those that came in; in + created = out + rejected + errors",
     _UNMATCHED: "not matched: records of `out` that passed untouched because of the operator's `when`",
+    _CHANGED: "changed: records of `out` with another value than before in a column that they came with",
     COLUMN: NOTE,
+    _COST: "cost: share of the cost of the run, by busy seconds",
     "busy": "busy: seconds over all workers",
     "text out": "text in, text out: bytes of text",
     "per worker": "per worker: records per busy second",
@@ -26,7 +31,7 @@ _EXPLAINED = {
 }
 """Heading → meaning of the column."""
 
-_RARE = (_CREATED, _UNMATCHED, COLUMN)
+_RARE = (_CREATED, _UNMATCHED, _CHANGED, COLUMN)
 
 UNIT_COLUMNS = {
     "text in": "input_text_bytes",
@@ -59,13 +64,17 @@ class Row:
         return f"{self.name} · {self.workers}" if self.workers else self.name
 
 
-def operator_table(stages: Sequence[StageTotals]) -> tuple[list[str], list[Row]]:
+def operator_table(stages: Sequence[StageTotals], cost: RunCost | None = None) -> tuple[list[str], list[Row]]:
     """Return the columns, and the rows of stages and, below each, its operators.
 
     What few runs have, such as records that were created or are in no file yet, has a column only where there is some.
+
+    Args:
+        stages: of a run, or some of them.
+        cost: of the run; None for a table without costs.
     """
     columns, rows = list(_COLUMNS), [row for stage in stages for row in _stage_rows(stage)]
-    for before, heading, cells in _rare_columns(stages):
+    for before, heading, cells in [*_rare_columns(stages), *_cost_column(stages, cost)]:
         at = columns.index(before)
         columns.insert(at, heading)
         rows = [
@@ -103,6 +112,8 @@ def _rare_columns(stages: Sequence[StageTotals]) -> Iterator[tuple[str, str, lis
         yield "out", _CREATED, [cell for stage in stages for cell in _created_cells(stage)]
     if any(operator.unmatched for operator in operators):
         yield "rejected", _UNMATCHED, [cell for stage in stages for cell in _unmatched_cells(stage)]
+    if any(operator.changed_records for operator in operators):
+        yield "rejected", _CHANGED, [cell for stage in stages for cell in _changed_cells(stage)]
     cells = [cell for stage in stages for cell in _uncommitted_cells(stage)]
     if any(cell != NOTHING for cell in cells):
         yield "pass", COLUMN, cells
@@ -110,6 +121,16 @@ def _rare_columns(stages: Sequence[StageTotals]) -> Iterator[tuple[str, str, lis
         if any(getattr(operator, unit) is not None for operator in operators):
             rows = [row for stage in stages for row in (stage, *stage.operators)]
             yield "busy", heading, [unit_text(heading, getattr(row, unit)) for row in rows]
+
+
+def _cost_column(stages: Sequence[StageTotals], cost: RunCost | None) -> Iterator[tuple[str, str, list[str]]]:
+    if cost is None:
+        return
+    spent = {(part.stage, part.operator): part.money for part in (*cost.parts, *cost.stages)}
+    places = [
+        place for stage in stages for place in ((stage.name, ""), *((stage.name, o.name) for o in stage.operators))
+    ]
+    yield "p50", _COST, [money(spent.get(place, 0.0), cost.currency) for place in places]
 
 
 def unit_text(heading: str, number: int | None) -> str:
@@ -127,6 +148,11 @@ def _created_cells(stage: StageTotals) -> Iterator[str]:
 def _unmatched_cells(stage: StageTotals) -> Iterator[str]:
     yield ""
     yield from (count(operator.unmatched) for operator in stage.operators)
+
+
+def _changed_cells(stage: StageTotals) -> Iterator[str]:
+    yield ""
+    yield from ("" if o.changed_records is None else count(o.changed_records) for o in stage.operators)
 
 
 def _uncommitted_cells(stage: StageTotals) -> Iterator[str]:

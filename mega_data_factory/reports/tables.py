@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mega_data_factory.analytics.costs import Prices, cost_of_run
+from mega_data_factory.analytics.costs import Prices, RunCost, cost_of_run
 from mega_data_factory.analytics.findings.uncommitted import COLUMN
 from mega_data_factory.analytics.runs.custom_metrics import custom_metrics
 from mega_data_factory.analytics.runs.flow import Flow, flow_of
@@ -107,9 +107,14 @@ def _output_tile(recording: Recording) -> list[Tile]:
     return [Tile("output", size(run.get("output_bytes")), plural(run.get("output_files") or 0, "file"))]
 
 
+def own_cost(recording: Recording) -> RunCost | None:
+    """Return what a run cost, by the prices of its configuration; None without any, or without samples of its nodes."""
+    return cost_of_run(recording, Prices.of_run(recording))
+
+
 def _cost_tile(recording: Recording) -> list[Tile]:
     """Return what the run cost, where its configuration names prices."""
-    cost = cost_of_run(recording, Prices.of_run(recording))
+    cost = own_cost(recording)
     if cost is None:
         return []
     per = cost.per.get("million records kept")

@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
+import mega_data_factory as mdf
 from mega_data_factory.analytics.costs import NodePrice, Prices, cost_of_run
+from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.cli import main
+from mega_data_factory.formats import money
 from mega_data_factory.framework.config import PipelineConfig
+from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.reports import tables
+from mega_data_factory.reports.operator_table import operator_table
 from tests.made_runs import Op, Pool, made_config, make_run, recorded
 from tests.present import present
 
@@ -124,3 +129,29 @@ def test_the_gate_bounds_the_cost(tmp_path: Path, capsys: pytest.CaptureFixture[
         checks = json.loads(capsys.readouterr().out)["checks"]
     assert codes == [0, 1, 0]
     assert checks[1]["status"] == "not judged"
+
+
+def test_the_table_of_operators_has_the_cost_of_each(tmp_path: Path) -> None:
+    """Stages and operators add up; without prices there is no such column."""
+    run = recorded(tmp_path, pools(), nodes=(50.0,), cores=4.0, config=config(PRICES))
+    cost = present(tables.own_cost(run))
+    columns, rows = operator_table(run.stages, cost)
+    at = columns.index("cost")
+    shown = {row.name: row.cells[at] for row in rows}
+    expected = {part.operator or part.stage: part.money for part in (*cost.stages, *cost.parts)}
+    assert shown == {name: money(expected[name], "EUR") for name in shown}
+    assert "cost" not in operator_table(run.stages)[0]
+    assert columns.index("p50") == at + 1
+
+
+def test_observed_runs_have_prices_too(tmp_path: Path) -> None:
+    """They are given to `observe`, and read like those of a configuration; what is wrong has one error."""
+    with mdf.observe("priced", metrics=tmp_path, prices=PRICES) as run:
+        run.step(lambda rows: rows, name="same")([1, 2, 3])
+    recording = Recording.read(MetricsReader(tmp_path), run.run_id)
+    assert present(Prices.of_run(recording)).default.cpu_hour == 0.04
+    assert present(tables.own_cost(recording)).money > 0
+    with pytest.raises(ValueError, match="prices has no 'cpu_our'; did you mean `cpu_hour`"):
+        mdf.observe("x", metrics=tmp_path, prices={"cpu_our": 1})
+    with pytest.raises(TypeError, match="prices of nodes gpu-\\*: gpu_hour must be a number, not 'a'"):
+        mdf.observe("x", metrics=tmp_path, prices={"nodes": {"gpu-*": {"gpu_hour": "a"}}})

@@ -16,7 +16,7 @@ from typing import Any
 import mega_data_factory as mdf
 from mega_data_factory.framework.metrics import MetricsReader, OperatorMetrics
 from mega_data_factory.observe import ObservedRun
-from tests.observe.runs import flow, rows_of, run_row
+from tests.observe.runs import flow, rejected_records, rows_of, run_row, slices_of
 
 
 @contextmanager
@@ -60,7 +60,8 @@ def run_job(jobs: Mapping[str, Callable[[ObservedRun, Path], Any]]) -> None:
     name, folder = sys.argv[1], Path(sys.argv[2])
     os.environ["JOB_FOLDER"] = str(folder)
     metrics = folder / "metrics"
-    with mdf.observe(name, metrics=metrics, run_id="run_job", node_interval=0, flush_interval=1) as run:
+    everything: dict[str, Any] = {"rejects": "all", "slice_by": "text"}
+    with mdf.observe(name, metrics=metrics, run_id="run_job", node_interval=0, flush_interval=1, **everything) as run:
         told = jobs[name](run, folder)
     print(json.dumps(told))
 
@@ -83,6 +84,11 @@ def rows_of_equal_counts(calm: Path, killed: Path) -> dict[str, OperatorMetrics]
     expected, found = (rows_of(folder / "metrics", "run_job") for folder in (calm, killed))
     assert {name: counts(row) for name, row in found.items()} == {name: counts(row) for name, row in expected.items()}
     assert run_row(killed / "metrics", "run_job")["retried_batches"] > 0
+    metrics = calm / "metrics", killed / "metrics"
+    records = [(rejected_records(folder, "run_job"), slices_of(folder, "run_job")) for folder in metrics]
+    assert records[0] == records[1]
+    assert len(records[1][0]) == sum(row.rejected_records for row in found.values())
+    assert all(record_id for record_id, _, operator, *_ in records[1][0] if operator in ("judged", "not_five"))
     return found
 
 

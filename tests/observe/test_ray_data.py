@@ -15,7 +15,7 @@ import mega_data_factory as mdf
 from tests.engines.conftest import OLD_RAY, import_ray
 from tests.observe import ray_steps
 from tests.observe.ray_steps import Deaths
-from tests.observe.runs import flow, rows_of, run_row
+from tests.observe.runs import flow, rejected_records, rows_of, run_row, slices_of
 
 pytestmark = [
     pytest.mark.slow,
@@ -85,12 +85,16 @@ def rows(data: Any, run: Any, deaths: Deaths) -> Any:
 
 def counted(folder: Path, make: Any, data: Any, marks: Path | None) -> dict[str, tuple[Any, ...]]:
     """Run a pipeline; return everything of each step that must not depend on who has died."""
-    with mdf.observe("kills", metrics=folder, flush_interval=0.5) as run:
+    with mdf.observe("kills", metrics=folder, flush_interval=0.5, rejects="all", slice_by="id") as run:
         out = consume(make(data, run, Deaths(marks, BLOCK)))
     row = run_row(folder, run.run_id)
     assert (row["status"], row["balanced"]) == ("completed", True)
     assert row["engine"].startswith("ray-data ")
     found: dict[str, tuple[Any, ...]] = {"out": (out,)}
+    found["slices"] = tuple(slices_of(folder, run.run_id))
+    found["rejects"] = tuple(rejected_records(folder, run.run_id))
+    assert all(record_id for record_id, *_ in found["rejects"])
+    assert len(found["rejects"]) == row["rejected_records"]
     for name, step in rows_of(folder, run.run_id).items():
         assert step.latency_histogram.total == step.input_records
         found[name] = *flow(step), step.created_records, step.batches, step.rejected_reasons, step.custom_metrics
@@ -106,7 +110,7 @@ def test_counts_are_those_of_an_undisturbed_run(make: Any, data: Any, tmp_path: 
     killed = counted(tmp_path / "b", make, data, marks)
     assert len(list(marks.iterdir())) == 12
     assert killed == undisturbed
-    first = next(values for name, values in undisturbed.items() if name != "out")
+    first = next(values for name, values in undisturbed.items() if name not in ("out", "slices", "rejects"))
     assert first[0] == BLOCKS * BLOCK
 
 

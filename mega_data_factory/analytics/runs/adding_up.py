@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mega_data_factory.analytics.runs.totals import UNITS, OperatorTotals, StageTotals, WorkerTotals, by_count
+from mega_data_factory.analytics.runs.totals import CHANGED, UNITS, OperatorTotals, StageTotals, WorkerTotals, by_count
 from mega_data_factory.framework.metrics.rows.fields import add_numbers, known_sum, least, most
 from mega_data_factory.framework.metrics.rows.histogram import bucket_of
 
@@ -92,7 +92,7 @@ def _merged(
         least=functools.reduce(least, (row["min_latency"] for row in rows)),
         most=functools.reduce(most, (row["max_latency"] for row in rows)),
         custom=custom,
-        **{unit: functools.reduce(known_sum, (row.get(unit) for row in rows)) for unit in UNITS},
+        **{unit: functools.reduce(known_sum, (row.get(unit) for row in rows)) for unit in (*UNITS, CHANGED)},
         cpu=sum(row.get("cpu_time") or 0.0 for row in rows),
     )
 

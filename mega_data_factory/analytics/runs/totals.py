@@ -61,6 +61,8 @@ def by_count(reasons: Mapping[str, int]) -> dict[str, int]:
 UNITS = ("input_text_bytes", "output_text_bytes", "input_tokens", "output_tokens")
 """Counts of operators and stages, None where they are not known: bytes of text and tokens, in and out."""
 
+CHANGED = "changed_records"
+
 
 @dataclass(frozen=True, eq=False)  # arrays have no truth value to compare by
 class OperatorTotals:
@@ -84,6 +86,7 @@ class OperatorTotals:
         custom: What the operator reported: sums of numbers, of other values the last.
         input_text_bytes, output_text_bytes: Bytes of text in the records; None where they were not counted.
         input_tokens, output_tokens: Tokens in the records, likewise.
+        changed_records: Records of the output whose values the operator changed; None where it is no refiner.
     """
 
     stage: str
@@ -113,6 +116,7 @@ class OperatorTotals:
     output_text_bytes: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    changed_records: int | None = None
 
     @property
     def counts_records(self) -> bool:
@@ -151,7 +155,7 @@ class OperatorTotals:
             least=row.min_latency,
             most=row.max_latency,
             custom=row.custom_metrics,
-            **{unit: getattr(row, unit) for unit in UNITS},
+            **{unit: getattr(row, unit) for unit in (*UNITS, CHANGED)},
             cpu=row.cpu_time,
         )
 

@@ -25,7 +25,7 @@ from mega_data_factory.analytics.runs.rejects import (
     other_failed_rules,
 )
 from mega_data_factory.analytics.runs.totals import OperatorTotals
-from mega_data_factory.formats import plural
+from mega_data_factory.formats import percent, plural
 from mega_data_factory.framework.commit.earlier_output import PENDING
 from mega_data_factory.framework.contracts import LOADER_STAGE, WRITER_STAGE
 from mega_data_factory.framework.metrics import MetricsReader
@@ -33,7 +33,7 @@ from mega_data_factory.framework.metrics.levels import Levels
 from mega_data_factory.rejects import RejectFilter, RejectLedger, record_key
 
 Outcome = Literal["written", "rejected", "error", "dead_letter", "not_found"]
-Did = Literal["passed", "rejected", "error", "dead_letter", "not_reached", "unknown"]
+Did = Literal["passed", "changed", "rejected", "error", "dead_letter", "not_reached", "unknown"]
 
 _SET_ASIDE: Mapping[str, Outcome] = {"errors": "error", "dead_letters": "dead_letter"}
 """Name of a folder of the run → what became of the records in it."""
@@ -244,10 +244,24 @@ def _did(found: _Found, operator: OperatorTotals, behind: int) -> tuple[Did, str
     if behind > 0:
         return "not_reached", ""
     if behind < 0:
-        return "passed", "or did not match its condition" if operator.unmatched else ""
+        return _passed(operator)
     if found.outcome in ("rejected", "error", "dead_letter"):
         return found.outcome, _reason(found.record or {})
     return "unknown", ""
+
+
+def _passed(operator: OperatorTotals) -> tuple[Did, str]:
+    """Return what an operator did with a record that it passed on, as far as its counts tell.
+
+    It changed this record if it changed all, and did not if it changed none.
+    """
+    notes = ["or did not match its condition"] if operator.unmatched else []
+    changed = operator.changed_records
+    if changed and changed == operator.output:
+        return "changed", ""
+    if changed:
+        notes.insert(0, f"it changed {percent(100 * changed / operator.output)} of its records")
+    return "passed", ", ".join(notes)
 
 
 def _reason(record: Mapping[str, Any]) -> str:

@@ -42,14 +42,16 @@ def run_cost(metrics: str, run: str, prices: Path | None, *, as_json: bool) -> i
     recording = Recording.read(open_store(metrics), run)
     wanted = given or Prices.of_run(recording)
     if wanted is None:
+        where = "mdf.observe(…, prices=…)" if recording.is_observed else "executor.metrics.prices"
         raise MetricsQueryError(
-            f"there are no prices for {recording.run_id}", hint="give --prices FILE, or executor.metrics.prices"
+            f"there are no prices for {recording.run_id}", hint=f"give --prices FILE, or {where} before a run"
         )
     found = cost_of_run(recording, wanted)
     if found is None:
+        interval = "node_interval" if recording.is_observed else "executor.metrics.node_interval"
         raise MetricsQueryError(
             f"what {recording.run_id} cost is not known: no node that has a price was sampled in it",
-            hint="executor.metrics.node_interval samples them; `nodes` of the prices names their hosts",
+            hint=f"{interval} samples them; `nodes` of the prices names their hosts",
         )
     if as_json:
         print_json({"run_id": recording.run_id, **found.as_dict()})

@@ -18,7 +18,7 @@ _OUTCOMES = {
     "dead_letter": ("set aside as a dead letter", "red"),
     "not_found": ("not found", "bold red"),
 }
-_STYLES = {"passed": "green", "rejected": "yellow", "error": "red", "dead_letter": "red"}
+_STYLES = {"passed": "green", "changed": "green", "rejected": "yellow", "error": "red", "dead_letter": "red"}
 
 
 def trace_record(metrics: str, run: str, record_id: str, *, as_json: bool) -> int:

@@ -44,6 +44,7 @@ _GOES = {
     "p95": 3,
     "p99": 4,
     "not matched": 5,
+    "changed": 5,
     "per worker": 6,
     "busy": 7,
     "errors": 8,

@@ -76,6 +76,7 @@ def _tiles(operator: OperatorTotals) -> list[Tile]:
         *([Tile("created", count(operator.created), "beside those in")] if operator.created else []),
         Tile("out", count(operator.output), f"{percent(passed)} passed"),
         *([Tile("not matched", count(operator.unmatched), "passed untouched")] if operator.unmatched else []),
+        *([Tile("changed", count(operator.changed_records), "of those out")] if operator.changed_records else []),
         Tile("rejected", count(operator.rejected), "with a reason each"),
         Tile("errors", count(operator.errors), "set aside", "warning" if operator.errors else ""),
         *_unit_tiles(operator),

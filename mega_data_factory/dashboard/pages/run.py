@@ -107,7 +107,7 @@ def _figure(view: View, document: Document, chart: str, label: str) -> Component
 
 
 def _tables(recording: Recording, document: Document) -> Iterator[Component]:
-    columns, rows = operator_table(recording.stages)
+    columns, rows = operator_table(recording.stages, tables.own_cost(recording))
     if rows:
         links = [address for stage in recording.stages for address in _addresses(recording.run_id, stage)]
         note = " ".join(["Select a name to see its workers.", *(f"{text}." for text in explanations(columns))])

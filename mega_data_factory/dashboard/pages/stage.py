@@ -15,6 +15,7 @@ from mega_data_factory.dashboard import parts
 from mega_data_factory.dashboard.context import View
 from mega_data_factory.errors import MetricsError, did_you_mean
 from mega_data_factory.formats import count, percent, rate, seconds
+from mega_data_factory.reports import tables
 from mega_data_factory.reports.operator_table import operator_table
 from mega_data_factory.visualization.charts import latency, timeline, workers
 
@@ -52,7 +53,7 @@ def stage_of(recording: Recording, name: str) -> StageTotals:
 
 
 def _operators(recording: Recording, stage: StageTotals) -> Component:
-    columns, rows = operator_table([stage])
+    columns, rows = operator_table([stage], tables.own_cost(recording))
     way = parts.run_path(recording.run_id, "stage", stage.name)
     links = [None, *(f"{way}/operator/{parts.quoted(operator.name)}" for operator in stage.operators)]
     return parts.section("Operators", parts.stage_table("Operators", columns, rows, links))

@@ -26,7 +26,8 @@ HISTORY: dict[int, str] = {
     "in operators the bytes that came in, and the records that a condition let pass; on three levels what has passed "
     "a stage and is in no file yet; in runs the time that its workers took to start; on three levels and in samples "
     "the records that operators create; in operators and samples the seconds of CPU; "
-    "on three levels bytes of text and tokens, in and out; the tables scores, slices and columns",
+    "on three levels bytes of text and tokens, in and out; "
+    "in operators the records that refiners change; the tables scores, slices and columns",
 }
 """Changes of each version of the files."""
 
@@ -96,6 +97,7 @@ OPERATORS = _table(
     ("output_text_bytes", _COUNT, "bytes of text in the records passed on; null where there is no text column"),
     ("input_tokens", _COUNT, "tokens in the records offered; null where no column holds their number"),
     ("output_tokens", _COUNT, "tokens in the records passed on; null where no column holds their number"),
+    ("changed_records", _COUNT, "of the output, records whose values the operator changed; null unless a refiner"),
 )
 
 STAGES = _table(

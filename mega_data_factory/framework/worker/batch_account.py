@@ -44,7 +44,13 @@ class BatchAccount:
         self._cpu_seconds = time.process_time() - self._cpu_started
 
     def enter(
-        self, operator: OperatorPlan, outcomes: Sequence[Outcome], offered: Units, passed: Units, offered_bytes: int
+        self,
+        operator: OperatorPlan,
+        outcomes: Sequence[Outcome],
+        offered: Units,
+        passed: Units,
+        offered_bytes: int,
+        changed: int | None = None,
     ) -> None:
         """Enter what the operator that has stopped made of the batch.
 
@@ -54,6 +60,7 @@ class BatchAccount:
             offered: Units of the records offered.
             passed: Units of those passed on.
             offered_bytes: Bytes in memory of those offered; 0 where that was not measured.
+            changed: Records whose values it changed; None where it is no refiner.
         """
         row = batch_row(
             (self._run_id, self._stage.name, operator.name, self._worker_id),
@@ -66,7 +73,7 @@ class BatchAccount:
             reasons=_reasons(outcomes),
             custom=_reported(outcomes),
             unmatched_records=sum([o.unmatched for o in outcomes]),
-            units=(offered_bytes, offered.text_bytes, passed.text_bytes, offered.tokens, passed.tokens),
+            units=(offered_bytes, offered.text_bytes, passed.text_bytes, offered.tokens, passed.tokens, changed),
         )
         self._rows.append(row)
 

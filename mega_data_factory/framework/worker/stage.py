@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.batch import Batch, Exclusion
-from mega_data_factory.framework.contracts import RECORD_ID, NamedClaims, OperatorContext
+from mega_data_factory.framework.contracts import RECORD_ID, NamedClaims, OperatorContext, Refiner
 from mega_data_factory.framework.exclusion_text import record_json
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.slice_columns import SliceColumn
@@ -18,6 +18,7 @@ from mega_data_factory.framework.units import UnitColumns, Units, is_count
 from mega_data_factory.framework.worker.applying import Outcome, Step
 from mega_data_factory.framework.worker.attempts import Attempts
 from mega_data_factory.framework.worker.batch_account import BatchAccount
+from mega_data_factory.framework.worker.changes import changed_records
 from mega_data_factory.framework.worker.meters import Readings, build_meters
 from mega_data_factory.framework.worker.reject_rows import reject_rows
 from mega_data_factory.framework.worker.rejected_samples import RejectedSampler
@@ -187,7 +188,8 @@ class Stage:
             account.stop()
             if result is not table:
                 units = self._columns.count(result)
-            account.enter(plan, outcomes, offered, units, offered_bytes)
+            changed = _changed(outcomes) if isinstance(step.operator, Refiner) else None
+            account.enter(plan, outcomes, offered, units, offered_bytes, changed)
         else:
             outcomes = work(step, table)
             result = _passed(outcomes, table)
@@ -225,6 +227,10 @@ class Stage:
                     threshold=outcome.threshold[row].as_py() if outcome.threshold is not None else None,
                     content=record_json(outcome.offered.slice(row, 1), max_chars=2000),
                 )
+
+
+def _changed(outcomes: list[Outcome]) -> int:
+    return sum(changed_records(outcome.offered, outcome.passed) for outcome in outcomes if outcome.error is None)
 
 
 def _passed(outcomes: list[Outcome], offered: pa.Table) -> pa.Table:

@@ -33,6 +33,7 @@ class Account:
         error_count: records that raised.
         calls: calls, or batches of an iterator.
         seconds: time spent in the step, without time spent waiting for its input.
+        cpu_seconds: CPU time of the thread in the step; 0 where it is not measured.
         input_bytes: bytes of the text column of the records offered; 0 where none is named.
         output_bytes: likewise of the records passed on.
         input_tokens: tokens of the records offered; 0 where no column of them is named.
@@ -62,6 +63,7 @@ class Account:
     error_count: int = 0
     calls: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     input_bytes: int = 0
     output_bytes: int = 0
     input_tokens: int = 0
@@ -186,6 +188,7 @@ class Account:
         self.rejected_records += other.rejected_records
         self.calls += other.calls
         self.seconds += other.seconds
+        self.cpu_seconds += other.cpu_seconds
         if other.created_records:
             self.created_records += other.created_records
         if other.error_count:
@@ -236,6 +239,7 @@ _NUMBERS = (
     "error_count",
     "calls",
     "seconds",
+    "cpu_seconds",
     "input_bytes",
     "output_bytes",
     "input_tokens",

@@ -10,6 +10,7 @@ from mega_data_factory.framework.metrics.rows.histogram import bucket_of
 from mega_data_factory.observe.counting import calls, forms
 from mega_data_factory.observe.counting.account import Account, add_counts
 from mega_data_factory.observe.counting.calls import Call
+from mega_data_factory.observe.counting.cpu import CpuShare
 
 if TYPE_CHECKING:
     from mega_data_factory.observe.counting.survey import Survey
@@ -87,6 +88,7 @@ class RowTally:
 
     __slots__ = (
         "_call",
+        "_cpu",
         "_created",
         "_flat",
         "_histogram",
@@ -111,6 +113,7 @@ class RowTally:
         self._place = spec.stage, spec.name
         self._samples = spec.samples  # as many rejected records are left to the step, which may keep them as examples
         self._new_survey = spec.survey
+        self._cpu = CpuShare()
         self._call = self._new_call()
         self._reset()
 
@@ -136,6 +139,7 @@ class RowTally:
         if survey is not None:
             survey.offer(record, None)
         token = calls.current.set(self._call)
+        self._cpu.start()
         started = time.perf_counter()
         try:
             result = step.function(record)
@@ -148,6 +152,7 @@ class RowTally:
         finally:
             calls.current.reset(token)
         seconds = time.perf_counter() - started
+        self._cpu.stop(seconds)
         kind = type(result)
         if result is True or (kind is dict and self._flat is not True):
             out = 1
@@ -214,6 +219,7 @@ class RowTally:
             created_records=self._created,
             rejected_records=self._rejected,
             seconds=self._seconds,
+            cpu_seconds=self._cpu.of(self._seconds),
             reasons=self._reasons,
             custom=self._call.custom,
             histogram=self._histogram,

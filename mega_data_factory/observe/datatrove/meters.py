@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _PROGRESS_SECONDS = 1.0
 """Seconds from one delivery of unfinished accounts to the next."""
 
+_MEASURED_EVERY = 16
+"""Of this many documents that come out of a pipeline, the CPU time of one is measured: it takes a system call."""
+
 _SETTLE_SECONDS = 0.005
 """Seconds after which the documents since the last time are entered in the histogram together, as one batch."""
 
@@ -66,6 +69,7 @@ class Meter:
         self.traits = traits
         self.yielded = 0
         self.elapsed = 0.0
+        self.measured_cpu = self.measured_elapsed = 0.0  # of the documents whose CPU time is measured
         self.due = time.perf_counter() + _SETTLE_SECONDS
         self.failed = False
         self.samples: list[SetAside] = []
@@ -85,6 +89,8 @@ class Meter:
         clock = time.perf_counter
         try:
             while True:
+                self.chain.begin(self)
+                cpu = time.thread_time() if self.chain.measuring else None
                 started = clock()
                 try:
                     item = next(items)
@@ -97,6 +103,9 @@ class Meter:
                     raise
                 now = clock()
                 self.elapsed += now - started
+                if cpu is not None:
+                    self.measured_cpu += time.thread_time() - cpu
+                    self.measured_elapsed += now - started
                 self.yielded += 1
                 if self.survey is not None or self.takes is not None:
                     self._look_at(item)
@@ -126,6 +135,14 @@ class Meter:
     def seconds(self) -> float:
         """Seconds spent in the step, without the steps before it."""
         return max(0.0, self.elapsed - (0.0 if self.upstream is None else self.upstream.elapsed))
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU seconds of the step, by the documents of which they were measured."""
+        cpu, wall = self.measured_cpu, self.measured_elapsed
+        if self.upstream is not None:
+            cpu, wall = cpu - self.upstream.measured_cpu, wall - self.upstream.measured_elapsed
+        return min(1.0, max(0.0, cpu / wall)) * self.seconds if wall > 0 else 0.0
 
     def settle(self, now: float) -> None:
         """Enter the latency of the documents since the last time; deliver the task's accounts once a second.
@@ -165,7 +182,7 @@ class Meter:
             taken = min(taken, yielded + dropped + errors)
         account = self.chain.new_account(self.spec, final=final)
         account.add_flow(taken, yielded, errors=errors, reasons=reasons, reason=self.spec.reason)
-        account.calls, account.seconds = taken, self.seconds
+        account.calls, account.seconds, account.cpu_seconds = taken, self.seconds, self.cpu_seconds
         account.include(self._latencies)
         account.set_aside = self.samples if final else []
         if self.survey is not None and self.yielded >= yielded:
@@ -219,9 +236,17 @@ class Chain:
         self.rank = rank
         self.task = Task(f"{rank}/{world_size}", f"{worker}/{time.time_ns()}", worker)
         self.at_end: Callable[[list[Account]], None] | None = None
+        self.measuring = False
+        self._documents = 0
         self._meters: list[Meter] = []
         self._reported = time.perf_counter()
         self._over = False
+
+    def begin(self, meter: Meter) -> None:
+        """Choose whether the CPU time of the next document that the last step yields is measured: of one in some."""
+        if meter is self._meters[-1]:
+            self.measuring = self._documents % _MEASURED_EVERY == 0
+            self._documents += 1
 
     def add(self, meter: Meter) -> None:
         """Add the meter of the next step."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from mega_data_factory.errors import did_you_mean
 
 if TYPE_CHECKING:
     from mega_data_factory.observe.counting.sheets import SliceBy
@@ -81,3 +84,35 @@ def check_rejects(value: object) -> bool:
     if value not in (None, "all"):
         raise ValueError(f"rejects must be 'all' or None, not {value!r}")
     return value == "all"
+
+
+_PRICES = ("node_hour", "cpu_hour", "gpu_hour", "memory_gb_hour")
+
+
+def check_prices(prices: object, what: str = "prices") -> None:
+    """Refuse prices that are not those of `executor.metrics.prices`.
+
+    Args:
+        prices: what was given.
+        what: its name.
+
+    Raises:
+        TypeError: it is no mapping, or a price is not a number.
+        ValueError: a key is not known, or a price is too small.
+    """
+    if not isinstance(prices, Mapping):
+        raise TypeError(f"{what} must be a mapping such as {{'cpu_hour': 0.04}}, not {prices!r}")
+    keys = (*_PRICES, "currency", "nodes") if what == "prices" else _PRICES
+    for key, value in prices.items():
+        if key not in keys:
+            hint = did_you_mean(str(key), keys) or f"known are {', '.join(keys)}"
+            raise ValueError(f"{what} has no {key!r}; {hint}")
+        if key == "currency":
+            check_text(f"{what}: currency", value)
+        elif key == "nodes":
+            if not isinstance(value, Mapping):
+                raise TypeError(f"{what}: nodes must map patterns of host names to prices, not {value!r}")
+            for pattern, own in value.items():
+                check_prices(own, f"prices of nodes {pattern}")
+        else:
+            check_number(f"{what}: {key}", value)

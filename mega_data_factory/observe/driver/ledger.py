@@ -192,6 +192,7 @@ def _row(account: Account, run_id: str, place: DefinedStep) -> OperatorMetrics:
         input_records=account.input_records,
         output_records=account.output_records,
         total_time=max(0.0, account.seconds),
+        cpu_time=max(0.0, account.cpu_seconds),
         min_latency=account.least,
         max_latency=account.most,
         error_count=account.error_count,

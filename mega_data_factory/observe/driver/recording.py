@@ -206,6 +206,8 @@ class Recording:
         used = [self._engines[name] for name in self.ledger.engines if name in self._engines]
         if used:
             config["observed"]["guarantees"] = {engine.name: dict(engine.guarantees) for engine in used}
+        if self._settings.prices:
+            config["observed"]["prices"] = dict(self._settings.prices)
         if self._notes:
             config["observed"]["notes"] = list(self._notes.values())
         if self._settings.config:

@@ -233,6 +233,7 @@ def observe(
     tokens: str | None = None,
     slice_by: SliceBy | Sequence[SliceBy] = (),
     rejects: str | None = None,
+    prices: Mapping[str, Any] | None = None,
 ) -> ObservedRun:
     """Observe a pipeline that another engine executes: count what its steps do, and write metrics as a run.
 
@@ -257,6 +258,8 @@ def observe(
         slice_by: what records are also counted by, likewise: names of columns, `domain(url)` for the host of the URL in
             a column, `source_file()` for the file that a `record_id` of ours names, or functions of a record.
         rejects: `"all"` keeps a row of every rejected record (id, reason, score, threshold), for `mdf rejects`.
+        prices: what an hour costs, for `mdf runs cost`: `cpu_hour`, `gpu_hour`, `memory_gb_hour` or `node_hour`, and
+            `currency`; `nodes` maps patterns of host names to prices of their own.
 
     Raises:
         TypeError: an argument is not of its type.
@@ -277,5 +280,6 @@ def observe(
         tokens,
         check_slice_by(slice_by),
         check_rejects(rejects),
+        {} if prices is None else prices,
     )
     return ObservedRun(settings, run_id)

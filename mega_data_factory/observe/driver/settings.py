@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mega_data_factory.framework.metrics.store.files.beside import ACCOUNTS
-from mega_data_factory.observe.driver.checking import check_number, check_text
+from mega_data_factory.observe.driver.checking import check_number, check_prices, check_text
 from mega_data_factory.storage import is_local, join, local_path
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class ObserveSettings:
         tokens: column that holds the number of tokens of each record, likewise.
         slice_by: what records are also counted by, likewise.
         rejects: whether a row of every rejected record is kept.
+        prices: what an hour of a node costs; empty for none.
     """
 
     name: str
@@ -54,12 +55,14 @@ class ObserveSettings:
     tokens: str | None = None
     slice_by: tuple[SliceBy, ...] = ()
     rejects: bool = False
+    prices: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_text("the name of a pipeline", self.name)
         check_number("flush_interval", self.flush_interval, above_zero=True)
         check_number("node_interval", self.node_interval)
         check_number("rejected_samples", self.rejected_samples, whole=True)
+        check_prices(self.prices)
         for option in ("text", "tokens"):
             if (given := getattr(self, option)) is not None:
                 check_text(option, given)

@@ -97,7 +97,7 @@ def record_step(spec: StepSpec, function: Callable[..., Any], piece: Piece) -> C
     survey = piece.call.survey
     decides, skips = bool(spec.filters), spec.on_error == "skip"
     weighs = spec.text is not None and survey is None
-    busy, seen, kept = 0.0, 0, 0
+    cpu, busy, seen, kept = piece.flow.cpu, 0.0, 0, 0
     examples = piece.examples_wanted
 
     def settle() -> None:
@@ -110,6 +110,7 @@ def record_step(spec: StepSpec, function: Callable[..., Any], piece: Piece) -> C
         nonlocal busy, seen, kept, examples
         if survey is not None:
             survey.offer(_first(args, kwargs), None)
+        cpu.start()
         started = clock()
         try:
             result = function(*args, **kwargs)
@@ -122,7 +123,9 @@ def record_step(spec: StepSpec, function: Callable[..., Any], piece: Piece) -> C
                 return other.skipped(error, seconds, args, kwargs)
             piece.flow.add(1, 0, seconds, errors=1)
             raise
-        busy += clock() - started
+        spent = clock() - started
+        cpu.stop(spent)
+        busy += spent
         seen += 1
         if decides:
             if result is True:

@@ -12,6 +12,7 @@ from mega_data_factory.observe.connection import Connection
 from mega_data_factory.observe.counting import calls
 from mega_data_factory.observe.counting.account import Account, add_counts
 from mega_data_factory.observe.counting.calls import Call
+from mega_data_factory.observe.counting.cpu import CpuShare
 from mega_data_factory.observe.engines.engine import NO_RESULT, Engine, Task
 from mega_data_factory.observe.steps.spec import RunRef, StepSpec
 
@@ -136,6 +137,7 @@ class Flow:
 
     Attributes:
         settle: enters the records that the step has counted since the last time.
+        cpu: share of the CPU in their seconds.
     """
 
     def __init__(self) -> None:
@@ -143,6 +145,7 @@ class Flow:
         self.records_out = 0
         self.errors = 0
         self.seconds = 0.0
+        self.cpu = CpuShare()
         self.input_bytes = 0
         self.output_bytes = 0
         self.settle: Callable[[], None] = _nothing
@@ -178,6 +181,7 @@ class Flow:
         )
         account.calls += self.records_in
         account.seconds += self.seconds
+        account.cpu_seconds += self.cpu.of(self.seconds)
         account.input_bytes += self.input_bytes
         account.output_bytes += self.output_bytes
         add_counts(account.custom, call.custom)

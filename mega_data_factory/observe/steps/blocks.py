@@ -62,7 +62,7 @@ class _Entered:
         self._outcome = Outcome(None, 0)
         self._batches: tuple[Any, Any] | None = None
         self._token: Token[calls.Call | None] = calls.current.set(self._work.call)
-        self._started = time.perf_counter()
+        self._started, self._started_cpu = time.perf_counter(), time.thread_time()
 
     def say(self, records_in: Any, records_out: Any, errors: int, reasons: Mapping[str, int]) -> None:
         self._work.records_in = _number(records_in)
@@ -72,6 +72,7 @@ class _Entered:
 
     def leave(self, error: BaseException | None) -> None:
         self._work.seconds = time.perf_counter() - self._started
+        self._work.cpu_seconds = time.thread_time() - self._started_cpu
         calls.current.reset(self._token)
         if error is None:
             self._survey()

@@ -56,6 +56,7 @@ class _Narrowing:
         """Take what the function returned for `part`, or how it failed, and choose the next part."""
         assert self.part is not None
         self._work.seconds += self.part.seconds
+        self._work.cpu_seconds += self.part.cpu_seconds
         self._send(answer)
 
     def _send(self, answer: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from mega_data_factory.observe.counting import calls, forms
+from mega_data_factory.observe.counting.cpu import CpuShare
 from mega_data_factory.observe.engines.engine import NO_RESULT
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Stream:
         self._calls = 0
         self._busy = self._unsettled_busy = work.seconds
         self._waited = 0.0
+        self._cpu = CpuShare()
         self._reported = time.monotonic()
         self._ended = False
         if work.account.key is None:  # later accounts of the stream replace earlier ones
@@ -62,6 +64,7 @@ class Stream:
         account, text, survey = self._work.account, self._spec.text, self._work.call.survey
         while True:
             started = time.perf_counter()
+            self._cpu.pause()
             token = calls.current.set(None)  # what is upstream runs in its own call
             try:
                 item = next(items)
@@ -70,6 +73,7 @@ class Stream:
                 return
             finally:
                 calls.current.reset(token)
+                self._cpu.resume()
                 self._waited += time.perf_counter() - started
             form = self._work.form_of(item)
             records = self._work.count(item, form)
@@ -89,6 +93,7 @@ class Stream:
         """
         token = calls.current.set(self._work.call)
         waited, started = self._waited, time.perf_counter()
+        self._cpu.start()
         failed = True
         try:
             result = function()
@@ -98,6 +103,7 @@ class Stream:
             raise
         finally:
             busy = time.perf_counter() - started - (self._waited - waited)
+            self._cpu.stop(busy)
             self._busy += busy
             self._unsettled_busy += busy
             calls.current.reset(token)
@@ -164,6 +170,7 @@ class Stream:
         account.final, account.at = final, time.time()
         account.add_flow(self._in, self._out, errors=errors, reasons=call.reasons, reason=self._spec.reason)
         account.calls, account.seconds = max(1, self._calls), self._busy
+        account.cpu_seconds = self._cpu.of(self._busy)
         account.custom = dict(call.custom)
         if call.survey is not None:
             call.survey.fail_last(errors)

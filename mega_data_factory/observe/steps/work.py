@@ -35,6 +35,7 @@ class Work:
         "account",
         "call",
         "connection",
+        "cpu_seconds",
         "engine",
         "form",
         "given",
@@ -54,7 +55,7 @@ class Work:
         self.engine, task = self.connection.current()
         self.account = self.connection.account(spec.id, self.engine, task, value)
         self.call = self.new_call()
-        self.seconds = 0.0
+        self.seconds = self.cpu_seconds = 0.0
         self.given = None
         self.form: Form | None = None
         self.records_in = 0
@@ -110,10 +111,11 @@ class Work:
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call the function within this call, and time it."""
         token = calls.current.set(self.call)
-        started = time.perf_counter()
+        started, started_cpu = time.perf_counter(), time.thread_time()
         try:
             return function(*args, **kwargs)
         finally:
+            self.cpu_seconds += time.thread_time() - started_cpu
             self.seconds += time.perf_counter() - started
             calls.current.reset(token)
 
@@ -128,7 +130,8 @@ class Work:
     def part(self, value: Any, records: int) -> Work:
         """Return a call on some of the records, which shares the account."""
         part = copy.copy(self)
-        part.value, part.records_in, part.call, part.seconds = value, records, self.new_call(), 0.0
+        part.value, part.records_in, part.call = value, records, self.new_call()
+        part.seconds = part.cpu_seconds = 0.0
         if part.call.survey is not None and records:
             part.call.survey.offer(value, self.form)
         return part
@@ -158,6 +161,7 @@ class Work:
             reasons=call.reasons,
             reason=self.spec.reason,
         )
+        account.cpu_seconds = self.cpu_seconds
         account.output_bytes = outcome.text_bytes
         if self.given is not None:
             account.content = self.given.to_list()
@@ -171,6 +175,7 @@ class Work:
         """Count all records as errors: the function has raised, and the engine is about to see it."""
         self.account.add_call(self.seconds, self.records_in, 0, errors=self.records_in)
         self.account.content = self.content()
+        self.account.cpu_seconds = self.cpu_seconds
         if self.call.survey is not None:
             failed = self.new_call()
             assert failed.survey is not None

@@ -42,7 +42,7 @@ def batch_row(
         reasons: Records rejected, by reason.
         custom: What the operator reported.
         unmatched_records: Of the output, records that did not match the operator's condition.
-        units: Bytes and tokens, in and out.
+        units: Bytes and tokens, in and out, and records changed.
     """
     row = object.__new__(OperatorMetrics)
     row.run_id, row.stage_name, row.operator_name, row.worker_id = key

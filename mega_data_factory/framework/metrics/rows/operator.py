@@ -82,6 +82,7 @@ class OperatorMetrics(OperatorState):
         input_text_bytes, output_text_bytes: bytes of text in the records offered, and in those passed on; None where
             that was not counted.
         input_tokens, output_tokens: tokens in the same; None where they were not counted.
+        changed_records: of the output, records whose values the operator changed; None where that was not counted.
     """
 
     __slots__ = ()  # they are in the base: a factory in place of a default leaves them visible
@@ -125,6 +126,7 @@ class OperatorMetrics(OperatorState):
     output_text_bytes: Unit[int | None] = Unit(2, None)
     input_tokens: Unit[int | None] = Unit(3, None)
     output_tokens: Unit[int | None] = Unit(4, None)
+    changed_records: Unit[int | None] = Unit(5, None)
 
     def __post_init__(self) -> None:
         self.timestamp = naive(self.timestamp)
@@ -159,6 +161,7 @@ class OperatorMetrics(OperatorState):
         cpu_seconds: float = 0.0,
         text_bytes: Flow = NOT_COUNTED,
         tokens: Flow = NOT_COUNTED,
+        changed_records: int | None = None,
     ) -> None:
         """Count one batch; each of its records took `seconds / input_records`.
 
@@ -176,6 +179,7 @@ class OperatorMetrics(OperatorState):
             cpu_seconds: Seconds of CPU that were used; 0 where that was not measured.
             text_bytes: bytes of text in the records offered and in those passed on; None for each not counted.
             tokens: tokens, likewise.
+            changed_records: of the output, records whose values were changed; None where that was not counted.
         """
         if rejected_records is None:
             missing = input_records + created_records - output_records - error_count
@@ -188,8 +192,8 @@ class OperatorMetrics(OperatorState):
         self.unmatched_records += unmatched_records
         if created_records:
             self.created_records += created_records
-        if input_bytes or text_bytes is not NOT_COUNTED or tokens is not NOT_COUNTED:
-            self._units = with_units(self._units, (input_bytes, *text_bytes, *tokens))
+        if input_bytes or text_bytes is not NOT_COUNTED or tokens is not NOT_COUNTED or changed_records is not None:
+            self._units = with_units(self._units, (input_bytes, *text_bytes, *tokens, changed_records))
         self.total_time += seconds
         self.cpu_time += cpu_seconds
         self.batches += 1
@@ -309,6 +313,8 @@ class OperatorMetrics(OperatorState):
         result.input_records -= count
         result.output_records -= count
         result.unmatched_records = min(result.unmatched_records, result.output_records)
+        if result.changed_records is not None:
+            result.changed_records = min(result.changed_records, result.output_records)
         for unit, lost in (("text_bytes", text_bytes), ("tokens", tokens)):
             for name in (f"input_{unit}", f"output_{unit}"):
                 if lost and (before := getattr(result, name)) is not None:

@@ -55,7 +55,8 @@ class Packed(Generic[T]):
 
 
 UnitCounts: TypeAlias = tuple[int | None, ...]
-"""Bytes in memory of the input; bytes of text in and out; tokens in and out. None for what was not counted; or `()`."""
+"""Bytes in memory of the input; bytes of text in and out; tokens in and out; changed records. None for what was not
+counted; or `()`."""
 
 
 class Unit(Generic[T]):
@@ -92,7 +93,7 @@ class Unit(Generic[T]):
         row._units = tuple(counts)
 
 
-_NO_UNITS: UnitCounts = (None,) * 5
+_NO_UNITS: UnitCounts = (None,) * 6
 
 
 def with_units(counts: UnitCounts, more: UnitCounts) -> UnitCounts:
@@ -260,7 +261,8 @@ class OperatorState:
         row.input_records, row.output_records, row.error_count, row.batches, *place = wire["c"]
         row.stage_index, row.operator_index = place
         row.cpu_time = wire.get("p", 0.0)
-        row._units = tuple(wire.get("b", ()))
+        units = tuple(wire.get("b", ()))
+        row._units = units and (*units, *_NO_UNITS[len(units) :])
         row.latency_histogram = LatencyHistogram(dict(wire.get("h", ())))
         given = dict(wire.get("g", ()))
         row._min_latency, row._max_latency, row._rejected_records = (given.pop(name, None) for name in _MEASURED)

@@ -12,7 +12,7 @@ from mega_data_factory.framework.metrics.rows.fields import columns
 from mega_data_factory.framework.metrics.tracking.accounts import amount, check_sum, rejected_by_reason, whole
 
 _COUNTS = ("input_records", "output_records", "error_count", "batches", "unmatched_records", "created_records")
-_UNITS = ("input_text_bytes", "output_text_bytes", "input_tokens", "output_tokens")
+_UNITS = ("input_text_bytes", "output_text_bytes", "input_tokens", "output_tokens", "changed_records")
 
 
 _PLAIN = {int, NoneType}

@@ -24,6 +24,7 @@ class OperatorTracker(AssignableCounts, InProcess):
 
     __slots__ = (
         "_bytes",
+        "_changed",
         "_clock",
         "_cpu_clock",
         "_cpu_started",
@@ -55,6 +56,7 @@ class OperatorTracker(AssignableCounts, InProcess):
         self._input: int | None = None
         self._output = self._errors = self._unmatched = self._bytes = self._created = 0
         self._text_bytes = self._tokens = NOT_COUNTED
+        self._changed: int | None = None
         self._rejected: int | None = None
         self._reasons: Mapping[str, int] | None = None
         self._custom: Mapping[str, Any] | None = None
@@ -73,6 +75,7 @@ class OperatorTracker(AssignableCounts, InProcess):
         created: int = 0,
         text_bytes: Flow = NOT_COUNTED,
         tokens: Flow = NOT_COUNTED,
+        changed: int | None = None,
     ) -> None:
         """Report what became of the records; of several calls the last counts.
 
@@ -90,6 +93,7 @@ class OperatorTracker(AssignableCounts, InProcess):
             created: records made beside those that came in, as by chunking: of 1 that became 3, 2.
             text_bytes: bytes of text in the records offered and in those passed on; None for each not counted.
             tokens: tokens, likewise.
+            changed: of the output, records whose values were changed; None where that is not known.
 
         Raises:
             ValueError: a number cannot be right; what was reported before stays.
@@ -107,6 +111,8 @@ class OperatorTracker(AssignableCounts, InProcess):
             output = input + created - errors - (rejected or 0)
         if whole("unmatched", unmatched) > output:
             raise ValueError(f"unmatched {unmatched} records are more than the output of {output}")
+        if changed is not None and whole("changed", changed) > output:
+            raise ValueError(f"changed {changed} records are more than the output of {output}")
         self._input = input
         self._output = output
         self._errors = errors
@@ -117,6 +123,7 @@ class OperatorTracker(AssignableCounts, InProcess):
         self._bytes = input_bytes
         self._text_bytes = text_bytes
         self._tokens = tokens
+        self._changed = changed
         self._created = created
 
     def __enter__(self) -> OperatorTracker:
@@ -157,4 +164,5 @@ class OperatorTracker(AssignableCounts, InProcess):
             cpu_seconds=self.cpu_seconds,
             text_bytes=self._text_bytes,
             tokens=self._tokens,
+            changed_records=self._changed,
         )
