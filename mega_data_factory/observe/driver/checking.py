@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mega_data_factory.errors import did_you_mean
 
 if TYPE_CHECKING:
+    from mega_data_factory.framework.metrics.live.exporting import Exporter
     from mega_data_factory.observe.counting.sheets import SliceBy
 
 _MOST_SLICE_COLUMNS = 8
@@ -116,3 +117,27 @@ def check_prices(prices: object, what: str = "prices") -> None:
                 check_prices(own, f"prices of nodes {pattern}")
         else:
             check_number(f"{what}: {key}", value)
+
+
+def check_exporters(exporters: object) -> None:
+    """Refuse what is not a list of exporters, each of another kind.
+
+    Raises:
+        TypeError: it is no list, or an entry is not an exporter.
+        ValueError: two are of one kind.
+    """
+    from mega_data_factory.framework.metrics.live.exporting import Exporter
+
+    if not isinstance(exporters, list | tuple):
+        raise TypeError(f"exporters must be a list, not {exporters!r}")
+    for exporter in exporters:
+        if not isinstance(exporter, Exporter):
+            raise TypeError(f"exporters must be objects of mega_data_factory.exports, made already, not {exporter!r}")
+    names = [exporter_name(exporter) for exporter in exporters]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"there are two exporters {min(twice)}; give one of each")
+
+
+def exporter_name(exporter: Exporter) -> str:
+    """Return the name of an exporter in the log: that of its class."""
+    return type(exporter).__name__

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from mega_data_factory._version import __version__
+from mega_data_factory.clock import utc_now
 from mega_data_factory.framework.metrics.collector import MetricsCollector, Snapshot
 from mega_data_factory.framework.metrics.details.totals import DetailTotals
+from mega_data_factory.framework.metrics.live.export_threads import Exports
+from mega_data_factory.framework.metrics.live.exporting import ExportHealth, ExportSnapshot
 from mega_data_factory.framework.metrics.live.flusher import MetricsFlusher
 from mega_data_factory.framework.metrics.live.intervals import IntervalSampler
 from mega_data_factory.framework.metrics.nodes import NodeBuffer
@@ -21,6 +24,7 @@ from mega_data_factory.framework.metrics.tracking.run_totals import RunTotals
 from mega_data_factory.framework.metrics.writer import MetricsWriter
 from mega_data_factory.host import host_name
 from mega_data_factory.observe.connection import Addresses
+from mega_data_factory.observe.driver.checking import exporter_name
 from mega_data_factory.observe.driver.defined_steps import DefinedStep, DefinedSteps
 from mega_data_factory.observe.driver.ledger import Ledger, to_rows
 from mega_data_factory.observe.driver.leftovers import remove_leftovers
@@ -68,6 +72,7 @@ class Recording:
         self._details = DetailTotals()
         self._nodes = NodeBuffer(self.run_id, settings.node_interval) if settings.node_interval else None
         self._sampled = SampledNodes(self._nodes, settings)
+        self._exports = Exports({exporter_name(e): e for e in settings.exporters}, self._snapshot_to_export)
         self._flusher = MetricsFlusher(
             self.collector,
             self._samples,
@@ -115,15 +120,18 @@ class Recording:
                 self._totals = totals
                 self._introduce()
                 self._flusher.start()
+                self._exports.start()
                 try:
                     yield
                 finally:
                     self._close_books()
         finally:
+            self._exports.end()  # they take the metrics of the end while these are written
             self._set_aside.finish()
             failure = self._flusher.finish()
             if failure is not None:
                 _log.error("%s; what is there shows an earlier state of this run", failure)
+            self._exports.finish()
             for engine in self._engines.values():
                 engine.stop()
 
@@ -167,6 +175,8 @@ class Recording:
                 self.collector.add_operator_metrics(row, batch_id=row.worker_id)  # the last one counts
             self._shown |= rows.keys()
             if self._totals is not None:
+                self._totals.set(export_failures=self._exports.failures)
+                self.collector.exporting_seconds = self._exports.seconds
                 self._totals.set(engine=self._engine_text(), retried_batches=self.ledger.repeated)
                 if self._config_changed:
                     self._config_changed = False
@@ -200,6 +210,17 @@ class Recording:
         """Return the engines that have delivered, with their versions; all that are loaded before the first has."""
         used = [self._engines[name] for name in self.ledger.engines if name in self._engines]
         return ", ".join(f"{engine.name} {engine.version()}".strip() for engine in used or self.engines()[:1])
+
+    def _snapshot_to_export(self, health: Sequence[ExportHealth]) -> ExportSnapshot:
+        """Return the run as it is now, for exporters."""
+        snapshot = self.collector.snapshot()
+        assert snapshot is not None, "exporters work while a run is tracked, and after"
+        snapshot.run.heartbeat = utc_now()
+        nodes = self._nodes.newest() if self._nodes else ()
+        details, metrics = self._details, self._settings.metrics
+        return ExportSnapshot(
+            snapshot.run, snapshot.stages, snapshot.operators, nodes, health, details=details, metrics_path=metrics
+        )
 
     def _config(self) -> dict[str, Any]:
         config: dict[str, Any] = {"observed": {"steps": self.steps.as_config()}}

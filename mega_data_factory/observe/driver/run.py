@@ -24,6 +24,7 @@ from mega_data_factory.observe.steps.spec import RunRef
 from mega_data_factory.storage import Location
 
 if TYPE_CHECKING:
+    from mega_data_factory.framework.metrics.live.exporting import Exporter
     from mega_data_factory.observe.counting.sheets import SliceBy
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -234,6 +235,7 @@ def observe(
     slice_by: SliceBy | Sequence[SliceBy] = (),
     rejects: str | None = None,
     prices: Mapping[str, Any] | None = None,
+    exporters: Sequence[Exporter] = (),
 ) -> ObservedRun:
     """Observe a pipeline that another engine executes: count what its steps do, and write metrics as a run.
 
@@ -260,6 +262,8 @@ def observe(
         rejects: `"all"` keeps a row of every rejected record (id, reason, score, threshold), for `mdf rejects`.
         prices: what an hour costs, for `mdf runs cost`: `cpu_hour`, `gpu_hour`, `memory_gb_hour` or `node_hour`, and
             `currency`; `nodes` maps patterns of host names to prices of their own.
+        exporters: send the metrics to other systems while the run lasts: `OpenLineageExporter(url=…)` and others of
+            `mega_data_factory.exports`, or your own.
 
     Raises:
         TypeError: an argument is not of its type.
@@ -281,5 +285,6 @@ def observe(
         check_slice_by(slice_by),
         check_rejects(rejects),
         {} if prices is None else prices,
+        exporters,
     )
     return ObservedRun(settings, run_id)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mega_data_factory.framework.metrics.store.files.beside import ACCOUNTS
-from mega_data_factory.observe.driver.checking import check_number, check_prices, check_text
+from mega_data_factory.observe.driver.checking import check_exporters, check_number, check_prices, check_text
 from mega_data_factory.storage import is_local, join, local_path
 
 if TYPE_CHECKING:
+    from mega_data_factory.framework.metrics.live.exporting import Exporter
     from mega_data_factory.observe.counting.sheets import SliceBy
 
 
@@ -41,6 +42,7 @@ class ObserveSettings:
         slice_by: what records are also counted by, likewise.
         rejects: whether a row of every rejected record is kept.
         prices: what an hour of a node costs; empty for none.
+        exporters: send the metrics to other systems while the run lasts.
     """
 
     name: str
@@ -56,6 +58,7 @@ class ObserveSettings:
     slice_by: tuple[SliceBy, ...] = ()
     rejects: bool = False
     prices: Mapping[str, Any] = field(default_factory=dict)
+    exporters: Sequence[Exporter] = ()
 
     def __post_init__(self) -> None:
         check_text("the name of a pipeline", self.name)
@@ -63,6 +66,7 @@ class ObserveSettings:
         check_number("node_interval", self.node_interval)
         check_number("rejected_samples", self.rejected_samples, whole=True)
         check_prices(self.prices)
+        check_exporters(self.exporters)
         for option in ("text", "tokens"):
             if (given := getattr(self, option)) is not None:
                 check_text(option, given)
