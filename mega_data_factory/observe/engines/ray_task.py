@@ -104,7 +104,7 @@ class TaskAccounts:
         """Deliver what was counted since the last piece, and begin another."""
         self.deliver()
         self._piece += 1
-        self._totals = {step: self._empty(self._totals[step]) for step in self._tallies}
+        self._totals = {step: self._empty(total) for step, total in self._totals.items()}
         for step, tally in self._tallies.items():
             tally.account = self._totals[step]
         self._delivered = time.monotonic()

@@ -54,7 +54,7 @@ def cost_per_entered_row() -> float:
             reasons={"reason": 10},
             custom={},
             unmatched_records=0,
-            units=(1000, 1000, 900, None, None),
+            units=(1000, 1000, 900, None, None, None),
         )
         row.timestamp = utc_now()
         for _ in range(3):
