@@ -54,6 +54,15 @@ def test_the_deepest_value_that_is_read_goes_through_arrow(tmp_path: Path) -> No
     assert pa.ipc.open_file(sink.getvalue()).read_all().equals(table)
 
 
+def test_a_long_line_with_a_deep_value_is_one_error(tmp_path: Path) -> None:
+    """Lines with few brackets are not looked at before they are parsed, and are refused all the same."""
+    deep = b'{"text": "' + b"x" * 5000 + b'", "a": ' + b"[" * 300 + b"]" * 300 + b"}"
+    (tmp_path / "a.jsonl").write_bytes(b'{"b": 1}\n' + deep + b'\n{"b": 2}\n')
+    found, skipped = read(tmp_path / "a.jsonl")
+    assert [row["b"] for row in found] == [1, 2]
+    assert ["nested 301 levels deep" in skip.message for skip in skipped] == [True]
+
+
 def test_brackets_within_text_are_not_levels(tmp_path: Path) -> None:
     """A text may hold as many brackets as it likes, behind escaped quotes too."""
     record = {"text": "[{" * 5000 + "\\" + '"' + "[" * 500, "list": [[1]]}

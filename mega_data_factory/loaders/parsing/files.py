@@ -53,7 +53,15 @@ class SourceFile:
 
 def file_path(root: str, relative: str) -> str:
     """Return the path of a file on this machine."""
-    return storage.join(resolve(root), relative)
+    base = _local_base(root)
+    return storage.join(resolve(root), relative) if base is None else posixpath.join(base, relative).rstrip("/")
+
+
+@functools.cache
+def _local_base(root: str) -> str | None:
+    """Return the local path of a root, for that of each of its many files; None where it is remote."""
+    found = resolve(root)
+    return str(storage.local_path(found)) if storage.is_local(found) else None
 
 
 def file_name(label: str, relative: str) -> str:

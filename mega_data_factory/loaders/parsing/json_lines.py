@@ -32,7 +32,7 @@ _EXACT_IN_FLOAT = float(1 << 53)
 _LONGEST_INT = 4300
 """Digits that Python turns into an integer."""
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # whole stretches at a time
 _BRACKET = re.compile(rb"[\[\]{}]")
 
 
@@ -130,11 +130,12 @@ def _has_empty_struct(kind: pa.DataType) -> bool:
 def _any_is_deep(block: bytes, lines: Iterable[tuple[int, int]]) -> bool:
     """Return whether a line may be nested so deeply that Arrow's reader or ours, which recurse, overflows the stack.
 
-    A level takes two bytes, so short lines need no look; what they hold too deeply shows in the types.
+    A level takes two bytes, so short lines need no look, nor do lines with as few brackets; what those hold too deeply
+    shows in the types.
     """
     return any(
         end - start > _SHORT_LINE
-        and block.count(b"{", start, end) + block.count(b"[", start, end) > MOST_LEVELS
+        and block.count(b"{", start, end) + block.count(b"[", start, end) > _SHORT_LINE // 2
         and _levels(block[start:end]) > MOST_LEVELS
         for start, end in lines
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -10,7 +11,7 @@ BLOCK_BYTES = 4 << 20
 """Approximate size of a block of lines, in bytes."""
 
 _PIECE_BYTES = 64 << 10
-"""Bytes asked for at once: so much at most is lost before the place where a compressed file is damaged."""
+"""Bytes asked for at once where a file is compressed or remote: so much at most is lost before damage."""
 
 _BEGINNING_BYTES = 2000
 
@@ -72,8 +73,9 @@ def whole_lines(file: BinaryIO, start: int, end: int | None, most_bytes: int) ->
 def _gather(file: BinaryIO, wanted: int, pieces: list[bytes]) -> OSError | None:
     """Read `wanted` bytes into `pieces`; return the error that stopped it, if one did."""
     read1 = getattr(file, "read1", file.read)
+    most = wanted if isinstance(getattr(file, "raw", None), io.FileIO) else _PIECE_BYTES
     try:
-        while wanted > 0 and (piece := read1(min(wanted, _PIECE_BYTES))):
+        while wanted > 0 and (piece := read1(min(wanted, most))):
             pieces.append(piece)
             wanted -= len(piece)
     except OSError as error:
