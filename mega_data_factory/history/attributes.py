@@ -34,24 +34,32 @@ class Changes:
     values: tuple[Text, ...] = ()
     letters: int = 0
 
-    def added(self, time: int, value: Text) -> Changes:
-        """Return the changes with one report more, which may come late; the last report of a moment wins.
+    def added(self, time: int, value: Text, *, late: bool = False) -> Changes:
+        """Return the changes with one report more; the last report of a moment wins.
 
-        A late report says what was true at its moment only: what held after it continues to hold.
+        Args:
+            time: of the report.
+            value: what holds then.
+            late: whether there were later reports. Then the value is true at its moment only: what held after it
+                continues to hold.
         """
         at = bisect_right(self.times, time)
         before = self.values[at - 1] if at else None
         if before == value:
             return self
         first = at - 1 if at and self.times[at - 1] == time else at
-        times, values = [time], [value]
-        if at < len(self.times) and before is not None and self.times[at] != time + 1:
-            times.append(time + 1)
-            values.append(before)
+        new = [(time, value)]
+        if late and before is not None and time + 1 not in self.times[at : at + 1]:
+            new.append((time + 1, before))
+        if first and self.values[first - 1] == value:  # holds already
+            del new[0]
+        holds = new[-1][1] if new else value
+        if self.values[at : at + 1] == (holds,):
+            at += 1
         return Changes(
-            (*self.times[:first], *times, *self.times[at:]),
-            (*self.values[:first], *values, *self.values[at:]),
-            self.letters + sum(map(_letters, values)) - sum(map(_letters, self.values[first:at])),
+            (*self.times[:first], *(each for each, _ in new), *self.times[at:]),
+            (*self.values[:first], *(each for _, each in new), *self.values[at:]),
+            self.letters + sum(_letters(each) for _, each in new) - sum(map(_letters, self.values[first:at])),
         )
 
     def without_first(self) -> Changes:
@@ -95,11 +103,11 @@ class Attributes:
             return self
         return Attributes(tuple(all_names), frozenset(integers), self.changes)
 
-    def reported(self, values: Mapping[str, Text], time: int) -> Attributes:
-        """Return the description with the attributes of a point at a time in microseconds."""
+    def reported(self, values: Mapping[str, Text], time: int, *, late: bool = False) -> Attributes:
+        """Return the description with the attributes of a point at a time in microseconds, see `Changes.added`."""
         changes = dict(self.changes)
         for name, value in values.items():
-            changes[name] = changes.get(name, Changes()).added(time, value)
+            changes[name] = changes.get(name, Changes()).added(time, value, late=late)
         if all(changes[name] is self.changes.get(name) for name in values):
             return self
         return Attributes(self.names, self.whole, _shortened(changes))
@@ -117,9 +125,9 @@ class Attributes:
                 yield attribute_line({name: value}, time)
 
 
-def attribute_line(values: Mapping[str, Text], time: int) -> str:
+def attribute_line(values: Mapping[str, Text], time: int, *, late: bool = False) -> str:
     """Return the attributes of one point as a line of JSON."""
-    return json.dumps({"time": time, "values": values})
+    return json.dumps({"time": time, "values": values} | ({"late": True} if late else {}))
 
 
 def read_lines(lines: Sequence[str]) -> Attributes:
@@ -142,7 +150,7 @@ def read_lines(lines: Sequence[str]) -> Attributes:
             values = {
                 name: value if isinstance(value, str) else tuple(value) for name, value in entry["values"].items()
             }
-            found = found.reported(values, entry["time"])
+            found = found.reported(values, entry["time"], late=entry.get("late", False))
     return found
 
 

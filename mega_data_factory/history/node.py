@@ -45,6 +45,7 @@ class NodeHistory:
         self.hot: Records | None = None
         self.chunks: Sequence[Chunk] = ()
         self.attributes = Attributes()
+        self._reported = NO_TIME  # latest time that came with a description
         self._retention = retention
         self._folder = folder
         self._codec = codec
@@ -56,6 +57,9 @@ class NodeHistory:
         self.chunks = sorted(found.chunks, key=lambda chunk: chunk.sequence)
         self._next_sequence = 1 + max([*(chunk.sequence for chunk in found.chunks), *found.unsealed], default=-1)
         self.attributes = found.attributes
+        self._reported = max(
+            [*(chunk.end for chunk in found.chunks), *map(_latest, found.unsealed.values())], default=NO_TIME
+        )
         for sequence, block in sorted(found.unsealed.items()):
             if len(block):
                 self._add(block, [], [sequence])
@@ -103,11 +107,12 @@ class NodeHistory:
     ) -> None:
         """Keep what a point had beside its numbers, see `MetricsHistory.describe`."""
         described = self.attributes.described(names, whole, fractional)
-        reported = described.reported(values, timestamp)
+        late, self._reported = timestamp < self._reported, max(timestamp, self._reported)
+        reported = described.reported(values, timestamp, late=late)
         if self._folder is not None and described is not self.attributes:
             self._folder.attributes.write(self.node_id, reported)
         elif self._folder is not None and reported is not described:
-            self._folder.attributes.add(self.node_id, reported, attribute_line(values, timestamp))
+            self._folder.attributes.add(self.node_id, reported, attribute_line(values, timestamp, late=late))
         self.attributes = reported
 
     def seal(self) -> None:
@@ -275,6 +280,10 @@ def _merged(parts: Sequence[Series], new: Series) -> Series:
     points = latest(joined([*(part for part in parts if _is_raw(part)), new]))
     buckets = [part for part in parts if not _is_raw(part)]
     return combined(joined([combined(joined(buckets)), points])) if buckets else points
+
+
+def _latest(block: Block) -> int:
+    return int(block.timestamps.max(initial=NO_TIME))
 
 
 def _is_raw(series: Series) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,24 @@ def test_the_nodes_of_a_run_are_those_of_the_store(metrics: Path) -> None:
     assert sorted(frame["cpu_usage"]) == sorted(table["cpu_usage"].to_pylist())
     assert not {"run_id", "hostname", "cpu_count", "memory_total"} & set(frame.columns)
     assert from_store(MetricsReader(metrics), "run_s", theme="dark").theme.dark
+
+
+def test_the_times_of_a_run_are_utc_wherever_they_are_read(metrics: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stored time has no zone and is UTC, also on a machine that is not; a plot may show another clock."""
+    stored = sorted(at.replace(tzinfo=UTC) for at in MetricsReader(metrics).nodes("run_seen")["timestamp"].to_pylist())
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    try:
+        visualizer = from_store(metrics, "run_seen")
+        local = from_store(metrics, "run_seen", timezone="local")
+        first, last = visualizer.history.span() or (0, 0)
+        assert (first / 1e6, last / 1e6) == (stored[0].timestamp(), stored[-1].timestamp())
+        assert local.history.span() == (first, last)
+        assert visualizer.plot_cluster_overview().layout.xaxis.title.text == "UTC"
+        assert local.plot_cluster_overview().layout.xaxis.title.text == "local time (UTC+05:45)"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_run_without_nodes_says_so(metrics: Path) -> None:

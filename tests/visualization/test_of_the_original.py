@@ -153,6 +153,7 @@ def test_whole_numbers_stay_whole_in_every_format(tmp_path: Path) -> None:
     visualizer = reported(3)
     again = MetricsVisualizer()
     again.add_frame(visualizer.to_frame())
+    assert again.to_frame().columns.tolist() == visualizer.to_frame().columns.tolist()
     for one in (visualizer, again):
         one.export_metrics(tmp_path / "m.json")
         one.export_metrics(tmp_path / "m.parquet")
@@ -232,6 +233,27 @@ def test_status_words_of_cluster_managers(word: str, state: str | None) -> None:
     assert counts == [int(state == known) for known in ("active", "degraded", "unhealthy")]
     text = visualizer.plot_cluster_overview().data[-1].text[0]
     assert word in text[1] or state == word
+
+
+def test_texts_of_a_frame() -> None:
+    """Columns of texts change each at its time, in whatever order the rows are, also before what is known already."""
+    rows = [
+        {
+            "timestamp": START + timedelta(seconds=second),
+            "node_id": "n",
+            "cpu_usage": 1.5,
+            "host": host,
+            "version": version,
+        }
+        for second, host, version in ((0, "a", "1"), (1, "a", "1"), (2, "a", "2"), (3, "a", "2"), (4, "b", "2"))
+    ]
+    for parts in ([rows], [rows[::-1]], [rows[3:], rows[:3]], [[row] for row in rows[::-1]]):
+        visualizer = MetricsVisualizer()
+        for part in parts:
+            visualizer.add_frame(pd.DataFrame(part))
+        assert visualizer.to_frame()[["host", "version"]].to_dict("records") == [
+            {"host": row["host"], "version": row["version"]} for row in rows
+        ]
 
 
 def test_a_status_of_a_frame(tmp_path: Path) -> None:

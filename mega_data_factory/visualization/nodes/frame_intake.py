@@ -22,8 +22,9 @@ from mega_data_factory.visualization.nodes.zone import Zone
 
 @dataclass(frozen=True, eq=False)
 class _Columns:
-    """Columns of a frame: numbers as float64 (n,), texts or None, and the names of whole metrics."""
+    """Columns of a frame: numbers as float64 (n,), texts or None; all names in order, and those of whole metrics."""
 
+    names: list[str]
     numbers: dict[str, npt.NDArray[np.float64]]
     texts: dict[str, Sequence[Text | None]]
     whole: list[str]
@@ -71,24 +72,27 @@ def _add_node(
     rows: npt.NDArray[np.intp],
     moments: npt.NDArray[np.int64],
 ) -> None:
+    if not len(rows):
+        return
+    latest = history.span(node)
     known = {name: column[rows] for name, column in columns.numbers.items() if not np.isnan(column[rows]).all()}
     history.extend(node, moments, known)
-    texts = {name: [values[row] for row in rows.tolist()] for name, values in columns.texts.items()}
-    kept = {name: values for name, values in texts.items() if any(value is not None for value in values)}
-    if STATUS not in history.attributes(node).changes and STATUS_CODES.keys() >= set(kept.get(STATUS, ())) - {None}:
-        kept.pop(STATUS, None)  # its code says it all
-    names = [name for name in (*columns.numbers, *columns.texts) if name in known or name in kept]
-    if not len(moments):
-        return
     whole = [name for name in columns.whole if name in known]
     fractional = [name for name in known if name not in columns.whole]
-    history.describe(node, int(moments[0]), names, whole=whole, fractional=fractional)
-    for name, values in kept.items():
-        before: Text | None = None
-        for value, moment in zip(values, moments.tolist(), strict=True):
-            if value is not None and value != before:
-                history.describe(node, moment, (), attributes={name: value})
-                before = value
+    texts = {name: values for name, values in columns.texts.items() if any(values[row] is not None for row in rows)}
+    words = {texts[STATUS][row] for row in rows} - {None} if STATUS in texts else set()
+    if STATUS_CODES.keys() >= words and STATUS not in history.attributes(node).changes:
+        texts.pop(STATUS, None)  # its code says it all
+    names = [name for name in columns.names if name in known or name in texts]
+    order = np.argsort(moments, kind="stable").tolist()
+    history.describe(node, int(moments[order[0]]), names, whole=whole, fractional=fractional)
+    late = latest is not None and moments[order[0]] < latest[1]  # then each report holds at its moment alone
+    before: dict[str, Text] = {}
+    for at in order if texts else ():
+        given = {name: value for name, values in texts.items() if (value := values[rows[at]]) is not None}
+        if late or at == order[-1] or any(before.get(name) != value for name, value in given.items()):
+            history.describe(node, int(moments[at]), (), attributes=given)
+        before |= given
 
 
 def _by_node(frame: pd.DataFrame, node_id: str | None) -> dict[str, npt.NDArray[np.intp]]:
@@ -104,11 +108,12 @@ def _by_node(frame: pd.DataFrame, node_id: str | None) -> dict[str, npt.NDArray[
 
 
 def _columns(frame: pd.DataFrame) -> _Columns:
-    found = _Columns({}, {}, [])
+    found = _Columns([], {}, {}, [])
     for column in frame.columns:
         if column in (NODE, TIME, INTERVAL):
             continue
         name = check_metric("metric", str(column))
+        found.names.append(name)
         if name == STATUS and not pd.api.types.is_numeric_dtype(frame[column].dtype):
             words = frame[column]
             codes = {word: status_code("a row", word) for word in words.dropna().unique()}
