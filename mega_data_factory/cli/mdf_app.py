@@ -228,7 +228,7 @@ def _dashboard(
 
 @app.command("validate")
 def _validate(
-    file: Annotated[Path | None, typer.Argument(help="The file, in place of --config.", metavar="[FILE]")] = None,
+    file: Annotated[Path | None, typer.Argument(help="The file, in place of --config.", metavar="FILE")] = None,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="Pipeline configuration, a YAML file.", metavar="FILE")
     ] = None,

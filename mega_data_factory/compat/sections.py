@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from mega_data_factory.compat.configuration.upgrade import upgrade
 from mega_data_factory.framework.config import metrics, pipeline
-from mega_data_factory.framework.config.mistakes import Key, Mistakes
+from mega_data_factory.framework.config.mistakes import Key, Mistakes, dotted
 from mega_data_factory.framework.config.source import ConfigSource
 from mega_data_factory.redaction.loggers import logger
 
@@ -25,11 +25,17 @@ class _OldSection:
     place: ClassVar[Key]
 
     def __init__(self, *given: Any, **values: Any) -> None:
-        super().__init__(**_in_todays_form(self.place, dict(zip(self.order, given, strict=False)) | values))
+        values |= zip(self.order, given, strict=False)
+        super().__init__(**_in_todays_form(type(self).__name__, self.place, values))
 
 
-def _in_todays_form(place: Key, values: dict[str, Any]) -> dict[str, Any]:
+def _in_todays_form(name: str, place: Key, values: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a section in today's form; log what to write instead.
+
+    Args:
+        name: of the class.
+        place: key of the section in a configuration.
+        values: as given.
 
     Raises:
         ConfigError: a key has no form of today.
@@ -40,7 +46,7 @@ def _in_todays_form(place: Key, values: dict[str, Any]) -> dict[str, Any]:
     upgraded = upgrade(ConfigSource.from_mapping(whole))
     Mistakes(upgraded.mistakes).raise_all()
     for note in upgraded.notes:
-        _log.warning("%s", note)
+        _log.warning("%s", note.replace(dotted(place), name, 1))
     found: Any = upgraded.source.values
     for part in place:
         found = found[part]

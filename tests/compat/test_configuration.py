@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -258,10 +261,53 @@ def test_sections_made_in_python_take_old_keys(caplog: pytest.LogCaptureFixture)
     assert made.stages[0].operators[0].component.params == {"text_column": "body"}
     assert (made.executor.engine, made.executor.metrics.output_path, made.stages[0].max_workers) == ("local", "m", 2)
     assert made.writer.params == {"output_path": "out", "if_exists": "append"}
-    assert len(caplog.records) == 9
+    said = [record.getMessage().partition(" is an old form: ")[0] for record in caplog.records]
+    assert said == [
+        "DataLoaderConfig.checkpoint_interval",
+        "OperatorConfig.name",
+        "OperatorConfig.params.text_field",
+        "StageConfig.output_path",
+        "DataWriterConfig.type",
+        "DataWriterConfig.params.table_name",
+        "RejectedSamplesConfig.writer_type",
+        "MetricsConfig.huggingface_repo",
+        "ExecutorConfig.use_ray",
+    ]
     assert PipelineConfig.from_dict(config.as_written()).model_dump() == config.model_dump()
     with pytest.raises(ConfigError, match="blocklist_paths: several files"):
         framework.OperatorConfig("url_filter", {"blocklist_paths": ["a", "b"]})
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if path:
+        yield path
+    if isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _paths(item, (*path, key))
+
+
+@pytest.mark.parametrize("odd", [None, 3, [["x"]], {"a": 1}])
+def test_whatever_an_old_key_holds_the_answer_is_a_configuration_error(
+    odd: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each value of an old file is replaced by an odd one in turn: it is accepted, or refused with a ConfigError."""
+    caplog.set_level(logging.ERROR, "mega_data_factory")
+    for path in _paths(yaml.safe_load(OLD)):
+        values = yaml.safe_load(OLD)
+        above = values
+        for part in path[:-1]:
+            above = above[part]
+        above[path[-1]] = copy.deepcopy(odd)
+        with contextlib.suppress(ConfigError):
+            PipelineConfig.from_dict(values)
+
+
+def test_an_endless_old_mapping_is_refused() -> None:
+    """A mapping that holds itself is nested too deeply, with old words in it as without."""
+    values: dict[str, Any] = yaml.safe_load(OLD)
+    values["executor"]["metrics"] = values
+    with pytest.raises(ConfigError, match="nested deeper than 100 levels"):
+        PipelineConfig.from_dict(values)
 
 
 def test_every_old_word_is_looked_for() -> None:

@@ -12,7 +12,7 @@ from mega_data_factory.framework.registry import snake_case
 
 
 @dataclass(frozen=True)
-class Component:
+class OldComponent:
     """A component of the original.
 
     Attributes:
@@ -57,7 +57,7 @@ def _convert_words(edits: Edits, params: Key) -> None:
         edits.refuse(key, "not a mapping of words to numbers; write `blocked_words: [WORD, ...]`")
         words = []
     if words:
-        edits.set((*params, "blocked_words"), [*(edits.get((*params, "blocked_words")) or []), *words], key)
+        edits.set((*params, "blocked_words"), [*_listed(edits.get((*params, "blocked_words"))), *words], key)
         edits.set((*params, "whole_words"), False, key)
     edits.remove(key)
 
@@ -78,8 +78,13 @@ def _convert_quality_sources(edits: Edits, params: Key) -> None:
     domains = edits.remove(own) if edits.has(own) else []
     if edits.get(switch) and domains:
         blocked = (*params, "blocked_domains")
-        edits.set(blocked, [*(edits.get(blocked) or []), *domains], switch)
+        edits.set(blocked, [*_listed(edits.get(blocked)), *_listed(domains)], switch)
     edits.remove(switch)
+
+
+def _listed(value: Any) -> list[Any]:
+    """Return a value as a list; what is no list becomes its one item, which the operator then refuses."""
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _convert_partitions(edits: Edits, params: Key) -> None:
@@ -90,7 +95,7 @@ def _convert_partitions(edits: Edits, params: Key) -> None:
 
 _NO_WORDS = "the original's own list of words is not here: name yours in `blocked_words`"
 
-HUGGING_FACE = Component(
+HUGGING_FACE = OldComponent(
     "hugging_face_loader",
     renamed={"dataset_name": "dataset"},
     dropped={"streaming": "leave it out: every run reads in pieces"},
@@ -99,14 +104,14 @@ HUGGING_FACE = Component(
 LOADERS = {"hugging_face_loader": HUGGING_FACE, "hugging_face_data_loader": HUGGING_FACE}
 
 OPERATORS = {
-    "text_exact_deduplicator": Component("exact_deduplicator", renamed={"text_field": "text_column"}),
-    "text_length_filter": Component(
+    "text_exact_deduplicator": OldComponent("exact_deduplicator", renamed={"text_field": "text_column"}),
+    "text_length_filter": OldComponent(
         "text_length_filter",
         renamed={"text_field": "text_column"},
         dropped={"text_length_field": "leave it out: the text itself is measured"},
         defaults={"min_length": 0},
     ),
-    "url_filter": Component(
+    "url_filter": OldComponent(
         "url_filter",
         renamed={"url_field": "url_column", "blocklist_domains": "blocked_domains"},
         converted={
@@ -126,7 +131,7 @@ OPERATORS = {
 }
 
 WRITERS = {
-    "parquet_data_writer": Component(
+    "parquet_data_writer": OldComponent(
         "parquet_writer",
         dropped={"table_name": "leave it out: files are named by the run and their batches"},
         converted={"partition_by": _convert_partitions},
@@ -135,7 +140,7 @@ WRITERS = {
 }
 
 
-def edit_component(edits: Edits, key: Key, name_key: str, known: Mapping[str, Component]) -> None:
+def edit_component(edits: Edits, key: Key, name_key: str, known: Mapping[str, OldComponent]) -> None:
     """Bring one component into today's form.
 
     Args:
@@ -162,7 +167,7 @@ def edit_component(edits: Edits, key: Key, name_key: str, known: Mapping[str, Co
             edits.set((*params, parameter), value, (*key, name_key))
 
 
-def _edit_params(edits: Edits, params: Key, component: Component) -> None:
+def _edit_params(edits: Edits, params: Key, component: OldComponent) -> None:
     for old, new in component.renamed.items():
         if edits.has((*params, old)):
             edits.rename((*params, old), (*params, new))

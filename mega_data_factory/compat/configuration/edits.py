@@ -10,6 +10,7 @@ from typing import Any
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.config.mistakes import Key, dotted
 from mega_data_factory.framework.config.source import ConfigSource
+from mega_data_factory.framework.config.yaml_parsing import MOST_LEVELS
 
 
 class Edits:
@@ -69,12 +70,19 @@ class Edits:
         self.mistakes.append(ConfigError(f"{self._where(key)}: {text}"))
 
     def set(self, key: Key, value: Any, like: Key) -> None:
-        """Give a key a value, making mappings on the way; messages about it name the line of another key."""
+        """Give a key a value, making mappings on the way; messages about it name the line of another key.
+
+        Where something else than a mapping is in the way, nothing is changed: it is a mistake, and is reported as such.
+        """
         above: Any = self._values
         for part in key[:-1]:
-            if isinstance(above, dict) and not isinstance(above.get(part), (dict, list)):
+            if isinstance(above, dict) and above.get(part) is None:
                 above[part] = {}
+            if not isinstance(above, dict) and not isinstance(part, int):
+                return
             above = above[part]
+        if not isinstance(above, dict):
+            return
         above[key[-1]] = value
         if key not in self._lines and (line := self._line(like)) is not None:
             self._lines[key] = line
@@ -130,12 +138,17 @@ class Edits:
         return f"{self.source.where(key)}{dotted(key)}"
 
 
-def _unshared(value: Any) -> Any:
-    """Return a copy in which every mapping and list is there once: an alias is edited where it is used only."""
+def _unshared(value: Any, level: int = 0) -> Any:
+    """Return a copy in which every mapping and list is there once: an alias is edited where it is used only.
+
+    What is nested deeper than any file may be is not copied.
+    """
+    if level > MOST_LEVELS:
+        return value
     if isinstance(value, Mapping):
-        return {key: _unshared(item) for key, item in value.items()}
+        return {key: _unshared(item, level + 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_unshared(item) for item in value]
+        return [_unshared(item, level + 1) for item in value]
     return copy.copy(value)
 
 

@@ -81,7 +81,7 @@ def _edit_engine(edits: Edits) -> None:
 def _make_stages(edits: Edits) -> None:
     """Write each worker as a stage with the operators that it names."""
     edits.note(("workers",), "write `stages`, each with its `name`, its `operators` and its `worker`")
-    places = {edits.get((*key, "name")): key for key in edits.mappings(("operators",))}
+    places = {name: key for key in edits.mappings(("operators",)) if isinstance(name := edits.get((*key, "name")), str)}
     stages: list[dict[str, Any]] = []
     used: set[str] = set()
     for worker in edits.mappings(("workers",)):
@@ -98,12 +98,12 @@ def _make_stages(edits: Edits) -> None:
     edits.remove(("operators",))
 
 
-def _stage(edits: Edits, worker: Key, places: Mapping[Any, Key]) -> dict[str, Any]:
+def _stage(edits: Edits, worker: Key, places: Mapping[str, Key]) -> dict[str, Any]:
     values = dict(edits.get(worker))
     names = values.pop("operator_names", None)
     operators = []
     for name in names if isinstance(names, list) else []:
-        if name in places:
+        if isinstance(name, str) and name in places:
             operators.append(copy.deepcopy(edits.get(places[name])))
         else:
             edits.refuse((*worker, "operator_names"), f"there is no operator `{name}` in `operators`")

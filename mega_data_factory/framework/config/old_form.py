@@ -9,6 +9,7 @@ from typing import Any
 
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.config.source import ConfigSource
+from mega_data_factory.framework.config.yaml_parsing import MOST_LEVELS
 from mega_data_factory.framework.registry import snake_case
 
 WORDS = frozenset(
@@ -61,21 +62,23 @@ class Upgraded:
 
 def in_todays_form(source: ConfigSource) -> Upgraded | None:
     """Return a configuration of the original in today's form; None for any other."""
-    if not any(_old_words(source.values)):
+    if not any(_old_words(source.values, 0)):
         return None
     upgraded: Upgraded = importlib.import_module("mega_data_factory.compat.configuration.upgrade").upgrade(source)
     return upgraded if upgraded.notes or upgraded.mistakes else None
 
 
-def _old_words(value: Any) -> Iterator[bool]:
-    """Yield for every key and name whether it may be one of the original."""
+def _old_words(value: Any, level: int) -> Iterator[bool]:
+    """Yield for every key and name whether it may be one of the original; none of a level that no file may have."""
+    if level > MOST_LEVELS:
+        return
     if isinstance(value, Mapping):
         yield "operators" in value and ("workers" in value or "output_path" in value)
         for key, item in value.items():
             yield key in WORDS
             if key in ("name", "type") and isinstance(item, str):
                 yield snake_case(item) in WORDS
-            yield from _old_words(item)
+            yield from _old_words(item, level + 1)
     elif isinstance(value, list):
         for item in value:
-            yield from _old_words(item)
+            yield from _old_words(item, level + 1)
