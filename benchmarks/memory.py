@@ -7,13 +7,27 @@ mapped files, and counted while they are mapped.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 from make_corpus import ensure_corpus
-from metering import Spread, Variant, bench_folder, interleaved
+from metering import ROOT, Spread, Variant, bench_folder, interleaved, python
 from pipeline import mdf_command
 
 FACTORS = (1, 2, 4)
 LIMITS = (4, 16)
+
+
+def example(output: Path) -> Sequence[str]:
+    """Return the command that runs the example with nine operators."""
+    places = {
+        "data_writer.params.output_path": "data",
+        "executor.metrics.output_path": "metrics",
+        "executor.rejected_samples.output_path": "rejected",
+    }
+    settings = [part for key, name in places.items() for part in ("--set", f"{key}={output / name}")]
+    command = ("-m", "mega_data_factory.cli", "run", "--config", ROOT / "configs" / "example_with_metrics.yaml")
+    return python(*command, *settings)
 
 
 def main() -> None:
@@ -21,9 +35,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=int, default=125, help="size of the smallest corpus")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only-example", action="store_true", help="leave the corpora out")
     arguments = parser.parse_args()
-    variants = []
-    for factor in FACTORS:
+    variants = [Variant("example", example)]
+    for factor in () if arguments.only_example else FACTORS:
         corpus = ensure_corpus(bench_folder(), arguments.megabytes * factor)
         for limit in LIMITS:
             name = f"{arguments.megabytes * factor} MB, max_in_flight {limit}"

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from make_corpus import ensure_corpus
+from make_corpus import Corpus, ensure_corpus
 from metering import Variant, bench_folder, interleaved, print_table, python
-from pipeline import mdf_command
+from pipeline import config, mdf_command
 
 WORKER = "import mega_data_factory.framework.engines.local.roles"
+
+
+def one_stage(corpus: Corpus) -> Callable[[Path], Sequence[str]]:
+    """Return the command that runs one operator on one record, without deduplication: the least that a run can be."""
+
+    def command(output: Path) -> Sequence[str]:
+        path = output / "pipeline.yaml"
+        stages = [{"name": "only", "operators": [{"name": "text_length_filter"}]}]
+        path.write_text(json.dumps(config(corpus, output, max_samples=1) | {"stages": stages}))
+        return python("-m", "mega_data_factory.cli", "run", "--config", path)
+
+    return command
 
 
 def main() -> None:
@@ -31,6 +44,7 @@ def main() -> None:
         Variant("mdf --help", lambda _: python("-m", "mega_data_factory.cli", "--help")),
         code(WORKER),
         code("import pyarrow, polars, numpy"),
+        Variant("mdf run, one record, one stage", one_stage(corpus)),
         Variant("mdf run, one record", mdf_command(corpus, max_samples=1)),
     ]
     print_table(interleaved(variants, arguments.rounds), "pass")

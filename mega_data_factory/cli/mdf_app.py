@@ -14,6 +14,7 @@ import mega_data_factory
 from mega_data_factory.cli.commands.export import export_app
 from mega_data_factory.cli.metrics_app import metrics_app, runs_app
 from mega_data_factory.cli.options import DEFAULT, Json, Metrics
+from mega_data_factory.collection import no_collection
 from mega_data_factory.environment import environment
 
 app = typer.Typer(
@@ -72,7 +73,10 @@ def _run(
     as_json: Json = False,
 ) -> int:
     """Run a pipeline, write its metrics and report whether the books balance."""
-    with environment(PYDANTIC_DISABLE_PLUGINS="__all__"):  # it would look through all installed packages for some
+    with (
+        no_collection(),
+        environment(PYDANTIC_DISABLE_PLUGINS="__all__"),
+    ):  # it would look through all installed packages for some
         from mega_data_factory.cli.commands.run import run
 
     flags = {"engine": engine, "max_samples": max_samples, "batch_size": batch_size}

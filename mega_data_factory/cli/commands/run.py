@@ -27,6 +27,7 @@ from mega_data_factory.cli.failures import (
     print_error,
     print_json,
 )
+from mega_data_factory.collection import no_collection
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.executor import Executor, Progress
@@ -76,7 +77,9 @@ def run(
         MdfError: the run could not be started, or cannot be resumed.
     """
     keep_pandas_out()
-    executor = Executor(PipelineConfig.from_yaml(config, overrides, with_components=True), run_id=run_id, resume=resume)
+    with no_collection():
+        checked = PipelineConfig.from_yaml(config, overrides, with_components=True)
+        executor = Executor(checked, run_id=run_id, resume=resume)
     ended = _run_to_end(executor, quiet=quiet, as_json=as_json)
     report = _full_report(executor, with_findings=as_json or not quiet)
     if as_json:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mega_data_factory.collection import no_collection
 from mega_data_factory.environment import environment
 from mega_data_factory.framework.engines.local import interpreter, worker
 from mega_data_factory.framework.engines.local.forking import REQUEST_LENGTH, WORKER_STATUS, ForkServer, can_fork, offer
@@ -40,7 +41,7 @@ _SINGLE_THREADED = {
 
 def import_all() -> None:
     """Import what workers need, without starting a thread."""
-    with environment(**_SINGLE_THREADED):
+    with no_collection(), environment(**_SINGLE_THREADED):
         from mega_data_factory.framework.engines.local import claim_server, roles  # noqa: F401
         from mega_data_factory.framework.worker.without_pandas import keep_pandas_out
 

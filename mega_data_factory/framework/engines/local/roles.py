@@ -10,6 +10,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from mega_data_factory.collection import no_collection
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.commit.output import OutputFolder
@@ -184,7 +185,8 @@ def run_role(job: ReadJob | StageJob | WriteJob, connection: Connection) -> None
     pa.set_cpu_count(max(1, int((job["cpu"] if job["role"] == "stage" else None) or 1)))
     keep_pandas_out()  # before anything is measured
     try:
-        role = _role(job)
+        with no_collection():
+            role = _role(job)
         send({"kind": "ready"})
         work: Work
         while (work := json.loads(connection.recv_bytes()))["kind"] != "stop":
