@@ -121,6 +121,11 @@ def register(kind: Kind, name: str, target: str) -> None:
     _REGISTERED[kind][snake_case(name)] = target
 
 
+def is_registered(kind: Kind, name: str) -> bool:
+    """Return whether a name was given to a class by `register`."""
+    return snake_case(name) in _REGISTERED[kind]
+
+
 def _plain(params: Mapping[str, Any], where: Place) -> dict[str, Any]:
     """Return the parameters as a worker receives them, through JSON, so that the check sees the same values."""
     try:
@@ -189,8 +194,8 @@ def _refusal_errors(cls: type[Any], component: Component, where: Place) -> Itera
             yield extras.missing(error, f"{where}: {component.name}") or error
             continue
         at = where.below("params") if blamed is None else where.below("params", blamed)
-        if _UNEXPECTED.search(str(error)):
-            hint = did_you_mean(str(blamed), [p.name for each in cls.__mro__ for p in parameters(each)])
+        if blamed is not None and _UNEXPECTED.search(str(error)):
+            hint = did_you_mean(blamed, [p.name for each in cls.__mro__ for p in parameters(each)])
             yield ConfigError(f"{at}: {component.name} has no such parameter", hint=hint)
             continue
         said = str(error)

@@ -19,6 +19,7 @@ from mega_data_factory import framework
 from mega_data_factory.cli import main
 from mega_data_factory.compat.configuration import components, sections
 from mega_data_factory.errors import ConfigError
+from mega_data_factory.framework import registry
 from mega_data_factory.framework.config import old_form
 from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.plan import make_plan
@@ -223,6 +224,15 @@ def test_overrides_may_be_old_as_well(folder: Path) -> None:
     assert "--set executor.use_ray is an old form: write `engine: ray`" in config.old_form
     with pytest.raises(ConfigError, match=r"--set data_writer\.params\.target_file_mb"):
         make_plan(PipelineConfig.from_yaml("old.yaml", ["data_writer.params.target_file_mb=-1"]))
+
+
+def test_a_registered_class_keeps_its_parameters(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class of the user's under an old name has the parameters that it has: they are not those of a built-in one."""
+    monkeypatch.setattr(registry, "_REGISTERED", {kind: {} for kind in registry._REGISTERED})
+    framework.OperatorRegistry.register("UrlFilter", framework.Filter)
+    config = PipelineConfig.from_yaml("old.yaml")
+    assert config.stages[0].operators[0].params["url_field"] == "link"
+    assert not [text for text in config.old_form if "stages[0].operators[0]" in text]
 
 
 def test_workers_and_operators_must_belong_together(folder: Path) -> None:

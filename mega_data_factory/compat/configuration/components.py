@@ -8,7 +8,7 @@ from typing import Any
 
 from mega_data_factory.compat.configuration.edits import Edits
 from mega_data_factory.framework.config.mistakes import Key
-from mega_data_factory.framework.registry import snake_case
+from mega_data_factory.framework.registry import Kind, is_registered, snake_case
 
 
 @dataclass(frozen=True)
@@ -140,17 +140,22 @@ WRITERS = {
 }
 
 
-def edit_component(edits: Edits, key: Key, name_key: str, known: Mapping[str, OldComponent]) -> None:
-    """Bring one component into today's form.
+_KNOWN: Mapping[Kind, Mapping[str, OldComponent]] = {"loader": LOADERS, "operator": OPERATORS, "writer": WRITERS}
+
+
+def edit_component(edits: Edits, key: Key, kind: Kind) -> None:
+    """Bring one component into today's form; one that is registered under its name is the user's, and stays.
 
     Args:
         edits: of the configuration.
         key: of the component.
-        name_key: key of its name.
-        known: components of the original of this kind, by name in snake case.
+        kind: what it is.
     """
+    name_key = "name" if kind == "operator" else "type"
     name = edits.get((*key, name_key))
-    component = known.get(snake_case(name)) if isinstance(name, str) else None
+    if not isinstance(name, str) or is_registered(kind, name):
+        return
+    component = _KNOWN[kind].get(snake_case(name))
     if component is None:
         return
     before = len(edits.notes)

@@ -18,7 +18,7 @@ _UNNEEDED: dict[Key, str] = {
     (*_REJECTED, "writer_type"): "leave it out: rejected samples are always lines of JSON",
     ("data_loader", "checkpoint_interval"): "leave it out: every committed batch is a checkpoint (`mdf run --resume`)",
     (*_METRICS, "huggingface_repo"): "a run does not publish; call `MetricsReporter(...).publish_to_huggingface(...)`",
-    (*_METRICS, "huggingface_token"): "leave it out: tokens do not belong into a configuration",
+    (*_METRICS, "huggingface_token"): "leave it out: a token is no part of a configuration",
 }
 """Key that is left out → what to write instead."""
 

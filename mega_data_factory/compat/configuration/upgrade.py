@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mega_data_factory.compat.configuration.components import LOADERS, OPERATORS, WRITERS, edit_component
+from mega_data_factory.compat.configuration.components import edit_component
 from mega_data_factory.compat.configuration.edits import Edits
 from mega_data_factory.compat.configuration.sections import edit_executor, edit_loader, edit_stages
 from mega_data_factory.framework.config.old_form import Upgraded
@@ -15,9 +15,9 @@ def upgrade(source: ConfigSource) -> Upgraded:
     edit_stages(edits)
     edit_loader(edits)
     edit_executor(edits)
-    edit_component(edits, ("data_loader",), "type", LOADERS)
+    edit_component(edits, ("data_loader",), "loader")
     for stage in edits.mappings(("stages",)):
         for operator in edits.mappings((*stage, "operators")):
-            edit_component(edits, operator, "name", OPERATORS)
-    edit_component(edits, ("data_writer",), "type", WRITERS)
+            edit_component(edits, operator, "operator")
+    edit_component(edits, ("data_writer",), "writer")
     return Upgraded(edits.source, edits.notes, edits.mistakes)
