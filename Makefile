@@ -13,7 +13,7 @@ BENCHMARKS ?= startup local_engine metrics_overhead memory ray_engine
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup environments test test-slow check format-check lint types layers docs docs-check examples bench lock clean
+.PHONY: help run setup environments test test-slow check format-check lint types layers docs docs-check examples bench bench-peers lock clean
 
 help: ## Print this
 	@echo "mega-data-factory: curate training data, and know where every record and every second went."
@@ -76,6 +76,9 @@ examples: $(STAMP) ## Run every script in examples/
 
 bench: $(STAMP) ## Measure: speed against hand-written loops, cost of the metrics
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
+
+bench-peers: $(STAMP) ## Compare with datatrove, data-juicer, Ray Data and polars; CORPUS=FOLDER takes your .jsonl files
+	$(BIN)/python benchmarks/peers_gopher.py $(if $(CORPUS),--corpus $(CORPUS))
 
 lock: ## Resolve the dependencies again into requirements.lock (needs uv)
 	$(COMPILE) --all-extras --group dev pyproject.toml --output-file requirements.lock

@@ -13,8 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pyarrow as pa
-from baselines.bare_loop import operators
-from operators import datatrove, documents_of, package_texts
+from operators import built, datatrove, documents_of, package_texts
 from peer_environments import DATATROVE, python_of
 
 from mega_data_factory.framework.contracts import Filter
@@ -153,7 +152,7 @@ def _line(chance: random.Random, vocabulary: Sequence[str], prose: bool) -> str:
 
 def reasons_of(name: str, documents: pa.Table, **parameters: object) -> list[str | None]:
     """Return why each document goes, None where it stays."""
-    (judge,) = operators([{"name": name, "params": parameters}])
+    judge = built(name, **parameters)
     assert isinstance(judge, Filter)
     reasons: list[str | None] = judge.judge(documents).reason.to_pylist()
     return reasons

@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -27,13 +28,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from baselines.bare_loop import SeenKeys, operators
 from make_corpus import ensure_corpus
 from metering import ROOT, bench_folder
 from peer_environments import DATATROVE, python_of
 
 from mega_data_factory.catalogue import OPERATORS
 from mega_data_factory.framework.contracts import Filter, Operator, OperatorContext, Refiner
+
+sys.path.insert(0, str(ROOT / "benchmarks" / "baselines"))
+from bare_loop import SeenKeys, operators
 
 _BATCH = 1000
 _SPACY_DOCUMENTS = 60
@@ -128,10 +131,16 @@ def _page(text: str) -> str:
     return f"<html><head><title>A page</title></head><body><nav><a href='/'>Home</a></nav>{paragraphs}</body></html>"
 
 
+def built(name: str, **parameters: object) -> Operator:
+    """Return an operator that is ready to run, alone."""
+    (operator,) = operators([{"name": name, "params": parameters}])
+    operator.setup(OperatorContext("all", name, "all_00", SeenKeys()))
+    return operator
+
+
 def seconds_of(name: str, documents: pa.Table) -> float:
     """Return the CPU seconds of one pass of an operator, after one batch that is not counted."""
-    (operator,) = operators([{"name": name, "params": _PARAMETERS.get(name, {})}])
-    operator.setup(OperatorContext("all", name, "all_00", SeenKeys()))
+    operator = built(name, **_PARAMETERS.get(name, {}))
     batches = [documents.slice(start, _BATCH) for start in range(0, documents.num_rows, _BATCH)]
     _apply(operator, batches[0].slice(0, 20))
     started = time.process_time()

@@ -25,7 +25,7 @@ class Environment:
 
 
 DATATROVE = Environment("datatrove", ("datatrove[io,processing]", "lxml-html-clean", "spacy"))
-DATA_JUICER = Environment("data-juicer", ("py-data-juicer",))
+DATA_JUICER = Environment("data-juicer", ("py-data-juicer", "aiohttp"))
 RAY_DATA = Environment("ray-data", ("ray[data]",))
 POLARS = Environment("polars", ("polars",))
 

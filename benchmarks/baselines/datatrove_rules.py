@@ -40,7 +40,7 @@ _SENTENCE_END = re.compile(
 )
 
 
-class WhiteSpace(WordTokenizer):
+class WhiteSpace(WordTokenizer):  # type: ignore[misc]  # datatrove has no types
     """Words are runs without white space; a sentence ends with punctuation before white space."""
 
     def word_tokenize(self, text: str) -> list[str]:
