@@ -180,8 +180,8 @@ def test_upgrade_prints_todays_form(folder: Path, capsys: pytest.CaptureFixture[
 
 UNAVAILABLE = """\
 data_loader:
-  type: CommonCrawlLoader
-  params: {crawl_id: CC-MAIN-2024-51, base_url: "https://crawl.example/", cache_dir: /c, num_files: 2}
+  type: HuggingFaceLoader
+  params: {dataset_name: [1]}
 stages:
   - name: images
     output_path: ./images
@@ -204,7 +204,6 @@ def test_what_cannot_be_done_is_one_error_with_all_of_it(folder: Path, capsys: p
     assert main(["validate", "-c", "old.yaml"]) == 2
     said = capsys.readouterr().err
     for line, words in [
-        (2, "there is no loader `CommonCrawlLoader`; nothing is downloaded here: fetch the files of"),
         (8, "there is no operator `image_metadata_refiner`; operators on images are not part of this package"),
         (10, "blocklist_paths: several files; put them into one, and write `blocked_domains_file: FILE`"),
         (10, "check_subdomains: false has no form of today"),
@@ -215,6 +214,61 @@ def test_what_cannot_be_done_is_one_error_with_all_of_it(folder: Path, capsys: p
         (16, "executor.engin: unknown key; did you mean `engine`?"),
     ]:
         assert any(f"old.yaml:{line}: " in text and words in text for text in said.splitlines()), (line, words, said)
+
+
+CRAWL = """\
+data_loader:
+  type: CommonCrawlLoader
+  params:
+    crawl_id: ${CRAWL:-CC-MAIN-2024-51}
+    base_url: "https://crawl.example/"
+    cache_dir: cache
+    num_files: 2
+stages:
+  - name: filtering
+    operators:
+      - name: url_filter
+        params: {url_field: url}
+      - name: text_length_filter
+        params: {min_length: -1}
+data_writer:
+  type: ParquetDataWriter
+  params: {output_path: ./out}
+"""
+
+
+def test_a_crawl_that_was_downloaded_is_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files in the cache of the original are read without a network; the lines of the operators move along."""
+    (folder / "old.yaml").write_text(CRAWL, encoding="utf-8")
+    assert main(["validate", "old.yaml"]) == 2
+    assert "old.yaml:14: stages[0].operators[2].params.min_length" in capsys.readouterr().err
+    config = PipelineConfig.from_yaml("old.yaml", ["stages.0.operators.text_length_filter.params.min_length=5"])
+    places = [text.partition(" is an old form: ")[0] for text in config.old_form]
+    assert places == [
+        "old.yaml:2: data_loader.type",
+        "old.yaml:4: data_loader.params.crawl_id",
+        "old.yaml:5: data_loader.params.base_url",
+        "old.yaml:7: data_loader.params.num_files",
+        "old.yaml:10: stages[0].operators",
+        "old.yaml:12: stages[0].operators[1].params.url_field",
+        "old.yaml:16: data_writer.type",
+    ]
+    assert (config.data_loader.type, config.data_loader.params) == ("warc_loader", {"path": "cache/CC-MAIN-2024-51"})
+    assert config.as_written()["data_loader"]["params"] == {"path": "cache/${CRAWL:-CC-MAIN-2024-51}"}
+    names = [operator.name for operator in config.stages[0].operators]
+    assert names == ["html_to_text_refiner", "url_filter", "text_length_filter"]
+    made = make_plan(config)
+    crawl = folder / "cache" / "CC-MAIN-2024-51"
+    crawl.mkdir(parents=True)
+    page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>Words of a page</p>"
+    head = "WARC/1.0\r\nWARC-Type: response\r\nWARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-000000000001>\r\n"
+    head += "WARC-Date: 2024-12-01T00:00:00Z\r\nWARC-Target-URI: http://a.example/\r\n"
+    head += f"Content-Type: application/http; msgtype=response\r\nContent-Length: {len(page)}\r\n\r\n"
+    (crawl / "part.warc").write_bytes(head.encode() + page + b"\r\n\r\n")
+    loader = made.loader.build()
+    (table,) = [table for split in loader.splits(10) for table in loader.read(split, 10)]
+    text = made.stages[0].operators[0].component.build().refine(table)
+    assert text.select(["url", "text"]).to_pylist() == [{"url": "http://a.example/", "text": "Words of a page"}]
 
 
 def test_overrides_may_be_old_as_well(folder: Path) -> None:
@@ -330,7 +384,11 @@ def test_every_old_word_is_looked_for() -> None:
     assert words == old_form.WORDS
     page = (Path(__file__).parents[2] / "docs" / "coming-from-the-originals.md").read_text(encoding="utf-8")
     assert {word for word in words if f"`{word}`" not in page and f"`executor.{word}" not in page} <= {
-        *("hugging_face_data_loader", "parquet_data_writer"),  # there by the names of their classes
+        *(
+            "hugging_face_data_loader",
+            "parquet_data_writer",
+            "common_crawl_loader",
+        ),  # there by the names of their classes
         *("writer_type", "debug_samples_per_operator", "huggingface_repo"),  # there with their sections
     }
 

@@ -82,6 +82,19 @@ def _convert_quality_sources(edits: Edits, params: Key) -> None:
     edits.remove(switch)
 
 
+def _convert_crawl(edits: Edits, params: Key) -> None:
+    """Read the files of a crawl that were downloaded before, and make text of their pages in the first stage."""
+    key, cache = (*params, "crawl_id"), (*params, "cache_dir")
+    folder = edits.remove(cache) if edits.has(cache) else None
+    path = f"{folder or '~/.cache/commoncrawl'}/{edits.get(key)}"
+    edits.note(key, f"nothing is downloaded; for the files that are there write `path: {path}`")
+    edits.set((*params, "path"), path, key)
+    edits.remove(key)
+    operators: Key = ("stages", 0, "operators")
+    edits.note(operators, "begin with `html_to_text_refiner`, which makes `text` of `html`")
+    edits.insert_first(operators, {"name": "html_to_text_refiner", "params": {"drop_html": True}})
+
+
 def _listed(value: Any) -> list[Any]:
     """Return a value as a list; what is no list becomes its one item, which the operator then refuses."""
     return value if isinstance(value, list) else [] if value is None else [value]
@@ -101,7 +114,20 @@ HUGGING_FACE = OldComponent(
     dropped={"streaming": "leave it out: every run reads in pieces"},
 )
 
-LOADERS = {"hugging_face_loader": HUGGING_FACE, "hugging_face_data_loader": HUGGING_FACE}
+COMMON_CRAWL = OldComponent(
+    "warc_loader",
+    converted={"crawl_id": _convert_crawl},
+    dropped={
+        "base_url": "leave it out: nothing is downloaded",
+        "num_files": "leave it out: name the files in `path`, or set `executor.max_samples`",
+    },
+)
+
+LOADERS = {
+    "hugging_face_loader": HUGGING_FACE,
+    "hugging_face_data_loader": HUGGING_FACE,
+    "common_crawl_loader": COMMON_CRAWL,
+}
 
 OPERATORS = {
     "text_exact_deduplicator": OldComponent("exact_deduplicator", renamed={"text_field": "text_column"}),

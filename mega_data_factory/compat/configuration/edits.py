@@ -123,6 +123,21 @@ class Edits:
         else:
             self.move(key, target)
 
+    def insert_first(self, key: Key, item: Any) -> None:
+        """Put an item before those of a list, whose lines move along; does nothing where there is no list."""
+        items = self.get(key)
+        if not isinstance(items, list):
+            return
+        items.insert(0, item)
+
+        def moved(each: Key) -> Key:
+            if each[: len(key)] != key or len(each) == len(key):
+                return each
+            return (*key, int(each[len(key)]) + 1, *each[len(key) + 1 :])
+
+        self._lines = {moved(each): line for each, line in self._lines.items()}
+        self._overridden = {moved(each) for each in self._overridden}
+
     def copy_lines(self, key: Key, target: Key) -> None:
         """Let what is below `target` name the lines of what is below `key`, from where it was copied."""
         for each, line in list(self._lines.items()):

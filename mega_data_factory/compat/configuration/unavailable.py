@@ -8,15 +8,9 @@ _ICEBERG = (
     "tables of Iceberg are not written here: write Parquet (`parquet_writer`), and add the files of a finished run to "
     "the table with PyIceberg (`table.add_files([...])`)"
 )
-_COMMON_CRAWL = (
-    "nothing is downloaded here: fetch the files of crawl-data/CRAWL_ID/warc.paths.gz, read them with `type: "
-    "warc_loader` and `params: {path: FOLDER}`, and begin the first stage with `html_to_text_refiner`, which makes "
-    "`text`"
-)
 _IMAGES = "operators on images are not part of this package: name your own class as `module:Class`"
 
 _HINTS: dict[str, list[tuple[str, str]]] = {
-    "loader": [(r"common_?crawl_?(data_?)?loader", _COMMON_CRAWL)],
     "writer": [(r"iceberg_?(data_?)?writer", _ICEBERG)],
     "operator": [(r"image.*|p_?hash_?dedup.*|quality_?filter|(technical_?quality|visual_?degradations).*", _IMAGES)],
 }

@@ -14,6 +14,10 @@ from mega_data_factory.framework.registry import snake_case
 
 WORDS = frozenset(
     {
+        "common_crawl_loader",
+        "crawl_id",
+        "base_url",
+        "num_files",
         "hugging_face_data_loader",
         "parquet_data_writer",
         "text_exact_deduplicator",
