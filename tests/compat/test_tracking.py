@@ -55,14 +55,16 @@ def test_what_the_run_is_given_is_strict_about_names(collector: MetricsCollector
 
 
 @pytest.mark.parametrize("wrong", [-1, None, "many", 1.5, float("nan"), True])
-def test_a_wrong_count_never_raises(wrong: Any, collector: MetricsCollector, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wrong_count_never_raises(wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
     """It would end the user's block, and count as an error of the operator: it is ignored, with one warning."""
+    collector = MetricsCollector()
     with caplog.at_level(logging.WARNING):
-        for _ in range(3):
+        for attempt in range(3):
             with collector.track_operator("filter", f"wrong {wrong!r}", "w") as ctx:
                 ctx.input_records = 10
                 ctx.output_records = 8
                 ctx.output_records = wrong
+                ctx.output_records = -2 - attempt
                 ctx.custom_metrics = wrong
                 ctx.update_from_stats({"error_count": wrong, "total_time": "long"})
     (got,) = collector.get_operator_metrics()

@@ -80,7 +80,7 @@ class MetricsAggregator:
     def _stats_of(self, worker: Any, number: int, answer: Any) -> list[OperatorMetrics]:
         """Return the rows of the statistics of a worker, in its order of operators."""
 
-        def warn(problem: str) -> None:
+        def warn(_: str, problem: str) -> None:
             _log.warning("metrics of worker %s: %s", worker, problem)
 
         if not isinstance(answer, Mapping) or not all(isinstance(stats, Mapping) for stats in answer.values()):

@@ -191,10 +191,11 @@ class MetricsCollector(InProcess):
         """
         self._operators.drain()
         self._stages = StageRows(self.run_id, self._clock, self._now)
+        self._entered_rows = 0
         if self._run.ended:
             self._operators.totals = None
-            config, self._run = self._run.config, RunTimes(self.run_id, self._clock, self._now)
-            self._run.config = config
+            self._run = RunTimes(self.run_id, self._clock, self._now, self._run.config)
+            self.writing_seconds = self.exporting_seconds = self.detail_seconds = 0.0
 
     def enter_batch(self, entry: BatchEntry) -> None:
         """Add what a batch measured and set the totals that go with it: a snapshot has both or neither.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,11 @@ from mega_data_factory.framework.metrics.tracking.operator_stats import Operator
 from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.metrics")
+
+_WARNED: set[tuple[str, str, str, str]] = set()
+"""Run, stage, operator and attribute that a warning was given for."""
+
+_MOST_WARNED = 1024
 
 
 class AssignableCounts:
@@ -101,7 +105,7 @@ class AssignableCounts:
         if isinstance(values, Mapping | None):
             self._custom = {str(name): value for name, value in (values or {}).items()}
         else:
-            self._warn(f"custom_metrics must be a mapping, not {values!r}")
+            self._warn("custom_metrics", f"custom_metrics must be a mapping, not {values!r}")
 
     def add_custom_metric(self, name: str, value: Any) -> None:
         """Set one custom metric of this batch."""
@@ -134,13 +138,15 @@ class AssignableCounts:
         try:
             return whole(name, count)
         except ValueError as error:
-            self._warn(f"{error}; it stays {before}")
+            self._warn(name, f"{error}; it stays {before}")
             return before
 
-    def _warn(self, problem: str) -> None:
-        _warn_once(f"{self.operator_name} in {self.stage_name}: {problem}")
-
-
-@functools.lru_cache(maxsize=256)
-def _warn_once(message: str) -> None:
-    _log.warning("%s", message)
+    def _warn(self, name: str, problem: str) -> None:
+        """Log what is wrong with a value; of one attribute of one operator in a run, the first time only."""
+        place = (*self.key[:3], name)
+        if place in _WARNED:
+            return
+        if len(_WARNED) >= _MOST_WARNED:
+            _WARNED.clear()
+        _WARNED.add(place)
+        _log.warning("%s in %s: %s", self.operator_name, self.stage_name, problem)

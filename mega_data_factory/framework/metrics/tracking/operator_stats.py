@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -41,15 +42,15 @@ class OperatorStats:
     custom: Mapping[str, Any]
 
     @classmethod
-    def parse(cls, stats: Mapping[str, Any], warn: Callable[[str], None]) -> OperatorStats:
+    def parse(cls, stats: Mapping[str, Any], warn: Callable[[str, str], None]) -> OperatorStats:
         """Read statistics; a value that cannot be right is left out.
 
         Args:
             stats: Values by name.
-            warn: Takes what is wrong with each value that was left out.
+            warn: Takes the name of each value that was left out, and what is wrong with it.
         """
         if not isinstance(stats, Mapping):
-            warn(f"statistics must be a mapping, not {stats!r}")
+            warn("statistics", f"statistics must be a mapping, not {stats!r}")
             stats = {}
         counts: dict[str, int] = {}
         amounts: dict[str, float] = {}
@@ -65,10 +66,10 @@ class OperatorStats:
                     amounts[name] = float(amount(name, value))
                 elif name == "custom_metrics":
                     custom.update(_custom(value))
-                elif isinstance(value, int | float) and not isinstance(value, bool):
+                elif isinstance(value, numbers.Real) and not isinstance(value, bool):
                     custom[str(name)] = value
             except ValueError as error:
-                warn(str(error))
+                warn(name, str(error))
         seconds = amounts.pop("total_time", None)
         return cls(counts, seconds, amounts if any(amounts.values()) else {}, custom)
 

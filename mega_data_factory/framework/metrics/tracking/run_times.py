@@ -18,13 +18,20 @@ class RunTimes:
         run_id: the run.
         clock: monotonic seconds.
         now: the time of day, naive UTC.
+        config: the configuration, where it is known.
 
     Attributes:
-        config: the configuration, where the caller gave one.
+        config: the same; it may be set.
     """
 
-    def __init__(self, run_id: str, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
-        self.config: dict[str, Any] | None = None
+    def __init__(
+        self,
+        run_id: str,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+        config: dict[str, Any] | None = None,
+    ) -> None:
+        self.config = config
         self._run_id = run_id
         self._clock = clock
         self._now = now
