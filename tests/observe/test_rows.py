@@ -11,9 +11,12 @@ import pytest
 import mega_data_factory as mdf
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.counting.rows import RowTally, is_row
-from tests.observe.runs import rows_of
+from tests.observe.runs import rejected_records, rows_of, slices_of
 
-ROWS = [{"id": number, "text": "a"} for number in range(60)]
+ROWS = [{"id": number, "text": "a" * (number % 7), "kind": f"kind {number % 4}"} for number in range(60)]
+
+WATCHED: dict[str, Any] = {"rejects": "all", "slice_by": "kind", "text": "text", "tokens": "id"}
+"""Options that let every record be looked at."""
 
 
 def decides(row: dict[str, Any]) -> Any:
@@ -81,9 +84,11 @@ FUNCTIONS = [
 ]
 
 
-def counted(folder: Path, function: Any, reason: str | None, *, tallied: bool) -> tuple[Any, ...]:
+def counted(
+    folder: Path, function: Any, reason: str | None, *, tallied: bool, watched: bool = False
+) -> tuple[Any, ...]:
     """Call a step with all records; return what came out, and what was counted."""
-    with mdf.observe("rows", metrics=folder, node_interval=0) as run:
+    with mdf.observe("rows", metrics=folder, node_interval=0, **(WATCHED if watched else {})) as run:
         step = run.step(function, reason=reason)
         account = Account(step.spec.id, "w")
         tally = RowTally(step.spec, account)
@@ -96,7 +101,9 @@ def counted(folder: Path, function: Any, reason: str | None, *, tallied: bool) -
         connection.deliver(connection.current()[0], account)
     row = rows_of(folder, run.run_id)[function.__name__]
     counts = (row.input_records, row.output_records, row.rejected_records, row.created_records, row.error_count)
-    return out, counts, row.rejected_reasons, row.custom_metrics, row.latency_histogram.total
+    units = (row.input_text_bytes, row.output_text_bytes, row.input_tokens, row.output_tokens)
+    looked_at = (rejected_records(folder, run.run_id), slices_of(folder, run.run_id), units) if watched else ()
+    return out, counts, row.rejected_reasons, row.custom_metrics, row.latency_histogram.total, looked_at
 
 
 @pytest.mark.parametrize("reason", [None, "missing"])
@@ -107,6 +114,17 @@ def test_a_tally_counts_as_the_step_does(function: Any, reason: str | None, tmp_
     together = counted(tmp_path / "b", function, reason, tallied=True)
     assert together == single
     assert single[1][0] == len(ROWS)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_is_told_of_each_record_is_the_same(function: Any, tmp_path: Path) -> None:
+    """Slices, units and rows of rejected records, whichever records are left to the step."""
+    single = counted(tmp_path / "a", function, "missing", tallied=False, watched=True)
+    together = counted(tmp_path / "b", function, "missing", tallied=True, watched=True)
+    assert together == single
+    rows, slices, _ = together[-1]
+    assert len(rows) == together[1][2]
+    assert sum(row[2] for row in slices) == len(ROWS)
 
 
 def test_an_error_passes_and_is_counted(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,6 +43,21 @@ class Rejected:
     score: pa.Array
     threshold: pa.Array
     failed: pa.Array
+
+    @classmethod
+    def alike(cls, sheet: pa.Table, reason: str, score: float | None = None, threshold: float | None = None) -> Self:
+        """Return records that were all rejected for one reason.
+
+        Args:
+            sheet: of the records.
+            reason: why.
+            score: the number that decided, of each.
+            threshold: what it was compared with.
+        """
+        number = sheet.num_rows
+        scores, thresholds = (pa.repeat(pa.scalar(n, pa.float64()), number) for n in (score, threshold))
+        failed = pa.nulls(number, pa.list_(pa.string()))
+        return cls(sheet, pa.repeat(pa.scalar(reason), number), scores, thresholds, failed)
 
     def rows(self) -> pa.Table:
         """Return rows of the reject ledger."""

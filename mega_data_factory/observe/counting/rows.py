@@ -146,7 +146,7 @@ class RowTally:
         except Exception:
             self._call.forget_rejects()
             if survey is not None:
-                survey.take_back(rejects=True)
+                survey.take_back()
             step.finish_failed(record, time.perf_counter() - started)
             raise
         finally:
@@ -167,20 +167,27 @@ class RowTally:
         if out == 0 and self._samples:
             self._samples -= 1
             return self._left_to_step(step, record, seconds, result)
+        if survey is not None:
+            self._look_at(survey, result, out)
         self._count(out, seconds)
-        if survey is not None and out:
-            if kind is dict:
-                survey.pass_on_changed(result, None)
-            elif kind is list:
-                survey.pass_on(result, forms.form_of(result))
-            else:
-                survey.keep()
         return result
+
+    def _look_at(self, survey: Survey, result: Any, out: int) -> None:
+        """Enter what became of a record in the survey."""
+        if not out:
+            if not self._call.reasons:
+                survey.leave_out()
+        elif type(result) is dict:
+            survey.pass_on_changed(result, None)
+        elif type(result) is list:
+            survey.pass_on(result, forms.form_of(result))
+        else:
+            survey.keep()
 
     def _left_to_step(self, step: CalledStep, record: Any, seconds: float, result: Any) -> Any:
         call, self._call = self._call, self._new_call()
-        if call.survey is not None:
-            call.survey.take_back()
+        if call.survey is not None:  # it keeps the records before this one
+            self._call.survey, call.survey = call.survey, call.survey.split_last()
         return step.finish_called(record, call, seconds, result)
 
     def _count(self, out: int, seconds: float) -> None:

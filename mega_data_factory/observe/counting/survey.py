@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from mega_data_factory.framework.judgement import Judgement
 from mega_data_factory.framework.metrics.details.slices import StageSlices
 from mega_data_factory.observe.counting.form import Form
-from mega_data_factory.observe.counting.reject_rows import UNSPECIFIED, Rejected, left_of, packed, rows_of
+from mega_data_factory.observe.counting.reject_rows import UNSPECIFIED, Rejected, left_of, packed
 from mega_data_factory.observe.counting.sheets import Row, SheetMaker, Watch
 from mega_data_factory.observe.counting.slice_sums import Place, SliceSums
 
@@ -72,8 +72,13 @@ class Survey:
     def _clear(self) -> None:
         self._offered, self._passed, self._failed = _Group(), _Group(), _Group()
         self._rejected: list[Rejected] = []
+        self._left_out: list[Row] = []
         self._rejected_before = 0
         self._records = 0
+
+    @property
+    def _reason(self) -> str:
+        return self._place.reason or UNSPECIFIED
 
     @property
     def wanted(self) -> list[str]:
@@ -127,15 +132,18 @@ class Survey:
         elif len(group.rows) >= _ROWS_OF_SHEET:
             self._settle(group)
 
-    def take_back(self, *, rejects: bool = False) -> None:
-        """Forget the single record that was offered last.
-
-        Args:
-            rejects: forget also what was rejected since then.
-        """
+    def take_back(self) -> None:
+        """Forget the single record that was offered last, and what was rejected since then."""
         self._offered.rows.pop()
-        if rejects:
-            del self._rejected[self._rejected_before :]
+        del self._rejected[self._rejected_before :]
+
+    def split_last(self) -> Survey:
+        """Take the single record back that was offered last; return a survey of what was rejected since then."""
+        other = Survey(self._watch, self._place)
+        other._rejected = self._rejected[self._rejected_before :]
+        other._maker.include(self._maker)
+        self.take_back()
+        return other
 
     def forget_passed(self) -> None:
         """Forget what was passed on and not added up yet."""
@@ -172,10 +180,11 @@ class Survey:
     def reject(self, value: Any, form: Form | None, reason: str, score: float | None, threshold: float | None) -> None:
         """Take records that the step rejects by name."""
         sheet = self._maker.sheet_of_rows([self._maker.row(value)]) if form is None else self._maker.sheet(value, form)
-        number = sheet.num_rows
-        scores, thresholds = (pa.repeat(pa.scalar(n, pa.float64()), number) for n in (score, threshold))
-        failed = pa.nulls(number, pa.list_(pa.string()))
-        self._rejected.append(Rejected(sheet, pa.repeat(pa.scalar(reason), number), scores, thresholds, failed))
+        self._rejected.append(Rejected.alike(sheet, reason, score, threshold))
+
+    def leave_out(self) -> None:
+        """Take the single record that was offered last as rejected, for the reason of the step."""
+        self._left_out.append(self._offered.rows[-1])
 
     def fail(self) -> None:
         """Take all records offered as errors: the step has raised."""
@@ -199,6 +208,7 @@ class Survey:
         self._passed.include(other._passed)
         self._failed.include(other._failed)
         self._rejected += other._rejected
+        self._left_out += other._left_out
         self._maker.include(other._maker)
         self._records += other._records
         self.bytes_in += other.bytes_in
@@ -206,6 +216,8 @@ class Survey:
         self.tokens_in += other.tokens_in
         self.tokens_out += other.tokens_out
         self._slices.include(other._slices)
+        self._left += other._left
+        self._rows += other._rows
 
     def _settle(self, group: _Group) -> None:
         """Make a sheet of single records."""
@@ -232,6 +244,8 @@ class Survey:
         for sheet in self._passed.sheets:
             self.bytes_out += _sum(sheet, "bytes")
             self.tokens_out += _sum(sheet, "tokens")
+        if self._left_out:
+            self._rejected.append(Rejected.alike(self._maker.sheet_of_rows(self._left_out), self._reason))
         self._slices.add((self._offered.sheets, self._passed.sheets, self._failed.sheets), self._rejected, self._maker)
         if self._watch.rejects:
             self._fold_rejects()
@@ -259,8 +273,7 @@ class Survey:
         left_out = rejected - sum(rows.num_rows for rows in self._rows)
         left = pa.concat_tables(self._left) if self._left else None
         if left is not None and left.num_rows == left_out:
-            reason = pa.repeat(pa.scalar(self._place.reason or UNSPECIFIED), left_out)
-            self._rows.append(rows_of(left, reason=reason))
+            self._rows.append(Rejected.alike(left, self._reason).rows())
         return [content] if (content := packed(self._rows)) else []
 
 

@@ -197,7 +197,7 @@ class _OtherRecords:
         if failed:
             survey.fail_last(1)
         else:
-            survey.take_back(rejects=True)
+            survey.take_back()
 
     def look_at(self, result: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Enter what became of a record in the survey; columns that `map` is not given stay as they were."""

@@ -110,8 +110,8 @@ class Step:
             result: what it returned.
         """
         work = self._begin((record,), {})
-        said, work.call, work.seconds = call, work.new_call(), seconds
-        work.call.include(said)
+        work.seconds = seconds
+        work.call.include(call)
         return self._drained(work, result) if is_stream(result) else self._finish(work, work.outcome(result))
 
     def finish_failed(self, record: Any, seconds: float) -> None:
