@@ -91,6 +91,11 @@ class Call:
         """Keep the score of records that the function rejects by name."""
         self._scored.append((reason, float(score), None if threshold is None else float(threshold), records))
 
+    @property
+    def has_summary(self) -> bool:
+        """Whether `summarise` would change an account."""
+        return bool(self.survey is not None or self._scored or self.details)
+
     def summarise(self, account: Account, stage: str, operator: str, rejected: int = 0) -> None:
         """Add the details of the call to an account, its tokens, and where it is final its rejected records.
 

@@ -89,8 +89,10 @@ class Ledger:
             self.engines[account.engine] = None
         if account.key is None:
             self._add(sums, account, keyed=False)
-            self._keep_set_aside(account)
-            self._keep_rejects(account)
+            if account.set_aside or account.unknown:
+                self._keep_set_aside(account)
+            if self._keeps_rejects:
+                self._keep_rejects(account)
             return
         place = account.step, account.key
         step = self._step(account.step)
@@ -113,7 +115,8 @@ class Ledger:
             self._keep_set_aside(account)
         if earlier is not None:
             del self._open[place]
-        self._keep_rejects(account, replaces=before is not None)
+        if self._keeps_rejects:
+            self._keep_rejects(account, replaces=before is not None)
         account.set_aside, account.rejects = [], []
         step.keep(account)
 
@@ -131,7 +134,7 @@ class Ledger:
             self._set_aside += [(account.step, record) for record in account.set_aside]
 
     def _keep_rejects(self, account: Account, *, replaces: bool = False) -> None:
-        if self._keeps_rejects and (account.rejected_records or replaces):
+        if account.rejected_records or replaces:
             new = NewRejects(account.step, account.key, account.rejects, account.rejected_records, account.reasons)
             self._rejects.append(new)
 

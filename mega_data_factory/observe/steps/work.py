@@ -54,7 +54,7 @@ class Work:
         self.connection = spec.run.connect()
         self.engine, task = self.connection.current()
         self.account = self.connection.account(spec.id, self.engine, task, value)
-        self.call = self.new_call()
+        self.call = Call(self.connection, spec.id, spec.samples, None if spec.watch is None else spec.survey())
         self.seconds = self.cpu_seconds = 0.0
         self.given = None
         self.form: Form | None = None
@@ -166,7 +166,8 @@ class Work:
         if self.given is not None:
             account.content = self.given.to_list()
         account.custom = call.custom
-        call.summarise(account, self.spec.stage, self.spec.name, account.rejected_records)
+        if call.has_summary:
+            call.summarise(account, self.spec.stage, self.spec.name, account.rejected_records)
         if call.samples:
             account.set_aside += call.samples
         return self.connection.deliver(self.engine, account, outcome.result)
