@@ -31,6 +31,17 @@ def pipeline(folder: Path, source: str, **executor: object) -> Pipeline:
     return Pipeline(folder, source, [stage("only", *operators)], executor={"batch_size": 50, **executor})
 
 
+class PreloadsItself(Refiner):
+    """A user's operator that has a method of this name."""
+
+    def preload(self) -> None:  # type: ignore[override]
+        """Do nothing."""
+
+    def refine(self, table: pa.Table) -> pa.Table:
+        """Return the table."""
+        return table
+
+
 class Preloading(Refiner):
     """A user's operator that would be preloaded."""
 
@@ -76,7 +87,8 @@ def test_the_server_has_one_thread_and_nothing_that_forks_must_not_share() -> No
 def test_only_built_in_operators_are_read_before_the_fork(tmp_path: Path) -> None:
     """A module of a user is not imported in the process that workers are forked from, whatever its class says."""
     source = jsonl(tmp_path / "a.jsonl", ["text"])
-    operators: list[dict[str, Any]] = [{"name": f"{__name__}:Preloading"}, {"name": "language_refiner"}]
+    operators: list[dict[str, Any]] = [{"name": f"{__name__}:{name}"} for name in ("Preloading", "PreloadsItself")]
+    operators += [{"name": "language_refiner"}, {"name": "language_refiner"}]
     plan = Executor(Pipeline(tmp_path / "run", source, [stage("only", *operators)]).config()).plan
     assert preloads(plan) == [LanguageRefiner.preload]
 

@@ -25,11 +25,15 @@ WORKER_STATUS = struct.Struct("!i")
 
 
 def can_fork() -> bool:
-    """Return whether this machine can have a fork server: Linux 5.3 or later, which has descriptors of processes."""
+    """Return whether this machine can have a fork server: Linux 5.3 or later with `/proc`.
+
+    Descriptors of processes are needed, and the number of threads.
+    """
     if sys.platform != "linux":
         return False
     try:
         os.close(os.pidfd_open(os.getpid()))
+        os.stat("/proc/self/task")  # noqa: PTH116 - whether it is there
     except (AttributeError, OSError):
         return False
     return True

@@ -24,8 +24,9 @@ def preloads(plan: Plan) -> list[str]:
         plan: what runs.
     """
     operators = [operator.component.load() for stage in plan.stages for operator in stage.operators]
-    functions = [getattr(operator, "preload", "") for operator in operators]
-    return [function for function in dict.fromkeys(functions) if function.startswith(_PACKAGE)]
+    functions = [getattr(operator, "preload", "") for operator in operators]  # a user's may be anything
+    ours = [name for name in functions if isinstance(name, str) and name.startswith(_PACKAGE)]
+    return list(dict.fromkeys(ours))
 
 
 def read_job(plan: Plan, spool: Path) -> ReadJob:
