@@ -13,6 +13,7 @@ import argparse
 import resource
 import tempfile
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,33 @@ def seconds_per_add(target: Any, adds: int, since: int = 0) -> float:
     return (time.process_time() - began) / adds
 
 
+KINDS: dict[str, tuple[dict[str, Any], bool]] = {
+    "7 numbers, seconds since 1970": (POINT, False),
+    "and a status": ({**POINT, "status": "active"}, False),
+    "and naive local datetimes": ({**POINT, "status": "active"}, True),
+    "and a host, which does not change": ({**POINT, "status": "active", "host": "a7"}, True),
+    "and a list of 8 partitions": ({**POINT, "partitions": [f"p{number}" for number in range(8)]}, False),
+}
+"""Points of one node: what they hold, and whether their times are datetimes."""
+
+
+def kinds_of_points(adds: int = 20_000, rounds: int = 7) -> None:
+    """Print what a point costs, by what it holds; the kinds take turns, the best round of each counts."""
+    zoneless = [datetime(2026, 1, 24, 12) + timedelta(seconds=second) for second in range(adds)]
+    best = dict.fromkeys(KINDS, np.inf)
+    for _ in range(rounds):
+        for name, (point, dated) in KINDS.items():
+            times = zoneless if dated else [float(START + second) for second in range(adds)]
+            add = MetricsVisualizer().add_metrics
+            began = time.process_time()
+            for at in times:
+                add("node-1", point, at)
+            best[name] = min(best[name], (time.process_time() - began) / adds)
+    first = next(iter(best.values()))
+    for name, seconds in best.items():
+        print(f"  {name:34} {seconds * 1e6:12,.2f} {seconds / first:8.2f}")
+
+
 def adding(points: int) -> None:
     print("one add_metrics of 7 metrics, CPU microseconds (best of 3, interleaved)")
     best: dict[str, float] = {}
@@ -69,6 +97,8 @@ def adding(points: int) -> None:
     step = points // 5
     flat = [seconds_per_add(visualizer, step, part * step) * 1e6 for part in range(5)]
     print(f"  up to {points:,} points, fifth by fifth: {', '.join(f'{each:.2f}' for each in flat)}")
+    print("by what a point holds, CPU microseconds and ratio (best of 7, interleaved)")
+    kinds_of_points()
 
 
 def plotting(points: int) -> None:

@@ -274,10 +274,13 @@ def _plot(
         list[str] | None, typer.Option(help="Only this node; may be repeated. All by default.", metavar="NODE")
     ] = None,
     last: Annotated[str | None, typer.Option(help="Only the end of the run: 30s, 5m, 1h.", metavar="AGE")] = None,
+    timezone: Annotated[
+        str, typer.Option(help="Clock of the plot: UTC, local, or a name such as Europe/Berlin.", metavar="ZONE")
+    ] = "UTC",
     dark: Annotated[bool, typer.Option("--dark", help="Use the dark theme.")] = False,
     as_json: Json = False,
 ) -> int:
     """Plot the nodes of a run: metrics over time, the cluster, a heat map of its load, or correlations."""
     from mega_data_factory.cli.commands.plot import plot
 
-    return plot(metrics, kind, run, output, nodes=node, last=last, dark=dark, as_json=as_json)
+    return plot(metrics, kind, run, output, nodes=node, last=last, timezone=timezone, dark=dark, as_json=as_json)

@@ -69,10 +69,14 @@ def test_every_kind_of_plot_is_written(
 ) -> None:
     """`mdf plot KIND` writes the file and says which."""
     output = str(tmp_path / "plot.json")
-    assert main(["plot", kind, "--metrics", str(metrics), "--run", "run_seen", "-o", output, "--dark", "--json"]) == 0
+    where = ["--metrics", str(metrics), "--run", "run_seen", "--timezone", "Asia/Kathmandu"]
+    assert main(["plot", kind, *where, "-o", output, "--dark", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["run_id"], told["kind"], told["output"]) == ("run_seen", kind, output)
-    assert json.loads(Path(output).read_text())["data"]
+    drawn = json.loads(Path(output).read_text())
+    assert drawn["data"]
+    if kind != "correlation":
+        assert drawn["layout"]["xaxis"]["title"]["text"] == "Asia/Kathmandu (UTC+05:45)"
 
 
 @pytest.mark.parametrize(
@@ -82,6 +86,7 @@ def test_every_kind_of_plot_is_written(
         (["node", "-o", "x.htm"], 1, "did you mean `.html`"),
         (["node", "-o", "x.html", "--node", "nobody"], 1, "no node `nobody`"),
         (["node", "-o", "x.html", "--last", "soon"], 1, "`soon` is not an age"),
+        (["node", "-o", "x.html", "--timezone", "Mars"], 1, "no time zone `Mars`"),
         (["node", "-o", "x.html", "--run", "run_blind"], 1, "no node metrics were recorded"),
         (["node", "-o", "x.html", "--metrics", "nowhere"], 2, "no metrics folder nowhere"),
     ],

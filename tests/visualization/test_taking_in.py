@@ -98,6 +98,8 @@ def test_without_a_timestamp_it_is_now() -> None:
         ("a", [1.0], NOON, "no mapping but list"),
         ("", {"cpu_usage": 1.0}, NOON, "node id is ''"),
         (None, {"cpu_usage": 1.0}, NOON, "node id is None"),
+        (["a"], {"cpu_usage": 1.0}, NOON, "node id is ['a']"),
+        ("a", {"status": ["active"]}, NOON, "status of a is ['active']"),
         ("a", {"cpu_usage": 1.0}, "yesterday", "`yesterday` is not a time"),
         ("a", {"cpu_usage": 1.0}, START * 1000.0, "divide milliseconds"),
         ("a", {"cpu_usage": 1.0}, float("nan"), "not a time"),

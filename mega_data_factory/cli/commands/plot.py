@@ -24,6 +24,7 @@ def plot(
     *,
     nodes: Sequence[str] | None,
     last: str | None,
+    timezone: str,
     dark: bool,
     as_json: bool,
 ) -> int:
@@ -33,7 +34,7 @@ def plot(
 
     Raises:
         UsageError: there is no such kind of plot.
-        VisualizationError: the suffix, a node or the age is unknown, or no node was watched.
+        VisualizationError: the suffix, a node, the age or the zone is unknown, or no node was watched.
         MetricsError: there is no such run.
     """
     if kind not in KINDS:
@@ -41,7 +42,7 @@ def plot(
     written_suffix(output)
     reader = open_store(metrics)
     run_id = reader.resolve(run)
-    visualizer = from_store(reader, run_id, theme="dark" if dark else "light")
+    visualizer = from_store(reader, run_id, timezone=timezone, theme="dark" if dark else "light")
     chosen = list(nodes) if nodes else None
     known = chosen or visualizer.history.nodes()
     heading = _TITLES.get(kind) or (known[0] if len(known) == 1 else plural(len(known), "node"))

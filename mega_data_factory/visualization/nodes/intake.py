@@ -7,13 +7,12 @@ import time
 import warnings
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import partial
 from typing import TYPE_CHECKING
 
 from mega_data_factory.errors import HistoryError
 from mega_data_factory.history import MetricsHistory
 from mega_data_factory.visualization.nodes.metric_names import STATUS, STATUS_CODES
-from mega_data_factory.visualization.nodes.points import Value, taken_apart
+from mega_data_factory.visualization.nodes.points import Value, check_name, taken_apart
 from mega_data_factory.visualization.nodes.status_words import WORDS, state_of
 from mega_data_factory.visualization.nodes.times import Timestamp, microseconds
 from mega_data_factory.visualization.nodes.zone import Zone
@@ -36,6 +35,7 @@ class NodeIntake:
         self.history = history
         self.zone = zone
         self._met: dict[str, tuple[str, ...]] = {}  # metrics of points that were numbers alone, by node
+        self._measured: dict[str, frozenset[str]] = {}  # names that had a number, by node
         self._writing = threading.Lock()  # a history takes one writer
         self._foreign: set[str] = set()  # words of a status that were warned of
 
@@ -67,8 +67,11 @@ class NodeIntake:
     def _add(self, node_id: str, metrics: Mapping[str, Value], stamp: int) -> str | None:
         """Add a point of any shape; return its status if that is none of our words."""
         with self._writing:
-            attributes = self.history.attributes(node_id).changes if isinstance(node_id, str) else ()
-            point = taken_apart(node_id, metrics, attributes, partial(self.history.metrics, node_id))
+            check_name("node id", node_id)
+            measured = self._measured.get(node_id)
+            if measured is None:
+                measured = frozenset(self.history.metrics(node_id))
+            point = taken_apart(node_id, metrics, self.history.attributes(node_id).changes, measured)
             self.history.append(node_id, point.numbers, stamp)
             self.history.describe(
                 node_id,
@@ -78,6 +81,7 @@ class NodeIntake:
                 fractional=point.fractional,
                 attributes=point.texts,
             )
+            self._measured[node_id] = measured if measured >= point.numbers.keys() else measured | point.numbers.keys()
             if point.foreign_status:  # the next word has to be kept too, so that it ends this one
                 self._met.pop(node_id, None)
             else:
@@ -95,6 +99,7 @@ class NodeIntake:
         with self._writing:
             foreign = add_frame(self.history, frame, node_id, self.zone)
             self._met.clear()
+            self._measured.clear()
         for node, word in foreign.items():
             self._warn_of_status(node, word)
 

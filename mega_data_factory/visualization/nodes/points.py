@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import numbers
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
@@ -54,38 +54,41 @@ class Point:
         return self.texts.get(STATUS, "active") not in STATUS_CODES
 
 
-def taken_apart(
-    node_id: object, metrics: object, attributes: Container[str], measured: Callable[[], Container[str]]
-) -> Point:
+def taken_apart(node_id: str, metrics: object, attributes: Container[str], measured: Container[str]) -> Point:
     """Return a point as numbers and texts: words of `status` become codes, a list of `partitions` its length as well.
 
     Args:
         node_id: of the node.
         metrics: what it reports.
         attributes: names that had a text before, and have one again.
-        measured: returns the names that had a number before, and cannot have a text.
+        measured: names that had a number before, and cannot have a text.
 
     Raises:
-        VisualizationError: the node id or a key is empty or not text, or a value cannot be taken.
+        VisualizationError: a key is empty or not text, or a value cannot be taken.
     """
-    check_name("node id", node_id)
     if not isinstance(metrics, Mapping):
         hint = 'such as {"cpu_usage": 42.0, "status": "active"}'
         raise VisualizationError(f"metrics of {node_id} are no mapping but {type(metrics).__name__}", hint=hint)
     point = Point()
     for key, value in metrics.items():
-        point.names.append(check_metric(f"metric of {node_id}", key))
+        if key not in measured:
+            check_metric(f"metric of {node_id}", key)
+        point.names.append(key)
         if key == STATUS:
             point.numbers[key] = status_code(node_id, value)
             if isinstance(value, str) and (value not in STATUS_CODES or key in attributes):
                 point.texts[key] = value
+        elif type(value) is float and key not in attributes:  # nearly every one
+            point.numbers[key] = value
+            if value == value:
+                point.fractional.append(key)
         elif is_missing(value):
-            if key in KNOWN or key in measured():  # else it may be an attribute
+            if key in KNOWN or key in measured:  # else it may be an attribute
                 point.numbers[key] = None
         elif isinstance(value, numbers.Real) and key not in attributes:  # also bool, numpy's numbers and Fraction
             point.numbers[key] = _number(node_id, key, value)
             (point.whole if isinstance(value, numbers.Integral) else point.fractional).append(key)
-        elif key in KNOWN or (key not in attributes and key in measured()):
+        elif key in KNOWN or (key not in attributes and key in measured):
             hint = "a number, or None where nothing was measured"
             raise VisualizationError(f"{key} of {node_id} is {value!r}: no number", hint=hint)
         else:

@@ -40,6 +40,8 @@ def microseconds(time: Timestamp, zone: Zone) -> int:
     Raises:
         VisualizationError: it is no time, or not one between the years 1 and 9999.
     """
+    if (type(time) is float or type(time) is int) and abs(time) < _LATEST_SECONDS:
+        return round(time * 1e6)
     if type(time) is datetime:
         return zone.moment(time) if time.tzinfo is None else (time - _EPOCH) // _MICROSECOND
     if isinstance(time, (int, float, np.integer, np.floating)):
