@@ -75,9 +75,18 @@ class _Worker:
 class RayWorker(_Worker):
     """Applies operators to batches, in this process; `RayWorker.remote(...)` does in a Ray actor. See `_Worker`."""
 
-    @staticmethod
-    def remote(*args: Any, **options: Any) -> Any:
+    @classmethod
+    def remote(cls, *args: Any, **parameters: Any) -> Any:
         """Start a worker as a Ray actor and return its handle.
+
+        Raises:
+            MissingPackageError: Ray is not installed.
+        """
+        return cls.options().remote(*args, **parameters)
+
+    @staticmethod
+    def options(**options: Any) -> Any:
+        """Return the actor class with options of Ray, such as `name` and `num_cpus`; its `remote` starts a worker.
 
         Raises:
             MissingPackageError: Ray is not installed.
@@ -85,7 +94,7 @@ class RayWorker(_Worker):
         extras.require("ray", "RayWorker.remote")
         import ray
 
-        return ray.remote(_Worker).remote(*args, **options)
+        return ray.remote(_Worker).options(**options)
 
 
 def _write(writer: DataWriter | None, records: list[Record]) -> None:

@@ -97,12 +97,15 @@ ACTOR = """
 
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
     from mega_data_factory.framework import RayWorker
+    from mega_data_factory.framework.metrics import MetricsAggregator
 
-    worker = RayWorker.remote("w", [LengthRefiner(), ScoreFilter()])
+    worker = RayWorker.options(name="pipeline_w", num_cpus=1).remote("w", [LengthRefiner(), ScoreFilter()])
     passed = ray.get(worker.process_batch_with_records.remote([{"text": "a", "score": 1}, {"text": "b", "score": 0}]))
     assert passed == [{"text": "a", "score": 1, "length": 1}], passed
     stats = ray.get(worker.get_operator_stats.remote())
     assert {name: each["output_records"] for name, each in stats.items()} == {"LengthRefiner": 2, "ScoreFilter": 1}
+    stage = MetricsAggregator("run").collect_stage_metrics([worker], "basic")
+    assert (stage.num_workers, stage.input_records, stage.output_records) == (1, 2, 1), stage
     ray.shutdown()
 """
 """What follows on a cluster: a worker as an actor."""
