@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -23,54 +19,6 @@ from mega_data_factory.framework import registry
 from mega_data_factory.framework.config import old_form
 from mega_data_factory.framework.config.pipeline import PipelineConfig
 from mega_data_factory.framework.plan import make_plan
-
-OLD = """\
-data_loader:
-  type: HuggingFaceDataLoader
-  params:
-    dataset_name: corpus
-    split: ${SPLIT:-train}
-    streaming: true
-  num_workers: 2
-  checkpoint_interval: 1000
-operators:
-  - name: url_filter
-    params:
-      url_field: link
-      blocklist_domains: [bad.example]
-      blocklist_paths: [domains.txt]
-      word_weights: {casino: 0.9, slot: 0.1}
-      use_default_words: false
-      score_threshold: 0.5
-      check_subdomains: true
-      exclude_quality_sources: true
-      quality_source_domains: [good.example]
-  - name: text_exact_deduplicator
-    params: {text_field: body}
-  - name: TextLengthFilter
-    params: {text_field: body, text_length_field: n, max_length: 9}
-workers:
-  - name: clean
-    operator_names: [url_filter, TextLengthFilter]
-    num_replicas: 2
-    resources: {cpu: 0.5}
-  - name: unique
-    operator_names: [text_exact_deduplicator]
-data_writer:
-  type: ParquetDataWriter
-  params: {output_path: ./out, table_name: pages, partition_by: [lang]}
-executor:
-  use_ray: false
-  num_cpus: 2
-  batch_size: 10
-  rejected_samples:
-    enabled: true
-    writer_type: ParquetDataWriter
-  metrics:
-    debug_samples_per_operator: 7
-    huggingface_repo: me/space
-    huggingface_token: hf_token
-"""
 
 TODAY = """\
 name: old
@@ -135,14 +83,6 @@ WARNINGS = [
 ]
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "old.yaml").write_text(OLD, encoding="utf-8")
-    (tmp_path / "domains.txt").write_text("worse.example\n", encoding="utf-8")
-    return tmp_path
-
-
 def test_an_old_file_means_what_it_meant(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Every old key, name and parameter is one warning with its line, and the pipeline is that of the new form."""
     config = PipelineConfig.from_yaml("old.yaml")
@@ -176,44 +116,6 @@ def test_upgrade_prints_todays_form(folder: Path, capsys: pytest.CaptureFixture[
     assert main(["validate", "old.yaml", "--config", "new.yaml"]) == 2
     assert main(["validate", "--upgrade"]) == 2
     assert "error[usage]" in capsys.readouterr().err
-
-
-UNAVAILABLE = """\
-data_loader:
-  type: HuggingFaceLoader
-  params: {dataset_name: [1]}
-stages:
-  - name: images
-    output_path: ./images
-    operators:
-      - name: image_metadata_refiner
-      - name: url_filter
-        params: {blocklist_paths: [a, b], check_subdomains: false, word_weights: 3, url_colum: x}
-data_writer:
-  type: IcebergDataWriter
-  params: {catalog_name: c}
-executor:
-  use_ray: ${RAY}
-  engin: ray
-"""
-
-
-def test_what_cannot_be_done_is_one_error_with_all_of_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A component that needs the network or is not here is named with what to use, beside every other mistake."""
-    (folder / "old.yaml").write_text(UNAVAILABLE, encoding="utf-8")
-    assert main(["validate", "-c", "old.yaml"]) == 2
-    said = capsys.readouterr().err
-    for line, words in [
-        (8, "there is no operator `image_metadata_refiner`; operators on images are not part of this package"),
-        (10, "blocklist_paths: several files; put them into one, and write `blocked_domains_file: FILE`"),
-        (10, "check_subdomains: false has no form of today"),
-        (10, "word_weights: not a mapping of words to numbers"),
-        (10, "url_colum: url_filter has no such parameter; did you mean `url_column`?"),
-        (12, "there is no writer `IcebergDataWriter`; tables of Iceberg are not written here: write Parquet"),
-        (15, "executor.use_ray: write `engine: ray` or `engine: local`"),
-        (16, "executor.engin: unknown key; did you mean `engine`?"),
-    ]:
-        assert any(f"old.yaml:{line}: " in text and words in text for text in said.splitlines()), (line, words, said)
 
 
 CRAWL = """\
@@ -271,15 +173,6 @@ def test_a_crawl_that_was_downloaded_is_read(folder: Path, capsys: pytest.Captur
     assert text.select(["url", "text"]).to_pylist() == [{"url": "http://a.example/", "text": "Words of a page"}]
 
 
-def test_overrides_may_be_old_as_well(folder: Path) -> None:
-    """`--set` of an old key is blamed on the command line; a key that is there in both forms keeps that of today."""
-    config = PipelineConfig.from_yaml("old.yaml", ["executor.use_ray=true", "executor.engine=local"])
-    assert config.executor.engine == "local"
-    assert "--set executor.use_ray is an old form: write `engine: ray`" in config.old_form
-    with pytest.raises(ConfigError, match=r"--set data_writer\.params\.target_file_mb"):
-        make_plan(PipelineConfig.from_yaml("old.yaml", ["data_writer.params.target_file_mb=-1"]))
-
-
 def test_a_registered_class_keeps_its_parameters(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A class of the user's under an old name has the parameters that it has: they are not those of a built-in one."""
     monkeypatch.setattr(registry, "_REGISTERED", {kind: {} for kind in registry._REGISTERED})
@@ -287,18 +180,6 @@ def test_a_registered_class_keeps_its_parameters(folder: Path, monkeypatch: pyte
     config = PipelineConfig.from_yaml("old.yaml")
     assert config.stages[0].operators[0].params["url_field"] == "link"
     assert not [text for text in config.old_form if "stages[0].operators[0]" in text]
-
-
-def test_workers_and_operators_must_belong_together(folder: Path) -> None:
-    """An operator that no worker names is left out, with a warning; one that is not there is a mistake."""
-    values: dict[str, Any] = yaml.safe_load(OLD)
-    values["workers"] = values["workers"][:1]
-    config = PipelineConfig.from_dict(values)
-    assert [stage.name for stage in config.stages] == ["clean"]
-    assert any("no worker names `text_exact_deduplicator`" in text for text in config.old_form)
-    values["workers"][0]["operator_names"].append("nothing")
-    with pytest.raises(ConfigError, match=r"workers\[0\].operator_names: there is no operator `nothing`"):
-        PipelineConfig.from_dict(values)
 
 
 def test_sections_made_in_python_take_old_keys(caplog: pytest.LogCaptureFixture) -> None:
@@ -340,38 +221,6 @@ def test_sections_made_in_python_take_old_keys(caplog: pytest.LogCaptureFixture)
     assert PipelineConfig.from_dict(config.as_written()).model_dump() == config.model_dump()
     with pytest.raises(ConfigError, match="blocklist_paths: several files"):
         framework.OperatorConfig("url_filter", {"blocklist_paths": ["a", "b"]})
-
-
-def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    if path:
-        yield path
-    if isinstance(value, (dict, list)):
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _paths(item, (*path, key))
-
-
-@pytest.mark.parametrize("odd", [None, 3, [["x"]], {"a": 1}])
-def test_whatever_an_old_key_holds_the_answer_is_a_configuration_error(
-    odd: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Each value of an old file is replaced by an odd one in turn: it is accepted, or refused with a ConfigError."""
-    caplog.set_level(logging.ERROR, "mega_data_factory")
-    for path in _paths(yaml.safe_load(OLD)):
-        values = yaml.safe_load(OLD)
-        above = values
-        for part in path[:-1]:
-            above = above[part]
-        above[path[-1]] = copy.deepcopy(odd)
-        with contextlib.suppress(ConfigError):
-            PipelineConfig.from_dict(values)
-
-
-def test_an_endless_old_mapping_is_refused() -> None:
-    """A mapping that holds itself is nested too deeply, with old words in it as without."""
-    values: dict[str, Any] = yaml.safe_load(OLD)
-    values["executor"]["metrics"] = values
-    with pytest.raises(ConfigError, match="nested deeper than 100 levels"):
-        PipelineConfig.from_dict(values)
 
 
 def test_every_old_word_is_looked_for() -> None:
