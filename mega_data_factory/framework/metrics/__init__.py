@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.aggregator import MetricsAggregator
     from mega_data_factory.framework.metrics.collector import MetricsCollector
-    from mega_data_factory.framework.metrics.distributed import DistributedMetricsAggregator
     from mega_data_factory.framework.metrics.live.flusher import MetricsFlusher
     from mega_data_factory.framework.metrics.live.intervals import IntervalSampler
     from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics, unbalanced_records
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.writer import MetricsWriter
 
 __all__ = [
-    "DistributedMetricsAggregator",
     "IntervalSampler",
     "LatencyHistogram",
     "MetricsAggregator",
@@ -49,7 +47,6 @@ __all__ = [
 _HOMES = {
     "aggregator": ("MetricsAggregator",),
     "collector": ("MetricsCollector",),
-    "distributed": ("DistributedMetricsAggregator",),
     "live.flusher": ("MetricsFlusher",),
     "rows.histogram": ("LatencyHistogram",),
     "models": ("OperatorMetrics", "RunMetrics", "StageMetrics", "unbalanced_records"),
@@ -63,7 +60,9 @@ _HOMES = {
     "writer": ("MetricsWriter",),
 }
 _HOME_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
-_HOME_OF["MetricsReporter"] = "mega_data_factory.compat.reporter"  # a view: known by name only
+# Not in `__all__`: Ray is needed for the one, and the other is a view, which metrics know by name only.
+_HOME_OF["DistributedMetricsAggregator"] = f"{__name__}.distributed"
+_HOME_OF["MetricsReporter"] = "mega_data_factory.compat.reporter"
 
 
 def __getattr__(name: str) -> Any:

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mega_data_factory import extras
 from mega_data_factory.framework.metrics.aggregator import MetricsAggregator
 from mega_data_factory.framework.metrics.models import OperatorMetrics, StageMetrics
-
-if TYPE_CHECKING:
-    DistributedMetricsAggregator: Any
 
 
 class GatheringAggregator:
