@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-import json
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from mega_data_factory.analytics.runs.totals import CHANGED, UNITS, OperatorTotals, StageTotals, WorkerTotals, by_count
-from mega_data_factory.framework.metrics.rows.fields import add_numbers, known_sum, least, most
+from mega_data_factory.analytics.runs.totals import OperatorTotals, StageTotals, WorkerTotals
 from mega_data_factory.framework.metrics.rows.histogram import bucket_of
-
-_COUNTS = (
-    "input_records",
-    "output_records",
-    "rejected_records",
-    "error_count",
-    "batches",
-    "unmatched_records",
-    "created_records",
-)
+from mega_data_factory.framework.metrics.rows.table_rollup import table_over_workers
 
 
 def stages_of(operators: pa.Table, pools: Mapping[str, int] | None = None) -> tuple[StageTotals, ...]:
@@ -37,91 +26,81 @@ def stages_of(operators: pa.Table, pools: Mapping[str, int] | None = None) -> tu
     Returns:
         The stages in plan order; rows of old files that know no order keep the order in which they come.
     """
-    instances: dict[tuple[str, str], list[int]] = {}
-    plain = operators.drop_columns([name for name in ("latency_histogram",) if name in operators.column_names])
-    rows = plain.to_pylist()
-    for at, row in enumerate(rows):
-        instances.setdefault((row["stage_name"], row["operator_name"]), []).append(at)
-    histograms = _Histograms(operators)
+    rows = _WorkerRows(operators)
     merged: dict[str, list[OperatorTotals]] = {}
-    for (stage, _), places in instances.items():
-        merged.setdefault(stage, []).append(_merged([rows[at] for at in places], *histograms.added(places)))
+    for row in table_over_workers(operators):
+        instance = OperatorTotals.from_row(row, rows.workers[row.stage_name, row.operator_name])
+        known = rows.knows_order[row.stage_name]
+        merged.setdefault(row.stage_name, []).append(instance if known else replace(instance, stage_index=-1))
     found = []
     for appearance, (name, own) in enumerate(merged.items()):
-        own.sort(key=lambda operator: operator.index)
         busiest = max(own, key=lambda operator: operator.busy).name
-        mine = [(at, row) for at, row in enumerate(rows) if row["stage_name"] == name]
-        workers = _workers(mine, own[0].name, busiest, histograms)
+        workers = tuple(rows.of_stage(name, own[0].name, busiest))
         pool = (pools or {}).get(name, 0) or len(workers)
         index = own[0].stage_index if own[0].stage_index >= 0 else appearance
         found.append(StageTotals(name, index, tuple(own), workers, pool, len(workers)))
     return tuple(sorted(found, key=lambda stage: stage.index))
 
 
-def _merged(
-    rows: list[dict[str, Any]], buckets: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
-) -> OperatorTotals:
-    first = rows[0]
-    reasons: Counter[str] = Counter()
-    custom: dict[str, Any] = {}
-    for row in rows:
-        reasons.update(json.loads(row["rejected_reasons"] or "{}"))
-        if row["custom_metrics"]:
-            add_numbers(custom, json.loads(row["custom_metrics"]))
-    total = {name: sum(row.get(name) or 0 for row in rows) for name in _COUNTS}
-    return OperatorTotals(
-        stage=first["stage_name"],
-        name=first["operator_name"],
-        stage_index=-1 if first["stage_index"] is None else first["stage_index"],
-        index=first["operator_index"] or 0,
-        workers=len({row["worker_id"] for row in rows}),
-        input=total["input_records"],
-        output=total["output_records"],
-        rejected=total["rejected_records"],
-        errors=total["error_count"],
-        busy=sum(row["total_time"] or 0.0 for row in rows),
-        batches=total["batches"],
-        reasons=by_count(reasons),
-        buckets=buckets,
-        counts=counts,
-        unmatched=total["unmatched_records"],
-        uncommitted_input=sum(row["uncommitted_input_records"] or 0 for row in rows),
-        uncommitted_output=sum(row["uncommitted_output_records"] or 0 for row in rows),
-        uncommitted_busy=sum(row["uncommitted_time"] or 0.0 for row in rows),
-        created=total["created_records"],
-        least=functools.reduce(least, (row["min_latency"] for row in rows)),
-        most=functools.reduce(most, (row["max_latency"] for row in rows)),
-        custom=custom,
-        **{unit: functools.reduce(known_sum, (row.get(unit) for row in rows)) for unit in (*UNITS, CHANGED)},
-        cpu=sum(row.get("cpu_time") or 0.0 for row in rows),
-    )
+class _WorkerRows:
+    """The operator rows of one run by stage and worker.
 
+    Args:
+        operators: rows of the table `operators`.
 
-def _workers(
-    rows: list[tuple[int, dict[str, Any]]], first_operator: str, busiest: str, histograms: _Histograms
-) -> tuple[WorkerTotals, ...]:
-    own: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    for at, row in rows:
-        own.setdefault(row["worker_id"], []).append((at, row))
-    found = []
-    for worker, placed in sorted(own.items()):
-        mine = [row for _, row in placed]
-        first = [row for row in mine if row["operator_name"] == first_operator]
-        median = next((row["p50_latency"] for row in mine if row["operator_name"] == busiest), None)
-        buckets, counts = histograms.added([at for at, row in placed if row["operator_name"] == busiest])
-        found.append(
-            WorkerTotals(
+    Attributes:
+        workers: distinct workers of each operator instance.
+        knows_order: whether the first row of a stage says where the stage is in the plan.
+    """
+
+    def __init__(self, operators: pa.Table) -> None:
+        self._histograms = _Histograms(operators)
+        self._operator = operators["operator_name"].to_pylist()
+        self._records = _numbers(operators, "input_records")
+        self._busy = _numbers(operators, "total_time")
+        self._batches = _numbers(operators, "batches")
+        self._median = operators["p50_latency"].to_pylist()
+        sizes = (_numbers(operators, name) for name in ("input_bytes", "input_text_bytes"))
+        self._size = [memory or text for memory, text in zip(*sizes, strict=True)]
+        self._places: dict[str, dict[str, list[int]]] = {}
+        self.knows_order: dict[str, bool] = {}
+        stages, ids = operators["stage_name"].to_pylist(), operators["worker_id"].to_pylist()
+        ordered = operators["stage_index"].is_valid().to_pylist()
+        distinct: dict[tuple[str, str], set[str]] = {}
+        for at, (stage, operator, worker) in enumerate(zip(stages, self._operator, ids, strict=True)):
+            self._places.setdefault(stage, {}).setdefault(worker, []).append(at)
+            self.knows_order.setdefault(stage, ordered[at])
+            distinct.setdefault((stage, operator), set()).add(worker)
+        self.workers = {instance: len(workers) for instance, workers in distinct.items()}
+
+    def of_stage(self, stage: str, first_operator: str, busiest: str) -> Iterator[WorkerTotals]:
+        """Yield the workers of a stage, by id.
+
+        Args:
+            stage: the stage.
+            first_operator: the operator whose input is that of the stage.
+            busiest: the operator whose latencies are compared.
+        """
+        for worker, places in sorted(self._places[stage].items()):
+            first = [at for at in places if self._operator[at] == first_operator]
+            compared = [at for at in places if self._operator[at] == busiest]
+            yield WorkerTotals(
                 worker,
-                sum(row["input_records"] or 0 for row in first),
-                sum(row["total_time"] or 0.0 for row in mine),
-                max((row["batches"] or 0) for row in mine),
-                median,
-                sum(row.get("input_bytes") or row.get("input_text_bytes") or 0 for row in first),
-                buckets,
-                counts,
+                sum(self._records[at] for at in first),
+                sum(self._busy[at] for at in places),
+                max(self._batches[at] for at in places),
+                self._median[compared[0]] if compared else None,
+                sum(self._size[at] for at in first),
+                *self._histograms.added(compared),
             )
-        )
-    return tuple(found)
+
+
+def _numbers(operators: pa.Table, name: str) -> list[Any]:
+    """Return a column with 0 where it is null, or where the table lacks it."""
+    if name not in operators.column_names:
+        return [0] * len(operators)
+    numbers: list[Any] = pc.fill_null(operators[name], 0).to_pylist()
+    return numbers
 
 
 class _Histograms:
@@ -149,6 +128,8 @@ class _Histograms:
     def added(self, rows: list[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return sorted buckets and their counts, over some rows."""
         chosen = [slice(self._ends[row], self._ends[row + 1]) for row in rows]
+        if len(rows) == 1 and rows[0] not in self._at_mean and (np.diff(self._buckets[chosen[0]]) > 0).all():
+            return self._buckets[chosen[0]], self._counts[chosen[0]]  # as nearly always: nothing to add
         at_mean = [self._at_mean[row] for row in rows if row in self._at_mean]
         given = [*(self._buckets[part] for part in chosen), np.array([bucket for bucket, _ in at_mean], np.int64)]
         weights = [*(self._counts[part] for part in chosen), np.array([records for _, records in at_mean], np.int64)]

@@ -11,6 +11,7 @@ from mega_data_factory.cli.failures import SUCCESS, print_json
 from mega_data_factory.cli.metrics_folder import open_store
 from mega_data_factory.formats import plural, size
 from mega_data_factory.framework.metrics import MetricsReader
+from mega_data_factory.framework.worker.without_pandas import keep_pandas_out
 from mega_data_factory.redaction.loggers import logger
 from mega_data_factory.reports import Report, report_name, write_report
 
@@ -31,6 +32,7 @@ def report(
         MetricsError: there is no such run, or several.
         OutputError: the file cannot be written.
     """
+    keep_pandas_out()
     written = write_report(open_store(metrics), run, output, samples=samples, against=against)
     if as_json:
         print_json(

@@ -194,7 +194,7 @@ def stored_report(reader: MetricsReader, levels: Levels) -> RunReport:
     return RunReport.from_rows(
         run=totals,
         stages=levels.stage_metrics(),
-        operators=levels.operator_metrics(),
+        operators=levels.operators_over_workers(),
         differences=(),
         paths=_paths(reader, row),
     )

@@ -11,6 +11,7 @@ import pyarrow as pa
 from mega_data_factory.framework.metrics import schema
 from mega_data_factory.framework.metrics.models import OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.rows.fields import columns
+from mega_data_factory.framework.metrics.rows.table_rollup import table_over_workers
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Levels:
     def operator_metrics(self) -> list[OperatorMetrics]:
         """Return the rows of the operators, one for each worker."""
         return [OperatorMetrics.from_dict(_known(row, OperatorMetrics)) for row in schema.to_rows(self.operators)]
+
+    def operators_over_workers(self) -> list[OperatorMetrics]:
+        """Return a row for each operator instance, added up over its workers and named `*`, in plan order."""
+        return table_over_workers(self.operators)
 
 
 def _known(row: Mapping[str, Any], kind: type[RunMetrics | StageMetrics | OperatorMetrics]) -> dict[str, Any]:
