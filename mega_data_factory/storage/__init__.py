@@ -8,7 +8,16 @@ that names the location and the reason.
 from mega_data_factory.storage.checking import check_folder, check_writable
 from mega_data_factory.storage.globs import would_list
 from mega_data_factory.storage.listing import FileInfo, list_dir, list_files, list_stamps, stamp_of, stamp_of_stat
-from mega_data_factory.storage.location import Location, absolute, failure, file_system, is_local, join, local_path
+from mega_data_factory.storage.location import (
+    Location,
+    absolute,
+    failure,
+    file_system,
+    is_local,
+    join,
+    local_name,
+    local_path,
+)
 from mega_data_factory.storage.parquet import open_parquet, parquet_dataset, parquet_in_memory, read_parquet
 from mega_data_factory.storage.reading import exists, is_folder, open_input, read_bytes, resume_behind_damage, size
 from mega_data_factory.storage.writing import atomic_output, move, remove, remove_all, remove_tree
@@ -29,6 +38,7 @@ __all__ = [
     "list_dir",
     "list_files",
     "list_stamps",
+    "local_name",
     "local_path",
     "move",
     "open_input",

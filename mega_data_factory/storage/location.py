@@ -56,6 +56,12 @@ def local_path(uri: Location) -> Path:
         raise InputError(f"{text}: {error}", hint="give the folder by its whole path") from error
 
 
+def local_name(uri: Location) -> str:
+    """Return what `local_path` does as text, at once where nothing has to be expanded: for ten thousands of files."""
+    text = os.fspath(uri)
+    return text if text[:1] != "~" and "://" not in text else os.fspath(local_path(uri))
+
+
 def join(uri: Location, *parts: str) -> str:
     """Return the location below `uri` that the relative `parts` name."""
     if is_local(uri):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import BinaryIO, cast
 
 from mega_data_factory.errors import InputError
-from mega_data_factory.storage.location import Location, explained, file_system, is_local, local_path
+from mega_data_factory.storage.location import Location, explained, file_system, is_local, local_name, local_path
 from mega_data_factory.storage.members import GZIP, ZSTD, Decompressed
 
 COMPRESSION_BY_SUFFIX = {".gz": GZIP, ".zst": ZSTD, ".zstd": ZSTD}
@@ -73,7 +73,8 @@ def read_bytes(uri: Location) -> bytes:
     """
     with explained(InputError, uri, "read"):
         if is_local(uri):
-            return local_path(uri).read_bytes()
+            with open(local_name(uri), "rb") as file:  # noqa: PTH123 - half the time of a `Path`
+                return file.read()
         fs, path = file_system(uri)
         return cast("bytes", fs.cat_file(path))
 

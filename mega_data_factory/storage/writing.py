@@ -21,6 +21,7 @@ from mega_data_factory.storage.location import (
     file_system,
     is_local,
     is_store_error,
+    local_name,
     local_path,
 )
 
@@ -174,7 +175,7 @@ def remove(uri: Location) -> None:
     """
     with explained(OutputError, uri, "remove"), contextlib.suppress(FileNotFoundError):
         if is_local(uri):
-            local_path(uri).unlink(missing_ok=True)
+            os.unlink(local_name(uri))  # noqa: PTH108 - half the time of a `Path`
         else:
             fs, path = file_system(uri, OutputError)
             fs.rm_file(path)

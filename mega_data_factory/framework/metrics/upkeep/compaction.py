@@ -8,7 +8,8 @@ Killed at any moment, readers of this package see every run once, and the next c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -24,17 +25,15 @@ from mega_data_factory.framework.metrics.store.files.listing import list_table
 from mega_data_factory.framework.metrics.store.files.row_cache import RowCache
 from mega_data_factory.framework.metrics.store.files.run_files import (
     FileState,
-    file_sizes,
     names_of_runs,
     remove_segments,
     remove_unchanged,
     state_of,
     states_of,
 )
-from mega_data_factory.framework.metrics.store.files.units import is_legacy, last_activity, serving
-from mega_data_factory.framework.metrics.store.reading.status import with_aborted
 from mega_data_factory.framework.metrics.store.reading.stored_tables import StoredTables
 from mega_data_factory.framework.metrics.upkeep.lock import upkeep_lock
+from mega_data_factory.framework.metrics.upkeep.planning import Member, batches_of, groups_of, in_order, plan
 from mega_data_factory.framework.metrics.upkeep.recovery import finish_interrupted
 from mega_data_factory.framework.metrics.upkeep.set_aside import read_or_set_aside
 from mega_data_factory.framework.metrics.upkeep.shrinking import shrink_units
@@ -42,7 +41,6 @@ from mega_data_factory.framework.metrics.upkeep.unit_files import (
     discard_unit,
     remove_leftovers,
     swap,
-    unit_sizes,
     write_unit,
 )
 from mega_data_factory.storage import Location, join
@@ -50,16 +48,14 @@ from mega_data_factory.storage import Location, join
 UNIT_RUNS = 1000
 """Runs in a unit at most."""
 
-UNIT_BYTES = 64 << 20
-"""Bytes of small files that go into one unit, about; it bounds the memory that compaction takes."""
-
 MIN_AGE = timedelta(hours=1)
 """Runs with a more recent heartbeat are left alone: they may be viewed or resumed."""
 
 _Sources: TypeAlias = dict[str, dict[str, list[FileState]]]
 """Small files by table and run."""
 
-_PLANNED_BY = ("run_id", "start_time", "end_time", "status", "heartbeat", "flush_interval")
+_FILES_AT_ONCE = 64
+"""Small files whose tables are put together at once: a table of a few rows takes ten times the memory of its rows."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +71,6 @@ class Compaction:
     runs: int
     units: int
     files_removed: int
-
-
-@dataclass(frozen=True)
-class _Member:
-    """A run that goes into a unit; `unit` is the smaller one it comes from, None when it has files of its own."""
-
-    start: datetime
-    run_id: str
-    unit: str | None = None
-    size: int = 0
 
 
 def compact(
@@ -112,92 +98,18 @@ def compact(
     """
     store = StoredTables(path)
     if dry_run:
-        fresh, merged = _plan(store, now(), min_age, unit_runs)
-        return Compaction(len(fresh), len(list(_groups(_members(fresh, merged), unit_runs))), 0)
+        fresh, merged = plan(store, now(), min_age, unit_runs)
+        return Compaction(len(fresh), len(list(groups_of(in_order(fresh, merged), unit_runs))), 0)
     with upkeep_lock(path):
         finish_interrupted(store)
-        fresh, merged = _plan(store, now(), min_age, unit_runs)
+        fresh, merged = plan(store, now(), min_age, unit_runs)
         removed = units = 0
-        for batch in _batches(list(_groups(_members(fresh, merged), unit_runs))):
+        for batch in batches_of(list(groups_of(in_order(fresh, merged), unit_runs))):
             written, gone = _replace(store, batch)
             units, removed = units + written, removed + gone
         remove_leftovers(path)
         RowCache(path).trim()
     return Compaction(len(fresh), units, removed)
-
-
-def _plan(
-    store: StoredTables, now: datetime, min_age: timedelta, unit_runs: int
-) -> tuple[list[_Member], list[_Member]]:
-    """Return the runs with files of their own that are to be compacted, and those of units that are to be merged."""
-    fresh = store.consistently(lambda: _old_runs(store, now, min_age))
-    merged = store.consistently(lambda: _small_units(store, unit_runs))
-    if not fresh and len({member.unit for member in merged}) < 2 and not any(is_legacy(m.unit) for m in merged):
-        merged = []
-    own = {member.run_id for member in fresh}
-    return fresh, [member for member in merged if member.run_id not in own]
-
-
-def _members(fresh: Sequence[_Member], merged: Sequence[_Member]) -> list[_Member]:
-    return sorted([*fresh, *merged], key=lambda member: (member.start, member.run_id))
-
-
-def _old_runs(store: StoredTables, now: datetime, min_age: timedelta) -> list[_Member]:
-    """Return the runs with files of their own that are over, and were last heard of before `min_age`."""
-    paths = store.single_runs.paths("runs", list_table(store.path, "runs"))
-    runs = gathered((table for _, table in store.single_runs.read("runs", paths, _PLANNED_BY)), "runs", _PLANNED_BY)
-    names = {kind: file_sizes(store.path, kind).own for kind in schema.TABLES}
-    found = []
-    for row in with_aborted(runs, now).to_pylist():
-        seen = last_activity(row["end_time"], row["heartbeat"], row["start_time"])
-        if row["status"] != "running" and seen <= now - min_age:
-            found.append(_Member(row["start_time"] or seen, row["run_id"]))
-    sizes = dict.fromkeys((member.run_id for member in found), 0)
-    for kind, files in names.items():
-        for run_id, own in names_of_runs(kind, sizes, files).items():
-            sizes[run_id] += sum(files[name] for name in own.all)
-    return [_Member(member.start, member.run_id, None, sizes[member.run_id]) for member in found]
-
-
-def _small_units(store: StoredTables, unit_runs: int) -> list[_Member]:
-    """Return the runs of units that are not half full, of those that share a run, and of those of earlier versions."""
-    units = store.units.all()
-    sizes = unit_sizes(store.path) if units else {}
-    served = serving(units)
-    members = []
-    for unit in units:
-        size = sizes.get(unit.name, 0)
-        small = 2 * len(unit.runs) < unit_runs and 2 * size < UNIT_BYTES
-        if small or is_legacy(unit.name) or len(served[unit.name]) < len(unit.runs):
-            share = size // len(unit.runs)
-            members += [_Member(unit.starts[run_id], run_id, unit.name, share) for run_id in served[unit.name]]
-    return members
-
-
-def _groups(members: Sequence[_Member], most: int) -> Iterator[list[_Member]]:
-    group: list[_Member] = []
-    size = 0
-    for member in members:
-        if group and (len(group) >= most or size + member.size > UNIT_BYTES):
-            yield group
-            group, size = [], 0
-        group.append(member)
-        size += member.size
-    if group:
-        yield group
-
-
-def _batches(groups: Sequence[list[_Member]]) -> Iterator[list[list[_Member]]]:
-    """Put groups together that share a unit: a unit can be removed only after all of them are written."""
-    last = {member.unit: number for number, group in enumerate(groups) for member in group if member.unit is not None}
-    batch: list[list[_Member]] = []
-    until = 0
-    for number, group in enumerate(groups):
-        batch.append(group)
-        until = max([until, *(last[member.unit] for member in group if member.unit is not None)])
-        if number >= until:
-            yield batch
-            batch = []
 
 
 @dataclass
@@ -215,7 +127,7 @@ class _Written:
     rows: dict[str, pa.Table]
 
 
-def _replace(store: StoredTables, batch: Sequence[list[_Member]]) -> tuple[int, int]:
+def _replace(store: StoredTables, batch: Sequence[list[Member]]) -> tuple[int, int]:
     """Put units in the place of the files and smaller units that they replace.
 
     Returns:
@@ -234,7 +146,7 @@ def _replace(store: StoredTables, batch: Sequence[list[_Member]]) -> tuple[int, 
     return len(written), removed
 
 
-def _write_unchanged(store: StoredTables, group: Sequence[_Member]) -> _Written | None:
+def _write_unchanged(store: StoredTables, group: Sequence[Member]) -> _Written | None:
     """Write the unit of some runs, without those that are written over meanwhile; None when none is left."""
     while group:
         unit = _write_group(store, group)
@@ -251,7 +163,7 @@ def _write_unchanged(store: StoredTables, group: Sequence[_Member]) -> _Written 
     return None
 
 
-def _write_group(store: StoredTables, group: Sequence[_Member]) -> _Written:
+def _write_group(store: StoredTables, group: Sequence[Member]) -> _Written:
     def attempt() -> tuple[dict[str, pa.Table], _Sources]:
         parts = {kind: _part(store, kind, group) for kind in schema.TABLES}
         return {kind: parts[kind][0] for kind in parts}, {kind: parts[kind][1] for kind in parts}
@@ -276,25 +188,37 @@ def _remove_sources(path: Location, kind: str, unit: _Written, kept: set[str]) -
     return removed
 
 
-def _part(store: StoredTables, kind: str, group: Sequence[_Member]) -> tuple[pa.Table, dict[str, list[FileState]]]:
+def _part(store: StoredTables, kind: str, group: Sequence[Member]) -> tuple[pa.Table, dict[str, list[FileState]]]:
     """Return the rows of some runs in one table, in the order of the group, and the small files they come from."""
     known = store.units.names()
     files = list_table(store.path, kind)
-    own = names_of_runs(kind, {member.run_id for member in group if member.unit is None}, files.own)
+    own = names_of_runs(kind, [member.run_id for member in group if member.unit is None], files.own)
     store.single_runs.gaps.check(join(store.path, kind), own.values())
     states = {run_id: [state_of(files.own[name]) for name in mine.all] for run_id, mine in own.items()}
-    tables, taken = [], set()
-    found = dict(store.single_runs.read(kind, [files.own[name] for mine in own.values() for name in mine.names]))
-    for run_id, mine in own.items():
-        parts = [found.get(files.own[name]) for name in mine.names]
-        if all(table is not None and owners(table) <= {run_id} for table in parts):  # else it stays what it is
-            tables += parts
-            taken.add(run_id)
+    tables: list[pa.Table] = []
+    taken: set[str] = set()
+    for some in _slices(own, _FILES_AT_ONCE):
+        found = dict(store.single_runs.read(kind, [files.own[name] for run_id in some for name in own[run_id].names]))
+        whole: list[pa.Table] = []
+        for run_id in some:
+            parts = [found.get(files.own[name]) for name in own[run_id].names]
+            if all(table is not None and owners(table) <= {run_id} for table in parts):  # else it stays what it is
+                whole += parts
+                taken.add(run_id)
+        tables.append(gathered(whole, kind).combine_chunks())
     others = {member.run_id for member in group} - taken
     for source in store.units.sources(kind, files, store.units.all(known), taken):
         if wanted := sorted(source.served & others):
             table = read_or_set_aside(store, source, kind, pc.field("run_id").isin(wanted))
             tables += [] if table is None else [table]
     rows = gathered(tables, kind)
-    place = pc.index_in(rows["run_id"], pa.array([member.run_id for member in group], pa.string()))
-    return rows.take(pc.sort_indices(place)), {run_id: states[run_id] for run_id in sorted(taken)}
+    place = pc.index_in(rows["run_id"], pa.array([member.run_id for member in group], pa.string())).combine_chunks()
+    if pc.any(pc.less(place[1:], place[:-1])).as_py():  # where units are merged
+        rows = rows.take(pc.sort_indices(place))
+    return rows, {run_id: states[run_id] for run_id in sorted(taken)}
+
+
+def _slices(names: Iterable[str], size: int) -> Iterator[list[str]]:
+    rest = iter(names)
+    while some := list(itertools.islice(rest, size)):
+        yield some

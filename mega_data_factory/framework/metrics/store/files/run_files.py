@@ -36,7 +36,7 @@ from mega_data_factory.storage import (
     join,
     list_dir,
     list_files,
-    local_path,
+    local_name,
     move,
     remove,
     stamp_of,
@@ -65,7 +65,7 @@ def state_of(path: str) -> FileState:
     """
     try:
         if is_local(path):
-            return FileState(path, stamp_of_stat(os.stat(local_path(path))))  # noqa: PTH116 - half the time of a `Path`
+            return FileState(path, stamp_of_stat(os.stat(local_name(path))))  # noqa: PTH116 - half the time of a `Path`
         fs, name = file_system(path)
         fs.invalidate_cache()
         info = fs.info(name)

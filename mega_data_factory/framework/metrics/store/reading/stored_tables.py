@@ -119,6 +119,20 @@ class StoredTables:
 
         return self.consistently(attempt)
 
+    def runs_with_files(self, columns: Sequence[str]) -> pa.Table:
+        """Return rows of `runs` from files of single runs alone.
+
+        Args:
+            columns: only these.
+
+        Raises:
+            FileVanished: a file was removed meanwhile.
+        """
+        stamps = _own_stamps(list_table(self.path, "runs", stamps=True))
+        others = [path for path in list_table(self.path, "runs").own.values() if path not in stamps]
+        more = [table for _, table in self.single_runs.read("runs", others, columns)]  # links to nothing are named
+        return gathered([self._runs.read(stamps, columns)[0], *more], "runs", columns)
+
     def consistently(self, attempt: Callable[[], T]) -> T:
         """Return the result of `attempt`, which is repeated when a file that it listed is missing.
 
