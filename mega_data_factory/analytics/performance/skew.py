@@ -92,7 +92,7 @@ def _slow(stage: StageTotals, slow: float) -> Iterator[Straggler]:
     known = [worker for worker in stage.workers if worker.rate and worker.batches >= _LEAST_BATCHES_TO_JUDGE]
     if len(known) < 2 or stage.busy < _LEAST_SECONDS:
         return
-    if 1 / len(known) < _LEAST_LOST:  # of so many workers no single one costs that share
+    if 1 / len(known) < _LEAST_LOST:  # no single worker of a large stage costs that share
         return
     for worker in known:
         others = [other for other in known if other is not worker]

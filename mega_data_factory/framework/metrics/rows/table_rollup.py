@@ -137,7 +137,7 @@ class _Sums:
         return np.where(known, self._integers("rejected_records"), missing)
 
     def _latencies(self, records: Integers) -> tuple[Reals, Reals, Reals]:
-        """Return least, most and mean seconds per record of each row; NaN where there are none."""
+        """Return least, most and mean seconds per record of each row; NaN if unknown."""
         mean = self._reals("avg_latency", math.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = np.where(np.isnan(mean), np.where(records > 0, self._reals("total_time") / records, math.nan), mean)
