@@ -33,6 +33,7 @@ def measured(chance: random.Random, stage: int, operator: int, worker: int) -> O
             created_records=chance.choice([0, 3]),
             cpu_seconds=chance.random(),
             text_bytes=chance.choice([(None, None), (7, None), (7, 3)]),
+            changed_records=chance.choice([None, 0, records // 2]),
         )
     if chance.random() < 0.3:
         row.uncommitted_input_records, row.uncommitted_time = 5, 0.1
