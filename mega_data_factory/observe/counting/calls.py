@@ -111,7 +111,7 @@ class Call:
 
             found.append(scores_of_rejects(stage, operator, [Reject(*scored) for scored in self._scored]))
         if self.survey is not None:
-            found += self.survey.details()
+            found += self.survey.details(final=account.final)
             account.input_tokens += self.survey.tokens_in
             account.output_tokens += self.survey.tokens_out
             if account.final:

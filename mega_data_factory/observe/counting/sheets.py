@@ -96,6 +96,24 @@ class SheetMaker:
             values += _answers(name, ask, [record])
         return values
 
+    def changed_sheet(self, before: pa.Table, value: Any, form: Form) -> pa.Table:
+        """Return the sheet of a batch with the text and the tokens that it has after a step, else as it came in."""
+        names = [name for name in (self._watch.text, self._watch.tokens) if name is not None]
+        sizes = self._sizes({name: _column(value, form, name) for name in names}, before.num_rows)
+        columns = [sizes[name] if name in sizes else before.column(name) for name in before.column_names]
+        return pa.Table.from_arrays(columns, names=before.column_names)
+
+    def _sizes(self, found: Mapping[str, pa.Array | pa.ChunkedArray | None], count: int) -> dict[str, pa.Array]:
+        """Return the columns `bytes` and `tokens`."""
+        table = pa.table({name: c for name, c in found.items() if c is not None} or {"": pa.nulls(count)})
+        texts, tokens = self._units.count_each(table)
+        self.has_text |= texts is not None
+        self.has_tokens |= tokens is not None
+        return {
+            name: pa.nulls(count, pa.int64()) if numbers is None else pa.array(numbers.copy(), pa.int64())
+            for name, numbers in (("bytes", texts), ("tokens", tokens))  # copied: the step may change what it was given
+        }
+
     def changed_row(self, before: Row, after: Row) -> Row:
         """Return a record with the text and the tokens that it has after a step, and else as it came in."""
         sizes = {self._watch.text, self._watch.tokens}
@@ -127,12 +145,7 @@ class SheetMaker:
             called: what each function of `slice_by` says of them.
         """
         table = pa.table({name: c for name, c in found.items() if c is not None} or {"": pa.nulls(count)})
-        sizes = self._units.count_each(table)
-        self.has_text |= sizes[0] is not None
-        self.has_tokens |= sizes[1] is not None
-        columns = [numbers, _ids(ids, count)]
-        for size in sizes:  # copied, as the step may change what it was given
-            columns.append(pa.nulls(count, pa.int64()) if size is None else pa.array(size.copy(), pa.int64()))
+        columns = [numbers, _ids(ids, count), *self._sizes(found, count).values()]
         answers = iter(called)
         for place, column in enumerate(self._columns):
             if column is None:

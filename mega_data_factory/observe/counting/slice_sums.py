@@ -74,11 +74,15 @@ class SliceSums:
         else:
             self._sums[column] = slices
 
-    def details(self) -> list[StageSlices]:
-        """Return the sums; what of the records offered is known by no more was rejected."""
+    def details(self, *, final: bool) -> list[StageSlices]:
+        """Return the sums; what of the records offered is known by no more was rejected.
+
+        Args:
+            final: whether nothing is added after this, so that they need not be copied.
+        """
         found = []
         for slices in self._sums.values():
-            whole = StageSlices.from_wire(slices.to_wire())
+            whole = slices if final else StageSlices.from_wire(slices.to_wire())
             whole.explain_missing(self._place.operator, self._place.reason or UNSPECIFIED)
             found.append(whole)
         return found

@@ -108,13 +108,13 @@ class Survey:
         Their bytes and tokens are those that they have now; their slices and ids those that they came with.
         """
         last = self._last
+        if form is not None and isinstance(last, pa.Table):
+            self._passed.sheets.append(self._maker.changed_sheet(last, value, form))
+            self._records += last.num_rows
+            return
         self._add(self._passed, value, form)
         if form is None and isinstance(last, list):
             self._passed.rows[-1] = self._maker.changed_row(last, self._passed.rows[-1])
-        elif form is not None and isinstance(last, pa.Table):
-            sizes = self._passed.sheets[-1].select(["bytes", "tokens"])
-            columns = [sizes.column(n) if n in sizes.column_names else last.column(n) for n in last.column_names]
-            self._passed.sheets[-1] = pa.Table.from_arrays(columns, names=last.column_names)
 
     def _add(self, group: _Group, value: Any, form: Form | None, number: int | None = None) -> None:
         self._make_room(group)
@@ -227,10 +227,14 @@ class Survey:
 
     # ── sums ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def details(self) -> list[StageSlices]:
-        """Return the slices of all records so far; rejected are those of which nothing else is known."""
+    def details(self, *, final: bool = False) -> list[StageSlices]:
+        """Return the slices of all records so far; rejected are those of which nothing else is known.
+
+        Args:
+            final: whether nothing is added after this.
+        """
         self.fold()
-        return self._slices.details()
+        return self._slices.details(final=final)
 
     def fold(self) -> None:
         """Add up what is known, and drop the records."""
@@ -238,12 +242,12 @@ class Survey:
             return
         for group in (self._offered, self._passed, self._failed):
             self._settle(group)
-        for sheet in self._offered.sheets:
-            self.bytes_in += _sum(sheet, "bytes")
-            self.tokens_in += _sum(sheet, "tokens")
-        for sheet in self._passed.sheets:
-            self.bytes_out += _sum(sheet, "bytes")
-            self.tokens_out += _sum(sheet, "tokens")
+        if self._maker.has_text:
+            self.bytes_in += _sum(self._offered.sheets, "bytes")
+            self.bytes_out += _sum(self._passed.sheets, "bytes")
+        if self._maker.has_tokens:
+            self.tokens_in += _sum(self._offered.sheets, "tokens")
+            self.tokens_out += _sum(self._passed.sheets, "tokens")
         if self._left_out:
             self._rejected.append(Rejected.alike(self._maker.sheet_of_rows(self._left_out), self._reason))
         self._slices.add((self._offered.sheets, self._passed.sheets, self._failed.sheets), self._rejected, self._maker)
@@ -285,5 +289,5 @@ def _new_number() -> int:
     return (next(_numbers) & 0x7FFF_FFFF) << 32
 
 
-def _sum(sheet: pa.Table, name: str) -> int:
-    return pc.sum(sheet.column(name)).as_py() or 0
+def _sum(sheets: Sequence[pa.Table], name: str) -> int:
+    return sum(pc.sum(sheet.column(name)).as_py() or 0 for sheet in sheets)
