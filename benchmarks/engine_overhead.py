@@ -29,8 +29,8 @@ from instructions import count, freeze_heap, in_child
 
 ROOT = Path(__file__).resolve().parent.parent
 
-SIZES = {1000: (1, 3), 100: (4, 14)}
-"""Records of a batch → batches of the shorter and of the longer count; their difference is one file of the output."""
+SIZES = {100: 10, 1000: 1}
+"""Records of a batch → batches that are counted; they become one file of the output."""
 
 WAYS: dict[str, dict[str, Any]] = {
     "off": {"enabled": False},
@@ -54,31 +54,39 @@ _SAMPLE = (
 _WORDS = _SAMPLE.split()
 
 
-def text(seed: int, letters: int = 3000) -> str:
-    """Return a text of sentences and lines, the same for the same seed."""
-    chance = random.Random(seed)
-    sentences: list[str] = []
-    length = 0
-    while length < letters:
-        words = chance.choices(_WORDS, k=chance.randint(5, 18))
-        sentences.append(" ".join(words).capitalize() + chance.choice((".", ".", "?", ".\n")))
-        length += len(sentences[-1]) + 1
-    return " ".join(sentences)
+def sentences() -> list[str]:
+    """Return sentences, the same at every call."""
+    chance = random.Random(1)
+    ends = (".", ".", "?", ".\n")
+    return [
+        " ".join(chance.choices(_WORDS, k=chance.randint(5, 18))).capitalize() + chance.choice(ends) for _ in range(500)
+    ]
 
 
-def batches(records: int, number: int) -> list[Any]:
-    """Return batches as a loader gives them."""
+def text(seed: int, number: int, known: list[str]) -> str:
+    """Return a text of some sentences, the same for the same seed; 48 of them have about 3 kB."""
+    return " ".join(random.Random(seed).choices(known, k=number))
+
+
+def batches(records: int, number: int, first: int = 0) -> list[Any]:
+    """Return batches as a loader gives them, a tenth of whose records are copies.
+
+    Args:
+        records: Records of a batch.
+        number: Batches.
+        first: Number of the first record and of the first batch.
+    """
     import pyarrow as pa
 
     from mega_data_factory.framework.batch import Batch
 
-    made = []
+    made, known = [], sentences()
     for at in range(number):
-        seeds = [row - 5 if row % 10 == 9 else row for row in range(at * records, (at + 1) * records)]
-        ids = [f"r{row}" for row in range(at * records, (at + 1) * records)]
-        letters = [100 if seed % 29 == 3 else 3000 for seed in seeds]
-        texts = [text(seed, size) for seed, size in zip(seeds, letters, strict=True)]
-        made.append(Batch(f"{at:06d}-00000", at, pa.table({"record_id": ids, "text": texts}), records))
+        rows = range(first + at * records, first + (at + 1) * records)
+        seeds = [row - 5 if row % 10 == 9 else row for row in rows]
+        texts = [text(seed, 1 if seed % 29 == 3 else 48, known) for seed in seeds]
+        table = pa.table({"record_id": [f"r{row}" for row in rows], "text": texts})
+        made.append(Batch(f"{first + at:06d}-00000", first + at, table, records))
     return made
 
 
@@ -162,26 +170,27 @@ def example(metrics: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _in_pipeline(config: dict[str, Any], groups: list[list[Any]], folder: str) -> None:
-    with tempfile.TemporaryDirectory(dir=folder) as own:
-        pipeline = Pipeline(config, Path(own))
-        for group in groups:
-            pipeline.run(group)
-
-
-def _program(folder: str, sizes: list[int], ways: list[str]) -> None:
+def _pipelines(configs: dict[str, dict[str, Any]], folder: str, warm: list[Any]) -> dict[str, Pipeline]:
+    """Return pipelines that have run once, so that what happens once is in no count."""
     import pyarrow as pa
 
     pa.set_cpu_count(1)
-    _in_pipeline(example({}), [batches(20, 1)], folder)  # all that is imported when it is used
+    found = {}
+    for way, config in configs.items():
+        own = Path(folder) / way
+        own.mkdir()
+        found[way] = Pipeline(config, own)
+        found[way].run(warm)
+    freeze_heap()
+    return found
+
+
+def _program(folder: str, sizes: list[int], ways: list[str]) -> None:
+    pipelines = _pipelines({way: example(WAYS[way]) for way in ways}, folder, batches(20, 1, 10**6))
     for records in sizes:
-        few, many = SIZES[records]
-        made = batches(records, many)
-        freeze_heap()
-        for way in ways:
-            config = example(WAYS[way])
-            in_child([records, way, "few"], partial(_in_pipeline, config, [made[:few]], folder))
-            in_child([records, way, "many"], partial(_in_pipeline, config, [made[:few], made[few:]], folder))
+        made = batches(records, SIZES[records])
+        for way, pipeline in pipelines.items():
+            in_child([records, way], partial(pipeline.run, made))
 
 
 def shares(sizes: list[int], ways: list[str]) -> dict[int, dict[str, float]]:
@@ -195,10 +204,8 @@ def shares(sizes: list[int], ways: list[str]) -> dict[int, dict[str, float]]:
         arguments = ["--program", folder, "--sizes", *sizes, "--ways", "off", *ways]
         counted = count(Path(__file__), *arguments)
     found: dict[int, dict[str, float]] = {}
-    for (records, way, which), instructions in counted:
-        few, many = SIZES[records]
-        by_way = found.setdefault(records, {})
-        by_way[way] = by_way.get(way, 0.0) + instructions / (many - few) * (1 if which == "many" else -1)
+    for (records, way), instructions in counted:
+        found.setdefault(records, {})[way] = instructions / SIZES[records]
     for by_way in found.values():
         for way in ways:
             by_way[way] -= by_way["off"]
@@ -208,7 +215,8 @@ def shares(sizes: list[int], ways: list[str]) -> dict[int, dict[str, float]]:
 # ── one operator on one batch ─────────────────────────────────────────────────────────────────────────────────────────
 
 _OPERATORS = 8
-_FEW, _MANY = 20, 120
+_COUNTED = 100
+"""Batches."""
 
 
 def _idle_config(metrics: dict[str, Any]) -> dict[str, Any]:
@@ -220,53 +228,44 @@ def _idle_config(metrics: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _tiny_batches(number: int) -> list[Any]:
+def _tiny_batches(number: int, first: int = 0) -> list[Any]:
     import pyarrow as pa
 
     from mega_data_factory.framework.batch import Batch
 
     texts = ["x" * min(row, 20) for row in range(100)]
     ids = [f"r{row}" for row in range(100)]
-    return [Batch(f"{at:06d}-00000", at, pa.table({"record_id": ids, "text": texts}), 100) for at in range(number)]
+    table = pa.table({"record_id": ids, "text": texts})
+    return [Batch(f"{at:06d}-00000", at, table, 100) for at in range(first, first + number)]
 
 
 def _program_of_operators(folder: str) -> None:
-    import pyarrow as pa
-
-    pa.set_cpu_count(1)
-    made = _tiny_batches(_MANY)
-    _in_pipeline(_idle_config({}), [made[:4]], folder)
-    freeze_heap()
-    for way, metrics in (("off", {"enabled": False}), ("on", {})):
-        for which, number in (("few", _FEW), ("many", _MANY)):
-            groups = [made[:_FEW], made[_FEW:number]] if number > _FEW else [made[:_FEW]]
-            in_child([way, which], partial(_in_pipeline, _idle_config(metrics), groups, folder))
+    configs = {"off": _idle_config({"enabled": False}), "on": _idle_config({})}
+    pipelines = _pipelines(configs, folder, _tiny_batches(4, 10**6))
+    for way, pipeline in pipelines.items():
+        in_child(way, partial(pipeline.run, _tiny_batches(_COUNTED)))
 
 
 def instructions_of_an_operator() -> float:
     """Return the instructions that measuring an operator on a batch takes, everything included."""
     with tempfile.TemporaryDirectory() as folder:
-        counted = count(Path(__file__), "--program-of-operators", folder)
-    signs = {("on", "many"): 1, ("on", "few"): -1, ("off", "many"): -1, ("off", "few"): 1}
-    total = sum(signs[way, which] * instructions for (way, which), instructions in counted)
-    return total / (_MANY - _FEW) / _OPERATORS
+        counted = dict(count(Path(__file__), "--program-of-operators", folder))
+    return float(counted["on"] - counted["off"]) / _COUNTED / _OPERATORS
 
 
 def seconds_of_an_operator(rounds: int = 30) -> float:
     """Return the CPU seconds that measuring an operator on a batch takes, everything included: least of the rounds."""
-    import pyarrow as pa
-
-    pa.set_cpu_count(1)
-    made = _tiny_batches(20)
     least = {"on": float("inf"), "off": float("inf")}
-    for _ in range(rounds):
-        for way, metrics in (("on", {}), ("off", {"enabled": False})):
-            with tempfile.TemporaryDirectory() as folder:
-                pipeline = Pipeline(_idle_config(metrics), Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        configs = {"off": _idle_config({"enabled": False}), "on": _idle_config({})}
+        pipelines = _pipelines(configs, folder, _tiny_batches(4, 10**6))
+        for number in range(rounds):
+            made = _tiny_batches(20, number * 20)
+            for way, pipeline in pipelines.items():
                 started = time.process_time()
                 pipeline.run(made)
                 least[way] = min(least[way], time.process_time() - started)
-    return (least["on"] - least["off"]) / len(made) / _OPERATORS
+    return float(least["on"] - least["off"]) / 20 / _OPERATORS
 
 
 # ── printing ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -48,7 +48,7 @@ def count(script: Path, *arguments: object) -> list[tuple[Any, int]]:
         int(pid): int(n.replace(",", "")) for pid, n in re.findall(r"==(\d+)==\s+I\s+refs:\s+([\d,]+)", done.stderr)
     }
     children = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('["child"')]
-    return [(label, counted[pid]) for _, pid, label in children]
+    return [(label, counted[pid] - counted[idle]) for _, idle, pid, label in children]
 
 
 def freeze_heap() -> None:
@@ -67,6 +67,11 @@ def in_child(label: object, work: Callable[[], object]) -> None:
     Raises:
         SystemExit: The child failed.
     """
+    idle, child = _forked(lambda: None, label), _forked(work, label)  # a child's count includes that of its parent
+    print(json.dumps(["child", idle, child, label]), flush=True)
+
+
+def _forked(work: Callable[[], object], label: object) -> int:
     child = os.fork()
     if not child:
         work()
@@ -74,4 +79,4 @@ def in_child(label: object, work: Callable[[], object]) -> None:
     _, status = os.waitpid(child, 0)
     if status:
         raise SystemExit(f"{label} has failed: {status}")
-    print(json.dumps(["child", child, label]), flush=True)
+    return child

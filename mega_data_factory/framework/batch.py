@@ -7,7 +7,7 @@ has measured, so killing a worker cannot change a number.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from mega_data_factory.framework.contracts import OutputFile
 from mega_data_factory.framework.metrics.details import kinds
 from mega_data_factory.framework.metrics.details.detail import Detail
 from mega_data_factory.framework.metrics.models import OperatorMetrics
+from mega_data_factory.framework.metrics.rows.travelling import TravellingRows
 
 ExclusionKind = Literal["rejected", "error", "dead_letter"]
 
@@ -82,7 +83,7 @@ class Batch:
     records: int
     loader_errors: int = 0
     dead_lettered: int = 0
-    metrics: tuple[OperatorMetrics, ...] = ()
+    metrics: Sequence[OperatorMetrics] = ()
     exclusions: tuple[Exclusion, ...] = ()
     split_end: SplitEnd | None = None
     attempts: int = 1
@@ -105,7 +106,7 @@ class Batch:
     def header(self) -> str:
         """Return everything but the tables, as JSON text."""
         values = {f: getattr(self, f) for f in _PLAIN_FIELDS}
-        values["metrics"] = [row.to_wire() for row in self.metrics]
+        values["metrics"] = TravellingRows.of(self.metrics).texts()
         values["exclusions"] = [asdict(e) for e in self.exclusions]
         values["split_end"] = asdict(self.split_end) if self.split_end else None
         if self.details:
@@ -125,7 +126,7 @@ class Batch:
             with_details: whether to decode its details, which takes longer than all the rest.
         """
         values: dict[str, Any] = json.loads(header)
-        values["metrics"] = tuple(OperatorMetrics.from_wire(row) for row in values["metrics"])
+        values["metrics"] = TravellingRows(values["metrics"])
         values["exclusions"] = tuple(Exclusion(**e) for e in values["exclusions"])
         values["split_end"] = SplitEnd(**values["split_end"]) if values["split_end"] else None
         wired = values.pop("details", ())

@@ -103,7 +103,10 @@ class CommitLoop:
             group: the group.
             commits: what `write_members` returned for it.
         """
-        records = [CommitRecord.from_json(values) for values in commits]
+        records = [
+            _with_rows_of(staged, CommitRecord.from_json(values))
+            for staged, values in zip(group.batches, commits, strict=True)
+        ]
         self._writing.remove(group)
         file = next((record.output_file for record in records if record.output_file is not None), None)
         self._gatherer.learn_size(group.batches, file)
@@ -132,6 +135,11 @@ class CommitLoop:
             parcels = [(staged.batch, _parcel(staged.path, self._tables.read)) for staged in group.batches]
             members = [(replace(batch, rejects=parcel.rejects), parcel.table) for batch, parcel in parcels]
             yield from write_group(self._output, writer, members)
+
+
+def _with_rows_of(staged: StagedBatch, record: CommitRecord) -> CommitRecord:
+    """Return the record with the rows of the batch as it was staged: the writer changes none, and these are decoded."""
+    return replace(record, batch=replace(record.batch, metrics=staged.batch.metrics))
 
 
 def write_members(

@@ -11,6 +11,7 @@ from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.batch import Batch, Exclusion
 from mega_data_factory.framework.contracts import RECORD_ID, NamedClaims, OperatorContext, Refiner
 from mega_data_factory.framework.exclusion_text import record_json
+from mega_data_factory.framework.metrics.rows.travelling import TravellingRows
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.slice_columns import SliceColumn
 from mega_data_factory.framework.tables import concat
@@ -129,7 +130,7 @@ class Stage:
         return replace(
             batch,
             table=table,
-            metrics=batch.metrics + account.rows(),
+            metrics=TravellingRows.of(batch.metrics).with_rows(account.rows()),
             exclusions=batch.exclusions + tuple(exclusions),
             rejects=concat(rejects) if rejects else None,
             details=readings.added_to(batch.details),

@@ -63,3 +63,16 @@ def batch_row(
     row._rejected_reasons = packed(reasons) if reasons else ()
     row._custom_metrics = packed(custom) if custom else ()
     return row
+
+
+def is_batch_row(row: OperatorMetrics) -> bool:
+    """Return whether a row is as `batch_row` makes them: all that is not among its arguments follows from them."""
+    return (
+        row.batches == 1
+        and not row.latency_histogram
+        and not row._given
+        and row._min_latency is None
+        and row._max_latency is None
+        and not row.created_records
+        and row._rejected_records == sum(row._rejected_reasons[1::2])
+    )

@@ -1,0 +1,66 @@
+"""Rows of batches travel as text: what comes back is what went in, whoever passes it on."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from mega_data_factory.framework.metrics.models import OperatorMetrics
+from mega_data_factory.framework.metrics.rows.batch_row import batch_row, is_batch_row
+from mega_data_factory.framework.metrics.rows.travelling import TravellingRows
+
+NOW = datetime(2026, 1, 1, 12, 30, 5, 123)
+
+
+def row(name: str = "long", stage: str = "judge", seconds: float = 0.1) -> OperatorMetrics:
+    """Return the row of a batch of 100 records, 90 of which pass."""
+    made = batch_row(
+        ("run_a", stage, name, f"{stage}-0"),
+        (0, 1),
+        seconds=seconds,
+        cpu_seconds=0.07,
+        input_records=100,
+        output_records=90,
+        error_count=1,
+        reasons={"too_short": 9},
+        custom={"words": 12},
+        unmatched_records=2,
+        units=(5000, 4000, 3900, None, None, None),
+    )
+    made.timestamp = NOW
+    return made
+
+
+def test_rows_come_back_as_they_went_in() -> None:
+    """Of one batch, of several batches, made by hand; passed on by processes that look at them and by others."""
+    merged = row("merged") + row("merged", seconds=0.3)
+    by_hand = OperatorMetrics("run_a", "judge", "by_hand", "w", NOW, input_records=5, output_records=5, avg_latency=0.5)
+    rows = (row(), row("other"), merged, by_hand, row(stage="clean"), row().without_records(3))
+    assert [is_batch_row(one) for one in rows] == [True, True, False, False, True, False]
+    passed_on = TravellingRows(json.loads(json.dumps(TravellingRows.of(rows).texts())))
+    read = TravellingRows(passed_on.texts())
+    assert list(read) == list(rows)
+    assert read == rows
+    assert passed_on.with_rows([row("last")]).texts()[:-1] == passed_on.texts()
+    assert list(TravellingRows(passed_on.with_rows([row("last")]).texts())) == [*rows, row("last")]
+    assert TravellingRows(()).texts() == []
+
+
+def test_the_row_of_a_batch_merges_as_one_that_was_observed() -> None:
+    """It carries neither histogram nor extremes: all its records took the mean."""
+    observed = OperatorMetrics("run_a", "judge", "long", "judge-0", NOW, stage_index=0, operator_index=1)
+    for seconds in (0.1, 0.4):
+        observed.observe(
+            seconds,
+            100,
+            90,
+            1,
+            reasons={"too_short": 9},
+            custom={"words": 12},
+            unmatched_records=2,
+            input_bytes=5000,
+            cpu_seconds=0.07,
+            text_bytes=(4000, 3900),
+        )
+    assert row() + row(seconds=0.4) == observed
+    assert (row().min_latency, row().p99_latency, row().rejected_records) == (0.001, 0.001, 9)
