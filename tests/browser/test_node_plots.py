@@ -237,3 +237,24 @@ def test_images_are_drawn_by_chromium(tmp_path: Path) -> None:
     for suffix, beginning in ((".png", b"\x89PNG"), (".svg", b"<svg"), (".pdf", b"%PDF")):
         visualizer.plot_cluster_overview(tmp_path / f"plot{suffix}")
         assert (tmp_path / f"plot{suffix}").read_bytes().startswith(beginning)
+
+
+def test_labels_show_attributes_and_the_axis_says_whose_clock_it_is(open_page: Open, tmp_path: Path) -> None:
+    """At the pointer stand the texts of the node, as text; below, the zone of the times, with nothing cut off."""
+    visualizer = MetricsVisualizer(timezone="Europe/Berlin")
+    for second in range(60):
+        metrics = {"cpu_usage": 40.0 + second % 7, "host": f"{EVIL} %{{y}}", "version": "1.2" if second < 30 else "2.0"}
+        visualizer.add_metrics("node-1", metrics | {"partitions": ["p1", "p2"], "status": "active"}, START + second)
+    for plot in ("plot_node_metrics", "plot_cluster_overview", "plot_heatmap"):
+        getattr(visualizer, plot)(tmp_path / f"{plot}.html")
+        page = open_page(tmp_path / f"{plot}.html")
+        assert page.text_content(".xtitle") == "Europe/Berlin (CET, UTC+01:00)"
+        boxes = [box for layer in page.locator(".nsewdrag").all() if (box := layer.bounding_box())]
+        lowest = max(boxes, key=lambda box: box["y"])
+        page.mouse.move(lowest["x"] + lowest["width"] * 0.7, lowest["y"] + lowest["height"] / 2)
+        label = page.locator(".hoverlayer")
+        expect(label).to_contain_text("version 1.2 → 2.0")
+        expect(label).to_contain_text("partitions p1, p2")
+        expect(label).to_contain_text("<script>")
+        assert not clipped_texts(page)
+        assert page.evaluate("window.caught") is None
