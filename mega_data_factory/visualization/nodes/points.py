@@ -77,7 +77,7 @@ def taken_apart(node_id: str, metrics: object, attributes: Container[str], measu
         if key == STATUS:
             point.numbers[key] = status_code(node_id, value)
             if isinstance(value, str) and (value not in STATUS_CODES or key in attributes):
-                point.texts[key] = value
+                point.texts[key] = shortened(value)
         elif type(value) is float and key not in attributes:  # nearly every one
             point.numbers[key] = value
             if value == value:
