@@ -184,7 +184,7 @@ def _check_it_is_a_file(path: Location) -> None:
         return
     try:
         mode = os.stat(local_name(path)).st_mode  # noqa: PTH116 - half the time of a `Path`
-    except OSError:  # opening it tells why
+    except (OSError, ValueError):  # opening it tells why
         return
     if not stat.S_ISREG(mode):
         raise NotAMetricsFile("it is not a file")
