@@ -13,7 +13,7 @@ _INTRODUCTION = f"""# Metrics tables
 
 Schema version {schema.SCHEMA_VERSION}. The columns, in order, of every table below `metrics.output_path`. Those marked
 *published* are the layout that never changes; the others are this package's. Columns are added, never changed: a reader
-shows null where an older file lacks a column, and refuses a file of a newer version. `mdf metrics schema` prints the
+shows null if an older file lacks a column, and refuses a file of a newer version. `mdf metrics schema` prints the
 tables of this page.
 
 | table | files of a run; `X` is the run id without a leading `run_` |

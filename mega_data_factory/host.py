@@ -18,7 +18,7 @@ def host_name() -> str:
 def is_driver_alive(pid: int, seen: float) -> bool:
     """Return whether the process that was seen under this number may still be running on this host.
 
-    The number alone does not say so: a later process may have got it. True where the system hides the process.
+    The number alone does not say so: a later process may have got it. True if the system hides the process.
 
     Args:
         pid: Number of the process.

@@ -60,7 +60,7 @@ class MemoryClaims:
         self.owners = {key: owner for key, owner in self.owners.items() if owner not in set(owners)}
 
     def holders(self, keys: Sequence[bytes]) -> list[bytes]:
-        """Return the owner of each key; 8 zero bytes where none holds it."""
+        """Return the owner of each key; 8 zero bytes if none holds it."""
         return [self.owners.get(key, bytes(8)) for key in keys]
 
 

@@ -25,6 +25,7 @@ PHRASES = {
     r"anew": "again",
     r"shall": "must, will, or the present tense",
     r"where there (is|are) none": "if there is none",
+    r"(none|null|nan|empty|0|infinite),? where (it|that|there|none|no|an?|the|they|one)": "if; where is a place",
     r"want of": "lack of",
     r"books? (close|closes|closed)": "the books balance",
     r"(?<!there )is no (number|file|folder|name|run|text)": "is not a ...",

@@ -43,7 +43,7 @@ def usual_range(values: Sequence[float], *, least_width: float = 0.0) -> UsualRa
             difference remarkable.
 
     Returns:
-        None where there are fewer than `LEAST_RUNS` values.
+        None if there are fewer than `LEAST_RUNS` values.
     """
     known = [value for value in values if not math.isnan(value)]
     if len(known) < LEAST_RUNS:

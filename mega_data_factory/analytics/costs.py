@@ -24,7 +24,7 @@ _HOUR = 3600.0
 
 @dataclass(frozen=True)
 class NodePrice:
-    """Prices of a node for an hour; None where one is not charged, or not known.
+    """Prices of a node for an hour; None if one is not charged, or not known.
 
     Attributes:
         node_hour: The whole node; then the others do not count.

@@ -42,7 +42,7 @@ _TO_BE_CHANGED = (ConfigError, MetricsQueryError, ResourceError, ResumeError, Us
 
 
 def exit_code(error: MdfError) -> int:
-    """Return 2 where the user has to change the command or the configuration, 1 where a run or a store failed."""
+    """Return 2 where the user has to change the command or the configuration, 1 if a run or a store failed."""
     return USAGE if isinstance(error, _TO_BE_CHANGED) else RUN_FAILED
 
 

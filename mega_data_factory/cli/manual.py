@@ -61,7 +61,7 @@ class Entry:
         summary: one line.
         text: the whole description without its sections, paragraphs separated by an empty line.
         parameters: of the constructor, in order.
-        install: command that installs the package which the class needs, where that is missing: then there is no
+        install: command that installs the package which the class needs, if that is missing: then there is no
             description.
     """
 

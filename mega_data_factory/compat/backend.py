@@ -52,7 +52,7 @@ class DedupBackend:
             representative_ids: names of the records.
 
         Returns:
-            For each whether its key is new, and of a duplicate the record that was first, where that is tracked.
+            For each whether its key is new, and of a duplicate the record that was first, if that is tracked.
         """
         answers: list[tuple[bool, str | None]] = []
         with self._lock:

@@ -38,7 +38,7 @@ class MetricsReporter:
     def load_single_run_metrics(self, run_id: str) -> tuple[pd.Series | None, pd.DataFrame | None, pd.DataFrame | None]:
         """Return the row of a run, its stage rows and its operator rows, with the columns of their tables.
 
-        All are None for a run that is not there; stages and operators are None where it has none.
+        All are None for a run that is not there; stages and operators are None if it has none.
 
         Args:
             run_id: the run, with or without a leading `run_`.
@@ -55,7 +55,7 @@ class MetricsReporter:
         return pd.Series(levels.run), stages if len(stages) else None, operators if len(operators) else None
 
     def get_latest_run_id(self) -> str | None:
-        """Return the id of the run that started last; None where there are no runs."""
+        """Return the id of the run that started last; None if there are no runs."""
         return next(reversed(self._reader.list_runs()), None)
 
     def generate_single_run_report(

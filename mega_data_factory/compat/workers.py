@@ -44,7 +44,7 @@ class _Worker:
     def process_batch_with_records(
         self, records: Sequence[Record] | None, should_write: bool = False
     ) -> list[Record] | None:
-        """Return the records that pass all operators; None where none does."""
+        """Return the records that pass all operators; None if none does."""
         return self.process_batch_with_rejected_records(records, should_write).passed or None
 
     def process_batch_with_rejected_records(

@@ -72,7 +72,7 @@ class Batch:
         attempts: most attempts that any stage needed.
         loader_seconds: time spent reading.
         source: digest of the split that it was read from; a resumed run detects by it that the source has changed.
-        rejects: a row of the reject ledger for every record that was rejected; None where none was or none are kept.
+        rejects: a row of the reject ledger for every record that was rejected; None if none was or none are kept.
         details: what meters saw beside the rows, of the attempts that count; those of one table and key added up.
         meter_seconds: time that meters took.
     """
@@ -158,7 +158,7 @@ class CommitRecord:
     Attributes:
         batch: the account of the batch; its table is empty.
         output_records: records that the writer wrote of it.
-        output_file: the file they are in, or None where nothing was left to write.
+        output_file: the file they are in, or None if nothing was left to write.
         writer_seconds: its share of the time spent writing.
         writer_errors: records of it that the writer could not write; they are in the error sink.
         rejects_file: the file of the reject ledger that its rejected records are in; None if there are none.

@@ -17,7 +17,7 @@ class Rule:
 
     Attributes:
         reason: short stable name of the test, snake case; a rejected record carries it.
-        failed: boolean array, True where the record fails; null counts as not failed.
+        failed: boolean array, True if the record fails; null counts as not failed.
         score: the number that was compared, float64, where a number decides.
         threshold: what it was compared with.
         parameter: parameter of the operator that is the threshold, so that `mdf whatif` can say what another value
@@ -39,9 +39,9 @@ class Judgement:
 
     Attributes:
         reason: string array; null means the record stays.
-        score: float64 array or None; the number that decided, null where none did.
+        score: float64 array or None; the number that decided, null if none did.
         threshold: float64 array or None; what that number was compared with.
-        rules: the rules that were judged by, also those that decided nothing; empty where they are not known.
+        rules: the rules that were judged by, also those that decided nothing; empty if they are not known.
         parts: judgements of disjoint parts of the records that this one was put together from; each has its own rules.
         order: with parts, int64 array: which record of the parts, one after another, each record here is.
         holder: uint64 array or None; of a duplicate, the record that it lost to, its `owner_keys` as a number.
@@ -96,13 +96,13 @@ class Judgement:
 
     @property
     def kept(self) -> pa.Array:
-        """Boolean array, True where the record stays."""
+        """Boolean array, True if the record stays."""
         return pc.is_null(self.reason)
 
     def failed_rules(self) -> pa.Array:
         """Return the reasons of all rules that each record fails, in their order, as a list array of strings.
 
-        Null where it is not known: the operator gave no rules.
+        Null if it is not known: the operator gave no rules.
         """
         if self.order is not None:
             return pa.concat_arrays([part.failed_rules() for part in self.parts]).take(self.order)

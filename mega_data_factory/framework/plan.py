@@ -168,7 +168,7 @@ def make_plan(config: PipelineConfig) -> Plan:
 
 
 def make_ends(config: PipelineConfig, mistakes: Mistakes) -> Ends | None:
-    """Return loader and writer of a configuration; None where one of them cannot be made.
+    """Return loader and writer of a configuration; None if one of them cannot be made.
 
     Args:
         config: the configuration.

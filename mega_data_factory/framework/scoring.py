@@ -26,7 +26,7 @@ class Reject(NamedTuple):
     Attributes:
         reason: Why.
         score: The number that decided.
-        threshold: What it was compared with; None where that is unknown.
+        threshold: What it was compared with; None if that is unknown.
         records: How many records.
     """
 

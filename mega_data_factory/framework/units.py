@@ -22,8 +22,8 @@ class Units(NamedTuple):
     """Units of some records.
 
     Attributes:
-        text_bytes: bytes of text, UTF-8; None where the records have no column of text.
-        tokens: tokens; None where no column holds their number.
+        text_bytes: bytes of text, UTF-8; None if the records have no column of text.
+        tokens: tokens; None if no column holds their number.
     """
 
     text_bytes: int | None = None
@@ -54,7 +54,7 @@ class UnitColumns:
 
 
 def text_bytes(table: pa.Table, column: str) -> int | None:
-    """Return the bytes of text in a column; None where it is absent or holds neither text nor bytes.
+    """Return the bytes of text in a column; None if it is absent or holds neither text nor bytes.
 
     Of an array without nulls it is the difference of two offsets, whatever the number of records.
     """
@@ -71,7 +71,7 @@ def text_bytes(table: pa.Table, column: str) -> int | None:
 
 
 def _array_bytes(array: pa.Array) -> int | None:
-    """Return the bytes of the values of an array of texts; None where it holds none."""
+    """Return the bytes of the values of an array of texts; None if it holds none."""
     size, code = _OFFSETS.get(array.type.id, (0, ""))
     if size and not array.null_count:
         if not len(array):
@@ -110,7 +110,7 @@ _OFFSETS = {
 
 
 def token_sum(table: pa.Table, column: str) -> int | None:
-    """Return the sum of a column of numbers of tokens; None where it is absent, or holds something else.
+    """Return the sum of a column of numbers of tokens; None if it is absent, or holds something else.
 
     Null and NaN count nothing; fractions are cut off after adding up.
     """
@@ -126,7 +126,7 @@ def token_sum(table: pa.Table, column: str) -> int | None:
 
 
 def text_lengths(table: pa.Table, column: str) -> Integers | None:
-    """Return the bytes of text of every record, 0 where it is null; None where `text_bytes` gives none.
+    """Return the bytes of text of every record, 0 if it is null; None if `text_bytes` gives none.
 
     Args:
         table: The records.
@@ -139,7 +139,7 @@ def text_lengths(table: pa.Table, column: str) -> Integers | None:
 
 
 def token_numbers(table: pa.Table, column: str) -> Integers | None:
-    """Return the tokens of every record, 0 where they are not known; None where `token_sum` gives none.
+    """Return the tokens of every record, 0 if they are not known; None if `token_sum` gives none.
 
     Args:
         table: The records.

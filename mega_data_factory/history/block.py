@@ -17,7 +17,7 @@ class Block:
     Attributes:
         interval: width of the rows in microseconds.
         timestamps: int64 (n,), microseconds since epoch UTC.
-        columns: each metric's series over these timestamps; NaN where a row does not have the metric.
+        columns: each metric's series over these timestamps; NaN if a row does not have the metric.
     """
 
     interval: int

@@ -62,7 +62,7 @@ def with_gaps(series: Series, longer_than: int | None = None) -> Series:
     Args:
         series: in order of time.
         longer_than: microseconds without a row that make a gap; by default five times the usual spacing (the median,
-            or the width of the bucket where that is larger).
+            or the width of the bucket if that is larger).
     """
     if len(series) < 3:
         return series

@@ -12,7 +12,7 @@ Times = npt.NDArray[np.int64]
 """Microseconds since 1970-01-01 UTC, shape (n,)."""
 
 Floats = npt.NDArray[np.float64]
-"""Values, shape (n,); NaN where nothing was measured."""
+"""Values, shape (n,); NaN if nothing was measured."""
 
 Rows = npt.NDArray[np.intp]
 """Row numbers."""

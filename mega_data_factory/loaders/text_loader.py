@@ -139,7 +139,7 @@ def _checked_codec(encoding: str) -> str:
 
 
 def _decoded(data: bytes, codec: str | None) -> Decoded | None:
-    """Return the decoded text; None where no encoding is named and they look binary."""
+    """Return the decoded text; None if no encoding is named and they look binary."""
     if marked_encoding(data):
         return decode_text(data)
     if codec is not None:

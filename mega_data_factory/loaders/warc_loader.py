@@ -85,7 +85,7 @@ class WarcLoader(Loader):
     Columns of responses: `record_id` (`path@offset`: the path relative to the searched folder and the byte at which the
     record begins in the file, as an index of the archive gives it; `+n` follows for the n-th record of a compressed
     member), `url`, `html` (the body as bytes, transfer and content encodings undone), `content_type` and `charset` (of
-    the HTTP header, null where it names none), `http_status`, `warc_date` (naive UTC), `warc_record_id` (not unique
+    the HTTP header, null if it names none), `http_status`, `warc_date` (naive UTC), `warc_record_id` (not unique
     where archives repeat). Records of the kind `conversion`, which WET files of Common Crawl hold, have a column `text`
     in place of `html`, and neither `charset` nor `http_status`.
 

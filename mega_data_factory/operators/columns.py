@@ -40,7 +40,7 @@ def column_of(table: pa.Table, name: str, parameter: str) -> pa.ChunkedArray:
 
 
 def text_of(table: pa.Table, name: str, parameter: str = "text_column") -> pl.Series:
-    """Return the text column `name` as a polars String series, null where the value is null.
+    """Return the text column `name` as a polars String series, null if the value is null.
 
     Raises:
         ColumnError: there is no such column, or it does not hold text.

@@ -48,7 +48,7 @@ def in_words(error: Exception) -> str:
 
 
 def named(error: BaseException) -> str:
-    """Return `ValueError: message`; the name alone where there is no message, or `__str__` of the error raises."""
+    """Return `ValueError: message`; the name alone if there is no message, or `__str__` of the error raises."""
     name = type(error).__name__
     try:
         message = str(error)

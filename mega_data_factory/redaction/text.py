@@ -188,7 +188,7 @@ def _extent(text: str, match: re.Match[str], *, in_query: bool, colon: bool) -> 
 
 
 def _closed(text: str, start: int) -> int | None:
-    """Return the end of a bracket that opens at a place; None where it does not close nearby."""
+    """Return the end of a bracket that opens at a place; None if it does not close nearby."""
     depth = 0
     for place in re.finditer(r"[{}\[\]]", text[start : start + _FURTHEST]):
         depth += 1 if place[0] in "{[" else -1

@@ -38,7 +38,7 @@ class RejectFilter:
     score_between: tuple[float, float] | None = None
 
     def expression(self) -> pc.Expression | None:
-        """Return the filter as an expression of Arrow; None where it filters nothing."""
+        """Return the filter as an expression of Arrow; None if it filters nothing."""
         wanted = [
             pc.field(field.name) == value
             for field in fields(self)
@@ -126,7 +126,7 @@ class RejectLedger:
             only: which rows; all by default.
 
         Returns:
-            The four columns and `records`, `alone` (those that fail no other rule of the operator; null where that is
+            The four columns and `records`, `alone` (those that fail no other rule of the operator; null if that is
             not known) and `bytes`, each int64.
         """
         counted = [

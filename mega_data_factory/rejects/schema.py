@@ -13,12 +13,12 @@ SCHEMA = pa.schema(
         pa.field("stage", pa.string()),
         pa.field("operator", pa.string()),
         pa.field("reason", pa.string()),  # the rule that decided
-        pa.field("score", pa.float64()),  # the number that decided, null where none did
+        pa.field("score", pa.float64()),  # the number that decided, null if none did
         pa.field("threshold", pa.float64()),  # what it was compared with
-        pa.field("failed_rules", pa.list_(pa.string())),  # all rules that it fails; null where that is not known
+        pa.field("failed_rules", pa.list_(pa.string())),  # all rules that it fails; null if that is not known
         pa.field("duplicate_of_key", pa.uint64()),  # `record_key` of the record that a duplicate lost to
         pa.field("slice", pa.string()),
-        pa.field("bytes", pa.int64()),  # of its text, UTF-8; null where it has none
+        pa.field("bytes", pa.int64()),  # of its text, UTF-8; null if it has none
         pa.field("content", pa.string()),  # the record as it came to the operator, JSON; null unless it is kept
     ]
 )

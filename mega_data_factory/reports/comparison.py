@@ -247,7 +247,7 @@ def comparison_sentences(comparison: Comparison) -> list[str]:
 
 
 def made_of(comparison: Comparison, most: int = 3) -> str:
-    """Return what a difference of the share kept is made of, in a sentence; empty where it is none.
+    """Return what a difference of the share kept is made of, in a sentence; empty if it is none.
 
     The parts that are named and the rest add up to the whole: `Kept 5.1 points less: -3.9 from filter / language:
     low_score, -0.8 from …, -0.4 from 3 others.`

@@ -57,7 +57,7 @@ class Document:
         findings: what to say, the most pressing first.
         charts: name → the chart, wanting only its look. A name that is missing has nothing to show.
         comparison: with the run before; None if there is none.
-        errors: examples of records that raised; None where none did.
+        errors: examples of records that raised; None if none did.
         samples: None unless wanted.
     """
 
@@ -124,7 +124,7 @@ class Document:
 
     @property
     def output_rows(self) -> list[tuple[str, ...]]:
-        """Rows of the table of the output's columns; none where they were not measured."""
+        """Rows of the table of the output's columns; none if they were not measured."""
         drift = output_columns.drift_since_before(self.recording, self.past)
         return output_columns.column_rows(self.recording.output_columns, drift)
 

@@ -59,7 +59,7 @@ class Examples:
     Attributes:
         found: the examples.
         where: the folder or file they are in, in the words of the configuration; None if there is none.
-        problem: why there is nothing to show; None where there is, or where nothing was to be expected.
+        problem: why there is nothing to show; None if there is, or where nothing was to be expected.
     """
 
     found: tuple[Example, ...] = ()

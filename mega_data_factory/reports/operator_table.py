@@ -39,7 +39,7 @@ UNIT_COLUMNS = {
     "tokens in": "input_tokens",
     "tokens out": "output_tokens",
 }
-"""Heading → count of the unit, which has a column where it is known of any operator."""
+"""Heading → count of the unit, which has a column if known of any operator."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Row:
 def operator_table(stages: Sequence[StageTotals], cost: RunCost | None = None) -> tuple[list[str], list[Row]]:
     """Return the columns, and the rows of stages and, below each, its operators.
 
-    What few runs have, such as records that were created or are in no file yet, has a column only where there is some.
+    What few runs have, such as records that were created or are in no file yet, has a column only if there is some.
 
     Args:
         stages: of a run, or some of them.

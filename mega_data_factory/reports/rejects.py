@@ -29,7 +29,7 @@ class RejectTable:
     Attributes:
         rows: operator, and a cell for each of `COLUMNS`.
         note: what the columns mean, and how many rules are left out.
-        problem: why there are no rows; None where there are.
+        problem: why there are no rows; None if there are.
     """
 
     rows: tuple[tuple[str, ...], ...] = ()

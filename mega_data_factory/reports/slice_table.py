@@ -23,7 +23,7 @@ class SliceTable:
         stage, operator: Where.
         columns: Headings of all columns but the first, which has the value.
         rows: A value, and a cell for each column.
-        note: What the rows leave out; empty where nothing.
+        note: What the rows leave out; empty if nothing.
     """
 
     by: str

@@ -23,7 +23,7 @@ class Tile:
     Attributes:
         label: what it is.
         value: the number with its unit.
-        note: what it is to be seen with; empty where there is nothing to say.
+        note: what it is to be seen with; empty if there is nothing to say.
         tone: `good`, `warning`, `bad`, or empty.
     """
 

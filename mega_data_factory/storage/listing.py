@@ -32,7 +32,7 @@ class FileInfo:
 
     Attributes:
         path: its absolute path.
-        size: in bytes, as it is stored; 0 where that is unknown (a dangling link, for example).
+        size: in bytes, as it is stored; 0 if that is unknown (a dangling link, for example).
         name: its path below the root of the search, with `/` between the parts.
     """
 
@@ -156,7 +156,7 @@ def _walk(
         endings: of file names; None for all.
         ignore: beginnings of names to leave out.
         every_name: search a folder under each name that links give it, if not within itself; else once, under its own
-            name where that is below `folder`.
+            name if that is below `folder`.
     """
     start = len(root.rstrip("/")) + 1
     seen: set[str] = set()

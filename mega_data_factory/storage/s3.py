@@ -85,7 +85,7 @@ class PatientS3(S3FileSystem):  # type: ignore[misc]  # s3fs has no types
         self.retries = patience.attempts  # of bodies that break off while they are read
 
     async def _call_s3(self, method: str, *arguments: Any, **options: Any) -> Any:
-        """Make a request, again where that may help.
+        """Make a request, again if that may help.
 
         Raises:
             StoreSilent: no attempt was answered.

@@ -97,7 +97,7 @@ class AnomalyDetector:
             missing = True
         except TypeError:
             raise AnalysisError(
-                f"a series holds {value!r}, which is not a number", hint="numbers; None or NaN where one is missing"
+                f"a series holds {value!r}, which is not a number", hint="numbers; None or NaN if one is missing"
             ) from None
         self._score = 0.0
         self._reason = None
@@ -115,7 +115,7 @@ class AnomalyDetector:
         return self._score
 
     def reason(self) -> Reason | None:
-        """Return the evidence for the score of the last point; None where that was 0."""
+        """Return the evidence for the score of the last point; None if that was 0."""
         return self._reason
 
     def _judge_value(self, value: float) -> None:

@@ -65,7 +65,7 @@ class Reason:
 
         Args:
             metric: name of the series.
-            node: where it was measured.
+            node: if measured.
             unit: put behind the value.
             number: formats a value of the metric; then the unit is its business.
         """

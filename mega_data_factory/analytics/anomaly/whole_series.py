@@ -42,7 +42,7 @@ def detect(
     """Score every point of a history as `AnomalyDetector.update` would have when it arrived.
 
     Args:
-        values: shape (n,); NaN where missing.
+        values: shape (n,); NaN if missing.
         timestamps: shape (n,), rising: int64 microseconds since the epoch, or datetime64.
         sensitivity: of a new detector, in (0, 1).
         detector: one that has seen the earlier points and continues; then its own sensitivity holds.
@@ -106,7 +106,7 @@ def _series(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
         series = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise AnalysisError(
-            "a series holds values that are not numbers", hint="numbers; NaN where one is missing"
+            "a series holds values that are not numbers", hint="numbers; NaN if one is missing"
         ) from None
     if series.ndim != 1:
         raise AnalysisError(f"a series has shape {series.shape}", hint="(n,): one series at a time")

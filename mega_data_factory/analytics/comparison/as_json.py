@@ -29,7 +29,7 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
     Returns:
         `{baseline: [run], run, same_source, same_configuration, kept, errors, throughput, cost, parts,
         sliced_parts, stages, operators, nodes, surroundings, changes}`. Points are percentage points; a
-        ratio is after / before; intervals are 95 % ones, null where they are not known, or where a difference is exact.
+        ratio is after / before; intervals are 95 % ones, null if they are not known, or where a difference is exact.
     """
     return {
         "baseline": [{name: side.run.get(name) for name in _RUN} for side in found.baseline],

@@ -63,7 +63,7 @@ class Account:
     Attributes:
         read: Records read.
         kept: Records kept.
-        stations: In order. What one passes on comes in to the next; where that does not hold, the difference is
+        stations: In order. What one passes on comes in to the next; if that does not hold, the difference is
             `unaccounted`.
         chained: Whether every record passes all stations in turn; those of a run that another engine ran may be on
             branches. Then each part is the change of records / records read, without regard to the stations before.
@@ -114,7 +114,7 @@ def decompose(before: Mapping[Slice, Account], after: Mapping[Slice, Account]) -
         before, after: Accounts by slice, of any number of key columns; `{(): account}` where the input is not divided.
 
     Returns:
-        The largest first; empty where one of the runs read nothing.
+        The largest first; empty if one of the runs read nothing.
     """
     reads = [sum(account.read for account in side.values()) for side in (before, after)]
     if not all(reads):

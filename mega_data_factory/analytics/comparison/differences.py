@@ -39,7 +39,7 @@ class OperatorDifference:
     """One operator in two runs.
 
     Attributes:
-        before, after: its totals; None where a run does not have it.
+        before, after: its totals; None if a run does not have it.
         cost: seconds per record, after / before.
         speed: what `cost` says, judged.
         pass_changed: whether the operator judged differently: any difference in counts where both runs took in equally
@@ -102,11 +102,11 @@ class Comparison:
     Attributes:
         before, after: the runs. Where several are compared with, `before` has the records and samples of them all, and
             the row of the newest.
-        throughput: records per second while they worked, after / before; None where one did nothing.
+        throughput: records per second while they worked, after / before; None if one did nothing.
         speed: what `throughput` says, judged.
         pass_changed: of the overall pass rate, as for an operator.
         by_chance: whether two samples of the same data, of these sizes, differ in pass rate as much as these do (p ≥
-            0.01); False where both runs read the same source, as nothing was sampled.
+            0.01); False if both runs read the same source, as nothing was sampled.
         same_source: whether both completed, with the same `data_loader` and as many records read.
         exits: places and reasons at which another share of the records left, the largest difference first.
         operators: in the order of the later run, those that only the earlier one has at the end.
@@ -151,7 +151,7 @@ class Comparison:
 
     @property
     def pass_points(self) -> float | None:
-        """Overall pass rate after - before, percentage points; None where one has none."""
+        """Overall pass rate after - before, percentage points; None if one has none."""
         return self.kept.points
 
     @property

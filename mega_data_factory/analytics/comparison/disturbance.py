@@ -42,7 +42,7 @@ def corrected(costs: Sequence[Ratio | None]) -> list[Ratio | None]:
         costs: After / before of every operator, with their intervals.
 
     Returns:
-        One for each; None where an operator has no interval, or fewer than three have one.
+        One for each; None if an operator has no interval, or fewer than three have one.
     """
     changes = [_change(ratio) for ratio in costs]
     if sum(change is not None for change in changes) < LEAST_OPERATORS:

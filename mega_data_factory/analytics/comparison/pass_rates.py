@@ -31,9 +31,9 @@ class PointsDifference:
     """A share of records in two runs, in percent of what came in.
 
     Attributes:
-        before, after: The shares, percent; None where nothing came in.
-        points: after - before, percentage points; None where one is not known.
-        low, high: 95 % interval of `points`; None where it is not known, or not needed.
+        before, after: The shares, percent; None if nothing came in.
+        points: after - before, percentage points; None if one is not known.
+        low, high: 95 % interval of `points`; None if it is not known, or not needed.
         exact: Whether the same records were judged, so that any difference is one.
     """
 
@@ -132,7 +132,7 @@ def design_effect(records: Floats, hits: Floats) -> float:
         records, hits: Records that came in, and those that something happened to, of every interval, shape (n,) each.
 
     Returns:
-        1 where there are fewer than 8 intervals with records, or all or none of the records were hit.
+        1 if there are fewer than 8 intervals with records, or all or none of the records were hit.
     """
     used = records > 0
     records, hits = records[used], hits[used]

@@ -24,7 +24,7 @@ def sliced_accounts(
         before, after: The runs.
 
     Returns:
-        None where they are not sliced by one column, or the slices do not hold every record that was read and kept: of
+        None if they are not sliced by one column, or the slices do not hold every record that was read and kept: of
         records that could not be read, killed a worker or could not be written the slice is not known.
     """
     named = ((after.config.get("executor") or {}).get("metrics") or {}).get("slice_by") or []
@@ -52,7 +52,7 @@ def _exact_values(recording: Recording, by: str) -> _Values:
 
 
 def _accounts(recording: Recording, by: str, values: _Values, common: list[str]) -> dict[Slice, Account] | None:
-    """Return an account of each common slice and one of all other records; None where records are missing."""
+    """Return an account of each common slice and one of all other records; None if records are missing."""
     flow = flow_of(recording)
     operators = [operator for operator in flow.operators if operator.counts_records]
     if not operators or operators[0].input != flow.read or operators[-1].output != flow.written:

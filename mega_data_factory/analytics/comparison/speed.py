@@ -119,7 +119,7 @@ def own_verdict(ratio: Ratio | None, least: float) -> Verdict:
 
 
 def throughput_ratio(before: Sequence[Recording], after: Recording) -> Ratio | None:
-    """Return records read per second while working, after / before; None where a run did nothing."""
+    """Return records read per second while working, after / before; None if a run did nothing."""
     rates = [rate_of(recording) for recording in before]
     if len(before) >= LEAST_RUNS:
         return predicted(rates, rate_of(after))
@@ -131,7 +131,7 @@ def throughput_ratio(before: Sequence[Recording], after: Recording) -> Ratio | N
 
 
 def rate_of(recording: Recording) -> float:
-    """Return records read per second while the run worked; 0 where that is not known."""
+    """Return records read per second while the run worked; 0 if that is not known."""
     read = recording.run.get("total_input_records") or 0
     return read / recording.working_seconds if recording.working_seconds else 0.0
 
@@ -158,7 +158,7 @@ def _joined(recordings: Sequence[Recording], intervals: _ByInterval) -> tuple[Fl
 def cost_ratio(
     before: Sequence[Recording], after: Recording, operators: Sequence[OperatorTotals], measure: Measure
 ) -> Ratio | None:
-    """Return seconds per record, after / before, over some operators; None where one of the runs measured none.
+    """Return seconds per record, after / before, over some operators; None if one of the runs measured none.
 
     Args:
         before, after: The runs.
@@ -181,7 +181,7 @@ def cost_ratio(
 
 
 def cost_of(recording: Recording, keys: set[tuple[str, str]], measure: Measure) -> float:
-    """Return seconds over some operators / records that came in to the first of them; 0 where one is not known."""
+    """Return seconds over some operators / records that came in to the first of them; 0 if one is not known."""
     mine = [o for o in recording.operator_totals if (o.stage, o.name) in keys]
     records = next((operator.input for operator in mine if operator.counts_records), 0)
     seconds = sum(operator.cpu if measure == "cpu" else operator.busy for operator in mine)

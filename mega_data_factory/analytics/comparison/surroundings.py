@@ -71,7 +71,7 @@ class NodeUse:
     """Use of a node in one run.
 
     Attributes:
-        cpu: Mean percent of its CPU in use; `own` of it by the run. None where that was not sampled.
+        cpu: Mean percent of its CPU in use; `own` of it by the run. None if that was not sampled.
         own: Mean percent of its CPU that the run used.
         memory: Highest percent of its memory in use.
         cores: Cores that 100 percent are.
@@ -102,7 +102,7 @@ class NodeDifference:
 
     Attributes:
         name: Host name of the node.
-        before, after: Its use; None where a run did not have it.
+        before, after: Its use; None if a run did not have it.
     """
 
     name: str
@@ -111,7 +111,7 @@ class NodeDifference:
 
 
 def node_differences(before: Recording, after: Recording) -> list[NodeDifference]:
-    """Return the nodes of two runs, by name; empty where none was sampled."""
+    """Return the nodes of two runs, by name; empty if none was sampled."""
     sides = [_nodes(recording) for recording in (before, after)]
     names = sorted({*sides[0], *sides[1]})
     return [NodeDifference(name, sides[0].get(name), sides[1].get(name)) for name in names]

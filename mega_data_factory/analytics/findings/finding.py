@@ -25,8 +25,8 @@ class Finding:
         title: a sentence that needs no context.
         detail: the reasoning, with numbers.
         evidence: the numbers by name, for machines.
-        suggestion: what to do; empty where nothing is to be done.
-        see: what to look at next; None where the finding says it all.
+        suggestion: what to do; empty if nothing is to be done.
+        see: what to look at next; None if the finding says it all.
     """
 
     severity: Severity

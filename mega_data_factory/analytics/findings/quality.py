@@ -71,12 +71,12 @@ def _usual(values: list[float], now: float, records: int) -> UsualRange | None:
 
 
 def _passed(operator: OperatorTotals) -> float:
-    """Return the pass rate in percent; 0 where nothing came in."""
+    """Return the pass rate in percent; 0 if nothing came in."""
     return 100 * (operator.pass_share or 0.0)
 
 
 def main_reason(recording: Recording, past: EarlierRuns) -> Iterator[Finding]:
-    """Find the one reason for which half of all records go, where that is not usual for the pipeline."""
+    """Find the one reason for which half of all records go, if that is not usual for the pipeline."""
     rejected = sum(o.rejected for o in recording.operator_totals)
     reasons = [
         (number, reason, operator)

@@ -61,7 +61,7 @@ def odd_slices(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
 
 
 def _odd_ones(group: Sequence[SliceTotals]) -> Iterator[_Odd]:
-    """Yield the slices of one column in one operator that stand apart; none where slices differ anyway."""
+    """Yield the slices of one column in one operator that stand apart; none if slices differ anyway."""
     large = [found for found in group if found.kind != "other" and found.input >= _LEAST_RECORDS]
     if len(large) < _LEAST_SLICES:
         return

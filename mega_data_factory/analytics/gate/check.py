@@ -18,7 +18,7 @@ class Check:
         status: What came of it; `not judged` where the numbers are missing, or other programs took the CPU.
         message: The reason, in one sentence.
         before, after: The numbers that were compared; None if there is nothing to compare.
-        low, high: 95 % interval of the difference, in the unit of `unit`; None where not known or not needed.
+        low, high: 95 % interval of the difference, in the unit of `unit`; None if not known or not needed.
         unit: `times`, `points`, or empty.
     """
 

@@ -282,7 +282,7 @@ def _points_checks(
 
 
 def _beyond(rule: Rule, moved: float, before: float) -> Bound | None:
-    """Return the bound that a number is beyond; None where it is within both.
+    """Return the bound that a number is beyond; None if it is within both.
 
     Args:
         rule: The rule.

@@ -55,7 +55,7 @@ class ColumnDrift:
         column: the column.
         what: `shift` (of the distribution), `nulls`, `distinct`, `new`, `vanished` or `type`.
         level: how large it is.
-        before, after: what differs: medians, shares, numbers of distinct values, or types; None where absent.
+        before, after: what differs: medians, shares, numbers of distinct values, or types; None if absent.
         index: population stability index of a shift over ten bins of the run before; None for others.
         distance: Kolmogorov-Smirnov distance of a shift, 0 to 1; None for others.
         is_share: whether `before` and `after` of a shift are shares of true values.

@@ -27,11 +27,11 @@ class ColumnSummary:
         nulls: of these, records without a value.
         not_finite: values that are NaN or infinite.
         true_values: of a boolean column, values that are true; None for others.
-        distinct: distinct values, estimated; None where they are not counted.
+        distinct: distinct values, estimated; None if they are not counted.
         distinct_error: relative standard error of the estimate.
         minimum, maximum: least and largest number; None if there is none.
         quantiles: numbers by `p01` … `p99`; None if there are none.
-        quantile_error: relative width of a bucket, which bounds the error of a quantile; 0 where they are exact.
+        quantile_error: relative width of a bucket, which bounds the error of a quantile; 0 if they are exact.
         values: histogram of the numbers.
     """
 
@@ -86,7 +86,7 @@ class ColumnSummary:
 
 
 def column_statistics(reader: MetricsReader, run_id: str) -> list[ColumnSummary]:
-    """Return the statistics of the columns of a run's output, in the order of the output; none where not measured.
+    """Return the statistics of the columns of a run's output, in the order of the output; none if not measured.
 
     A file in which all values of a column are null may have no type for it: its records are part of the column of that
     name which has a type.

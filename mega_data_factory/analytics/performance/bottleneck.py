@@ -56,9 +56,9 @@ class Bottleneck:
     """Bottleneck of a run.
 
     Attributes:
-        limit: the busiest station, or None where no part of the run was busy enough to limit it.
+        limit: the busiest station, or None if no part of the run was busy enough to limit it.
         stations: all of them, in order.
-        processors: share of the nodes' CPU that was used, 0 to 1; None where it was not sampled.
+        processors: share of the nodes' CPU that was used, 0 to 1; None if it was not sampled.
         heaviest: the operator that takes most of the limiting stage.
         heaviest_share: its share of the stage's busy seconds, 0 to 1.
         remedies: what would help, the most first; only what brings 3 % or more.
@@ -88,14 +88,14 @@ class Bottleneck:
 
     @property
     def other_processors(self) -> float:
-        """Share of the nodes' CPU that processes used which are not of the run; 0 where that is not known."""
+        """Share of the nodes' CPU that processes used which are not of the run; 0 if that is not known."""
         if self.processors is None or self.own_processors is None:
             return 0.0
         return max(0.0, self.processors - self.own_processors)
 
 
 def find_bottleneck(recording: Recording) -> Bottleneck | None:
-    """Return what limits a run; None where no work was measured.
+    """Return what limits a run; None if no work was measured.
 
     Args:
         recording: the run; without samples its whole duration counts as working time, start-up included.
@@ -140,7 +140,7 @@ def processor_share(recording: Recording) -> float | None:
 
 
 def _mean_share(recording: Recording, column: str) -> float | None:
-    """Return the mean of a percentage of the nodes while the run worked, 0 to 1; None where it was not measured."""
+    """Return the mean of a percentage of the nodes while the run worked, 0 to 1; None if it was not measured."""
     nodes = recording.nodes
     if not len(nodes) or column not in nodes.column_names:
         return None

@@ -42,7 +42,7 @@ class BetterOrder:
 
 
 def rank(operator: OperatorTotals) -> float:
-    """Return `cost / rejection share`: seconds spent to reject one record; infinite where it rejects none."""
+    """Return `cost / rejection share`: seconds spent to reject one record; infinite if it rejects none."""
     rejected = 1 - (operator.pass_share if operator.pass_share is not None else 1.0)
     return (operator.cost or 0.0) / rejected if rejected > 0 else math.inf
 

@@ -10,10 +10,10 @@ def overhead_share(cost: float | None, work: float) -> float | None:
     """Return the cost of measuring as a share of the work.
 
     Args:
-        cost: seconds that measuring took; None or 0 where it was not measured.
+        cost: seconds that measuring took; None or 0 if it was not measured.
         work: seconds busy in operators, loader and writer, over all workers.
 
     Returns:
-        The share, 1 for as much as the work; None where it was not measured, or there was too little work.
+        The share, 1 for as much as the work; None if it was not measured, or there was too little work.
     """
     return cost / work if cost and work >= LEAST_WORK else None

@@ -132,7 +132,7 @@ def _times_slower(worker: WorkerTotals, others: Sequence[WorkerTotals]) -> float
 def _sigmas_above(worker: WorkerTotals, others: Sequence[WorkerTotals]) -> float:
     """Return by how many standard deviations the batches of a worker rank above those of the others.
 
-    Histograms weigh batches by their records, so batches are taken to be of one size. 0 where there is no histogram.
+    Histograms weigh batches by their records, so batches are taken to be of one size. 0 if there is no histogram.
     """
     buckets, inverse = np.unique(np.concatenate([w.buckets for w in (worker, *others)]), return_inverse=True)
     counts = np.zeros((2, len(buckets)))

@@ -39,7 +39,7 @@ class Station:
 
 
 def stations_of(recording: Recording) -> tuple[Station, ...]:
-    """Return loader, stages and writer of a run with their utilisation; none where the run took no time."""
+    """Return loader, stages and writer of a run with their utilisation; none if the run took no time."""
     time = recording.working_seconds
     if time <= 0:
         return ()

@@ -96,7 +96,7 @@ class _WorkerRows:
 
 
 def _numbers(operators: pa.Table, name: str) -> list[Any]:
-    """Return a column with 0 where it is null, or where the table lacks it."""
+    """Return a column with 0 if it is null, or where the table lacks it."""
     if name not in operators.column_names:
         return [0] * len(operators)
     numbers: list[Any] = pc.fill_null(operators[name], 0).to_pylist()

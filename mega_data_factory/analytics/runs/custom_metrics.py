@@ -16,8 +16,8 @@ class CustomMetric:
     Attributes:
         stage, operator: The operator.
         name: Name of the metric.
-        total: Sum over all workers; None where it is not a finite number.
-        per_record: The sum divided by the records that came in; None where there is no sum or no record.
+        total: Sum over all workers; None if it is not a finite number.
+        per_record: The sum divided by the records that came in; None if there is no sum or no record.
         text: The value of the last worker if it is not a number; empty otherwise.
     """
 

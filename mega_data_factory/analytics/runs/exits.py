@@ -34,7 +34,7 @@ class ExitDifference:
 def exit_differences(before: Recording, after: Recording) -> list[ExitDifference]:
     """Return the places and reasons at which another share of the records left, the largest difference first.
 
-    A place that only one of the runs has counts as 0 in the other. Empty where one of the runs read nothing.
+    A place that only one of the runs has counts as 0 in the other. Empty if one of the runs read nothing.
     """
     old, new = flow_of(before), flow_of(after)
     if not old.read or not new.read:

@@ -34,10 +34,10 @@ class Recording:
         run: its row, `config` parsed.
         operators: operator rows, one for each worker.
         samples: interval samples, added up over workers: `_SAMPLE_COLUMNS`, by time.
-        nodes: rows of the nodes; empty where they were not sampled.
+        nodes: rows of the nodes; empty if they were not sampled.
         stage_rows: rows of the table `stages`.
         slice_rows: rows of the table `slices`.
-        output_columns: statistics of the columns of the output; empty where they were not measured.
+        output_columns: statistics of the columns of the output; empty if they were not measured.
         scores: rows of the table `scores`.
     """
 
@@ -96,7 +96,7 @@ class Recording:
 
     @cached_property
     def slices(self) -> tuple[SliceTotals, ...]:
-        """Slices of its records, in plan order; empty where it was not sliced."""
+        """Slices of its records, in plan order; empty if it was not sliced."""
         return slices_of(self.slice_rows, [stage.name for stage in self.stages])
 
     @cached_property
@@ -108,7 +108,7 @@ class Recording:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """The configuration; empty where none was stored."""
+        """The configuration; empty if none was stored."""
         return self.run.get("config") or {}
 
     @property

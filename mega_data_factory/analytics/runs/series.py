@@ -52,7 +52,7 @@ class Series:
 
 
 def operator_series(recording: Recording, points: int = MOST_POINTS) -> dict[tuple[str, str], Series]:
-    """Return `(stage, operator)` → its activity over time; empty where the run has no samples."""
+    """Return `(stage, operator)` → its activity over time; empty if the run has no samples."""
     samples = recording.samples
     keys = list(zip(samples["stage_name"].to_pylist(), samples["operator_name"].to_pylist(), strict=True))
     return _binned(recording, keys, samples, points)

@@ -21,12 +21,12 @@ class SliceTotals:
         stage, operator: Where.
         by: What it is a slice of: a column, `source_file()` or `domain(column)`.
         kind: `value`, `null` or `other`.
-        value: Its value; None where `kind` is not `value`.
+        value: Its value; None if `kind` is not `value`.
         slices: Number of slices that it stands for: 1, or of `other` at most this many.
         input, output, rejected, errors: Records.
         reasons: Records rejected, by reason, the most first.
         missed: Records that it may lack at most, which are in `other`.
-        input_text_bytes, output_text_bytes, input_tokens, output_tokens: None where they were not counted.
+        input_text_bytes, output_text_bytes, input_tokens, output_tokens: None if they were not counted.
     """
 
     stage: str
@@ -48,7 +48,7 @@ class SliceTotals:
 
     @property
     def pass_share(self) -> float | None:
-        """Output / input; None where nothing came in."""
+        """Output / input; None if nothing came in."""
         return self.output / self.input if self.input else None
 
     @property

@@ -26,9 +26,9 @@ class WorkerTotals:
         records: records that it took in.
         busy: seconds that it was busy, over the operators of the stage.
         batches: batches that it measured.
-        median: median of its seconds per record in the operator that is busiest in the stage; None where that is not
+        median: median of its seconds per record in the operator that is busiest in the stage; None if that is not
             known.
-        size: Bytes that it took in, of an observed step bytes of text; 0 where that was not measured.
+        size: Bytes that it took in, of an observed step bytes of text; 0 if that was not measured.
         buckets, counts: Its histogram of seconds per record there: sorted bucket numbers and records, shape (b,).
     """
 
@@ -43,12 +43,12 @@ class WorkerTotals:
 
     @property
     def rate(self) -> float | None:
-        """Records per second busy; None where it was never busy."""
+        """Records per second busy; None if it was never busy."""
         return self.records / self.busy if self.busy else None
 
     @cached_property
     def lower_quartile(self) -> float | None:
-        """Seconds per record that a quarter of its records needed at most; None where that is not known."""
+        """Seconds per record that a quarter of its records needed at most; None if that is not known."""
         pairs = zip(self.buckets.tolist(), self.counts.tolist(), strict=True)
         return LatencyHistogram.from_pairs(pairs).quantile(0.25)
 
@@ -59,7 +59,7 @@ def by_count(reasons: Mapping[str, int]) -> dict[str, int]:
 
 
 UNITS = ("input_text_bytes", "output_text_bytes", "input_tokens", "output_tokens")
-"""Counts of operators and stages, None where they are not known: bytes of text and tokens, in and out."""
+"""Counts of operators and stages, None if they are not known: bytes of text and tokens, in and out."""
 
 CHANGED = "changed_records"
 
@@ -81,12 +81,12 @@ class OperatorTotals:
         created: Records made beside those that came in.
         uncommitted_input, uncommitted_output, uncommitted_busy: records and seconds of batches that have passed all
             stages and are in no file yet; in no other number.
-        least, most: Least and most seconds per record of any batch; None where that is not known.
-        cpu: Seconds of CPU while busy, over all workers; 0 where that was not measured.
+        least, most: Least and most seconds per record of any batch; None if that is not known.
+        cpu: Seconds of CPU while busy, over all workers; 0 if that was not measured.
         custom: What the operator reported: sums of numbers, of other values the last.
-        input_text_bytes, output_text_bytes: Bytes of text in the records; None where they were not counted.
+        input_text_bytes, output_text_bytes: Bytes of text in the records; None if they were not counted.
         input_tokens, output_tokens: Tokens in the records, likewise.
-        changed_records: Records of the output whose values the operator changed; None where it is no refiner.
+        changed_records: Records of the output whose values the operator changed; None if it is no refiner.
     """
 
     stage: str
@@ -166,17 +166,17 @@ class OperatorTotals:
 
     @property
     def cost(self) -> float | None:
-        """Seconds per record that came in; None where nothing did."""
+        """Seconds per record that came in; None if nothing did."""
         return self.busy / self.input if self.input else None
 
     @property
     def pass_share(self) -> float | None:
-        """Output / input, over 1 where records are created; None where nothing came in."""
+        """Output / input, over 1 if records are created; None if nothing came in."""
         return self.output / self.input if self.input else None
 
     @property
     def rate(self) -> float | None:
-        """Records per second busy of one worker, in the mean; None where none was busy."""
+        """Records per second busy of one worker, in the mean; None if none was busy."""
         return per_second(self.input, self.busy)
 
     @property
@@ -215,22 +215,22 @@ class OperatorChain:
 
     @property
     def input_text_bytes(self) -> int | None:
-        """Bytes of text that came in to the first operator; None where they were not counted."""
+        """Bytes of text that came in to the first operator; None if they were not counted."""
         return self._first.input_text_bytes if self._first else None
 
     @property
     def output_text_bytes(self) -> int | None:
-        """Bytes of text that the last operator passed on; None where they were not counted."""
+        """Bytes of text that the last operator passed on; None if they were not counted."""
         return self._last.output_text_bytes if self._last else None
 
     @property
     def input_tokens(self) -> int | None:
-        """Tokens that came in to the first operator; None where they were not counted."""
+        """Tokens that came in to the first operator; None if they were not counted."""
         return self._first.input_tokens if self._first else None
 
     @property
     def output_tokens(self) -> int | None:
-        """Tokens that the last operator passed on; None where they were not counted."""
+        """Tokens that the last operator passed on; None if they were not counted."""
         return self._last.output_tokens if self._last else None
 
     @property
@@ -259,7 +259,7 @@ class StageTotals(OperatorChain):
     Attributes:
         name, index: which, and its place in the plan.
         operators: in order; one at least.
-        workers: those that reported, by id; empty where single workers are not known.
+        workers: those that reported, by id; empty if single workers are not known.
         pool: size of its pool: as configured where it is fixed, else the workers that were seen.
         num_workers: distinct workers that reported.
     """
@@ -273,7 +273,7 @@ class StageTotals(OperatorChain):
 
     @property
     def workers_text(self) -> str:
-        """How many workers reported, and of how many where that is not all: `2 of 4 workers`."""
+        """How many workers reported, and of how many if that is not all: `2 of 4 workers`."""
         if self.num_workers < self.pool:
             return f"{count(self.num_workers)} of {plural(self.pool, 'worker')}"
         return plural(self.num_workers, "worker")
@@ -285,7 +285,7 @@ class StageTotals(OperatorChain):
 
     @property
     def pass_share(self) -> float | None:
-        """Output / input, over 1 where records are created; None where nothing came in."""
+        """Output / input, over 1 if records are created; None if nothing came in."""
         return self.output / self.input if self.input else None
 
     @property
@@ -295,5 +295,5 @@ class StageTotals(OperatorChain):
 
     @property
     def rate(self) -> float | None:
-        """Records per second busy of one worker, in the mean; None where none was busy."""
+        """Records per second busy of one worker, in the mean; None if none was busy."""
         return per_second(self.input, self.busy)

@@ -65,7 +65,7 @@ class Trace:
         steps: the operators in plan order.
         file: the file that it is in now; None if it is in none.
         record: what that file says of it, where it is not the output: stage, operator, reason, score and more.
-        duplicate_of: of a duplicate, the id of the record that it lost to, where that is found.
+        duplicate_of: of a duplicate, the id of the record that it lost to, if that is found.
         duplicate_of_in: the file that that record is in.
         searched: what was looked at, in words.
         missing: what is not kept and could have held an answer, in words.
@@ -224,7 +224,7 @@ class _Search:
     def _left_at(self, found: _Found) -> tuple[int, int]:
         """Return the first and the last operator at which the record may have left, as numbers in the plan.
 
-        They are the same where it is known, those of a stage where a worker died over it, and all of the plan where
+        They are the same if known, those of a stage where a worker died over it, and all of the plan where
         the record is not found.
         """
         number = len(self._operators)

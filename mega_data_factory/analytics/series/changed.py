@@ -53,14 +53,14 @@ def changed_scores(
     About 1 is usual, beyond 3 seldom chance. Measured in docs/decisions/0011-which-metrics-changed.md and 0023.
 
     Args:
-        baseline: shape (series, n_b): what is usual, evenly sampled, in time order. NaN where a value is missing;
+        baseline: shape (series, n_b): what is usual, evenly sampled, in time order. NaN if a value is missing;
             series of unlike lengths are padded with NaN.
         window: shape (series, n_w), sampled alike, with n_b >= 2 · n_w and n_b >= 8.
         adjoining: Whether the window begins where the baseline ends. A step between them is then a movement in it.
         limits: Limits of scores.
 
     Returns:
-        Shape (series,), at least 0 and less than `GREATEST`: 0 for a constant series that stays so; NaN where less than
+        Shape (series,), at least 0 and less than `GREATEST`: 0 for a constant series that stays so; NaN if less than
         half of the window, or fewer than two blocks of the baseline, have values. `strongest` orders them.
 
     Raises:
@@ -120,12 +120,12 @@ def _changed(before: Floats, now: Floats, adjoining: bool, limits: ChangeLimits)
 
 
 def _amount(values: Floats) -> Floats:
-    """Return the largest absolute value of each row; 0 where none is known."""
+    """Return the largest absolute value of each row; 0 if none is known."""
     return np.asarray(np.where(np.isnan(values), 0.0, np.abs(values)).max(axis=1))
 
 
 def _range(values: Floats) -> Floats:
-    """Return greatest minus least known value of each row; 0 where none is known."""
+    """Return greatest minus least known value of each row; 0 if none is known."""
     known = ~np.isnan(values)
     high, low = np.where(known, values, -np.inf).max(axis=1), np.where(known, values, np.inf).min(axis=1)
     return np.where(known.any(axis=1), high - low, 0.0)
@@ -137,7 +137,7 @@ def _spread(values: Floats) -> Floats:
 
 
 def _quantiles(values: Floats) -> Floats:
-    """Return the 32 mid-quantiles over the last axis; NaN where more than half of the values are missing."""
+    """Return the 32 mid-quantiles over the last axis; NaN if more than half of the values are missing."""
     ordered = np.sort(values, axis=-1)  # NaN come last
     width = values.shape[-1]
     if not np.isnan(ordered[..., -1]).any():

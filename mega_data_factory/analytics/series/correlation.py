@@ -39,12 +39,12 @@ def lagged_correlations(target: Numbers, others: Numbers, max_lag: int = 0) -> t
     `by_chance` says from which strength on a result is more than noise.
 
     Args:
-        target: shape (n,), evenly sampled; NaN where missing.
+        target: shape (n,), evenly sampled; NaN if missing.
         others: shape (series, n), on the same clock.
         max_lag: samples by which a series may come before or after; more than n / 2 counts as n / 2.
 
     Returns:
-        strength, shape (series,): the correlation at the best lag, with its sign, -1 to 1; 0 where nothing moves.
+        strength, shape (series,): the correlation at the best lag, with its sign, -1 to 1; 0 if nothing moves.
         lag, shape (series,): of it, in samples; positive where the series moves after the target.
 
     Raises:
@@ -107,7 +107,7 @@ def correlation_matrix(series: Numbers) -> Floats:
     """Return the correlation of every series with every other at lag 0, of innovations as in `lagged_correlations`.
 
     Args:
-        series: shape (series, n), on one clock; NaN where missing.
+        series: shape (series, n), on one clock; NaN if missing.
 
     Returns:
         Shape (series, series), symmetric; 0 for a series that does not move, also with itself.
@@ -126,11 +126,11 @@ def innovations(series: Numbers) -> Floats:
     """Return what is new in each value: no straight line, nothing that the value before predicts, outliers drawn in.
 
     Args:
-        series: shape (series, n); NaN where missing.
+        series: shape (series, n); NaN if missing.
 
     Returns:
-        Shape (series, n): mean 0 and standard deviation 1 over what is present; NaN where a value or the one before it
-        is missing; all 0 where nothing moves. The first column is NaN.
+        Shape (series, n): mean 0 and standard deviation 1 over what is present; NaN if a value or the one before it
+        is missing; all 0 if nothing moves. The first column is NaN.
     """
     values = np.array(series, dtype=np.float64)
     values[~np.isfinite(values)] = np.nan
@@ -173,7 +173,7 @@ def _standard(news: Floats, scale: Floats) -> Floats:
 
 
 def _shifts(row: Floats, max_lag: int) -> Floats:
-    """Return shape (n, 2 · max_lag + 1): in column `max_lag + l` the row, l samples later; NaN where missing."""
+    """Return shape (n, 2 · max_lag + 1): in column `max_lag + l` the row, l samples later; NaN if missing."""
     padded = np.concatenate((np.full(max_lag, np.nan), row, np.full(max_lag, np.nan)))
     return np.lib.stride_tricks.sliding_window_view(padded, 2 * max_lag + 1)[:, ::-1]
 

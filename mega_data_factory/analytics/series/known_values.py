@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def quantile_of_known(values: Floats, share: float) -> Floats:
-    """Return the quantile `share` over axis 1, interpolated as numpy does; NaN where fewer than two values are known.
+    """Return the quantile `share` over axis 1, interpolated as numpy does; NaN if fewer than two values are known.
 
     Args:
         values: shape (series, n) or (series, n, k).
@@ -32,7 +32,7 @@ def quantile_of_known(values: Floats, share: float) -> Floats:
 
 
 def mean_of_known(values: Floats, axis: int) -> Floats:
-    """Return the mean over an axis; NaN where no value is known."""
+    """Return the mean over an axis; NaN if no value is known."""
     present = np.isfinite(values)
     if present.all():
         return np.asarray(values.mean(axis=axis))

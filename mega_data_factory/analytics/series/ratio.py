@@ -26,7 +26,7 @@ class Ratio:
 
     Attributes:
         value: after / before.
-        low, high: 95 % interval; None where there are too few intervals to tell.
+        low, high: 95 % interval; None if there are too few intervals to tell.
     """
 
     value: float
@@ -44,7 +44,7 @@ def ratio_interval(
         seed: of the resampling; the same input gives the same answer.
 
     Returns:
-        Low and high end; None and None where a run has fewer than 8 intervals.
+        Low and high end; None and None if a run has fewer than 8 intervals.
     """
     if min(len(before[0]), len(after[0])) < LEAST_INTERVALS:
         return None, None

@@ -60,7 +60,7 @@ class WhatIf:
         operators: The operators that they belong to.
         pipeline: Records that the pipeline would pass.
         notes: What the numbers assume.
-        changing: Rejected records that would pass, of the reject ledger; empty where the run kept none.
+        changing: Rejected records that would pass, of the reject ledger; empty if the run kept none.
     """
 
     run_id: str
@@ -140,7 +140,7 @@ class ScoredRun:
 
     @classmethod
     def from_recording(cls, recording: Recording) -> ScoredRun | None:
-        """Return a run that was read; None where it has no scores."""
+        """Return a run that was read; None if it has no scores."""
         rows = to_rows(recording.scores)
         if not rows:
             return None

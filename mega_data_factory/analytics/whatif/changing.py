@@ -22,7 +22,7 @@ def changing_records(run: Mapping[str, Any], answer: WhatIf, most: int = 5) -> l
         most: Records of every rule.
 
     Returns:
-        Rows with the columns of `_COLUMNS` and `new_threshold`; none where the run kept no ledger.
+        Rows with the columns of `_COLUMNS` and `new_threshold`; none if the run kept no ledger.
     """
     ledger = find_rejects(run)
     if ledger is None:

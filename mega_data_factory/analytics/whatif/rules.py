@@ -85,10 +85,10 @@ class RuleScores:
         stage, operator: Where it judges.
         index: Its place among the rules of the operator.
         reason: Reason of the records that it rejects.
-        parameter: Parameter of the operator that is its threshold; None where none is.
-        fails: `<`, `<=`, `>` or `>=`: how a score compares to the threshold where it fails; None where that is unknown.
+        parameter: Parameter of the operator that is its threshold; None if none is.
+        fails: `<`, `<=`, `>` or `>=`: how a score compares to the threshold where it fails; None if that is unknown.
         threshold: The threshold of the run.
-        judged: Records that it decided on; None where only rejected records have scores.
+        judged: Records that it decided on; None if only rejected records have scores.
         failed: Records that fail it.
         passing, failing: Records on both sides of the threshold.
     """

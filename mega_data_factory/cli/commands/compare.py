@@ -35,7 +35,7 @@ def compare_runs(metrics: str, first: str | None, second: str | None, *, last: i
         metrics: The metrics folder.
         first: What is compared with where `second` is given; else the run itself, the latest by default.
         second: The run.
-        last: Compare with the last N runs before; 1 where no two runs are named.
+        last: Compare with the last N runs before; 1 if no two runs are named.
         as_json: Print JSON.
 
     Raises:

@@ -49,7 +49,7 @@ def gate_run(
         as_json: Print JSON.
 
     Returns:
-        0 where every rule is met, 1 where one is not.
+        0 if every rule is met, 1 if one is not.
 
     Raises:
         ConfigError: The rules have mistakes; one error names all of them.

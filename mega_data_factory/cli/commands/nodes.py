@@ -109,7 +109,7 @@ def _status(row: Row) -> str:
 
 
 def _name(row: Row) -> str:
-    """Return the machine, and the beginning of Ray's id where that is another name."""
+    """Return the machine, and the beginning of Ray's id if that is another name."""
     host = row["hostname"]
     return row["node_id"] if host in (None, row["node_id"]) else f"{host} {row['node_id'][:_ID_SHOWN]}"
 

@@ -42,7 +42,7 @@ def rejects(
     export: str | None = None,
     as_json: bool = False,
 ) -> int:
-    """Count rejected records; show those nearest to the thresholds, or write them to a file, where that is asked for.
+    """Count rejected records; show those nearest to the thresholds, or write them to a file, if asked for.
 
     JSON: `{run_id, records, bytes, counts: [{stage, operator, reason, slice, records, alone, bytes}]}`; with `around`
     also `nearest`, rows of the ledger; with `export` also `exported: {path, records}`.

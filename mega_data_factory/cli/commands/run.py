@@ -140,7 +140,7 @@ def _run_to_end(executor: Executor, *, quiet: bool, as_json: bool) -> _Ended:
 
 
 def _full_report(executor: Executor, *, with_findings: bool) -> RunReport | None:
-    """Return the report of a run, with its page written beside the metrics; None where metrics are off."""
+    """Return the report of a run, with its page written beside the metrics; None if metrics are off."""
     report = _earlier_report(executor) if executor.had_completed else _report(executor)
     if report is None:
         return None
@@ -172,7 +172,7 @@ def _written_report(executor: Executor) -> str | None:
 
 
 def _earlier_report(executor: Executor) -> RunReport | None:
-    """Return the report of a run that had completed before it was resumed; None where its metrics are off."""
+    """Return the report of a run that had completed before it was resumed; None if its metrics are off."""
     metrics = executor.plan.executor.metrics
     if not (metrics.enabled and metrics.write_on_completion):
         return None

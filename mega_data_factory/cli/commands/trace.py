@@ -33,7 +33,7 @@ def trace_record(metrics: str, run: str, record_id: str, *, as_json: bool) -> in
         as_json: print JSON instead of a table.
 
     Returns:
-        1 where the record is not found.
+        1 if the record is not found.
 
     Raises:
         MetricsError: there is no such run, or several.

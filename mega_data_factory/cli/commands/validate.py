@@ -67,7 +67,7 @@ def _in_todays_form(config: PipelineConfig) -> Mapping[str, Any]:
 
 
 def _missing_source(made: Plan) -> str | None:
-    """Return why a run would find nothing to read here; None where it would, and of sources that are not local."""
+    """Return why a run would find nothing to read here; None if it would, and of sources that are not local."""
     paths = made.loader.params.get("path", [])
     local = all(storage.is_local(str(path)) for path in ([paths] if isinstance(paths, str) else paths))
     if not paths or not local or not made.loader.target.startswith("mega_data_factory.loaders."):

@@ -98,7 +98,7 @@ def fitted(
 
 
 def left_out_note(headings: Sequence[str]) -> list[str]:
-    """Return the line that says what `fitted` left out; none where that is nothing."""
+    """Return the line that says what `fitted` left out; none if that is nothing."""
     return [f"hidden (terminal too narrow): {', '.join(headings)} (wider terminal, or --json)"] if headings else []
 
 

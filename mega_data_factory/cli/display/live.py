@@ -77,7 +77,7 @@ class LiveScreen:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds to the end at the pace so far; None where the size of the source is not known."""
+        """Seconds to the end at the pace so far; None if the size of the source is not known."""
         return self._now.elapsed * (1 - self._done) / self._done if self._done > 0.01 else None
 
     def screen(self, width: int) -> RenderableType:

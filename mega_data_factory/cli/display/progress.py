@@ -25,7 +25,7 @@ SECONDS_BETWEEN_LINES = 5.0
 def progress_line(progress: Progress) -> str:
     """Return `12,000 read, 8,000 written, 431 passed (not yet in a file), 3,569 rejected; 3,214 /s, 4.0 s`.
 
-    Errors and dead letters are named where there are any.
+    Errors and dead letters are named if there are any.
     """
     parts = [
         f"{count(progress.records_read)} read",

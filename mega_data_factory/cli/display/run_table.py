@@ -140,7 +140,7 @@ def summary(report: RunReport) -> Iterator[Text]:
 
 
 def _units(run: RunMetrics) -> str:
-    """Return bytes of text and tokens, in and out, in words; empty where neither was counted."""
+    """Return bytes of text and tokens, in and out, in words; empty if neither was counted."""
     parts = []
     for unit, of_run in (("text", "text_bytes"), ("tokens", "tokens")):
         counts = {"in": getattr(run, f"input_{of_run}"), "out": getattr(run, f"output_{of_run}")}

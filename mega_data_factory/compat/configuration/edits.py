@@ -40,7 +40,7 @@ class Edits:
         return replace(self._source, values=self._values, lines=lines, overridden_keys=overridden)
 
     def get(self, key: Key) -> Any:
-        """Return what a key holds; None where it is not there."""
+        """Return what a key holds; None if it is not there."""
         value: Any = self._values
         for part in key:
             if isinstance(value, list) and isinstance(part, int) and part < len(value):
@@ -57,7 +57,7 @@ class Edits:
         return isinstance(above, Mapping) and key[-1] in above
 
     def mappings(self, key: Key) -> list[Key]:
-        """Return the keys of the mappings in a list; none where there is no list."""
+        """Return the keys of the mappings in a list; none if there is no list."""
         items = self.get(key)
         return [(*key, at) for at, item in enumerate(items) if isinstance(item, Mapping)] if _is_list(items) else []
 
@@ -124,7 +124,7 @@ class Edits:
             self.move(key, target)
 
     def insert_first(self, key: Key, item: Any) -> None:
-        """Put an item before those of a list, whose lines move along; does nothing where there is no list."""
+        """Put an item before those of a list, whose lines move along; does nothing if there is no list."""
         items = self.get(key)
         if not isinstance(items, list):
             return

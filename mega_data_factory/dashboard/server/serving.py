@@ -27,7 +27,7 @@ class Address:
 
     Attributes:
         url: without a token.
-        token: what has to be shown; None where nothing has.
+        token: what has to be shown; None if nothing has.
     """
 
     url: str

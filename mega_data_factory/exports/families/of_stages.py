@@ -51,7 +51,7 @@ OPERATOR_FAMILIES: Sequence[tuple[str, Kind, str, str, Callable[[Mapping[str, st
         "mdf.operator.tokens",
         "counter",
         "{token}",
-        "Tokens offered (in) and passed on (out); absent where they are not counted.",
+        "Tokens offered (in) and passed on (out); absent if they are not counted.",
         lambda names, row: flow_points(names, row.input_tokens, row.output_tokens),
     ),
     (

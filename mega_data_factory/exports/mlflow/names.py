@@ -71,7 +71,7 @@ def _of_operator(row: OperatorMetrics, bounds: Bounds) -> Iterator[tuple[str, fl
 def _records(
     row: RunMetrics | StageMetrics | OperatorMetrics, entered: int, left: int, errors: int
 ) -> Iterator[tuple[str, float | None]]:
-    """Yield the counts of records that every level has; of created ones only where there are any."""
+    """Yield the counts of records that every level has; of created ones only if there are any."""
     yield "records_in", entered
     yield "records_out", left
     yield "records_rejected", row.rejected_records

@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 
 
 def column_facets(rows: Sequence[Row], producer: str) -> dict[str, DatasetFacet]:
-    """Return the facets `schema` and `dataQualityMetrics` of an output; none where its columns were not measured.
+    """Return the facets `schema` and `dataQualityMetrics` of an output; none if its columns were not measured.
 
     Args:
         rows: rows of the table `columns`, of one run.

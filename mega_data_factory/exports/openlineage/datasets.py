@@ -52,7 +52,7 @@ def dataset_name(location: str, base: str | None = None) -> DatasetName:
 
 
 def inputs_of(run: RunMetrics) -> list[DatasetName]:
-    """Return the datasets that the configuration of a run reads, each once; none where that is not known.
+    """Return the datasets that the configuration of a run reads, each once; none if that is not known.
 
     Args:
         run: its row, with the configuration.
@@ -65,7 +65,7 @@ def inputs_of(run: RunMetrics) -> list[DatasetName]:
 
 
 def output_of(run: RunMetrics) -> DatasetName | None:
-    """Return the dataset that a run writes; None where that is not known."""
+    """Return the dataset that a run writes; None if that is not known."""
     place = _output_folder(run)
     return None if not place else dataset_name(place)
 
@@ -86,7 +86,7 @@ def _inputs(params: Mapping[str, Any], base: str | None) -> Iterator[DatasetName
 
 
 def _working_folder(run: RunMetrics) -> str | None:
-    """Return the folder that the relative paths of the configuration start in; None where no path tells.
+    """Return the folder that the relative paths of the configuration start in; None if no path tells.
 
     The configuration has the output as it was written, the row where it is: what is before the former in the latter.
     """

@@ -52,7 +52,7 @@ class Target:
         http_headers(self.headers)
 
     def transport(self) -> dict[str, Any] | None:
-        """Return the settings of the transport; None where the environment has them."""
+        """Return the settings of the transport; None if the environment has them."""
         if self.file is not None:
             return {"type": "file", "log_file_path": str(Path(self.file).expanduser()), "append": True}
         if self.url is None:

@@ -29,7 +29,7 @@ class MdfRunRunFacet(RunFacet):
         createdRecords: records that operators made beside those that came in.
         balanced: whether every record is accounted for; absent while that is not known.
         durationSeconds: seconds from the start to the end, or until now.
-        metrics: folder or URI of the metrics; absent where they are not stored.
+        metrics: folder or URI of the metrics; absent if they are not stored.
     """
 
     id: str

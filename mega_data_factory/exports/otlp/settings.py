@@ -110,7 +110,7 @@ class _Variables:
         return f"{_PREFIX}{self._signal.upper()}_{setting}"
 
     def find(self, setting: str) -> tuple[str, str]:
-        """Return the variable that counts and its value, which is empty where none is set; empty counts as unset."""
+        """Return the variable that counts and its value, which is empty if none is set; empty counts as unset."""
         for name in (self.own(setting), _PREFIX + setting):
             if value := self._environment.get(name, "").strip():
                 return name, value

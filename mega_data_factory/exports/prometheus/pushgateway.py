@@ -19,7 +19,7 @@ from mega_data_factory.http import http_url
 class PushgatewayExporter(Exporter):
     """Puts the newest snapshot in the place of the one before, and takes it away when the run has ended.
 
-    The group is job, instance, pipeline (and run id, where that is asked for). A driver that is killed cannot take its
+    The group is job, instance, pipeline (and run id, if asked for). A driver that is killed cannot take its
     group away: then `mdf_run_heartbeat_timestamp_seconds` stops, and an alert on its age tells. The next run of the
     pipeline on the machine takes the group over.
 

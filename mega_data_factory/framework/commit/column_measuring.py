@@ -54,7 +54,7 @@ def measure_columns(table: pa.Table) -> list[ColumnStatistics]:
 
 
 def _whole(column: pa.ChunkedArray) -> _Values:
-    """Return a column in one piece, but where that would copy many long values."""
+    """Return a column in one piece, but if that would copy many long values."""
     long = column.nbytes > _LONG_CHUNK_BYTES * column.num_chunks
     return column if long and (_is_text(column.type) or _is_binary(column.type)) else column.combine_chunks()
 

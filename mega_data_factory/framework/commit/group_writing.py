@@ -86,7 +86,7 @@ def _write_data(output: OutputFolder, writer: Writer, name: str, table: pa.Table
 
 
 def _measured(output: OutputFolder, table: pa.Table) -> tuple[tuple[ColumnStatistics, ...], float]:
-    """Return the statistics of the columns of the data file, and the seconds they took; none where switched off."""
+    """Return the statistics of the columns of the data file, and the seconds they took; none if switched off."""
     started = time.perf_counter()
     if not output.measures_columns or not table.num_rows:
         return (), 0.0

@@ -27,7 +27,7 @@ class RunLock:
     finish a file of the run.
 
     Args:
-        folder: of the commit log; None where there are no locks (an object store).
+        folder: of the commit log; None if there are no locks (an object store).
         run_id: for messages.
         clock: monotonic seconds.
         sleep: waits for some seconds.

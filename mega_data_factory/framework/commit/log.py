@@ -78,7 +78,7 @@ class CommitLog:
 
     Attributes:
         path: its folder.
-        rejects_path: folder of the run's reject ledger; None where it is not known, or none is kept.
+        rejects_path: folder of the run's reject ledger; None if it is not known, or none is kept.
     """
 
     path: str

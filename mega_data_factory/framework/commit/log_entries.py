@@ -29,7 +29,7 @@ class CommittedGroup:
 
 
 def read_entry(path: str, name: str, session: int, folders: Sequence[str]) -> CommittedGroup | None:
-    """Read an entry; None where it is damaged, or an output file of it is in none of the folders as it was written."""
+    """Read an entry; None if it is damaged, or an output file of it is in none of the folders as it was written."""
     try:
         lines: list[dict[str, Any]] = [json.loads(line) for line in storage.read_bytes(path).splitlines()]
         records = tuple(CommitRecord.from_json(values) for values in lines)
@@ -75,7 +75,7 @@ def _moved(file: OutputFile | None, places: Mapping[OutputFile, OutputFile | Non
 
 
 def _found(file: OutputFile, folders: Sequence[str]) -> OutputFile | None:
-    """Return the file where it is now; None where it is in none of the folders with the size that it had."""
+    """Return the file where it is now; None if it is in none of the folders with the size that it had."""
     for folder in folders:
         path = storage.join(folder, file.path.rpartition("/")[2])
         try:

@@ -31,7 +31,7 @@ class OutputFolder:
         session: 0 in the first session of a run; one more each time that it is resumed.
         holds_back: whether data files wait in `pending` until the run is complete, as they replace those of earlier
             runs.
-        rejects_path: folder of this run's reject ledger; None where none is kept.
+        rejects_path: folder of this run's reject ledger; None if none is kept.
         measures_columns: whether the columns of the data files are measured.
     """
 

@@ -69,7 +69,7 @@ def _are_ascii(edges: Integers, data: pa.Buffer | None) -> np.ndarray[Any, np.dt
 
 
 def _content(values: pa.Array) -> tuple[Integers, pa.Buffer | None]:
-    """Return where each value begins and ends in a buffer, and the buffer; None where all are empty."""
+    """Return where each value begins and ends in a buffer, and the buffer; None if all are empty."""
     if not len(values):
         return np.zeros(1, np.int64), None
     _, offsets, data = values.buffers()

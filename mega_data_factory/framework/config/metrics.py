@@ -157,7 +157,7 @@ class MetricsConfig:
     exporters: tuple[ExporterConfig, ...] = ()
 
     def exporter_specs(self) -> list[ExporterSpec]:
-        """Return the exporters that are asked for; none where nothing is measured."""
+        """Return the exporters that are asked for; none if nothing is measured."""
         if not self.enabled:
             return []
         sections = self.prometheus, self.otlp, self.mlflow, self.openlineage

@@ -84,7 +84,7 @@ class Mistakes:
         return [text for _, text in sorted(numbered, key=lambda pair: pair[0])]
 
     def raise_all(self, kind: type[MdfError] = ConfigError) -> None:
-        """Raise the error where there is one; where there are several, one that has a line for each.
+        """Raise the error if there is one; if there are several, one that has a line for each.
 
         Raises:
             MdfError: of the class that all have, else of `kind`.
@@ -97,7 +97,7 @@ class Mistakes:
 
 
 def _numbered(error: MdfError) -> Iterator[tuple[int, str]]:
-    """Yield the lines of an error, each with the line of the file that it is about; 0 where it names none."""
+    """Yield the lines of an error, each with the line of the file that it is about; 0 if it names none."""
     number = 0
     for text in (error.message if error.hint is None else f"{error.message}; {error.hint}").splitlines():
         if named := re.match(r".*?:(\d+): ", text):

@@ -33,7 +33,7 @@ class NamedClaims(Claims, Protocol):
     """Claims that also name who holds a key; asked only where rejected records are all kept."""
 
     def holders(self, keys: Sequence[bytes]) -> list[bytes]:
-        """Return the owner of each key; 8 zero bytes where none holds it."""
+        """Return the owner of each key; 8 zero bytes if none holds it."""
         ...
 
 
@@ -45,7 +45,7 @@ class OperatorContext:
         stage: name of the stage.
         operator: name of this operator instance, distinct within the stage.
         worker_id: name of the worker.
-        claims: shared deduplication state, or None where the pipeline has no deduplicator.
+        claims: shared deduplication state, or None if the pipeline has no deduplicator.
         named_claims: the same, where a deduplicator is to name the record that a duplicate lost to; else None.
     """
 
@@ -98,7 +98,7 @@ class Operator(ABC):  # noqa: B024 - its holes are in its two kinds, Refiner and
     def notice(self, metric: str, value: float) -> None:
         """Add `value` to a custom metric that is kept also where custom metrics are not collected.
 
-        It is meant for what a finding needs to know; report nothing where there is nothing to say.
+        It is meant for what a finding needs to know; report nothing if there is nothing to say.
         """
         noticed = self.__dict__.setdefault("_noticed", {})
         noticed[metric] = noticed.get(metric, 0) + _plain(value)
@@ -157,7 +157,7 @@ class Deduplicator(Filter):
 
     @abstractmethod
     def keys(self, table: pa.Table) -> Sequence[Sequence[bytes | None]]:
-        """Return the keys of every record, as bands: `keys[band][row]`; None where the record has no key in that band.
+        """Return the keys of every record, as bands: `keys[band][row]`; None if the record has no key in that band.
 
         Exact deduplication has one band. Keys may have any length.
         """

@@ -19,8 +19,8 @@ class Split:
 
     Attributes:
         params: what the loader needs to read the piece again; JSON values only.
-        num_records: how many records it holds, where that is known without reading it.
-        num_bytes: size of the piece in the source, where that is known.
+        num_records: how many records it holds, if known without reading it.
+        num_bytes: size of the piece in the source, if known.
         limit: records to read at most; set by the plan for `executor.max_samples`, obeyed by the engine.
     """
 

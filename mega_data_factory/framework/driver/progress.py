@@ -32,7 +32,7 @@ class StageProgress:
         rejected: records that its filters rejected.
         errors: records that raised in it.
         workers: workers that it has now.
-        backlog: batches that wait for it or that its workers hold; None where the engine does not know.
+        backlog: batches that wait for it or that its workers hold; None if the engine does not know.
     """
 
     name: str
@@ -59,9 +59,9 @@ class Progress:
         elapsed: seconds since the start.
         share: how much of the source has passed all stages, 0 to 1; None while that is unknown.
         share_unit: what that is a share of: `records`, `bytes` or `splits` of the source.
-        stages: how far every stage is, in plan order; empty where metrics are off.
+        stages: how far every stage is, in plan order; empty if metrics are off.
         reasons: records rejected so far, by reason; updated in place.
-        last_error: the record that raised last; None where none has.
+        last_error: the record that raised last; None if none has.
         step: records read and records passed since the progress before; what it is as a pair.
     """
 

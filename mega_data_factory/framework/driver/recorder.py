@@ -142,7 +142,7 @@ class Recorder:
 
         Args:
             staged: the batch.
-            share: how much of the source has passed all stages with it, where that is known.
+            share: how much of the source has passed all stages with it, if known.
             before: its rows that were taken when it passed an earlier stage.
         """
         self.columns.add_passed(staged, share)
@@ -197,7 +197,7 @@ class Recorder:
         _log.info("Metrics written to: %s", self._settings.output_path)
 
     def _finish(self, flusher: MetricsFlusher) -> None:
-        """Write the metrics of the end. Where that fails the run is what it was: its output is there."""
+        """Write the metrics of the end. If that fails the run is what it was: its output is there."""
         _log.info("Writing metrics to Parquet...")
         self.failure = flusher.finish()
         self._set(flush_failures=flusher.failures)  # for callers of the executor: the stored row has it
@@ -207,7 +207,7 @@ class Recorder:
             _log.error("%s; what is there shows an earlier state of this run", self.failure)
 
     def _apply_retention(self) -> None:
-        """Remove the runs that `metrics.retention` leaves no room for. Where that fails, the next run does it."""
+        """Remove the runs that `metrics.retention` leaves no room for. If that fails, the next run does it."""
         limits = self._settings.retention.limits()
         if not limits.limits:
             return

@@ -27,7 +27,7 @@ class RunColumns:
     Attributes:
         finished: whether the run has come to its end, so that everything planned must be in the books.
         source: what is known of the size of the source.
-        pending_output: folder in which data files wait until the run is complete; None where they are in their place.
+        pending_output: folder in which data files wait until the run is complete; None if they are in their place.
     """
 
     def __init__(self, plan: Plan, books: Books) -> None:
@@ -45,7 +45,7 @@ class RunColumns:
 
         Args:
             staged: the batch.
-            share: how much of the source has passed all stages with it, where that is known.
+            share: how much of the source has passed all stages with it, if known.
         """
         self._share = share
         self._passed[staged.batch.id] = staged

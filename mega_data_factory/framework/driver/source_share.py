@@ -48,7 +48,7 @@ class SourceTally:
             self.open[batch.split] = records
 
     def share(self, size: SourceSize) -> float | None:
-        """Return how much of the source is done, 0 to 1; None where that is not known yet.
+        """Return how much of the source is done, 0 to 1; None if that is not known yet.
 
         Where the source knows its records, these are counted. Else splits count by their bytes, or alike, and one that
         is open by the mean number of records of those that are done.
@@ -80,7 +80,7 @@ def _share(
         total: weight of all splits.
         settled_records: records of the splits that are done.
         open_splits: records so far of every other split that was begun.
-        weights: of each split; None where all weigh 1.
+        weights: of each split; None if all weigh 1.
     """
     if not settled:
         return None

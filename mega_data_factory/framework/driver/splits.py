@@ -46,7 +46,7 @@ class SourceSize:
 
     @property
     def records(self) -> int | None:
-        """Records of the source; None where that is not known without reading it."""
+        """Records of the source; None if that is not known without reading it."""
         return self._records if self.complete and self._with_records == self.splits else None
 
     @property

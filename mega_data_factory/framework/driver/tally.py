@@ -104,7 +104,7 @@ class Tally:
 
         Args:
             size: of the source.
-            wanted: records to read at most, where that is limited.
+            wanted: records to read at most, if that is limited.
         """
         by_limit = SourceShare(self.read / wanted, "records") if wanted else None
         share = self.source.share(size)

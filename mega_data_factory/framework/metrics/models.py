@@ -52,7 +52,7 @@ class StageMetrics:
         created_records: records made beside those that came in, over all operators.
         uncommitted_input_records, uncommitted_output_records: input of the first and output of the last operator by
             batches that have passed the stage and are in no file yet; in no other number.
-        input_text_bytes, input_tokens: bytes of text and tokens that came in to the first operator; None where they
+        input_text_bytes, input_tokens: bytes of text and tokens that came in to the first operator; None if they
             were not counted.
         output_text_bytes, output_tokens: the same of what the last operator passed on.
         operator_metrics: the operator rows that it is the sum of, as far as they are known here; no column.
@@ -172,7 +172,7 @@ class RunMetrics:
         pipeline: name of the pipeline.
         engine: what moved the batches.
         mdf_version: version of this package.
-        planned_records: records of the source; while it runs None where only reading tells.
+        planned_records: records of the source; while it runs None if only reading tells.
         committed_records: records in output files that the writer has acknowledged.
         dead_lettered_records: records set aside because they took their worker down.
         rejected_records: records rejected, over all stages.
@@ -204,7 +204,7 @@ class RunMetrics:
         startup_seconds: seconds from the start of the first worker's process until all workers were ready; None where
             the engine does not start them itself.
         created_records: records that operators made beside those that came in, over all stages.
-        input_text_bytes, input_tokens: bytes of text and tokens that came in to the first stage; None where they were
+        input_text_bytes, input_tokens: bytes of text and tokens that came in to the first stage; None if they were
             not counted.
         output_text_bytes, output_tokens: the same of what the last stage passed on.
         stage_metrics: the stage rows that it is the sum of, as far as they are known here; no column.

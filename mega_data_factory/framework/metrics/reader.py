@@ -60,7 +60,7 @@ class MetricsReader:
         Args:
             status: only runs of this status, or of these.
             pipeline: only runs of the pipeline of this name.
-            since: only runs that started then or later; UTC where there is no time zone.
+            since: only runs that started then or later; UTC if there is no time zone.
             until: only runs that started before.
             columns: only these, and those that tell which run it is and in which state; a list needs no configurations.
         """

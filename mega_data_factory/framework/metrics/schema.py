@@ -92,11 +92,11 @@ OPERATORS = _table(
     ("uncommitted_time", _REAL, "seconds busy with these batches; in no other column"),
     ("input_bytes", _COUNT, "bytes in memory of the records offered, in the first operator of a stage; 0 in others"),
     ("created_records", _COUNT, "records made beside those that came in: input + created = output + rejected + errors"),
-    ("cpu_time", _REAL, "seconds of CPU of the worker process while busy in this operator; 0 where not measured"),
-    ("input_text_bytes", _COUNT, "bytes of text in the records offered; null where there is no text column"),
-    ("output_text_bytes", _COUNT, "bytes of text in the records passed on; null where there is no text column"),
-    ("input_tokens", _COUNT, "tokens in the records offered; null where no column holds their number"),
-    ("output_tokens", _COUNT, "tokens in the records passed on; null where no column holds their number"),
+    ("cpu_time", _REAL, "seconds of CPU of the worker process while busy in this operator; 0 if not measured"),
+    ("input_text_bytes", _COUNT, "bytes of text in the records offered; null if there is no text column"),
+    ("output_text_bytes", _COUNT, "bytes of text in the records passed on; null if there is no text column"),
+    ("input_tokens", _COUNT, "tokens in the records offered; null if no column holds their number"),
+    ("output_tokens", _COUNT, "tokens in the records passed on; null if no column holds their number"),
     ("changed_records", _COUNT, "of the output, records whose values the operator changed; null unless a refiner"),
 )
 
@@ -118,10 +118,10 @@ STAGES = _table(
     ("uncommitted_input_records", _COUNT, "input of the first operator by batches that are in no file yet"),
     ("uncommitted_output_records", _COUNT, "output of the last operator by these batches; in no other column"),
     ("created_records", _COUNT, "records made beside those that came in, over all operators"),
-    ("input_text_bytes", _COUNT, "bytes of text that came in to the first operator; null where not counted"),
-    ("output_text_bytes", _COUNT, "bytes of text that the last operator passed on; null where not counted"),
-    ("input_tokens", _COUNT, "tokens that came in to the first operator; null where not counted"),
-    ("output_tokens", _COUNT, "tokens that the last operator passed on; null where not counted"),
+    ("input_text_bytes", _COUNT, "bytes of text that came in to the first operator; null if not counted"),
+    ("output_text_bytes", _COUNT, "bytes of text that the last operator passed on; null if not counted"),
+    ("input_tokens", _COUNT, "tokens that came in to the first operator; null if not counted"),
+    ("output_tokens", _COUNT, "tokens that the last operator passed on; null if not counted"),
 )
 
 RUNS = _table(
@@ -141,7 +141,7 @@ RUNS = _table(
     ("pipeline", _TEXT, "name of the pipeline"),
     ("engine", _TEXT, "what moved the batches"),
     ("mdf_version", _TEXT, "version of this package"),
-    ("planned_records", _COUNT, "records of the source; while it runs null where only reading tells"),
+    ("planned_records", _COUNT, "records of the source; while it runs null if only reading tells"),
     ("committed_records", _COUNT, "records in output files that the writer has acknowledged"),
     ("dead_lettered_records", _COUNT, "records set aside because they took their worker down"),
     ("rejected_records", _COUNT, "records rejected with a reason, over all stages"),
@@ -170,10 +170,10 @@ RUNS = _table(
     ("source_unit", _TEXT, "what source_share is a share of: records, bytes or splits"),
     ("startup_seconds", _REAL, "seconds until all workers were ready, in no busy time; null on Ray"),
     ("created_records", _COUNT, "records that operators made beside those that came in, over all stages"),
-    ("input_text_bytes", _COUNT, "bytes of text that came in to the first stage; null where not counted"),
-    ("output_text_bytes", _COUNT, "bytes of text that the last stage passed on; null where not counted"),
-    ("input_tokens", _COUNT, "tokens that came in to the first stage; null where not counted"),
-    ("output_tokens", _COUNT, "tokens that the last stage passed on; null where not counted"),
+    ("input_text_bytes", _COUNT, "bytes of text that came in to the first stage; null if not counted"),
+    ("output_text_bytes", _COUNT, "bytes of text that the last stage passed on; null if not counted"),
+    ("input_tokens", _COUNT, "tokens that came in to the first stage; null if not counted"),
+    ("output_tokens", _COUNT, "tokens that the last stage passed on; null if not counted"),
 )
 
 SAMPLES = _table(
@@ -193,7 +193,7 @@ SAMPLES = _table(
     ("stage_index", pa.int32(), "place of the stage in the plan, from 0"),
     ("operator_index", pa.int32(), "place of the operator in the stage, from 0"),
     ("created_records", _COUNT, "records made beside those that came in"),
-    ("cpu_time", _REAL, "seconds of CPU of the worker process while busy in this operator; 0 where not measured"),
+    ("cpu_time", _REAL, "seconds of CPU of the worker process while busy in this operator; 0 if not measured"),
 )
 
 NODES = _table(
@@ -201,14 +201,14 @@ NODES = _table(
     ("node_id", _TEXT, "the node: Ray's id of it, or, in the local engine, the name of the machine"),
     ("timestamp", _TIME, "when it was sampled, by the clock of the node, naive UTC"),
     ("cpu_usage", _REAL, "percent of CPU time since the sample before, or of what the cgroup may use"),
-    ("memory_usage", _REAL, "percent of memory that is not available; of the cgroup's limit where there is one"),
+    ("memory_usage", _REAL, "percent of memory that is not available; of the cgroup's limit if there is one"),
     ("disk_usage", _REAL, "percent used of the fullest file system that holds work of the run"),
     ("network_io", _REAL, "bytes per second received and sent since the sample before, without loopback"),
     ("disk_io", _REAL, "bytes per second read and written since the sample before, over all disks"),
     ("iops", _REAL, "read and write operations per second since the sample before, over all disks"),
     ("partition_count", _COUNT, "batches that stage workers of this node held"),
     ("status", _TEXT, "active, degraded or unhealthy"),
-    ("object_store_memory", _COUNT, "bytes used of the object store of the node; null where the engine has none"),
+    ("object_store_memory", _COUNT, "bytes used of the object store of the node; null if the engine has none"),
     ("gpu_usage", _REAL, "percent of the time that kernels ran, mean over the GPUs; null without a GPU"),
     ("gpu_memory_usage", _REAL, "percent of GPU memory in use, over the GPUs; null without a GPU"),
     ("hostname", _TEXT, "name of the machine"),
@@ -234,10 +234,10 @@ SCORES = _table(
     ("operator_name", _TEXT, "the operator instance, distinct within the stage"),
     ("rule_index", pa.int32(), "place of the rule among those of the operator, from 0; the first that fails decides"),
     ("reason", _TEXT, "the reason of the records that the rule rejects"),
-    ("parameter", _TEXT, "parameter of the operator that is the threshold; null where none is"),
+    ("parameter", _TEXT, "parameter of the operator that is the threshold; null if none is"),
     ("timestamp", _TIME, "when last measured, naive UTC"),
     ("fails", _TEXT, "how score and threshold compare for a record that fails: <, <=, > or >=; null if unknown"),
-    ("threshold", _REAL, "what the score is compared with; null where nothing is"),
+    ("threshold", _REAL, "what the score is compared with; null if nothing is"),
     ("population", _TEXT, "whose scores these are: all records that the rule judged, or only the rejected ones"),
     (
         "judged_records",
@@ -278,7 +278,7 @@ SLICES = _table(
     ("operator_index", pa.int32(), "place of the operator in the stage, from 0"),
     ("slice_by", _TEXT, "what the slices are of, as in `metrics.slice_by`: a column, source_file() or domain(column)"),
     ("slice_kind", _TEXT, "value; null: of records without a value; other: all slices that have no row of their own"),
-    ("slice_value", _TEXT, "the value, at most 120 characters; null where slice_kind is not value"),
+    ("slice_value", _TEXT, "the value, at most 120 characters; null if slice_kind is not value"),
     ("slices", _COUNT, "slices that the row is of: 1, of `other` at most this many"),
     ("timestamp", _TIME, "when last measured, naive UTC"),
     ("input_records", _COUNT, "records of the slice offered to the operator by committed batches"),
@@ -287,10 +287,10 @@ SLICES = _table(
     ("rejected_records", _COUNT, "records rejected with a reason"),
     ("error_count", _COUNT, "records that raised and were set aside"),
     ("rejected_reasons", _TEXT, "JSON object: records rejected, by reason"),
-    ("input_text_bytes", _COUNT, "bytes of text in the records offered; null where there is no text column"),
-    ("output_text_bytes", _COUNT, "bytes of text in the records passed on; null where there is no text column"),
-    ("input_tokens", _COUNT, "tokens in the records offered; null where no column holds their number"),
-    ("output_tokens", _COUNT, "tokens in the records passed on; null where no column holds their number"),
+    ("input_text_bytes", _COUNT, "bytes of text in the records offered; null if there is no text column"),
+    ("output_text_bytes", _COUNT, "bytes of text in the records passed on; null if there is no text column"),
+    ("input_tokens", _COUNT, "tokens in the records offered; null if no column holds their number"),
+    ("output_tokens", _COUNT, "tokens in the records passed on; null if no column holds their number"),
     ("missed_records", _COUNT, "records that the row may lack at most, as they are in other; 0: the row is exact"),
 )
 
@@ -326,7 +326,7 @@ COLUMNS = _table(
     (
         "quantile_error",
         _REAL,
-        "relative width of a bucket, which bounds the error of quantiles; 0 where they are exact",
+        "relative width of a bucket, which bounds the error of quantiles; 0 if they are exact",
     ),
     ("dropped_bits", pa.int32(), "low bits of the float64 that a bucket does not tell apart"),
     ("value_histogram", _VALUES, "values by bucket: the bits of the float64 without its dropped_bits low bits"),

@@ -146,7 +146,7 @@ class MetricsWriter:
         Args:
             run: the run row.
             moment: of the snapshot.
-            stages: the stage rows; None where those written before, of the same moment, are still right.
+            stages: the stage rows; None if those written before, of the same moment, are still right.
             operators: the operator rows; None likewise.
 
         Raises:

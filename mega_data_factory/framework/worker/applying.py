@@ -31,7 +31,7 @@ class Outcome:
     Attributes:
         offered: The records.
         passed: Those that it passed on, in order.
-        reason: Of every record offered, why it is rejected; null where it is not. None where none is.
+        reason: Of every record offered, why it is rejected; null if it is not. None if none is.
         score: Of every record offered, the number that decided, if any.
         threshold: Of every record offered, what that number was compared with, if anything.
         judged: The records that a filter was given: those offered that match its condition. None for a refiner.

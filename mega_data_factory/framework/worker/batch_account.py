@@ -59,8 +59,8 @@ class BatchAccount:
             outcomes: What it made of the records.
             offered: Units of the records offered.
             passed: Units of those passed on.
-            offered_bytes: Bytes in memory of those offered; 0 where that was not measured.
-            changed: Records whose values it changed; None where it is no refiner.
+            offered_bytes: Bytes in memory of those offered; 0 if that was not measured.
+            changed: Records whose values it changed; None if it is no refiner.
         """
         row = batch_row(
             (self._run_id, self._stage.name, operator.name, self._worker_id),

@@ -32,7 +32,7 @@ def changed_records(before: pa.Table, after: pa.Table) -> int:
 
 
 def _is_same(old: pa.ChunkedArray, new: pa.ChunkedArray) -> bool:
-    """Return whether two columns are the same memory: `equals` says no where there is a NaN in them."""
+    """Return whether two columns are the same memory: `equals` says no if there is a NaN in them."""
     return [_places(chunk) for chunk in old.chunks] == [_places(chunk) for chunk in new.chunks]
 
 

@@ -51,7 +51,7 @@ class ClaimShard:
             packed: 24 bytes a claim, key and owner.
 
         Returns:
-            One byte a claim: 1 where the owner holds the key now, else 0.
+            One byte a claim: 1 if the owner holds the key now, else 0.
         """
         answer = bytearray()
         new = bytearray()
@@ -81,7 +81,7 @@ class ClaimShard:
             self._log.append(b"".join(key + _RELEASED for key in keys))
 
     def holders(self, packed: bytes) -> bytes:
-        """Return the owners of these keys, 16 bytes a key, as 8 bytes an owner; zeros where none holds the key."""
+        """Return the owners of these keys, 16 bytes a key, as 8 bytes an owner; zeros if none holds the key."""
         with self._lock:
             keys = (packed[i : i + KEY_BYTES] for i in range(0, len(packed), KEY_BYTES))
             return b"".join(self._owners.get(bytes(key), _RELEASED) for key in keys)
@@ -116,7 +116,7 @@ class ShardedClaims:
         return won
 
     def holders(self, keys: Sequence[bytes]) -> list[bytes]:
-        """Return the owner of each key; 8 zero bytes where none holds it."""
+        """Return the owner of each key; 8 zero bytes if none holds it."""
         owners = [_RELEASED] * len(keys)
         for shard, indices in self._by_shard(keys):
             answer = shard("holders", b"".join(keys[i] for i in indices))

@@ -47,7 +47,7 @@ class Meter(Protocol):
 
 
 def build_meters(settings: StageSettings) -> tuple[Meter, ...]:
-    """Return the meters that the settings ask for; none where nothing is measured."""
+    """Return the meters that the settings ask for; none if nothing is measured."""
     if not settings.measure:
         return ()
     meters: list[Meter] = [ScoreMeter()] if settings.score_histograms else []
@@ -112,7 +112,7 @@ def _log_failure(meter: Meter, stage: str, operator: str, error: Exception) -> N
     Args:
         meter: The meter.
         stage: Name of the stage.
-        operator: Name of the operator; empty where it has failed behind the last one.
+        operator: Name of the operator; empty if it has failed behind the last one.
         error: What it raised.
     """
     name = type(meter).__name__

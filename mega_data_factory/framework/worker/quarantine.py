@@ -64,7 +64,7 @@ def isolate_poison(
 
     Args:
         batch: as it came to the stage.
-        stage: for the dead letters, which name it, and its operator where there is only one.
+        stage: for the dead letters, which name it, and its operator if there is only one.
         run: runs the stage on a part of the batch.
         max_attempts: deaths that a record alone is allowed.
         claims: where deduplication claims are held, if anywhere.

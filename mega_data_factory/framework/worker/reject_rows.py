@@ -14,7 +14,7 @@ from mega_data_factory.framework.worker.applying import Outcome
 def reject_rows(
     stage: str, name: str, operator: Operator, outcome: Outcome, *, content: bool, slice_by: SliceColumn | None = None
 ) -> pa.Table | None:
-    """Return a row for every record that was rejected; None where none was.
+    """Return a row for every record that was rejected; None if none was.
 
     Args:
         stage: name of the stage.

@@ -44,7 +44,7 @@ class _Fate:
         passed: Shape (records,).
         failed: Shape (records,): whether it raised.
         reasons: Reasons of rejected records.
-        reason: Shape (records,): number of its reason, -1 where it was not rejected.
+        reason: Shape (records,): number of its reason, -1 if it was not rejected.
     """
 
     passed: Bools

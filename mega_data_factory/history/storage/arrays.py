@@ -20,7 +20,7 @@ Number = TypeVar("Number", np.int64, np.float64)
 def arrow_array(
     kind: pa.DataType, values: npt.NDArray[np.generic], missing: npt.NDArray[np.bool_] | None = None
 ) -> pa.Array:
-    """Return rows as an array of Arrow, null where they are missing."""
+    """Return rows as an array of Arrow, null if they are missing."""
     validity = None
     if missing is not None and missing.any():
         validity = pa.py_buffer(np.packbits(~missing, bitorder="little"))
@@ -28,7 +28,7 @@ def arrow_array(
 
 
 def doubles(array: pa.Array) -> Floats:
-    """Return doubles or decimals as float64, shape (n,), NaN where the array is null."""
+    """Return doubles or decimals as float64, shape (n,), NaN if the array is null."""
     if pa.types.is_decimal(array.type):
         values: Floats = rows(array, np.int64, words=2)[::2] / 10.0**array.type.scale
     else:

@@ -106,7 +106,7 @@ def _outline(series: Series) -> Series:
 
 
 def _first_unknown(series: Series) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Return the first unmeasured row of each group of rows, so that an outline shows a gap where there is one."""
+    """Return the first unmeasured row of each group of rows, so that an outline shows a gap if there is one."""
     rows = np.flatnonzero(np.isnan(series.values))
     return rows[np.unique(rows // OUTLINE_ROWS, return_index=True)[1]]
 

@@ -59,7 +59,7 @@ def file_path(root: str, relative: str) -> str:
 
 @functools.cache
 def _local_base(root: str) -> str | None:
-    """Return the local path of a root, for that of each of its many files; None where it is remote."""
+    """Return the local path of a root, for that of each of its many files; None if it is remote."""
     found = resolve(root)
     return str(storage.local_path(found)) if storage.is_local(found) else None
 

@@ -24,8 +24,8 @@ class Item:
 
     Attributes:
         start: offset of its first byte.
-        text: the value; its beginning where there is a problem.
-        problem: why it cannot be read; empty where it can.
+        text: the value; its beginning if there is a problem.
+        problem: why it cannot be read; empty if it can.
     """
 
     start: int

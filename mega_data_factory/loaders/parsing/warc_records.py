@@ -227,7 +227,7 @@ class _Records:
         return False
 
     def _head(self) -> bytes | None:
-        """Take the header; None where the stream ends within it."""
+        """Take the header; None if the stream ends within it."""
         wanted = 1
         while True:
             have = self._fill(wanted)
@@ -268,7 +268,7 @@ class _Records:
 
 
 def _fields(head: bytes) -> dict[str, str] | None:
-    """Return the fields of a header; None where it is not one of a WARC record. Folded lines are joined."""
+    """Return the fields of a header; None if it is not one of a WARC record. Folded lines are joined."""
     first, *lines = re.split(rb"\r?\n", head)
     if not re.fullmatch(rb"WARC/\d+\.\d+[ \t]*", first):
         return None

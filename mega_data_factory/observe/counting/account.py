@@ -33,10 +33,10 @@ class Account:
         error_count: records that raised.
         calls: calls, or batches of an iterator.
         seconds: time spent in the step, without time spent waiting for its input.
-        cpu_seconds: CPU time of the thread in the step; 0 where it is not measured.
-        input_bytes: bytes of the text column of the records offered; 0 where none is named.
+        cpu_seconds: CPU time of the thread in the step; 0 if it is not measured.
+        input_bytes: bytes of the text column of the records offered; 0 if none is named.
         output_bytes: likewise of the records passed on.
-        input_tokens: tokens of the records offered; 0 where no column of them is named.
+        input_tokens: tokens of the records offered; 0 if no column of them is named.
         output_tokens: likewise of the records passed on.
         reasons: rejected records by reason; their sum may be less than `rejected_records`.
         custom: custom numbers, which add.

@@ -61,7 +61,7 @@ class Call:
         self._scored: list[tuple[str, float, float | None, int]] = []  # the fields of a `scoring.Reject`
 
     def reject(self, record: Any, records: int, reason: str, score: float | None, threshold: float | None) -> None:
-        """Count rejected records, and keep one as an example where that is wanted.
+        """Count rejected records, and keep one as an example if wanted.
 
         Args:
             record: the record, or a batch of them.

@@ -17,7 +17,7 @@ class Form:
         name: of the form.
         count: number of records.
         cut: records `start` to `stop`, in the same form.
-        join: values of this form one after the other; None where it cannot be done.
+        join: values of this form one after the other; None if it cannot be done.
         column: a column by its name: something with a length.
         keep: the records where a mask (sequence of bool) is true, in the same form.
         digest: enters the content into a hash.

@@ -142,7 +142,7 @@ def decision_of(value: object) -> bool | None:
 
 
 def text_bytes(value: object, column: str) -> int:
-    """Return the bytes of the UTF-8 text in a column of a batch or a record; 0 where there is no such column."""
+    """Return the bytes of the UTF-8 text in a column of a batch or a record; 0 if there is no such column."""
     form = form_of(value)
     try:
         if form is None:
@@ -153,7 +153,7 @@ def text_bytes(value: object, column: str) -> int:
 
 
 def fingerprint(value: object) -> str | None:
-    """Return 32 hex digits that values of equal content share; None where the content cannot be read.
+    """Return 32 hex digits that values of equal content share; None if the content cannot be read.
 
     xxh3 with 128 bits over the values' bytes: two of a billion batches collide with a probability below 1e-20.
     """

@@ -24,7 +24,7 @@ def record_text(record: Any) -> str:
 
 
 def record_name(record: Any) -> str:
-    """Return the name of a record: its field `record_id`, or `id`; empty where it has neither."""
+    """Return the name of a record: its field `record_id`, or `id`; empty if it has neither."""
     for field in ("record_id", "id"):
         value = record.get(field) if isinstance(record, Mapping) else getattr(record, field, None)
         if isinstance(value, str | int):

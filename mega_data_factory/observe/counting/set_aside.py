@@ -13,7 +13,7 @@ class SetAside:
         reason: the error, `ValueError: message`, without credentials; or the reason of the rejection.
         content: the record as JSON text.
         kind: `error`, or `rejected`.
-        record_id: name of the record; empty where it has none.
+        record_id: name of the record; empty if it has none.
         score: the number that decided, where one did.
         threshold: what it was compared with.
     """

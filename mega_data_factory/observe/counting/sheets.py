@@ -1,6 +1,6 @@
 """Sheets: of every record of a value what is counted by, as an Arrow table, whatever the form of the records.
 
-A sheet has the columns `number` (int64, null where it has none), `id` (string), `bytes` and `tokens` (int64), and
+A sheet has the columns `number` (int64, null if it has none), `id` (string), `bytes` and `tokens` (int64), and
 `slice_0`, `slice_1`, … (string), one for each entry of `slice_by`. What a record does not have is null.
 """
 
@@ -140,7 +140,7 @@ class SheetMaker:
         Args:
             count: number of records.
             found: columns of the records by name; None for a column that is missing.
-            ids: their ids; None where they have none.
+            ids: their ids; None if they have none.
             numbers: their numbers.
             called: what each function of `slice_by` says of them.
         """
@@ -185,7 +185,7 @@ def _ids(ids: pa.Array | pa.ChunkedArray | None, count: int) -> pa.Array:
 
 
 def _answers(name: str, function: Callable[[Any], Any], records: Iterable[Any]) -> list[Any]:
-    """Return what a function of that name says of each record; None where it raises."""
+    """Return what a function of that name says of each record; None if it raises."""
     found: list[Any] = []
     for record in records:
         try:
@@ -206,7 +206,7 @@ def _log_once(name: str, error: Exception) -> None:
 
 
 def _column(value: Any, form: Form, name: str) -> pa.Array | pa.ChunkedArray | None:
-    """Return a column of a batch as Arrow has it; None where there is no such column."""
+    """Return a column of a batch as Arrow has it; None if there is no such column."""
     if form.name == "list":
         return _of_values([_field(record, name) for record in value])
     if form.name in ("arrow", "pandas", "polars", "columns", "lazy-columns"):

@@ -30,7 +30,7 @@ class Place:
         stage: name of the stage.
         operator: name of the step.
         index: place of the step in its stage.
-        reason: reason of records that are left out and not rejected by name; None where none was given.
+        reason: reason of records that are left out and not rejected by name; None if none was given.
     """
 
     stage: str

@@ -266,7 +266,7 @@ class Survey:
     def reject_rows(self, rejected: int) -> list[bytes]:
         """Return rows of the reject ledger, packed, of all records so far; there is nothing to be added after this.
 
-        Where it is not known which records were left out, as their number is another, these have no rows.
+        If it is not known which records were left out, as their number is another, these have no rows.
 
         Args:
             rejected: records that the account has as rejected.

@@ -102,7 +102,7 @@ class _Group:
     Attributes:
         worker: name of the worker.
         keys: of the accounts, in the order in which they came.
-        total: their sum; None where it must be made again.
+        total: their sum; None if it must be made again.
     """
 
     __slots__ = ("keys", "total", "worker")

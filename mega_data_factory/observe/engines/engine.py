@@ -58,7 +58,7 @@ class Task:
     Attributes:
         key: a name that a retry of the task has too. The calls of a step within the task are numbered, and
             `key/number` is the key of the account. `FINGERPRINT` where the engine has no such name: the input itself
-            names the account. None where nothing is ever retried: accounts add.
+            names the account. None if nothing is ever retried: accounts add.
         attempt: a name that differs between two attempts at the task (and between two executions of the same plan).
             The numbering of calls restarts with every attempt.
         worker: name of the worker; becomes `worker_id` of the metrics.
@@ -161,7 +161,7 @@ class Engine:
         return []
 
     def nodes(self, buffer: NodeBuffer) -> AbstractContextManager[object] | None:
-        """Return a context that samples the nodes of the cluster into `buffer`; None where this machine is all.
+        """Return a context that samples the nodes of the cluster into `buffer`; None if this machine is all.
 
         It is asked when the run starts, and whenever accounts are collected until it gives one; so it must be cheap.
         """
@@ -171,7 +171,7 @@ class Engine:
     # ── in a worker ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def task(self) -> Task | None:
-        """Return the task of this engine that the current thread works on; None where it works on none.
+        """Return the task of this engine that the current thread works on; None if it works on none.
 
         It is called for every call of a step, so it must take microseconds. The engines whose modules are loaded are
         asked in turn, and the first that answers is it; plain Python always answers.
@@ -182,14 +182,14 @@ class Engine:
         """Return a function that calls another (its first argument) for the task of the current thread, in any thread.
 
         It is asked for where the `__call__` of an observed class is looked up, which an engine may do in the thread of
-        the task, before it calls it in another. None where a call belongs to the thread that makes it.
+        the task, before it calls it in another. None if a call belongs to the thread that makes it.
         """
         return None
 
     def tally(self, spec: Spec) -> RowTally | None:
         """Return what counts calls of a step on single records in the task of this thread, with an account for all.
 
-        None where the call is to be counted by itself: the first of a task, say.
+        None if the call is to be counted by itself: the first of a task, say.
         """
         del spec
         return None
@@ -209,7 +209,7 @@ class Engine:
         return FileDelivery(address)
 
     def content(self, value: Any) -> int | None:
-        """Return a signature of a batch or record that a step is given (see `signatures`); None where none is needed.
+        """Return a signature of a batch or record that a step is given (see `signatures`); None if none is needed.
 
         It is asked of every batch of an iterator too; the signatures come with the account, as `Account.content`.
         """

@@ -30,7 +30,7 @@ class WorkName(NamedTuple):
         attempt: number of the attempt, from 0; 0 for all where the engine does not tell.
         started: when the attempt was, seconds since 1970.
         piece: number of the piece, from 0; a task delivers one every few seconds, and the last at its end.
-        input: fingerprint of the first batch or record that the step was given in the task; empty where it has none.
+        input: fingerprint of the first batch or record that the step was given in the task; empty if it has none.
     """
 
     execution: str

@@ -138,7 +138,7 @@ class RayData(Engine):
         ]
 
     def nodes(self, buffer: NodeBuffer) -> AbstractContextManager[object] | None:
-        """Return a context that samples every node of the cluster; None where it has one."""
+        """Return a context that samples every node of the cluster; None if it has one."""
         return sampled_cluster(buffer, self._start_id) if ray.is_initialized() and self._is_cluster() else None
 
     # ── in a worker ───────────────────────────────────────────────────────────────────────────────────────────────

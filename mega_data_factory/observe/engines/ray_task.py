@@ -130,11 +130,11 @@ class _Held:
 
 
 _carried: ContextVar[_Held | None] = ContextVar("mdf_ray_task", default=None)
-"""Accounts of the task that has called into this thread, where that is another thread's."""
+"""Accounts of the task that has called into this thread, if that is another thread's."""
 
 
 def accounts_of_task(run: int, deliver: Callable[[Account], None]) -> TaskAccounts | None:
-    """Return the accounts of the task that this thread works on; None where it works on none of Ray Data.
+    """Return the accounts of the task that this thread works on; None if it works on none of Ray Data.
 
     Args:
         run: number of the run, of those in this process.

@@ -65,7 +65,7 @@ class Use:
 
 
 def use_of(function: Any, *, batched: bool, filters: bool = False) -> Use | None:
-    """Return the use of a step that the function of a `map` or `filter` is; None where it is no step.
+    """Return the use of a step that the function of a `map` or `filter` is; None if it is no step.
 
     Args:
         function: as given to `map` or `filter` of a dataset or stream, or as `filter` gives it to `map`.

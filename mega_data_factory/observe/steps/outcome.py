@@ -90,7 +90,7 @@ def _entries(work: Work, decision: Any) -> list[bool]:
 
 
 def _kept_by_decision(work: Work, result: Any) -> int | None:
-    """Return how many records a decision keeps; None where the result is none."""
+    """Return how many records a decision keeps; None if the result is none."""
     if work.spec.filters is False:
         return None
     if work.form is None:

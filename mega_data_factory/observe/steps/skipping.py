@@ -76,7 +76,7 @@ def skip_failed(
         function: the user's function.
         args, kwargs: as the step was called; one of them is the batch.
         error: what the whole batch raised.
-        like: what an earlier call returned, to know what is returned for no record; None where nothing is known.
+        like: what an earlier call returned, to know what is returned for no record; None if nothing is known.
     """
     narrowing = _Narrowing(work, error, like)
     while (part := narrowing.part) is not None:

@@ -42,7 +42,7 @@ class Stream:
     Args:
         work: the call.
         spec: of the step.
-        records_in: records of the batch or record that the call was given; 0 where its input is an iterator.
+        records_in: records of the batch or record that the call was given; 0 if its input is an iterator.
     """
 
     def __init__(self, work: Work, spec: StepSpec, records_in: int = 0) -> None:

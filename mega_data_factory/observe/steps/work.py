@@ -105,7 +105,7 @@ class Work:
             self.given.add(signature)
 
     def content(self) -> list[int]:
-        """Return the signature of what the step was given; empty where the engine does not want it."""
+        """Return the signature of what the step was given; empty if the engine does not want it."""
         return [] if self.given is None else self.given.to_list()
 
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -146,5 +146,5 @@ class GopherQualityFilter(LanguageLimits):
 
 
 def _per(matches: pl.Series, words: Integers) -> pl.Series:
-    """Return matches per word, 0 where there is no word."""
+    """Return matches per word, 0 if there is no word."""
     return ratio(matches.fill_null(0).cast(pl.Int64).to_numpy(), words)

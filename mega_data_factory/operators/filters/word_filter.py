@@ -33,7 +33,7 @@ class WordFilter(TextFilter):
     """
 
     _unspaced: Mask | None = None
-    """Of the texts that are judged, those in a script without spaces; None where their words are not looked for."""
+    """Of the texts that are judged, those in a script without spaces; None if their words are not looked for."""
 
     def __init__(self, *, text_column: str, words: str) -> None:
         super().__init__(text_column=text_column)

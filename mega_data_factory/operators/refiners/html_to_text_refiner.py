@@ -95,7 +95,7 @@ class HtmlToTextRefiner(Refiner):
         return table.drop_columns([self.html_column]) if self.drop_html else table
 
     def _charsets(self, table: pa.Table) -> list[Any]:
-        """Return what HTTP headers say of the encodings, null where they say nothing."""
+        """Return what HTTP headers say of the encodings, null if they say nothing."""
         if self.charset_column is None or self.charset_column not in table.column_names:
             return [None] * table.num_rows
         charsets: list[Any] = table.column(self.charset_column).to_pylist()

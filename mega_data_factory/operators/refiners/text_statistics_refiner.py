@@ -28,7 +28,7 @@ class TextStatisticsRefiner(Refiner):
     `char_count` (code points), `byte_count` (UTF-8), `word_count` and `line_count` (a last line without line feed
     counts; empty text has 0) are int64. `mean_word_length` (characters per word), `alpha_ratio`, `digit_ratio` and
     `whitespace_ratio` (shares of the characters, 0 to 1, by the Unicode classes L, Nd and White_Space) are float64, 0
-    for empty text. All are null where the text is null.
+    for empty text. All are null if the text is null.
 
     Args:
         text_column: column that holds the text.

@@ -67,7 +67,7 @@ class Lines:
         return self.text.hash().to_numpy().astype(np.uint64, copy=False)
 
     def share(self, of_lines: pl.Series) -> pl.Series:
-        """Return the fraction of every text's lines where `of_lines` is True; 0 where it has none."""
+        """Return the fraction of every text's lines where `of_lines` is True; 0 if it has none."""
         marked = np.bincount(self.owners, weights=of_lines.to_numpy(), minlength=self.num_texts)
         return ratio(marked, self.counts)
 
@@ -82,7 +82,7 @@ class Lines:
 
 
 def ratio(part: npt.NDArray[np.float64] | Integers, whole: npt.NDArray[np.float64] | Integers) -> pl.Series:
-    """Return `part / whole` as a Float64 series, 0 where the whole is 0."""
+    """Return `part / whole` as a Float64 series, 0 if the whole is 0."""
     quotient = np.zeros(len(whole), dtype=np.float64)
     np.divide(part, whole, out=quotient, where=np.asarray(whole) != 0)
     return pl.Series(quotient, dtype=pl.Float64)

@@ -114,7 +114,7 @@ def _chunks(offsets: Integers) -> Iterator[tuple[int, int]]:
 
 
 def _characters_of_units(raw: npt.NDArray[np.uint8]) -> Integers | None:
-    """Return for every UTF-16 position, which is what ICU counts in, the character; None where they are the same."""
+    """Return for every UTF-16 position, which is what ICU counts in, the character; None if they are the same."""
     wide = raw[(raw & 0xC0) != 0x80] >= 0xF0
     if not wide.any():
         return None

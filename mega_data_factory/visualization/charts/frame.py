@@ -53,7 +53,7 @@ def time_range(times: Iterable[npt.NDArray[np.float64]]) -> list[float] | None:
         times: Milliseconds of the points of each line.
 
     Returns:
-        Five seconds to both sides of the points; None where they span ten seconds or more, or there are none.
+        Five seconds to both sides of the points; None if they span ten seconds or more, or there are none.
     """
     points = np.concatenate([*times, np.zeros(0)])
     if not len(points) or np.ptp(points) >= 2 * _LEAST_SPAN:

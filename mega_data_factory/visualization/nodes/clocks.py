@@ -80,7 +80,7 @@ def in_cells(selection: Selection, node: str, metric: str, cells: Cells, pause: 
         pause: usual microseconds between points of the node.
 
     Returns:
-        Shape (cells,), NaN where nothing is known.
+        Shape (cells,), NaN if nothing is known.
     """
     series = selection.history.series(node, metric, *cells.span)
     return cells.align(series, pause)
@@ -92,7 +92,7 @@ def holders(selection: Selection, metric: str) -> Sequence[str]:
 
 
 def mean_of_known(values: Matrix) -> Matrix:
-    """Return the mean of the known values of each row, (rows,); NaN where nothing is."""
+    """Return the mean of the known values of each row, (rows,); NaN if nothing is."""
     known = np.isfinite(values)
     count = known.sum(axis=1)
     mean = (np.where(known, values, 0.0) / np.maximum(count, 1)[:, None]).sum(axis=1)  # the sum may be too large

@@ -28,8 +28,8 @@ class ClusterMoments:
 
     Attributes:
         times: int64 (n,), microseconds since 1970-01-01 UTC.
-        averages: of each of `AVERAGES` the mean over the nodes that have it, float64 (n,), NaN where none has.
-        network: sum of `network_io` over the nodes that have it, float64 (n,), NaN where none has.
+        averages: of each of `AVERAGES` the mean over the nodes that have it, float64 (n,), NaN if none has.
+        network: sum of `network_io` over the nodes that have it, float64 (n,), NaN if none has.
         states: of each state the number of nodes, (n,).
         nodes: number of nodes, (n,).
         partitions: for each moment the partitions that each of its nodes holds.
@@ -92,7 +92,7 @@ class _Current:
         self.there = (self._at >= 0) & (times - ticks[row] < reach[row]) if len(ticks) else np.zeros(len(times), bool)
 
     def values(self, metric: str) -> Values:
-        """Return a metric at the moments; NaN where the node is not there, or did not measure it."""
+        """Return a metric at the moments; NaN if the node is not there, or did not measure it."""
         found = np.full(len(self._times), np.nan)
         series: Series = self._selection.series(self._node, metric)
         values = series.maximum if metric == STATUS else series.values
@@ -100,7 +100,7 @@ class _Current:
         return found
 
     def partitions(self) -> Sequence[int]:
-        """Return how many partitions the node holds at each moment at which it is there; 0 where it does not say."""
+        """Return how many partitions the node holds at each moment at which it is there; 0 if it does not say."""
         changes = self._selection.history.attributes(self._node).changes.get(PARTITIONS)
         if changes is not None:
             listed = changes.at(self._ticks[self._at[self.there]])

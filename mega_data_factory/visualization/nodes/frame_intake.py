@@ -139,7 +139,7 @@ def _holds_text(column: pd.Series[Any]) -> bool:
 
 
 def _numbers(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
-    """Return the column as float64, NaN where a value is missing."""
+    """Return the column as float64, NaN if a value is missing."""
     if getattr(column.dtype, "kind", "O") in "Mmc":  # NumPy would make numbers of them
         message = f"column `{column.name}` is of type {column.dtype}: no numbers"
         raise VisualizationError(message, hint="drop columns that are no metrics")

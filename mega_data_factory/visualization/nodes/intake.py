@@ -45,7 +45,7 @@ class NodeIntake:
         Args:
             node_id: any text that is not empty.
             metrics: numbers by name; `status` in words; texts and lists of texts, which become attributes of the node
-                (of `partitions` also the count); None where nothing was measured.
+                (of `partitions` also the count); None if nothing was measured.
             timestamp: a datetime, seconds since 1970, or ISO 8601 text; now when None.
 
         Raises:

@@ -1,4 +1,4 @@
-"""One point of a node as it comes from outside, made into numbers and texts; and why not, where that cannot be."""
+"""One point of a node as it comes from outside, made into numbers and texts; and why not, if that cannot be."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mega_data_factory.visualization.nodes.metric_names import (
 from mega_data_factory.visualization.nodes.status_words import state_of
 
 Value: TypeAlias = Any
-"""A number, a text, a list of texts; None where nothing was measured."""
+"""A number, a text, a list of texts; None if nothing was measured."""
 
 MOST_LETTERS = 1_000
 """Of a text of an attribute."""
@@ -35,7 +35,7 @@ class Point:
     """One point, taken apart.
 
     Attributes:
-        numbers: values by metric, of `status` the code; None where nothing was measured.
+        numbers: values by metric, of `status` the code; None if nothing was measured.
         texts: attributes by name.
         whole: metrics whose value was given as a whole number.
         fractional: metrics whose value is not whole.
@@ -89,7 +89,7 @@ def taken_apart(node_id: str, metrics: object, attributes: Container[str], measu
             point.numbers[key] = _number(node_id, key, value)
             (point.whole if isinstance(value, numbers.Integral) else point.fractional).append(key)
         elif key in KNOWN or (key not in attributes and key in measured):
-            hint = "a number, or None where nothing was measured"
+            hint = "a number, or None if nothing was measured"
             raise VisualizationError(f"{key} of {node_id} is {value!r}: no number", hint=hint)
         else:
             point.texts[key] = attribute(node_id, key, value)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class NodeQueries:
-    """Answers from a history, as frames. Methods raise `VisualizationError` where there is nothing to answer.
+    """Answers from a history, as frames. Methods raise `VisualizationError` if there is nothing to answer.
 
     Attributes:
         history: of the nodes.

@@ -142,7 +142,7 @@ def shown_word(code: float, given: object) -> str | None:
     """Return the word of a state: the one that was given, if it means this state; else ours; None if unknown.
 
     Args:
-        code: of the state, NaN where it is not known.
+        code: of the state, NaN if it is not known.
         given: status that holds at the time, as the node reported it; None if it reported one of our words.
     """
     ours = status_word(code) if code == code else None

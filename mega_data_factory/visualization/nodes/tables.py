@@ -28,8 +28,8 @@ class NodeTable:
         node: its id.
         times: int64 (n,), microseconds since 1970-01-01 UTC.
         interval: float64 (n,), seconds that a row stands for, 0 for a point; None when all rows are points.
-        columns: (n,) each, in the order of the selection: float64 with NaN where nothing was measured; `status` and
-            attributes as objects, None where there is nothing. Beside a metric its `_min` and `_max`, if some rows are
+        columns: (n,) each, in the order of the selection: float64 with NaN if nothing was measured; `status` and
+            attributes as objects, None if there is nothing. Beside a metric its `_min` and `_max`, if some rows are
             thinned.
     """
 
@@ -105,7 +105,7 @@ def _numbers(
 
 
 def _status(times: npt.NDArray[np.int64], series: Series, changes: Changes) -> npt.NDArray[np.object_]:
-    """Return the word of each row: as it was given, where that is known; else the one of ours."""
+    """Return the word of each row: as it was given, if known; else the one of ours."""
     words: list[str | None] = [None] * len(times)
     given = changes.at(series.timestamps)
     rows = np.searchsorted(times, series.timestamps).tolist()

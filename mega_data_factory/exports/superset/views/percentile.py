@@ -39,7 +39,7 @@ CREATE MACRO latency_percentile(histogram, quantile) AS (
 
 It adds the histograms of a group and answers the rank `ceil(quantile · records)` by its bucket, as
 `store.reading.percentiles.percentiles` does: a relative error of at most 0.54 %, however the rows were split. The
-bucket is found by bisection: 18 passes over the entries cost a tenth of sorting them. Null where a group has no
+bucket is found by bisection: 18 passes over the entries cost a tenth of sorting them. Null if a group has no
 histogram.
 """
 

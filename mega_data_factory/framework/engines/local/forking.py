@@ -213,7 +213,7 @@ def withdraw() -> None:
 
 
 def fork_server() -> ForkServer | None:
-    """Return the fork server of a run, which ends it: the one that was offered or a new one; None where none can be."""
+    """Return the fork server of a run, which ends it: the one that was offered or a new one; None if none can be."""
     if _offered:
         return _offered.pop()
     return ForkServer() if can_fork() else None

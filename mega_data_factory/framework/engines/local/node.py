@@ -19,7 +19,7 @@ from mega_data_factory.host import host_name
 
 @contextmanager
 def sampling(settings: RunSettings, stages: Sequence[Pool[RunStage]], spool: Path) -> Iterator[None]:
-    """Sample this machine as long as the context lasts, where that is wanted: at once, at intervals and in the end.
+    """Sample this machine as long as the context lasts, if wanted: at once, at intervals and in the end.
 
     Args:
         settings: of the run.

@@ -73,7 +73,7 @@ def enter_on_board(board: str | None) -> None:
     """Enter this process on the board of its node as one of the run.
 
     Args:
-        board: Names the run on the boards; None where nodes are not watched.
+        board: Names the run on the boards; None if nodes are not watched.
     """
     if board is not None:
         enter_process(board_of(board, ray.get_runtime_context().get_node_id()))
@@ -84,7 +84,7 @@ class ClaimShardActor(ClaimShard):
 
     Args:
         log: Path of its log.
-        board: Names the run on the boards; None where nodes are not watched.
+        board: Names the run on the boards; None if nodes are not watched.
     """
 
     def __init__(self, log: str, board: str | None) -> None:
@@ -103,7 +103,7 @@ class StageJob:
         ledger: the attempt ledger.
         max_attempts: deaths before a batch goes to quarantine.
         staging: on the last stage, the folder that its tables are staged in.
-        board: names the run on the boards where workers mark that they hold a batch; None where they are not read.
+        board: names the run on the boards where workers mark that they hold a batch; None if they are not read.
     """
 
     plan: StagePlan
@@ -248,7 +248,7 @@ def write_group(
         writer: encodes.
         output: where to.
         members: the batches, ordered by id.
-        board: Names the run on the boards; None where nodes are not watched.
+        board: Names the run on the boards; None if nodes are not watched.
 
     Returns:
         `commits`, the commit records as plain values, or `failed`, the error as plain values.

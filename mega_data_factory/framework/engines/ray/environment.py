@@ -31,7 +31,7 @@ class ClusterAddress:
 
 
 def cluster_address(configured: str | None) -> ClusterAddress | None:
-    """Return the address to connect to, as `ray.init` finds it; None where a cluster is to be started here.
+    """Return the address to connect to, as `ray.init` finds it; None if a cluster is to be started here.
 
     The environment variable RAY_ADDRESS counts where the configuration has no address, or `auto`; `local` starts a
     cluster. Unlike `ray.init`, a cluster that happens to run on this machine is joined for `auto` only.

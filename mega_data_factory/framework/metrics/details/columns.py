@@ -32,7 +32,7 @@ class ColumnStatistics(Detail):
         minimum: Least number; None if there is none.
         maximum: Largest number.
         values: Histogram of the numbers.
-        distinct: Count of distinct values; None where they are not counted (`list`, `other`).
+        distinct: Count of distinct values; None if they are not counted (`list`, `other`).
     """
 
     column: str

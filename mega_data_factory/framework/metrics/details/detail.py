@@ -17,7 +17,7 @@ class Detail(ABC):
 
     Attributes:
         table: Table of the metrics schema that its rows belong to.
-        most_keys: Keys of a run that are added up; None where they are few by nature.
+        most_keys: Keys of a run that are added up; None if they are few by nature.
     """
 
     table: ClassVar[str]

@@ -17,9 +17,9 @@ class RuleName(NamedTuple):
 
     Attributes:
         reason: Reason of the records that it rejects.
-        parameter: Parameter of the operator that is its threshold; None where none is.
+        parameter: Parameter of the operator that is its threshold; None if none is.
         fails: How score and threshold compare for a record that fails: `<`, `<=`, `>`, `>=`; None if unknown.
-        threshold: What the score is compared with; None where nothing is.
+        threshold: What the score is compared with; None if nothing is.
         judged: Whether the scores are of all records that the rule judged; False for those of rejected records alone.
     """
 

@@ -39,7 +39,7 @@ class Scored:
 
     Attributes:
         failed: Whether the record fails the rule.
-        judged: Whether the rule could decide on the record at all; None where all rules could on all records.
+        judged: Whether the rule could decide on the record at all; None if all rules could on all records.
         scores: The number that was compared, or NaN.
     """
 
@@ -157,7 +157,7 @@ def _extremes(scores: Floats, failed: Bools, starts: np.ndarray[Any, np.dtype[An
     """Return the extremes of every rule, of shape (rules, 4).
 
     Args:
-        scores: Of one rule after another; NaN where a record has none.
+        scores: Of one rule after another; NaN if a record has none.
         failed: Whether these records fail the rule.
         starts: Where each rule starts.
     """

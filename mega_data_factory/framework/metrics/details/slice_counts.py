@@ -23,7 +23,7 @@ COUNTS = (
 """What is counted of every slice, beside its rejected records by reason."""
 
 ALWAYS = COUNTS[:3]
-"""Counts that are always known; the others are unknown where the records have no such column."""
+"""Counts that are always known; the others are unknown if the records have no such column."""
 
 _ROOM = 8
 

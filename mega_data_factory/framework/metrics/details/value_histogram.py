@@ -69,7 +69,7 @@ class ValueHistogram:
 
     @property
     def relative_width(self) -> float:
-        """Width of a bucket divided by its least number, at most; 0 where numbers are kept exactly."""
+        """Width of a bucket divided by its least number, at most; 0 if numbers are kept exactly."""
         if self.dropped_bits <= _MANTISSA:
             return 0.0 if self.dropped_bits == 0 else 2.0 ** (self.dropped_bits - _MANTISSA)
         return math.ldexp(1.0, min(2 ** (self.dropped_bits - _MANTISSA), 1023)) - 1.0  # several powers of two in one

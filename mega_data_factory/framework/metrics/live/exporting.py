@@ -44,7 +44,7 @@ class InFlight:
 
     Attributes:
         records: records that have passed all stages, or were rejected on the way, and are not in a finished file yet.
-        backlogs: batches that wait for a stage or that its workers hold, by stage; empty where that is not known.
+        backlogs: batches that wait for a stage or that its workers hold, by stage; empty if that is not known.
     """
 
     records: int = 0
@@ -59,12 +59,12 @@ class ExportSnapshot:
         run: the run; `heartbeat` is the moment.
         stages: the stages, in plan order.
         operators: a row for each operator and worker, with its histogram; also operators that no batch has reached.
-        nodes: the newest row of every node; empty where nodes are not measured.
+        nodes: the newest row of every node; empty if nodes are not measured.
         exports: how the exporters fare.
         in_flight: records in flight, and batches that wait for each stage.
         begins: start of the first committed batch of every operator, by `(stage, operator)`, naive UTC.
         details: details of the run, such as statistics of the output's columns; they still grow while it runs.
-        metrics_path: folder or URI that the metrics of the run are written to; None where they are not written.
+        metrics_path: folder or URI that the metrics of the run are written to; None if they are not written.
     """
 
     run: RunMetrics

@@ -24,7 +24,7 @@ class NodeMetrics:
         iops: read and write operations per second since the sample before.
         partition_count: batches that stage workers of this node held.
         status: `active`, `degraded` or `unhealthy`.
-        object_store_memory: bytes used of the object store of the node; None where the engine has none.
+        object_store_memory: bytes used of the object store of the node; None if the engine has none.
         gpu_usage: percent of the time that kernels ran, mean over the GPUs.
         gpu_memory_usage: percent of GPU memory in use, over the GPUs.
         hostname: name of the machine.

@@ -30,7 +30,7 @@ from mega_data_factory.framework.metrics.nodes.ticker import Ticker
 from mega_data_factory.host import host_name
 
 _CALLS_PER_SECOND = 1.0
-"""Questions to nodes that the driver asks at most: each costs it about a millisecond of CPU time. So where there are
+"""Questions to nodes that the driver asks at most: each costs it about a millisecond of CPU time. So if there are
 several each is asked less often; their samples come all the same, some at a time."""
 
 _MAX_INTERVAL = 5.0

@@ -28,7 +28,7 @@ class NodeActor:
         interval: seconds from one sample to the next.
         folders: where work of the run lies.
         board: names the run on the boards that its processes mark.
-        driver: Process id of the driver; None where that is on another machine.
+        driver: Process id of the driver; None if that is on another machine.
     """
 
     def __init__(

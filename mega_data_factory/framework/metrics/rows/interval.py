@@ -28,7 +28,7 @@ class SampleMetrics:
         batches: batches measured.
         latency_histogram: seconds per record, weighted by records.
         created_records: records made beside those that came in.
-        cpu_time: Seconds of CPU used; 0 where that was not measured.
+        cpu_time: Seconds of CPU used; 0 if that was not measured.
         stage_index, operator_index: place of the stage in the plan, of the operator in the stage.
     """
 

@@ -77,12 +77,12 @@ class OperatorMetrics(OperatorState):
         created_records: records made beside those that came in, by an operator that gives more than it gets.
         uncommitted_input_records, uncommitted_output_records, uncommitted_time: records offered, records passed on and
             seconds busy of batches that have passed the stage and are in no file yet; in no other number.
-        input_bytes: Bytes of the records offered, where that was measured.
-        cpu_time: Seconds of CPU that the operator used; 0 where that was not measured.
+        input_bytes: Bytes of the records offered, if measured.
+        cpu_time: Seconds of CPU that the operator used; 0 if that was not measured.
         input_text_bytes, output_text_bytes: bytes of text in the records offered, and in those passed on; None where
             that was not counted.
-        input_tokens, output_tokens: tokens in the same; None where they were not counted.
-        changed_records: of the output, records whose values the operator changed; None where that was not counted.
+        input_tokens, output_tokens: tokens in the same; None if they were not counted.
+        changed_records: of the output, records whose values the operator changed; None if that was not counted.
     """
 
     __slots__ = ()  # they are in the base: a factory in place of a default leaves them visible
@@ -174,12 +174,12 @@ class OperatorMetrics(OperatorState):
             reasons: records rejected, by reason.
             custom: what the operator reported.
             unmatched_records: of the output, records that passed untouched since they did not match a condition.
-            input_bytes: Bytes of the records offered; 0 where that was not measured.
+            input_bytes: Bytes of the records offered; 0 if that was not measured.
             created_records: records made beside those that came in.
-            cpu_seconds: Seconds of CPU that were used; 0 where that was not measured.
+            cpu_seconds: Seconds of CPU that were used; 0 if that was not measured.
             text_bytes: bytes of text in the records offered and in those passed on; None for each not counted.
             tokens: tokens, likewise.
-            changed_records: of the output, records whose values were changed; None where that was not counted.
+            changed_records: of the output, records whose values were changed; None if that was not counted.
         """
         if rejected_records is None:
             missing = input_records + created_records - output_records - error_count

@@ -19,7 +19,7 @@ Pairs: TypeAlias = tuple[Any, ...]
 
 
 class Measured(Derived[T]):
-    """A derived field that is also state: where it is measured, it is kept in the slot `_name`."""
+    """A derived field that is also state: if measured, it is kept in the slot `_name`."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._slot = f"_{name}"

@@ -55,7 +55,7 @@ def rejected_by_reason(reasons: Mapping[str, int], rejected: int | None) -> tupl
 
     Args:
         reasons: records rejected, by reason.
-        rejected: how many there were in all, where that is given: some may have no reason.
+        rejected: how many there were in all, if given: some may have no reason.
 
     Raises:
         ValueError: a reason is not text, a count is not one, or there are more reasons than rejected records.

@@ -31,7 +31,7 @@ class OperatorStats:
 
     Attributes:
         counts: `input_records`, `output_records` and `error_count`, as far as they are there.
-        seconds: Seconds busy; None where they are not there.
+        seconds: Seconds busy; None if they are not there.
         latencies: Extremes and percentiles of seconds per record.
         custom: Everything else that is a number, and the custom metrics.
     """

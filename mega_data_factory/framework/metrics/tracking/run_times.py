@@ -18,7 +18,7 @@ class RunTimes:
         run_id: the run.
         clock: monotonic seconds.
         now: the time of day, naive UTC.
-        config: the configuration, where it is known.
+        config: the configuration, if known.
 
     Attributes:
         config: the same; it may be set.

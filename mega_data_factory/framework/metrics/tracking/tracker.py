@@ -89,11 +89,11 @@ class OperatorTracker(AssignableCounts, InProcess):
             reasons: records rejected, by reason.
             custom: numbers to report; they add up over batches.
             unmatched: of the output, records that passed untouched since they did not match a condition.
-            input_bytes: Bytes of the records offered; 0 where that is not known.
+            input_bytes: Bytes of the records offered; 0 if that is not known.
             created: records made beside those that came in, as by chunking: of 1 that became 3, 2.
             text_bytes: bytes of text in the records offered and in those passed on; None for each not counted.
             tokens: tokens, likewise.
-            changed: of the output, records whose values were changed; None where that is not known.
+            changed: of the output, records whose values were changed; None if that is not known.
 
         Raises:
             ValueError: a number cannot be right; what was reported before stays.

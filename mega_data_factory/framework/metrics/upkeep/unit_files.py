@@ -145,7 +145,7 @@ def remove_leftovers(path: Location) -> int:
 
 
 def _age(path: str) -> float:
-    """Return seconds since a file was written; 0 where the file system cannot say, or the file was removed."""
+    """Return seconds since a file was written; 0 if the file system cannot say, or the file was removed."""
     try:
         if is_local(path):
             return time.time() - local_path(path).stat().st_mtime

@@ -49,7 +49,7 @@ class Parts:
         return totals.astype(np.float64)
 
     def share(self, of_parts: pl.Series) -> pl.Series:
-        """Return the fraction of every text's parts where `of_parts` is True; 0 where it has none."""
+        """Return the fraction of every text's parts where `of_parts` is True; 0 if it has none."""
         return ratio(self.total(of_parts), self.counts)
 
     def duplicates(self) -> tuple[Integers, Integers]:

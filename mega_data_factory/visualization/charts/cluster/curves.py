@@ -128,7 +128,7 @@ def cluster_grid(selection: Selection, labels: Mapping[str, str], axis: TimeAxis
 
 
 def _status_words(selection: Selection, codes: Matrix, ends: npt.NDArray[np.int64]) -> list[list[str]]:
-    """Return the status of each node in each cell, with the word of the node behind it where that is another."""
+    """Return the status of each node in each cell, with the word of the node behind it if that is another."""
     if len(selection.nodes) > MOST_LABELS:
         return []
     found = []

@@ -52,7 +52,7 @@ class Line:
 
     Attributes:
         x: float64 (n,), milliseconds since 1970: Plotly hands floats on as bytes and reads them as dates.
-        y: float32 (n,), NaN where the line is interrupted.
+        y: float32 (n,), NaN if the line is interrupted.
         points: rows that the curve had.
         shortened: whether some of them are not drawn.
     """

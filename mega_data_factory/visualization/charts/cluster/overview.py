@@ -33,7 +33,7 @@ class ClusterGrid:
         labels: their names in the plot.
         times: int64 (cells,), beginnings, microseconds since 1970 on the axis.
         step: width of a cell in microseconds.
-        values: of each metric, float64 (n, cells): mean in the cell, of `status` the worst; NaN where unknown.
+        values: of each metric, float64 (n, cells): mean in the cell, of `status` the worst; NaN if unknown.
         extremes: of each metric, least and greatest value in the cell, (n, cells) each.
         points: rows that went into it, of all nodes.
         attributes: what each node says beside numbers, safe for a figure.
@@ -172,7 +172,7 @@ def _status_row(grid: ClusterGrid) -> Row:
 
 
 def _status(grid: ClusterGrid, metric: str, _row: Row, theme: Theme) -> list[go.Heatmap]:
-    """Return a strip for each node, in three colours; empty where it was silent."""
+    """Return a strip for each node, in three colours; empty if it was silent."""
     steps = (theme.faint(theme.good, 0.45), theme.warning, theme.bad)  # calm where nothing is to be done
     scale = [(edge, colour) for at, colour in enumerate(steps) for edge in (at / 3, (at + 1) / 3)]
     few = bool(grid.status)
@@ -203,7 +203,7 @@ def _status(grid: ClusterGrid, metric: str, _row: Row, theme: Theme) -> list[go.
 
 
 def over_nodes(values: Grid) -> tuple[Grid, Grid, Grid]:
-    """Return least, mean and greatest of (nodes, cells) over the known nodes, (cells,) each; NaN where none is."""
+    """Return least, mean and greatest of (nodes, cells) over the known nodes, (cells,) each; NaN if none is."""
     known = np.isfinite(values)
     some = known.any(axis=0)
     count = np.maximum(known.sum(axis=0), 1)

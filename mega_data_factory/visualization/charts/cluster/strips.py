@@ -11,7 +11,7 @@ MOST_LABELS = 40
 
 
 def gap(nodes: Sequence[str]) -> int:
-    """Return pixels between strips: none where that would hide strips that are only a pixel or two high."""
+    """Return pixels between strips: none if that would hide strips that are only a pixel or two high."""
     return 2 if len(nodes) <= MOST_LABELS else 0
 
 

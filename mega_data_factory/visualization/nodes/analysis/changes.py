@@ -47,7 +47,7 @@ class Silence:
         metric: key of the metric.
         length: microseconds.
         before: mean in the baseline.
-        during: mean of what the window has; NaN where it has nothing.
+        during: mean of what the window has; NaN if it has nothing.
     """
 
     node: str
@@ -115,7 +115,7 @@ def changed(selection: Selection, window: Span, baseline: Span) -> pd.DataFrame:
 
 
 def noteworthy(found: pd.DataFrame, most: int) -> tuple[pd.DataFrame, str]:
-    """Return the changes to draw, at most `most`: those beyond chance, or the strongest where none is; and a note."""
+    """Return the changes to draw, at most `most`: those beyond chance, or the strongest if none is; and a note."""
     certain = found[found["score"] >= SELDOM_CHANCE]
     if certain.empty:
         return found.head(

@@ -42,7 +42,7 @@ class AnomalousPoint(NamedTuple):
 
     Attributes:
         timestamp: microseconds since 1970 UTC.
-        value: what was measured; NaN where the anomaly is that nothing was measured.
+        value: what was measured; NaN if the anomaly is that nothing was measured.
         score: of the detector.
         reason: in words.
     """

@@ -1,4 +1,4 @@
-"""Choice of the metrics to draw where there are more than a picture has room for."""
+"""Choice of the metrics to draw if there are more than a picture has room for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RESOLUTION = 1e-5
 
 
 def prominent(selection: Selection, most: int = MOST_METRICS, keep: str = STATUS) -> tuple[Selection, str]:
-    """Leave out the metrics that moved least where there are more than `most`; those known by name and `keep` stay.
+    """Leave out the metrics that moved least if there are more than `most`; those known by name and `keep` stay.
 
     Returns:
         The selection with at most `most` metrics (and the status), and a note that says how many are hidden and how to

@@ -17,7 +17,7 @@ def summary(selection: Selection) -> dict[str, Any]:
 
     Returns:
         Of the last moment, over the nodes that report then (see `ClusterMoments`): `avg_cpu_usage`,
-        `avg_memory_usage`, `avg_disk_usage`, `total_network_io` (None where no node reports it), `active_nodes`,
+        `avg_memory_usage`, `avg_disk_usage`, `total_network_io` (None if no node reports it), `active_nodes`,
         `degraded_nodes`, `unhealthy_nodes`, `total_nodes`, `avg_partitions_per_node`. Of all of the time: `start`,
         `end` (text, in the zone of the selection), `seconds`, `nodes` (how many), `points`, `metrics`: of each metric
         `mean`, `min`, `max` over all finite points of all nodes; and `by_node`: of each node `points`, `last_seen`,

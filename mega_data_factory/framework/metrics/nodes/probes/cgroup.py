@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 _UNLIMITED = 1 << 60
-"""Version 1 writes the largest number of pages where there is no limit; no machine has that many bytes."""
+"""Version 1 writes the largest number of pages if there is no limit; no machine has that many bytes."""
 
 
 class CpuLimit:
@@ -18,7 +18,7 @@ class CpuLimit:
     Args:
         cores: how many cores' time may be used.
         usage: the file that says how much CPU time was used so far.
-        key: the key of it there; None where the file holds nothing else.
+        key: the key of it there; None if the file holds nothing else.
         unit: seconds that 1 stands for there.
 
     Attributes:

@@ -45,7 +45,7 @@ class Gpus:
 
     @classmethod
     def find(cls) -> Gpus:
-        """Return the GPUs that NVML finds; none where the extra `gpu`, the driver or a device is missing."""
+        """Return the GPUs that NVML finds; none if the extra `gpu`, the driver or a device is missing."""
         try:
             library = importlib.import_module("pynvml")
         except ImportError:

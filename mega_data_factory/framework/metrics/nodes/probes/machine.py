@@ -76,7 +76,7 @@ class MachineProbe:
         folders: work of the run lies in these; those on one file system count as one.
         gpus: the GPUs; found with NVML when None.
         clock: seconds, monotonic.
-        processes: The processes of the run here; None where it has none.
+        processes: The processes of the run here; None if it has none.
     """
 
     def __init__(

@@ -108,7 +108,7 @@ def _tree(roots: Iterable[int]) -> Iterator[_Process]:
 
 
 def _process(pid: int) -> _Process | None:
-    """Return a process; None where it has ended."""
+    """Return a process; None if it has ended."""
     if not _HAS_PROC:
         return _process_elsewhere(pid)
     try:
@@ -121,7 +121,7 @@ def _process(pid: int) -> _Process | None:
 
 
 def children(pid: int) -> list[int]:
-    """Return the process ids of the living children of a process; none where it has ended."""
+    """Return the process ids of the living children of a process; none if it has ended."""
     if not _HAS_CHILDREN:
         return _children_elsewhere(pid)
     found: list[int] = []

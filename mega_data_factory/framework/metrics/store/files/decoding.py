@@ -239,7 +239,7 @@ def stored_names(kind: str, names: Sequence[str], content: pa.Schema) -> list[st
 
 
 def conform(table: pa.Table, kind: str, names: Sequence[str] | None = None) -> pa.Table:
-    """Return the known columns in the order and types of the schema; null where the table has none.
+    """Return the known columns in the order and types of the schema; null if the table has none.
 
     Raises:
         pa.ArrowInvalid: a value does not fit its type.

@@ -159,7 +159,7 @@ class RowCache:
         return list(dict.fromkeys([*lacking[-LEAST_FILES:], name]))
 
     def _line(self, name: str) -> bytes | None:
-        """Return the entry of a file; None where it is not one of a single run, or has numbers that JSON lacks."""
+        """Return the entry of a file; None if it is not one of a single run, or has numbers that JSON lacks."""
         path = local_path(join(self._path, "runs", name))
         try:
             if not path.is_file():
@@ -180,7 +180,7 @@ class RowCache:
 
 
 def _parsed(texts: list[bytes], names: list[str]) -> pa.Table:
-    """Return JSON objects as rows with some columns of `runs`; none where one is not such an object."""
+    """Return JSON objects as rows with some columns of `runs`; none if one is not such an object."""
     target = pa.schema([schema.RUNS.field(name) for name in names])
     if texts:
         from pyarrow import json as arrow_json
@@ -200,7 +200,7 @@ def _parsed(texts: list[bytes], names: list[str]) -> pa.Table:
 
 
 def _lines(file: Path) -> list[bytes]:
-    """Return what is in the cache, line by line; nothing where it cannot be read."""
+    """Return what is in the cache, line by line; nothing if it cannot be read."""
     try:
         return [line for line in file.read_bytes().split(b"\n") if line] if file.is_file() else []
     except OSError:

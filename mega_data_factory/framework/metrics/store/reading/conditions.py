@@ -11,7 +11,7 @@ from mega_data_factory.clock import naive
 
 
 def between(column: str, since: datetime | None, until: datetime | None) -> pc.Expression | None:
-    """Return the condition that a time is not before `since`, and before `until`; None where both are None.
+    """Return the condition that a time is not before `since`, and before `until`; None if both are None.
 
     Args:
         column: a column of times, naive UTC.

@@ -96,7 +96,7 @@ class StoredTables:
         return found, len(moments) == 1
 
     def _level(self, kind: str, run_id: str) -> pa.Table:
-        """Read a table of one run: of its own file with the file's metadata, where there is one."""
+        """Read a table of one run: of its own file with the file's metadata, if there is one."""
         for _, table in self.single_runs.read(kind, [join(self.path, file_of(kind, run_id))], missing_ok=True):
             if run_id in owners(table):
                 mine = table.filter(pc.field("run_id") == run_id)
