@@ -7,6 +7,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -268,7 +269,8 @@ def test_a_data_set_that_worker_processes_load_is_counted(tmp_path: Path, method
 def _ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every look at the clock take one second, so that histograms of two runs can be compared."""
     clock = itertools.count().__next__
-    monkeypatch.setattr(timed_work, "time", SimpleNamespace(perf_counter=lambda: float(clock())))
+    ticking = SimpleNamespace(perf_counter=lambda: float(clock()), thread_time=time.thread_time)
+    monkeypatch.setattr(timed_work, "time", ticking)
 
 
 @pytest.mark.slow
