@@ -1,4 +1,8 @@
-"""Accounts as bytes, and as lines of a file."""
+"""Accounts as bytes, and as lines of a file.
+
+The fields are written out for both ways: looked up by their names, a step in a worker of a pool takes 0.1 % of the
+instructions of a cheap function more (1.56 in place of 1.46 %).
+"""
 
 from __future__ import annotations
 
