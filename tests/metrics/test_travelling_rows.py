@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
+from mega_data_factory.framework.metrics.collector import MetricsCollector
 from mega_data_factory.framework.metrics.models import OperatorMetrics
 from mega_data_factory.framework.metrics.rows.batch_row import batch_row, is_batch_row
 from mega_data_factory.framework.metrics.rows.travelling import TravellingRows
@@ -64,3 +65,13 @@ def test_the_row_of_a_batch_merges_as_one_that_was_observed() -> None:
         )
     assert row() + row(seconds=0.4) == observed
     assert (row().min_latency, row().p99_latency, row().rejected_records) == (0.001, 0.001, 9)
+
+
+def test_an_operator_that_had_one_batch_has_its_histogram() -> None:
+    """The row of a run too small for a second batch says how long its records took, as any other does."""
+    collector = MetricsCollector("run_a")
+    collector.add_operator_metrics(row())
+    (found,) = collector.get_operator_metrics()
+    assert found.latency_histogram.total == 100
+    assert (found.min_latency, found.max_latency) == (0.001, 0.001)
+    assert found == row() + OperatorMetrics("run_a", "judge", "long", "judge-0", NOW, stage_index=0, operator_index=1)

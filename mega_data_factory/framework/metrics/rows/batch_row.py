@@ -65,6 +65,12 @@ def batch_row(
     return row
 
 
+def complete(row: OperatorMetrics) -> None:
+    """Give a row of one batch the histogram and the extremes that it came without; leave any other row alone."""
+    if is_batch_row(row):
+        row._prepare_to_merge()
+
+
 def is_batch_row(row: OperatorMetrics) -> bool:
     """Return whether a row is as `batch_row` makes them: all that is not among its arguments follows from them."""
     return (

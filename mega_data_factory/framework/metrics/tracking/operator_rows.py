@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from mega_data_factory.framework.metrics.models import OperatorMetrics
+from mega_data_factory.framework.metrics.rows.batch_row import complete
 from mega_data_factory.framework.metrics.tracking.entries import AddedRow, BatchEntry, BatchId
 from mega_data_factory.framework.metrics.tracking.run_totals import RunTotals
 from mega_data_factory.framework.metrics.tracking.tracker import OperatorTracker
@@ -108,6 +109,7 @@ class OperatorRows:
         """Return a copy of the row as one of this run."""
         copy = row.copy()
         copy.run_id = self._run_id
+        complete(copy)
         return copy
 
     def _count(self, tracked: OperatorTracker) -> OperatorMetrics:
