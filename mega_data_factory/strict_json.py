@@ -12,11 +12,12 @@ from typing import Any
 def dumps(value: Any, *, indent: int | None = None) -> str:
     """Return a value as JSON text.
 
-    NaN and the infinities become null, times ISO 8601, NumPy scalars numbers, and what JSON has no type for text.
+    NaN and the infinities become null, times ISO 8601, NumPy scalars numbers, arrays lists, and keys and what JSON has
+    no type for text.
     """
     try:
         return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False, default=_plain)
-    except ValueError:  # a number that JSON does not have
+    except (TypeError, ValueError):  # a key or a number that JSON does not have
         return json.dumps(finite(value), indent=indent, ensure_ascii=False, allow_nan=False, default=_finite_plain)
 
 
@@ -32,8 +33,8 @@ def finite(value: Any) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, date):  # a datetime is a date
         return value.isoformat()
-    item = getattr(value, "item", None)  # NumPy scalars
-    return item() if callable(item) else str(value)
+    listed = getattr(value, "tolist", None)  # of NumPy's arrays and scalars, of a column of pandas
+    return listed() if callable(listed) else str(value)
 
 
 def _finite_plain(value: Any) -> Any:

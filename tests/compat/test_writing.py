@@ -5,12 +5,14 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from mega_data_factory.errors import MdfError
-from mega_data_factory.framework.metrics import MetricsWriter, StageMetrics
+from mega_data_factory.framework.metrics import MetricsCollector, MetricsWriter, StageMetrics
 from tests.operator_rows import row
 
 
@@ -64,3 +66,25 @@ def test_rows_are_written_as_the_run_that_is_named(tmp_path: Path) -> None:
     assert [one["run_id"] for one in writer.read_stage_metrics("nightly_7")] == ["nightly_7"]
     assert rows[0].run_id == stages[0].run_id == "run_test"
     assert writer.read_operator_metrics("run_test") == []
+
+
+def test_arrays_columns_and_counted_keys_are_custom_metrics(tmp_path: Path) -> None:
+    """They fail no write at the end of a run; `np.unique` gives keys that JSON does not have."""
+    collector = MetricsCollector("r")
+    collector.set_config({"sizes": np.arange(3)})
+    with collector.track_run(), collector.track_stage("s"), collector.track_operator("o", "s", "w") as ctx:
+        ctx.input_records = ctx.output_records = 3
+        ctx.custom_metrics.update(means=np.array([[1.5, np.nan]]), column=pd.Series([1, 2]), one=np.float32(0.5))
+        ctx.add_custom_metric("lengths", dict(zip(*np.unique([3, 4, 4], return_counts=True), strict=True)))
+    run = collector.get_run_metrics()
+    assert run is not None
+    writer = MetricsWriter(tmp_path)
+    writer.write_all(run, collector.get_stage_metrics(), collector.get_operator_metrics())
+    (read,) = writer.read_operator_metrics("r")
+    assert read["custom_metrics"] == {
+        "means": [[1.5, None]],
+        "column": [1, 2],
+        "one": 0.5,
+        "lengths": {"3": 1, "4": 2},
+    }
+    assert (writer.read_run_metrics("r") or {})["config"] == {"sizes": [0, 1, 2]}

@@ -121,6 +121,31 @@ def test_nodes_whose_clocks_tick_apart_are_one_cluster() -> None:
     assert visualizer.get_metrics_summary()["total_network_io"] is None
 
 
+def test_the_first_round_of_points_is_of_one_cluster() -> None:
+    """Points without a timestamp are microseconds apart; a node that then stays silent is seen no longer."""
+    visualizer = MetricsVisualizer()
+    for index, status in enumerate(("active", "degraded", "unhealthy", "active")):
+        point = {"cpu_usage": 10.0 * index, "network_io": 1, "status": status, "partitions": ["p"] * index}
+        visualizer.add_metrics(f"n{index}", point, START + timedelta(microseconds=index))
+    summary = visualizer.get_metrics_summary()
+    assert (summary["total_nodes"], summary["active_nodes"], summary["degraded_nodes"]) == (4, 2, 1)
+    assert (summary["avg_cpu_usage"], summary["total_network_io"]) == (15.0, 4.0)
+    assert visualizer.cluster_metrics["partitions_per_node"].tolist()[-1] == [0, 1, 2, 3]
+    for second in (10, 20):
+        for node in ("n0", "n1"):
+            visualizer.add_metrics(node, {"cpu_usage": 50.0}, START + timedelta(seconds=second))
+    assert visualizer.get_metrics_summary()["total_nodes"] == 2
+
+
+def test_a_summary_of_nodes_that_send_text_alone() -> None:
+    """What describes a node is a point of it, though nothing was measured."""
+    visualizer = MetricsVisualizer()
+    visualizer.add_metrics("a", {"host": "h1"}, START)
+    summary = visualizer.get_metrics_summary()
+    assert (summary["total_nodes"], summary["points"], summary["avg_cpu_usage"]) == (1, 1, None)
+    assert summary["by_node"]["a"] == {"points": 1, "last_seen": summary["end"], "metrics": {}}
+
+
 def test_a_path_without_a_suffix(tmp_path: Path) -> None:
     """`metrics` is a CSV file, `heat` is a page, under these names; a number is not a suffix."""
     visualizer = reported()

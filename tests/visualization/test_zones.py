@@ -127,7 +127,7 @@ def test_the_zone_is_chosen() -> None:
         assert len(visualizer.to_frame(time_range=("2026-01-24 12:00", None))) == 1
     for wrong, message in (
         ("Europe/Berln", "did you mean `Europe/Berlin`"),
-        ("", "no time zone"),
+        ("Nowhere/X", "such as `Europe/Berlin`"),
         (1, "is not a zone"),
     ):
         with pytest.raises(VisualizationError, match=message):

@@ -23,8 +23,7 @@ _CARRY = 2  # cells, for which a value holds where the next point is late
 
 def typical_pause(selection: Selection, node: str) -> int:
     """Return the median microseconds between the last points of a node, as its clock was set; 1 for a single point."""
-    metrics = selection.metrics_of(node)
-    times = selection.series(node, metrics[0]).timestamps[-_LATEST:] if metrics else np.empty(0, np.int64)
+    times = selection.series(node, "").timestamps[-_LATEST:]
     return _even(int(np.median(np.diff(times)))) if len(times) > 1 else 1
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from mega_data_factory.history import Series
-from mega_data_factory.visualization.nodes.clocks import typical_pause
+from mega_data_factory.visualization.nodes.clocks import common_pause, typical_pause
 from mega_data_factory.visualization.nodes.metric_names import PARTITION_COUNT, PARTITIONS, STATUS, STATUS_CODES
 from mega_data_factory.visualization.nodes.selection import Selection
 
+Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
 AVERAGES = ("cpu_usage", "memory_usage", "disk_usage")
@@ -24,7 +25,8 @@ class ClusterMoments:
     """The nodes that report, together, at moments.
 
     A node counts from each of its points until its next one is due, its usual pause later: nodes whose clocks tick
-    apart are seen together, and one that fell silent is not seen.
+    apart are seen together, and one that fell silent is not seen. The pause of a node with a single point is that of
+    the node in the middle; if no node has a second point yet, all count until the end.
 
     Attributes:
         times: int64 (n,), microseconds since 1970-01-01 UTC.
@@ -35,7 +37,7 @@ class ClusterMoments:
         partitions: for each moment the partitions that each of its nodes holds.
     """
 
-    times: npt.NDArray[np.int64]
+    times: Times
     averages: dict[str, Values] = field(default_factory=dict)
     network: Values = field(default_factory=lambda: np.empty(0))
     states: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
@@ -52,8 +54,9 @@ def cluster_moments(selection: Selection, *, last: bool = False) -> ClusterMomen
     found.states = {state: np.zeros(len(found.times), np.int64) for state in STATUS_CODES}
     found.nodes = np.zeros(len(found.times), np.int64)
     found.partitions = [[] for _ in found.times]
+    pauses = _pauses(selection, points)
     for node, ticks in points.items():
-        current = _Current(selection, node, ticks, found.times)
+        current = _Current(selection, node, ticks, found.times, pauses[node])
         for metric, (total, count) in sums.items():
             values = current.values(metric)
             known = np.isfinite(values)
@@ -71,6 +74,12 @@ def cluster_moments(selection: Selection, *, last: bool = False) -> ClusterMomen
     return found
 
 
+def _pauses(selection: Selection, points: Mapping[str, Times]) -> dict[str, int]:
+    known = {node: typical_pause(selection, node) for node, ticks in points.items() if len(ticks) > 1}
+    others = common_pause(known) if known else selection.end - selection.start + 1
+    return {node: known.get(node, others) for node in points}
+
+
 class _Current:
     """The rows of one node that hold at moments.
 
@@ -79,15 +88,14 @@ class _Current:
         node: its id.
         ticks: times of its rows.
         times: the moments.
+        pause: its usual microseconds between points.
     """
 
-    def __init__(
-        self, selection: Selection, node: str, ticks: npt.NDArray[np.int64], times: npt.NDArray[np.int64]
-    ) -> None:
+    def __init__(self, selection: Selection, node: str, ticks: Times, times: Times, pause: int) -> None:
         self._selection, self._node, self._ticks, self._times = selection, node, ticks, times
         self._at = np.searchsorted(ticks, times, "right") - 1
         widths = selection.series(node, "").interval
-        reach = np.maximum(typical_pause(selection, node), widths)
+        reach = np.maximum(pause, widths)
         row = np.maximum(self._at, 0)
         self.there = (self._at >= 0) & (times - ticks[row] < reach[row]) if len(ticks) else np.zeros(len(times), bool)
 

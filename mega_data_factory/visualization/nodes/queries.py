@@ -55,7 +55,7 @@ class NodeQueries:
 
         An empty dict when nothing was added. Keys: see `summary`.
         """
-        return summary(self._selected(time_range=time_range)) if self.history.nodes() else {}
+        return summary(self._selected(time_range=time_range, with_attributes=True)) if self.history.nodes() else {}
 
     def _selected(
         self,

@@ -5,17 +5,19 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
+from difflib import get_close_matches
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from mega_data_factory.errors import VisualizationError, did_you_mean
+from mega_data_factory.errors import VisualizationError
 
 Micros = npt.NDArray[np.int64]
 """Microseconds, shape (n,): since 1970-01-01 UTC, or since midnight of 1970-01-01 on a clock."""
 
 LOCAL = "local"
+_EXAMPLES = "`local`, `UTC`, or a name such as `Europe/Berlin`"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCK_EPOCH = datetime(1970, 1, 1)
@@ -148,14 +150,14 @@ def _known(timezone: str | tzinfo) -> tuple[str, tzinfo | None]:
     if isinstance(timezone, tzinfo):
         return ("UTC", UTC) if timezone is UTC else (str(timezone), timezone)
     if not isinstance(timezone, str):
-        hint = "`local`, `UTC`, or a name such as `Europe/Berlin`"
-        raise VisualizationError(f"the time zone {timezone!r} is not a zone", hint=hint)
+        raise VisualizationError(f"the time zone {timezone!r} is not a zone", hint=_EXAMPLES)
     if timezone.lower() in (LOCAL, "utc"):
         return (LOCAL, None) if timezone.lower() == LOCAL else ("UTC", UTC)
     try:
         return timezone, zoneinfo.ZoneInfo(timezone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        hint = did_you_mean(timezone, [LOCAL, "UTC", *sorted(zoneinfo.available_timezones())])
+        near = get_close_matches(timezone, [LOCAL, *zoneinfo.available_timezones()], n=1)
+        hint = f"did you mean `{near[0]}`?" if near else _EXAMPLES
         raise VisualizationError(f"there is no time zone `{timezone}`", hint=hint) from None
 
 

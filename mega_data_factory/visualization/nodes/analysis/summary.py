@@ -59,11 +59,9 @@ def _last_moment(selection: Selection) -> dict[str, float | int | None]:
 
 def _node(selection: Selection, node: str) -> dict[str, Any]:
     found = {metric: selection.series(node, metric) for metric in selection.metrics_of(node)}
-    longest = max(found.values(), key=len, default=None)
-    entry: dict[str, Any] = {"points": 0, "last_seen": None, "metrics": {}}
-    if longest is not None and len(longest):
-        entry["points"] = len(longest)
-        entry["last_seen"] = selection.zone.text(int(longest.timestamps[-1]))
+    ticks = selection.series(node, "").timestamps
+    last_seen = selection.zone.text(int(ticks[-1])) if len(ticks) else None
+    entry: dict[str, Any] = {"points": len(ticks), "last_seen": last_seen, "metrics": {}}
     for metric, series in found.items():
         known = series.known()
         if metric == STATUS and len(known):
