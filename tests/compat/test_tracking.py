@@ -85,6 +85,19 @@ def test_counts_of_numpy_and_whole_floats_are_counts(collector: MetricsCollector
     assert type(got.input_records) is type(got.output_records) is int
 
 
+def test_numbers_of_numpy_add_up_and_do_not_overflow(collector: MetricsCollector) -> None:
+    """Custom metrics of two batches are summed, also in the narrow types that a `uint8` column has; seconds too."""
+    for _ in range(2):
+        with collector.track_operator("filter", "s", "w") as ctx:
+            ctx.update_from_stats({"input_records": 1, "output_records": 1, "total_time": np.float32(2.5)})
+            ctx.custom_metrics["tokens"] = np.int64(5)
+            ctx.add_custom_metric("most", np.uint8(200))
+            ctx.add_custom_metric("share", np.float32(0.5))
+    (got,) = collector.get_operator_metrics()
+    assert got.custom_metrics == {"tokens": 10, "most": 400, "share": 1.0}
+    assert got.total_time == 5.0
+
+
 def test_more_out_than_in_was_created(collector: MetricsCollector) -> None:
     """In whatever order they are set: the account balances and the row can be written."""
     with collector.track_operator("chunk", "s", "w") as ctx:

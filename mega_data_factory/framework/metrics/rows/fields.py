@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import Field, field, fields
 from typing import Any, Generic, TypeVar, overload
@@ -96,9 +97,16 @@ def most(a: float | None, b: float | None) -> float | None:
 def add_numbers(into: dict[str, Any], more: Mapping[str, Any]) -> None:
     """Add numbers; of other values (text, truth values, lists) the later wins."""
     for name, value in more.items():
-        before = into.get(name)
-        into[name] = before + value if _is_number(before) and _is_number(value) else value
+        before, number = _number(into.get(name)), _number(value)
+        into[name] = value if number is None else number if before is None else before + number
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(value: object) -> int | float | None:
+    """Return a number, one of NumPy as Python's own, which cannot overflow; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if isinstance(value, numbers.Real) else None

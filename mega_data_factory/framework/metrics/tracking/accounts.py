@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import operator
 from collections.abc import Mapping
 
@@ -34,7 +35,7 @@ def whole(name: str, value: object) -> int:
 
 
 def amount(name: str, value: object) -> float:
-    """Return a quantity, such as seconds or bytes, as it is.
+    """Return a quantity, such as seconds or bytes, as it is; a number of NumPy as a float.
 
     Args:
         name: what is measured, for the error.
@@ -43,8 +44,8 @@ def amount(name: str, value: object) -> float:
     Raises:
         ValueError: it is not a finite number of at least 0; truth values are none.
     """
-    if type(value) is float or (isinstance(value, int | float) and not isinstance(value, bool)):
-        number: float = value
+    if type(value) is float or (isinstance(value, int | float | numbers.Real) and not isinstance(value, bool)):
+        number = value if isinstance(value, int | float) else float(value)
         if number >= 0 and math.isfinite(number):  # False for NaN
             return number
     raise ValueError(f"{name} must be a finite number of at least 0, not {value!r}")
