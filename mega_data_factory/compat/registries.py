@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
+from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework import registry
 from mega_data_factory.framework.registry import Kind
 
@@ -23,7 +24,17 @@ class _Registry:
         Args:
             name: as `MyFilter`, which a configuration may write as `MyFilter` or `my_filter`.
             component: A class that workers can import: at the top level of a module, or of the script that is run.
+
+        Raises:
+            ConfigError: the name is not a text, or empty; or there is no class under it.
         """
+        if not isinstance(name, str) or not name:
+            raise ConfigError(
+                f"the {cls.kind} {component!r} is registered under {name!r}", hint="a text, such as `MyFilter`"
+            )
+        if not isinstance(component, type):
+            hint = f"register the class, and give its parameters in the configuration: register({name!r}, MyClass)"
+            raise ConfigError(f"the {cls.kind} `{name}` is not a class but {component!r}", hint=hint)
         registry.register(cls.kind, name, f"{_module_of(component)}:{component.__qualname__}")
 
     @classmethod

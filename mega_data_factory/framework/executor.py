@@ -145,7 +145,7 @@ class Executor:
     def get_operator_stats(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return the numbers of the operators so far, over all workers: `{stage: {operator: {column: number}}}`.
 
-        Those of the stage are under `_stage_summary`; what has had no records yet is left out.
+        Those of the stage are under `_stage_summary`. Committed batches count; what has had none yet is left out.
         """
         return stats_by_stage(self.metrics_collector.get_operator_metrics())
 

@@ -229,6 +229,10 @@ def test_registered_names_are_found_in_any_spelling(monkeypatch: pytest.MonkeyPa
     assert OperatorRegistry.get("LongTexts") is Long
     with pytest.raises(ConfigError, match="there is no operator `nothing`"):
         OperatorRegistry.get("nothing")
+    with pytest.raises(ConfigError, match=r"operator .*Long.* is registered under ''"):
+        OperatorRegistry.register("", Long)
+    with pytest.raises(ConfigError, match=r"(?s)`Longs` is not a class.*register\('Longs', MyClass\)"):
+        OperatorRegistry.register("Longs", Long())  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"`.*:Saved` is not a writer: it must subclass Writer") as refusal:
         registry.resolve("writer", "Saved", {}, Place(("data_writer",)))
     assert "mega_data_factory.framework.contracts" in str(refusal.value)
