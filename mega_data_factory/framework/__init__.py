@@ -19,6 +19,8 @@ _OLD_NAMES = "mega_data_factory.compat"
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":  # of `from mega_data_factory.framework import *`
+        return [*_HOME_OF, *importlib.import_module(_OLD_NAMES).HOMES]
     if not name[:1].isupper():  # a module of this package, asked for before it is imported
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

@@ -247,6 +247,9 @@ def test_every_old_name_can_be_imported_from_framework() -> None:
     """
     for name in names.split():
         assert getattr(framework, name).__name__ == name
+    everything: dict[str, Any] = {}
+    exec("from mega_data_factory.framework import *", everything)
+    assert {*names.split()} <= {*everything}
     assert {name for name in compat.HOMES if getattr(compat, name).__name__ != name} == set()
     with pytest.raises(AttributeError, match="no attribute 'Refinery'"):
         _ = framework.Refinery
