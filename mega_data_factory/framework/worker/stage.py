@@ -89,6 +89,7 @@ class Stage:
         self._sampler = RejectedSampler(settings.samples_per_reason)
         self._columns = settings.unit_columns
         self._meters = build_meters(settings)
+        self._ledger_slice = SliceColumn(settings.slice_by[0]) if settings.slice_by else None
         self._steps: list[Step] = []
         for operator_plan in plan.operators:
             operator = operator_plan.component.build()
@@ -202,9 +203,8 @@ class Stage:
         return result, units
 
     def _reject_rows(self, step: Step, outcome: Outcome) -> pa.Table | None:
-        content, slice_by = self.settings.reject_content, self.settings.slice_by
-        first = SliceColumn(slice_by[0]) if slice_by else None
-        return reject_rows(self.plan.name, step.plan.name, step.operator, outcome, content=content, slice_by=first)
+        content, slice_by = self.settings.reject_content, self._ledger_slice
+        return reject_rows(self.plan.name, step.plan.name, step.operator, outcome, content=content, slice_by=slice_by)
 
     def _excluded(self, plan: OperatorPlan, outcome: Outcome) -> Iterator[Exclusion]:
         if outcome.error is not None:
