@@ -39,26 +39,30 @@ def datatrove_rules(limits: GopherRepetitionFilter, text: pl.Series) -> Iterator
     characters = text.str.len_chars().to_numpy().astype(np.int64)
     stripped = text.str.strip_chars(PYTHON_SPACES)
     paragraphs = Parts.of_lists(stripped.str.replace_all(r"\n{2,}", "\n\n").str.split("\n\n"))
-    count, inside = paragraphs.duplicates()
-    share = ratio(count, paragraphs.counts)
-    yield from above("duplicate_paragraphs", share, limits.max_duplicate_paragraphs, "max_duplicate_paragraphs")
-    yield from above(
-        "duplicate_paragraph_characters",
-        ratio(inside, characters),
-        limits.max_duplicate_paragraph_characters,
-        "max_duplicate_paragraph_characters",
-    )
+    most, most_characters = limits.max_duplicate_paragraphs, limits.max_duplicate_paragraph_characters
+    yield from _duplicate_rules("paragraph", paragraphs, characters, most, most_characters)
     lines = Parts.of_lists(text.str.replace_all(r"\n+", "\n").str.split("\n"))
-    count, inside = lines.duplicates()
-    share = ratio(count, lines.counts)
-    yield from above("duplicate_lines", share, limits.max_duplicate_lines, "max_duplicate_lines")
-    yield from above(
-        "duplicate_line_characters",
-        ratio(inside, characters),
-        limits.max_duplicate_line_characters,
-        "max_duplicate_line_characters",
-    )
+    most, most_characters = limits.max_duplicate_lines, limits.max_duplicate_line_characters
+    yield from _duplicate_rules("line", lines, characters, most, most_characters)
     yield from _ngram_rules(limits, limits.words_of(text), characters)
+
+
+def _duplicate_rules(
+    kind: str, parts: Parts, characters: Integers, most: float | None, most_characters: float | None
+) -> Iterator[Rule]:
+    """Compare the shares of parts that are duplicates, and of the characters in them, with their limits.
+
+    Args:
+        kind: of the parts, as the reasons name it.
+        parts: of every text.
+        characters: of every text.
+        most: greatest share of parts that are duplicates; None for no limit.
+        most_characters: greatest share of characters in them; None for no limit.
+    """
+    count, inside = parts.duplicates()
+    reason, of_characters = f"duplicate_{kind}s", f"duplicate_{kind}_characters"
+    yield from above(reason, ratio(count, parts.counts), most, f"max_{reason}")
+    yield from above(of_characters, ratio(inside, characters), most_characters, f"max_{of_characters}")
 
 
 def _ngram_rules(limits: GopherRepetitionFilter, words: Words, characters: Integers) -> Iterator[Rule]:
