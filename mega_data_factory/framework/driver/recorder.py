@@ -69,9 +69,7 @@ class Recorder:
         self._detail_seconds = 0.0
         if self._settings.enabled and self._settings.write_on_completion:
             self._samples = IntervalSampler(collector.run_id, self._settings.flush_interval)
-            writer = MetricsWriter(
-                self._settings.output_path, replace=True, make_folders=False
-            )  # an earlier session wrote it
+            writer = self._writer()
             interval = self._settings.flush_interval
             if self._settings.node_interval:
                 self.nodes = NodeBuffer(collector.run_id, self._settings.node_interval)
@@ -191,10 +189,14 @@ class Recorder:
         """
         _log.info("Writing metrics to Parquet...")
         if (snapshot := self._collector.snapshot()) is not None:
-            writer = MetricsWriter(self._settings.output_path, replace=True, make_folders=False)
+            writer = self._writer()
             writer.write_detail_totals(self._details, snapshot.run.run_id, utc_now())
             writer.write_all(snapshot.run, snapshot.stages, snapshot.operators)
         _log.info("Metrics written to: %s", self._settings.output_path)
+
+    def _writer(self) -> MetricsWriter:
+        """Return a writer that may replace what an earlier session of the run has written."""
+        return MetricsWriter(self._settings.output_path, replace=True, make_folders=False)
 
     def _finish(self, flusher: MetricsFlusher) -> None:
         """Write the metrics of the end. If that fails the run is what it was: its output is there."""
