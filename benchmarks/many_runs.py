@@ -1,4 +1,4 @@
-"""Metrics folders of very many runs, and runs of very many operator rows: CPU seconds and memory of what users ask.
+"""Metrics folders of very many runs, and runs of very many operator rows: CPU seconds and memory of common queries.
 
 Each question is asked by a process of its own, in turn with and without the cache of the rows of runs; the seconds are
 those of the call, without imports. `--runs N` and `--workers N` make smaller ones.

@@ -119,7 +119,7 @@ class Comparison:
         surroundings: Versions, engine, input, workers.
         nodes: The machines.
         cost: Seconds per record read, over all operators; see `OperatorDifference`.
-        cost_speed, cost_measure: What `cost` says, and of what it is.
+        cost_speed, cost_measure: Verdict on `cost`, and the clock that it was measured by.
         sliced_parts: The same as `parts` within each slice of the records, where both runs were sliced alike.
         cpu_taken: Whether other programs took the CPU of a node, in one of the runs.
         disturbed: Whether they did, and there are too few runs to know what that changes.

@@ -139,7 +139,7 @@ class Edits:
         self._overridden = {moved(each) for each in self._overridden}
 
     def copy_lines(self, key: Key, target: Key) -> None:
-        """Let what is below `target` name the lines of what is below `key`, from where it was copied."""
+        """Give the keys below `target` the line numbers of those below `key`, which they are copies of."""
         for each, line in list(self._lines.items()):
             if each[: len(key)] == key:
                 self._lines[(*target, *each[len(key) :])] = line

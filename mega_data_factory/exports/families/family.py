@@ -42,8 +42,8 @@ def flow_points(labels: Mapping[str, str], came: int | None, went: int | None) -
 
     Args:
         labels: of both points; `direction`, `in` or `out`, is added.
-        came: count of what came in.
-        went: count of what went out.
+        came: records, bytes or tokens that came in.
+        went: records, bytes or tokens that went out.
     """
     counts = (("in", came), ("out", went))
     return [Point({**labels, "direction": direction}, count) for direction, count in counts if count is not None]

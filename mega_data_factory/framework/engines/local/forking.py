@@ -58,7 +58,7 @@ class ForkedProcess:
 
     @property
     def pid(self) -> int:
-        """Process id; 0 if the server died before it told."""
+        """Process id; 0 if the server died before it forked."""
         self._wait_for_start()
         return self._pid or 0
 
