@@ -18,6 +18,7 @@ from mega_data_factory.framework.metrics import (
     unbalanced_records,
 )
 from mega_data_factory.framework.metrics.live.intervals import IntervalSampler
+from mega_data_factory.framework.metrics.rows.lost_records import row_without_records
 from mega_data_factory.testing import FakeClock
 from tests.operator_rows import row
 from tests.present import present
@@ -76,7 +77,7 @@ def test_created_records_survive_every_copy(collector: MetricsCollector) -> None
     twice = sum([rows[0], rows[0]])
     assert isinstance(twice, OperatorMetrics)
     assert twice.created_records == 40
-    assert rows[0].without_records(3).unbalanced_records == 0
+    assert row_without_records(rows[0], 3).unbalanced_records == 0
 
 
 def test_rows_that_create_nothing_carry_nothing(collector: MetricsCollector) -> None:

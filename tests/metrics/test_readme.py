@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from mega_data_factory.framework import metrics
 from mega_data_factory.framework.metrics import MetricsReader, schema
 
-README = Path(schema.__file__).with_name("README.md")
-START, END = "from schema.py -->\n", "<!-- end of columns -->"
+README = Path(metrics.__file__).with_name("README.md")
+START, END = "from schema/ -->\n", "<!-- end of columns -->"
 
 
 def tables() -> str:

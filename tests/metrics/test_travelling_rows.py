@@ -8,6 +8,7 @@ from datetime import datetime
 from mega_data_factory.framework.metrics.collector import MetricsCollector
 from mega_data_factory.framework.metrics.models import OperatorMetrics
 from mega_data_factory.framework.metrics.rows.batch_row import batch_row, is_batch_row
+from mega_data_factory.framework.metrics.rows.lost_records import row_without_records
 from mega_data_factory.framework.metrics.rows.travelling import TravellingRows
 
 NOW = datetime(2026, 1, 1, 12, 30, 5, 123)
@@ -36,7 +37,7 @@ def test_rows_come_back_as_they_went_in() -> None:
     """Of one batch, of several batches, made by hand; passed on by processes that look at them and by others."""
     merged = row("merged") + row("merged", seconds=0.3)
     by_hand = OperatorMetrics("run_a", "judge", "by_hand", "w", NOW, input_records=5, output_records=5, avg_latency=0.5)
-    rows = (row(), row("other"), merged, by_hand, row(stage="clean"), row().without_records(3))
+    rows = (row(), row("other"), merged, by_hand, row(stage="clean"), row_without_records(row(), 3))
     assert [is_batch_row(one) for one in rows] == [True, True, False, False, True, False]
     passed_on = TravellingRows(json.loads(json.dumps(TravellingRows.of(rows).texts())))
     read = TravellingRows(passed_on.texts())

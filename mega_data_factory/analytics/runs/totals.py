@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from mega_data_factory.formats import count, plural
 from mega_data_factory.framework.metrics.rows.fields import per_second
-from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
-from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics, bounded_quantile
+from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram, bounded_quantile
+from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 from mega_data_factory.framework.metrics.rows.rollup import top_reason
 
 

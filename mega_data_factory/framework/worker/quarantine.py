@@ -14,6 +14,7 @@ from mega_data_factory.framework.contracts import RECORD_ID, Claims, owner_keys
 from mega_data_factory.framework.exclusion_text import record_json
 from mega_data_factory.framework.metrics.details.detail import add_up
 from mega_data_factory.framework.metrics.models import OperatorMetrics
+from mega_data_factory.framework.metrics.rows.lost_records import row_without_records
 from mega_data_factory.framework.plan import StagePlan
 from mega_data_factory.framework.tables import concat
 from mega_data_factory.framework.units import UnitColumns, Units
@@ -95,7 +96,7 @@ def isolate_poison(
     return replace(
         batch,
         table=concat([part.table for part in passed]) if passed else batch.table.slice(0, 0),
-        metrics=tuple(row.without_records(len(dead), *lost) for row in batch.metrics) + _merged(passed),
+        metrics=tuple(row_without_records(row, len(dead), *lost) for row in batch.metrics) + _merged(passed),
         exclusions=batch.exclusions + tuple(e for part in passed for e in part.exclusions) + letters,
         dead_lettered=batch.dead_lettered + len(dead),
         rejects=_put_together(batch.rejects, *(part.rejects for part in passed)),

@@ -68,7 +68,7 @@ def batch_row(
 def complete(row: OperatorMetrics) -> None:
     """Give a row of one batch the histogram and the extremes that it came without; leave any other row alone."""
     if is_batch_row(row):
-        row._prepare_to_merge()
+        row.prepare_to_merge()
 
 
 def is_batch_row(row: OperatorMetrics) -> bool:

@@ -233,3 +233,11 @@ class LatencyHistogram:
 
     def __repr__(self) -> str:
         return f"LatencyHistogram(total={self.total}, buckets={len(self._words)})"
+
+
+def bounded_quantile(histogram: LatencyHistogram, q: float, lower: float | None, upper: float | None) -> float | None:
+    """Return the quantile `q` of a histogram, moved to within the least and most value where these are known."""
+    value = histogram.quantile(q)
+    if value is None or lower is None or upper is None:
+        return value
+    return min(max(value, lower), upper)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from mega_data_factory.clock import naive, utc_now
 from mega_data_factory.framework.metrics.rows.fields import Derived, least, most, per_second, percent
-from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
+from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram, bounded_quantile
 from mega_data_factory.framework.metrics.rows.operator_state import (
     Measured,
     OperatorState,
@@ -20,14 +20,6 @@ from mega_data_factory.framework.metrics.rows.operator_state import (
     with_numbers,
     with_units,
 )
-
-
-def bounded_quantile(histogram: LatencyHistogram, q: float, lower: float | None, upper: float | None) -> float | None:
-    """Return the quantile `q` of a histogram, moved to within the least and most value where these are known."""
-    value = histogram.quantile(q)
-    if value is None or lower is None or upper is None:
-        return value
-    return min(max(value, lower), upper)
 
 
 def _quantile(row: OperatorMetrics, q: float) -> float | None:
@@ -184,7 +176,7 @@ class OperatorMetrics(OperatorState):
         if rejected_records is None:
             missing = input_records + created_records - output_records - error_count
             rejected_records = max(0, missing) if reasons is None else sum(reasons.values())
-        self._prepare_to_merge()
+        self.prepare_to_merge()
         self.rejected_records = self.rejected_records + rejected_records
         self.input_records += input_records
         self.output_records += output_records
@@ -209,7 +201,7 @@ class OperatorMetrics(OperatorState):
     def include(self, other: OperatorMetrics) -> None:
         """Add the state of another row to this one, in place, of any worker; `+` checks the key."""
         extremes = other.min_latency, other.max_latency
-        self._prepare_to_merge()
+        self.prepare_to_merge()
         if other.latency_histogram:
             self.latency_histogram.include(other.latency_histogram)
         elif other.input_records:
@@ -235,7 +227,7 @@ class OperatorMetrics(OperatorState):
         if other._custom_metrics:
             self._custom_metrics = with_numbers(self._custom_metrics, other.custom_metrics)
 
-    def _prepare_to_merge(self) -> None:
+    def prepare_to_merge(self) -> None:
         """Turn what was given by hand into state, then forget it."""
         if self.input_records:
             if not self.latency_histogram:
@@ -288,40 +280,6 @@ class OperatorMetrics(OperatorState):
         """Return an equal row that shares nothing with this one; what was given stays given."""
         result = object.__new__(type(self))
         result._take_over(self)
-        return result
-
-    def without_records(self, count: int, text_bytes: int | None = None, tokens: int | None = None) -> OperatorMetrics:
-        """Return this row with `count` fewer records in input, output and histogram, as if they had never come in.
-
-        It takes records that a later operator lost out of the accounts of the operators they had passed. Counts only:
-        the time was spent, and the extremes were seen. On the row of a single batch, whose records all have one
-        latency, the histogram is exact; of several batches the fullest buckets give up the records.
-
-        Args:
-            count: records.
-            text_bytes: bytes of text in them where they were lost; of this operator they are taken for the same.
-            tokens: tokens in them, likewise.
-
-        Raises:
-            ValueError: the row passed on fewer records.
-        """
-        if not 0 <= count <= min(self.input_records, self.output_records):
-            raise ValueError(f"cannot take {count} records out of {self.output_records} that {self.key} passed on")
-        result = self.copy()
-        result._prepare_to_merge()
-        result.rejected_records = self.rejected_records
-        result.input_records -= count
-        result.output_records -= count
-        result.unmatched_records = min(result.unmatched_records, result.output_records)
-        if result.changed_records is not None:
-            result.changed_records = min(result.changed_records, result.output_records)
-        for unit, lost in (("text_bytes", text_bytes), ("tokens", tokens)):
-            for name in (f"input_{unit}", f"output_{unit}"):
-                if lost and (before := getattr(result, name)) is not None:
-                    setattr(result, name, max(0, before - lost))
-        result.latency_histogram.remove(count)
-        if not result.input_records:
-            result.min_latency = result.max_latency = None
         return result
 
     @classmethod
