@@ -51,7 +51,7 @@ def make_wide(folder: Path, workers: int) -> None:
 
 
 def list_runs(folder: Path) -> None:
-    from mega_data_factory.cli.commands.runs import RunFilter, list_runs
+    from mega_data_factory.cli.commands.runs.list_and_show import RunFilter, list_runs
 
     list_runs(str(folder), RunFilter(), limit=20, as_json=True)
 
@@ -61,13 +61,13 @@ def newest(folder: Path) -> None:
 
 
 def show(folder: Path) -> None:
-    from mega_data_factory.cli.commands.runs import show_run
+    from mega_data_factory.cli.commands.runs.list_and_show import show_run
 
     show_run(str(folder), WIDE, as_json=False)
 
 
 def report(folder: Path) -> None:
-    from mega_data_factory.cli.commands.report import report
+    from mega_data_factory.cli.commands.views.report import report
 
     report(str(folder), WIDE, str(folder / "report.html"), samples=False, as_json=True)
 
@@ -83,8 +83,7 @@ QUESTIONS: dict[str, Callable[[Path], object]] = {
 
 def answer(question: str, folder: Path) -> None:
     """Ask in this process; print CPU seconds of the call, of the process, and its peak memory in MB."""
-    import mega_data_factory.cli.commands.report
-    import mega_data_factory.cli.commands.runs  # noqa: F401
+    import mega_data_factory.cli.commands.runs.list_and_show  # noqa: F401
 
     keep_pandas_out()
     stdout, sys.stdout = sys.stdout, open("/dev/null", "w")  # noqa: PTH123, SIM115

@@ -77,7 +77,7 @@ def _run(
         no_collection(),
         environment(PYDANTIC_DISABLE_PLUGINS="__all__"),
     ):  # it would look through all installed packages for some
-        from mega_data_factory.cli.commands.run import run
+        from mega_data_factory.cli.commands.pipeline.run import run
 
     flags = {"engine": engine, "max_samples": max_samples, "batch_size": batch_size}
     given = [f"executor.{key}={value}" for key, value in flags.items() if value is not None]
@@ -87,7 +87,7 @@ def _run(
 @app.command("plan")
 def _plan(config: Config, overrides: Set = None, as_json: Json = False) -> int:
     """Show what would run: operators with their parameters, worker pools, and whether they fit this machine."""
-    from mega_data_factory.cli.commands.plan import plan
+    from mega_data_factory.cli.commands.pipeline.plan import plan
 
     return plan(config, overrides or [], as_json=as_json)
 
@@ -105,7 +105,7 @@ def _nodes(
     as_json: Json = False,
 ) -> int:
     """Show the machines of a run: CPU, memory, disk, network, batches held, and their health."""
-    from mega_data_factory.cli.commands.nodes import show_nodes
+    from mega_data_factory.cli.commands.views.nodes import show_nodes
 
     return show_nodes(metrics, run, watch=watch, as_json=as_json)
 
@@ -131,7 +131,7 @@ def _write_report(
     as_json: Json = False,
 ) -> int:
     """Write a run as one HTML file that opens offline, and say what stands out in it."""
-    from mega_data_factory.cli.commands.report import report
+    from mega_data_factory.cli.commands.views.report import report
 
     return report(metrics, run, output, samples=samples, against=against, as_json=as_json)
 
@@ -158,7 +158,7 @@ def _whatif(
     as_json: Json = False,
 ) -> int:
     """Say what other thresholds of filters would do to a run, without running anything."""
-    from mega_data_factory.cli.commands.whatif import whatif
+    from mega_data_factory.cli.commands.records.whatif import whatif
 
     return whatif(metrics, run, settings or [], target=target_pass_rate, of=of, as_json=as_json)
 
@@ -190,7 +190,7 @@ def _rejects(
     as_json: Json = False,
 ) -> int:
     """Count the rejected records of a run that kept all of them; show those near a threshold, or export them."""
-    from mega_data_factory.cli.commands.rejects import rejects
+    from mega_data_factory.cli.commands.records.rejects import rejects
     from mega_data_factory.rejects import RejectFilter
 
     only = RejectFilter(stage, operator, reason, in_slice, score_between=score_between)
@@ -205,7 +205,7 @@ def _trace(
     as_json: Json = False,
 ) -> int:
     """Show every operator that a record passed or was rejected by, and the file that it is in now."""
-    from mega_data_factory.cli.commands.trace import trace_record
+    from mega_data_factory.cli.commands.records.trace import trace_record
 
     return trace_record(metrics, run, record_id, as_json=as_json)
 
@@ -225,7 +225,7 @@ def _dashboard(
     ] = None,
 ) -> int:
     """Show all runs in the browser, finished and in progress, until Ctrl-C."""
-    from mega_data_factory.cli.commands.dashboard import dashboard
+    from mega_data_factory.cli.commands.views.dashboard import dashboard
 
     return dashboard(metrics, host=host, port=port, token=token, names=names or [])
 
@@ -243,7 +243,7 @@ def _validate(
     as_json: Json = False,
 ) -> int:
     """Check a configuration: every key, every name, every parameter."""
-    from mega_data_factory.cli.commands.validate import validate
+    from mega_data_factory.cli.commands.pipeline.validate import validate
 
     given = [path for path in (file, config) if path is not None]
     if len(given) != 1:
@@ -257,7 +257,7 @@ def _operators(
     as_json: Json = False,
 ) -> int:
     """List the built-in loaders, operators and writers; with NAME, the parameters of one."""
-    from mega_data_factory.cli.commands.operators import operators
+    from mega_data_factory.cli.commands.pipeline.operators import operators
 
     return operators(name, as_json=as_json)
 
@@ -281,6 +281,6 @@ def _plot(
     as_json: Json = False,
 ) -> int:
     """Plot the nodes of a run: metrics over time, the cluster, a heat map of its load, or correlations."""
-    from mega_data_factory.cli.commands.plot import plot
+    from mega_data_factory.cli.commands.views.plot import plot
 
     return plot(metrics, kind, run, output, nodes=node, last=last, timezone=timezone, dark=dark, as_json=as_json)

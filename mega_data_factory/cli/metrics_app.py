@@ -43,7 +43,7 @@ def _list(
     as_json: Json = False,
 ) -> int:
     """List runs, the newest first."""
-    from mega_data_factory.cli.commands.runs import RunFilter, list_runs
+    from mega_data_factory.cli.commands.runs.list_and_show import RunFilter, list_runs
 
     wanted = RunFilter.from_options(pipeline=pipeline, statuses=status or (), since=since)
     return list_runs(metrics, wanted, limit=limit, as_json=as_json)
@@ -68,13 +68,13 @@ def _show(
 
         raise UsageError("--by and --columns ask for two different tables", hint="give one of them")
     if columns:
-        from mega_data_factory.cli.commands.output_columns import show_columns
+        from mega_data_factory.cli.commands.runs.output_columns import show_columns
 
         return show_columns(metrics, run, as_json=as_json)
-    from mega_data_factory.cli.commands.runs import show_run
+    from mega_data_factory.cli.commands.runs.list_and_show import show_run
 
     if by is not None:
-        from mega_data_factory.cli.commands.slices import show_slices
+        from mega_data_factory.cli.commands.runs.slices import show_slices
 
         return show_slices(metrics, run, by, as_json=as_json)
     return show_run(metrics, run, as_json=as_json)
@@ -96,7 +96,7 @@ def _compare(
     as_json: Json = False,
 ) -> int:
     """Compare run B with run A, or one run with earlier ones: what differs, how certain that is, and its causes."""
-    from mega_data_factory.cli.commands.compare import compare_runs
+    from mega_data_factory.cli.commands.runs.compare import compare_runs
 
     return compare_runs(metrics, first, second, last=last, as_json=as_json)
 
@@ -114,7 +114,7 @@ def _gate(
     as_json: Json = False,
 ) -> int:
     """Judge a run by rules, against other runs: exit code 0 if all are met, 1 if one is not, 2 for a wrong command."""
-    from mega_data_factory.cli.commands.gate import gate_run
+    from mega_data_factory.cli.commands.runs.gate import gate_run
 
     return gate_run(metrics, run, against, rules, junit_file=junit, markdown_file=markdown, as_json=as_json)
 
@@ -130,7 +130,7 @@ def _cost(
     as_json: Json = False,
 ) -> int:
     """Show what a run cost: its stages and operators, a million records, a gigabyte, a million tokens."""
-    from mega_data_factory.cli.commands.cost import run_cost
+    from mega_data_factory.cli.commands.runs.cost import run_cost
 
     return run_cost(metrics, run, prices, as_json=as_json)
 
@@ -151,7 +151,7 @@ def _sql(
     seconds per record for every operator. Its first argument is the text behind FROM, also with WHERE; its
     second an expression, or a struct of several: {operator: operator_name, week: date_trunc('week', timestamp)}.
     """
-    from mega_data_factory.cli.commands.sql import sql
+    from mega_data_factory.cli.commands.metrics.sql import sql
 
     return sql(metrics, query, as_json=as_json, as_csv=as_csv)
 
@@ -164,7 +164,7 @@ def _schema(
     as_json: Json = False,
 ) -> int:
     """Show the columns of the metrics tables, and what each means."""
-    from mega_data_factory.cli.commands.schema import schema
+    from mega_data_factory.cli.commands.metrics.schema import schema
 
     return schema(table, as_json=as_json)
 
@@ -179,7 +179,7 @@ def _compact(
     as_json: Json = False,
 ) -> int:
     """Merge the small files of ended runs into larger ones; readers are not disturbed."""
-    from mega_data_factory.cli.commands.upkeep import compact_store
+    from mega_data_factory.cli.commands.metrics.upkeep import compact_store
 
     return compact_store(metrics, min_age, dry_run=dry_run, as_json=as_json)
 
@@ -211,7 +211,7 @@ def _prune(
     as_json: Json = False,
 ) -> int:
     """Remove the metrics of old runs, never of a run in progress, and never files of other programs."""
-    from mega_data_factory.cli.commands.upkeep import from_config, limits, prune_store
+    from mega_data_factory.cli.commands.metrics.upkeep import from_config, limits, prune_store
 
     keep = limits(max_age, max_runs, max_bytes)
     if config is not None:

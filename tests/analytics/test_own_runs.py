@@ -14,7 +14,7 @@ from mega_data_factory.analytics.findings import find
 from mega_data_factory.analytics.findings.finding import Finding
 from mega_data_factory.analytics.performance.overhead import overhead_share
 from mega_data_factory.analytics.runs.recording import Recording
-from mega_data_factory.cli.commands.runs import stored_report
+from mega_data_factory.cli.commands.runs.list_and_show import stored_report
 from mega_data_factory.cli.display.run_table import print_report
 from mega_data_factory.framework.metrics import MetricsCollector, MetricsReader, MetricsWriter
 from mega_data_factory.testing import FakeClock

@@ -13,8 +13,8 @@ import pytest
 
 from mega_data_factory.cli import main
 from mega_data_factory.cli.ages import parse_age, parse_since
-from mega_data_factory.cli.commands import runs
-from mega_data_factory.cli.commands import sql as query
+from mega_data_factory.cli.commands.metrics import sql as query
+from mega_data_factory.cli.commands.runs import list_and_show as runs
 from mega_data_factory.cli.failures import UsageError
 from mega_data_factory.clock import utc_now
 from mega_data_factory.framework.metrics import MetricsWriter, OperatorMetrics, RunMetrics, StageMetrics

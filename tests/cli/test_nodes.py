@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from mega_data_factory.cli import main
-from mega_data_factory.cli.commands import nodes
+from mega_data_factory.cli.commands.views import nodes
 from mega_data_factory.clock import utc_now
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, NodeMetrics, RunMetrics
 from mega_data_factory.testing import finished_run

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-import mega_data_factory.cli.commands.rejects as command
+import mega_data_factory.cli.commands.records.rejects as command
 from mega_data_factory.cli import main
 from mega_data_factory.testing import finished_run
 from tests.rejects.making import rejected, write_run

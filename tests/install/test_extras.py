@@ -118,7 +118,18 @@ def test_a_step_on_a_worker_imports_nothing_heavy(import_statement: str) -> None
     assert done.stdout.split() == []
 
 
-@pytest.mark.parametrize("command", ["run", "runs", "nodes", "plan", "operators", "schema", "upkeep"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pipeline.run",
+        "runs.list_and_show",
+        "views.nodes",
+        "pipeline.plan",
+        "pipeline.operators",
+        "metrics.schema",
+        "metrics.upkeep",
+    ],
+)
 def test_commands_of_the_base_import_no_package_of_an_extra(command: str) -> None:
     """Running, watching and listing runs does without the packages of reports, of SQL and of the built-in operators."""
     code = (

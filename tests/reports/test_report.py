@@ -14,7 +14,7 @@ import pytest
 
 from mega_data_factory import Executor
 from mega_data_factory.cli import main
-from mega_data_factory.cli.commands.report import report_beside
+from mega_data_factory.cli.commands.views.report import report_beside
 from mega_data_factory.errors import MetricsError, OutputError
 from mega_data_factory.framework.metrics import MetricsCollector, MetricsReader, MetricsWriter, RunMetrics
 from mega_data_factory.reports import excluded, write_report

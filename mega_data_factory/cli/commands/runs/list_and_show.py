@@ -18,7 +18,7 @@ from mega_data_factory.analytics.findings.uncommitted import COLUMN, NOTE, uncom
 from mega_data_factory.analytics.runs.recording import run_seconds
 from mega_data_factory.cli.advice import advice
 from mega_data_factory.cli.ages import parse_since
-from mega_data_factory.cli.commands.cost import print_cost_line
+from mega_data_factory.cli.commands.runs.cost import print_cost_line
 from mega_data_factory.cli.display.columns import Row, RowColumn, fitted, left_out_note, row_table
 from mega_data_factory.cli.display.console import stdout
 from mega_data_factory.cli.display.run_table import print_report

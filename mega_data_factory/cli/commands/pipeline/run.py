@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mega_data_factory.cli.advice import advice
-from mega_data_factory.cli.commands.runs import stored_report
+from mega_data_factory.cli.commands.runs.list_and_show import stored_report
 from mega_data_factory.cli.display.console import stderr, stdout
 from mega_data_factory.cli.display.progress import ProgressView, progress_line
 from mega_data_factory.cli.display.run_table import print_report
@@ -165,7 +165,7 @@ def _written_report(executor: Executor) -> str | None:
     metrics = executor.plan.executor.metrics
     if not (metrics.generate_report and metrics.write_on_completion):
         return None
-    from mega_data_factory.cli.commands.report import report_beside
+    from mega_data_factory.cli.commands.views.report import report_beside
 
     written = report_beside(metrics.output_path, executor.run_id)
     return written.path if written else None

@@ -1,0 +1,1 @@
+"""Commands that check a pipeline or run it."""
