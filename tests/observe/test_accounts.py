@@ -12,7 +12,7 @@ from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account, merged
 from mega_data_factory.observe.counting.set_aside import SetAside
 from mega_data_factory.observe.delivery import AccountFiles, FileDelivery
-from mega_data_factory.observe.driver.ledger import Ledger
+from mega_data_factory.observe.driver.recording.ledger import Ledger
 
 
 def account(key: str | None, records: int, attempt: str = "a", worker: str = "w", *, final: bool = True) -> Account:

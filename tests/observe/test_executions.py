@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mega_data_factory.observe.counting.account import Account
-from mega_data_factory.observe.driver.ledger import Ledger
+from mega_data_factory.observe.driver.recording.ledger import Ledger
 from mega_data_factory.observe.engines.executions import Executions, WorkName
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import mega_data_factory as mdf
 from mega_data_factory.observe import ObservedRun
-from mega_data_factory.observe.driver import recording
+from mega_data_factory.observe.driver.recording import recording
 from mega_data_factory.redaction import redacted
 from tests.observe.runs import flow, rows_of, run_row
 

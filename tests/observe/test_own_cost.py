@@ -11,7 +11,7 @@ SCRIPT = """
 import json, sys, time
 import mega_data_factory as mdf
 from mega_data_factory.framework.metrics import MetricsWriter
-from mega_data_factory.observe.driver.own_cost import seconds_in_steps
+from mega_data_factory.observe.driver.recording.own_cost import seconds_in_steps
 
 def halve(batch):
     return batch[::2]

@@ -19,9 +19,9 @@ from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.counting.reject_rows import ROWS, packed
-from mega_data_factory.observe.driver.defined_steps import DefinedStep
-from mega_data_factory.observe.driver.ledger import Ledger
-from mega_data_factory.observe.driver.reject_files import RejectFiles
+from mega_data_factory.observe.driver.definitions.defined_steps import DefinedStep
+from mega_data_factory.observe.driver.recording.ledger import Ledger
+from mega_data_factory.observe.driver.recording.reject_files import RejectFiles
 from mega_data_factory.rejects import RejectLedger
 from tests.observe.runs import rows_of
 from tests.observe.test_slices import ROWS as RECORDS

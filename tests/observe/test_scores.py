@@ -103,7 +103,7 @@ def test_records_that_are_rejected_by_name(tmp_path: Path, way: str) -> None:
 def test_a_repeated_piece_of_work_counts_once(tmp_path: Path) -> None:
     """The last account of a key replaces the details of the ones before; accounts without a key add."""
     from mega_data_factory.framework.scoring import scores_of
-    from mega_data_factory.observe.driver.ledger import Ledger
+    from mega_data_factory.observe.driver.recording.ledger import Ledger
 
     ledger = Ledger()
     for key, attempt, texts in (("1", "a", TEXTS), ("1", "b", TEXTS[:2]), (None, "a", TEXTS), (None, "b", TEXTS)):

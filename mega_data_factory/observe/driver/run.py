@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 from mega_data_factory.observe import connection
 from mega_data_factory.observe.counting import calls
 from mega_data_factory.observe.driver.checking import check_rejects, check_slice_by, check_text
-from mega_data_factory.observe.driver.defined_steps import text_of
-from mega_data_factory.observe.driver.defining import Decorating, arguments_of, is_pipeline_step, make_step, name_of
+from mega_data_factory.observe.driver.definitions.defined_steps import text_of
+from mega_data_factory.observe.driver.definitions.defining import (
+    Decorating,
+    arguments_of,
+    is_pipeline_step,
+    make_step,
+    name_of,
+)
+from mega_data_factory.observe.driver.definitions.step_options import CountingOptions, StepOptions
 from mega_data_factory.observe.driver.notebook import current_cell
 from mega_data_factory.observe.driver.open_runs import note_ended, note_started
-from mega_data_factory.observe.driver.recording import Recording
+from mega_data_factory.observe.driver.recording.recording import Recording
 from mega_data_factory.observe.driver.run_in_worker import RunInWorker
 from mega_data_factory.observe.driver.settings import ObserveSettings
-from mega_data_factory.observe.driver.step_options import CountingOptions, StepOptions
 from mega_data_factory.observe.engines.plain import PoolTask
 from mega_data_factory.observe.steps.spec import RunRef
 from mega_data_factory.storage import Location

@@ -11,7 +11,7 @@ import xxhash
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.metrics.store.files.beside import set_aside_folder
 from mega_data_factory.observe.counting.set_aside import SetAside
-from mega_data_factory.observe.driver.defined_steps import DefinedStep
+from mega_data_factory.observe.driver.definitions.defined_steps import DefinedStep
 from mega_data_factory.observe.driver.settings import ObserveSettings
 from mega_data_factory.redaction.loggers import logger
 from mega_data_factory.storage import Location, absolute, atomic_output, is_local, join, local_path

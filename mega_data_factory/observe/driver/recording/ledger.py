@@ -11,9 +11,9 @@ from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 from mega_data_factory.observe.counting.account import Account, merged
 from mega_data_factory.observe.counting.set_aside import SetAside
-from mega_data_factory.observe.driver.defined_steps import DefinedStep
-from mega_data_factory.observe.driver.reject_files import NewRejects
-from mega_data_factory.observe.driver.step_sums import StepSums
+from mega_data_factory.observe.driver.definitions.defined_steps import DefinedStep
+from mega_data_factory.observe.driver.recording.reject_files import NewRejects
+from mega_data_factory.observe.driver.recording.step_sums import StepSums
 
 
 class Ledger:

@@ -25,14 +25,14 @@ from mega_data_factory.framework.metrics.writer import MetricsWriter
 from mega_data_factory.host import host_name
 from mega_data_factory.observe.connection import Addresses
 from mega_data_factory.observe.driver.checking import exporter_name
-from mega_data_factory.observe.driver.defined_steps import DefinedStep, DefinedSteps
-from mega_data_factory.observe.driver.ledger import Ledger, to_rows
-from mega_data_factory.observe.driver.leftovers import remove_leftovers
-from mega_data_factory.observe.driver.nodes import SampledNodes
+from mega_data_factory.observe.driver.definitions.defined_steps import DefinedStep, DefinedSteps
 from mega_data_factory.observe.driver.notebook import Cell
-from mega_data_factory.observe.driver.own_cost import seconds_in_steps
-from mega_data_factory.observe.driver.reject_files import RejectFiles
-from mega_data_factory.observe.driver.set_aside import SetAsideFiles
+from mega_data_factory.observe.driver.recording.ledger import Ledger, to_rows
+from mega_data_factory.observe.driver.recording.leftovers import remove_leftovers
+from mega_data_factory.observe.driver.recording.nodes import SampledNodes
+from mega_data_factory.observe.driver.recording.own_cost import seconds_in_steps
+from mega_data_factory.observe.driver.recording.reject_files import RejectFiles
+from mega_data_factory.observe.driver.recording.set_aside import SetAsideFiles
 from mega_data_factory.observe.driver.settings import ObserveSettings
 from mega_data_factory.observe.engines import loaded_engines
 from mega_data_factory.observe.engines.engine import Engine, RunPlace

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from mega_data_factory.observe.driver.checking import check_slice_by, check_text, slice_name
-from mega_data_factory.observe.driver.defined_steps import DefinedStep, text_of
+from mega_data_factory.observe.driver.definitions.defined_steps import DefinedStep, text_of
 from mega_data_factory.observe.driver.settings import ObserveSettings
 from mega_data_factory.observe.steps.spec import RunRef, StepSpec
 
