@@ -12,10 +12,10 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from mega_data_factory.catalogue import OPERATORS
+from mega_data_factory.catalogue import LOADERS, OPERATORS, WRITERS
 from mega_data_factory.framework.contracts import Refiner
 from mega_data_factory.framework.engines.local import forking
-from mega_data_factory.framework.engines.local.jobs import preloads
+from mega_data_factory.framework.engines.local.jobs import preloads, shared_modules
 from mega_data_factory.framework.executor import Executor, Progress
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.operators.refiners.language_refiner import LanguageRefiner
@@ -66,22 +66,32 @@ def commands() -> dict[int, str]:
 def test_the_server_has_one_thread_and_nothing_that_forks_must_not_share() -> None:
     """A fork is safe with one thread; a module with a state of its own for chance would draw the same in every fork.
 
-    Both hold as well when the server has read what the built-in operators share.
+    Both hold as well when the server has imported all built-in components and read what the operators share. polars
+    is imported there without its thread, and works in a fork.
     """
-    functions = sorted({Component(name, target, {}).load().preload for name, target in OPERATORS.items()} - {""})
+    components = [Component(name, target, {}) for name, target in (LOADERS | OPERATORS | WRITERS).items()]
+    functions = sorted({getattr(component.load(), "preload", "") for component in components} - {""})
     assert functions
+    shared = [*(component.target.partition(":")[0] for component in components), *functions]
     code = (
-        "import json, sys\n"
+        "import json, os, sys\n"
         "from mega_data_factory.framework.engines.local.fork_server import _preload, has_one_thread, import_all\n"
+        "from mega_data_factory.framework.engines.local.polars_import import start_polars\n"
         "import_all()\n"
-        f"_preload({functions})\n"
+        f"_preload({shared})\n"
         "from mega_data_factory.operators.text.language_model import language_identifier\n"
-        "shared = language_identifier.cache_info().currsize\n"
-        "bad = sorted({'numpy.random', 'pandas', 'polars', 'ray'} & set(sys.modules))\n"
-        "print(json.dumps([has_one_thread(), shared, bad]))"
+        "models = language_identifier.cache_info().currsize\n"
+        "bad = sorted({'numpy.random', 'pandas', 'ray'} & set(sys.modules))\n"
+        "here = [has_one_thread(), models, bad, 'polars' in sys.modules]\n"
+        "if (pid := os.fork()) == 0:\n"
+        "    start_polars()\n"
+        "    import polars\n"
+        "    lengths = polars.DataFrame({'a': ['b', 'cd']}).lazy().select(polars.col('a').str.len_chars()).collect()\n"
+        "    sys.exit(lengths.to_series().sum())\n"
+        "print(json.dumps([*here, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])]))"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert json.loads(printed) == [True, 1, []]
+    assert json.loads(printed) == [True, 1, [], True, 3]
 
 
 def test_only_built_in_operators_are_read_before_the_fork(tmp_path: Path) -> None:
@@ -91,6 +101,8 @@ def test_only_built_in_operators_are_read_before_the_fork(tmp_path: Path) -> Non
     operators += [{"name": "language_refiner"}, {"name": "language_refiner"}]
     plan = Executor(Pipeline(tmp_path / "run", source, [stage("only", *operators)]).config()).plan
     assert preloads(plan) == [LanguageRefiner.preload]
+    assert LanguageRefiner.__module__ in shared_modules(plan)
+    assert all(name.startswith("mega_data_factory.") for name in shared_modules(plan))
 
 
 @pytest.mark.slow

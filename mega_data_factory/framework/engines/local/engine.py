@@ -22,7 +22,7 @@ from mega_data_factory.framework.driver.progress import StageLoad
 from mega_data_factory.framework.engines.commits import CommitLoop, FileGroup
 from mega_data_factory.framework.engines.engine import Event, RunSettings, SplitsListed, StagePassed, WorkersReady
 from mega_data_factory.framework.engines.local.forking import fork_server
-from mega_data_factory.framework.engines.local.jobs import preloads, read_job, stage_job, write_job
+from mega_data_factory.framework.engines.local.jobs import preloads, read_job, shared_modules, stage_job, write_job
 from mega_data_factory.framework.engines.local.messages import Answer, BatchRead, ClaimsJob, Job, StageDone
 from mega_data_factory.framework.engines.local.node import sampling
 from mega_data_factory.framework.engines.local.pool import Pool, Worker
@@ -106,7 +106,7 @@ class LocalEngine:
     def run(self, splits: Iterator[ReadTask]) -> Generator[Event, None, None]:
         """Move every batch of the splits through the stages; yields what happens, ends when all is committed."""
         self._starting = time.monotonic()
-        forks = fork_server()
+        forks = fork_server(shared_modules(self._plan))
         try:
             for pool in (self._claim_pool, self._readers, self._writers):
                 pool.start(forks)

@@ -28,6 +28,7 @@ from mega_data_factory.collection import no_collection
 from mega_data_factory.environment import environment
 from mega_data_factory.framework.engines.local import interpreter, worker
 from mega_data_factory.framework.engines.local.forking import REQUEST_LENGTH, WORKER_STATUS, ForkServer, can_fork, offer
+from mega_data_factory.framework.engines.local.polars_import import import_polars, start_polars
 
 _MOST_FILES = 4
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
@@ -46,6 +47,7 @@ def import_all() -> None:
         from mega_data_factory.framework.worker.without_pandas import keep_pandas_out
 
         keep_pandas_out()
+        import_polars()
 
 
 def has_one_thread() -> bool:
@@ -84,11 +86,14 @@ def _receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     return (json.loads(body), list(files)) if length and len(body) == length else None
 
 
-def _preload(functions: Sequence[str]) -> None:
-    for function in functions:
-        module, _, name = function.partition(":")
-        with contextlib.suppress(Exception):  # the worker that needs it meets the same failure, and reports it
-            getattr(importlib.import_module(module), name)()
+def _preload(targets: Sequence[str]) -> None:
+    """Import modules, and call the functions of those that are named as `module:function`."""
+    for target in targets:
+        module, _, function = target.partition(":")
+        with no_collection(), contextlib.suppress(Exception):  # the worker that needs it reports the same failure
+            imported = importlib.import_module(module)
+            if function:
+                getattr(imported, function)()
     gc.freeze()
 
 
@@ -235,10 +240,12 @@ def fork_here() -> bool:
         return False
     import_all()
     if not has_one_thread():
+        start_polars()
         return False
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid:
+        start_polars()
         theirs.close()
         offer(ForkServer((_Child(pid), ours)))
         return False

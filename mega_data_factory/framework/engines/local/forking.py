@@ -148,13 +148,13 @@ class ForkServer:
         self._process, self._channel = running or _start()
         self._preloaded: list[str] = []
 
-    def preload(self, functions: Sequence[str]) -> None:
-        """Have functions called whose results all later workers share, also those of a server that replaces this one.
+    def preload(self, targets: Sequence[str]) -> None:
+        """Have what all later workers share loaded, also by a server that replaces this one.
 
         Args:
-            functions: as `module:function`.
+            targets: modules to import, and functions to call, as `module:function`.
         """
-        self._preloaded += [function for function in functions if function not in self._preloaded]
+        self._preloaded += [target for target in targets if target not in self._preloaded]
         with suppress(ConnectionError):  # it has died, as the next request for a worker finds
             self._ask({"preload": self._preloaded})
 
@@ -212,8 +212,13 @@ def withdraw() -> None:
         _offered.pop().kill()
 
 
-def fork_server() -> ForkServer | None:
-    """Return the fork server of a run, which ends it: the one that was offered or a new one; None if none can be."""
-    if _offered:
-        return _offered.pop()
-    return ForkServer() if can_fork() else None
+def fork_server(modules: Sequence[str]) -> ForkServer | None:
+    """Return the fork server of a run, which ends it: the one that was offered or a new one; None if none can be.
+
+    Args:
+        modules: imported by the server, for its workers to share.
+    """
+    server = _offered.pop() if _offered else ForkServer() if can_fork() else None
+    if server is not None:
+        server.preload(modules)
+    return server

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,16 @@ _PACKAGE = "mega_data_factory."
 """Only modules of this package are imported where workers are forked, never a user's."""
 
 
+def shared_modules(plan: Plan) -> list[str]:
+    """Return the modules of the built-in components of a plan, which all its workers can share.
+
+    Args:
+        plan: what runs.
+    """
+    operators = [operator.component for stage in plan.stages for operator in stage.operators]
+    return _ours(component.target.partition(":")[0] for component in (plan.loader, plan.writer, *operators))
+
+
 def preloads(plan: Plan) -> list[str]:
     """Return the functions whose results the workers of all stages can share; see `Operator.preload`.
 
@@ -24,9 +34,12 @@ def preloads(plan: Plan) -> list[str]:
         plan: what runs.
     """
     operators = [operator.component.load() for stage in plan.stages for operator in stage.operators]
-    functions = [getattr(operator, "preload", "") for operator in operators]  # a user's may be anything
-    ours = [name for name in functions if isinstance(name, str) and name.startswith(_PACKAGE)]
-    return list(dict.fromkeys(ours))
+    return _ours(getattr(operator, "preload", "") for operator in operators)  # a user's may be anything
+
+
+def _ours(names: Iterable[object]) -> list[str]:
+    """Return the names that lie in this package, each once."""
+    return list(dict.fromkeys(name for name in names if isinstance(name, str) and name.startswith(_PACKAGE)))
 
 
 def read_job(plan: Plan, spool: Path) -> ReadJob:

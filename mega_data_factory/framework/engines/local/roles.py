@@ -26,6 +26,7 @@ from mega_data_factory.framework.engines.local.messages import (
     Work,
     WriteJob,
 )
+from mega_data_factory.framework.engines.local.polars_import import start_polars
 from mega_data_factory.framework.engines.local.process import WorkerProcess
 from mega_data_factory.framework.engines.local.spool import Spool
 from mega_data_factory.framework.engines.worker_errors import as_mdf_error
@@ -182,6 +183,7 @@ def run_role(job: ReadJob | StageJob | WriteJob, connection: Connection) -> None
     def send(answer: Answer) -> None:
         connection.send_bytes(json.dumps(answer).encode())
 
+    start_polars()
     pa.set_cpu_count(max(1, int((job["cpu"] if job["role"] == "stage" else None) or 1)))
     keep_pandas_out()  # before anything is measured
     try:
