@@ -17,6 +17,7 @@ EXTRA_OF: dict[str, str] = {
     "aiobotocore": "s3",
     "attr": "openlineage",
     "botocore": "s3",
+    "cloudpickle": "notebook",
     "dash": "dashboard",
     "datasets": "huggingface",
     "duckdb": "sql",

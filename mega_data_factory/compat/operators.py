@@ -7,9 +7,10 @@ instead (`refine`, `judge`, `keys`) is an operator over tables.
 
 from __future__ import annotations
 
+import reprlib
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -121,7 +122,7 @@ class Refiner(Operator, contracts.Refiner):
             return []
         ids = [record.get(RECORD_ID) for record in records]
         returned = self.refine_batch(records)
-        refined = records if returned is None else list(returned)
+        refined = records if returned is None else _listed("refine_batch", returned, len(ids))
         if len(refined) != len(ids):
             raise OperatorError(
                 f"refine_batch must keep every record; it was given {len(ids)} and left {len(refined)}",
@@ -157,8 +158,8 @@ class Filter(Operator, contracts.Filter):
         return Judgement.of(table.num_rows, [Rule(self.rejection, pa.array(dropped, pa.bool_()))])
 
     def _decided(self, records: list[Record]) -> list[bool]:
-        keeps = [bool(keep) for keep in self.should_keep_batch(records)] if records else []
-        return _one_each("should_keep_batch", keeps, len(records))
+        keeps = self.should_keep_batch(records) if records else []
+        return [bool(keep) for keep in _one_each("should_keep_batch", keeps, len(records))]
 
     def _process_batch_impl(self, records: list[Record]) -> list[Record | None]:
         keeps = self._decided(records)
@@ -205,7 +206,7 @@ class Deduplicator(Operator, contracts.Deduplicator):
             self.backend.reset()
 
     def _found(self, records: list[Record]) -> list[str | None]:
-        keys = list(self.get_dedup_keys_batch(records)) if records else []
+        keys = self.get_dedup_keys_batch(records) if records else []
         return _one_each("get_dedup_keys_batch", keys, len(records))
 
     def _process_batch_impl(self, records: list[Record]) -> list[Record | None]:
@@ -248,7 +249,22 @@ def _accept_tables(cls: type[Operator], method: str, old_method: str) -> None:
         setattr(cls, old_method, unused)
 
 
-def _one_each(method: str, found: list[Any], records: int) -> list[Any]:
+def _one_each(method: str, returned: Any, records: int) -> list[Any]:
+    """Return the answers of a method, one for each record.
+
+    Raises:
+        OperatorError: it returned anything else.
+    """
+    found = _listed(method, returned, records)
     if len(found) != records:
         raise OperatorError(f"{method} must answer for every record; it was given {records} and returned {len(found)}")
     return found
+
+
+def _listed(method: str, returned: Any, records: int) -> list[Any]:
+    if isinstance(returned, str | bytes | Mapping) or not isinstance(returned, Iterable):
+        raise OperatorError(
+            f"{method} must return a list with an item for each of its {records} records, not {reprlib.repr(returned)}",
+            hint="does every path through it end in `return`?" if returned is None else None,
+        )
+    return list(returned)

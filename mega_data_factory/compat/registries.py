@@ -23,7 +23,8 @@ class _Registry:
 
         Args:
             name: as `MyFilter`, which a configuration may write as `MyFilter` or `my_filter`.
-            component: A class that workers can import: at the top level of a module, or of the script that is run.
+            component: A class. Workers import it, from its module or from the script that is run; one of a notebook
+                travels to them with its code.
 
         Raises:
             ConfigError: the name is not a text, or empty; or there is no class under it.
@@ -84,4 +85,4 @@ def _script_name(script: ModuleType) -> str | None:
     if script.__spec__ is not None:  # python -m package.module
         return script.__spec__.name
     path = getattr(script, "__file__", None)
-    return Path(path).stem if path else None
+    return Path(path).stem if path and Path(path).is_file() else None  # `<stdin>` is none

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from mega_data_factory import catalogue, extras
 from mega_data_factory.errors import ConfigError, MdfError, did_you_mean
+from mega_data_factory.framework import class_by_value
 from mega_data_factory.framework.config.mistakes import Mistakes, Place
 from mega_data_factory.framework.contracts import Deduplicator, Filter, Loader, Refiner, Writer
 from mega_data_factory.framework.metrics.live.exporting import Exporter
@@ -47,14 +48,18 @@ class Component:
         name: short name, snake case.
         target: `module:Class`.
         params: parameters of the constructor; JSON values.
+        code: the class itself, where it is in a notebook, as `class_by_value.packed` gives it.
     """
 
     name: str
     target: str
     params: Mapping[str, Any]
+    code: str = ""
 
     def load(self) -> type[Any]:
         """Return the class."""
+        if self.code:
+            return class_by_value.unpacked(self.code)
         module, _, name = self.target.partition(":")
         found: Any = importlib.import_module(module)
         for part in name.split("."):
@@ -84,16 +89,25 @@ def resolve(kind: Kind, name: str, params: Mapping[str, Any], where: Place, unkn
     """
     named = where.nearest("type" if kind in ("loader", "writer") else "name")
     found = find(kind, name, f"{named}: ")
-    if found.target.partition(":")[0] == "__main__":
-        raise ConfigError(
-            f"{named}: workers cannot import `{found.target}`: it is in a script or a notebook",
-            hint="put the class into a file of its own, such as my_operators.py, and name it `my_operators:"
-            f"{found.target.partition(':')[2]}`",
-        )
     component = replace(found, params=_plain(params, where.below("params")))
     cls = _load(component, kind, named)
     _check_params(cls, component, where, unknown)
-    return component
+    return component if found.target.partition(":")[0] != "__main__" else _with_code(component, cls, named)
+
+
+def _with_code(component: Component, cls: type[Any], named: Place) -> Component:
+    """Return a component whose class workers need not import."""
+    try:
+        return replace(component, code=class_by_value.packed(cls))
+    except MdfError:
+        raise
+    except Exception as error:  # of whatever the class uses
+        raise ConfigError(
+            f"{named}: workers cannot import `{component.target}`, which is in a notebook, and it cannot be sent to "
+            f"them: {error}",
+            hint="put the class into a file of its own, such as my_operators.py, and name it `my_operators:"
+            f"{component.target.partition(':')[2]}`",
+        ) from error
 
 
 def find(kind: Kind, name: str, at: str = "") -> Component:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -17,7 +17,7 @@ from mega_data_factory.history.node import NodeHistory
 from mega_data_factory.history.reading import HistoryReader
 from mega_data_factory.history.retention import MICROSECOND, HistoryRetention
 from mega_data_factory.history.series import Floats, Times
-from mega_data_factory.history.storage import folder
+from mega_data_factory.history.storage import folder, packing
 from mega_data_factory.history.storage.codec import Codec, Form
 from mega_data_factory.history.storage.records import NO_TIME, Records
 
@@ -205,6 +205,10 @@ class MetricsHistory(HistoryReader):
         history._restore(folder.read(Path(path), in_memory=True))
         return history
 
+    def __reduce__(self) -> tuple[Callable[..., MetricsHistory], tuple[object, ...]]:
+        """Pickle the files that `save` writes; what is unpickled lives in memory, as after `load`."""
+        return _unpacked, (type(self), self.retention, packing.packed(self.save))
+
     def _restore(self, found: Mapping[str, folder.FoundNode]) -> None:
         for node_id, content in found.items():
             self._node(node_id).restore(content)
@@ -227,3 +231,9 @@ class MetricsHistory(HistoryReader):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _unpacked(kind: type[MetricsHistory], retention: HistoryRetention, files: dict[str, bytes]) -> MetricsHistory:
+    """Return what was pickled."""
+    with packing.unpacked(files) as path:
+        return kind.load(path, retention)

@@ -38,6 +38,8 @@ class MetricsVisualizer(NodeIntake, PointViews, NodePlots):
     is one page with its controls and all points that fit, offline; `.json`, `.png`, `.svg`, `.pdf`. A `time_range` is a
     pair of times, or how far back from the last point: `"1h"`, a `timedelta`; None is everything.
 
+    It can be copied and pickled; the copy lives in memory, also that of a `directory`, which has one owner.
+
     Args:
         retention: what is kept for how long, see `HistoryRetention`.
         directory: a local folder in which the history lives and survives a crash; without it, in memory.

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -221,6 +222,38 @@ def test_sections_made_in_python_take_old_keys(caplog: pytest.LogCaptureFixture)
     assert PipelineConfig.from_dict(config.as_written()).model_dump() == config.model_dump()
     with pytest.raises(ConfigError, match="blocklist_paths: several files"):
         framework.OperatorConfig("url_filter", {"blocklist_paths": ["a", "b"]})
+
+
+def test_the_constructor_takes_an_old_configuration(caplog: pytest.LogCaptureFixture) -> None:
+    """Old keys given to the constructor mean what they mean in a file; beside a key of today, that of today counts."""
+    values: dict[str, Any] = {
+        "data_loader": {"type": "CommonCrawlLoader", "params": {"crawl_id": "CC", "path": "here"}},
+        "stages": [framework.StageConfig("s", [framework.OperatorConfig("text_length_filter")])],
+        "data_writer": {"type": "ParquetDataWriter", "params": {"output_path": "out"}},
+        "executor": {
+            "use_ray": True,
+            "engine": "local",
+            "rejected_samples": {"samples_per_reason": 2},
+            "metrics": {"debug_samples_per_operator": 3},
+        },
+    }
+    config = PipelineConfig(**values)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == list(config.old_form)
+    assert sorted(text.partition(" is an old form: ")[0] for text in said) == [
+        *("data_loader.params.crawl_id", "data_loader.type", "data_writer.type"),
+        *("executor.metrics.debug_samples_per_operator", "executor.use_ray", "stages[0].operators"),
+    ]
+    assert sorted(text.partition(": ")[2] for text in said if "counts" in text) == [
+        f"leave it out, for `{key}` is there too and counts"
+        for key in ("data_loader.params.path", "executor.engine", "executor.rejected_samples.samples_per_reason")
+    ]
+    assert (config.executor.engine, config.executor.rejected_samples.samples_per_reason) == ("local", 2)
+    assert config.data_loader.params == {"path": "here"}
+    assert [operator.name for operator in config.stages[0].operators] == ["html_to_text_refiner", "text_length_filter"]
+    assert PipelineConfig.from_dict({**values, "stages": config.model_dump()["stages"][:1]}).executor == config.executor
+    with pytest.raises(ConfigError, match="use_ray: write `engine: ray` or `engine: local`"):
+        PipelineConfig(**{**values, "executor": {"use_ray": "maybe"}})
 
 
 def test_every_old_word_is_looked_for() -> None:

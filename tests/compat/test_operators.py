@@ -124,6 +124,18 @@ def test_filters_and_deduplicators_judge_every_record() -> None:
     assert Long().judge(table()).reason.to_pylist() == []
     with pytest.raises(OperatorError, match="it was given 2 and returned 1"):
         Long(answers=1).judge(table("a", "b"))
+    for method, base, today in (
+        ("should_keep_batch", Filter, "judge"),
+        ("get_dedup_keys_batch", Deduplicator, "keys"),
+        ("refine_batch", Refiner, "refine"),
+    ):
+        for wrong in (True, "yes", {"a": True}, None):
+            made: Any = type("Wrong", (base,), {method: lambda self, records, wrong=wrong: wrong})()
+            if (method, wrong) == ("refine_batch", None):  # it has changed the records in place
+                assert made.refine(table("a")).num_rows == 1
+                continue
+            with pytest.raises(OperatorError, match=f"{method} must return a list .* each of its 1 records"):
+                getattr(made, today)(table("a"))
     deduplicator = Texts()
     deduplicator.setup(OperatorContext("stage", "texts", "worker", claims=Claims()))
     assert deduplicator.judge(table("a", "b", "a", "", "")).reason.to_pylist() == [None, None, "duplicate", None, None]

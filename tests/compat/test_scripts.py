@@ -133,10 +133,14 @@ executor:
 """
 
 
-def run_script(folder: Path) -> tuple[str, str]:
-    """Run the script in a session of its own, of which nothing stays; return what it printed."""
+def run_script(folder: Path, script: str, *, notebook: bool) -> tuple[str, str]:
+    """Run the script in a session of its own, of which nothing stays; return what it printed.
+
+    A notebook's cells are, as the text of a command, in no file that a worker could import.
+    """
+    (folder / "curate.py").write_text("" if notebook else script, encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "curate.py"],
+        [sys.executable, *(["-c", script] if notebook else ["curate.py"])],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -152,13 +156,20 @@ def run_script(folder: Path) -> tuple[str, str]:
     return printed, said
 
 
-@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
-def test_a_script_of_the_original_runs_with_exact_books(engine: str, tmp_path: Path) -> None:
-    """Classes of the script run in the workers; every record is passed, rejected or set aside, and counted so."""
-    (tmp_path / "curate.py").write_text(SCRIPT + (ACTOR if engine == "ray" else ""), encoding="utf-8")
+@pytest.mark.parametrize(
+    ("engine", "notebook"),
+    [
+        ("local", False),
+        pytest.param("local", True, marks=pytest.mark.slow),
+        pytest.param("ray", False, marks=pytest.mark.slow),
+        pytest.param("ray", True, marks=pytest.mark.slow),
+    ],
+)
+def test_a_script_of_the_original_runs_with_exact_books(engine: str, notebook: bool, tmp_path: Path) -> None:
+    """Classes of script or notebook run in the workers; every record is passed, rejected or set aside, and counted."""
     pipeline = PIPELINE.replace("use_ray: false", "use_ray: true") if engine == "ray" else PIPELINE
     (tmp_path / "pipeline.yaml").write_text(pipeline, encoding="utf-8")
-    printed, said = run_script(tmp_path)
+    printed, said = run_script(tmp_path, SCRIPT + (ACTOR if engine == "ray" else ""), notebook=notebook)
     assert json.loads(printed) == {
         "read": 21,  # 20 pages, and the place in part-1 where the disk is damaged
         "errors": 3,  # that place, and the empty page of each file

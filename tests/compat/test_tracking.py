@@ -195,6 +195,10 @@ def test_a_cleared_collector_tracks_again(collector: MetricsCollector) -> None:
         collector.clear()
         assert present(collector.get_run_metrics()).total_input_records == 0
     assert present(collector.get_run_metrics()).status == "completed"
+    with pytest.raises(ValueError, match=r"a configuration is a mapping .*, not 'text'"):
+        collector.set_config("text")  # type: ignore[arg-type]
+    collector.set_config(None)
+    assert present(collector.get_run_metrics()).config is None
 
 
 def test_an_added_row_keeps_its_percentiles_until_it_is_merged(collector: MetricsCollector) -> None:

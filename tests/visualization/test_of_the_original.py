@@ -189,6 +189,10 @@ def test_whole_numbers_stay_whole_in_every_format(tmp_path: Path) -> None:
         assert (types["iops"], types["partition_count"], types["cpu_usage"]) == ("int64", "int64", "double")
     visualizer.add_metrics("node1", {"iops": 2.5}, START + timedelta(seconds=9))
     assert visualizer.to_frame()["iops"].dtype == "float64"
+    large = MetricsVisualizer()
+    large.add_metrics("node1", {"sent": 2**60, "load": 2.0**70}, START)
+    large.export_metrics(tmp_path / "m.csv")
+    assert (tmp_path / "m.csv").read_text().splitlines()[1].split(",")[2:] == [str(2**60), "1.1805916207174113e+21"]
 
 
 def test_texts_are_attributes_of_the_node(tmp_path: Path) -> None:

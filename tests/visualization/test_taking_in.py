@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
@@ -266,6 +268,21 @@ def test_saved_and_live_histories_come_back(tmp_path: Path) -> None:
     alive.add_metrics("a", FULL, NOON)
     assert rows(MetricsVisualizer.load(tmp_path / "live")) == rows(alive)
     alive.close()
+
+
+def test_a_copy_and_a_pickle_are_visualizers_of_their_own(tmp_path: Path) -> None:
+    """They hold all points, settings and attributes, take more, and leave the original and its folder alone."""
+    for directory in (None, tmp_path / "live"):
+        with MetricsVisualizer(directory=directory, timezone="UTC", theme="dark", hosts={"n": "host"}) as visualizer:
+            visualizer.add_frame(cluster(3, 50).to_frame())
+            visualizer.add_metrics("n", {"cpu_usage": 7, "version": "1.2", "status": "active"}, START)
+            before = visualizer.to_frame()
+            for again in (pickle.loads(pickle.dumps(visualizer)), copy.deepcopy(visualizer)):
+                pd.testing.assert_frame_equal(again.to_frame(), before)
+                assert (again.zone.name, again.theme, again.hosts) == ("UTC", visualizer.theme, {"n": "host"})
+                again.add_metrics("n", {"cpu_usage": 8, "version": "1.3"}, START + 5 * 3600)
+                assert len(again.to_frame()) == len(before) + 1
+            pd.testing.assert_frame_equal(visualizer.to_frame(), before)
 
 
 def test_thinned_history_keeps_its_extremes(tmp_path: Path) -> None:

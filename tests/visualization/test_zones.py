@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -97,7 +98,24 @@ def test_a_skipped_time_and_both_passes_of_a_repeated_one() -> None:
     ]:
         zone = Zone(BERLIN)
         for _ in range(2):  # asked for, then remembered
-            assert zone.moment(reading.replace(fold=fold)) == micros(moment)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                assert zone.moment(reading.replace(fold=fold)) == micros(moment)
+
+
+def test_a_skipped_time_is_warned_of_once() -> None:
+    """It falls together with a true time of the clock, so that one of two points would be lost in silence."""
+    skipped, true = datetime(2026, 3, 29, 2, 40), datetime(2026, 3, 29, 3, 40)
+    visualizer = MetricsVisualizer(timezone=BERLIN)
+    with pytest.warns(UserWarning, match="no 2026-03-29 02:40:00 in Europe/Berlin.* taken for 2026-03-29 03:40:00"):
+        visualizer.add_metrics("n", {"cpu_usage": 1.0}, skipped)
+    visualizer.add_metrics("n", {"cpu_usage": 1.0}, skipped - timedelta(minutes=30))
+    visualizer.add_metrics("n", {"cpu_usage": 2.0}, true)
+    assert len(visualizer.to_frame()) == 2
+    with pytest.warns(UserWarning, match="taken for 2026-03-29 01:40:00"):
+        Zone(BERLIN).moment(skipped.replace(fold=1))
+    with pytest.warns(UserWarning, match="taken for 2026-03-29 03:40:00"):
+        Zone(BERLIN).moments(np.array([micros(one.replace(tzinfo=UTC)) for one in (skipped, true)]))
 
 
 @settings(max_examples=60, deadline=None)

@@ -38,10 +38,9 @@ def _convert_blocklists(edits: Edits, params: Key) -> None:
         edits.refuse(key, "several files; put them into one, and write `blocked_domains_file: FILE`")
         edits.remove(key)
         return
-    edits.note(key, "write `blocked_domains_file: FILE`")
-    if paths:
-        edits.set((*params, "blocked_domains_file"), paths[0] if isinstance(paths, list) else paths, key)
-    edits.remove(key)
+    if isinstance(paths, list):
+        edits.set(key, paths[0] if paths else None, key)
+    edits.replace(key, (*params, "blocked_domains_file"), "write `blocked_domains_file: FILE`")
 
 
 def _convert_words(edits: Edits, params: Key) -> None:
@@ -58,7 +57,8 @@ def _convert_words(edits: Edits, params: Key) -> None:
         words = []
     if words:
         edits.set((*params, "blocked_words"), [*_listed(edits.get((*params, "blocked_words"))), *words], key)
-        edits.set((*params, "whole_words"), False, key)
+        if not edits.has((*params, "whole_words")):
+            edits.set((*params, "whole_words"), False, key)
     edits.remove(key)
 
 
@@ -87,9 +87,9 @@ def _convert_crawl(edits: Edits, params: Key) -> None:
     key, cache = (*params, "crawl_id"), (*params, "cache_dir")
     folder = edits.remove(cache) if edits.has(cache) else None
     path = f"{folder or '~/.cache/commoncrawl'}/{edits.get(key)}"
-    edits.note(key, f"nothing is downloaded; for the files that are there write `path: {path}`")
-    edits.set((*params, "path"), path, key)
-    edits.remove(key)
+    edits.set(key, path, key)
+    text = f"nothing is downloaded; for the files that are there write `path: {path}`"
+    edits.replace(key, (*params, "path"), text)
     operators: Key = ("stages", 0, "operators")
     edits.note(operators, "begin with `html_to_text_refiner`, which makes `text` of `html`")
     edits.insert_first(operators, {"name": "html_to_text_refiner", "params": {"drop_html": True}})

@@ -115,13 +115,24 @@ class Edits:
         self._lines = {each: line for each, line in self._lines.items() if each[: len(key)] != key} | lines
         self._overridden = {each for each in self._overridden if each[: len(key)] != key} | overridden
 
-    def rename(self, key: Key, target: Key) -> None:
-        """Move what a key holds to another key of its mapping, and say so; a value that is there already stays."""
-        self.note(key, f"write `{target[-1]}`")
+    def replace(self, key: Key, target: Key, text: str) -> None:
+        """Move what a key holds to its key of today, and say so; a value that is there already stays.
+
+        Args:
+            key: the old key, which is there.
+            target: that of today.
+            text: what to write instead, where there is no value of today.
+        """
         if self.has(target):
+            self.note(key, f"leave it out, for `{dotted(target)}` is there too and counts")
             self.remove(key)
         else:
+            self.note(key, text)
             self.move(key, target)
+
+    def rename(self, key: Key, target: Key) -> None:
+        """Move what a key holds to another key of its mapping, and say so; a value that is there already stays."""
+        self.replace(key, target, f"write `{target[-1]}`")
 
     def insert_first(self, key: Key, item: Any) -> None:
         """Put an item before those of a list, whose lines move along; does nothing if there is no list."""

@@ -34,12 +34,8 @@ def edit_executor(edits: Edits) -> None:
     _edit_engine(edits)
     key = (*_METRICS, "debug_samples_per_operator")
     if edits.has(key):
-        edits.note(key, "write `executor.rejected_samples.samples_per_reason`")
-        target = (*_REJECTED, "samples_per_reason")
-        if edits.has(target):
-            edits.remove(key)
-        else:
-            edits.move(key, target)
+        text = "write `executor.rejected_samples.samples_per_reason`"
+        edits.replace(key, (*_REJECTED, "samples_per_reason"), text)
 
 
 def edit_stages(edits: Edits) -> None:
@@ -69,13 +65,10 @@ def _edit_engine(edits: Edits) -> None:
         edits.refuse(key, "write `engine: ray` or `engine: local`")
         edits.remove(key)
         return
-    engine = "ray" if wanted else "local"
-    edits.note(key, f"write `engine: {engine}`")
-    if edits.has((*_EXECUTOR, "engine")):
-        edits.remove(key)
-    else:
-        edits.move(key, (*_EXECUTOR, "engine"))
-        edits.set((*_EXECUTOR, "engine"), engine, (*_EXECUTOR, "engine"))
+    target = (*_EXECUTOR, "engine")
+    engine = edits.get(target) if edits.has(target) else "ray" if wanted else "local"
+    edits.replace(key, target, f"write `engine: {engine}`")
+    edits.set(target, engine, target)
 
 
 def _make_stages(edits: Edits) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, field_validator, model_validator
 
 from mega_data_factory.errors import ConfigError
 from mega_data_factory.formats import parse_size
@@ -18,9 +18,9 @@ from mega_data_factory.framework.config.checking import checked
 from mega_data_factory.framework.config.components import component_mistakes
 from mega_data_factory.framework.config.condition import Condition
 from mega_data_factory.framework.config.metrics import MetricsConfig as MetricsConfig
-from mega_data_factory.framework.config.mistakes import Place
-from mega_data_factory.framework.config.old_form import in_todays_form
-from mega_data_factory.framework.config.section import Count, Section, TimeLimit
+from mega_data_factory.framework.config.mistakes import Mistakes, Place
+from mega_data_factory.framework.config.old_form import Upgraded, in_todays_form
+from mega_data_factory.framework.config.section import Count, Section, TimeLimit, as_mappings
 from mega_data_factory.framework.config.source import ConfigSource
 from mega_data_factory.redaction.loggers import logger
 
@@ -214,6 +214,23 @@ class PipelineConfig(Section):
     _source: ConfigSource | None = PrivateAttr(default=None)
     _old_form: tuple[str, ...] = PrivateAttr(default=())
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _take_old_form(cls, values: Any, check: ModelWrapValidatorHandler[PipelineConfig]) -> PipelineConfig:
+        """Check values of the constructor that were written for the original; `_checked` has none."""
+        upgraded = in_todays_form(ConfigSource(as_mappings(values))) if isinstance(values, dict) else None
+        if upgraded is None:
+            return check(values)
+        Mistakes(upgraded.mistakes).raise_all()
+        config = check(upgraded.source.values)
+        config._note_old_form(upgraded)
+        return config
+
+    def _note_old_form(self, upgraded: Upgraded) -> None:
+        self._old_form = tuple(upgraded.notes)
+        for note in upgraded.notes:
+            log.warning("%s", note)
+
     @classmethod
     def from_yaml(
         cls, path: str | Path, overrides: Sequence[str] = (), *, with_components: bool = False
@@ -254,9 +271,7 @@ class PipelineConfig(Section):
         config = checked(source, cls, {"name": default_name}, mistakes, others)
         config._source = source
         if upgraded is not None:
-            config._old_form = tuple(upgraded.notes)
-            for note in upgraded.notes:
-                log.warning("%s", note)
+            config._note_old_form(upgraded)
         return config
 
     @property

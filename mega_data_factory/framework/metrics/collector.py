@@ -180,9 +180,18 @@ class MetricsCollector(InProcess):
         check_columns(metrics)
         self._stages.add(metrics)
 
-    def set_config(self, config: Mapping[str, Any]) -> None:
-        """Set the configuration that the run row has; a copy is taken."""
-        self._run.config = dict(config)
+    def set_config(self, config: Mapping[str, Any] | None) -> None:
+        """Set the configuration that the run row has; a copy is taken.
+
+        Args:
+            config: a mapping; None for no configuration.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        if config is not None and not isinstance(config, Mapping):
+            raise ValueError(f"a configuration is a mapping such as {{'batch_size': 1000}}, not {config!r}")
+        self._run.config = None if config is None else dict(config)
 
     def clear(self) -> None:
         """Forget all rows and stages, and a run that has ended; a run that is being tracked stays.

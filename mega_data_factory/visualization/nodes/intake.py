@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 import warnings
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mega_data_factory.errors import HistoryError
 from mega_data_factory.history import MetricsHistory
@@ -38,6 +39,16 @@ class NodeIntake:
         self._measured: dict[str, frozenset[str]] = {}  # names that had a number, by node
         self._writing = threading.Lock()  # a history takes one writer
         self._foreign: set[str] = set()  # words of a status that were warned of
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs: all but the lock, while no point is being added."""
+        with self._writing:
+            state = {**self.__dict__, "history": copy.copy(self.history)}
+        del state["_writing"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _writing=threading.Lock())
 
     def add_metrics(self, node_id: str, metrics: Mapping[str, Value], timestamp: Timestamp | None = None) -> None:
         """Add one point of a node, whole or not at all. About a microsecond, however many there are.

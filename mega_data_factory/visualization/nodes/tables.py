@@ -16,8 +16,8 @@ from mega_data_factory.visualization.nodes.metric_names import KNOWN, STATUS
 from mega_data_factory.visualization.nodes.selection import Selection
 from mega_data_factory.visualization.nodes.status_words import shown_word
 
-_EXACT = 2.0**53
-"""Whole numbers below it are exact in float64."""
+_MOST = 2.0**63
+"""Whole numbers below it fit into 64 bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +71,9 @@ def whole_metrics(selection: Selection) -> list[str]:
 
 
 def is_whole(values: npt.NDArray[np.float64]) -> bool:
-    """Return whether all known values are whole numbers, and none is too large to be exact."""
+    """Return whether all known values are whole numbers of 64 bits."""
     known = values[~np.isnan(values)]
-    return bool(len(known)) and bool((np.abs(known) < _EXACT).all()) and bool((known == np.floor(known)).all())
+    return bool(len(known)) and bool((np.abs(known) < _MOST).all()) and bool((known == np.floor(known)).all())
 
 
 def listed(value: Text | None) -> str | list[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zoneinfo
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -25,6 +26,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _SLOT = 900_000_000
 """A quarter of an hour: clocks are hardly ever changed but at its ends, and where they are, it is seen and obeyed."""
 
+_DAY = 86_400_000_000
 _NEVER = -(2**62)
 _FIRST, _LAST = (int((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000 for year in (3, 9998))
 
@@ -34,7 +36,7 @@ class Zone:
 
     In the hour that a clock repeats at the end of daylight-saving time, `fold` of the datetime chooses (0 the first
     pass, 1 the second, as `datetime.now()` sets it). A time that the clock skipped is read as if the clock had not yet
-    been changed (PEP 495).
+    been changed (PEP 495), and warned of: it is the moment of a time an hour later too.
 
     Args:
         timezone: `local` is the zone of this machine; `UTC`, a name of the IANA database, or a `tzinfo`.
@@ -46,6 +48,7 @@ class Zone:
     def __init__(self, timezone: str | tzinfo = LOCAL) -> None:
         self.name, self._tz = _known(timezone)
         self.is_utc = self._tz is UTC
+        self._warned: set[int] = set()  # days with a skipped hour that was warned of
         self._latest = (_NEVER, 0)  # a slot of the clock, twice, plus the fold; and its offset
 
     def __repr__(self) -> str:
@@ -60,7 +63,9 @@ class Zone:
         latest = self._latest
         if latest[0] == slot:  # nearly every time of a live cluster
             return reading - latest[1]
-        offset = self._offset_on_clock(reading, clock.fold)
+        offset, other = (self._offset_on_clock(reading, fold) for fold in (clock.fold, 1 - clock.fold))
+        if (other - offset) * (1 - 2 * clock.fold) > 0:
+            self._warn_of_skipped(reading, other - offset, stacklevel=5)
         first = reading // _SLOT * _SLOT
         if all(self._offset_on_clock(end, clock.fold) == offset for end in (first, first + _SLOT - 1)):
             self._latest = (slot, offset)
@@ -81,6 +86,10 @@ class Zone:
                 least, greatest = (self._offset_on_clock(end, fold) for end in ends)
                 each = readings[rows].tolist() if least != greatest else []
                 offsets[rows] = [self._offset_on_clock(one, fold) for one in each] or least
+        skipped = np.flatnonzero(first < second)
+        if len(skipped):
+            row = skipped[0]
+            self._warn_of_skipped(int(readings[row]), int(second[row] - first[row]), stacklevel=6)
         return readings - np.where(_second_pass(readings, first > second), second, first)
 
     def offset(self, moment: int) -> int:
@@ -129,6 +138,19 @@ class Zone:
 
     def _aware(self, moment: int) -> datetime:
         return (_EPOCH + min(max(moment, _FIRST), _LAST) * _MICROSECOND).astimezone(self._tz)
+
+    def _warn_of_skipped(self, reading: int, change: int, stacklevel: int) -> None:
+        if reading // _DAY in self._warned:
+            return
+        self._warned.add(reading // _DAY)
+        asked, taken = (str(_CLOCK_EPOCH + at * _MICROSECOND)[:19] for at in (reading, reading + change))
+        where = "local time" if self.name == LOCAL else self.name
+        warnings.warn(
+            f"there is no {asked} in {where}, where clocks were put forward then: it is taken for {taken}, as that "
+            "time itself is; are the times of another zone, such as timezone='UTC'?",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
     def _offset_on_clock(self, reading: int, fold: int) -> int:
         clock = _CLOCK_EPOCH + min(max(reading, _FIRST), _LAST) * _MICROSECOND
