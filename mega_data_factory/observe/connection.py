@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from mega_data_factory.observe.counting.account import Account
-from mega_data_factory.observe.counting.forms import fingerprint
+from mega_data_factory.observe.counting.forms.forms import fingerprint
 from mega_data_factory.observe.delivery import ledgers
 from mega_data_factory.observe.engines import loaded_engines
 from mega_data_factory.observe.engines.engine import FINGERPRINT, NO_RESULT, Engine, Task

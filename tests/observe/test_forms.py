@@ -19,7 +19,7 @@ import mega_data_factory as mdf
 from mega_data_factory.framework.contracts import Judgement, Rule
 from mega_data_factory.framework.metrics import OperatorMetrics
 from mega_data_factory.observe import ObservedRun
-from mega_data_factory.observe.counting import forms
+from mega_data_factory.observe.counting.forms import forms
 from mega_data_factory.operators.filters.text_length_filter import TextLengthFilter
 from mega_data_factory.operators.refiners.text_statistics_refiner import TextStatisticsRefiner
 from tests.observe.runs import flow, rows_of, run_row

@@ -18,7 +18,7 @@ from mega_data_factory.framework.contracts import Judgement, Rule
 from mega_data_factory.framework.metrics import MetricsReader
 from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
-from mega_data_factory.observe.counting.reject_rows import ROWS, packed
+from mega_data_factory.observe.counting.survey.reject_rows import ROWS, packed
 from mega_data_factory.observe.driver.definitions.defined_steps import DefinedStep
 from mega_data_factory.observe.driver.recording.ledger import Ledger
 from mega_data_factory.observe.driver.recording.reject_files import RejectFiles

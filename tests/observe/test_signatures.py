@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mega_data_factory.observe.counting.signatures import Content, signature_of
+from mega_data_factory.observe.counting.forms.signatures import Content, signature_of
 
 MASK = (1 << 64) - 1
 COLUMNS = {

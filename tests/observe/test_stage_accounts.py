@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mega_data_factory.observe.counting.account import Account
-from mega_data_factory.observe.counting.signatures import Content
+from mega_data_factory.observe.counting.forms.signatures import Content
 from mega_data_factory.observe.driver.recording.ledger import Ledger
 from mega_data_factory.observe.engines.stage_accounts import Piece, StageAccounts
 

@@ -7,13 +7,13 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mega_data_factory.framework.metrics.details.detail import Detail, add_up
-from mega_data_factory.observe.counting import forms
 from mega_data_factory.observe.counting.account import Account, add_counts
-from mega_data_factory.observe.counting.record_text import record_name, record_text
+from mega_data_factory.observe.counting.forms import forms
+from mega_data_factory.observe.counting.forms.record_text import record_name, record_text
 from mega_data_factory.observe.counting.set_aside import SetAside
 
 if TYPE_CHECKING:
-    from mega_data_factory.observe.counting.survey import Survey
+    from mega_data_factory.observe.counting.survey.survey import Survey
 
 
 class WantsSamples(Protocol):

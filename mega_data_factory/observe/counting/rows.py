@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mega_data_factory.framework.metrics.rows.histogram import bucket_of
-from mega_data_factory.observe.counting import calls, forms
+from mega_data_factory.observe.counting import calls
 from mega_data_factory.observe.counting.account import Account, add_counts
 from mega_data_factory.observe.counting.calls import Call
 from mega_data_factory.observe.counting.cpu import CpuShare
+from mega_data_factory.observe.counting.forms import forms
 
 if TYPE_CHECKING:
-    from mega_data_factory.observe.counting.survey import Survey
+    from mega_data_factory.observe.counting.survey.survey import Survey
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 """Types of values that a batch of columns never has."""

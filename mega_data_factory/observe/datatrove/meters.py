@@ -14,7 +14,7 @@ from mega_data_factory.observe.engines.engine import Task, this_worker
 from mega_data_factory.observe.steps.spec import StepSpec
 
 if TYPE_CHECKING:
-    from mega_data_factory.observe.counting.survey import Survey
+    from mega_data_factory.observe.counting.survey.survey import Survey
 
 _PROGRESS_SECONDS = 1.0
 """Seconds from one delivery of unfinished accounts to the next."""

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
-from mega_data_factory.observe.counting.record_text import record_text
+from mega_data_factory.observe.counting.forms.record_text import record_text
 from mega_data_factory.observe.counting.set_aside import SetAside
 from mega_data_factory.observe.datatrove.meters import Chain, Meter, Traits
 from mega_data_factory.observe.steps.spec import StepSpec

@@ -10,7 +10,7 @@ from mega_data_factory.errors import did_you_mean
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.live.exporting import Exporter
-    from mega_data_factory.observe.counting.sheets import SliceBy
+    from mega_data_factory.observe.counting.survey.sheets import SliceBy
 
 _MOST_SLICE_COLUMNS = 8
 

@@ -31,7 +31,7 @@ from mega_data_factory.storage import Location
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.live.exporting import Exporter
-    from mega_data_factory.observe.counting.sheets import SliceBy
+    from mega_data_factory.observe.counting.survey.sheets import SliceBy
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 

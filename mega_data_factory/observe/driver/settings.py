@@ -15,7 +15,7 @@ from mega_data_factory.storage import is_local, join, local_path
 
 if TYPE_CHECKING:
     from mega_data_factory.framework.metrics.live.exporting import Exporter
-    from mega_data_factory.observe.counting.sheets import SliceBy
+    from mega_data_factory.observe.counting.survey.sheets import SliceBy
 
 
 @dataclass(frozen=True)

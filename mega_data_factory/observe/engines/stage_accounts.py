@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
-from mega_data_factory.observe.counting.signatures import Content
+from mega_data_factory.observe.counting.forms.signatures import Content
 
 
 @dataclass(frozen=True, slots=True)

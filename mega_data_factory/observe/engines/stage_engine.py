@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from mega_data_factory.observe.counting.account import Account
-from mega_data_factory.observe.counting.signatures import Content, signature_of
+from mega_data_factory.observe.counting.forms.signatures import Content, signature_of
 from mega_data_factory.observe.engines.engine import Engine, RunPlace, Task, this_worker
 from mega_data_factory.observe.engines.stage_accounts import Piece, StageAccounts
 

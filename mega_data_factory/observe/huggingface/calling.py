@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mega_data_factory.observe.counting import forms
-from mega_data_factory.observe.counting.form import Form
-from mega_data_factory.observe.counting.record_text import record_name, record_text
+from mega_data_factory.observe.counting.forms import forms
+from mega_data_factory.observe.counting.forms.form import Form
+from mega_data_factory.observe.counting.forms.record_text import record_name, record_text
 from mega_data_factory.observe.counting.set_aside import SetAside
 from mega_data_factory.observe.huggingface.pieces import Piece
 from mega_data_factory.observe.steps.outcome import Outcome, outcome_of

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from mega_data_factory.observe.counting import forms
+from mega_data_factory.observe.counting.forms import forms
 from mega_data_factory.observe.steps.streams import is_stream
 
 

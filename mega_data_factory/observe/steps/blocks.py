@@ -9,7 +9,8 @@ from contextvars import Token
 from types import TracebackType
 from typing import Any
 
-from mega_data_factory.observe.counting import calls, forms
+from mega_data_factory.observe.counting import calls
+from mega_data_factory.observe.counting.forms import forms
 from mega_data_factory.observe.steps.outcome import Outcome
 from mega_data_factory.observe.steps.spec import StepSpec
 from mega_data_factory.observe.steps.work import Work

@@ -23,7 +23,8 @@ from mega_data_factory.framework.contracts import (
 )
 from mega_data_factory.framework.metrics.details.detail import add_up
 from mega_data_factory.framework.scoring import scores_of
-from mega_data_factory.observe.counting import calls, forms
+from mega_data_factory.observe.counting import calls
+from mega_data_factory.observe.counting.forms import forms
 from mega_data_factory.observe.engines.engine import this_worker
 from mega_data_factory.observe.steps.work import Work
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mega_data_factory.observe.counting import forms
-from mega_data_factory.observe.counting.record_text import record_name, record_text
+from mega_data_factory.observe.counting.forms import forms
+from mega_data_factory.observe.counting.forms.record_text import record_name, record_text
 from mega_data_factory.observe.counting.set_aside import SetAside
 
 if TYPE_CHECKING:

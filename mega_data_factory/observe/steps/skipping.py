@@ -6,8 +6,9 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mega_data_factory.observe.counting import calls, forms
-from mega_data_factory.observe.counting.record_text import record_name, record_text
+from mega_data_factory.observe.counting import calls
+from mega_data_factory.observe.counting.forms import forms
+from mega_data_factory.observe.counting.forms.record_text import record_name, record_text
 from mega_data_factory.observe.counting.set_aside import SetAside
 from mega_data_factory.observe.steps.arguments import with_records
 from mega_data_factory.observe.steps.outcome import Outcome, outcome_of

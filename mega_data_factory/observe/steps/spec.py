@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from mega_data_factory.observe.connection import Addresses, Connection, connect
 
 if TYPE_CHECKING:
-    from mega_data_factory.observe.counting.sheets import Watch
-    from mega_data_factory.observe.counting.survey import Survey
+    from mega_data_factory.observe.counting.survey.sheets import Watch
+    from mega_data_factory.observe.counting.survey.survey import Survey
 
 
 class RunRef:
@@ -95,8 +95,8 @@ class StepSpec:
         """Return an empty survey of records, where anything is looked at."""
         if self.watch is None:
             return None
-        from mega_data_factory.observe.counting.slice_sums import Place
-        from mega_data_factory.observe.counting.survey import Survey  # brings Arrow
+        from mega_data_factory.observe.counting.survey.slice_sums import Place
+        from mega_data_factory.observe.counting.survey.survey import Survey  # brings Arrow
 
         return Survey(self.watch, Place(self.stage, self.name, self.index, self.reason))
 

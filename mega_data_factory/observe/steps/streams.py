@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from mega_data_factory.observe.counting import calls, forms
+from mega_data_factory.observe.counting import calls
 from mega_data_factory.observe.counting.cpu import CpuShare
+from mega_data_factory.observe.counting.forms import forms
 from mega_data_factory.observe.engines.engine import NO_RESULT
 
 if TYPE_CHECKING:
-    from mega_data_factory.observe.counting.form import Form
+    from mega_data_factory.observe.counting.forms.form import Form
     from mega_data_factory.observe.steps.spec import StepSpec
     from mega_data_factory.observe.steps.work import Work
 

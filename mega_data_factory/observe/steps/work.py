@@ -7,10 +7,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from mega_data_factory.observe.counting import calls, forms
+from mega_data_factory.observe.counting import calls
 from mega_data_factory.observe.counting.calls import Call
-from mega_data_factory.observe.counting.form import Form
-from mega_data_factory.observe.counting.signatures import Content
+from mega_data_factory.observe.counting.forms import forms
+from mega_data_factory.observe.counting.forms.form import Form
+from mega_data_factory.observe.counting.forms.signatures import Content
 from mega_data_factory.observe.steps.outcome import Outcome, outcome_of
 from mega_data_factory.observe.steps.spec import StepSpec
 from mega_data_factory.observe.steps.streams import is_stream

@@ -12,7 +12,7 @@ from mega_data_factory.observe.driver.settings import ObserveSettings
 from mega_data_factory.observe.steps.spec import RunRef, StepSpec
 
 if TYPE_CHECKING:
-    from mega_data_factory.observe.counting.sheets import SliceBy, Watch
+    from mega_data_factory.observe.counting.survey.sheets import SliceBy, Watch
 
 
 class StepOptions(TypedDict, total=False):
@@ -107,7 +107,7 @@ class CountingOptions:
         text = self.text or settings.text
         if not (slice_by or tokens or settings.rejects or (text and one_by_one)):
             return None
-        from mega_data_factory.observe.counting.sheets import Watch  # brings Arrow
+        from mega_data_factory.observe.counting.survey.sheets import Watch  # brings Arrow
 
         entries: tuple[SliceBy, ...] = tuple(slice_by)  # type: ignore[arg-type]  # checked, and a tuple by now
         return Watch(entries, tuple(map(slice_name, entries)), text, tokens, settings.rejects)

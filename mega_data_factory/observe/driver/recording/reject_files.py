@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.metrics.store.files.beside import set_aside_folder
-from mega_data_factory.observe.counting.reject_rows import rows_not_known, unpacked
+from mega_data_factory.observe.counting.survey.reject_rows import rows_not_known, unpacked
 from mega_data_factory.observe.driver.definitions.defined_steps import DefinedStep
 from mega_data_factory.redaction.loggers import logger
 from mega_data_factory.rejects import SCHEMA, RejectLedger, remove_rejects, write_rejects

@@ -15,8 +15,8 @@ import pyarrow as pa
 from mega_data_factory.framework.contracts import RECORD_ID
 from mega_data_factory.framework.slice_columns import SliceColumn
 from mega_data_factory.framework.units import UnitColumns
-from mega_data_factory.observe.counting.form import Form
-from mega_data_factory.observe.counting.record_text import record_name
+from mega_data_factory.observe.counting.forms.form import Form
+from mega_data_factory.observe.counting.forms.record_text import record_name
 from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.observe")

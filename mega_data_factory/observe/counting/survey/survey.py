@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 
 from mega_data_factory.framework.judgement import Judgement
 from mega_data_factory.framework.metrics.details.slices import StageSlices
-from mega_data_factory.observe.counting.form import Form
-from mega_data_factory.observe.counting.reject_rows import UNSPECIFIED, Rejected, left_of, packed
-from mega_data_factory.observe.counting.sheets import Row, SheetMaker, Watch
-from mega_data_factory.observe.counting.slice_sums import Place, SliceSums
+from mega_data_factory.observe.counting.forms.form import Form
+from mega_data_factory.observe.counting.survey.reject_rows import UNSPECIFIED, Rejected, left_of, packed
+from mega_data_factory.observe.counting.survey.sheets import Row, SheetMaker, Watch
+from mega_data_factory.observe.counting.survey.slice_sums import Place, SliceSums
 
 _FOLD_RECORDS = 16_384
 """Records after which what is known of them is added up, so that a stream takes bounded memory."""

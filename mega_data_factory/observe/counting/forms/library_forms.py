@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mega_data_factory.observe.counting.form import Form
+from mega_data_factory.observe.counting.forms.form import Form
 
 # ── Arrow ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import xxhash
 
-from mega_data_factory.observe.counting.form import Form, digest_object
-from mega_data_factory.observe.counting.library_forms import (
+from mega_data_factory.observe.counting.forms.form import Form, digest_object
+from mega_data_factory.observe.counting.forms.library_forms import (
     ARROW,
     ARROW_ARRAY,
     LIBRARIES,

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from mega_data_factory.framework.metrics.details.slice_counts import COUNTS, SliceCounts
 from mega_data_factory.framework.metrics.details.slices import StageSlices
-from mega_data_factory.observe.counting.reject_rows import UNSPECIFIED, Rejected
-from mega_data_factory.observe.counting.sheets import SheetMaker, Watch
+from mega_data_factory.observe.counting.survey.reject_rows import UNSPECIFIED, Rejected
+from mega_data_factory.observe.counting.survey.sheets import SheetMaker, Watch
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 
