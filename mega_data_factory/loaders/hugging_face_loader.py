@@ -10,7 +10,7 @@ import pyarrow as pa
 from mega_data_factory import extras, storage
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import Loader, Split
-from mega_data_factory.loaders.parsing.files import RecordNames, check_columns, slices
+from mega_data_factory.loaders.parsing.files import RecordNames, check_columns, numbered, slices
 from mega_data_factory.loaders.parsing.values import MAX_RECORD_MB, checked_limit, plain_types, split_off
 
 _MAX_SPLITS = 4096
@@ -80,7 +80,7 @@ class HuggingFaceLoader(Loader):
         for start in range(split.params["start"], split.params["end"], batch_size):
             end = min(start + batch_size, split.params["end"])
             table = plain_types(rows[start:end].replace_schema_metadata(None))
-            places = [f"{self._split}#{row}" for row in range(start, end)]
+            places = numbered(f"{self._split}#", range(start, end))
             table, places = split_off(table, places, self._max_bytes, self.skip)
             yield from slices(names.name(table, places).combine_chunks(), batch_size)
 

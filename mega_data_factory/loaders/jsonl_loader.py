@@ -17,6 +17,7 @@ from mega_data_factory.loaders.parsing.files import (
     file_name,
     file_path,
     find_files,
+    numbered,
     slices,
     would_find,
 )
@@ -30,7 +31,7 @@ _COMPRESSED = (".gz", ".zst", ".zstd")
 SUFFIXES = tuple(f"{kind}{pack}" for kind in (".jsonl", ".ndjson", ".json") for pack in ("", *_COMPRESSED))
 
 
-_Named: TypeAlias = tuple[pa.Table, list[str]]
+_Named: TypeAlias = tuple[pa.Table, pa.StringArray]
 """Records and where each of them is."""
 
 
@@ -142,7 +143,7 @@ class JsonlLoader(Loader):
                 for at, reason, content in refused:
                     place = block.start + at
                     self.skip(f"{prefix}{place}", f"line at byte {place}: {reason}", content)
-                yield table, [f"{prefix}{block.start + at}" for at in offsets]
+                yield table, numbered(prefix, block.start + offsets)
 
     def _objects(self, file: BinaryIO, name: str, layout: Layout) -> Iterator[_Named]:
         records: list[dict[str, Any]] = []
@@ -161,10 +162,10 @@ class JsonlLoader(Loader):
             places.append(place)
             size += len(item.text)
             if size >= BLOCK_BYTES:
-                yield table_of(records), places
+                yield table_of(records), pa.array(places)
                 records, places, size = [], [], 0
         if records:
-            yield table_of(records), places
+            yield table_of(records), pa.array(places)
 
 
 def _begins_record(head: bytes) -> bool:

@@ -19,6 +19,7 @@ from mega_data_factory.loaders.parsing.files import (
     file_name,
     file_path,
     find_files,
+    numbered,
     would_find,
 )
 from mega_data_factory.loaders.parsing.values import MAX_RECORD_MB, checked_limit, plain_types, split_off
@@ -100,7 +101,7 @@ class ParquetLoader(Loader):
                 for group in range(first, end):
                     for row, table in self._group(parquet, group, columns, batch_size, f"{name}#{starts[group]}"):
                         at = starts[group] + row
-                        places = [f"{name}#{i}" for i in range(at, at + table.num_rows)]
+                        places = numbered(f"{name}#", range(at, at + table.num_rows))
                         table, places = split_off(table, places, self._max_bytes, self.skip)
                         if table.num_rows:
                             yield names.name(table, places)

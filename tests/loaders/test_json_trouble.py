@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mega_data_factory.loaders.jsonl_loader import JsonlLoader
 from mega_data_factory.loaders.parsing import json_array
-from mega_data_factory.loaders.parsing.json_lines import MOST_LEVELS
+from mega_data_factory.loaders.parsing.nesting import MOST_LEVELS
 
 
 def read(path: Path, **params: Any) -> tuple[list[dict[str, Any]], list[Any]]:
@@ -54,13 +54,31 @@ def test_the_deepest_value_that_is_read_goes_through_arrow(tmp_path: Path) -> No
     assert pa.ipc.open_file(sink.getvalue()).read_all().equals(table)
 
 
-def test_a_long_line_with_a_deep_value_is_one_error(tmp_path: Path) -> None:
-    """Lines with few brackets are not looked at before they are parsed, and are refused all the same."""
-    deep = b'{"text": "' + b"x" * 5000 + b'", "a": ' + b"[" * 300 + b"]" * 300 + b"}"
-    (tmp_path / "a.jsonl").write_bytes(b'{"b": 1}\n' + deep + b'\n{"b": 2}\n')
+@pytest.mark.parametrize(("levels", "text"), [(300, 5_000), (20_000, 5_000), (20_000, 300_000)])
+@pytest.mark.parametrize("before", [0, 60_000])
+def test_a_long_line_with_a_deep_value_is_one_error(tmp_path: Path, levels: int, text: int, before: int) -> None:
+    """A deep line is refused wherever its brackets are: few, at the end of a long line, between long lines."""
+    deep = b'{"text": "' + b"x" * text + b'", "a": ' + b"[" * levels + b"]" * levels + b"}"
+    other = b'{"b": 1, "text": "' + b"x" * before + b'"}\n'
+    (tmp_path / "a.jsonl").write_bytes(other + deep + b"\n" + other)
     found, skipped = read(tmp_path / "a.jsonl")
-    assert [row["b"] for row in found] == [1, 2]
-    assert ["nested 301 levels deep" in skip.message for skip in skipped] == [True]
+    assert [row["b"] for row in found] == [1, 1]
+    assert [f"nested {levels + 1:,} levels deep" in skip.message for skip in skipped] == [True]
+
+
+@pytest.mark.parametrize("size", [1, 30, 3000])
+def test_blank_lines_are_no_records_among_lines_of_any_length(tmp_path: Path, size: int) -> None:
+    """Places and values are those of the lines, with or without blank lines and spaces before the brace."""
+    for blank, end in (("", ""), ("\n", ""), (" \t\n\r\n", "\n"), ("  ", " \n ")):
+        lines = [blank + json.dumps({"n": number, "text": "ä" * size}) for number in range(500)]
+        content = ("\n".join(lines) + end).encode()
+        (tmp_path / "a.jsonl").write_bytes(content)
+        found, skipped = read(tmp_path / "a.jsonl")
+        assert (skipped, [row["n"] for row in found]) == ([], list(range(500)))
+        places = [int(row["record_id"].partition("@")[2]) for row in found]
+        ends = [content.find(b"\n", at) % (len(content) + 1) for at in places]
+        read_again = [json.loads(content[at:end]) for at, end in zip(places, ends, strict=True)]
+        assert read_again == [{"n": number, "text": "ä" * size} for number in range(500)]
 
 
 def test_brackets_within_text_are_not_levels(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import sysconfig
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
@@ -156,6 +158,12 @@ def _labels(roots: Sequence[str]) -> dict[str, str]:
     return labels
 
 
+def numbered(prefix: str, numbers: npt.NDArray[np.int64] | range) -> pa.StringArray:
+    """Return the prefix followed by each number, as text."""
+    values = np.arange(numbers.start, numbers.stop) if isinstance(numbers, range) else numbers
+    return pc.binary_join_element_wise(pa.scalar(prefix), pc.cast(pa.array(values, pa.int64()), pa.string()), "")
+
+
 class RecordNames:
     """Names the records of one split.
 
@@ -169,9 +177,9 @@ class RecordNames:
         self._id_column = id_column
         self._seen: set[str] = set()
 
-    def name(self, table: pa.Table, positions: Sequence[str]) -> pa.Table:
+    def name(self, table: pa.Table, positions: pa.StringArray) -> pa.Table:
         """Return the table with `record_id` as its first column; `positions` has one entry per row."""
-        ids: Sequence[str] = positions
+        ids = positions
         if self._id_column is not None and self._id_column in table.column_names:
             ids = self._from_column(table.column(self._id_column), positions)
         if RECORD_ID in table.column_names:
@@ -181,9 +189,9 @@ class RecordNames:
             else:
                 free = _free_name(f"source_{RECORD_ID}", table.column_names)
                 table = table.rename_columns([free if i == at else n for i, n in enumerate(table.column_names)])
-        return table.add_column(0, RECORD_ID, pa.array(ids, pa.string()))
+        return table.add_column(0, RECORD_ID, ids)
 
-    def _from_column(self, column: pa.ChunkedArray, positions: Sequence[str]) -> list[str]:
+    def _from_column(self, column: pa.ChunkedArray, positions: pa.StringArray) -> pa.StringArray:
         try:
             values = pc.cast(column, pa.string()).to_pylist()
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -192,11 +200,11 @@ class RecordNames:
                 hint="choose a column of strings or numbers, or leave id_column out",
             ) from error
         ids = []
-        for value, position in zip(values, positions, strict=True):
+        for value, position in zip(values, positions.to_pylist(), strict=True):
             unique = position if value is None else f"{value}~{position}" if value in self._seen else value
             self._seen.add(unique)
             ids.append(unique)
-        return ids
+        return pa.array(ids, pa.string())
 
 
 def _free_name(name: str, taken: Sequence[str]) -> str:

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import io
 import json
-import re
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from mega_data_factory.loaders.parsing.nesting import MOST_LEVELS, any_is_deep, levels_in, levels_of
+
 Refused: TypeAlias = tuple[int, str, str]
 """Offset of a line in its block, why it is no record, and its beginning as text."""
+
+Offsets: TypeAlias = npt.NDArray[np.int64]
+"""Places in a block, in bytes."""
 
 _BLANK = b" \t\r\n"
 _CONTENT_BYTES = 2000
 _ARRAYS = "an array of objects is read from a file that ends in .json"
 
-MOST_LEVELS = 60
-"""Levels of nesting that a record may have: Arrow's IPC format holds 64, and its reader recurses without a limit."""
-
-_SHORT_LINE = 1000
-"""Bytes of lines that are parsed without counting their brackets."""
+_PROBE_BYTES = 1 << 16
+_LONG_LINE = 600
+"""Bytes of a line from which on a search for the next line end is faster than a look at every byte with NumPy."""
 
 _EXACT_IN_FLOAT = float(1 << 53)
 """From here on a double does not hold every whole number."""
 
 _LONGEST_INT = 4300
 """Digits that Python turns into an integer."""
-
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # whole stretches at a time
-_BRACKET = re.compile(rb"[\[\]{}]")
 
 
 class JsonLines:
@@ -42,7 +41,7 @@ class JsonLines:
     def __init__(self) -> None:
         self._as_text: dict[str, pa.DataType] = {}
 
-    def parse(self, block: bytes) -> tuple[pa.Table, list[int], list[Refused]]:
+    def parse(self, block: bytes | bytearray) -> tuple[pa.Table, Offsets, list[Refused]]:
         """Parse whole lines.
 
         Returns:
@@ -50,16 +49,14 @@ class JsonLines:
         """
         if block.startswith(b"\xef\xbb\xbf"):  # a byte order mark, blanked so that offsets stay
             block = b"   " + block[3:]
-        lines = _lines(block)
-        # Arrow's reader takes `null` for a record; what does not begin with a brace is looked at one by one.
-        objects = all(block.startswith(b"{", start) or block[start:end].lstrip()[:1] == b"{" for start, end in lines)
-        fast = lines and objects and _is_utf8(block) and not _any_is_deep(block, lines)
+        starts, ends, are_objects = _lines(block)
+        fast = len(starts) and are_objects and _is_utf8(block) and not any_is_deep(block, starts, ends)
         table = self._fast(block) if fast else None
-        if table is not None and table.num_rows == len(lines):
-            return table, [start for start, _ in lines], []
-        return _patient(block, lines)
+        if table is not None and table.num_rows == len(starts):
+            return table, starts, []
+        return _patient(block, zip(starts.tolist(), ends.tolist(), strict=True))
 
-    def _fast(self, block: bytes) -> pa.Table | None:
+    def _fast(self, block: bytes | bytearray) -> pa.Table | None:
         """Return the block as Arrow's reader parses it, dates left as text; None if it cannot."""
         try:
             table = self._read(block)
@@ -73,31 +70,50 @@ class JsonLines:
             return None
         if any(map(_may_have_been_rounded, table.columns)):
             return None
-        if any(_levels_of(field.type) >= MOST_LEVELS for field in table.schema):
+        if any(levels_of(field.type) >= MOST_LEVELS for field in table.schema):
             return None
         absent = [name for name in self._as_text if name in table.column_names and f'"{name}"'.encode() not in block]
         return table.drop_columns(absent) if absent else table
 
-    def _read(self, block: bytes) -> pa.Table:
+    def _read(self, block: bytes | bytearray) -> pa.Table:
         schema = pa.schema(self._as_text.items()) if self._as_text else None
         return pj.read_json(
-            io.BytesIO(block),
+            pa.BufferReader(pa.py_buffer(block)),
             read_options=pj.ReadOptions(use_threads=False, block_size=len(block) + 1),
             parse_options=pj.ParseOptions(explicit_schema=schema),
         )
 
 
-def _lines(block: bytes) -> list[tuple[int, int]]:
-    """Start and end of every line that is not blank."""
-    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == 0x0A).tolist()
-    if not block.endswith(b"\n"):
-        ends.append(len(block))
-    starts = [0, *(end + 1 for end in ends[:-1])]
-    # A line that begins with a brace is not blank: no need to look at all of it.
-    return [(s, e) for s, e in zip(starts, ends, strict=True) if block[s : s + 1] == b"{" or block[s:e].strip(_BLANK)]
+def _lines(block: bytes | bytearray) -> tuple[Offsets, Offsets, bool]:
+    """Return the starts and ends of the lines that are not blank, and whether each of them begins with a brace.
+
+    Arrow's reader takes `null` for a record, so what does not begin with a brace is not for it.
+    """
+    ends = _line_ends(block)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    begun = np.frombuffer(block, np.uint8)[starts] == ord("{")
+    if begun.all():
+        return starts, ends, True
+    heads = [b"{" if good else block[s:e].strip(_BLANK)[:1] for good, s, e in zip(begun, starts, ends, strict=True)]
+    kept = np.array([head != b"" for head in heads])
+    return starts[kept], ends[kept], all(head in (b"", b"{") for head in heads)
 
 
-def _is_utf8(block: bytes) -> bool:
+def _line_ends(block: bytes | bytearray) -> Offsets:
+    """Return the offset of every line end, and of the end of the block where it has none."""
+    found: list[int] = []
+    if block.count(b"\n", 0, _PROBE_BYTES) < _PROBE_BYTES // _LONG_LINE:
+        at = block.find(b"\n")
+        while at >= 0:
+            found.append(at)
+            at = block.find(b"\n", at + 1)
+        ends = np.array(found, np.int64)
+    else:
+        ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+    return ends if block.endswith(b"\n") else np.append(ends, len(block))
+
+
+def _is_utf8(block: bytes | bytearray) -> bool:
     """Return whether a block is valid UTF-8; Arrow's JSON reader passes on invalid bytes."""
     if block.isascii():
         return True
@@ -127,35 +143,6 @@ def _has_empty_struct(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) and _has_empty_struct(kind.value_type)
 
 
-def _any_is_deep(block: bytes, lines: Iterable[tuple[int, int]]) -> bool:
-    """Return whether a line may be nested so deeply that Arrow's reader or ours, which recurse, overflows the stack.
-
-    A level takes two bytes, so short lines need no look, nor do lines with as few brackets; what those hold too deeply
-    shows in the types.
-    """
-    return any(
-        end - start > _SHORT_LINE
-        and block.count(b"{", start, end) + block.count(b"[", start, end) > _SHORT_LINE // 2
-        and _levels(block[start:end]) > MOST_LEVELS
-        for start, end in lines
-    )
-
-
-def _levels_of(kind: pa.DataType) -> int:
-    """Return how deeply a type is nested."""
-    inner = [kind.field(at).type for at in range(kind.num_fields)] if pa.types.is_nested(kind) else []
-    return 1 + max(map(_levels_of, inner), default=0) if inner or pa.types.is_nested(kind) else 0
-
-
-def _levels(line: bytes) -> int:
-    """Return how deeply the objects and lists of a line are nested."""
-    level = deepest = 0
-    for bracket in _BRACKET.findall(_STRING.sub(b"", line)):
-        level += 1 if bracket in b"{[" else -1
-        deepest = max(deepest, level)
-    return deepest
-
-
 def _may_have_been_rounded(column: pa.ChunkedArray) -> bool:
     """Return whether a column holds doubles so large that whole numbers may have lost digits."""
     kind = column.type
@@ -168,7 +155,7 @@ def _may_have_been_rounded(column: pa.ChunkedArray) -> bool:
     return pa.types.is_list(kind) and _may_have_been_rounded(pc.list_flatten(column))
 
 
-def _patient(block: bytes, lines: Iterable[tuple[int, int]]) -> tuple[pa.Table, list[int], list[Refused]]:
+def _patient(block: bytes | bytearray, lines: Iterable[tuple[int, int]]) -> tuple[pa.Table, Offsets, list[Refused]]:
     """Parse line by line; refuse the ones that are not a JSON object."""
     records: list[dict[str, Any]] = []
     offsets: list[int] = []
@@ -182,10 +169,10 @@ def _patient(block: bytes, lines: Iterable[tuple[int, int]]) -> tuple[pa.Table, 
             continue
         records.append(record)
         offsets.append(start)
-    return table_of(records), offsets, refused
+    return table_of(records), np.array(offsets, np.int64), refused
 
 
-def parse_object(text: bytes) -> dict[str, Any]:
+def parse_object(text: bytes | bytearray) -> dict[str, Any]:
     """Parse one record.
 
     Raises:
@@ -195,7 +182,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
         decoded = text.decode()  # strictly, where `json` would let halves of surrogate pairs pass
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8: {error}") from error
-    if len(text) > 2 * MOST_LEVELS and (levels := _levels(text)) > MOST_LEVELS:
+    if len(text) > 2 * MOST_LEVELS and (levels := levels_in(text)) > MOST_LEVELS:
         raise ValueError(f"nested {levels:,} levels deep; at most {MOST_LEVELS} can be read")
     try:
         record = json.loads(decoded, parse_int=_whole_number)
@@ -214,7 +201,7 @@ def _whole_number(digits: str) -> int | str:
     return int(digits) if len(digits) <= _LONGEST_INT else digits
 
 
-def _beginning(line: bytes) -> str:
+def _beginning(line: bytes | bytearray) -> str:
     return line[:_CONTENT_BYTES].decode("utf-8", "replace")
 
 

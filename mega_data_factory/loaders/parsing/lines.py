@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 BLOCK_BYTES = 4 << 20
 """Approximate size of a block of lines, in bytes."""
@@ -28,7 +28,7 @@ class Block:
     """
 
     start: int
-    content: bytes
+    content: bytearray
     too_long: list[tuple[int, int, bytes]] = field(default_factory=list)
 
 
@@ -49,65 +49,65 @@ def whole_lines(file: BinaryIO, start: int, end: int | None, most_bytes: int) ->
         file.seek(start - 1)
         position = start - 1 + _pass_line(file)
     while end is None or position < end:
-        wanted = BLOCK_BYTES if end is None else min(BLOCK_BYTES, end - position)
-        pieces: list[bytes] = []
-        broken = _gather(file, wanted, pieces)
-        if not pieces and broken is None:
+        content, broken = _gather(file, BLOCK_BYTES if end is None else min(BLOCK_BYTES, end - position))
+        if not content and broken is None:
             return
-        block = Block(position, b"")
-        passed = sum(map(len, pieces))
-        if broken is None and not pieces[-1].endswith(b"\n"):
-            passed += _finish_line(file, block, pieces, most_bytes)
-        block.content = b"".join(pieces)
+        block = Block(position, content)
         if broken is not None:
-            block.content = block.content[: block.content.rfind(b"\n") + 1]
-        if len(block.content) > most_bytes:
+            del content[content.rfind(b"\n") + 1 :]
+            passed = 0
+        else:
+            passed = len(content) if content.endswith(b"\n") else _finish_line(file, block, most_bytes)
+        if len(content) > most_bytes:
             _take_out(block, most_bytes)
-        if block.content or block.too_long:
+        if content or block.too_long:
             yield block
         if broken is not None:
             raise broken
         position += passed
 
 
-def _gather(file: BinaryIO, wanted: int, pieces: list[bytes]) -> OSError | None:
-    """Read `wanted` bytes into `pieces`; return the error that stopped it, if one did."""
-    read1 = getattr(file, "read1", file.read)
-    most = wanted if isinstance(getattr(file, "raw", None), io.FileIO) else _PIECE_BYTES
+def _gather(file: BinaryIO, wanted: int) -> tuple[bytearray, OSError | None]:
+    """Read `wanted` bytes; return those that were there, and the error that stopped it, if one did."""
+    is_here = isinstance(getattr(file, "raw", None), io.FileIO)
+    content = bytearray(wanted + _PIECE_BYTES if is_here else 0)  # with room for the rest of a line
     try:
-        while wanted > 0 and (piece := read1(min(wanted, most))):
-            pieces.append(piece)
-            wanted -= len(piece)
+        if is_here:
+            _fill(content, cast("io.BufferedReader", file), wanted)
+        else:
+            read1 = getattr(file, "read1", file.read)
+            while len(content) < wanted and (piece := read1(min(wanted - len(content), _PIECE_BYTES))):
+                content += piece
     except OSError as error:
-        return error
-    return None
+        return content, error
+    return content, None
 
 
-def _finish_line(file: BinaryIO, block: Block, pieces: list[bytes], most_bytes: int) -> int:
-    """Read the rest of the last line, or pass the line over where it is too long; return the bytes read."""
-    begun = _open_line(pieces)
+def _fill(content: bytearray, file: io.BufferedReader, wanted: int) -> None:
+    """Read a file on this machine into `content`, without a copy, up to `wanted` bytes or its end."""
+    filled = 0
+    try:
+        with memoryview(content) as space:
+            while filled < wanted and (count := file.readinto1(space[filled:wanted])):
+                filled += count
+    finally:
+        del content[filled:]
+
+
+def _finish_line(file: BinaryIO, block: Block, most_bytes: int) -> int:
+    """Read the rest of the last line, or pass the line over where it is too long; return the bytes of the block."""
+    content = block.content
+    cut = content.rfind(b"\n") + 1
+    begun = len(content) - cut
     rest = file.readline(max(0, most_bytes - begun) + 2)
     if begun + len(rest.rstrip(b"\n")) <= most_bytes:
-        pieces.append(rest)
-        return len(rest)
-    content = b"".join(pieces)
-    cut = len(content) - begun
-    pieces[:] = [content[:cut]]
-    passed = len(rest) + (0 if rest.endswith(b"\n") else _pass_line(file))
-    beginning = (content[cut : cut + _BEGINNING_BYTES] + rest[:_BEGINNING_BYTES])[:_BEGINNING_BYTES]
-    block.too_long.append((block.start + cut, begun + passed, beginning))
-    return passed
-
-
-def _open_line(pieces: list[bytes]) -> int:
-    """Return the bytes behind the last line end."""
-    size = 0
-    for piece in reversed(pieces):
-        at = piece.rfind(b"\n")
-        size += len(piece) - at - 1
-        if at >= 0:
-            break
-    return size
+        content += rest
+        return len(content)
+    size = begun + len(rest) + (0 if rest.endswith(b"\n") else _pass_line(file))
+    beginning = bytes(content[cut : cut + _BEGINNING_BYTES] + rest[:_BEGINNING_BYTES])[:_BEGINNING_BYTES]
+    block.too_long.append((block.start + cut, size, beginning))
+    del content[cut:]
+    return cut + size
 
 
 def _pass_line(file: BinaryIO) -> int:
@@ -122,7 +122,7 @@ def _pass_line(file: BinaryIO) -> int:
 
 def _take_out(block: Block, most_bytes: int) -> None:
     """Remove blank lines that are too long from the block; the offsets of the others stay."""
-    content = bytearray(block.content)
+    content = block.content
     start = 0
     while start < len(content):
         end = content.find(b"\n", start)
@@ -131,4 +131,3 @@ def _take_out(block: Block, most_bytes: int) -> None:
             block.too_long.append((block.start + start, end - start, bytes(content[start : start + _BEGINNING_BYTES])))
             content[start:end] = b" " * (end - start)
         start = end + 1
-    block.content = bytes(content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -77,8 +77,11 @@ def _holds(kind: pa.DataType, is_wanted: Callable[[pa.DataType], bool]) -> bool:
 
 
 def split_off(
-    table: pa.Table, places: Sequence[str], max_bytes: int, skip: Callable[[str, str, str], None]
-) -> tuple[pa.Table, list[str]]:
+    table: pa.Table,
+    places: pa.StringArray | pa.ChunkedArray,
+    max_bytes: int,
+    skip: Callable[[str, str, str], None],
+) -> tuple[pa.Table, pa.StringArray | pa.ChunkedArray]:
     """Take out the records that nothing behind the loader could read: text that is not UTF-8, too many bytes.
 
     Args:
@@ -95,11 +98,11 @@ def split_off(
         sizes = _sizes(table).to_pylist()
         bad |= {row: f"{size:,} bytes, more than max_record_mb" for row, size in enumerate(sizes) if size > max_bytes}
     if not bad:
-        return table, list(places)
+        return table, places
     for row, reason in sorted(bad.items()):
-        skip(places[row], reason, _beginning(table, row))
-    kept = [row for row in range(table.num_rows) if row not in bad]
-    return table.take(pa.array(kept, pa.int64())), [places[row] for row in kept]
+        skip(places[row].as_py(), reason, _beginning(table, row))
+    kept = pa.array([row for row in range(table.num_rows) if row not in bad], pa.int64())
+    return table.take(kept), places.take(kept)
 
 
 def _not_utf8(table: pa.Table) -> Iterator[tuple[int, str]]:

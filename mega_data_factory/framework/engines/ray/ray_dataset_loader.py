@@ -11,6 +11,7 @@ import pyarrow as pa
 from mega_data_factory import extras
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
+from mega_data_factory.loaders.parsing.files import numbered
 from mega_data_factory.loaders.parsing.values import MAX_RECORD_MB, checked_limit, plain_types, split_off
 
 
@@ -67,13 +68,13 @@ class RayDatasetLoader(Loader):
             names = [f"source_{name}" if name == RECORD_ID else name for name in table.column_names]
             table = table.rename_columns(names)
         table = plain_types(table.replace_schema_metadata(None).add_column(0, RECORD_ID, ids))
-        table, _ = split_off(table, ids.to_pylist(), self._max_bytes, self.skip)
+        table, _ = split_off(table, ids, self._max_bytes, self.skip)
         for start in range(0, table.num_rows, batch_size):
             yield table.slice(start, batch_size)
 
     def _ids(self, table: pa.Table, index: int) -> pa.Array | pa.ChunkedArray:
         if self._id_column is None:
-            return pa.array([f"{index}/{row}" for row in range(table.num_rows)], pa.string())
+            return numbered(f"{index}/", range(table.num_rows))
         if self._id_column not in table.column_names:
             there = ", ".join(table.column_names)
             raise InputError(f"data_loader.params.id_column: no column `{self._id_column}`; there is {there}")
