@@ -19,7 +19,7 @@ from metrics_paired import asked_batches
 from reject_ledger import Pipeline
 
 from mega_data_factory.framework.commit.column_measuring import measure_columns
-from mega_data_factory.framework.metrics.details.columns import ColumnStatistics
+from mega_data_factory.framework.metrics.details.columns.column_statistics import ColumnStatistics
 from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.worker.stage import StageSettings
 

@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 
 from mega_data_factory.framework.contracts import Judgement, Rule
 from mega_data_factory.framework.judgement import as_array
-from mega_data_factory.framework.metrics.details.rule_names import MOST_NAMED, RuleName
-from mega_data_factory.framework.metrics.details.score_buckets import Bools, Floats
-from mega_data_factory.framework.metrics.details.score_codes import Scored
-from mega_data_factory.framework.metrics.details.scores import OperatorScores
+from mega_data_factory.framework.metrics.details.scores.buckets import Bools, Floats
+from mega_data_factory.framework.metrics.details.scores.codes import Scored
+from mega_data_factory.framework.metrics.details.scores.operator_scores import OperatorScores
+from mega_data_factory.framework.metrics.details.scores.rule_names import MOST_NAMED, RuleName
 
 _FLOAT = pa.float64()
 

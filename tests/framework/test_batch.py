@@ -23,7 +23,7 @@ from mega_data_factory.framework.engines.ray.rows import (
     staged_row,
     unpack_batch,
 )
-from mega_data_factory.framework.metrics.details.columns import ColumnStatistics
+from mega_data_factory.framework.metrics.details.columns.column_statistics import ColumnStatistics
 from mega_data_factory.framework.metrics.models import OperatorMetrics
 from mega_data_factory.testing import FakeClock
 from tests.framework.making import MANY, batch, table

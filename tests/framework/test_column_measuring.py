@@ -14,8 +14,8 @@ import xxhash
 
 from mega_data_factory.framework.commit import column_measuring
 from mega_data_factory.framework.commit.column_measuring import MOST_COLUMNS, measure_columns
-from mega_data_factory.framework.metrics.details.distinct_count import DistinctCount
-from mega_data_factory.framework.metrics.details.value_histogram import ValueHistogram
+from mega_data_factory.framework.metrics.details.columns.distinct_count import DistinctCount
+from mega_data_factory.framework.metrics.details.columns.value_histogram import ValueHistogram
 
 DAY = 86_400.0
 NEW_YEAR = 1_767_225_600.0

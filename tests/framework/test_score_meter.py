@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from mega_data_factory.framework.batch import Batch, CommitRecord
 from mega_data_factory.framework.contracts import Filter, Judgement
-from mega_data_factory.framework.metrics.details.rule_names import MOST_NAMED
+from mega_data_factory.framework.metrics.details.scores.rule_names import MOST_NAMED
 from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan, When
 from mega_data_factory.framework.rowwise import RowFilter, Verdict

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 
 from mega_data_factory.framework.commit.column_measuring import measure_columns
-from mega_data_factory.framework.metrics.details.columns import QUANTILES, ColumnStatistics
-from mega_data_factory.framework.metrics.details.distinct_count import STANDARD_ERROR, DistinctCount, mixed
+from mega_data_factory.framework.metrics.details.columns.column_statistics import QUANTILES, ColumnStatistics
+from mega_data_factory.framework.metrics.details.columns.distinct_count import STANDARD_ERROR, DistinctCount, mixed
+from mega_data_factory.framework.metrics.details.columns.value_histogram import MOST_BUCKETS, ValueHistogram
 from mega_data_factory.framework.metrics.details.totals import DetailTotals
-from mega_data_factory.framework.metrics.details.value_histogram import MOST_BUCKETS, ValueHistogram
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

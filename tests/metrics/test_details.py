@@ -22,9 +22,9 @@ from mega_data_factory.framework.metrics import (
 )
 from mega_data_factory.framework.metrics.details import kinds
 from mega_data_factory.framework.metrics.details.detail import Detail, add_up
-from mega_data_factory.framework.metrics.details.rule_names import RuleName
-from mega_data_factory.framework.metrics.details.score_codes import Scored
-from mega_data_factory.framework.metrics.details.scores import OperatorScores
+from mega_data_factory.framework.metrics.details.scores.codes import Scored
+from mega_data_factory.framework.metrics.details.scores.operator_scores import OperatorScores
+from mega_data_factory.framework.metrics.details.scores.rule_names import RuleName
 from mega_data_factory.framework.metrics.details.totals import DetailTotals
 from tests.detail_rows import detail_rows
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from mega_data_factory.analytics.output_columns.summary import ColumnSummary
 from mega_data_factory.formats import count, number, percent
-from mega_data_factory.framework.metrics.details.value_histogram import Floats, ValueHistogram
+from mega_data_factory.framework.metrics.details.columns.value_histogram import Floats, ValueHistogram
 
 Level = Literal["moderate", "large"]
 

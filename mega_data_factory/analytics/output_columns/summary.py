@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mega_data_factory.framework.metrics.details.value_histogram import ValueHistogram
+from mega_data_factory.framework.metrics.details.columns.value_histogram import ValueHistogram
 from mega_data_factory.framework.metrics.reader import MetricsReader
 
 QUANTILES = ("p01", "p05", "p25", "p50", "p75", "p95", "p99")

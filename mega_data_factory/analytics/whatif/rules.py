@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mega_data_factory.analytics.whatif.estimate import Estimate
-from mega_data_factory.framework.metrics.details.score_buckets import BUCKETS_PER_DOUBLING, edges_of
+from mega_data_factory.framework.metrics.details.scores.buckets import BUCKETS_PER_DOUBLING, edges_of
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Bools: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]

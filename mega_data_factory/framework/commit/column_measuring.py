@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mega_data_factory.framework.commit.text_measuring import characters_of, hashes_of
-from mega_data_factory.framework.metrics.details.columns import ColumnStatistics
-from mega_data_factory.framework.metrics.details.distinct_count import DistinctCount, mixed
-from mega_data_factory.framework.metrics.details.value_histogram import Floats, ValueHistogram
+from mega_data_factory.framework.metrics.details.columns.column_statistics import ColumnStatistics
+from mega_data_factory.framework.metrics.details.columns.distinct_count import DistinctCount, mixed
+from mega_data_factory.framework.metrics.details.columns.value_histogram import Floats, ValueHistogram
 from mega_data_factory.redaction.loggers import logger
 
 MOST_COLUMNS = 200

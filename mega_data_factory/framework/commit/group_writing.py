@@ -18,7 +18,7 @@ from mega_data_factory.framework.commit.exclusion_files import write_exclusions
 from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.contracts import RECORD_ID, WRITER_STAGE, OutputFile, Writer
 from mega_data_factory.framework.exclusion_text import record_json
-from mega_data_factory.framework.metrics.details.columns import ColumnStatistics
+from mega_data_factory.framework.metrics.details.columns.column_statistics import ColumnStatistics
 from mega_data_factory.framework.metrics.details.detail import add_up
 from mega_data_factory.framework.tables import concat
 from mega_data_factory.redaction import described

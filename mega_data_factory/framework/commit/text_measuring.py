@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from mega_data_factory.framework.metrics.details.distinct_count import Hashes
-from mega_data_factory.framework.metrics.details.value_histogram import Floats, Integers
+from mega_data_factory.framework.metrics.details.columns.distinct_count import Hashes
+from mega_data_factory.framework.metrics.details.columns.value_histogram import Floats, Integers
 
 _HIGH_BITS = np.uint64(0x8080_8080_8080_8080)
 """Bits of eight bytes of which one is set where they are not all ASCII."""

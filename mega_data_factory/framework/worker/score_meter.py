@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from mega_data_factory.framework.contracts import Judgement
 from mega_data_factory.framework.metrics.details.detail import Detail, add_up
-from mega_data_factory.framework.metrics.details.score_codes import coded
-from mega_data_factory.framework.metrics.details.scores import OperatorScores
+from mega_data_factory.framework.metrics.details.scores.codes import coded
+from mega_data_factory.framework.metrics.details.scores.operator_scores import OperatorScores
 from mega_data_factory.framework.plan import OperatorPlan
 from mega_data_factory.framework.scoring import judged_rules
 from mega_data_factory.framework.worker.applying import Outcome

@@ -9,8 +9,8 @@ from typing import Any
 from mega_data_factory.framework.metrics.details.detail import Detail
 
 _KINDS = {
-    "columns": ("columns", "ColumnStatistics"),
-    "scores": ("scores", "OperatorScores"),
+    "columns": ("columns.column_statistics", "ColumnStatistics"),
+    "scores": ("scores.operator_scores", "OperatorScores"),
     "slices": ("slices", "StageSlices"),
 }
 """Table → module of this room, and class."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mega_data_factory.framework.metrics.details.score_buckets import Integers
+from mega_data_factory.framework.metrics.details.scores.buckets import Integers
 
 
 def sorted_counts(numbers: Integers) -> tuple[Integers, Integers]:

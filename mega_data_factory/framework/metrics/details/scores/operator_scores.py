@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from mega_data_factory.framework.metrics.details.detail import Detail
-from mega_data_factory.framework.metrics.details.rule_names import RuleName, with_new_rules
-from mega_data_factory.framework.metrics.details.score_codes import SIDES, ScoreCodes, Scored, coded
-from mega_data_factory.framework.metrics.details.score_tally import ScoreTally
+from mega_data_factory.framework.metrics.details.scores.codes import SIDES, ScoreCodes, Scored, coded
+from mega_data_factory.framework.metrics.details.scores.rule_names import RuleName, with_new_rules
+from mega_data_factory.framework.metrics.details.scores.tally import ScoreTally
 
 _MOST_CODES_SENT = 1 << 13
 """Codes that travel as they are; more are counted first."""

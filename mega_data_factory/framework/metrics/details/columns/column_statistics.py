@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
+from mega_data_factory.framework.metrics.details.columns.distinct_count import STANDARD_ERROR, DistinctCount
+from mega_data_factory.framework.metrics.details.columns.value_histogram import ValueHistogram
 from mega_data_factory.framework.metrics.details.detail import Detail
-from mega_data_factory.framework.metrics.details.distinct_count import STANDARD_ERROR, DistinctCount
-from mega_data_factory.framework.metrics.details.value_histogram import ValueHistogram
 
 QUANTILES = {"p01": 0.01, "p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 """Column of the table → share of the values that it does not exceed."""

@@ -10,9 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from mega_data_factory.framework.metrics.details.failure_patterns import FailurePatterns
-from mega_data_factory.framework.metrics.details.score_buckets import LAST_BUCKET, Bools, Floats, Integers
-from mega_data_factory.framework.metrics.details.score_codes import (
+from mega_data_factory.framework.metrics.details.scores.buckets import LAST_BUCKET, Bools, Floats, Integers
+from mega_data_factory.framework.metrics.details.scores.codes import (
     CODES,
     NOT_JUDGED,
     SIDES,
@@ -20,6 +19,7 @@ from mega_data_factory.framework.metrics.details.score_codes import (
     ScoreCodes,
     no_extremes,
 )
+from mega_data_factory.framework.metrics.details.scores.failure_patterns import FailurePatterns
 from mega_data_factory.framework.metrics.details.sorted_counts import sorted_counts, summed
 
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from mega_data_factory.framework.metrics.details.score_buckets import Bools
+from mega_data_factory.framework.metrics.details.scores.buckets import Bools
 from mega_data_factory.framework.metrics.details.sorted_counts import sorted_counts
 
 MOST_PATTERNS = 64

@@ -1,7 +1,7 @@
 """Scores of some records as codes of 16 bits: for every rule and record, its bucket and what became of it.
 
 A worker codes the scores of all operators of a stage in one pass, since a batch of a hundred records costs as many
-calls of NumPy as one of a million. Codes are counted later, for many batches at once: see `score_tally`.
+calls of NumPy as one of a million. Codes are counted later, for many batches at once: see `tally`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 
-from mega_data_factory.framework.metrics.details.score_buckets import LAST_BUCKET, Bools, Floats, buckets_of
+from mega_data_factory.framework.metrics.details.scores.buckets import LAST_BUCKET, Bools, Floats, buckets_of
 
 SIDES = ("kept", "failed_other", "failed_alone", "failed_both")
 """What became of a record, seen from one rule: it passed all rules, it passed this rule and failed another, it failed
