@@ -63,7 +63,7 @@ def _was_worker(arguments: list[str]) -> bool:
     if arguments[:1] != ["run"] or {"--help", "-h"} & set(arguments):
         return False
     try:
-        from mega_data_factory.framework.engines.local.fork_server import fork_here
+        from mega_data_factory.framework.engines.local.processes.fork_server import fork_here
     except ImportError:  # the command says what is missing
         return False
     return fork_here()

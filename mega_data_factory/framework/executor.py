@@ -24,7 +24,7 @@ from mega_data_factory.framework.driver.session import RunSession
 from mega_data_factory.framework.driver.splits import ListedAhead, SplitList, with_first_split
 from mega_data_factory.framework.driver.unfinished import end_at_exit
 from mega_data_factory.framework.engines.engine import Engine, Event, SplitsListed, StagePassed, WorkersReady
-from mega_data_factory.framework.engines.local.main_guard import refuse_in_worker
+from mega_data_factory.framework.engines.local.processes.main_guard import refuse_in_worker
 from mega_data_factory.framework.engines.selection import build_engine, check_engine
 from mega_data_factory.framework.metrics import MetricsCollector
 from mega_data_factory.framework.metrics.tracking.operator_stats import stats_by_stage

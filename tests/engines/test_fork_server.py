@@ -14,8 +14,8 @@ import pytest
 
 from mega_data_factory.catalogue import LOADERS, OPERATORS, WRITERS
 from mega_data_factory.framework.contracts import Refiner
-from mega_data_factory.framework.engines.local import forking
 from mega_data_factory.framework.engines.local.jobs import preloads, shared_modules
+from mega_data_factory.framework.engines.local.processes import forking
 from mega_data_factory.framework.executor import Executor, Progress
 from mega_data_factory.framework.registry import Component
 from mega_data_factory.operators.refiners.language_refiner import LanguageRefiner
@@ -75,14 +75,14 @@ def test_the_server_has_one_thread_and_nothing_that_forks_must_not_share() -> No
     shared = [*(component.target.partition(":")[0] for component in components), *functions]
     code = (
         "import json, os, sys\n"
-        "from mega_data_factory.framework.engines.local.fork_server import _preload, has_one_thread, import_all\n"
+        "from mega_data_factory.framework.engines.local.processes import fork_server\n"
         "from mega_data_factory.framework.engines.local.polars_import import start_polars\n"
-        "import_all()\n"
-        f"_preload({shared})\n"
+        "fork_server.import_all()\n"
+        f"fork_server._preload({shared})\n"
         "from mega_data_factory.operators.text.language_model import language_identifier\n"
         "models = language_identifier.cache_info().currsize\n"
         "bad = sorted({'numpy.random', 'pandas', 'ray'} & set(sys.modules))\n"
-        "here = [has_one_thread(), models, bad, 'polars' in sys.modules]\n"
+        "here = [fork_server.has_one_thread(), models, bad, 'polars' in sys.modules]\n"
         "if (pid := os.fork()) == 0:\n"
         "    start_polars()\n"
         "    import polars\n"

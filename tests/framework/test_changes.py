@@ -11,7 +11,7 @@ import pytest
 
 from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.contracts import Refiner
-from mega_data_factory.framework.worker.changes import changed_records
+from mega_data_factory.framework.worker.accounts.changes import changed_records
 from mega_data_factory.framework.worker.stage import Stage, StageSettings
 from mega_data_factory.testing import MemoryClaims
 from tests.fakes import ShortFilter

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from multiprocessing.connection import Connection
 
-from mega_data_factory.framework.engines.local.process import WorkerProcess
+from mega_data_factory.framework.engines.local.processes.process import WorkerProcess
 
 
 def worker_like(code: str) -> tuple[WorkerProcess, socket.socket]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mega_data_factory.framework.batch import Exclusion
-from mega_data_factory.framework.worker.rejected_samples import RejectedSampler, RejectedSamples, sample_hash
+from mega_data_factory.framework.worker.accounts.rejected_samples import RejectedSampler, RejectedSamples, sample_hash
 from tests.framework.making import MANY
 
 RECORDS = st.lists(st.integers(0, 500), unique=True, max_size=60)

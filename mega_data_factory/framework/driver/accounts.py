@@ -15,7 +15,7 @@ from mega_data_factory.framework.driver.source_share import SourceShare
 from mega_data_factory.framework.driver.tally import Tally
 from mega_data_factory.framework.metrics import MetricsCollector, OperatorMetrics
 from mega_data_factory.framework.plan import Plan
-from mega_data_factory.framework.worker.rejected_samples import RejectedSamples
+from mega_data_factory.framework.worker.accounts.rejected_samples import RejectedSamples
 
 
 class Accounts:

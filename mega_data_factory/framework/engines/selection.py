@@ -10,7 +10,7 @@ from mega_data_factory.framework.config.pipeline import ExecutorConfig
 from mega_data_factory.framework.contracts import Loader
 from mega_data_factory.framework.driver.resources import check_fit, this_machine
 from mega_data_factory.framework.engines.engine import Engine, RunSettings
-from mega_data_factory.framework.engines.local.forking import withdraw
+from mega_data_factory.framework.engines.local.processes.forking import withdraw
 from mega_data_factory.framework.engines.ray.environment import cluster_address, prepare_ray
 from mega_data_factory.framework.metrics import NodeBuffer
 from mega_data_factory.framework.plan import Plan

@@ -18,7 +18,7 @@ from mega_data_factory.framework.metrics.rows.lost_records import row_without_re
 from mega_data_factory.framework.plan import StagePlan
 from mega_data_factory.framework.tables import concat
 from mega_data_factory.framework.units import UnitColumns, Units
-from mega_data_factory.framework.worker.slice_meter import without_records
+from mega_data_factory.framework.worker.meters.slice_meter import without_records
 
 
 class WorkerDied(Exception):

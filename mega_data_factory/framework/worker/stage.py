@@ -16,13 +16,13 @@ from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.slice_columns import SliceColumn
 from mega_data_factory.framework.tables import concat
 from mega_data_factory.framework.units import UnitColumns, Units, is_count
+from mega_data_factory.framework.worker.accounts.batch_account import BatchAccount
+from mega_data_factory.framework.worker.accounts.changes import changed_records
+from mega_data_factory.framework.worker.accounts.reject_rows import reject_rows
+from mega_data_factory.framework.worker.accounts.rejected_samples import RejectedSampler
 from mega_data_factory.framework.worker.applying import Outcome, Step
 from mega_data_factory.framework.worker.attempts import Attempts
-from mega_data_factory.framework.worker.batch_account import BatchAccount
-from mega_data_factory.framework.worker.changes import changed_records
-from mega_data_factory.framework.worker.meters import Readings, build_meters
-from mega_data_factory.framework.worker.reject_rows import reject_rows
-from mega_data_factory.framework.worker.rejected_samples import RejectedSampler
+from mega_data_factory.framework.worker.meters.meters import Readings, build_meters
 from mega_data_factory.redaction import described
 
 

@@ -1,8 +1,7 @@
 """Engine on worker processes of this machine.
 
-- In the driver: `engine`, `pool` (workers of a stage), `process` (one worker), `forking` and `interpreter` (its start),
-  `tasks`, `node`.
-- In the process that workers are forked from: `fork_server`.
-- In a worker process: `worker` (its start), `jobs`, `roles` (read, run a stage, write), `main_guard`.
+- In the driver: `engine`, `pool` (workers of a stage), `tasks`, `node`.
+- Worker processes, from start to end: `processes/`.
+- In a worker process: `worker` (its start), `jobs`, `roles` (read, run a stage, write).
 - Between them: `messages`, `spool` (tables), `claim_server` (deduplication).
 """

@@ -21,11 +21,11 @@ from mega_data_factory.framework.batch import Batch, CommitRecord, StagedBatch
 from mega_data_factory.framework.driver.progress import StageLoad
 from mega_data_factory.framework.engines.commits import CommitLoop, FileGroup
 from mega_data_factory.framework.engines.engine import Event, RunSettings, SplitsListed, StagePassed, WorkersReady
-from mega_data_factory.framework.engines.local.forking import fork_server
 from mega_data_factory.framework.engines.local.jobs import preloads, read_job, shared_modules, stage_job, write_job
 from mega_data_factory.framework.engines.local.messages import Answer, BatchRead, ClaimsJob, Job, StageDone
 from mega_data_factory.framework.engines.local.node import sampling
 from mega_data_factory.framework.engines.local.pool import Pool, Worker
+from mega_data_factory.framework.engines.local.processes.forking import fork_server
 from mega_data_factory.framework.engines.local.spool import Spool, SpoolFolder, short_folder
 from mega_data_factory.framework.engines.local.tasks import ReadSplit, RunStage, Task, WriteFile
 from mega_data_factory.framework.plan import Plan, StagePlan

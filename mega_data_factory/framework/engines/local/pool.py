@@ -11,9 +11,9 @@ from typing import Generic, TypeVar
 
 from mega_data_factory.errors import WorkerLostError
 from mega_data_factory.framework.driver.progress import StageLoad
-from mega_data_factory.framework.engines.local.forking import ForkServer
 from mega_data_factory.framework.engines.local.messages import Answer, Job
-from mega_data_factory.framework.engines.local.process import WorkerProcess
+from mega_data_factory.framework.engines.local.processes.forking import ForkServer
+from mega_data_factory.framework.engines.local.processes.process import WorkerProcess
 from mega_data_factory.framework.engines.local.tasks import ReadSplit, Task
 
 _MAX_FAILED_STARTS = 3

@@ -27,7 +27,7 @@ from mega_data_factory.framework.engines.local.messages import (
     WriteJob,
 )
 from mega_data_factory.framework.engines.local.polars_import import start_polars
-from mega_data_factory.framework.engines.local.process import WorkerProcess
+from mega_data_factory.framework.engines.local.processes.process import WorkerProcess
 from mega_data_factory.framework.engines.local.spool import Spool
 from mega_data_factory.framework.engines.worker_errors import as_mdf_error
 from mega_data_factory.framework.registry import Component

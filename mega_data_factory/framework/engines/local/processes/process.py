@@ -9,10 +9,10 @@ import socket
 import subprocess
 from multiprocessing.connection import Connection
 
-from mega_data_factory.framework.engines.local import interpreter
-from mega_data_factory.framework.engines.local.forking import ForkedProcess, ForkServer
-from mega_data_factory.framework.engines.local.main_guard import IN_WORKER
 from mega_data_factory.framework.engines.local.messages import Answer, Job, Work
+from mega_data_factory.framework.engines.local.processes import interpreter
+from mega_data_factory.framework.engines.local.processes.forking import ForkedProcess, ForkServer
+from mega_data_factory.framework.engines.local.processes.main_guard import IN_WORKER
 from mega_data_factory.framework.worker import time_limit
 
 _THREAD_POOLS = (

@@ -15,7 +15,7 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Protocol
 
-from mega_data_factory.framework.engines.local import interpreter
+from mega_data_factory.framework.engines.local.processes import interpreter
 
 REQUEST_LENGTH = struct.Struct("!I")
 """Before a request: the length of its JSON in bytes. The file descriptors of the worker travel with it."""

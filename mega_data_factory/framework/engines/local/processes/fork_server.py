@@ -26,9 +26,16 @@ from typing import Any
 
 from mega_data_factory.collection import no_collection
 from mega_data_factory.environment import environment
-from mega_data_factory.framework.engines.local import interpreter, worker
-from mega_data_factory.framework.engines.local.forking import REQUEST_LENGTH, WORKER_STATUS, ForkServer, can_fork, offer
+from mega_data_factory.framework.engines.local import worker
 from mega_data_factory.framework.engines.local.polars_import import import_polars, start_polars
+from mega_data_factory.framework.engines.local.processes import interpreter
+from mega_data_factory.framework.engines.local.processes.forking import (
+    REQUEST_LENGTH,
+    WORKER_STATUS,
+    ForkServer,
+    can_fork,
+    offer,
+)
 
 _MOST_FILES = 4
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15

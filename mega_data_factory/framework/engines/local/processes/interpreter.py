@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 WORKER = "mega_data_factory.framework.engines.local.worker"
-FORK_SERVER = "mega_data_factory.framework.engines.local.fork_server"
+FORK_SERVER = "mega_data_factory.framework.engines.local.processes.fork_server"
 
 
 def command(module: str, files: Sequence[int]) -> list[str]:

@@ -10,8 +10,8 @@ from mega_data_factory.framework.metrics.details.detail import Detail, add_up
 from mega_data_factory.framework.plan import OperatorPlan
 from mega_data_factory.framework.slice_columns import SliceColumn
 from mega_data_factory.framework.worker.applying import Outcome
-from mega_data_factory.framework.worker.score_meter import ScoreMeter
-from mega_data_factory.framework.worker.slice_meter import SliceMeter
+from mega_data_factory.framework.worker.meters.score_meter import ScoreMeter
+from mega_data_factory.framework.worker.meters.slice_meter import SliceMeter
 from mega_data_factory.redaction.loggers import logger
 
 if TYPE_CHECKING:
