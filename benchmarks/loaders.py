@@ -57,7 +57,7 @@ class Case:
 
 def ours(case: Case) -> int:
     """Read all splits; return the number of records."""
-    parameters: dict[str, object] = {"path": [str(path) for path in case.files]}
+    parameters: dict[str, object] = {"path": str(case.folder / f"*{case.files[0].suffix}")}
     loader: Loader = resolve("loader", case.loader, parameters, Place(())).build()
     return sum(table.num_rows for split in loader.splits(_BATCH) for table in loader.read(split, _BATCH))
 
@@ -103,6 +103,11 @@ def plain_text(path: Path) -> int:
     return int(path.read_text(encoding="utf-8") is not None)
 
 
+def text_into_arrow(path: Path) -> int:
+    """Read bytes into a table."""
+    return len(pa.table({"text": pa.array([path.read_bytes()], pa.string())}))
+
+
 def cases(texts: Sequence[str], megabytes: int) -> Iterator[Case]:
     """Write the files that are missing and yield the cases."""
     base = bench_folder()
@@ -121,7 +126,9 @@ def cases(texts: Sequence[str], megabytes: int) -> Iterator[Case]:
         folder.mkdir()
         for number, text in enumerate(texts):
             (folder / f"{number:06}.txt").write_text(text, encoding="utf-8")
-    yield Case("text", "text_loader", folder, {"Python's open": plain_text})
+    yield Case(
+        "text", "text_loader", folder, {"Python's open": plain_text, "Python's open, into Arrow": text_into_arrow}
+    )
 
 
 def _members(texts: Sequence[str], *, compressed: bool) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mega_data_factory.charsets import codec_of, decode, decode_page, decode_text
+from mega_data_factory.charsets import codec_of, decode, decode_page, decode_text, is_plain_utf_8
 
 JAPANESE = "今日も休みです。明日は開いています。"
 KOREAN = "안녕하세요 오늘은 날씨가 좋습니다."
@@ -137,6 +137,18 @@ def test_text_files_are_recognized(text: str, codec: str) -> None:
     """Text in the usual encodings of many languages comes through without a character lost."""
     decoded = decode_text(text.encode(codec))
     assert (decoded.text, decoded.encoding, decoded.replaced) == (text, codec, 0)
+
+
+@given(st.one_of(st.binary(), st.text().map(str.encode), st.text("a~{\x1b\0\ufeff").map(str.encode)))
+def test_plain_utf_8_is_the_text(data: bytes) -> None:
+    """What is taken for plain UTF-8 is decoded as that by the detection too."""
+    if is_plain_utf_8(data):
+        decoded = decode_text(data)
+        assert (decoded.text.encode(), decoded.encoding, decoded.replaced) == (data, "utf-8", 0)
+    else:
+        assert not data.isascii() or {b"\0", b"\x1b", b"~{"} & {
+            data[at : at + n] for at in range(len(data)) for n in (1, 2)
+        }
 
 
 @settings(max_examples=300, deadline=None)

@@ -95,6 +95,15 @@ def test_output_below_a_file_is_an_output_error(tmp_path: Path) -> None:
     assert isinstance(caught.value.__cause__, OSError)
 
 
+@pytest.mark.parametrize("suffix", [".txt", ".txt.gz"])
+def test_the_beginning_of_a_file_is_read(folder: str, suffix: str) -> None:
+    """No more bytes than asked for are read, decompressed, and all of a shorter file."""
+    data = b"0123456789" * 1000
+    uri = put(storage.join(folder, f"a{suffix}"), gzip.compress(data) if suffix.endswith(".gz") else data)
+    for most in (0, 1, 9_999, 10_000, 10_001, 1 << 20):
+        assert storage.read_beginning(uri, most) == data[:most]
+
+
 @pytest.mark.parametrize("suffix", [".gz", ".zst", ".zstd"])
 def test_compressed_input_is_read_across_members(folder: str, suffix: str) -> None:
     """Decompression follows the file name and goes on over concatenated members; an empty file is empty."""

@@ -19,6 +19,15 @@ from __future__ import annotations
 from mega_data_factory.charsets.decoding import Decoded, decode
 from mega_data_factory.charsets.labels import codec_of
 from mega_data_factory.charsets.marks import marked_encoding
-from mega_data_factory.charsets.reading import decode_page, decode_text, load_codecs
+from mega_data_factory.charsets.reading import decode_page, decode_text, is_plain_utf_8, load_codecs
 
-__all__ = ["Decoded", "codec_of", "decode", "decode_page", "decode_text", "load_codecs", "marked_encoding"]
+__all__ = [
+    "Decoded",
+    "codec_of",
+    "decode",
+    "decode_page",
+    "decode_text",
+    "is_plain_utf_8",
+    "load_codecs",
+    "marked_encoding",
+]

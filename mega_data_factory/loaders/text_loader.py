@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
 from mega_data_factory import storage
-from mega_data_factory.charsets import Decoded, codec_of, decode, decode_text, marked_encoding
+from mega_data_factory.charsets import Decoded, codec_of, decode, decode_text, is_plain_utf_8, marked_encoding
 from mega_data_factory.errors import InputError
 from mega_data_factory.framework.contracts import RECORD_ID, Loader, Split
 from mega_data_factory.loaders.parsing.files import (
@@ -34,8 +35,12 @@ SCHEMA = pa.schema(
 
 _PROBE_BYTES = 8192
 
+_LARGEST_ARRAY = (1 << 31) - 1
+"""Bytes of text that one array of strings holds."""
 
-_Row: TypeAlias = tuple[str, str, str, int, int]
+
+_Row: TypeAlias = tuple[str, bytes, str, int, int]
+"""Values of a record in the order of `SCHEMA`, the text in UTF-8."""
 
 
 class TextLoader(Loader):
@@ -111,19 +116,20 @@ class TextLoader(Loader):
     def _record(self, root: str, label: str, relative: str) -> _Row | None:
         name = file_name(label, relative)
         try:
-            with storage.open_input(file_path(root, relative)) as file:
-                data = file.read(self._max_bytes + 1)
+            data = storage.read_beginning(file_path(root, relative), self._max_bytes + 1)
         except (InputError, OSError) as error:
             self.skip(name, error.message if isinstance(error, InputError) else f"cannot read {name}: {error}")
             return None
         if len(data) > self._max_bytes:
             self.skip(name, f"larger than max_file_mb ({self._max_bytes / (1 << 20):g} MB)")
             return None
+        if self._codec is None and is_plain_utf_8(data):
+            return name, data, "utf-8", 0, len(data)
         decoded = _decoded(data, self._codec)
         if decoded is None:
             self.skip(name, "looks binary: not UTF-8, and a NUL among the first 8 KiB")
             return None
-        return name, decoded.text, decoded.encoding, decoded.replaced, len(data)
+        return name, decoded.text.encode(), decoded.encoding, decoded.replaced, len(data)
 
 
 def _checked_codec(encoding: str) -> str:
@@ -153,7 +159,19 @@ def _decoded(data: bytes, codec: str | None) -> Decoded | None:
 
 
 def _table(rows: list[_Row]) -> pa.Table:
-    columns: list[Any] = [
-        pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)
+    names, texts, *others = zip(*rows, strict=True)
+    columns = [names, _strings(texts), *others]
+    arrays = [
+        column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column, field.type)
+        for column, field in zip(columns, SCHEMA, strict=True)
     ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def _strings(texts: Sequence[bytes]) -> pa.Array | pa.ChunkedArray:
+    """Return texts that are valid UTF-8 as strings of Arrow."""
+    ends = np.cumsum([0, *map(len, texts)])
+    if ends[-1] > _LARGEST_ARRAY:
+        return pa.array(texts, pa.string())  # in chunks
+    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(texts))]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)

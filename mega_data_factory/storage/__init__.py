@@ -19,7 +19,15 @@ from mega_data_factory.storage.location import (
     local_path,
 )
 from mega_data_factory.storage.parquet import open_parquet, parquet_dataset, parquet_in_memory, read_parquet
-from mega_data_factory.storage.reading import exists, is_folder, open_input, read_bytes, resume_behind_damage, size
+from mega_data_factory.storage.reading import (
+    exists,
+    is_folder,
+    open_input,
+    read_beginning,
+    read_bytes,
+    resume_behind_damage,
+    size,
+)
 from mega_data_factory.storage.writing import atomic_output, move, remove, remove_all, remove_tree
 
 __all__ = [
@@ -45,6 +53,7 @@ __all__ = [
     "open_parquet",
     "parquet_dataset",
     "parquet_in_memory",
+    "read_beginning",
     "read_bytes",
     "read_parquet",
     "remove",

@@ -30,7 +30,7 @@ def open_input(uri: Location, *, decompress: bool = True) -> BinaryIO:
     """
     with explained(InputError, uri, "open"):
         if is_local(uri):
-            raw = cast("BinaryIO", local_path(uri).open("rb"))
+            raw = cast("BinaryIO", open(local_name(uri), "rb"))  # noqa: PTH123, SIM115 - half the time of a `Path`
             if os.fspath(uri).endswith(_PARQUET):
                 raw.close()
                 return _native(os.fspath(local_path(uri)))
@@ -77,6 +77,23 @@ def read_bytes(uri: Location) -> bytes:
                 return file.read()
         fs, path = file_system(uri)
         return cast("bytes", fs.cat_file(path))
+
+
+def read_beginning(uri: Location, most_bytes: int) -> bytes:
+    """Return the first bytes of a file, decompressed; all of them if there are no more than `most_bytes`.
+
+    Raises:
+        InputError: it is missing, is a folder, or may not be read.
+        OSError: it is damaged, or reading fails.
+    """
+    if is_local(uri) and posixpath.splitext(os.fspath(uri))[1].lower() not in COMPRESSION_BY_SUFFIX:
+        with explained(InputError, uri, "open"):
+            file = open(local_name(uri), "rb", buffering=0)  # noqa: PTH123, SIM115 - closed below
+        with file:
+            if os.fstat(file.fileno()).st_size <= most_bytes:
+                return file.read()  # allocates what the file needs, where a limit would be allocated whole
+    with open_input(uri) as stream:
+        return stream.read(most_bytes)
 
 
 def exists(uri: Location) -> bool:
