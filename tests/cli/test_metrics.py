@@ -42,7 +42,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
                 end_time=start + timedelta(minutes=1) if status in ("failed", "interrupted") else None,
                 status="running" if status == "aborted" else status,
                 heartbeat=alive,
-                flush_interval=5.0,
+                flush_interval=600.0,
                 pipeline=pipeline,
                 committed_records=7,
                 error="OperatorError: seven" if status == "failed" else None,

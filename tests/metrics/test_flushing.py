@@ -157,7 +157,7 @@ def test_a_store_that_fails_to_the_end_is_reported(tmp_path: Path, impatient: No
     failure = run.flusher.finish()
     assert failure is not None
     assert "No space left on device" in str(failure)
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30
     assert [row["status"] for row in rows(tmp_path, "runs")] == ["running"]  # the last state that could be written
 
 
