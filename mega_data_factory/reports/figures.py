@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from functools import cache
 from typing import Any
 
@@ -26,7 +27,7 @@ def two_looks(draw: Draw) -> dict[str, Any]:
     Returns:
         `data` and `layout` of Plotly without the template, and `dark`: `[path, value]` for all that differs.
     """
-    light, dark = (_without_template(draw(theme)) for theme in (LIGHT, DARK))
+    light, dark = (_plain(draw(theme)) for theme in (_LIGHT, _DARK))
     return {**light, "dark": [[path, value] for path, value in _differences(light, dark)]}
 
 
@@ -35,7 +36,18 @@ def templates() -> dict[str, Any]:
     return {theme.name: theme.template().to_plotly_json() for theme in (LIGHT, DARK)}
 
 
-def _without_template(figure: go.Figure) -> dict[str, Any]:
+class _Bare(Theme):
+    """A look whose figures have no template of their own: the page has it once, and Plotly checks it for each."""
+
+    def template(self) -> go.layout.Template:
+        """Return an empty template."""
+        return go.layout.Template()
+
+
+_LIGHT, _DARK = (_Bare(**{each.name: getattr(look, each.name) for each in fields(look)}) for look in (LIGHT, DARK))
+
+
+def _plain(figure: go.Figure) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(figure.to_json())
     plain["layout"].pop("template", None)
     return {"data": plain["data"], "layout": plain["layout"]}

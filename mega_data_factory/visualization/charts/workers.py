@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from mega_data_factory.analytics.performance.bottleneck import Bottleneck
 from mega_data_factory.analytics.runs.totals import StageTotals
 from mega_data_factory.formats import count, percent, plural, rate, seconds
-from mega_data_factory.visualization.charts.frame import ROW, framed, nothing
+from mega_data_factory.visualization.charts.frame import ROW, compact, framed, nothing
 from mega_data_factory.visualization.charts.labels import distinct, safe
 from mega_data_factory.visualization.theme import LIGHT, Theme
 
@@ -56,15 +56,22 @@ def _dots(figure: go.Figure, stage: StageTotals, row: int, theme: Theme, every: 
     ]
     for column, values in ((1, speeds), (2, busy)):
         median = statistics.median(values) or 1.0
-        shares = [100 * values[at] / median for at in kept]
-        odd = [share < 100 / 1.5 if column == 1 else share > 150 for share in shares]
+        shares = 100 * np.array(values)[kept] / median
+        odd = shares < 100 / 1.5 if column == 1 else shares > 150
         figure.add_scatter(
-            x=shares,
-            y=row + jitter,
+            x=compact(shares),
+            y=compact(row + jitter),
             mode="markers",
-            marker={"color": [theme.bad if is_odd else theme.colour(0) for is_odd in odd], "size": 8, "opacity": 0.75},
-            text=texts,
-            hovertemplate="%{text}<br>%{x:.0f} % of the median<extra></extra>",
+            marker={
+                "color": odd.astype(np.uint8),  # Plotly checks a text for each dot letter by letter
+                "colorscale": [[0, theme.colour(0)], [1, theme.bad]],
+                "cmin": 0,
+                "cmax": 1,
+                "size": 8,
+                "opacity": 0.75,
+            },
+            customdata=texts,
+            hovertemplate="%{customdata}<br>%{x:.0f} % of the median<extra></extra>",
             row=1,
             col=column,
         )
