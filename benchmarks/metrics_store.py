@@ -14,8 +14,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import pandas as pd
-
 from mega_data_factory.framework.metrics import MetricsReader, MetricsWriter, OperatorMetrics, RunMetrics, StageMetrics
 from mega_data_factory.framework.metrics.upkeep.compaction import compact
 
@@ -96,6 +94,8 @@ def once(work: Callable[[], object]) -> float:
 
 
 def with_pandas(folder: Path) -> None:
+    import pandas as pd  # here: `many_runs` measures memory without it
+
     for kind in ("runs", "stages", "operators"):
         for file in (folder / kind).glob("*.parquet"):
             pd.read_parquet(file)

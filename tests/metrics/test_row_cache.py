@@ -269,3 +269,13 @@ def test_globs_do_not_see_it_and_upkeep_keeps_it_small(store: Path) -> None:
     assert not (store / CACHE).exists()
     assert runs(store).num_rows == LEAST_FILES + 1  # the one in progress was neither pruned nor compacted
     assert not list((store / ".pending").glob("*.tmp"))
+
+
+def test_compaction_opens_only_files_that_the_cache_lacks(store: Path, opened: list[str]) -> None:
+    """The unit has the rows of the files, also of one that was written over since it was added to the cache."""
+    _write_over(store)
+    expected = without_cache(store)
+    opened.clear()
+    assert compact(store, min_age=timedelta(0), now=lambda: NOW).runs == RUNS - 1
+    assert len(set(opened)) < 4, opened
+    assert runs(store).sort_by("run_id").equals(expected.sort_by("run_id"))

@@ -9,7 +9,7 @@ Killed at any moment, readers of this package see every run once, and the next c
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -197,7 +197,10 @@ def _part(store: StoredTables, kind: str, group: Sequence[Member]) -> tuple[pa.T
     states = {run_id: [state_of(files.own[name]) for name in mine.all] for run_id, mine in own.items()}
     tables: list[pa.Table] = []
     taken: set[str] = set()
-    for some in _slices(own, _FILES_AT_ONCE):
+    if kind == "runs":
+        tables.append(_cached_rows(store.path, states))
+        taken.update(tables[0]["run_id"].to_pylist())
+    for some in _slices((run_id for run_id in own if run_id not in taken), _FILES_AT_ONCE):
         found = dict(store.single_runs.read(kind, [files.own[name] for run_id in some for name in own[run_id].names]))
         whole: list[pa.Table] = []
         for run_id in some:
@@ -216,6 +219,11 @@ def _part(store: StoredTables, kind: str, group: Sequence[Member]) -> tuple[pa.T
     if pc.any(pc.less(place[1:], place[:-1])).as_py():  # where units are merged
         rows = rows.take(pc.sort_indices(place))
     return rows, {run_id: states[run_id] for run_id in sorted(taken)}
+
+
+def _cached_rows(path: Location, states: Mapping[str, Sequence[FileState]]) -> pa.Table:
+    """Return the rows of `runs` that need no file to be opened; those of files that changed are left out."""
+    return RowCache(path).rows({state.path: state.stamp for files in states.values() for state in files})[1]
 
 
 def _slices(names: Iterable[str], size: int) -> Iterator[list[str]]:
