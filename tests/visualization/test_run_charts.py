@@ -19,6 +19,7 @@ from mega_data_factory.analytics.performance.bottleneck import find_bottleneck
 from mega_data_factory.analytics.runs.flow import flow_of
 from mega_data_factory.analytics.runs.recording import Recording
 from mega_data_factory.analytics.runs.series import operator_series, stage_series
+from mega_data_factory.analytics.runs.totals import StageTotals, WorkerTotals
 from mega_data_factory.visualization.charts import flow, latency, nodes, runs, timeline, workers
 from mega_data_factory.visualization.theme import DARK, LIGHT, Theme
 from tests.made_runs import START, Op, Pool, recorded
@@ -164,3 +165,12 @@ def test_runs_that_failed_are_crosses() -> None:
     rows = [{"run_id": s, "pipeline": s, "status": s, "start_time": START} for s in ("completed", "failed")]
     symbols = {trace.name: trace.marker.symbol[0] for trace in runs.trends(rows).data}
     assert symbols == {"completed": "circle", "failed": "x"}
+
+
+def test_slow_and_long_busy_workers_stand_out() -> None:
+    """In each half of the chart: a worker at half the speed of the median, and workers that were busy twice as long."""
+    rows = [WorkerTotals(f"w-{n}", 2000 if n == 4 else 1000, 4.0 if n in (4, 5) else 2.0, 10) for n in range(8)]
+    left, right = workers.worker_spread([StageTotals("clean", 0, (), tuple(rows), 8, 8)], LIGHT).data
+    assert np.flatnonzero(left.marker.color).tolist() == [5]
+    assert np.flatnonzero(right.marker.color).tolist() == [4, 5]
+    assert left.marker.colorscale == ((0, LIGHT.colour(0)), (1, LIGHT.bad))
