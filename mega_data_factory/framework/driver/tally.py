@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mega_data_factory.framework.batch import Batch, CommitRecord, Exclusion, StagedBatch
@@ -11,6 +11,7 @@ from mega_data_factory.framework.driver.progress import StageLoad, StageProgress
 from mega_data_factory.framework.driver.source_share import SourceShare, SourceTally
 from mega_data_factory.framework.driver.splits import SourceSize
 from mega_data_factory.framework.metrics import OperatorMetrics
+from mega_data_factory.framework.metrics.rows.reasons import MOST_REASONS, OTHER_REASONS, bounded
 
 
 @dataclass
@@ -89,8 +90,14 @@ class Tally:
             stage.output_records -= sign * (row.input_records - row.output_records)
             stage.rejected += sign * row.rejected_records
             stage.errors += sign * row.error_count
-            for reason, number in (row.rejected_reasons or {}).items():
-                self.reasons[reason] += sign * number
+            self._count_reasons(row.rejected_reasons, sign)
+
+    def _count_reasons(self, reasons: Mapping[str, int], sign: int) -> None:
+        for reason, number in reasons.items():
+            apart = sign > 0 or self.reasons[reason] >= number
+            self.reasons[reason if apart else OTHER_REASONS] += sign * number
+        if len(self.reasons) > MOST_REASONS:
+            self.reasons = Counter(bounded(self.reasons))
 
     def add_commit(self, record: CommitRecord) -> None:
         """Count what the writer could not write of a batch."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from mega_data_factory.framework.metrics.details.detail import Detail, add_up
 from mega_data_factory.framework.metrics.rows.histogram import bucket_of
+from mega_data_factory.framework.metrics.rows.reasons import MOST_REASONS, bounded
 from mega_data_factory.observe.counting.set_aside import SetAside
 
 
@@ -164,9 +165,14 @@ class Account:
         if rejected != missing:
             self.created_records += rejected - missing
         if reasons:
-            add_counts(self.reasons, reasons)
+            self._add_reasons(reasons)
         if reason is not None and rejected > named:
             self.reasons[reason] = self.reasons.get(reason, 0) + rejected - named
+
+    def _add_reasons(self, reasons: Mapping[str, int]) -> None:
+        add_counts(self.reasons, reasons)
+        if len(self.reasons) > MOST_REASONS:
+            self.reasons = dict(bounded(self.reasons))
 
     def add_latency(self, latency: float, records: int) -> None:
         """Enter `records` records that took `latency` seconds each in the histogram."""
@@ -206,7 +212,7 @@ class Account:
         if other.at > self.at:
             self.at = other.at
         if other.reasons:
-            add_counts(self.reasons, other.reasons)
+            self._add_reasons(other.reasons)
         if other.custom:
             add_counts(self.custom, other.custom)
         if other.histogram:

@@ -9,6 +9,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from mega_data_factory.framework.metrics.rows.reasons import MOST_REASONS, OTHER_REASONS, heaviest
+
 Integers: TypeAlias = npt.NDArray[np.int64]
 
 COUNTS = (
@@ -67,6 +69,15 @@ class SliceCounts:
         self.counts[:, places] += other.counts[:, :number]
         for reason, counts in other.reasons.items():
             self.of_reason(reason)[places] += counts[:number]
+        self.bound_reasons()
+
+    def bound_reasons(self) -> None:
+        """Add up the lighter reasons as `other` if there are more than `MOST_REASONS`."""
+        if len(self.reasons) <= MOST_REASONS:
+            return
+        kept = heaviest({reason: int(counts.sum()) for reason, counts in self.reasons.items()})
+        rest = sum((counts for reason, counts in self.reasons.items() if reason not in kept), np.zeros((), np.int64))
+        self.reasons = {reason: self.reasons[reason] for reason in kept} | {OTHER_REASONS: rest}
 
     def of_reason(self, reason: str) -> Integers:
         """Return the rejected records with a reason, by slice; to be added to."""

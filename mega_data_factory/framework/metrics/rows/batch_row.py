@@ -9,6 +9,7 @@ from typing import Any
 from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 from mega_data_factory.framework.metrics.rows.operator_state import UnitCounts, packed
+from mega_data_factory.framework.metrics.rows.reasons import bounded
 
 _NOT_YET = datetime.min
 
@@ -60,7 +61,7 @@ def batch_row(
     row._units = units
     row._given = row._min_latency = row._max_latency = None
     row._rejected_records = sum(reasons.values())
-    row._rejected_reasons = packed(reasons) if reasons else ()
+    row._rejected_reasons = packed(bounded(reasons)) if reasons else ()
     row._custom_metrics = packed(custom) if custom else ()
     return row
 

@@ -18,6 +18,7 @@ from mega_data_factory.framework.metrics.rows.operator_state import (
     Unit,
     with_counts,
     with_numbers,
+    with_reasons,
     with_units,
 )
 
@@ -194,7 +195,7 @@ class OperatorMetrics(OperatorState):
             self._widen(latency, latency)
             self.latency_histogram.add(latency, input_records)
         if reasons:
-            self._rejected_reasons = with_numbers(self._rejected_reasons, reasons)
+            self._rejected_reasons = with_reasons(self._rejected_reasons, reasons)
         if custom:
             self._custom_metrics = with_numbers(self._custom_metrics, custom)
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar, overload
 
 from mega_data_factory.framework.metrics.rows.fields import Derived, add_numbers, as_columns, known_sum
 from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
+from mega_data_factory.framework.metrics.rows.reasons import bounded
 
 T = TypeVar("T")
 
@@ -123,12 +124,20 @@ def with_numbers(pairs: Pairs, more: Mapping[str, Any]) -> Pairs:
 
 
 def with_counts(pairs: Pairs, more: Pairs) -> Pairs:
-    """Return pairs of counts with others added to them."""
+    """Return pairs of counts by reason with others added to them."""
     if pairs[::2] == more[::2]:  # as nearly always: the reasons of one operator
         counts = list(pairs)
         counts[1::2] = map(add, pairs[1::2], more[1::2])
         return tuple(counts)
-    return with_numbers(pairs, unpacked(more)) if pairs else more
+    return with_reasons(pairs, unpacked(more)) if pairs else more
+
+
+def with_reasons(pairs: Pairs, more: Mapping[str, int]) -> Pairs:
+    """Return pairs of counts by reason with a dict added to them; see `bounded`."""
+    values = unpacked(pairs)
+    for name, count in more.items():
+        values[name] = values.get(name, 0) + count
+    return packed(bounded(values))
 
 
 class OperatorState:

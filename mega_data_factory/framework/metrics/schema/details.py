@@ -71,7 +71,7 @@ SLICES = table(
     ("pass_rate", REAL, "100 * output / input, percent; null when nothing came in"),
     ("rejected_records", COUNT, "records rejected with a reason"),
     ("error_count", COUNT, "records that raised and were set aside"),
-    ("rejected_reasons", TEXT, "JSON object: records rejected, by reason"),
+    ("rejected_reasons", TEXT, "JSON object: records rejected, by reason; past 256 reasons the rarer ones are `other`"),
     ("input_text_bytes", COUNT, "bytes of text in the records offered; null if there is no text column"),
     ("output_text_bytes", COUNT, "bytes of text in the records passed on; null if there is no text column"),
     ("input_tokens", COUNT, "tokens in the records offered; null if no column holds their number"),

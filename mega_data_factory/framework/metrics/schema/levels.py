@@ -29,7 +29,7 @@ OPERATORS = table(
     ("operator_index", pa.int32(), "place of the operator in the stage, from 0"),
     ("rejected_records", COUNT, "records rejected with a reason"),
     ("batches", COUNT, "batches measured"),
-    ("rejected_reasons", TEXT, "JSON object: records rejected, by reason"),
+    ("rejected_reasons", TEXT, "JSON object: records rejected, by reason; past 256 reasons the rarer ones are `other`"),
     ("latency_histogram", HISTOGRAM, "records by bucket: (2^(bucket/64), 2^((bucket+1)/64)] seconds per record"),
     ("unmatched_records", COUNT, "of the output, records that did not match `when` and passed untouched"),
     ("uncommitted_input_records", COUNT, "records offered by batches that passed the stage and are in no file yet"),

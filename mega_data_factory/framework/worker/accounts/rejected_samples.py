@@ -8,13 +8,14 @@ Source: Cohen and Kaplan, "Summarizing data using bottom-k sketches", PODC 2007.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
 from mega_data_factory.framework.batch import Exclusion
+from mega_data_factory.framework.metrics.rows.reasons import MOST_REASONS, OTHER_REASONS
 
 
 class RejectedSampler:
@@ -26,7 +27,7 @@ class RejectedSampler:
 
     def __init__(self, samples_per_reason: int) -> None:
         self._k = samples_per_reason
-        self._smallest: dict[tuple[str, str], list[int]] = {}
+        self._smallest: dict[tuple[str, ...], list[int]] = {}
 
     def choose(self, operator: str, record_ids: pa.ChunkedArray, reasons: pa.Array) -> Iterator[tuple[int, str]]:
         """Yield the rows, with their reason, that are among the k smallest this worker has seen of their reason.
@@ -41,7 +42,8 @@ class RejectedSampler:
             if self._belongs((operator, reason), sample_hash(record_id)):
                 yield row, reason
 
-    def _belongs(self, key: tuple[str, str], value: int) -> bool:
+    def _belongs(self, key: tuple[str, ...], value: int) -> bool:
+        key = with_bounded_reason(key, self._smallest)
         smallest = self._smallest.setdefault(key, [])  # a heap of negated hashes: the largest kept one is on top
         if -value in smallest:
             return True
@@ -63,14 +65,15 @@ class RejectedSamples:
 
     def __init__(self, samples_per_reason: int) -> None:
         self._k = samples_per_reason
-        self._kept: dict[tuple[str, str, str], dict[int, Exclusion]] = {}
+        self._kept: dict[tuple[str, ...], dict[int, Exclusion]] = {}
 
     def add(self, exclusions: Iterable[Exclusion]) -> None:
         """Take the rejected records of a committed batch."""
         for exclusion in exclusions:
             if exclusion.kind != "rejected":
                 continue
-            kept = self._kept.setdefault((exclusion.stage, exclusion.operator, exclusion.reason), {})
+            key = with_bounded_reason((exclusion.stage, exclusion.operator, exclusion.reason), self._kept)
+            kept = self._kept.setdefault(key, {})
             kept[sample_hash(exclusion.record_id)] = exclusion
             if len(kept) > self._k:
                 del kept[max(kept)]
@@ -78,6 +81,16 @@ class RejectedSamples:
     def samples(self) -> list[Exclusion]:
         """Return the sample, ordered by stage, operator, reason and record."""
         return [kept[value] for _, kept in sorted(self._kept.items()) for value in sorted(kept)]
+
+
+def with_bounded_reason(key: tuple[str, ...], known: Collection[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return a key that ends in a reason; past `MOST_REASONS` keys, new reasons of one operator share a key.
+
+    Args:
+        key: What is sampled together: names, and the reason.
+        known: Keys that there are.
+    """
+    return key if key in known or len(known) < MOST_REASONS else (*key[:-1], OTHER_REASONS)
 
 
 def sample_hash(record_id: str) -> int:

@@ -173,6 +173,7 @@ def _counts(
             result.counts[row] = np.bincount(places, weights=sizes, minlength=slices)
     for number, reason in enumerate(fate.reasons):
         result.reasons[reason] = np.bincount(of_record[fate.reason == number], minlength=slices)
+    result.bound_reasons()
     return result
 
 

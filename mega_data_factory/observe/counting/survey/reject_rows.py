@@ -10,6 +10,8 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mega_data_factory.framework.metrics.rows.reasons import OTHER_REASONS
+
 UNSPECIFIED = "unspecified"
 """Reason of a record that a step without a `reason` has left out."""
 
@@ -116,6 +118,7 @@ def rows_not_known(reasons: Mapping[str, int], rejected: int, known: Iterable[pa
     left[UNSPECIFIED] += rejected - sum(left.values())
     for rows in known:
         left.subtract(rows.column("reason").to_pylist())
+    left[OTHER_REASONS] += sum(number for number in left.values() if number < 0)  # rows of what is counted as `other`
     texts = [reason for reason, number in left.items() for _ in range(number)]
     return rows_of(_no_sheet(len(texts)), reason=pa.array(texts, pa.string()))
 
