@@ -95,6 +95,8 @@ def test_the_same_records_by_another_name_are_said_once() -> None:
         [(900, 20), (900, 890), (900, 880), (900, 895), (900, 890)],  # the one that passes is wanted
         [(900, 50), (900, 300), (900, 500), (900, 700), (900, 850)],  # slices differ anyway
         [(900, 90), (900, 80), (900, 85), (900, 95), (900, 250)],  # not far off
+        [(900, 90)] * 6 + [(900, 600), (900, 620)],  # two of eight: another population
+        [(900, 90), (900, 100), (900, 110), (900, 130), (900, 400), (900, 700)],  # the end of a range
     ],
 )
 def test_slices_that_differ_within_reason_are_not_reported(shares: list[tuple[int, int]]) -> None:

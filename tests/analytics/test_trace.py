@@ -105,6 +105,7 @@ def test_a_record_that_is_nowhere(run: Pipeline, capsys: pytest.CaptureFixture[s
     shown = capsys.readouterr().out
     assert "not found" in shown
     assert "searched: 1 file of the output" in shown
+    assert any(f"ids of this run are such as {record_id};" in shown for record_id in offsets(run))
     assert main(["trace", "run_a", offsets(run)[3], "--metrics", str(run.metrics)]) == 0
     assert "rejected: too_short, score 5, threshold 20" in capsys.readouterr().out
     assert main(["trace", "run_a", offsets(run)[3], "--metrics", str(run.metrics), "--json"]) == 0

@@ -43,6 +43,18 @@ def test_counts_and_filters(metrics: str, capsys: pytest.CaptureFixture[str]) ->
     assert answer(capsys, "--metrics", metrics, "--slice", "en")["records"] == 0
 
 
+def test_a_name_that_no_record_has_is_said_with_the_one_that_may_be_meant(
+    metrics: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A typo is not taken for a rule that rejected nothing; names that are there, and match together nothing, are."""
+    given = answer(capsys, "--metrics", metrics, "--reason", "too_shrt", "--slice", "en")
+    assert (given["records"], len(given["hints"])) == (0, 2)
+    assert given["hints"][0] == "no rejected record has the reason `too_shrt`; did you mean `too_short`?"
+    assert main(["rejects", "--metrics", metrics, "--reason", "too_shrt"]) == 0
+    assert "did you mean `too_short`?" in capsys.readouterr().out
+    assert "hints" not in answer(capsys, "--metrics", metrics, "--operator", "dedup", "--reason", "too_short")
+
+
 def test_records_around_a_threshold(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Those nearest to it, with what else they fail and their text; nothing in them steers the terminal."""
     nearest = answer(capsys, "--metrics", metrics, "--around", "2")["nearest"]

@@ -65,6 +65,21 @@ def test_a_threshold_is_moved(metrics: str, capsys: pytest.CaptureFixture[str]) 
     assert answer["pipeline"]["would_pass"]["at_least"] == operator["would_pass"]["low"]
 
 
+def test_several_operators_at_once(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first changes what the second is given, which its counts do not know, and the answer says so."""
+    words = ("--metrics", metrics, "--set", "text_length_filter.min_length=20")
+    more = ("--set", "judge.gopher_quality_filter.min_words=5", "--json")
+    note = (
+        "gopher_quality_filter and its rules are counted on the records that came to it in this run; "
+        "text_length_filter would let others come"
+    )
+    answer = json.loads(told(capsys, *words, *more))
+    assert answer["set"][0] == {"parameter": "judge.text_length_filter.min_length", "to": 20}  # of the only stage
+    assert note in answer["notes"]
+    assert note not in json.loads(told(capsys, *words, "--json"))["notes"]
+    assert note not in json.loads(told(capsys, "--metrics", metrics, "--set", f"{LENGTH}=40", *more))["notes"]
+
+
 def test_no_limit(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`null` takes the threshold away, of whole numbers and of others: no record fails the rule."""
     for key in (LENGTH, "judge.gopher_quality_filter.min_alphabetic_words"):

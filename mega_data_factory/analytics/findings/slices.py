@@ -25,6 +25,13 @@ _FAR = 0.25
 _ALIKE = 0.15
 """Half of the other slices lie this close to their median: else slices differ anyway."""
 
+_FEW = 0.1
+"""Share of the slices that may be far off, or one of them: where more are, slices differ anyway."""
+
+_GAP = 0.5
+"""Part of the whole range of rejected shares that lies between the slices that are far off and the next one, at least
+(Dixon's Q): else they are the end of a range. Chosen on half of the runs of `benchmarks/slice_alarms.py`."""
+
 _NAMED = 3
 """Slices that are named, the ones that cost the most records."""
 
@@ -60,21 +67,28 @@ def odd_slices(recording: Recording, _: EarlierRuns) -> Iterator[Finding]:
         yield _finding(worst)
 
 
-def _odd_ones(group: Sequence[SliceTotals]) -> Iterator[_Odd]:
-    """Yield the slices of one column in one operator that stand apart; none if slices differ anyway."""
+def _odd_ones(group: Sequence[SliceTotals]) -> list[_Odd]:
+    """Return the slices of one column in one operator that stand apart; none if slices differ anyway."""
     large = [found for found in group if found.kind != "other" and found.input >= _LEAST_RECORDS]
     if len(large) < _LEAST_SLICES:
-        return
-    records, rejected = sum(found.input for found in group), sum(found.rejected for found in group)
-    for found in large:
-        shares = [other.rejected / other.input for other in large if other is not found]
-        median = statistics.median(shares)
-        spread = statistics.median(abs(share - median) for share in shares)
-        elsewhere = (rejected - found.rejected) / (records - found.input)
-        error = _Z * math.sqrt(0.25 / found.input)  # of a share of one half, the largest there is
-        odd = _Odd(found, median, elsewhere)
-        if min(odd.share - median, odd.share - elsewhere) >= _FAR + error and spread <= _ALIKE / 2:
-            yield odd
+        return []
+    far = [odd for found in large if (odd := _far_off(found, large, group)) is not None]
+    if len(far) > max(1, _FEW * len(large)):
+        return []
+    shares = [each.rejected / each.input for each in large if all(odd.found is not each for odd in far)]
+    return [odd for odd in far if odd.share - max(shares) >= _GAP * (odd.share - min(shares))]
+
+
+def _far_off(found: SliceTotals, large: Sequence[SliceTotals], group: Sequence[SliceTotals]) -> _Odd | None:
+    """Return a slice of which far more is rejected than of most others, which are alike; None for any other."""
+    records, rejected = sum(each.input for each in group), sum(each.rejected for each in group)
+    shares = [other.rejected / other.input for other in large if other is not found]
+    median = statistics.median(shares)
+    spread = statistics.median(abs(share - median) for share in shares)
+    odd = _Odd(found, median, (rejected - found.rejected) / (records - found.input))
+    error = _Z * math.sqrt(0.25 / found.input)  # of a share of one half, the largest there is
+    is_far = min(odd.share - median, odd.share - odd.elsewhere) >= _FAR + error and spread <= _ALIKE / 2
+    return odd if is_far else None
 
 
 def _finding(odd: _Odd) -> Finding:

@@ -69,6 +69,7 @@ class Trace:
         duplicate_of_in: the file that that record is in.
         searched: what was looked at, in words.
         missing: what is not kept and could have held an answer, in words.
+        example: of a record that is not found, another id of the run: one that shows what its ids are like.
     """
 
     run_id: str
@@ -81,6 +82,7 @@ class Trace:
     duplicate_of_in: str | None = None
     searched: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    example: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -141,7 +143,14 @@ class _Search:
             place,
             tuple(self._searched),
             tuple(self._missing),
+            self._example() if found.outcome == "not_found" else None,
         )
+
+    def _example(self) -> str | None:
+        """Return the id of some record of the run."""
+        ledger = find_rejects(self._run)
+        files = [*filter(is_searched, self._output_files), *([] if ledger is None else ledger.files)]
+        return next((record_id for path in files for record_id in ids_of(path)), None)
 
     # ── where it is ───────────────────────────────────────────────────────────────────────────────────────────────────
 

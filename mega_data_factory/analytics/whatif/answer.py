@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -180,7 +180,7 @@ class ScoredRun:
             answers.append(OperatorAnswer(rules.stage, rules.name, totals.input, totals.output, passing))
             exchanges.append((exchange, later_than(place, self.operators, judging)))
         outcome = pipeline_outcome(self.output, exchanges)
-        notes = tuple(self._notes([places[answer.stage, answer.name] for answer in answers]))
+        notes = (*_given_otherwise(answers), *self._notes([places[answer.stage, answer.name] for answer in answers]))
         return WhatIf(
             self.run_id, self.input, self.output, tuple(settings), tuple(moves), tuple(answers), outcome, notes
         )
@@ -200,6 +200,19 @@ class ScoredRun:
         if any(operator.created for operator in following):
             notes.append("a later operator makes records of others; the bounds count the records that come to it")
         return notes
+
+
+def _given_otherwise(answers: Sequence[OperatorAnswer]) -> Iterator[str]:
+    """Yield which operators, with their rules, are counted on other records than they would be given."""
+    before: list[str] = []
+    for answer in answers:
+        if before:
+            yield (
+                f"{answer.name} and its rules are counted on the records that came to it in this run; "
+                f"{' and '.join(before)} would let others come"
+            )
+        if (answer.would_pass.low, answer.would_pass.high) != (answer.output, answer.output):
+            before.append(answer.name)
 
 
 def what_if(metrics: Location, run: str, settings: Sequence[str]) -> WhatIf:

@@ -70,6 +70,8 @@ def find_setting(key: str, operators: Sequence[OperatorRules]) -> Setting:
         MetricsQueryError: There is no such parameter, or it is not the threshold of a rule.
     """
     known = {setting.key: setting for setting in movable(operators)}
+    alike = [each for each in known if each.endswith(f".{key}") and key.count(".") == 1]
+    key = alike[0] if len(alike) == 1 and key not in known else key
     if key in known:
         found = known[key]
         for rule in found.rules:

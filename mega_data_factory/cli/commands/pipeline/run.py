@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mega_data_factory.cli.advice import advice
+from mega_data_factory.cli.commands.runs.cost import print_cost_line
 from mega_data_factory.cli.commands.runs.list_and_show import stored_report
 from mega_data_factory.cli.display.console import stderr, stdout
 from mega_data_factory.cli.display.progress import ProgressView, progress_line
@@ -156,6 +157,10 @@ def _print_outcome(executor: Executor, ended: _Ended, report: RunReport | None) 
         return  # a run that failed before it began has a reason, which comes next, and no table worth a screen
     if report:
         print_report(report, stdout())
+        metrics = executor.plan.executor.metrics
+        if metrics.prices is not None and metrics.write_on_completion:
+            reader = MetricsReader(metrics.output_path)
+            print_cost_line(reader, reader.levels(executor.run_id), stdout())
     elif not ended.failure and not executor.had_completed:
         stdout().print(f"metrics are off, so there is no table: {progress_line(ended.progress)}")
 

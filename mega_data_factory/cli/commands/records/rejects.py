@@ -45,7 +45,8 @@ def rejects(
     """Count rejected records; show those nearest to the thresholds, or write them to a file, if asked for.
 
     JSON: `{run_id, records, bytes, counts: [{stage, operator, reason, slice, records, alone, bytes}]}`; with `around`
-    also `nearest`, rows of the ledger; with `export` also `exported: {path, records}`.
+    also `nearest`, rows of the ledger; with `export` also `exported: {path, records}`; where a name of the filter is
+    that of no rejected record, `hints`.
 
     Args:
         metrics: the metrics folder.
@@ -71,6 +72,8 @@ def rejects(
         "bytes": sum(row["bytes"] or 0 for row in counts),
         "counts": counts,
     }
+    if not counts and (hints := _hints(ledger, only)):
+        answer["hints"] = hints
     if around is not None:
         answer["nearest"] = ledger.nearest(around, only).to_pylist()
     if export is not None:
@@ -93,6 +96,19 @@ def _check(only: RejectFilter) -> None:
     if only.score_between is not None and not only.score_between[0] <= only.score_between[1]:
         least, greatest = only.score_between
         raise UsageError(f"--score-between {least:g} {greatest:g}: the first number must be at most the second")
+
+
+def _hints(ledger: RejectLedger, only: RejectFilter) -> list[str]:
+    """Return which names of a filter no rejected record of the run has, each with those that may be meant."""
+    everything = ledger.counts().to_pylist()
+    hints = []
+    for name in ("stage", "operator", "reason", "slice"):
+        known = sorted({str(row[name]) for row in everything if row[name] is not None})
+        wanted = getattr(only, name)
+        if everything and wanted is not None and wanted not in known:
+            meant = did_you_mean(wanted, known) if known else f"no rejected record of this run has a {name}"
+            hints.append(f"no rejected record has the {name} `{wanted}`; {meant}")
+    return hints
 
 
 def _from_metrics(metrics: str, run: str) -> tuple[str, RejectLedger]:
@@ -131,6 +147,8 @@ def _print(answer: dict[str, Any], console: Console) -> None:
     notes = []
     if not counts:
         console.print("no rejected record matches")
+        for hint in answer.get("hints", ()):
+            console.print(Text(printable(hint)), soft_wrap=True)
     else:
         columns = _count_columns(records, sliced=any(row["slice"] is not None for row in counts))
         notes += _print_table(counts, columns, console)
@@ -158,7 +176,7 @@ def _count_columns(total: int, *, sliced: bool) -> list[RowColumn]:
         RowColumn("stage", lambda row: _name(row["stage"]), goes=2, right=False),
         RowColumn("operator", lambda row: _name(row["operator"]), right=False, folds=True),
         RowColumn("reason", lambda row: _name(row["reason"]), right=False, folds=True),
-        RowColumn("slice", lambda row: _name(row["slice"] or ""), right=False),
+        RowColumn("slice", lambda row: "(null)" if row["slice"] is None else _name(row["slice"]), right=False),
         RowColumn("records", lambda row: count(row["records"])),
         RowColumn("share", lambda row: percent(100 * row["records"] / total), goes=1),
         RowColumn("for it alone", lambda row: "" if row["alone"] is None else count(row["alone"]), goes=4),

@@ -62,6 +62,11 @@ def _print(found: Trace, console: Console) -> None:
         console.print()
         console.print(table)
         console.print()
+    if found.example is not None:
+        hint = (
+            f"ids of this run are such as {printable(found.example)}; `id_column` of a loader names records by a column"
+        )
+        console.print(Text(hint), soft_wrap=True)
     if found.file is not None:
         console.print(Text(f"it is in {found.file}"), soft_wrap=True)
     if found.duplicate_of is not None:

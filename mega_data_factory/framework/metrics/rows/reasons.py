@@ -1,4 +1,4 @@
-"""Bound on the reasons that are counted apart: an operator may put a number into its reasons, so that none comes twice."""
+"""Bound on the reasons that are counted apart: an operator may put a number of the record into each of its reasons."""
 
 from __future__ import annotations
 
