@@ -6,7 +6,6 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
-from mega_data_factory.observe.counting.reject_rows import rows_not_known, rows_of
 
 from mega_data_factory.framework.batch import Exclusion
 from mega_data_factory.framework.driver.tally import Tally
@@ -15,8 +14,9 @@ from mega_data_factory.framework.metrics.details.slice_counts import SliceCounts
 from mega_data_factory.framework.metrics.details.slices import StageSlices
 from mega_data_factory.framework.metrics.rows.batch_row import batch_row
 from mega_data_factory.framework.metrics.rows.reasons import MOST_REASONS, OTHER_REASONS, bounded
-from mega_data_factory.framework.worker.rejected_samples import RejectedSampler, RejectedSamples
+from mega_data_factory.framework.worker.accounts.rejected_samples import RejectedSampler, RejectedSamples
 from mega_data_factory.observe.counting.account import Account
+from mega_data_factory.observe.counting.survey.reject_rows import rows_not_known, rows_of
 
 BATCHES, RECORDS = 20, 1000
 
