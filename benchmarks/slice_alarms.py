@@ -75,7 +75,7 @@ def apart(draw: Draw, _: int, number: int) -> list[str]:
 
 def far_apart(draw: Draw, _: int, number: int) -> list[str]:
     """Return texts whose usual length differs from slice to slice by factors."""
-    usual = 75 * draw.lognormvariate(0, 0.7)
+    usual = 75 * draw.lognormvariate(0, 0.5)
     return [prose(draw, usual) for _ in range(number)]
 
 

@@ -172,9 +172,10 @@ def _difference_cells(d: OperatorDifference, comparison: Comparison) -> list[str
     times = f"{ratio.value:.2f} times" if ratio else ""
     within = f"{ratio.low:.2f} to {ratio.high:.2f}" if ratio and ratio.low and ratio.high else ""
     changed = " (changed)" if d.pass_changed else ""
-    verdict = _VERDICTS.get(d.speed, d.speed)
     passes = [f"{_passed(d.after)}{changed}", _passed(d.before)]
     before, after = d.costs
+    is_counted = before is not None and after is not None
+    verdict = "not counted" if d.speed == "unclear" and not is_counted else _VERDICTS.get(d.speed, d.speed)
     of = " CPU" if d.measure == "cpu" else ""
     return [f"{seconds(after)}{of}", seconds(before), times, within, verdict, *passes]
 

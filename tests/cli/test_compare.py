@@ -73,6 +73,15 @@ def test_operators_that_a_run_has_not_come_to_are_not_gone(folder: Path, capsys:
             assert ("not counted" if status == "failed" else word) in row
 
 
+def test_a_run_that_failed_at_once_is_not_judged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a record, the speed of an operator is not counted, which is not the same as not clear."""
+    pools = [Pool("a", [Op("f_filter", 0.002, {"short": 0.1}), Op("x", 0.001)])]
+    make_run(folder, pools, "run_failed", records=0, start=START + timedelta(hours=5), status="failed", pipeline="web")
+    assert main(["runs", "compare", "run_4", "run_failed", "--metrics", str(folder)]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("a / x ", "a / f_filter "))][:4]
+    assert sum("not counted" in row for row in rows) == 2
+
+
 def test_one_run_is_compared_with_the_one_before(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a run that is named alone, the baseline is the run of its pipeline before it."""
     assert main(["runs", "compare", "run_2", "--metrics", str(folder), "--json"]) == 0
