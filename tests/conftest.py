@@ -1,15 +1,20 @@
-"""Shared fixtures: nothing here starts a server or touches the network."""
+"""Shared fixtures: nothing here touches the network, and a process is started only for the first run of a session."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from mega_data_factory.framework.metrics import MetricsCollector
 from mega_data_factory.testing import FakeClock
+from tests.nursery import servers_from_nursery
+
+gc.disable()  # what is imported while tests are collected stays; no collection of garbage looks at it then or later
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what is in its background so; tests press Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -45,6 +50,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Order the files of the slow tests by time, the longest first; their order is random otherwise."""
     if config.option.markexpr == "slow":
         items.sort(key=lambda item: next((n for n, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave all that collecting the tests has made out of later collections of garbage."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_fork_servers() -> Iterator[None]:
+    """Fork servers of local runs come from one process of the session; see `tests.nursery`."""
+    with servers_from_nursery():
+        yield
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.executor import Executor, Progress
 from mega_data_factory.framework.metrics.reader import MetricsReader
 from mega_data_factory.framework.metrics.schema import DETAILS
+from tests.nursery import NURSERY
 
 RUN_COUNTS = (
     "status",
@@ -103,7 +104,7 @@ class Pipeline:
 
     def run(self, on_progress: Callable[[Executor, Progress], None] | None = None) -> Result:
         """Run to the end, whatever it is; nothing of the run may be left on the machine."""
-        children, before = _children(), _temporary_folders()
+        children, before = processes_of_runs(), _temporary_folders()
         executor = Executor(self.config())
         error: MdfError | None = None
         started = time.monotonic()
@@ -116,7 +117,7 @@ class Pipeline:
         seconds = time.monotonic() - started
         assert_nothing_left(self.output, before)
         if self.engine == "local":
-            assert _children() <= children, "worker processes are left"
+            assert processes_of_runs() <= children, "worker processes are left"
         return Result.of(self, executor.run_id, error, seconds)
 
 
@@ -268,12 +269,11 @@ def _is_in_use(folder: Path) -> bool:
     return False
 
 
-def _children() -> set[int]:
-    return {
-        child.pid
-        for child in psutil.Process().children(recursive=True)
-        if any("engines.local." in part for part in _command(child))
-    }
+def processes_of_runs() -> set[int]:
+    """Return the processes that runs of this process have now: those started here, and those forked in the nursery."""
+    children = psutil.Process().children(recursive=True)
+    started = {child.pid for child in children if any("engines.local." in part for part in _command(child))}
+    return started | NURSERY.processes()
 
 
 def _command(process: psutil.Process) -> list[str]:

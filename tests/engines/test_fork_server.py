@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,16 @@ from mega_data_factory.framework.registry import Component
 from mega_data_factory.operators.refiners.language_refiner import LanguageRefiner
 from tests.engines.running import Pipeline, assert_same, fake, jsonl, stage
 from tests.engines.test_stopping import started, wait_for
+from tests.nursery import servers_started_afresh
 
 pytestmark = pytest.mark.skipif(not forking.can_fork(), reason="no fork server on this machine")
+
+
+@pytest.fixture(autouse=True)
+def started_afresh() -> Iterator[None]:
+    """Servers start as those of a user do."""
+    with servers_started_afresh():
+        yield
 
 
 def pipeline(folder: Path, source: str, **executor: object) -> Pipeline:
@@ -103,6 +112,16 @@ def test_only_built_in_operators_are_read_before_the_fork(tmp_path: Path) -> Non
     assert preloads(plan) == [LanguageRefiner.preload]
     assert LanguageRefiner.__module__ in shared_modules(plan)
     assert all(name.startswith("mega_data_factory.") for name in shared_modules(plan))
+
+
+def test_a_run_starts_a_server_and_has_its_workers_forked(tmp_path: Path) -> None:
+    """The server is an interpreter of its own; all other processes of the run are forks of it."""
+    source = jsonl(tmp_path / "a.jsonl", [f"text {n}" for n in range(200)])
+    seen: set[str] = set()
+    result = pipeline(tmp_path / "run", source).run(lambda *_: seen.update(commands().values()))
+    assert result.closed()
+    assert seen
+    assert all("engines.local.fork_server" in command for command in seen)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ import yaml
 
 from mega_data_factory.framework.executor import Executor
 from mega_data_factory.framework.metrics.reader import MetricsReader
-from tests.engines.running import Pipeline, Result, assert_nothing_left, fake, jsonl, stage
+from tests.engines.running import Pipeline, Result, assert_nothing_left, fake, jsonl, processes_of_runs, stage
 
 
 def slow_pipeline(tmp_path: Path, engine: str = "local", rows: int = 3000) -> Pipeline:
@@ -58,7 +58,7 @@ def test_a_caller_that_stops_iterating(tmp_path: Path, engine: str) -> None:
     assert result.run["balanced"] is not False
     assert 200 <= len(result.texts) == result.run["total_output_records"] < 3000
     assert len(set(result.texts)) == len(result.texts)
-    assert not [child for child in psutil.Process().children() if "engines.local." in " ".join(child.cmdline())]
+    assert not processes_of_runs()
 
 
 def test_a_caller_that_stops_at_the_first_commit_of_a_file(tmp_path: Path, engine: str) -> None:
@@ -140,4 +140,4 @@ def test_an_exception_of_the_caller(tmp_path: Path, engine_name: str) -> None:
         steps.throw(ZeroDivisionError("the caller's own"))
     assert_nothing_left(pipeline.output)
     assert MetricsReader(str(pipeline.metrics)).run(executor.run_id)["status"] == "failed"
-    assert not [child for child in psutil.Process().children() if "engines.local." in " ".join(child.cmdline())]
+    assert not processes_of_runs()
