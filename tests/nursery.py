@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from mega_data_factory.framework.engines.local.fork_server import import_all, serve
 
-from mega_data_factory.framework.engines.local import forking, interpreter
+from mega_data_factory.framework.engines.local.processes import forking, interpreter
+from mega_data_factory.framework.engines.local.processes.fork_server import import_all, serve
 
 _ANSWER = struct.Struct("!i")
 _LONGEST = 1 << 20

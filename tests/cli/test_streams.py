@@ -38,8 +38,19 @@ def check_completed(folder: Path) -> None:
     assert (run["status"], run["error"], run["total_output_records"]) == ("completed", None, 70)
 
 
+_MORE = pytest.mark.slow
+"""For cases that start an interpreter each, of which the first and the hardest are run with every change."""
+
+
 @pytest.mark.parametrize(
-    "command", ["{run} | head -1", "{run} 2>&1 | true", "{run} >&-", "{run} 2>&-", "{run} >&- 2>&- <&-"]
+    "command",
+    [
+        "{run} | head -1",
+        pytest.param("{run} 2>&1 | true", marks=_MORE),
+        pytest.param("{run} >&-", marks=_MORE),
+        pytest.param("{run} 2>&-", marks=_MORE),
+        "{run} >&- 2>&- <&-",
+    ],
 )
 def test_a_run_completes_whoever_reads(config: Path, command: str) -> None:
     """A pipe that breaks, and streams that are closed, end neither the run nor its record."""
@@ -52,7 +63,12 @@ def test_a_run_completes_whoever_reads(config: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "environment", [{"PYTHONIOENCODING": "gbk"}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}]
+    "environment",
+    [
+        pytest.param({"PYTHONIOENCODING": "gbk"}, marks=_MORE),
+        {"PYTHONIOENCODING": "ascii"},
+        pytest.param({"LC_ALL": "C", "PYTHONUTF8": "0"}, marks=_MORE),
+    ],
 )
 def test_a_terminal_that_lacks_letters_gets_others(config: Path, environment: dict[str, str]) -> None:
     """Lines and units are shown with the letters that the encoding has."""

@@ -121,7 +121,7 @@ def test_a_run_starts_a_server_and_has_its_workers_forked(tmp_path: Path) -> Non
     result = pipeline(tmp_path / "run", source).run(lambda *_: seen.update(commands().values()))
     assert result.closed()
     assert seen
-    assert all("engines.local.fork_server" in command for command in seen)
+    assert all("processes.fork_server" in command for command in seen)
 
 
 @pytest.mark.slow
