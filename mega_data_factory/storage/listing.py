@@ -26,7 +26,7 @@ from mega_data_factory.storage.location import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileInfo:
     """A file that was found.
 

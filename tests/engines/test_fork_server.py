@@ -76,7 +76,7 @@ def test_the_server_has_one_thread_and_nothing_that_forks_must_not_share() -> No
     """A fork is safe with one thread; a module with a state of its own for chance would draw the same in every fork.
 
     Both hold as well when the server has imported all built-in components and read what the operators share. polars
-    is imported there without its thread, and works in a fork.
+    is imported there without its thread, and works in a fork. Arrow allocates without a reserve of its own.
     """
     components = [Component(name, target, {}) for name, target in (LOADERS | OPERATORS | WRITERS).items()]
     functions = sorted({getattr(component.load(), "preload", "") for component in components} - {""})
@@ -91,7 +91,9 @@ def test_the_server_has_one_thread_and_nothing_that_forks_must_not_share() -> No
         "from mega_data_factory.operators.text.language_model import language_identifier\n"
         "models = language_identifier.cache_info().currsize\n"
         "bad = sorted({'numpy.random', 'pandas', 'ray'} & set(sys.modules))\n"
-        "here = [fork_server.has_one_thread(), models, bad, 'polars' in sys.modules]\n"
+        "import pyarrow as pa\n"
+        "allocator = pa.default_memory_pool().backend_name\n"
+        "here = [fork_server.has_one_thread(), models, bad, 'polars' in sys.modules, allocator]\n"
         "if (pid := os.fork()) == 0:\n"
         "    start_polars()\n"
         "    import polars\n"
@@ -100,7 +102,7 @@ def test_the_server_has_one_thread_and_nothing_that_forks_must_not_share() -> No
         "print(json.dumps([*here, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])]))"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert json.loads(printed) == [True, 1, [], True, 3]
+    assert json.loads(printed) == [True, 1, [], True, "system", 3]
 
 
 def test_only_built_in_operators_are_read_before_the_fork(tmp_path: Path) -> None:

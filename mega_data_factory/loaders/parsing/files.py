@@ -26,7 +26,7 @@ BATCH_BYTES = 64 << 20
 """Approximate size of a table in bytes, however few rows it has: Arrow strings end at 2 GiB a column."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceFile:
     """A file of the source.
 
@@ -116,10 +116,11 @@ def find_files(
             listed = storage.list_files(resolve(path), suffixes, ignore=ignore)
         except InputError as error:
             raise InputError(f"data_loader.params.path: {error.message}", hint=error.hint) from error
+        roots = {root: _portable(root, path) for root in {info.root for info in listed}}
         for info in listed:
             if path.startswith("{stdlib}") and info.name.startswith(("site-packages/", "dist-packages/")):
                 continue
-            found.setdefault(info.path, (_portable(info.root, path), info.name, info.size))
+            found.setdefault(info.path, (roots[info.root], info.name, info.size))
     if not found:
         raise InputError(
             f"data_loader.params.path: no file below {', '.join(paths)} ends in {', '.join(suffixes)}",

@@ -16,6 +16,7 @@ from mega_data_factory.framework.batch import Batch
 from mega_data_factory.framework.commit.output import OutputFolder
 from mega_data_factory.framework.engines.commits import write_members
 from mega_data_factory.framework.engines.local.claim_server import connect
+from mega_data_factory.framework.engines.local.idle_memory import receive_bytes
 from mega_data_factory.framework.engines.local.jobs import stage_plan
 from mega_data_factory.framework.engines.local.messages import (
     Answer,
@@ -191,7 +192,7 @@ def run_role(job: ReadJob | StageJob | WriteJob, connection: Connection) -> None
             role = _role(job)
         send({"kind": "ready"})
         work: Work
-        while (work := json.loads(connection.recv_bytes()))["kind"] != "stop":
+        while (work := json.loads(receive_bytes(connection)))["kind"] != "stop":
             send(role.handle(work))
         role.close()
     except Exception as error:  # noqa: BLE001 - every failure is reported to the driver, which ends the run with it

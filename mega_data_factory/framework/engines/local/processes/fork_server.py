@@ -45,11 +45,16 @@ _SINGLE_THREADED = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
+_ALLOCATOR = "ARROW_DEFAULT_MEMORY_POOL"
 
 
 def import_all() -> None:
-    """Import what workers need, without starting a thread."""
-    with no_collection(), environment(**_SINGLE_THREADED):
+    """Import what workers need, without starting a thread.
+
+    Arrow gets the allocator of the system, unless the user has chosen: its own keeps a reserve for every worker.
+    """
+    allocator = os.environ.get(_ALLOCATOR, "system")
+    with no_collection(), environment(**_SINGLE_THREADED, **{_ALLOCATOR: allocator}):
         from mega_data_factory.framework.engines.local import claim_server, roles  # noqa: F401
         from mega_data_factory.framework.worker.without_pandas import keep_pandas_out
 
@@ -200,7 +205,6 @@ def serve(channel: socket.socket) -> None:
         channel: to the driver.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the driver's own may be to ignore it, and then no exit code is kept
-    gc.collect()
     gc.freeze()  # the garbage collector of a worker leaves the shared memory alone
     request = _Server(channel).serve()
     _resemble_interpreter(request)
@@ -250,6 +254,7 @@ def fork_here() -> bool:
         start_polars()
         return False
     ours, theirs = socket.socketpair()
+    gc.freeze()  # that of this process as well
     pid = os.fork()
     if pid:
         start_polars()
