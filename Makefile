@@ -43,7 +43,7 @@ run: $(STAMP) ## Curate the text files of the Python environment, with metrics
 	@$(BIN)/mdf run --config $(CONFIG)
 
 test: $(STAMP) ## The tests of every change (about five minutes on two idle cores)
-	$(BIN)/pytest -m "not slow" -n 2
+	$(BIN)/pytest -m "not slow" -n 2 --dist worksteal
 
 test-slow: $(SPARK) ## The tests that start clusters, browsers and servers, and kill workers
 	$(BIN)/pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder --timeout 900 --durations 25
