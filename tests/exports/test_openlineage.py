@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -231,12 +229,14 @@ def test_what_is_wrong_is_said_before_anything_runs(section: dict[str, Any], mes
     assert message in str(refused.value)
 
 
-def test_a_stored_run_is_sent_as_it_was_exported(finished: Result, tmp_path: Path) -> None:
+def test_a_stored_run_is_sent_as_it_was_exported(
+    finished: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`mdf export openlineage` makes the events of the end again from the store, also from another folder."""
-    command = [sys.executable, "-m", "mega_data_factory.cli", "export", "openlineage", "latest", "--json"]
-    command += ["--metrics", str(folder_of(finished) / "metrics"), "--file", "sent.jsonl", "--input", "s3://lake/extra"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == {"run_id": finished.run["run_id"], "sent": ["START", "COMPLETE"]}
+    monkeypatch.chdir(tmp_path)
+    command = ["export", "openlineage", "latest", "--json", "--metrics", str(folder_of(finished) / "metrics")]
+    assert main([*command, "--file", "sent.jsonl", "--input", "s3://lake/extra"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"run_id": finished.run["run_id"], "sent": ["START", "COMPLETE"]}
     assert events_in(tmp_path / "sent.jsonl")[-1] == events_in(folder_of(finished) / "events.jsonl")[-1]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import json
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,44 +115,37 @@ def test_the_manual_lists_every_extra() -> None:
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(EXTRAS)
 
 
-@pytest.mark.parametrize(
-    "import_statement",
-    [
+def loaded_by(statements: Sequence[str], packages: Collection[str]) -> dict[str, list[str]]:
+    """Return which of the packages are loaded after each statement, in a new interpreter that executes all of them."""
+    code = (
+        "import json, sys\n"
+        f"for statement in {list(statements)!r}:\n"
+        "    exec(statement)\n"
+        f"    print(json.dumps([statement, sorted({set(packages)!r} & set(sys.modules))]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return dict(json.loads(line) for line in done.stdout.splitlines())
+
+
+def test_a_step_on_a_worker_imports_nothing_heavy() -> None:
+    """Metrics, observed steps and contracts load Arrow and NumPy, and no package of an extra or of the command line."""
+    statements = [
         "import mega_data_factory",
         "from mega_data_factory import MetricsCollector, MetricsWriter, OperatorMetrics, MetricsAggregator",
         "from mega_data_factory.framework.metrics import MetricsFlusher, MetricsReader, latency_percentiles",
         "import mega_data_factory.observe",
         "from mega_data_factory.observe import Judgement, ObservedRun, observe, reject, report",
         "from mega_data_factory import Filter, Judgement, Loader, Refiner, Rule, Writer",
-    ],
-)
-def test_a_step_on_a_worker_imports_nothing_heavy(import_statement: str) -> None:
-    """Metrics, observed steps and contracts load Arrow and NumPy, and no package of an extra or of the command line."""
-    code = f"{import_statement}\nimport sys; print(*sorted({HEAVY!r} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    ]
+    assert loaded_by(statements, HEAVY) == {statement: [] for statement in statements}
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "pipeline.run",
-        "runs.list_and_show",
-        "views.nodes",
-        "pipeline.plan",
-        "pipeline.operators",
-        "metrics.schema",
-        "metrics.upkeep",
-    ],
-)
-def test_commands_of_the_base_import_no_package_of_an_extra(command: str) -> None:
+def test_commands_of_the_base_import_no_package_of_an_extra() -> None:
     """Running, watching and listing runs does without the packages of reports, of SQL and of the built-in operators."""
-    code = (
-        f"import sys, mega_data_factory.cli.commands.{command}\n"
-        f"print(*sorted({set(extras.EXTRA_OF) - LOADED_BY_ARROW!r} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    commands = ["pipeline.run", "runs.list_and_show", "views.nodes", "pipeline.plan", "pipeline.operators"]
+    commands += ["metrics.schema", "metrics.upkeep"]
+    statements = [f"import mega_data_factory.cli.commands.{command}" for command in commands]
+    assert loaded_by(statements, set(extras.EXTRA_OF) - LOADED_BY_ARROW) == {statement: [] for statement in statements}
 
 
 def test_a_missing_package_is_an_import_error_and_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
