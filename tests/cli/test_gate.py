@@ -21,12 +21,23 @@ from tests.made_runs import START, Op, Pool, made_config, make_run
 SOURCE = {"data_loader": {"type": "jsonl_loader", "params": {"path": "in"}}}
 
 
-def write_runs(folder: Path, before: Sequence[Pool], after: Sequence[Pool], **options: Any) -> None:
-    """Write `run_before` and `run_after`, of 10,000 records of the same source."""
-    for number, (name, pools) in enumerate((("before", before), ("after", after))):
+_WRITTEN: dict[str, dict[Path, bytes]] = {}
+"""Files of the runs that were written, by what they are of: most tests want the same two."""
+
+
+def write_runs(folder: Path, before: Sequence[Pool], after: Sequence[Pool], seed: int = 0, **options: Any) -> None:
+    """Write `run_before` and `run_after`, of 10,000 records of the same source, into an empty folder."""
+    key = repr((before, after, seed, options))
+    if key in _WRITTEN:
+        for name, content in _WRITTEN[key].items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        return
+    for number, (word, pools) in enumerate((("before", before), ("after", after))):
         options_of = {"config": made_config(pools) | SOURCE, "pipeline": "web"} | options
         start = START + timedelta(hours=number)
-        make_run(folder, pools, f"run_{name}", seed=number, start=start, balanced=True, **options_of)
+        make_run(folder, pools, f"run_{word}", seed=2 * seed + number, start=start, balanced=True, **options_of)
+    _WRITTEN[key] = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def pools(reject: float = 0.1, cost: float = 0.002, errors: float = 0.0) -> list[Pool]:
@@ -62,12 +73,12 @@ def test_equal_runs_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert {check["rule"] for check in found["checks"]} >= {"status", "books", "pass_rate", "reject_share"}
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(3))
 def test_one_point_of_ten_thousand_records_is_always_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
 ) -> None:
     """9,000 of 10,000 records kept, then 8,900 of the same: a drop of 1 point is beyond 0.9, whatever the noise."""
-    write_runs(tmp_path, pools(0.1), pools(0.11), noise=0.3)
+    write_runs(tmp_path, pools(0.1), pools(0.11), seed, noise=0.3)
     rules = "rules:\n  - {rule: pass_rate, max_drop: 0.9 points}\n"
     code, found, _ = judge(tmp_path, rules, capsys=capsys)
     (_, check) = found["checks"]
