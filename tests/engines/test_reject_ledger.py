@@ -62,6 +62,7 @@ def assert_every_record_once(pipeline: Pipeline, result: Result) -> pa.Table:
     return rows
 
 
+@pytest.mark.slow
 def test_kills_neither_lose_nor_double_a_row(tmp_path: Path, engine: str) -> None:
     """With workers killed between work and answer the ledger says the same as that of a calm run, on either engine."""
     source = jsonl(tmp_path / "a.jsonl", mixed_texts(1500))

@@ -79,7 +79,7 @@ def test_a_home_that_is_not_there(tmp_path: Path) -> None:
         PipelineConfig.from_yaml(Path("~nosuchuser/x.yaml"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @example(text="{", spot=0)
 @example(text="? [a]\n: b", spot=0)
 @example(text="\0", spot=3)

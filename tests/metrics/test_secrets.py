@@ -133,7 +133,7 @@ def test_look_alikes_stay(way: str, name: str, spelling: Callable[[str], str], v
     scheme=st.sampled_from(["s3", "https", "postgresql+psycopg", "redis", "mongodb+srv", "amqp"]),
 )
 @example(user="u", password="p@ss:w/rd", scheme="https")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_passwords_in_uris_go(user: str, password: str, scheme: str) -> None:
     """A password may hold what should have been quoted; host and path stay readable."""
     password = password.replace("'", "").replace("@", "") if "/" in password else password.replace("'", "")
@@ -188,7 +188,7 @@ def test_neighbours_tell() -> None:
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(st.sampled_from(range(len(FORMS))), st.data())
 def test_every_form_of_the_table_is_found_anywhere(number: int, data: st.DataObject) -> None:
     """Whatever matches a published form goes, in a sentence, in a list, and under a harmless key."""

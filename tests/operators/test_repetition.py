@@ -73,7 +73,7 @@ def assert_ngram_fractions(texts: list[str], lengths: range) -> None:
         assert found.duplicate[n].to_list() == pytest.approx([plain_duplicate(text, n) for text in texts])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(st.lists(TEXT, max_size=6), st.integers(1, 4))
 def test_ngram_fractions_are_those_of_the_definition(texts: list[str], shortest: int) -> None:
     """Both fractions equal a direct count for every n up to 10, from whichever length the search starts."""
@@ -112,7 +112,7 @@ def _made(random: Random) -> str:
     return "".join(word + random.choice(spaces) for word in words)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(st.lists(TEXT, max_size=6))
 def test_line_and_paragraph_fractions_are_those_of_the_definition(texts: list[str]) -> None:
     """The duplicate fractions of lines and paragraphs equal a direct count over strings."""
