@@ -55,6 +55,19 @@ def test_a_name_that_no_record_has_is_said_with_the_one_that_may_be_meant(
     assert "hints" not in answer(capsys, "--metrics", metrics, "--operator", "dedup", "--reason", "too_short")
 
 
+def test_many_reasons_do_not_flood_the_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of reasons that hold a number of each record the first are shown; JSON has all."""
+    monkeypatch.chdir(tmp_path)
+    store = write_run(tmp_path, [rejected(number, reason=f"score {number:04d}") for number in range(130)])
+    assert main(["rejects", "--metrics", store]) == 0
+    shown = capsys.readouterr().out
+    assert "and 30 rows more, of 30 records; --json has all of them" in shown
+    assert ("score 0099" in shown, "score 0100" in shown) == (True, False)
+    assert len(answer(capsys, "--metrics", store)["counts"]) == 130
+
+
 def test_records_around_a_threshold(metrics: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Those nearest to it, with what else they fail and their text; nothing in them steers the terminal."""
     nearest = answer(capsys, "--metrics", metrics, "--around", "2")["nearest"]

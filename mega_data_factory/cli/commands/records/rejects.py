@@ -28,6 +28,9 @@ _HOW_TO_KEEP = "executor.rejected_samples.keep: all keeps one"
 _LONGEST_NAME = 300
 """Characters of a name or an id in a table."""
 
+_MOST_ROWS = 100
+"""Rows of counts on a screen, of those with the most records."""
+
 _LONGEST_TEXT = 300
 """Characters of a record's text that are shown."""
 
@@ -151,7 +154,10 @@ def _print(answer: dict[str, Any], console: Console) -> None:
             console.print(Text(printable(hint)), soft_wrap=True)
     else:
         columns = _count_columns(records, sliced=any(row["slice"] is not None for row in counts))
-        notes += _print_table(counts, columns, console)
+        notes += _print_table(counts[:_MOST_ROWS], columns, console)
+        if more := counts[_MOST_ROWS:]:
+            rest = sum(row["records"] for row in more)
+            console.print(f"and {count(len(more))} rows more, of {plural(rest, 'record')}; --json has all of them")
         console.print(f"\n{plural(records, 'rejected record')}, {size(answer['bytes'])} of text, in {answer['run_id']}")
     if answer.get("nearest"):
         console.print(Text("\nnearest to their thresholds\n", style="bold"))
