@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-OLD = """\
+URL_FILTER = """\
+  - name: url_filter
+    params:
+      url_field: link
+      blocklist_domains: [bad.example]
+      blocklist_paths: [domains.txt]
+"""
+"""What both old files of these tests say of their URL filter."""
+
+OLD = (
+    """\
 data_loader:
   type: HuggingFaceDataLoader
   params:
@@ -12,11 +22,9 @@ data_loader:
   num_workers: 2
   checkpoint_interval: 1000
 operators:
-  - name: url_filter
-    params:
-      url_field: link
-      blocklist_domains: [bad.example]
-      blocklist_paths: [domains.txt]
+"""
+    + URL_FILTER
+    + """\
       word_weights: {casino: 0.9, slot: 0.1}
       use_default_words: false
       score_threshold: 0.5
@@ -49,3 +57,4 @@ executor:
     huggingface_repo: me/space
     huggingface_token: hf_token
 """
+)

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mega_data_factory.cli import main
+from tests.compat.old_files import URL_FILTER
 
 SCRIPT = """
 import json
@@ -190,18 +191,17 @@ def test_a_script_of_the_original_runs_with_exact_books(engine: str, notebook: b
     ]
 
 
-OLD_FILE = """\
+OLD_FILE = (
+    """\
 data_loader:
   type: HuggingFaceLoader
   params: {dataset_name: corpus, split: train, streaming: true}
   num_workers: 1
   checkpoint_interval: 100
 operators:
-  - name: url_filter
-    params:
-      url_field: link
-      blocklist_domains: [bad.example]
-      blocklist_paths: [domains.txt]
+"""
+    + URL_FILTER
+    + """\
       word_weights: {casino: 0.9}
       use_default_words: false
   - name: text_length_filter
@@ -223,6 +223,7 @@ executor:
   rejected_samples: {enabled: true, output_path: ./rejected, writer_type: ParquetDataWriter}
   metrics: {output_path: ./metrics, debug_samples_per_operator: 1}
 """
+)
 
 PAGES = [
     ("http://a.example/1", "one", None),

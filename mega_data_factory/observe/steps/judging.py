@@ -25,6 +25,7 @@ from mega_data_factory.framework.metrics.details.detail import add_up
 from mega_data_factory.framework.scoring import scores_of
 from mega_data_factory.observe.counting import calls
 from mega_data_factory.observe.counting.forms import forms
+from mega_data_factory.observe.counting.forms.columns import arrow_column
 from mega_data_factory.observe.engines.engine import this_worker
 from mega_data_factory.observe.steps.work import Work
 
@@ -142,10 +143,9 @@ def to_table(value: Any) -> tuple[pa.Table, list[str]]:
     return table.append_column(RECORD_ID, pa.array(map(str, range(table.num_rows)), pa.string())), [RECORD_ID]
 
 
-def _array(values: Any) -> Any:
-    if isinstance(values, pa.Array | pa.ChunkedArray):
-        return values
-    return values.to_arrow() if hasattr(values, "to_arrow") else pa.array(values)
+def _array(values: Any) -> pa.Array | pa.ChunkedArray:
+    found = arrow_column(values)
+    return pa.array(values) if found is None else found
 
 
 def from_table(table: pa.Table, like: Any) -> Any:

@@ -13,8 +13,10 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from mega_data_factory.framework.contracts import RECORD_ID
+from mega_data_factory.framework.judgement import as_array
 from mega_data_factory.framework.slice_columns import SliceColumn
 from mega_data_factory.framework.units import UnitColumns
+from mega_data_factory.observe.counting.forms.columns import arrow_column
 from mega_data_factory.observe.counting.forms.form import Form
 from mega_data_factory.observe.counting.forms.record_text import record_name
 from mega_data_factory.redaction.loggers import logger
@@ -177,7 +179,7 @@ class SheetMaker:
 def _ids(ids: pa.Array | pa.ChunkedArray | None, count: int) -> pa.Array:
     if ids is None:
         return pa.nulls(count, pa.string())
-    ids = _flat(ids)
+    ids = as_array(ids)
     try:
         return ids.cast(pa.string())
     except pa.ArrowException:
@@ -211,7 +213,9 @@ def _column(value: Any, form: Form, name: str) -> pa.Array | pa.ChunkedArray | N
         return _of_values([_field(record, name) for record in value])
     if form.name in ("arrow", "pandas", "polars", "columns", "lazy-columns"):
         try:
-            return _arrow(form.column(value, name))
+            column = form.column(value, name)
+            found = arrow_column(column)
+            return _array(column) if found is None else found
         except (KeyError, IndexError):
             return None
         except Exception as error:
@@ -240,16 +244,6 @@ def _field(record: Any, name: str) -> Any:
     return found
 
 
-def _arrow(column: Any) -> pa.Array | pa.ChunkedArray:
-    if isinstance(column, pa.Array | pa.ChunkedArray):
-        return column
-    if hasattr(column, "to_arrow"):  # polars
-        return column.to_arrow()
-    if type(column).__module__.partition(".")[0] == "pandas":
-        return _flat(pa.array(column, from_pandas=True))
-    return _array(column)
-
-
 def _array(values: Any) -> pa.Array:
     """Return values as an array; as texts where their types differ."""
     try:
@@ -262,7 +256,3 @@ def _texts(values: Iterable[Any]) -> pa.Array:
     """Return values as texts; half a surrogate pair, which UTF-8 cannot hold, as an escape."""
     texts = [None if value is None else str(value) for value in values]
     return pa.array([None if t is None else t.encode("utf-8", "backslashreplace").decode() for t in texts], pa.string())
-
-
-def _flat(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
