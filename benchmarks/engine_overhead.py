@@ -4,12 +4,16 @@ A batch is counted on its whole way: both stages of the example pipeline (`confi
 its two operators of language, whose model is slow to load here), the header from process to process, the writer with
 the column statistics of its file, the commit record, and all accounts of the driver. Texts are made up, 3 kB each, a
 tenth of them copies. Instructions hardly vary from run to run: see `instructions.py`. The Parquet files that the driver
-writes every five seconds are not in the count.
+writes every five seconds are not in the count. Operators are counted once, on a run without metrics; for the rest they
+give the answers that were recorded before: see `replaying.py`.
+
+With `--switches`, every switch of a run alone and all of them together.
 
 With `--operators`, what measuring an operator on a batch costs, of a stage whose operators do next to nothing: in
 instructions, and in microseconds of CPU (least of many rounds).
 
     python benchmarks/engine_overhead.py [--json]
+    python benchmarks/engine_overhead.py --switches --sizes 1000 [--json]
     python benchmarks/engine_overhead.py --operators [--json]
 """
 
@@ -17,156 +21,81 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
+import pickle
 import tempfile
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from counted_pipeline import Pipeline, batches
 from instructions import count, freeze_heap, in_child
+from replaying import Answer, record, replay
 
 ROOT = Path(__file__).resolve().parent.parent
 
 SIZES = {100: 10, 1000: 1}
 """Records of a batch → batches that are counted; they become one file of the output."""
 
+WORKED = {100: 2, 1000: 1}
+"""Records of a batch → batches on which operators are counted too."""
+
+_ROWS = {"score_histograms": False, "column_statistics": False}
+_EVERY = {"keep": "all", "content": True}
+
 WAYS: dict[str, dict[str, Any]] = {
-    "off": {"enabled": False},
-    "rows alone": {"score_histograms": False, "column_statistics": False},
-    "with column statistics": {"score_histograms": False},
+    "off": {"metrics": {"enabled": False}},
+    "rows alone": {"metrics": _ROWS},
+    "column statistics alone": {"metrics": {**_ROWS, "column_statistics": True}},
+    "score histograms alone": {"metrics": {**_ROWS, "score_histograms": True}},
     "default": {},
 }
-"""Ways to run → `executor.metrics`."""
+"""Ways to run → keys of `executor`."""
+
+SWITCHES: dict[str, dict[str, Any]] = {
+    "off": {"metrics": {"enabled": False}, "rejected_samples": {"enabled": False}},
+    "rows alone": {"metrics": _ROWS, "rejected_samples": {"enabled": False}},
+    "rejected samples": {"metrics": _ROWS},
+    "keep: all": {"metrics": _ROWS, "rejected_samples": {"keep": "all"}},
+    "keep: all, content: true": {"metrics": _ROWS, "rejected_samples": _EVERY},
+    "column_statistics": {"metrics": {**_ROWS, "column_statistics": True}, "rejected_samples": {"enabled": False}},
+    "score_histograms": {"metrics": {**_ROWS, "score_histograms": True}, "rejected_samples": {"enabled": False}},
+    "token_column": {"metrics": {**_ROWS, "token_column": "word_count"}, "rejected_samples": {"enabled": False}},
+    "slice_by: [dump]": {"metrics": {**_ROWS, "slice_by": ["dump"]}, "rejected_samples": {"enabled": False}},
+    "slice_by: [domain(url)]": {
+        "metrics": {**_ROWS, "slice_by": ["domain(url)"]},
+        "rejected_samples": {"enabled": False},
+    },
+    "everything": {
+        "metrics": {"token_column": "word_count", "slice_by": ["dump", "domain(url)"]},
+        "rejected_samples": {"keep": "all"},
+    },
+    "everything, content: true": {
+        "metrics": {"token_column": "word_count", "slice_by": ["dump", "domain(url)"]},
+        "rejected_samples": _EVERY,
+    },
+}
+"""Switches of a run, each alone beside the rows that are always counted, and all of them → keys of `executor`."""
 
 TARGETS = {1000: 0.003, 100: 0.01}
 
 
-# ── input ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-_SAMPLE = (
-    "the of and to that have with be in is was for on are as this by from at which it or an were their one all we can "
-    "has but not been more when who will no if out so said what up its about into than them only some time could these "
-    "two may then do first any my now such like our over man me even most made after also did many before must through "
-    "measurement pipeline record language quality document threshold distribution naïve café coöperate 2026 data-driven"
-)
-_WORDS = _SAMPLE.split()
-
-
-def sentences() -> list[str]:
-    """Return sentences, the same at every call."""
-    chance = random.Random(1)
-    ends = (".", ".", "?", ".\n")
-    return [
-        " ".join(chance.choices(_WORDS, k=chance.randint(5, 18))).capitalize() + chance.choice(ends) for _ in range(500)
-    ]
-
-
-def text(seed: int, number: int, known: list[str]) -> str:
-    """Return a text of some sentences, the same for the same seed; 48 of them have about 3 kB."""
-    return " ".join(random.Random(seed).choices(known, k=number))
-
-
-def batches(records: int, number: int, first: int = 0) -> list[Any]:
-    """Return batches as a loader gives them, a tenth of whose records are copies.
-
-    Args:
-        records: Records of a batch.
-        number: Batches.
-        first: Number of the first record and of the first batch.
-    """
-    import pyarrow as pa
-
-    from mega_data_factory.framework.batch import Batch
-
-    made, known = [], sentences()
-    for at in range(number):
-        rows = range(first + at * records, first + (at + 1) * records)
-        seeds = [row - 5 if row % 10 == 9 else row for row in rows]
-        texts = [text(seed, 1 if seed % 29 == 3 else 48, known) for seed in seeds]
-        table = pa.table({"record_id": [f"r{row}" for row in rows], "text": texts})
-        made.append(Batch(f"{first + at:06d}-00000", first + at, table, records))
-    return made
-
-
-# ── a run in one process ──────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass
-class Pipeline:
-    """A run without processes: what its workers, its writer and its driver do with batches, one after the other.
-
-    Args:
-        config: Of the pipeline.
-        folder: Empty.
-    """
-
-    config: dict[str, Any]
-    folder: Path
-
-    def __post_init__(self) -> None:
-        from mega_data_factory.framework.commit.output import OutputFolder
-        from mega_data_factory.framework.config.pipeline import check_config
-        from mega_data_factory.framework.driver.accounts import Accounts
-        from mega_data_factory.framework.engines.selection import _stage_settings
-        from mega_data_factory.framework.metrics import MetricsCollector
-        from mega_data_factory.framework.plan import make_plan
-        from mega_data_factory.framework.worker.claims import ClaimShard, ShardedClaims
-        from mega_data_factory.framework.worker.stage import Stage
-
-        config = {**self.config, "data_writer": {**self.config["data_writer"]}}
-        config["data_writer"]["params"] = {"output_path": str(self.folder / "data")}
-        plan = make_plan(check_config(config))
-        self.shard = ClaimShard(self.folder / "claims")
-        claims = ShardedClaims([lambda verb, packed: getattr(self.shard, verb)(packed)])
-        settings = _stage_settings(plan, "run_counted")
-        self.stages = [Stage(stage, f"{stage.name}-0", settings, claims) for stage in plan.stages]
-        self.output = OutputFolder.from_plan(plan, "run_counted")
-        self.writer = plan.writer.build()
-        self.collector = MetricsCollector("run_counted")
-        self.accounts = Accounts(plan, self.collector, "errors")
-
-    def run(self, group: list[Any]) -> None:
-        """Take batches through all stages, write them as one file, and enter them in the accounts."""
-        from mega_data_factory.framework.batch import Batch, CommitRecord, StagedBatch
-        from mega_data_factory.framework.engines.commits import write_members
-        from mega_data_factory.framework.parcel import Parcel
-
-        tables, members = {}, []
-        for batch in group:
-            for number, stage in enumerate(self.stages):
-                done = stage(batch)
-                header = json.loads(json.dumps({"batch": done.header()}))["batch"]
-                last = number + 1 == len(self.stages)
-                seen = Batch.from_header(header, done.table.slice(0, 0), with_details=last)
-                if last:
-                    staged = StagedBatch(seen, done.table.num_rows, done.table.nbytes, seen.id)
-                    self.accounts.enter_staged(staged)
-                    tables[seen.id] = Parcel(done.table, done.rejects)
-                    members.append((seen.header(), seen.id))
-                else:
-                    self.accounts.enter_stage_passed(seen)
-                    batch = Batch.from_header(header, done.table, done.rejects)
-        members = json.loads(json.dumps(members))
-        commits = json.loads(json.dumps(write_members(self.writer, self.output, members, tables.__getitem__)))
-        for values in commits:
-            self.accounts.enter_commit(CommitRecord.from_json(values))
-        self.collector.get_operator_metrics()
-
-
-def example(metrics: dict[str, Any]) -> dict[str, Any]:
+def example(executor: dict[str, Any]) -> dict[str, Any]:
     """Return the example pipeline without the operators of language.
 
+    There is no limit of time for a record: under valgrind, batches would be cut to keep it.
+
     Args:
-        metrics: Its `executor.metrics`.
+        executor: Keys of its `executor` that are to be other than they are.
     """
     import yaml
 
     config: dict[str, Any] = yaml.safe_load((ROOT / "configs" / "example_with_metrics.yaml").read_text())
     for stage in config["stages"]:
         stage["operators"] = [one for one in stage["operators"] if not one["name"].startswith("language")]
-    config["executor"]["metrics"] = {**config["executor"]["metrics"], **metrics}
+    for key, values in {"record_timeout": 0, **executor}.items():
+        before = config["executor"].get(key)
+        config["executor"][key] = {**before, **values} if isinstance(before, dict) else values
     return config
 
 
@@ -176,8 +105,8 @@ def _pipelines(configs: dict[str, dict[str, Any]], folder: str, warm: list[Any])
 
     pa.set_cpu_count(1)
     found = {}
-    for way, config in configs.items():
-        own = Path(folder) / way
+    for number, (way, config) in enumerate(configs.items()):
+        own = Path(folder) / f"{number}"
         own.mkdir()
         found[way] = Pipeline(config, own)
         found[way].run(warm)
@@ -185,30 +114,54 @@ def _pipelines(configs: dict[str, dict[str, Any]], folder: str, warm: list[Any])
     return found
 
 
-def _program(folder: str, sizes: list[int], ways: list[str]) -> None:
-    pipelines = _pipelines({way: example(WAYS[way]) for way in ways}, folder, batches(20, 1, 10**6))
+def _record(folder: str, sizes: list[int], *, with_source: bool) -> None:
+    """Run the operators on batches of each size, and write the batches and the answers to a file."""
+    own = Path(folder) / "recorded"
+    own.mkdir()
+    recorded = {}
     for records in sizes:
-        made = batches(records, SIZES[records])
+        pipeline = Pipeline(example({"metrics": {"enabled": False}}), own)
+        made = batches(records, SIZES[records], with_source=with_source)
+        answers = record(pipeline.stages)
+        pipeline.run(made)
+        recorded[records] = made, answers
+    (own / "answers.pickle").write_bytes(pickle.dumps(recorded))
+
+
+def _program(folder: str, ways: dict[str, dict[str, Any]], warm: list[Any]) -> None:
+    recorded = pickle.loads((Path(folder) / "recorded" / "answers.pickle").read_bytes())
+    pipelines = _pipelines({way: example(keys) for way, keys in ways.items()}, folder, warm)
+    for records, (made, answers) in recorded.items():
+        in_child([records, "work"], partial(pipelines["off"].run, made[: WORKED[records]]))
         for way, pipeline in pipelines.items():
-            in_child([records, way], partial(pipeline.run, made))
+            in_child([records, way], partial(_run_again, pipeline, made, answers))
 
 
-def shares(sizes: list[int], ways: list[str]) -> dict[int, dict[str, float]]:
+def _run_again(pipeline: Pipeline, made: list[Any], answers: list[list[Answer]]) -> None:
+    replay(pipeline.stages, answers)
+    pipeline.run(made)
+
+
+def shares(sizes: list[int], ways: list[str], *, switches: bool = False) -> dict[int, dict[str, float]]:
     """Return the instructions of a batch by records of the batch and way: of `off`, and what others take beside that.
 
     Args:
         sizes: Records of a batch, of `SIZES`.
-        ways: Of `WAYS`, without `off`.
+        ways: Of `WAYS`, without `off`; or of `SWITCHES`.
+        switches: Whether they are of `SWITCHES`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        arguments = ["--program", folder, "--sizes", *sizes, "--ways", "off", *ways]
-        counted = count(Path(__file__), *arguments)
+        _record(folder, sizes, with_source=switches)
+        counted = count(Path(__file__), "--program", folder, *(["--switches"] if switches else []), "--ways", *ways)
     found: dict[int, dict[str, float]] = {}
+    again: dict[int, float] = {}
     for (records, way), instructions in counted:
-        found.setdefault(records, {})[way] = instructions / SIZES[records]
-    for by_way in found.values():
-        for way in ways:
-            by_way[way] -= by_way["off"]
+        if way == "work":
+            found[records] = {"off": instructions / WORKED[records]}
+        elif way == "off":
+            again[records] = instructions / SIZES[records]
+        else:
+            found[records][way] = instructions / SIZES[records] - again[records]
     return found
 
 
@@ -222,7 +175,7 @@ _COUNTED = 100
 def _idle_config(metrics: dict[str, Any]) -> dict[str, Any]:
     """Return a pipeline of one stage whose operators do next to nothing; each rejects a record of each batch."""
     operators = [{"name": "text_length_filter", "params": {"min_length": number + 1}} for number in range(_OPERATORS)]
-    config = example({"score_histograms": False, "column_statistics": False, **metrics})
+    config = example({"metrics": {**_ROWS, **metrics}})
     config["stages"] = [{"name": "idle", "operators": operators}]
     del config["executor"]["rejected_samples"]
     return config
@@ -285,12 +238,16 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print instructions as JSON")
     parser.add_argument("--operators", action="store_true", help="measure an operator on a batch instead")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="records of a batch")
-    parser.add_argument("--ways", nargs="+", default=[way for way in WAYS if way != "off"], help="what to compare")
+    parser.add_argument("--ways", nargs="+", help="what to compare; all by default")
+    parser.add_argument("--switches", action="store_true", help="compare the switches of a run")
     parser.add_argument("--program", metavar="FOLDER", help=argparse.SUPPRESS)
     parser.add_argument("--program-of-operators", metavar="FOLDER", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    known = SWITCHES if arguments.switches else WAYS
+    ways = arguments.ways or [way for way in known if way != "off"]
     if arguments.program:
-        _program(arguments.program, arguments.sizes, arguments.ways)
+        warm = batches(20, 1, 10**6, with_source=arguments.switches)
+        _program(arguments.program, {way: known[way] for way in ("off", *ways)}, warm)
     elif arguments.program_of_operators:
         _program_of_operators(arguments.program_of_operators)
     elif arguments.operators:
@@ -300,7 +257,7 @@ def main() -> None:
         else:
             print(f"{instructions:,.0f} instructions, {seconds_of_an_operator() * 1e6:.1f} µs of CPU")
     else:
-        found = shares(arguments.sizes, arguments.ways)
+        found = shares(arguments.sizes, ways, switches=arguments.switches)
         print(json.dumps(found)) if arguments.json else _print_shares(found)
 
 

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine_overhead import sentences, text
+from counted_pipeline import sentences, text
 from instructions import count, freeze_heap, in_child
 
 TABLE = Path(__file__).with_suffix(".json")

@@ -6,6 +6,7 @@ has measured, so killing a worker cannot change a number.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -175,7 +176,11 @@ class CommitRecord:
     details: tuple[Detail, ...] = ()
 
     def to_json(self) -> Mapping[str, Any]:
-        """Return plain values, for messages between processes."""
+        """Return plain values, for messages between processes and for the commit log; made once."""
+        return self._json
+
+    @functools.cached_property
+    def _json(self) -> Mapping[str, Any]:
         return {
             "batch": self.batch.header(),
             "output_records": self.output_records,

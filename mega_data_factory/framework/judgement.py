@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -54,6 +55,8 @@ class Judgement:
     parts: tuple[Judgement, ...] = ()
     order: pa.Array | None = None
     holder: pa.Array | None = None
+    _counted: Mapping[str, int] | None = field(default=None, init=False, repr=False, compare=False)
+    """Records rejected by reason, if they were counted while judging; a copy with other reasons does not have it."""
 
     @classmethod
     def of(cls, num_records: int, rules: Iterable[Rule]) -> Judgement:
@@ -67,17 +70,22 @@ class Judgement:
         score = pa.nulls(num_records, pa.float64())
         threshold = pa.nulls(num_records, pa.float64())
         judged = []
+        counted: Counter[str] = Counter()
         for rule in rules:
             judged.append(rule)
             hit = pc.and_(pc.fill_null(as_array(rule.failed), False), pc.is_null(reason))
-            if not pc.any(hit).as_py():
+            hits = hit.true_count
+            if not hits:
                 continue
+            counted[rule.reason] += hits
             reason = pc.if_else(hit, rule.reason, reason)
             if rule.score is not None:
                 score = pc.if_else(hit, as_array(rule.score).cast(pa.float64()), score)
             if rule.threshold is not None:
                 threshold = pc.if_else(hit, float(rule.threshold), threshold)
-        return cls(reason, score, threshold, tuple(judged))
+        judgement = cls(reason, score, threshold, tuple(judged))
+        object.__setattr__(judgement, "_counted", counted)
+        return judgement
 
     @classmethod
     def merged(cls, parts: Sequence[Judgement], rows: Sequence[Sequence[int]]) -> Judgement:
@@ -98,6 +106,15 @@ class Judgement:
     def kept(self) -> pa.Array:
         """Boolean array, True if the record stays."""
         return pc.is_null(self.reason)
+
+    def rejected_by_reason(self) -> Mapping[str, int]:
+        """Return how many records are rejected for each reason; a reason without a record is absent."""
+        if self._counted is not None:
+            return self._counted
+        if self.reason.null_count == len(self.reason):
+            return {}
+        names, counts = self.reason.drop_null().value_counts().flatten()
+        return dict(zip(names.to_pylist(), counts.to_pylist(), strict=True))
 
     def failed_rules(self) -> pa.Array:
         """Return the reasons of all rules that each record fails, in their order, as a list array of strings.

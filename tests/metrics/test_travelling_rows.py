@@ -7,7 +7,7 @@ from datetime import datetime
 
 from mega_data_factory.framework.metrics.collector import MetricsCollector
 from mega_data_factory.framework.metrics.models import OperatorMetrics
-from mega_data_factory.framework.metrics.rows.batch_row import batch_row, is_batch_row
+from mega_data_factory.framework.metrics.rows.batch_row import BatchValues, batch_row, is_batch_row
 from mega_data_factory.framework.metrics.rows.lost_records import row_without_records
 from mega_data_factory.framework.metrics.rows.travelling import TravellingRows
 
@@ -16,21 +16,9 @@ NOW = datetime(2026, 1, 1, 12, 30, 5, 123)
 
 def row(name: str = "long", stage: str = "judge", seconds: float = 0.1) -> OperatorMetrics:
     """Return the row of a batch of 100 records, 90 of which pass."""
-    made = batch_row(
-        ("run_a", stage, name, f"{stage}-0"),
-        (0, 1),
-        seconds=seconds,
-        cpu_seconds=0.07,
-        input_records=100,
-        output_records=90,
-        error_count=1,
-        reasons={"too_short": 9},
-        custom={"words": 12},
-        unmatched_records=2,
-        units=(5000, 4000, 3900, None, None, None),
-    )
-    made.timestamp = NOW
-    return made
+    units = 5000, 4000, 3900, None, None, None
+    values = BatchValues(name, 1, seconds, 0.07, 100, 90, 1, 2, units, {"too_short": 9}, {"words": 12})
+    return batch_row("run_a", stage, 0, f"{stage}-0", NOW, values)
 
 
 def test_rows_come_back_as_they_went_in() -> None:

@@ -81,16 +81,17 @@ class Tally:
         """Add rows of a batch, in the order in which operators saw it; take them out again with the sign -1."""
         entered = None
         for row in rows:
-            stage = self.stages.setdefault(row.stage_name, StageTally())
             if row.stage_name != entered:
                 entered = row.stage_name
+                stage = self.stages.setdefault(entered, StageTally())
                 stage.workers.add(row.worker_id)
                 stage.input_records += sign * row.input_records
                 stage.output_records += sign * row.input_records
             stage.output_records -= sign * (row.input_records - row.output_records)
-            stage.rejected += sign * row.rejected_records
             stage.errors += sign * row.error_count
-            self._count_reasons(row.rejected_reasons, sign)
+            if rejected := row.rejected_records:
+                stage.rejected += sign * rejected
+                self._count_reasons(row.rejected_reasons, sign)
 
     def _count_reasons(self, reasons: Mapping[str, int], sign: int) -> None:
         for reason, number in reasons.items():

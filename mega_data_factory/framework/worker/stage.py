@@ -11,7 +11,6 @@ from mega_data_factory.errors import ConfigError
 from mega_data_factory.framework.batch import Batch, Exclusion
 from mega_data_factory.framework.contracts import RECORD_ID, NamedClaims, OperatorContext, Refiner
 from mega_data_factory.framework.exclusion_text import record_json
-from mega_data_factory.framework.metrics.rows.travelling import TravellingRows
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.slice_columns import SliceColumn
 from mega_data_factory.framework.tables import concat
@@ -131,7 +130,7 @@ class Stage:
         return replace(
             batch,
             table=table,
-            metrics=TravellingRows.of(batch.metrics).with_rows(account.rows()),
+            metrics=account.added_to(batch.metrics),
             exclusions=batch.exclusions + tuple(exclusions),
             rejects=concat(rejects) if rejects else None,
             details=readings.added_to(batch.details),

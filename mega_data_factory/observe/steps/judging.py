@@ -46,13 +46,13 @@ def apply_judgement(work: Work, judgement: Judgement) -> Any:
         raise ValueError(
             f"a step must judge every record; it was given {work.records_in}, judged {len(judgement.reason)}"
         )
-    for entry in pc.value_counts(judgement.reason.drop_null()).to_pylist():
-        first = pc.index(judgement.reason, entry["values"]).as_py()
+    for reason, records in judgement.rejected_by_reason().items():
+        first = pc.index(judgement.reason, reason).as_py()
         score, threshold = (
             None if numbers is None else numbers[first].as_py() for numbers in (judgement.score, judgement.threshold)
         )
         example = work.value if work.form is None else work.form.cut(work.value, first, first + 1)
-        work.call.reject(example, entry["counts"], entry["values"], score, threshold)
+        work.call.reject(example, records, reason, score, threshold)
     work.call.details = add_up([*work.call.details, *scores_of(work.spec.stage, work.spec.name, judgement)])
     kept = judgement.kept.to_pylist()
     if work.call.survey is not None:

@@ -48,6 +48,10 @@ class Detail(ABC):
     def from_wire(cls, values: list[Any]) -> Self:
         """Return the detail of which `to_wire` made `values`."""
 
+    def copy(self) -> Self:
+        """Return an equal detail that is not changed by adding to this one, nor this one by adding to it."""
+        return self.from_wire(self.to_wire())
+
     @property
     def has_rows(self) -> bool:
         """Whether `rows` yields any."""
@@ -74,12 +78,7 @@ def add_up(details: Iterable[Detail]) -> tuple[Detail, ...]:
             shared.add(place)
             continue
         if place in shared:
-            sums[place] = copy_of(sums[place])
+            sums[place] = sums[place].copy()
             shared.discard(place)
         sums[place].add(detail)
     return tuple(sums.values())
-
-
-def copy_of(detail: Detail) -> Detail:
-    """Return an equal detail that shares nothing with the one given."""
-    return type(detail).from_wire(detail.to_wire())

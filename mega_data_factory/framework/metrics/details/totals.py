@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from mega_data_factory.framework.metrics.details.detail import Detail, copy_of
+from mega_data_factory.framework.metrics.details.detail import Detail
 from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.metrics")
@@ -50,7 +50,7 @@ class DetailTotals:
             if detail.key in sums:
                 sums[detail.key].add(detail)
             elif detail.most_keys is None or len(sums) < detail.most_keys:
-                sums[detail.key] = copy_of(detail)
+                sums[detail.key] = detail.copy()
             elif detail.table not in self._full:
                 self._full.add(detail.table)
                 _log.warning(
@@ -69,7 +69,7 @@ class DetailTotals:
     def details(self) -> tuple[Detail, ...]:
         """Return the sums, which share nothing with these totals."""
         with self._lock:
-            return tuple(copy_of(detail) for sums in self._sums.values() for detail in sums.values())
+            return tuple(detail.copy() for sums in self._sums.values() for detail in sums.values())
 
     def keys_with_rows(self, table: str) -> list[tuple[str, ...]]:
         """Return the keys of the details of a table that have rows."""

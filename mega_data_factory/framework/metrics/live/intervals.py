@@ -54,13 +54,16 @@ class IntervalSampler:
         return sorted(samples.values(), key=lambda s: (s.stage_index, s.operator_index, s.worker_id, s.timestamp))
 
     def _fold(self) -> None:
+        moment = start = datetime.min
         for _ in range(len(self._pending)):  # not "while": another thread may add faster than this takes
             row = self._pending.popleft()
-            start = self.start_of(row.timestamp)
+            if row.timestamp is not moment:  # the operators of a stage share it
+                moment, start = row.timestamp, self.start_of(row.timestamp)
             key = row.stage_name, row.operator_name, row.worker_id, start
-            if key not in self._samples:
-                self._samples[key] = self._empty(row, start)
-            self._samples[key].include(row)
+            sample = self._samples.get(key)
+            if sample is None:
+                sample = self._samples[key] = self._empty(row, start)
+            sample.include(row)
 
     def start_of(self, moment: datetime) -> datetime:
         """Start of the interval that a moment (naive UTC) falls into."""

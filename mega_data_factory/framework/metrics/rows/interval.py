@@ -60,4 +60,7 @@ class SampleMetrics:
         self.busy_time += row.total_time
         self.cpu_time += row.cpu_time
         self.batches += row.batches
-        self.latency_histogram.include(row.weighed_histogram())
+        if row.latency_histogram:
+            self.latency_histogram.include(row.latency_histogram)
+        elif row.input_records:
+            self.latency_histogram.add(row.avg_latency or 0.0, row.input_records)

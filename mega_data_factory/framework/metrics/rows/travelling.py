@@ -10,9 +10,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, overload
 
-from mega_data_factory.framework.metrics.rows.batch_row import batch_row, is_batch_row
+from mega_data_factory.framework.metrics.rows.batch_row import BatchValues, batch_row, is_batch_row, values_of
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
-from mega_data_factory.framework.metrics.rows.operator_state import unpacked
 
 _shared = attrgetter("run_id", "stage_name", "stage_index", "worker_id", "timestamp")
 
@@ -45,6 +44,10 @@ class TravellingRows(Sequence[OperatorMetrics]):
         """Return these rows and others behind them."""
         return TravellingRows(self._texts, (*self._more, *rows))
 
+    def with_text(self, text: str) -> TravellingRows:
+        """Return these rows and behind them those of a text that `stage_text` returned."""
+        return TravellingRows((*self.texts(), text))
+
     def _all(self) -> tuple[OperatorMetrics, ...]:
         if self._rows is None:
             decoded = [row for text in self._texts for row in _rows_of(text)]
@@ -75,54 +78,55 @@ class TravellingRows(Sequence[OperatorMetrics]):
         return f"TravellingRows({list(self._all())!r})"
 
 
+def stage_text(
+    run_id: str,
+    stage_name: str,
+    stage_index: int,
+    worker_id: str,
+    timestamp: datetime,
+    rows: Sequence[BatchValues | dict[str, Any]],
+) -> str:
+    """Return the rows of one batch in one stage as they travel.
+
+    Args:
+        run_id: The run.
+        stage_name: The stage.
+        stage_index: Its place in the plan.
+        worker_id: The worker.
+        timestamp: When the batch left the stage, naive UTC.
+        rows: What is of each operator alone; of a row that is not of one batch the whole state.
+    """
+    return _dumped([[run_id, stage_name, stage_index, worker_id, timestamp.isoformat(), rows]])
+
+
+_dumped = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def _text(rows: Iterable[OperatorMetrics]) -> str:
     """Return rows as JSON: what rows of one batch and stage share, then the others' values."""
-    groups = [
-        [run, stage, index, worker, moment.isoformat(), [_values(row) for row in group]]
-        for (run, stage, index, worker, moment), group in groupby(rows, key=_shared)
-    ]
-    return json.dumps(groups, separators=(",", ":"))
+    return _dumped(
+        [
+            [run, stage, index, worker, moment.isoformat(), [_values(row) for row in group]]
+            for (run, stage, index, worker, moment), group in groupby(rows, key=_shared)
+        ]
+    )
 
 
-def _values(row: OperatorMetrics) -> list[Any] | dict[str, Any]:
+def _values(row: OperatorMetrics) -> BatchValues | dict[str, Any]:
     """Return what the row of one batch has for itself; of any other row the whole state."""
-    if not is_batch_row(row):
-        return row.to_wire()
-    return [
-        row.operator_name,
-        row.operator_index,
-        row.total_time,
-        row.cpu_time,
-        row.input_records,
-        row.output_records,
-        row.error_count,
-        row.unmatched_records,
-        row._units,
-        unpacked(row._rejected_reasons) if row._rejected_reasons else 0,
-        unpacked(row._custom_metrics) if row._custom_metrics else 0,
-    ]
+    return values_of(row) if is_batch_row(row) else row.to_wire()
 
 
 def _rows_of(text: str) -> Iterator[OperatorMetrics]:
     for run, stage, index, worker, moment, group in json.loads(text):
-        names, timestamp = [sys.intern(name) for name in (run, stage, worker)], datetime.fromisoformat(moment)
+        run, stage, worker = map(sys.intern, (run, stage, worker))
+        timestamp = datetime.fromisoformat(moment)
         for values in group:
             if isinstance(values, dict):
                 yield OperatorMetrics.from_wire(values)
                 continue
-            operator, place, seconds, cpu, came, went, errors, unmatched, units, reasons, custom = values
-            row = batch_row(
-                (names[0], names[1], sys.intern(operator), names[2]),
-                (index, place),
-                seconds=seconds,
-                cpu_seconds=cpu,
-                input_records=came,
-                output_records=went,
-                error_count=errors,
-                reasons={sys.intern(name): records for name, records in reasons.items()} if reasons else {},
-                custom=custom or {},
-                unmatched_records=unmatched,
-                units=tuple(units),
-            )
-            row.timestamp = timestamp
-            yield row
+            values[0] = sys.intern(values[0])
+            values[8] = tuple(values[8])
+            if values[9]:
+                values[9] = {sys.intern(name): records for name, records in values[9].items()}
+            yield batch_row(run, stage, index, worker, timestamp, values)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from mega_data_factory.framework.metrics.models import OperatorMetrics
-from mega_data_factory.framework.metrics.rows.batch_row import complete
+from mega_data_factory.framework.metrics.rows.batch_row import complete, include
 from mega_data_factory.framework.metrics.tracking.entries import AddedRow, BatchEntry, BatchId
 from mega_data_factory.framework.metrics.tracking.run_totals import RunTotals
 from mega_data_factory.framework.metrics.tracking.tracker import OperatorTracker
@@ -101,7 +101,7 @@ class OperatorRows:
         if batch_id is not None:
             self._batches.setdefault(operator, {})[batch_id] = self._own(row)
         elif row.worker_id in rows:
-            rows[row.worker_id].include(row)
+            include(rows[row.worker_id], row)
         else:
             rows[row.worker_id] = self._own(row)
 

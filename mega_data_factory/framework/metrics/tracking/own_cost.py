@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from mega_data_factory.clock import utc_now
-from mega_data_factory.framework.metrics.models import OperatorMetrics
-from mega_data_factory.framework.metrics.rows.batch_row import batch_row
-from mega_data_factory.framework.metrics.rows.travelling import TravellingRows
+from mega_data_factory.framework.metrics.rows.batch_row import BatchValues
+from mega_data_factory.framework.metrics.rows.travelling import TravellingRows, stage_text
 from mega_data_factory.framework.metrics.tracking.entries import BatchEntry
 from mega_data_factory.framework.metrics.tracking.operator_rows import OperatorRows
 
@@ -47,27 +46,16 @@ def cost_per_entered_row() -> float:
     As `cost_per_call`: making the row, the text that it travels as, and merging.
     """
 
+    units = 1000, 1000, 900, None, None, None
+
     def measure_one() -> None:
-        rows: Sequence[OperatorMetrics] = [
-            batch_row(
-                ("run_calibration", "stage", f"operator_{place}", "worker"),
-                (0, place),
-                seconds=0.1,
-                cpu_seconds=0.1,
-                input_records=100,
-                output_records=90,
-                error_count=0,
-                reasons={"reason": 10},
-                custom={},
-                unmatched_records=0,
-                units=(1000, 1000, 900, None, None, None),
-            )
+        values = [
+            BatchValues(f"operator_{place}", place, 0.1, 0.1, 100, 90, 0, 0, units, {"reason": 10}, 0)
             for place in range(_OPERATORS)
         ]
-        for row in rows:
-            row.timestamp = utc_now()
+        rows = TravellingRows([stage_text("run_calibration", "stage", 0, "worker", utc_now(), values)])
         for _ in range(_MESSAGES):
-            rows = TravellingRows(json.loads(json.dumps(TravellingRows.of(rows).texts())))
+            rows = TravellingRows(json.loads(json.dumps(rows.texts())))
         driver.pending.append(BatchEntry((), {}, passed=rows))
         driver.pending.append(BatchEntry(rows, {}, settled=rows))
 

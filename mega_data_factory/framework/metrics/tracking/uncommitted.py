@@ -34,11 +34,12 @@ class UncommittedLedger:
     def enter(self, rows: Iterable[OperatorMetrics]) -> None:
         """Add what a batch has measured in the stages that it has passed."""
         for row in rows:
-            account = self._accounts.get(row.key[1:])
+            place = row.stage_name, row.operator_name, row.worker_id
+            account = self._accounts.get(place)
             if account is None:
-                account = _Account(row.stage_index, row.operator_index, row.timestamp)
-                self._accounts[row.key[1:]] = account
-            account.timestamp = max(account.timestamp, row.timestamp)
+                account = self._accounts[place] = _Account(row.stage_index, row.operator_index, row.timestamp)
+            elif row.timestamp > account.timestamp:
+                account.timestamp = row.timestamp
             account.batches += 1
             account.input_records += row.input_records
             account.output_records += row.output_records
@@ -47,13 +48,14 @@ class UncommittedLedger:
     def settle(self, rows: Iterable[OperatorMetrics]) -> None:
         """Take out what was entered of a batch, which is committed now or has passed another stage."""
         for row in rows:
-            account = self._accounts[row.key[1:]]
+            place = row.stage_name, row.operator_name, row.worker_id
+            account = self._accounts[place]
             account.batches -= 1
             account.input_records -= row.input_records
             account.output_records -= row.output_records
             account.seconds -= row.total_time
             if not account.batches:  # differences of floating-point numbers leave a rest
-                del self._accounts[row.key[1:]]
+                del self._accounts[place]
 
     def put_into(self, rows: Iterable[OperatorMetrics], run_id: str) -> Iterator[OperatorMetrics]:
         """Set the uncommitted numbers of rows.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from mega_data_factory.clock import utc_now
 from mega_data_factory.framework.metrics.models import OperatorMetrics
-from mega_data_factory.framework.metrics.rows.batch_row import batch_row
+from mega_data_factory.framework.metrics.rows.batch_row import BatchValues
+from mega_data_factory.framework.metrics.rows.reasons import bounded
+from mega_data_factory.framework.metrics.rows.travelling import TravellingRows, stage_text
 from mega_data_factory.framework.plan import OperatorPlan, StagePlan
 from mega_data_factory.framework.units import Units
 from mega_data_factory.framework.worker.applying import Outcome
@@ -29,7 +32,7 @@ class BatchAccount:
         self._run_id = run_id
         self._stage = stage
         self._worker_id = worker_id
-        self._rows: list[OperatorMetrics] = []
+        self._rows: list[BatchValues] = []
         self._started = self._cpu_started = 0.0
         self._seconds = self._cpu_seconds = 0.0
 
@@ -62,41 +65,43 @@ class BatchAccount:
             offered_bytes: Bytes in memory of those offered; 0 if that was not measured.
             changed: Records whose values it changed; None if it is no refiner.
         """
-        row = batch_row(
-            (self._run_id, self._stage.name, operator.name, self._worker_id),
-            (self._stage.index, operator.index),
-            seconds=self._seconds,
-            cpu_seconds=self._cpu_seconds,
-            input_records=sum([o.offered.num_rows for o in outcomes]),
-            output_records=sum([o.passed.num_rows for o in outcomes]),
-            error_count=sum([o.error is not None for o in outcomes]),
-            reasons=_reasons(outcomes),
-            custom=_reported(outcomes),
-            unmatched_records=sum([o.unmatched for o in outcomes]),
-            units=(offered_bytes, offered.text_bytes, passed.text_bytes, offered.tokens, passed.tokens, changed),
+        self._rows.append(
+            BatchValues(
+                operator.name,
+                operator.index,
+                self._seconds,
+                self._cpu_seconds,
+                sum([o.offered.num_rows for o in outcomes]),
+                sum([o.passed.num_rows for o in outcomes]),
+                sum([o.error is not None for o in outcomes]),
+                sum([o.unmatched for o in outcomes]),
+                (offered_bytes, offered.text_bytes, passed.text_bytes, offered.tokens, passed.tokens, changed),
+                bounded(_reasons(outcomes)) or 0,
+                _reported(outcomes) or 0,
+            )
         )
-        self._rows.append(row)
 
-    def rows(self) -> tuple[OperatorMetrics, ...]:
-        """Return the rows of all operators, stamped with this moment: the batch leaves the stage."""
-        now = utc_now()
-        for row in self._rows:
-            row.timestamp = now
-        return tuple(self._rows)
+    def added_to(self, earlier: Sequence[OperatorMetrics]) -> Sequence[OperatorMetrics]:
+        """Return rows with those of all operators behind them, stamped with this moment: the batch leaves the stage.
 
-
-def _reasons(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    reasons: dict[str, int] = {}
-    for outcome in outcomes:
-        if outcome.reason is not None:
-            names, counts = outcome.reason.value_counts().flatten()
-            for name, count in zip(names.to_pylist(), counts.to_pylist(), strict=True):
-                if name is not None:
-                    reasons[name] = reasons.get(name, 0) + count
-    return reasons
+        Args:
+            earlier: Rows of the stages that the batch has passed before.
+        """
+        if not self._rows:
+            return earlier
+        stage = self._stage
+        text = stage_text(self._run_id, stage.name, stage.index, self._worker_id, utc_now(), self._rows)
+        return TravellingRows.of(earlier).with_text(text)
 
 
-def _reported(outcomes: Sequence[Outcome]) -> dict[str, float]:
+def _reasons(outcomes: Sequence[Outcome]) -> Mapping[str, int]:
+    found = [o.judgement.rejected_by_reason() for o in outcomes if o.judgement is not None]
+    return found[0] if len(found) == 1 else dict(sum(map(Counter, found), Counter[str]()))
+
+
+def _reported(outcomes: Sequence[Outcome]) -> Mapping[str, float]:
+    if len(outcomes) == 1:
+        return outcomes[0].reported
     reported: dict[str, float] = {}
     for outcome in outcomes:
         for metric, value in outcome.reported.items():

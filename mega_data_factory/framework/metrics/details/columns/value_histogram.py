@@ -12,13 +12,12 @@ of the number instead of its logarithm, as HdrHistogram does.
 
 from __future__ import annotations
 
-import base64
 import math
-import zlib
 from typing import Any, Self, TypeAlias
 
 import numpy as np
 
+from mega_data_factory.framework.metrics.details.array_text import from_text, to_text
 from mega_data_factory.framework.metrics.details.sorted_counts import sorted_counts, summed
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
@@ -115,18 +114,20 @@ class ValueHistogram:
         return low + (high - low) * min(max(inside, 0.0), 1.0)
 
     def to_wire(self) -> list[Any]:
-        """Return JSON values: bits dropped, then buckets (as differences) and counts, packed."""
-        steps = np.diff(self.buckets, prepend=np.int64(0))
-        packed = zlib.compress(np.concatenate([steps, self.counts]).astype("<i8").tobytes(), 1)
-        return [self.dropped_bits, base64.b64encode(packed).decode()]
+        """Return JSON values: bits dropped, low bits that are 0 in all buckets, the first bucket, the steps, counts."""
+        if not len(self.buckets):
+            return []
+        zeros = _zero_bits(self.buckets)
+        steps = np.diff(self.buckets).view(np.uint64) >> np.uint64(zeros)
+        return [self.dropped_bits, zeros, int(self.buckets[0]), to_text(steps), to_text(self.counts)]
 
     @classmethod
     def from_wire(cls, values: list[Any]) -> Self:
         """Return the histogram of which `to_wire` made `values`."""
-        dropped, packed = values
-        numbers = np.frombuffer(zlib.decompress(base64.b64decode(packed)), "<i8").astype(np.int64)
-        half = len(numbers) // 2
-        return cls(dropped, np.cumsum(numbers[:half]), numbers[half:])
+        if not values:
+            return cls()
+        dropped, zeros, first, steps, counts = values
+        return cls(dropped, np.cumsum(np.concatenate([[first], from_text(steps) << zeros])), from_text(counts))
 
     def _at(self, dropped_bits: int) -> Integers:
         """Return the buckets with `dropped_bits` low bits dropped, repeated where several become one."""
@@ -150,6 +151,12 @@ def _needed(keys: Integers) -> int:
 
 def _distinct(ascending: Integers) -> int:
     return int(np.count_nonzero(ascending[1:] != ascending[:-1])) + (len(ascending) > 0)
+
+
+def _zero_bits(numbers: Integers) -> int:
+    """Return how many low bits are 0 in all numbers, at least one; 0 if all of them are 0."""
+    bits = int(np.bitwise_or.reduce(numbers))
+    return (bits & -bits).bit_length() - 1 if bits else 0
 
 
 def _keys_of(values: Floats) -> Integers:

@@ -128,6 +128,14 @@ class OperatorScores(Detail):
             self._wire = [self.stage, self.operator, rules, *self._content()]
         return self._wire
 
+    def copy(self) -> Self:
+        """Return equal scores; codes, which do not change, are shared."""
+        if self._counted is not None or self._is_packed:
+            return super().copy()
+        other = type(self)(self.stage, self.operator, self._rules)
+        other._collect(self._codes)
+        return other
+
     def _content(self) -> list[Any]:
         if self._counted is None and 0 < self._size <= _MOST_CODES_SENT:
             codes = ScoreCodes.joined(self._codes)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
+from mega_data_factory.framework.metrics.details.array_text import from_text, to_text
 from mega_data_factory.framework.metrics.details.scores.buckets import LAST_BUCKET, Bools, Floats, Integers
 from mega_data_factory.framework.metrics.details.scores.codes import (
     CODES,
@@ -109,32 +109,17 @@ class ScoreTally:
 
     def to_wire(self) -> list[Any]:
         """Return JSON values; the arrays are compressed."""
-        arrays = (
-            self.extremes.astype("<f8"),
-            self.rejected.astype("<i8"),
-            self.counts.astype("<i8"),
-            np.diff(self.cells, prepend=0).astype("<u4"),
-            self.whole,
-        )
-        packed = zlib.compress(b"".join(array.tobytes() for array in arrays), 1)
-        return [len(self.rejected), len(self.cells), base64.b64encode(packed).decode(), self.patterns.to_wire()]
+        gaps = np.diff(self.cells, prepend=0)
+        numbers = [to_text(array) for array in (self.rejected, self.whole, self.counts, gaps)]
+        extremes = base64.b64encode(self.extremes.astype("<f8").tobytes()).decode()
+        return [extremes, *numbers, self.patterns.to_wire()]
 
     @classmethod
     def from_wire(cls, values: list[Any]) -> Self:
         """Return the counts of which `to_wire` made `values`."""
-        rules, cells, packed, patterns = values
-        content = zlib.decompress(base64.b64decode(packed))
-        at = 0
-        arrays: list[np.ndarray[Any, Any]] = []
-        for kind, number in (("<f8", 4 * rules), ("<i8", rules), ("<i8", cells), ("<u4", cells), ("?", rules)):
-            arrays.append(np.frombuffer(content, kind, number, at))
-            at += arrays[-1].nbytes
-        extremes, rejected, counts, gaps, whole = arrays
+        packed, *numbers, patterns = values
+        extremes = np.frombuffer(base64.b64decode(packed), "<f8").reshape(-1, 4).copy()
+        rejected, whole, counts, gaps = map(from_text, numbers)
         return cls(
-            rejected.copy(),
-            extremes.reshape(rules, 4).copy(),
-            whole.copy(),
-            np.cumsum(gaps, dtype=np.int64),
-            counts.copy(),
-            FailurePatterns.from_wire(patterns),
+            rejected, extremes, whole.astype(np.bool_), np.cumsum(gaps), counts, FailurePatterns.from_wire(patterns)
         )
