@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mega_data_factory.framework.contracts import Filter, Judgement
-from mega_data_factory.framework.worker.changes import changed_records
+from mega_data_factory.framework.worker.accounts.changes import changed_records
 from mega_data_factory.framework.worker.stage import Stage
 
 
