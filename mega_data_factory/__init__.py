@@ -8,8 +8,9 @@ needs.
     ...     print(progress.records_written)
 
 Every folder is a room of docs/architecture.md. The files beside them are the ground floor, open to every room:
-`errors`, `clock`, `formats`, `charsets`, `strict_json`, `http`, `host`, `backoff`, `catalogue` (built-in components)
-and `extras` (optional packages); and `testing`, for tests of your own operators.
+`errors`, `clock`, `formats`, `charsets`, `strict_json`, `http`, `host`, `backoff`, `environment` (variables),
+`collection` (of garbage), `catalogue` (built-in components) and `extras` (optional packages); and `testing`, for tests
+of your own operators.
 """
 
 from __future__ import annotations

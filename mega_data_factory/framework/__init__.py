@@ -1,9 +1,10 @@
 """The run side: configuration, plan, engines, metrics.
 
 - A run from the outside: `executor`.
-- What a pipeline is: `contracts` of its parts, `rowwise` bases for one record at a time, `registry` of names, `plan`.
+- What a pipeline is: `contracts` of its parts, `rowwise` bases for one record at a time, `registry` of names, `plan`;
+  classes of notebooks travel to workers by `class_by_value`.
 - What moves: `batch`, as bytes `parcel`; `tables` and `exclusion_text` help with its records.
-- What is measured of records: `scoring` by rules, `units` beside their number, `slice_columns`.
+- What is measured of records: `judgement` and `scoring` by rules, `units` beside their number, `slice_columns`.
 
 `PipelineConfig` can be imported from here, and the names of the original, which are those of
 `mega_data_factory.compat`. Nothing is loaded before it is asked for.

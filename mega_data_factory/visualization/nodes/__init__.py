@@ -3,5 +3,6 @@
 - Taken in: `intake` of `points`, `frame_intake`; `status_words`, `metric_names`.
 - Time: `times` as given, `zone` of naive ones, `clocks` of nodes.
 - Chosen and found out: `selection`, `queries`, `cluster_moments`.
+- Anomalies, correlations, changes and a summary: `analysis/`.
 - Shown as rows: `tables`, `frames`, `point_views`.
 """
