@@ -227,7 +227,7 @@ def test_hundreds_of_steps(observed: Any, tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
-        ({"name": 5}, TypeError, "the name of a pipeline must be a text, not 5"),
+        ({"name": 5}, TypeError, "the name of a pipeline must be a string, not 5"),
         ({"name": ""}, ValueError, "the name of a pipeline must not be empty"),
         ({"metrics": None}, TypeError, "metrics must be a folder or the URI of one, not None"),
         ({"flush_interval": 0}, ValueError, "flush_interval must be above 0, not 0"),
@@ -237,7 +237,7 @@ def test_hundreds_of_steps(observed: Any, tmp_path: Path, monkeypatch: pytest.Mo
         ({"rejected_samples": 1.5}, TypeError, "rejected_samples must be a whole number, not 1.5"),
         ({"rejected_samples": -1}, ValueError, "rejected_samples must be at least 0, not -1"),
         ({"config": ["a"]}, TypeError, r"config must be a mapping, not \['a'\]"),
-        ({"redact": "token"}, TypeError, r"redact must be a list of keys, such as \['token'\], not a text"),
+        ({"redact": "token"}, TypeError, r"redact must be a list of keys, such as \['token'\], not a string"),
         ({"run_id": "../x"}, ValueError, "cannot be the name of a file"),
     ],
     ids=str,
@@ -253,7 +253,7 @@ def test_arguments_of_observe_are_checked(
 @pytest.mark.parametrize("option", ["name", "stage", "reason", "text"])
 def test_texts_of_a_step_are_checked(observed: Any, option: str) -> None:
     with observed() as run:
-        with pytest.raises(TypeError, match=f"{option} of a step must be a text, not 5"):
+        with pytest.raises(TypeError, match=f"{option} of a step must be a string, not 5"):
             run.step(passing, **{option: 5})
         with pytest.raises(ValueError, match=f"{option} of a step must not be empty"):
             run.step(passing, **{option: ""})

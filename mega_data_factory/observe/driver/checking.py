@@ -23,7 +23,7 @@ def check_text(what: str, value: object) -> None:
         ValueError: it is empty.
     """
     if not isinstance(value, str):
-        raise TypeError(f"{what} must be a text, not {value!r}")
+        raise TypeError(f"{what} must be a string, not {value!r}")
     if not value:
         raise ValueError(f"{what} must not be empty")
 
@@ -72,7 +72,7 @@ def check_slice_by(value: Any) -> tuple[SliceBy, ...]:
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"slice_by has {min(twice)!r} twice")
     if len(entries) > _MOST_SLICE_COLUMNS:
-        raise ValueError(f"slice_by has {len(entries)} entries, {_MOST_SLICE_COLUMNS} are the most")
+        raise ValueError(f"slice_by has {len(entries)} entries; at most {_MOST_SLICE_COLUMNS} are allowed")
     return tuple(entries)
 
 
@@ -132,7 +132,7 @@ def check_exporters(exporters: object) -> None:
         raise TypeError(f"exporters must be a list, not {exporters!r}")
     for exporter in exporters:
         if not isinstance(exporter, Exporter):
-            raise TypeError(f"exporters must be objects of mega_data_factory.exports, made already, not {exporter!r}")
+            raise TypeError(f"exporters must be instances of classes of mega_data_factory.exports, not {exporter!r}")
     names = [exporter_name(exporter) for exporter in exporters]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"there are two exporters {min(twice)}; give one of each")

@@ -73,7 +73,7 @@ class ObserveSettings:
         if not isinstance(self.config, Mapping):
             raise TypeError(f"config must be a mapping, not {self.config!r}")
         if isinstance(self.redact, str):
-            raise TypeError(f"redact must be a list of keys, such as [{self.redact!r}], not a text")
+            raise TypeError(f"redact must be a list of keys, such as [{self.redact!r}], not a string")
 
     @property
     def accounts_root(self) -> Path:

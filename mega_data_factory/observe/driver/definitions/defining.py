@@ -33,7 +33,7 @@ def make_step(spec: StepSpec, function: Any, args: Sequence[Any], kwargs: Mappin
             else _step(spec, BuiltOnce(function, tuple(args), dict(kwargs or {})))
         )
     if args or kwargs is not None:
-        raise TypeError(f"args and kwargs are for the constructor of a class, and {function!r} is none")
+        raise TypeError(f"args and kwargs are for the constructor of a class, not for {function!r}")
     if _is_operator(function):
         from mega_data_factory.observe.steps.judging import OperatorFunction
 
