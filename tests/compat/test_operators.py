@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +16,7 @@ from mega_data_factory.compat.operators import CombinedOperator, Deduplicator, F
 from mega_data_factory.compat.registries import DataWriterRegistry, OperatorRegistry
 from mega_data_factory.compat.sources import DataLoader, DataWriter
 from mega_data_factory.compat.workers import RayWorker
-from mega_data_factory.errors import ConfigError, OperatorError
+from mega_data_factory.errors import ConfigError, MissingPackageError, OperatorError
 from mega_data_factory.framework import contracts, registry
 from mega_data_factory.framework.config.mistakes import Place
 from mega_data_factory.framework.contracts import Judgement, OperatorContext, Rule, Split
@@ -265,3 +267,22 @@ def test_every_old_name_can_be_imported_from_framework() -> None:
     assert {name for name in compat.HOMES if getattr(compat, name).__name__ != name} == set()
     with pytest.raises(AttributeError, match="no attribute 'Refinery'"):
         _ = framework.Refinery
+
+
+def test_a_class_of_a_notebook_travels_with_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What workers cannot import is packed; what cannot be packed, or without a package for it, is one error."""
+    made = type("Noted", (OverTables,), {"__module__": "__main__"})
+    monkeypatch.setattr(sys.modules["__main__"], "Noted", made, raising=False)
+    found = registry.resolve("operator", "__main__:Noted", {}, Place(("stages", 0)))
+    assert found.code
+    assert found.build().judge(table("a")).reason.to_pylist() == ["all"]
+    assert registry.resolve("operator", "text_length_filter", {}, Place(("stages", 0))).code == ""
+    locked = type("Noted", (OverTables,), {"__module__": "__main__", "lock": threading.Lock()})
+    monkeypatch.setattr(sys.modules["__main__"], "Noted", locked)
+    with pytest.raises(ConfigError, match="cannot be sent to them") as refused:
+        registry.resolve("operator", "__main__:Noted", {}, Place(("stages", 0)))
+    assert "my_operators:Noted" in str(refused.value)
+    for package in ("cloudpickle", "ray"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingPackageError, match=r"the class `Noted` of a notebook needs the package cloudpickle"):
+        registry.resolve("operator", "__main__:Noted", {}, Place(("stages", 0)))
