@@ -13,7 +13,8 @@ from weakref import WeakSet
 
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.counting.forms.forms import fingerprint
-from mega_data_factory.observe.delivery import ledgers
+from mega_data_factory.observe.counting.single_call import SingleCall
+from mega_data_factory.observe.delivery import Takes, ledgers
 from mega_data_factory.observe.engines import loaded_engines
 from mega_data_factory.observe.engines.engine import FINGERPRINT, NO_RESULT, Engine, Task
 from mega_data_factory.observe.engines.plain import PlainPython
@@ -45,13 +46,15 @@ class Connection:
         addresses: gives the addresses of the engines.
     """
 
-    def __init__(self, run_id: str, take: Callable[[Account], None] | None, addresses: Callable[[], Addresses]) -> None:
+    def __init__(self, run_id: str, take: Takes | None, addresses: Callable[[], Addresses]) -> None:
         self.run_id = run_id
         self._take = take
         self._all_addresses = addresses
         self._addresses: Addresses = {} if take is not None else addresses()
         self._engines: dict[type[Engine], Engine] = {}
-        self._plain = self._engine(PlainPython)
+        plain = self._engine(PlainPython)
+        assert isinstance(plain, PlainPython)
+        self._plain: tuple[PlainPython, Task] = plain, plain.task()  # the same for all calls in this process
         self._samples_taken: dict[tuple[str, str], int] = {}
         self._numbers: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._lock = threading.Lock()
@@ -68,13 +71,12 @@ class Connection:
 
     def current(self) -> tuple[Engine, Task]:
         """Return the engine that the current thread works for, and its task."""
-        for kind in () if self._closed else loaded_engines():
-            engine = self._engine(kind)
-            if (self._take is not None or kind.name in self._addresses) and (task := engine.task()) is not None:
-                return engine, task
-        task = self._plain.task()
-        assert task is not None
-        return self._plain, task
+        if not self._closed:
+            for kind in loaded_engines():
+                engine = self._engine(kind)
+                if (self._take is not None or kind.name in self._addresses) and (task := engine.task()) is not None:
+                    return engine, task
+        return self._plain
 
     def account(self, step: str, engine: Engine, task: Task, value: Any) -> Account:
         """Return an empty account for a call, named by what it accounts for.
@@ -117,6 +119,13 @@ class Connection:
             return result
         return engine.deliver(account, result)
 
+    def deliver_call(self, call: SingleCall, result: Any) -> Any:
+        """Deliver a call of plain Python; return the result, as a pool wants it."""
+        if self._take is not None:
+            self._take(call)
+            return result
+        return self._plain[0].deliver(call, result)
+
     def note_stream(self, stream: Stream) -> None:
         """Enter a stream that has begun, in the driver's process: it is counted at the end of the run at the latest."""
         if self._take is not None:
@@ -130,13 +139,13 @@ class Connection:
         for stream in streams:
             stream.deliver_unfinished()
 
-    def close(self) -> Callable[[Account], None]:
+    def close(self) -> Takes:
         """Drop what is delivered from now on, with one warning; return what drops it."""
         warned = False
 
-        def drop(account: Account) -> None:
+        def drop(account: Account | SingleCall) -> None:
             nonlocal warned
-            if not warned and account.calls:
+            if not warned and (isinstance(account, SingleCall) or account.calls):
                 warned = True
                 _log.warning("%s has ended: calls of its steps are no longer counted", self.run_id)
 
@@ -147,7 +156,7 @@ class Connection:
 _connections: dict[tuple[str, int], Connection] = {}
 
 
-def register(run_id: str, take: Callable[[Account], None], addresses: Callable[[], Addresses]) -> None:
+def register(run_id: str, take: Takes, addresses: Callable[[], Addresses]) -> None:
     """Make this process the driver of a run."""
     _connections[run_id, os.getpid()] = Connection(run_id, take, addresses)
     ledgers[run_id, os.getpid()] = take

@@ -12,6 +12,7 @@ from typing import Protocol
 from mega_data_factory.host import host_name
 from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
+from mega_data_factory.observe.counting.single_call import SingleCall
 from mega_data_factory.redaction.loggers import logger
 
 _log = logger("mega_data_factory.observe")
@@ -20,7 +21,10 @@ SUFFIX = ".accounts"
 """Ending of a file of accounts."""
 
 
-ledgers: dict[tuple[str, int], Callable[[Account], None]] = {}
+Takes = Callable[[Account | SingleCall], None]
+"""What takes accounts."""
+
+ledgers: dict[tuple[str, int], Takes] = {}
 """What takes the accounts of a run in the driver, by the id of the run and that of the driver's process."""
 
 
@@ -47,7 +51,8 @@ class FileDelivery:
     it with the driver, and what it wrote there would never be read.
 
     Accounts without a key add, so of these a line holds the sum of the last ones: the reader takes one line for many
-    calls. Such a line begins with the name of its sum, of which a later line replaces an earlier one.
+    calls. Such a line begins with the name of its sum, of which a later line replaces an earlier one. A space follows
+    the name, and begins all other lines.
 
     Args:
         folder: where the files of a run are.
@@ -62,17 +67,17 @@ class FileDelivery:
         self._sums: dict[tuple[str, str], _Sum] = {}  # (step, worker) → sum that is open
         self._summed = 0
 
-    def deliver(self, account: Account) -> None:
+    def deliver(self, account: Account | SingleCall) -> None:
         """Append the account; an error is logged once, and the account is lost."""
         try:
             with self._lock:
                 if self._pid != os.getpid():
                     self._open()
-                if account.key is None and not account.set_aside and not account.details and not account.rejects:
-                    account, name = self._sum(account)
-                    line = b"%s %s\n" % (name, wire.to_line(account))
+                if isinstance(account, SingleCall) or _only_adds(account):
+                    total, name = self._sum(account)
+                    line = b"%s %s\n" % (name, wire.to_line(total))
                 else:
-                    line = wire.to_line(account) + b"\n"
+                    line = b" %s\n" % wire.to_line(account)
                 os.write(self._file, line)  # one write on O_APPEND: lines of two processes do not mix
         except OSError as error:
             if not self._failed:
@@ -87,15 +92,18 @@ class FileDelivery:
             "share the folder of the metrics: name one that they share, mdf.observe(..., accounts=FOLDER)"
         )
 
-    def _sum(self, account: Account) -> tuple[Account, bytes]:
+    def _sum(self, account: Account | SingleCall) -> tuple[Account, bytes]:
         """Return the sum of the last accounts of a step and worker, this one included, and its name."""
         place = account.step, account.worker
         current = self._sums.get(place)
         if current is None or current.total.calls >= _SUM_CALLS or account.at >= current.ends:
             self._summed += 1
-            total = account.named_alike()
+            total = Account(account.step, account.worker, engine=account.engine)
             current = self._sums[place] = _Sum(total, account.at + _SUM_SECONDS, b"%d" % self._summed)
-        current.total.include(account)
+        if isinstance(account, SingleCall):
+            account.add_to(current.total)
+        else:
+            current.total.include(account)
         return current.total, current.name
 
     def _open(self) -> None:
@@ -103,6 +111,10 @@ class FileDelivery:
         self._file = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._pid = os.getpid()
         self._sums = {}
+
+
+def _only_adds(account: Account) -> bool:
+    return account.key is None and not account.set_aside and not account.details and not account.rejects
 
 
 @dataclass(slots=True)
@@ -162,9 +174,9 @@ class AccountFiles:
         sums: dict[bytes, bytes] = {}
         for line in self._new_lines(name):
             first, _, rest = line.partition(b" ")
-            if rest:
+            if first:
                 sums[first] = rest
-            elif (account := self._account(name, line)) is not None:
+            elif (account := self._account(name, rest)) is not None:
                 yield account
         for number, line in sums.items():
             account = self._account(name, line)
@@ -183,7 +195,7 @@ class AccountFiles:
                     if not line.endswith(b"\n"):
                         return
                     read += len(line)
-                    yield line
+                    yield line[:-1]
             finally:
                 self._read[name] = read
 

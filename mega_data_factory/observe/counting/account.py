@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mega_data_factory.framework.metrics.details.detail import Detail, add_up
@@ -12,7 +12,7 @@ from mega_data_factory.framework.metrics.rows.reasons import MOST_REASONS, bound
 from mega_data_factory.observe.counting.set_aside import SetAside
 
 
-@dataclass(init=False)
+@dataclass(init=False, slots=True)
 class Account:
     """Counts of one step, for the piece of work that `key` names.
 
@@ -51,34 +51,34 @@ class Account:
     """
 
     step: str
-    worker: str = ""
-    key: str | None = None
-    attempt: str = ""
-    engine: str = ""
-    at: float = 0.0
-    final: bool = True
-    input_records: int = 0  # numbers that are 0 stay with the class: one account is made for every call of a step
-    output_records: int = 0
-    created_records: int = 0
-    rejected_records: int = 0
-    error_count: int = 0
-    calls: int = 0
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    input_bytes: int = 0
-    output_bytes: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-    custom: dict[str, float] = field(default_factory=dict)
-    histogram: dict[int, int] = field(default_factory=dict)
-    least: float | None = None
-    most: float | None = None
-    set_aside: list[SetAside] = field(default_factory=list)
-    unknown: int = 0
-    content: list[int] = field(default_factory=list)
-    details: tuple[Detail, ...] = ()
-    rejects: list[bytes] = field(default_factory=list)
+    worker: str
+    key: str | None
+    attempt: str
+    engine: str
+    at: float
+    final: bool
+    input_records: int
+    output_records: int
+    created_records: int
+    rejected_records: int
+    error_count: int
+    calls: int
+    seconds: float
+    cpu_seconds: float
+    input_bytes: int
+    output_bytes: int
+    input_tokens: int
+    output_tokens: int
+    reasons: dict[str, int]
+    custom: dict[str, float]
+    histogram: dict[int, int]
+    least: float | None
+    most: float | None
+    set_aside: list[SetAside]
+    unknown: int
+    content: list[int]
+    details: tuple[Detail, ...]
+    rejects: list[bytes]
 
     def __init__(
         self,
@@ -99,12 +99,18 @@ class Account:
         self.engine = engine
         self.at = at
         self.final = final
+        self.input_records = self.output_records = self.created_records = self.rejected_records = 0
+        self.error_count = self.calls = self.unknown = 0
+        self.seconds = self.cpu_seconds = 0.0
+        self.input_bytes = self.output_bytes = self.input_tokens = self.output_tokens = 0
+        self.least = self.most = None
         self.reasons = {}
         self.custom = {}
         self.histogram = {}
         self.set_aside = []
         self.content = []
         self.rejects = []
+        self.details = ()
         for name, value in counted.items():
             setattr(self, name, value)
 

@@ -96,6 +96,11 @@ class Call:
         """Whether `summarise` would change an account."""
         return bool(self.survey is not None or self._scored or self.details)
 
+    @property
+    def says_more_than_reasons(self) -> bool:
+        """Whether an account must say more of the call than how many records were rejected for which reason."""
+        return bool(self.survey is not None or self.custom or self.samples or self._scored or self.details)
+
     def summarise(self, account: Account, stage: str, operator: str, rejected: int = 0) -> None:
         """Add the details of the call to an account, its tokens, and where it is final its rejected records.
 

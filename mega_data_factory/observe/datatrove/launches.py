@@ -66,7 +66,7 @@ def _accounts_of(folder: Any, rank: int, steps: int) -> list[Account] | None:
     """Return the accounts of a task that was completed; None without one of this pipeline."""
     try:
         with folder.open(f"{FOLDER}/{rank:05d}.json") as file:
-            accounts = [wire.from_line(line) for line in json.load(file)["accounts"]]
+            accounts = [wire.from_text(line) for line in json.load(file)["accounts"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return accounts if len(accounts) == steps else None

@@ -74,7 +74,7 @@ class MeasuredRun:
 
     def _write(self, accounts: list[Account]) -> None:
         """Write the accounts of a completed task; datatrove marks it as completed after this."""
-        content = {"run": self.spec.run.run_id, "accounts": [wire.to_line(a).decode() for a in accounts]}
+        content = {"run": self.spec.run.run_id, "accounts": [wire.to_text(a) for a in accounts]}
         name = f"{FOLDER}/{self._rank:05d}.json"
         try:
             with self.accounts.open(name, "w") as file:

@@ -97,10 +97,12 @@ class Engine:
         collects_by_time: whether accounts are collected by the time of their work, over all files: for engines whose
             tasks are tried again in another process of the same machine.
         calls_per_record: whether it calls steps once for every record, so that `tally` is worth while.
+        adds: whether its accounts have no key, and need not know the input: most calls travel as a `SingleCall`.
         straight: whether accounts of the driver's own process go straight to the ledger; False if they take the way of
             those of workers, because the driver's half sorts them out.
     """
 
+    adds: ClassVar[bool] = False
     straight: ClassVar[bool] = True
     name: ClassVar[str] = ""
     collects_by_time: ClassVar[bool] = False

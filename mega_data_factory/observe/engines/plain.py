@@ -19,7 +19,8 @@ from typing import Any, ClassVar
 
 from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
-from mega_data_factory.observe.delivery import ledgers
+from mega_data_factory.observe.counting.single_call import SingleCall
+from mega_data_factory.observe.delivery import FileDelivery, ledgers
 from mega_data_factory.observe.engines.engine import NO_RESULT, Engine, Task, this_worker
 
 _POOLS = frozenset(
@@ -47,7 +48,9 @@ class PlainPython(Engine):
         "re-execution": "counts again: the work was done again",
     }
 
-    _task: tuple[int, Task] | None = None
+    adds: ClassVar[bool] = True
+
+    _file: FileDelivery | None = None
 
     @classmethod
     def version(cls) -> str:
@@ -56,13 +59,10 @@ class PlainPython(Engine):
 
     def task(self) -> Task:
         """Return a task whose accounts add up."""
-        pid = os.getpid()
-        if self._task is None or self._task[0] != pid:
-            worker = this_worker()
-            self._task = pid, Task(None, worker, worker)
-        return self._task[1]
+        worker = this_worker()
+        return Task(None, worker, worker)
 
-    def deliver(self, account: Account, result: Any) -> Any:
+    def deliver(self, account: Account | SingleCall, result: Any) -> Any:
         """Send the account with the result where a pool returns it, through a file where it does not."""
         parcel = _parcel.get()
         if parcel is not None:
@@ -70,11 +70,14 @@ class PlainPython(Engine):
             return result
         if result is not NO_RESULT and _called_by_pool(3):  # through a connection, for a work
             return Reply(self._run_id, [account], result)
-        return super().deliver(account, result)
+        self.deliver_by_file(account)
+        return result
 
-    def deliver_by_file(self, account: Account) -> None:
-        """Deliver an account of work whose result will not arrive."""
-        super().deliver(account, NO_RESULT)
+    def deliver_by_file(self, account: Account | SingleCall) -> None:
+        """Deliver an account whose result does not go to the driver, or will not arrive."""
+        if self._file is None:
+            self._file = self.delivery(self._address)
+        self._file.deliver(account)
 
     @property
     def _run_id(self) -> str:
@@ -85,12 +88,12 @@ class PlainPython(Engine):
         assert self.place is not None
         return {"folder": super().address(), "run_id": self.place.run_id}
 
-    def delivery(self, address: Any) -> Any:
+    def delivery(self, address: Any) -> FileDelivery:
         """Return the way through files."""
-        return super().delivery(address["folder"])
+        return FileDelivery(address["folder"])
 
 
-_parcel: ContextVar[list[tuple[PlainPython, Account]] | None] = ContextVar("parcel", default=None)
+_parcel: ContextVar[list[tuple[PlainPython, Account | SingleCall]] | None] = ContextVar("parcel", default=None)
 """Accounts of the steps inside the function that a pool has called, where it was wrapped by `run.task`."""
 
 
@@ -114,7 +117,7 @@ class PoolTask:
         """Call the function; in a pool's worker the accounts of its steps travel with the result."""
         if (self._run_id, os.getpid()) in ledgers or not _called_by_pool(1):
             return self._function(*args, **kwargs)
-        parcel: list[tuple[PlainPython, Account]] = []
+        parcel: list[tuple[PlainPython, Account | SingleCall]] = []
         token = _parcel.set(parcel)
         try:
             result = self._function(*args, **kwargs)
@@ -136,21 +139,36 @@ class Reply:
         result: of the user's function.
     """
 
-    def __init__(self, run_id: str, accounts: list[Account], result: Any) -> None:
+    def __init__(self, run_id: str, accounts: list[Account | SingleCall], result: Any) -> None:
         self._run_id = run_id
         self._accounts = accounts
         self._result = result
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _receive, (self._run_id, [wire.to_bytes(account) for account in self._accounts], self._result)
+        if len(self._accounts) == 1 and isinstance(call := self._accounts[0], SingleCall):
+            return _receive_call, (self._run_id, call.to_bytes(), self._result)
+        accounts = [(isinstance(a, SingleCall), _to_bytes(a)) for a in self._accounts]
+        return _receive, (self._run_id, accounts, self._result)
 
 
-def _receive(run_id: str, accounts: list[bytes], result: Any) -> Any:
-    """Enter the accounts in the ledger of the run, where this is the process of the run, and return the result."""
+def _to_bytes(account: Account | SingleCall) -> bytes:
+    return account.to_bytes() if isinstance(account, SingleCall) else wire.to_bytes(account)
+
+
+def _receive_call(run_id: str, call: bytes, result: Any) -> Any:
+    """Enter a call in the ledger of the run, where this is the process of the run, and return the result."""
     take = ledgers.get((run_id, os.getpid()))
     if take is not None:
-        for account in accounts:
-            take(wire.from_bytes(account))
+        take(SingleCall.from_bytes(call))
+    return result
+
+
+def _receive(run_id: str, accounts: list[tuple[bool, bytes]], result: Any) -> Any:
+    """Enter accounts in the ledger of the run, where this is the process of the run, and return the result."""
+    take = ledgers.get((run_id, os.getpid()))
+    if take is not None:
+        for is_call, account in accounts:
+            take(SingleCall.from_bytes(account) if is_call else wire.from_bytes(account))
     return result
 
 

@@ -69,7 +69,7 @@ def write_account(piece: Piece, spec: StepSpec, cache_file: str) -> None:
         "fingerprint": account.key,
         "reason": spec.reason,
         "text": spec.text,
-        "account": wire.to_line(account).decode(),
+        "account": wire.to_text(account),
     }
     target = Path(cache_file + SUFFIX)
     part = target.with_name(f"{target.name}.{os.getpid()}")
@@ -126,7 +126,7 @@ def _account_of(spec: StepSpec, key: str, file: str) -> Account | None:
     """Return the account that was written beside a cache file; None without one of this result."""
     try:
         content = json.loads(Path(file + SUFFIX).read_text())
-        account = wire.from_line(content["account"])
+        account = wire.from_text(content["account"])
         if content["fingerprint"] != key:
             return None
     except (OSError, ValueError, KeyError, TypeError):

@@ -16,6 +16,8 @@ def records_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     Args:
         args, kwargs: of the call.
     """
+    if len(args) == 1:
+        return args[0]
     if args:
         return args[_place(args)]
     return next(iter(kwargs.values()), None)

@@ -96,7 +96,9 @@ def _kept_by_decision(work: Work, result: Any) -> int | None:
     if work.form is None:
         decision = forms.decision_of(result)
         return None if decision is None else int(decision) * work.records_in
-    if forms.is_table(result) or (type(result) is list and work.records_in == 0):
+    if type(result) is list and (work.records_in == 0 or len(result) != work.records_in):
+        return None
+    if forms.is_table(result):
         return None
     return forms.mask_of(result, work.records_in)
 
@@ -127,6 +129,8 @@ def _records_out(work: Work, result: Any) -> int:
     if result is work.value and work.form is not None:
         return work.records_in
     form = work.form_of(result)
+    if form is not None and work.form is not None:
+        return form.count(result)
     if form is None and work.spec.count is not None:
         return int(work.spec.count(result))
     if forms.is_lazy(result):

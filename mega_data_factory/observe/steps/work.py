@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from mega_data_factory.observe.counting import calls
+from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.counting.calls import Call
 from mega_data_factory.observe.counting.forms import forms
 from mega_data_factory.observe.counting.forms.form import Form
 from mega_data_factory.observe.counting.forms.signatures import Content
+from mega_data_factory.observe.counting.single_call import SingleCall
 from mega_data_factory.observe.steps.outcome import Outcome, outcome_of
 from mega_data_factory.observe.steps.spec import StepSpec
 from mega_data_factory.observe.steps.streams import is_stream
@@ -27,13 +29,13 @@ class Work:
     Attributes:
         records_in: records in the value; 0 for an iterator.
         call: what the user's function says.
-        account: of the call.
         given: signature of what the step was given, where the engine wants it.
         streams: whether the value is an iterator.
     """
 
     __slots__ = (
-        "account",
+        "_account",
+        "_task",
         "call",
         "connection",
         "cpu_seconds",
@@ -48,13 +50,15 @@ class Work:
     )
 
     given: Content | None
+    _account: Account | None
 
     def __init__(self, spec: StepSpec, value: Any) -> None:
         self.spec = spec
         self.value = value
         self.connection = spec.run.connect()
         self.engine, task = self.connection.current()
-        self.account = self.connection.account(spec.id, self.engine, task, value)
+        self._task = task
+        self._account = None if self.engine.adds else self.connection.account(spec.id, self.engine, task, value)
         self.call = Call(self.connection, spec.id, spec.samples, None if spec.watch is None else spec.survey())
         self.seconds = self.cpu_seconds = 0.0
         self.given = None
@@ -71,6 +75,13 @@ class Work:
                 self.account.input_bytes = forms.text_bytes(value, spec.text)
             if self.call.survey is not None:
                 self.call.survey.offer(value, form)
+
+    @property
+    def account(self) -> Account:
+        """The account of the call; one that adds to others is made once a `SingleCall` cannot say it all."""
+        if self._account is None:
+            self._account = self.connection.account(self.spec.id, self.engine, self._task, self.value)
+        return self._account
 
     def new_call(self) -> Call:
         """Return an empty call, which keeps examples of rejected records as the step wants them."""
@@ -130,6 +141,7 @@ class Work:
 
     def part(self, value: Any, records: int) -> Work:
         """Return a call on some of the records, which shares the account."""
+        assert self.account is not None, "it is made before the parts are, which share it"
         part = copy.copy(self)
         part.value, part.records_in, part.call = value, records, self.new_call()
         part.seconds = part.cpu_seconds = 0.0
@@ -153,7 +165,10 @@ class Work:
 
     def finish(self, outcome: Outcome) -> Any:
         """Count, deliver, and return the result as the engine wants it."""
-        account, call = self.account, self.call
+        call = self.call
+        if self._account is None and not (outcome.errors or call.says_more_than_reasons):
+            return self.connection.deliver_call(self._single_call(outcome), outcome.result)
+        account = self.account
         account.add_call(
             self.seconds,
             self.records_in,
@@ -172,6 +187,20 @@ class Work:
         if call.samples:
             account.set_aside += call.samples
         return self.connection.deliver(self.engine, account, outcome.result)
+
+    def _single_call(self, outcome: Outcome) -> SingleCall:
+        return SingleCall(
+            self.spec.id,
+            self._task.worker,
+            self.engine.name,
+            time.time(),
+            self.seconds,
+            self.cpu_seconds,
+            self.records_in,
+            outcome.records_out,
+            self.call.reasons,
+            self.spec.reason,
+        )
 
     def fail(self) -> None:
         """Count all records as errors: the function has raised, and the engine is about to see it."""

@@ -11,6 +11,7 @@ from mega_data_factory.framework.metrics.rows.histogram import LatencyHistogram
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 from mega_data_factory.observe.counting.account import Account, merged
 from mega_data_factory.observe.counting.set_aside import SetAside
+from mega_data_factory.observe.counting.single_call import SingleCall
 from mega_data_factory.observe.driver.definitions.defined_steps import DefinedStep
 from mega_data_factory.observe.driver.recording.reject_files import NewRejects
 from mega_data_factory.observe.driver.recording.step_sums import StepSums
@@ -40,14 +41,14 @@ class Ledger:
         self.engines: dict[str, None] = {}
         self._interval = interval
         self._keeps_rejects = keeps_rejects
-        self._arrived: deque[Account] = deque()
+        self._arrived: deque[Account | SingleCall] = deque()
         self._lock = threading.Lock()
         self._steps: dict[str, StepSums] = {}
         self._open: dict[tuple[str, str], Account] = {}  # (step, key) → account of work in progress
         self._set_aside: list[tuple[str, SetAside]] = []
         self._rejects: list[NewRejects] = []
 
-    def take(self, account: Account) -> None:
+    def take(self, account: Account | SingleCall) -> None:
         """Enter an account; it must not change any more. Never blocks."""
         self._arrived.append(account)
 
@@ -72,7 +73,7 @@ class Ledger:
 
     def _enter(
         self,
-        account: Account,
+        account: Account | SingleCall,
         sums: dict[tuple[str, str, bool, float], Account],
         stale: set[str],
         new: list[Account],
@@ -87,6 +88,9 @@ class Ledger:
         """
         if account.engine not in self.engines:
             self.engines[account.engine] = None
+        if isinstance(account, SingleCall):
+            account.add_to(self._sum(sums, account, keyed=False))
+            return
         if account.key is None:
             self._add(sums, account, keyed=False)
             if account.set_aside or account.unknown:
@@ -121,11 +125,17 @@ class Ledger:
         step.keep(account)
 
     def _add(self, sums: dict[tuple[str, str, bool, float], Account], account: Account, *, keyed: bool) -> None:
+        self._sum(sums, account, keyed=keyed).include(account)
+
+    def _sum(
+        self, sums: dict[tuple[str, str, bool, float], Account], account: Account | SingleCall, *, keyed: bool
+    ) -> Account:
+        """Return the sum that an account adds to."""
         place = account.step, account.worker, keyed, account.at // self._interval
         total = sums.get(place)
         if total is None:
             total = sums[place] = Account(account.step, account.worker)
-        total.include(account)
+        return total
 
     def _keep_set_aside(self, account: Account) -> None:
         if account.unknown:

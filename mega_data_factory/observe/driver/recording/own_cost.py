@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from mega_data_factory.framework.metrics.rows.operator import OperatorMetrics
 from mega_data_factory.observe.connection import Connection
-from mega_data_factory.observe.counting import wire
 from mega_data_factory.observe.counting.account import Account
+from mega_data_factory.observe.counting.single_call import SingleCall
 from mega_data_factory.observe.engines.engine import Engine, Task, this_worker
 from mega_data_factory.observe.engines.plain import PlainPython
 from mega_data_factory.observe.steps.spec import RunRef, StepSpec
@@ -39,7 +39,7 @@ def cost_of_call(*, delivers: bool) -> float:
     Args:
         delivers: whether the account is made into bytes, as in the process of a worker.
     """
-    arrived: list[Account] = []
+    arrived: list[Account | SingleCall] = []
     spec = StepSpec(_Calibration(arrived), "0", "step", "stage", reason="reason")
     step, batch = Step(spec, _most), [{"id": at} for at in range(10)]
     rounds = []
@@ -48,7 +48,9 @@ def cost_of_call(*, delivers: bool) -> float:
         for _ in range(_CALLS):
             step(batch)
             if delivers:
-                wire.from_line(wire.to_line(arrived[-1]))
+                call = arrived[-1]
+                assert isinstance(call, SingleCall)
+                SingleCall.from_bytes(call.to_bytes())
         rounds.append((time.thread_time() - started) / _CALLS)
     return statistics.median(rounds)
 
@@ -64,7 +66,7 @@ class _PlainConnection(Connection):
         arrived: takes the accounts.
     """
 
-    def __init__(self, arrived: list[Account]) -> None:
+    def __init__(self, arrived: list[Account | SingleCall]) -> None:
         super().__init__("run_calibration", arrived.append, dict)
         engine = PlainPython()
         self._here = engine, engine.task()
@@ -81,7 +83,7 @@ class _Calibration(RunRef):
         arrived: takes the accounts.
     """
 
-    def __init__(self, arrived: list[Account]) -> None:
+    def __init__(self, arrived: list[Account | SingleCall]) -> None:
         super().__init__("run_calibration", {})
         self._connection = _PlainConnection(arrived)
 
