@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.counting.forms.forms import fingerprint
+from mega_data_factory.observe.counting.sampling import Samplers
 from mega_data_factory.observe.counting.single_call import SingleCall
 from mega_data_factory.observe.delivery import Takes, ledgers
 from mega_data_factory.observe.engines import loaded_engines
@@ -44,6 +45,9 @@ class Connection:
         run_id: the run.
         take: takes accounts in the driver's process; None in a worker.
         addresses: gives the addresses of the engines.
+
+    Attributes:
+        samplers: choose the rejected records that are kept as examples.
     """
 
     def __init__(self, run_id: str, take: Takes | None, addresses: Callable[[], Addresses]) -> None:
@@ -55,7 +59,7 @@ class Connection:
         plain = self._engine(PlainPython)
         assert isinstance(plain, PlainPython)
         self._plain: tuple[PlainPython, Task] = plain, plain.task()  # the same for all calls in this process
-        self._samples_taken: dict[tuple[str, str], int] = {}
+        self.samplers = Samplers()
         self._numbers: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._lock = threading.Lock()
         self._streams: WeakSet[Stream] = WeakSet()
@@ -103,14 +107,6 @@ class Connection:
             if len(self._numbers) > _TASKS_REMEMBERED:
                 self._numbers.popitem(last=False)
         return number
-
-    def wants_sample(self, step: str, reason: str, most: int) -> bool:
-        """Return whether a rejected record is wanted as an example: of every reason, this process gives the first."""
-        taken = self._samples_taken.get((step, reason), 0)
-        if taken >= most:
-            return False
-        self._samples_taken[step, reason] = taken + 1
-        return True
 
     def deliver(self, engine: Engine, account: Account, result: Any = NO_RESULT) -> Any:
         """Deliver an account; return the result, as the engine wants it."""

@@ -132,7 +132,7 @@ class _Sum:
     name: bytes
 
 
-_SUM_CALLS = 32
+_SUM_CALLS = 16
 """Calls in a sum, at most: its histogram stays small, and a line short."""
 
 _SUM_SECONDS = 1.0

@@ -11,6 +11,7 @@ import pytest
 import mega_data_factory as mdf
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.observe.counting.rows import RowTally, is_row
+from mega_data_factory.observe.engines.engine import Task
 from tests.observe.runs import rejected_records, rows_of, slices_of
 
 ROWS = [{"id": number, "text": "a" * (number % 7), "kind": f"kind {number % 4}"} for number in range(60)]
@@ -91,7 +92,7 @@ def counted(
     with mdf.observe("rows", metrics=folder, node_interval=0, **(WATCHED if watched else {})) as run:
         step = run.step(function, reason=reason)
         account = Account(step.spec.id, "w")
-        tally = RowTally(step.spec, account)
+        tally = RowTally(step.spec, account, Task(None, "w", "w"))
         if tallied:
             step._tally = lambda spec: tally
         returned = [step(row) for row in ROWS]

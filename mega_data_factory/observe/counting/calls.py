@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import numbers
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mega_data_factory.framework.metrics.details.detail import Detail, add_up
 from mega_data_factory.observe.counting.account import Account, add_counts
 from mega_data_factory.observe.counting.forms import forms
 from mega_data_factory.observe.counting.forms.record_text import record_name, record_text
+from mega_data_factory.observe.counting.sampling import Samplers, TaskName
 from mega_data_factory.observe.counting.set_aside import SetAside
 
 if TYPE_CHECKING:
     from mega_data_factory.observe.counting.survey.survey import Survey
 
 
-class WantsSamples(Protocol):
-    """What knows whether a rejected record is wanted as an example."""
-
-    def wants_sample(self, step: str, reason: str, most: int) -> bool:
-        """Return whether it is, and note that it is given."""
-        ...
-
-
 class Call:
     """What the user's function says during one call.
 
     Args:
-        connection: says whether a rejected record is wanted as an example; None: never.
+        samplers: choose the rejected records that are kept as examples; None: none.
         step: id of the step.
         most: examples of every reason.
+        task: that the call belongs to.
         survey: of the records, where more is asked of them than their number.
 
     Attributes:
@@ -41,18 +35,31 @@ class Call:
         survey: as given.
     """
 
-    __slots__ = ("_connection", "_most", "_scored", "_step", "custom", "details", "reasons", "samples", "survey")
+    __slots__ = (
+        "_most",
+        "_samplers",
+        "_scored",
+        "_step",
+        "_task",
+        "custom",
+        "details",
+        "reasons",
+        "samples",
+        "survey",
+    )  # fmt: skip
 
     def __init__(
         self,
-        connection: WantsSamples | None = None,
+        samplers: Samplers | None = None,
         step: str = "",
         most: int = 0,
         survey: Survey | None = None,
+        task: TaskName | None = None,
     ) -> None:
-        self._connection = connection
+        self._samplers = samplers
         self._step = step
         self._most = most
+        self._task = task
         self.survey = survey
         self.reasons: dict[str, int] = {}
         self.custom: dict[str, float] = {}
@@ -61,7 +68,7 @@ class Call:
         self._scored: list[tuple[str, float, float | None, int]] = []  # the fields of a `scoring.Reject`
 
     def reject(self, record: Any, records: int, reason: str, score: float | None, threshold: float | None) -> None:
-        """Count rejected records, and keep one as an example if wanted.
+        """Count rejected records, and keep those as examples that may belong to the sample.
 
         Args:
             record: the record, or a batch of them.
@@ -71,11 +78,26 @@ class Call:
             threshold: what it was compared with.
         """
         self.reasons[reason] = self.reasons.get(reason, 0) + records
-        connection = self._connection
-        if records and connection is not None and connection.wants_sample(self._step, reason, self._most):
-            record = forms.first_record(record)
-            name = record_name(record)
-            self.samples.append(SetAside(reason, record_text(record), "rejected", name, score, threshold))
+        for place, rank in self.chosen(reason, records):
+            self.keep_example(forms.record_at(record, place), reason, rank, score, threshold)
+
+    def chosen(self, reason: str, records: int) -> list[tuple[int, float]]:
+        """Return which of some records that were rejected are kept as examples: their places, with their ranks."""
+        if self._samplers is None or self._task is None or not records:
+            return []
+        return self._samplers.choose(self._step, reason, self._most, records, self._task)
+
+    def keep_example(
+        self,
+        record: Any,
+        reason: str,
+        rank: float,
+        score: float | None = None,
+        threshold: float | None = None,
+    ) -> None:
+        """Keep a rejected record that was chosen."""
+        name = record_name(record)
+        self.samples.append(SetAside(reason, record_text(record), "rejected", name, score, threshold, rank))
 
     def forget_rejects(self) -> None:
         """Drop what was rejected since `reasons` was cleared: the call has raised, and its records are errors."""

@@ -12,6 +12,7 @@ from mega_data_factory.observe.counting.account import Account, add_counts
 from mega_data_factory.observe.counting.calls import Call
 from mega_data_factory.observe.counting.cpu import CpuShare
 from mega_data_factory.observe.counting.forms import forms
+from mega_data_factory.observe.counting.sampling import Samplers, TaskName
 
 if TYPE_CHECKING:
     from mega_data_factory.observe.counting.survey.survey import Survey
@@ -82,6 +83,7 @@ class RowTally:
     Args:
         spec: of the step; it lets exceptions pass, and names no text column unless the survey counts it.
         account: takes the sums, when `settle` is called.
+        task: that the records belong to.
 
     Attributes:
         account: the same; may be changed after `settle`.
@@ -93,6 +95,7 @@ class RowTally:
         "_created",
         "_flat",
         "_histogram",
+        "_id",
         "_in",
         "_least",
         "_most",
@@ -102,24 +105,27 @@ class RowTally:
         "_reason",
         "_reasons",
         "_rejected",
+        "_samplers",
         "_samples",
         "_seconds",
+        "_task",
         "account",
     )  # fmt: skip
 
-    def __init__(self, spec: Spec, account: Account) -> None:
+    def __init__(self, spec: Spec, account: Account, task: TaskName) -> None:
         self.account = account
         self._reason = spec.reason
         self._flat = spec.flat
         self._place = spec.stage, spec.name
-        self._samples = spec.samples  # as many rejected records are left to the step, which may keep them as examples
+        self._id, self._samples, self._task = spec.id, spec.samples, task
+        self._samplers = Samplers()
         self._new_survey = spec.survey
         self._cpu = CpuShare()
         self._call = self._new_call()
         self._reset()
 
     def _new_call(self) -> Call:
-        return Call(survey=self._new_survey())
+        return Call(self._samplers, self._id, self._samples, self._new_survey(), self._task)
 
     def _reset(self) -> None:
         self._in = self._out = self._rejected = self._created = 0
@@ -165,9 +171,9 @@ class RowTally:
             out = int(result)
         else:
             return self._left_to_step(step, record, seconds, result)
-        if out == 0 and self._samples:
-            self._samples -= 1
-            return self._left_to_step(step, record, seconds, result)
+        if out == 0 and self._reason is not None and not self._call.reasons:
+            for _, rank in self._call.chosen(self._reason, 1):
+                self._call.keep_example(record, self._reason, rank)
         if survey is not None:
             self._look_at(survey, result, out)
         self._count(out, seconds)

@@ -16,6 +16,7 @@ class SetAside:
         record_id: name of the record; empty if it has none.
         score: the number that decided, where one did.
         threshold: what it was compared with.
+        rank: of a rejected record; those with the smallest ranks are the sample (see `sampling`).
     """
 
     reason: str
@@ -24,3 +25,4 @@ class SetAside:
     record_id: str = ""
     score: float | None = None
     threshold: float | None = None
+    rank: float = 0.0

@@ -186,7 +186,8 @@ class _Sampled:
         self._step = step
         self._spec = spec
         self._meter = meter
-        self._enough: set[str | None] = {None}
+        connection = spec.run.connect()
+        self._samplers, (_, self._task) = connection.samplers, connection.current()
         self._one_by_one = original.__qualname__ == "BaseFilter.filter_batch"  # it calls `filter` for each document
 
     def __call__(self, batch: list[Any]) -> Iterable[Any]:
@@ -207,10 +208,8 @@ class _Sampled:
         keeps, reason = decision if isinstance(decision, tuple) else (decision, self._spec.reason)
         if not keeps and reason is not None and self._meter.survey is not None:
             self._meter.survey.reject(document, None, reason, None, None)
-        if keeps or reason in self._enough:
+        if keeps or reason is None:
             return
-        if not self._spec.run.connect().wants_sample(self._spec.id, reason, self._spec.samples):
-            self._enough.add(reason)
-            return
-        content = record_text({"text": document.text, "metadata": document.metadata})
-        self._meter.samples.append(SetAside(reason, content, "rejected", str(document.id)))
+        for _, rank in self._samplers.choose(self._spec.id, reason, self._spec.samples, 1, self._task):
+            content = record_text({"text": document.text, "metadata": document.metadata})
+            self._meter.samples.append(SetAside(reason, content, "rejected", str(document.id), rank=rank))

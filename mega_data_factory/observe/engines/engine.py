@@ -71,6 +71,11 @@ class Task:
     worker: str
     note_input: Callable[[str, Callable[[], str | None]], None] | None = None
 
+    @property
+    def seed(self) -> str | None:
+        """What names the work of the task, and all attempts at it share; None if nothing does."""
+        return None if self.key == FINGERPRINT else self.key
+
 
 @dataclass(frozen=True, slots=True)
 class RunPlace:
@@ -98,12 +103,14 @@ class Engine:
             tasks are tried again in another process of the same machine.
         calls_per_record: whether it calls steps once for every record, so that `tally` is worth while.
         adds: whether its accounts have no key, and need not know the input: most calls travel as a `SingleCall`.
+        signs: whether it has a signature for what a step is given: see `content`.
         straight: whether accounts of the driver's own process go straight to the ledger; False if they take the way of
             those of workers, because the driver's half sorts them out.
     """
 
     adds: ClassVar[bool] = False
     straight: ClassVar[bool] = True
+    signs: ClassVar[bool] = False
     name: ClassVar[str] = ""
     collects_by_time: ClassVar[bool] = False
     calls_per_record: ClassVar[bool] = False

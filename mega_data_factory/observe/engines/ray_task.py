@@ -89,7 +89,7 @@ class TaskAccounts:
         if tally is None:
             total = self._totals.get(spec.id)
             if total is not None:
-                tally = self._tallies[spec.id] = RowTally(spec, total)
+                tally = self._tallies[spec.id] = RowTally(spec, total, self.task)
         elif tally.calls % _RECORDS_BETWEEN_LOOKS == 0 and time.monotonic() - self._delivered > _PROGRESS_SECONDS:
             self._next_piece()
         return tally

@@ -27,6 +27,7 @@ class StageEngine(Engine):
     """
 
     straight: ClassVar[bool] = False
+    signs: ClassVar[bool] = True
     title: ClassVar[str] = ""
     keeping: ClassVar[str] = ""
 

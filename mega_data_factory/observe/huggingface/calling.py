@@ -9,10 +9,9 @@ from typing import Any
 
 from mega_data_factory.observe.counting.forms import forms
 from mega_data_factory.observe.counting.forms.form import Form
-from mega_data_factory.observe.counting.forms.record_text import record_name, record_text
-from mega_data_factory.observe.counting.set_aside import SetAside
+from mega_data_factory.observe.counting.sampling import Sampler
 from mega_data_factory.observe.huggingface.pieces import Piece
-from mega_data_factory.observe.steps.outcome import Outcome, outcome_of
+from mega_data_factory.observe.steps.outcome import Outcome, keep_examples, outcome_of
 from mega_data_factory.observe.steps.spec import StepSpec
 from mega_data_factory.observe.steps.step import AsyncStep, Step
 from mega_data_factory.observe.steps.work import Work
@@ -46,8 +45,8 @@ class _PieceWork(Work):
                 return Outcome(result, self.records_in, text_bytes=self.account.input_bytes)
         elif type(result) is list and self._only_counts:  # a mask, whatever its entries are
             kept = result.count(True)
-            exact = kept + result.count(False) == len(result) == self.records_in
-            if exact and not (kept < self.records_in and self._wants_example()):
+            if kept + result.count(False) == len(result) == self.records_in:
+                keep_examples(self, result, kept)
                 return Outcome(result, kept, decided=True)
         return super().outcome(result)
 
@@ -61,12 +60,6 @@ class _PieceWork(Work):
     @property
     def _only_counts(self) -> bool:
         return self.spec.text is None and self.call.survey is None
-
-    def _wants_example(self) -> bool:
-        piece = self.connection
-        assert isinstance(piece, Piece)
-        piece.examples_wanted -= 1
-        return piece.examples_wanted >= 0
 
 
 class _InPiece:
@@ -98,7 +91,7 @@ def record_step(spec: StepSpec, function: Callable[..., Any], piece: Piece) -> C
     decides, skips = bool(spec.filters), spec.on_error == "skip"
     weighs = spec.text is not None and survey is None
     cpu, busy, seen, kept = piece.flow.cpu, 0.0, 0, 0
-    examples = piece.examples_wanted
+    sampler = piece.sampler
 
     def settle() -> None:
         nonlocal busy, seen, kept
@@ -107,7 +100,7 @@ def record_step(spec: StepSpec, function: Callable[..., Any], piece: Piece) -> C
             busy, seen, kept = 0.0, 0, 0
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        nonlocal busy, seen, kept, examples
+        nonlocal busy, seen, kept
         if survey is not None:
             survey.offer(_first(args, kwargs), None)
         cpu.start()
@@ -133,9 +126,11 @@ def record_step(spec: StepSpec, function: Callable[..., Any], piece: Piece) -> C
             elif result is not False:
                 result, keeps = other.decision(result, args, kwargs)
                 kept += keeps
-            elif examples > 0 and not piece.call.reasons:
-                examples -= 1
-                other.keep_example(args, kwargs)
+            elif sampler is not None and not piece.call.reasons:
+                if sampler.passing:
+                    sampler.passing -= 1
+                else:
+                    other.keep_example(sampler, args, kwargs)
         if survey is not None:
             other.look_at(result, args, kwargs)
         if weighs:
@@ -175,12 +170,11 @@ class _OtherRecords:
         self._piece.call.include(work.call)
         return outcome.result, outcome.records_out
 
-    def keep_example(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Keep a rejected record as an example, if one is wanted."""
-        reason = self._spec.reason
-        if reason is not None and self._piece.wants_sample(self._spec.id, reason, self._spec.samples):
-            record = _first(args, kwargs)
-            self._piece.call.samples.append(SetAside(reason, record_text(record), "rejected", record_name(record)))
+    def keep_example(self, sampler: Sampler, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Keep a rejected record that the sampler chooses as an example."""
+        assert self._spec.reason is not None
+        for _, rank in sampler.choose(1):
+            self._piece.call.keep_example(_first(args, kwargs), self._spec.reason, rank)
 
     def skipped(self, error: Exception, seconds: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Set a record aside that raised; return what leaves it out."""

@@ -13,6 +13,7 @@ from mega_data_factory.observe.counting import calls
 from mega_data_factory.observe.counting.account import Account, add_counts
 from mega_data_factory.observe.counting.calls import Call
 from mega_data_factory.observe.counting.cpu import CpuShare
+from mega_data_factory.observe.counting.sampling import Sampler
 from mega_data_factory.observe.engines.engine import NO_RESULT, Engine, Task
 from mega_data_factory.observe.steps.spec import RunRef, StepSpec
 
@@ -51,7 +52,7 @@ class Piece(Connection):
         task: the piece.
         flow: counts of records that were processed one by one, which have no account of their own.
         call: what the user's function says while it processes them.
-        examples_wanted: rejected records to look for as examples, at most; the run may have enough of them.
+        sampler: chooses those that the function rejects without a word, one by one; None where no examples are kept.
         summed: the final account; None before the end.
     """
 
@@ -59,8 +60,9 @@ class Piece(Connection):
         super().__init__(spec.run.run_id, None, dict)
         self.task = task
         self.flow = Flow()
-        self.call = Call(self, spec.id, spec.samples, spec.survey())
-        self.examples_wanted = spec.samples if spec.reason is not None else 0
+        self.call = Call(self.samplers, spec.id, spec.samples, spec.survey(), task)
+        keeps = spec.samples and spec.reason is not None
+        self.sampler = Sampler(spec.samples, f"{task.seed}/{spec.id}") if keeps else None
         self.summed: Account | None = None
         self._spec = spec
         self._run = spec.run.connect()
@@ -96,10 +98,6 @@ class Piece(Connection):
         self._batches.rejects += account.rejects
         self.report()
         return result
-
-    def wants_sample(self, step: str, reason: str, most: int) -> bool:
-        """Return whether the run wants a rejected record as an example."""
-        return self._run.wants_sample(step, reason, most)
 
     @property
     def records_in(self) -> int:

@@ -24,6 +24,7 @@ from mega_data_factory.framework.contracts import (
 from mega_data_factory.framework.metrics.details.detail import add_up
 from mega_data_factory.framework.scoring import scores_of
 from mega_data_factory.observe.counting import calls
+from mega_data_factory.observe.counting.account import add_counts
 from mega_data_factory.observe.counting.forms import forms
 from mega_data_factory.observe.counting.forms.columns import arrow_column
 from mega_data_factory.observe.engines.engine import this_worker
@@ -47,12 +48,17 @@ def apply_judgement(work: Work, judgement: Judgement) -> Any:
             f"a step must judge every record; it was given {work.records_in}, judged {len(judgement.reason)}"
         )
     for reason, records in judgement.rejected_by_reason().items():
-        first = pc.index(judgement.reason, reason).as_py()
-        score, threshold = (
-            None if numbers is None else numbers[first].as_py() for numbers in (judgement.score, judgement.threshold)
-        )
-        example = work.value if work.form is None else work.form.cut(work.value, first, first + 1)
-        work.call.reject(example, records, reason, score, threshold)
+        add_counts(work.call.reasons, {reason: records})
+        if chosen := work.call.chosen(reason, records):
+            rejected = pc.indices_nonzero(pc.equal(judgement.reason, reason))
+            for place, rank in chosen:
+                at = rejected[place].as_py()
+                score, threshold = (
+                    None if numbers is None else numbers[at].as_py()
+                    for numbers in (judgement.score, judgement.threshold)
+                )
+                record = work.value if work.form is None else forms.record_at(work.value, at)
+                work.call.keep_example(record, reason, rank, score, threshold)
     work.call.details = add_up([*work.call.details, *scores_of(work.spec.stage, work.spec.name, judgement)])
     kept = judgement.kept.to_pylist()
     if work.call.survey is not None:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mega_data_factory.observe.counting.forms import forms
-from mega_data_factory.observe.counting.forms.record_text import record_name, record_text
-from mega_data_factory.observe.counting.set_aside import SetAside
 
 if TYPE_CHECKING:
     from mega_data_factory.observe.steps.work import Work
@@ -60,8 +58,7 @@ def outcome_of(work: Work, result: Any) -> Outcome:
     spec = work.spec
     kept = _kept_by_decision(work, result)
     if kept is not None:
-        if spec.samples and kept < work.records_in and not work.call.reasons:
-            _keep_example(work, result)
+        keep_examples(work, result, kept)
         if work.call.survey is not None and not judged:
             work.call.survey.keep(None if kept == work.records_in else _entries(work, result))
         return Outcome(result, kept, text_bytes=_kept_bytes(work, result, kept), decided=True)
@@ -103,16 +100,26 @@ def _kept_by_decision(work: Work, result: Any) -> int | None:
     return forms.mask_of(result, work.records_in)
 
 
-def _keep_example(work: Work, decision: Any) -> None:
-    """Keep the first record that a decision leaves out as an example, if the step has a reason."""
+def keep_examples(work: Work, decision: Any, kept: int) -> None:
+    """Keep examples of the records that a decision leaves out, if the step has a reason.
+
+    Args:
+        work: the call.
+        decision: a truth value, or a mask.
+        kept: records that it keeps.
+    """
     reason = work.spec.reason
-    if reason is None or not work.connection.wants_sample(work.spec.id, reason, work.spec.samples):
+    if reason is None or kept == work.records_in or work.call.reasons:
         return
-    record = work.value
-    if work.form is not None:
-        first = next(at for at, entry in enumerate(forms.entries_of(decision)) if not entry)
-        record = forms.first_record(work.form.cut(work.value, first, first + 1))
-    work.call.samples.append(SetAside(reason, record_text(record), "rejected", record_name(record)))
+    chosen = work.call.chosen(reason, work.records_in - kept)
+    if not chosen:
+        return
+    rejected = [at for at, entry in enumerate(_entries(work, decision)) if not entry]
+    for place, rank in chosen:
+        at, record = rejected[place], work.value
+        if work.form is not None:
+            record = next(iter(work.form.records(work.form.cut(work.value, at, at + 1))))
+        work.call.keep_example(record, reason, rank)
 
 
 def _kept_bytes(work: Work, result: Any, kept: int) -> int:

@@ -28,6 +28,7 @@ class Work:
 
     Attributes:
         records_in: records in the value; 0 for an iterator.
+        task: that it belongs to.
         call: what the user's function says.
         given: signature of what the step was given, where the engine wants it.
         streams: whether the value is an iterator.
@@ -35,7 +36,6 @@ class Work:
 
     __slots__ = (
         "_account",
-        "_task",
         "call",
         "connection",
         "cpu_seconds",
@@ -46,6 +46,7 @@ class Work:
         "seconds",
         "spec",
         "streams",
+        "task",
         "value",
     )
 
@@ -56,10 +57,10 @@ class Work:
         self.spec = spec
         self.value = value
         self.connection = spec.run.connect()
-        self.engine, task = self.connection.current()
-        self._task = task
-        self._account = None if self.engine.adds else self.connection.account(spec.id, self.engine, task, value)
-        self.call = Call(self.connection, spec.id, spec.samples, None if spec.watch is None else spec.survey())
+        self.engine, self.task = self.connection.current()
+        self._account = None if self.engine.adds else self.connection.account(spec.id, self.engine, self.task, value)
+        survey = None if spec.watch is None else spec.survey()
+        self.call = Call(self.connection.samplers, spec.id, spec.samples, survey, self.task)
         self.seconds = self.cpu_seconds = 0.0
         self.given = None
         self.form: Form | None = None
@@ -70,7 +71,8 @@ class Work:
         self.form = form = self.form_of(value)
         self.records_in = form.count(value) if form is not None else self.count(value, None)
         if self.records_in:
-            self.note_content(value)
+            if self.engine.signs:
+                self.note_content(value)
             if spec.text is not None:
                 self.account.input_bytes = forms.text_bytes(value, spec.text)
             if self.call.survey is not None:
@@ -80,13 +82,14 @@ class Work:
     def account(self) -> Account:
         """The account of the call; one that adds to others is made once a `SingleCall` cannot say it all."""
         if self._account is None:
-            self._account = self.connection.account(self.spec.id, self.engine, self._task, self.value)
+            self._account = self.connection.account(self.spec.id, self.engine, self.task, self.value)
         return self._account
 
     def new_call(self) -> Call:
         """Return an empty call, which keeps examples of rejected records as the step wants them."""
         spec = self.spec
-        return Call(self.connection, spec.id, spec.samples, spec.survey() if spec.watch is not None else None)
+        survey = None if spec.watch is None else spec.survey()
+        return Call(self.connection.samplers, spec.id, spec.samples, survey, self.task)
 
     def form_of(self, value: Any) -> Form | None:
         """Return the form of a value, as the step understands mappings."""
@@ -191,7 +194,7 @@ class Work:
     def _single_call(self, outcome: Outcome) -> SingleCall:
         return SingleCall(
             self.spec.id,
-            self._task.worker,
+            self.task.worker,
             self.engine.name,
             time.time(),
             self.seconds,

@@ -56,10 +56,15 @@ def count_records(value: object, *, unknown: int = 1) -> int:
     return unknown if form is None else form.count(value)
 
 
-def first_record(value: object) -> object:
-    """Return the first record of a batch; anything else as it is."""
+def record_at(value: object, place: int) -> object:
+    """Return a record of a batch; anything else as it is.
+
+    Args:
+        value: a batch of records, or a record.
+        place: of the record, from 0.
+    """
     form = form_of(value)
-    return value if form is None else next(iter(form.records(form.cut(value, 0, 1))), None)
+    return value if form is None else next(iter(form.records(form.cut(value, place, place + 1))), None)
 
 
 def none_of(like: object, rejected: object) -> object:

@@ -46,6 +46,7 @@ class Ledger:
         self._steps: dict[str, StepSums] = {}
         self._open: dict[tuple[str, str], Account] = {}  # (step, key) → account of work in progress
         self._set_aside: list[tuple[str, SetAside]] = []
+        self._examples: dict[tuple[str, str], list[SetAside]] = {}  # (step, key) → rejected records
         self._rejects: list[NewRejects] = []
 
     def take(self, account: Account | SingleCall) -> None:
@@ -115,8 +116,7 @@ class Ledger:
             step.add(account, keyed=True)
         else:
             self._add(sums, account, keyed=True)
-        if before is None:
-            self._keep_set_aside(account)
+        self._keep_set_aside(account, replaces=before is not None)
         if earlier is not None:
             del self._open[place]
         if self._keeps_rejects:
@@ -137,11 +137,16 @@ class Ledger:
             total = sums[place] = Account(account.step, account.worker)
         return total
 
-    def _keep_set_aside(self, account: Account) -> None:
-        if account.unknown:
+    def _keep_set_aside(self, account: Account, *, replaces: bool = False) -> None:
+        """Keep records that raised, of the first account of a key; examples of rejected records, of the last one."""
+        rejected = [record for record in account.set_aside if record.kind == "rejected"]
+        if account.key is not None and (rejected or replaces):
+            self._examples[account.step, account.key] = rejected
+        elif rejected:
+            self._set_aside += [(account.step, record) for record in rejected]
+        if not replaces:
             self.unknown += account.unknown
-        if account.set_aside:
-            self._set_aside += [(account.step, record) for record in account.set_aside]
+            self._set_aside += [(account.step, record) for record in account.set_aside if record.kind != "rejected"]
 
     def _keep_rejects(self, account: Account, *, replaces: bool = False) -> None:
         if account.rejected_records or replaces:
@@ -164,13 +169,22 @@ class Ledger:
         """Drop every account of a step."""
         with self._lock:
             self._steps.pop(step, None)
+            self._examples = {place: kept for place, kept in self._examples.items() if place[0] != step}
             self._open = {place: account for place, account in self._open.items() if place[0] != step}
 
     def take_set_aside(self) -> list[tuple[str, SetAside]]:
-        """Return and clear the records that were set aside since the last call, with the ids of their steps."""
+        """Return and clear the records that were set aside since the last call, with the ids of their steps.
+
+        Examples that a later account may replace are not among them: see `examples`.
+        """
         with self._lock:
             taken, self._set_aside = self._set_aside, []
         return taken
+
+    def examples(self) -> list[tuple[str, SetAside]]:
+        """Return rejected records of the accounts with a key that count, with the ids of their steps."""
+        with self._lock:
+            return [(step, record) for (step, _), records in self._examples.items() for record in records]
 
     def totals(self) -> list[Account]:
         """Return the sums by step and worker, work in progress included, unless a final account of it is there."""

@@ -127,6 +127,7 @@ class Recording:
                     self._close_books()
         finally:
             self._exports.end()  # they take the metrics of the end while these are written
+            self._set_aside.add(self.ledger.examples(), self.steps.places())
             self._set_aside.finish()
             failure = self._flusher.finish()
             if failure is not None:

@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import xxhash
-
 from mega_data_factory.errors import MdfError
 from mega_data_factory.framework.metrics.store.files.beside import set_aside_folder
 from mega_data_factory.observe.counting.set_aside import SetAside
@@ -27,7 +25,7 @@ class SetAsideFiles:
     """Writes the records of one run that were set aside, as JSON lines.
 
     Records that raised are appended as they arrive where the folder is local, else written at the end. Of rejected
-    records a few of every step and reason are kept, and written at the end: those whose content has the smallest hash.
+    records a few of every step and reason are kept, and written at the end: those with the smallest ranks.
 
     Args:
         settings: of the run.
@@ -42,7 +40,7 @@ class SetAsideFiles:
             "rejected_samples": absolute(set_aside_folder(settings.metrics, "rejected")),
         }
         self._errors: list[bytes] = []
-        self._rejected: dict[tuple[str, str], dict[int, bytes]] = {}
+        self._rejected: dict[tuple[str, str], dict[float, bytes]] = {}
         self._lost = 0
 
     def add(self, records: Iterable[tuple[str, SetAside]], steps: Mapping[str, DefinedStep]) -> None:
@@ -57,7 +55,7 @@ class SetAsideFiles:
                 errors.append(line)
             else:
                 kept = self._rejected.setdefault((step_id, record.reason), {})
-                kept[xxhash.xxh3_64_intdigest(line)] = line
+                kept[record.rank] = line
                 if len(kept) > self._k:
                     del kept[max(kept)]
         if errors:
