@@ -267,3 +267,12 @@ def test_nothing_is_written_outside_of_the_folder_of_the_metrics(
     with observed() as run:
         run.step(passing)([1])
     assert list(Path().iterdir()) == []
+
+
+def test_a_batch_of_columns_may_come_back_with_one(tmp_path: Path) -> None:
+    """One list alone is a record where it is given; where a batch of columns was given, it is what is left of them."""
+    with mdf.observe("columns", metrics=tmp_path, node_interval=0) as run:
+        step = run.step(lambda batch: {"text": [text for text in batch["text"] if text]}, name="full", reason="empty")
+        assert step({"id": [1, 2, 3], "text": ["a", "", "b"]}) == {"text": ["a", "b"]}
+    row = rows_of(tmp_path, run.run_id)["full"]
+    assert (flow(row), row.rejected_reasons) == ((3, 2, 1, 0), {"empty": 1})

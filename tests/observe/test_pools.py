@@ -269,7 +269,7 @@ def test_a_data_set_that_worker_processes_load_is_counted(tmp_path: Path, method
 def _ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every look at the clock take one second, so that histograms of two runs can be compared."""
     clock = itertools.count().__next__
-    ticking = SimpleNamespace(perf_counter=lambda: float(clock()), thread_time=time.thread_time)
+    ticking = SimpleNamespace(perf_counter=lambda: float(clock()), thread_time=time.thread_time, time=time.time)
     monkeypatch.setattr(timed_work, "time", ticking)
 
 

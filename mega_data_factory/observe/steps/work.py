@@ -95,7 +95,10 @@ class Work:
         """Return the form of a value, as the step understands mappings."""
         if self.spec.batched is not None and isinstance(value, Mapping):
             return forms.COLUMNS if self.spec.batched else None
-        return forms.form_of(value)
+        form = forms.form_of(value)
+        if form is None and self.form is forms.COLUMNS and isinstance(value, Mapping) and forms.are_columns(value):
+            return self.form  # one list: of a batch of columns one column was returned
+        return form
 
     def count(self, value: Any, form: Form | None) -> int:
         """Return the number of records in a value of a form."""

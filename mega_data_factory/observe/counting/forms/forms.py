@@ -271,7 +271,12 @@ def _list_form(value: Sequence[Any]) -> Form | None:
     return None if isinstance(value, tuple) and named else _LIST
 
 
-def _mapping_form(value: Mapping[Any, Any]) -> Form | None:
+def are_columns(value: Mapping[Any, Any]) -> bool:
+    """Return whether a mapping can be columns of equal length, where it is known to be more than a record."""
+    return _mapping_form(value, least_lists=1) is not None
+
+
+def _mapping_form(value: Mapping[Any, Any], *, least_lists: int = 2) -> Form | None:
     """Return the form of columns for a mapping of columns of equal length, None for a record.
 
     Arrays are columns. Lists alone could be either: they are columns where all values are lists of one length, and
@@ -288,7 +293,7 @@ def _mapping_form(value: Mapping[Any, Any]) -> Form | None:
         lengths.add(len(column))
         if len(lengths) > 1:
             return None
-    if not value or (lists == len(value) and lists < 2):
+    if not value or (lists == len(value) and lists < least_lists):
         return None
     return COLUMNS
 
