@@ -7,9 +7,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
+import dask
 import pytest
 
-from mega_data_factory.observe import connection
+from mega_data_factory.observe import connection, engines
 from mega_data_factory.observe.connection import Connection
 from mega_data_factory.observe.engines.engine import Engine, Task
 
@@ -38,6 +39,17 @@ def test_all_threads_of_a_worker_share_its_engine(monkeypatch: pytest.MonkeyPatc
         return connected.current()[0]
 
     with ThreadPoolExecutor(4) as pool:
-        engines = [future.result() for future in [pool.submit(current) for _ in range(4)]]
-    assert len({id(engine) for engine in engines}) == 1
-    assert isinstance(engines[0], _SlowToMake)
+        found = [future.result() for future in [pool.submit(current) for _ in range(4)]]
+    assert len({id(engine) for engine in found}) == 1
+    assert isinstance(found[0], _SlowToMake)
+
+
+def test_an_engine_that_another_thread_imports_is_not_asked_before_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that writes metrics asks engines for their versions, which a half imported module does not have."""
+    spec = dask.__spec__
+    assert spec is not None
+    monkeypatch.setattr(spec, "_initializing", True, raising=False)
+    monkeypatch.setattr(engines, "_found", (-1, []))
+    assert "dask" not in [engine.name for engine in engines.loaded_engines()]
+    monkeypatch.setattr(spec, "_initializing", False)
+    assert "dask" in [engine.name for engine in engines.loaded_engines()]

@@ -170,8 +170,8 @@ def test_a_few_rejected_documents_are_kept_as_examples(observed: Any, executor: 
         for file in (tmp_path / "metrics" / "records" / "rejected").rglob("*.jsonl")
         for line in file.read_text().splitlines()
     ]
-    assert sorted(line["record_id"] for line in lines) == ["0/0", "0/1", "0/18", "0/2", "0/8", "0/9"]
-    assert {line["reason"] for line in lines} == {"short", "long"}
+    assert sorted(line["reason"] for line in lines) == ["long"] * 3 + ["short"] * 3
+    assert all(int(line["record_id"][-1]) in ((0, 1, 2) if line["reason"] == "short" else (8, 9)) for line in lines)
 
 
 def test_documents_that_an_extractor_fails_on_are_errors(observed: Any, executor: Any, tmp_path: Path) -> None:

@@ -30,12 +30,21 @@ _found: tuple[int, list[type[Engine]]] = -1, []
 
 
 def loaded_engines() -> list[type[Engine]]:
-    """Return the engines whose modules are loaded in this process, in the order of `ENGINES`, without plain Python."""
+    """Return the engines whose modules are loaded in this process, in the order of `ENGINES`, without plain Python.
+
+    A module that another thread is just importing has no version yet, for example: it is not loaded.
+    """
     global _found
     modules = len(sys.modules)  # where nothing was imported since, nothing has changed
     if _found[0] != modules:
-        _found = modules, [_engine(target) for module, target in ENGINES.items() if module in sys.modules]
+        present = [module for module in ENGINES if module in sys.modules]
+        loaded = [module for module in present if not _is_being_imported(module)]
+        _found = modules if loaded == present else -1, [_engine(ENGINES[module]) for module in loaded]
     return _found[1]
+
+
+def _is_being_imported(module: str) -> bool:
+    return bool(getattr(getattr(sys.modules.get(module), "__spec__", None), "_initializing", False))
 
 
 def _engine(target: str) -> type[Engine]:
