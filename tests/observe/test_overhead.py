@@ -18,8 +18,8 @@ BOUNDS = {
     ("Arrow", "file"): 0.01,
     ("Arrow", "pool"): 0.01,
     ("list", "driver"): 0.01,
-    ("list", "file"): 0.015,
-    ("list", "pool"): 0.017,
+    ("list", "file"): 0.0115,
+    ("list", "pool"): 0.011,
 }
 """Share of a cheap function's instructions, by form of the batch and way of its account; 0.01 is the target for all."""
 
