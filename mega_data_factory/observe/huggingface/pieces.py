@@ -52,7 +52,7 @@ class Piece(Connection):
         task: the piece.
         flow: counts of records that were processed one by one, which have no account of their own.
         call: what the user's function says while it processes them.
-        sampler: chooses those that the function rejects without a word, one by one; None where no examples are kept.
+        sampler: chooses examples of records that the function rejects one by one; None if no examples are kept.
         summed: the final account; None before the end.
     """
 
