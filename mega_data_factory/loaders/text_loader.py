@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-import numpy as np
 import pyarrow as pa
 
 from mega_data_factory import storage
@@ -21,7 +20,7 @@ from mega_data_factory.loaders.parsing.files import (
     find_files,
     would_find,
 )
-from mega_data_factory.loaders.parsing.values import checked_limit
+from mega_data_factory.loaders.parsing.values import checked_limit, joined
 
 SCHEMA = pa.schema(
     [
@@ -34,9 +33,6 @@ SCHEMA = pa.schema(
 )
 
 _PROBE_BYTES = 8192
-
-_LARGEST_ARRAY = (1 << 31) - 1
-"""Bytes of text that one array of strings holds."""
 
 
 _Row: TypeAlias = tuple[str, bytes, str, int, int]
@@ -160,18 +156,9 @@ def _decoded(data: bytes, codec: str | None) -> Decoded | None:
 
 def _table(rows: list[_Row]) -> pa.Table:
     names, texts, *others = zip(*rows, strict=True)
-    columns = [names, _strings(texts), *others]
+    columns = [names, joined(texts, pa.string()), *others]
     arrays = [
         column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column, field.type)
         for column, field in zip(columns, SCHEMA, strict=True)
     ]
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
-
-
-def _strings(texts: Sequence[bytes]) -> pa.Array | pa.ChunkedArray:
-    """Return texts that are valid UTF-8 as strings of Arrow."""
-    ends = np.cumsum([0, *map(len, texts)])
-    if ends[-1] > _LARGEST_ARRAY:
-        return pa.array(texts, pa.string())  # in chunks
-    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(texts))]
-    return pa.Array.from_buffers(pa.string(), len(texts), buffers)

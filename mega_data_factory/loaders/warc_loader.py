@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
 import pyarrow as pa
-from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+from fastwarc.warc import WarcRecord
 
 from mega_data_factory import storage
 from mega_data_factory.errors import InputError
@@ -22,7 +21,7 @@ from mega_data_factory.loaders.parsing.files import (
     find_files,
     would_find,
 )
-from mega_data_factory.loaders.parsing.values import MAX_RECORD_MB, checked_limit
+from mega_data_factory.loaders.parsing.values import MAX_RECORD_MB, checked_limit, joined
 from mega_data_factory.loaders.parsing.warc_records import Damage, Found, read_records
 from mega_data_factory.storage.members import codec_of
 
@@ -54,10 +53,11 @@ WET_SCHEMA = pa.schema(
 
 SUFFIXES = tuple(f".warc{kind}{pack}" for kind in ("", ".wet") for pack in ("", ".gz", ".zst"))
 
-_FIELDS = ("WARC-Type", "WARC-Record-ID", "WARC-Date", "WARC-Target-URI", "Content-Type", "Content-Length")
-"""Fields that are read, in the spelling that FastWARC knows."""
-
-_READ = WarcRecordType.response | WarcRecordType.conversion
+_FIELDS = tuple(
+    (name, name.lower())
+    for name in ("WARC-Type", "WARC-Record-ID", "WARC-Date", "WARC-Target-URI", "Content-Type", "Content-Length")
+)
+"""Fields that are read, in the spelling that FastWARC knows and in lower case."""
 
 Row: TypeAlias = dict[str, Any]
 
@@ -163,73 +163,82 @@ class WarcLoader(Loader):
 
     def _rebuilt(self, found: Found) -> Judged:
         """Judge a record; its header is written again as FastWARC reads it."""
-        if found.fields.get("warc-type", "").lower() not in ("response", "conversion"):
+        kind = found.fields.get("warc-type", "").lower()
+        if kind not in ("response", "conversion"):
             return None
+        uri = found.fields.get("warc-target-uri")
+        url = None if uri is None else uri.strip("<>")  # WARC/1.0 put the URI in angle brackets
         if found.content is None:
-            return self._too_large(found.length, found.fields.get("warc-target-uri", ""))
+            return Refused(f"{found.length:,} bytes, more than max_record_mb", url or "")
         fields = {**found.fields, "content-length": str(found.length)}
-        lines = [f"{name}: {fields[name.lower()]}" for name in _FIELDS if name.lower() in fields]
-        clean = "\r\n".join(["WARC/1.0", *lines]).encode() + b"\r\n\r\n" + found.content + b"\r\n\r\n"
-        record = next(iter(ArchiveIterator(io.BytesIO(clean), record_types=_READ, parse_http=False)), None)
-        return None if record is None else self._row(record)
+        lines = [f"{name}: {fields[key]}" for name, key in _FIELDS if key in fields]
+        header = "\r\n".join(["WARC/1.0", *lines, "", ""]).encode()
+        try:
+            record = WarcRecord.from_bytes(b"".join((header, found.content, b"\r\n\r\n")))
+        except OSError as error:
+            return Refused(f"its WARC header cannot be read: {error}", url or "")
+        if kind == "conversion":
+            return _conversion(record, url, found.fields.get("content-type", "text/plain"))
+        return self._response(record, url) if record.is_http else None
 
-    def _too_large(self, size: int, url: str) -> Refused:
-        return Refused(f"{size:,} bytes, more than max_record_mb", url)
-
-    def _row(self, record: WarcRecord) -> Judged:
-        declared = record.content_length
-        if declared > self._max_bytes:
-            return self._too_large(declared, _header(record, "WARC-Target-URI") or "")
-        record.freeze()
-        if record.record_type == WarcRecordType.conversion:
-            return self._conversion(record)
-        if not record.is_http:
-            return None
-        url = _header(record, "WARC-Target-URI") or ""
+    def _response(self, record: WarcRecord, url: str | None) -> Judged:
         try:
             record.parse_http(auto_decode="all")
-            if self._content_types and (record.http_content_type or "").lower() not in self._content_types:
+            content_type = record.http_content_type
+            if self._content_types and (content_type or "").lower() not in self._content_types:
                 return None
-            body = record.reader.read(self._max_bytes + 1)  # a small one may unpack to any size
+            body = _read_at_most(record, self._max_bytes + 1)
         except (OSError, ValueError) as error:
-            return Refused(f"its HTTP header or body cannot be read: {error}", url)
+            return Refused(f"its HTTP header or body cannot be read: {error}", url or "")
         if len(body) > self._max_bytes:
-            return Refused("more than max_record_mb when unpacked", url)
+            return Refused("more than max_record_mb when unpacked", url or "")
         return {
-            "url": _header(record, "WARC-Target-URI"),
+            "url": url,
             "html": body,
-            "content_type": record.http_content_type,
+            "content_type": content_type,
             "charset": record.http_charset,
             "http_status": record.http_headers.status_code if record.http_headers else None,
             "warc_date": _utc(record.record_date),
             "warc_record_id": record.record_id,
         }
 
-    def _conversion(self, record: WarcRecord) -> Judged:
-        """Return a text that was taken out of a page, as in WET files; they are UTF-8."""
-        kind = (_header(record, "Content-Type") or "text/plain").partition(";")[0].strip().lower()
-        if kind != "text/plain":
-            return None
-        try:
-            text = record.reader.read().decode("utf-8")
-        except UnicodeDecodeError as error:
-            return Refused(f"not UTF-8: {error}", _header(record, "WARC-Target-URI") or "")
-        return {
-            "url": _header(record, "WARC-Target-URI"),
-            "text": text,
-            "content_type": kind,
-            "warc_date": _utc(record.record_date),
-            "warc_record_id": record.record_id,
-        }
+
+def _conversion(record: WarcRecord, url: str | None, content_type: str) -> Judged:
+    """Return a text that was taken out of a page, as in WET files; they are UTF-8."""
+    kind = (content_type or "text/plain").partition(";")[0].strip().lower()
+    if kind != "text/plain":
+        return None
+    try:
+        text = record.reader.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Refused(f"not UTF-8: {error}", url or "")
+    return {
+        "url": url,
+        "text": text,
+        "content_type": kind,
+        "warc_date": _utc(record.record_date),
+        "warc_record_id": record.record_id,
+    }
 
 
 def _table(rows: list[Row]) -> pa.Table:
-    return pa.Table.from_pylist(rows, SCHEMA if "html" in rows[0] else WET_SCHEMA)
+    schema = SCHEMA if "html" in rows[0] else WET_SCHEMA
+    columns = {field.name: [row[field.name] for row in rows] for field in schema}
+    arrays = [
+        joined(columns[field.name], field.type) if field.name == "html" else pa.array(columns[field.name], field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _header(record: WarcRecord, name: str) -> str | None:
-    value = record.headers.get(name)
-    return None if value is None else str(value).strip("<>")  # WARC/1.0 put the URI in angle brackets
+def _read_at_most(record: WarcRecord, most_bytes: int) -> bytes:
+    """Return the first bytes of the body; a small record may unpack to any size, and what is asked for is allocated."""
+    pieces: list[bytes] = []
+    left = most_bytes
+    while left > 0 and (piece := record.reader.read(min(left, record.content_length + 1))):
+        pieces.append(piece)
+        left -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _utc(moment: datetime.datetime | None) -> datetime.datetime | None:

@@ -101,6 +101,16 @@ def test_a_body_that_is_not_what_its_header_says_takes_nobody_along(tmp_path: Pa
     assert len(skipped) <= 1
 
 
+def test_a_body_that_unpacks_to_many_times_its_size_is_whole(tmp_path: Path) -> None:
+    """A body is read in pieces of its packed size, and all of them are there."""
+    bodies = [bytes([65 + number]) * 100_000 for number in range(3)]
+    records = [record(n, http(gzip.compress(body), "Content-Encoding: gzip")) for n, body in enumerate(bodies)]
+    (tmp_path / "a.warc").write_bytes(b"".join(records))
+    loader = WarcLoader(path=str(tmp_path))
+    tables = [table for split in loader.splits(5) for table in loader.read(split, 5)]
+    assert [html for table in tables for html in table["html"].to_pylist()] == bodies
+
+
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
 def test_a_body_that_unpacks_to_more_than_the_limit_is_one_error(tmp_path: Path, coding: str) -> None:
     """A few bytes that stand for many are passed over before they take memory."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,6 +13,9 @@ MAX_RECORD_MB = 64.0
 """Default limit of one record, in MB of 2^20 bytes."""
 
 _CONTENT_CHARACTERS = 2000
+
+_LARGEST_ARRAY = (1 << 31) - 1
+"""Bytes that one array of strings or bytes holds."""
 
 
 def checked_limit(limit_mb: float, name: str = "max_record_mb") -> int:
@@ -27,6 +31,15 @@ def checked_limit(limit_mb: float, name: str = "max_record_mb") -> int:
     if not 0 < limit_mb <= 1024:
         raise ValueError(f"{name} is {limit_mb}, not between 0 and 1024")
     return max(1, int(limit_mb * (1 << 20)))
+
+
+def joined(values: Sequence[bytes], kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    """Return values as an array of strings, which they must be valid for, or of bytes: with one copy of them all."""
+    ends = np.cumsum([0, *map(len, values)])
+    if ends[-1] > _LARGEST_ARRAY:
+        return pa.array(values, kind)  # in chunks
+    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(values))]
+    return pa.Array.from_buffers(kind, len(values), buffers)
 
 
 def plain_types(table: pa.Table) -> pa.Table:

@@ -21,7 +21,8 @@ _PIECE_BYTES = 1 << 16
 _LONGEST_HEADER = 1 << 20
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _RECORD_START = re.compile(rb"[\n\0](?=WARC/\d)")
-_FIELD = re.compile(rb"^([^\s:][^:]*):[ \t]*(.*?)[ \t]*$")
+_VERSION = re.compile(r"WARC/[0-9]+\.[0-9]+[ \t]*")
+_SPACE = " \t\n\r\v\f"
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ class _Records:
         if self._stream.damage and not bytes(self._buffer[held:]).strip(b"\r\n"):
             self._take(len(self._buffer))
             return self._damage(place, "damaged")
-        content = None if large else bytes(self._buffer[:length])
+        content = None if large else self._beginning(length)
         self._take(held)
         return Found(place, fields, length, content)
 
@@ -216,6 +217,10 @@ class _Records:
             self._take(taken)
             left -= taken
         return count - left
+
+    def _beginning(self, count: int) -> bytes:
+        with memoryview(self._buffer) as view:  # a slice of the buffer would be a second copy
+            return bytes(view[:count])
 
     def _skip_blank_lines(self) -> bool:
         """Pass the line ends between records; return whether anything follows."""
@@ -269,17 +274,19 @@ class _Records:
 
 def _fields(head: bytes) -> dict[str, str] | None:
     """Return the fields of a header; None if it is not one of a WARC record. Folded lines are joined."""
-    first, *lines = re.split(rb"\r?\n", head)
-    if not re.fullmatch(rb"WARC/\d+\.\d+[ \t]*", first):
+    first, *lines = head.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    if not _VERSION.fullmatch(first):
         return None
     fields: dict[str, str] = {}
     name = ""
     for line in lines:
-        if line[:1] in b" \t" and line and name:
-            fields[name] += " " + line.strip().decode("utf-8", "replace")
-        elif field := _FIELD.match(line):
-            name = field[1].decode("utf-8", "replace").strip().lower()
-            fields[name] = field[2].decode("utf-8", "replace")
+        if line[:1] in (" ", "\t") and name:
+            fields[name] += " " + line.strip(_SPACE)
+            continue
+        field, colon, value = line.partition(":")
+        if colon and field and not field[0].isspace():
+            name = field.strip().lower()
+            fields[name] = value.strip(" \t")
     return fields
 
 
