@@ -12,7 +12,7 @@ from mega_data_factory.framework.driver.tally import Tally
 from mega_data_factory.framework.metrics import OperatorMetrics
 from mega_data_factory.framework.metrics.details.slice_counts import SliceCounts
 from mega_data_factory.framework.metrics.details.slices import StageSlices
-from mega_data_factory.framework.metrics.rows.batch_row import batch_row
+from mega_data_factory.framework.metrics.rows.batch_row import BatchValues, batch_row
 from mega_data_factory.framework.metrics.rows.reasons import MOST_REASONS, OTHER_REASONS, bounded
 from mega_data_factory.framework.worker.accounts.rejected_samples import RejectedSampler, RejectedSamples
 from mega_data_factory.observe.counting.account import Account
@@ -28,19 +28,8 @@ def reasons_of(batch: int) -> dict[str, int]:
 
 
 def row(batch: int) -> OperatorMetrics:
-    return batch_row(
-        ("run", "stage", "operator", f"worker-{batch % 3}"),
-        (0, 0),
-        seconds=0.1,
-        cpu_seconds=0.1,
-        input_records=RECORDS,
-        output_records=0,
-        error_count=0,
-        reasons=reasons_of(batch),
-        custom={},
-        unmatched_records=0,
-        units=(),
-    )
+    values = BatchValues("operator", 0, 0.1, 0.1, RECORDS, 0, 0, 0, (), reasons_of(batch), 0)
+    return batch_row("run", "stage", 0, f"worker-{batch % 3}", datetime(2026, 1, 1), values)
 
 
 def check(reasons: dict[str, int]) -> None:
