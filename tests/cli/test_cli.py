@@ -305,7 +305,7 @@ def test_a_signal_leaves_a_readable_run(folder: Path, sent: signal.Signals, code
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not (folder / "at_work").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, sent)  # as a terminal does: to the workers too

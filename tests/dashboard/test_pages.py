@@ -139,7 +139,7 @@ def test_a_page_is_made_again_only_when_the_run_has_changed(tmp_path: Path) -> N
         version = visitor.table()["runs-version"]["data"]
         assert visitor.table(version=version, changed="tick.data") is None
         make_run(tmp_path, _POOLS, "run_live", records=2_000, **(running | {"heartbeat": now + timedelta(seconds=1)}))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 90
         while (again := visitor.page("/run/run_live", shown=kept, changed="tick.data")) is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -169,7 +169,7 @@ def test_an_empty_store_says_how_to_begin(tmp_path: Path) -> None:
     with Visitor(tmp_path / "later") as visitor:
         assert "No runs yet" in texts(visitor.table()["runs-body"]["children"])
         make_run(tmp_path / "later", _POOLS, "run_first")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 90
         while not _runs(visitor.table()):
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -16,7 +16,7 @@ _POOLS = (Pool("clean", [Op("length", 0.001, {"too_short": 0.2})]),)
 
 
 def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 90
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.01)

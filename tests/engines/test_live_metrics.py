@@ -58,7 +58,7 @@ def run_row(folder: Path) -> dict[str, Any]:
     return row
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 30.0) -> None:
+def eventually(condition: Callable[[], Any], seconds: float = 90.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

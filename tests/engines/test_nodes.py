@@ -236,7 +236,7 @@ def test_a_run_that_fails_ends_what_samples(tmp_path: Path, cluster: TwoNodes) -
     assert MetricsReader(pipe.metrics).run("latest")["status"] == "interrupted"
     ray = import_ray()
     ray.init(address=cluster.cluster.address, log_to_driver=False, logging_level="ERROR")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while living := in_folder("NodeActor", cluster.folder):
         assert time.monotonic() < deadline, living
         time.sleep(0.1)

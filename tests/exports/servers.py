@@ -68,7 +68,7 @@ class Prometheus:
 
     def eventually(self, expr: str) -> Found:
         """The answer as soon as there is one."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not (found := self.query(expr)):
             assert time.monotonic() < deadline, f"there is no answer to {expr}"
             time.sleep(0.1)

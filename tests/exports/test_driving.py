@@ -70,7 +70,7 @@ def source(health: Sequence[ExportHealth]) -> ExportSnapshot:
 
 
 def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.002)

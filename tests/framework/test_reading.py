@@ -162,7 +162,7 @@ def test_an_error_of_listing_comes_behind_the_splits_before_it() -> None:
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)

@@ -75,7 +75,7 @@ def rows(folder: Path, kind: str) -> list[dict[str, Any]]:
     return [row for whole in wholes for row in pq.read_table(whole).to_pylist()]
 
 
-def eventually(condition: Callable[..., Any], seconds: float = 5.0) -> None:
+def eventually(condition: Callable[..., Any], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -246,7 +246,7 @@ def test_a_driver_killed_at_any_moment(tmp_path: Path, alive: float) -> None:
     code = _DRIVER.format(root=root, folder=str(folder), log=str(log), interval=INTERVAL)
     driver = subprocess.Popen([sys.executable, "-c", code])
     try:
-        eventually(lambda: rows(folder, "runs"), 30)  # the file that is written last
+        eventually(lambda: rows(folder, "runs"))  # the file that is written last
         time.sleep(alive)
         killed = time.time()
         os.kill(driver.pid, signal.SIGKILL)

@@ -39,7 +39,7 @@ def s3_endpoint() -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not _answers(port):
             assert server.poll() is None, "the S3 server has ended"
             assert time.monotonic() < deadline, "the S3 server does not answer"

@@ -19,7 +19,7 @@ def test_runs_in_a_bucket_are_shown(bucket: str) -> None:
         assert "run_first" in texts(visitor.table()["runs-body"]["children"])
         assert visitor.page("/run/run_first")["title"]["data"] == "run_first"
         finished_run(f"{bucket}/metrics", "run_second")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 90
         while "run_second" not in texts(visitor.table()["runs-body"]["children"]):
             assert time.monotonic() < deadline
             time.sleep(0.05)
