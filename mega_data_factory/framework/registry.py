@@ -105,9 +105,13 @@ def _with_code(component: Component, cls: type[Any], named: Place) -> Component:
         raise ConfigError(
             f"{named}: workers cannot import `{component.target}`, which is in a notebook, and it cannot be sent to "
             f"them: {error}",
-            hint="put the class into a file of its own, such as my_operators.py, and name it `my_operators:"
-            f"{component.target.partition(':')[2]}`",
+            hint=_file_of_its_own(component),
         ) from error
+
+
+def _file_of_its_own(component: Component) -> str:
+    name = component.target.partition(":")[2]
+    return f"put the class into a file of its own, such as my_operators.py, and name it `my_operators:{name}`"
 
 
 def find(kind: Kind, name: str, at: str = "") -> Component:
@@ -168,9 +172,10 @@ def _load(component: Component, kind: Kind, where: Place) -> type[Any]:
     except (Exception, SystemExit) as error:  # a module of the user's may raise anything while it is imported
         if (absent := extras.missing(error, f"{where}: {component.name}")) is not None:
             raise absent from error
+        importable = "`module:Class` must be importable from the folder that mdf is started in"
         raise ConfigError(
             f"{where}: cannot load `{component.target}`: {type(error).__name__}: {error}",
-            hint="`module:Class` must be importable from the folder that mdf is started in",
+            hint=_file_of_its_own(component) if component.target.startswith("__main__:") else importable,
         ) from error
     if not issubclass(cls, _BASES[kind]) or inspect.isabstract(cls):
         bases = " or ".join(base.__name__ for base in _BASES[kind])

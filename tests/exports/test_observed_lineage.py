@@ -76,7 +76,7 @@ class _Failing(Kept):
 
 def test_what_is_no_exporter_is_refused(tmp_path: Path) -> None:
     """With one clear error, before the run starts."""
-    with pytest.raises(TypeError, match=r"exporters must be objects of mega_data_factory.exports"):
+    with pytest.raises(TypeError, match=r"exporters must be instances of classes of mega_data_factory.exports"):
         mdf.observe("x", metrics=tmp_path, exporters=["openlineage"])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="there are two exporters Kept"):
         mdf.observe("x", metrics=tmp_path, exporters=[Kept(), Kept()])

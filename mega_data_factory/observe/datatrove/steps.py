@@ -186,8 +186,7 @@ class _Sampled:
         self._step = step
         self._spec = spec
         self._meter = meter
-        connection = spec.run.connect()
-        self._samplers, (_, self._task) = connection.samplers, connection.current()
+        _, self._task = spec.run.connect().current()
         self._one_by_one = original.__qualname__ == "BaseFilter.filter_batch"  # it calls `filter` for each document
 
     def __call__(self, batch: list[Any]) -> Iterable[Any]:
@@ -210,6 +209,7 @@ class _Sampled:
             self._meter.survey.reject(document, None, reason, None, None)
         if keeps or reason is None:
             return
-        for _, rank in self._samplers.choose(self._spec.id, reason, self._spec.samples, 1, self._task):
+        samplers = self._spec.run.connect().samplers  # of this process: a copy of the step must not hold them
+        for _, rank in samplers.choose(self._spec.id, reason, self._spec.samples, 1, self._task):
             content = record_text({"text": document.text, "metadata": document.metadata})
             self._meter.samples.append(SetAside(reason, content, "rejected", str(document.id), rank=rank))
