@@ -58,6 +58,11 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_sessionfinish() -> None:
+    """Let the interpreter free all that was left out: DuckDB reports what lives on as leaks."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cheap_fork_servers() -> Iterator[None]:
     """Fork servers of local runs come from one process of the session; see `tests.nursery`."""
