@@ -84,6 +84,12 @@ def test_a_batch_that_comes_out_smaller_is_counted_with_its_text(run: ObservedRu
     assert (row.input_text_bytes, row.output_text_bytes) == (12, 4)
 
 
+def test_text_that_is_made_of_no_records_is_counted(run: ObservedRun, tmp_path: Path) -> None:
+    run.step(lambda rows: [{"text": "new"}], name="step", text="text")([])
+    row = row_of(run, tmp_path)
+    assert (row.created_records, row.output_text_bytes) == (1, 3)
+
+
 MASK = [True, False, None, True]
 MASKS: dict[str, Any] = {
     "list": [True, False, False, True],

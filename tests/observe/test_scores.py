@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -12,7 +14,7 @@ import pytest
 import mega_data_factory as mdf
 from mega_data_factory.framework.contracts import Judgement, Rule
 from mega_data_factory.framework.metrics import MetricsReader
-from mega_data_factory.observe.counting import wire
+from mega_data_factory.observe.counting import calls, wire
 from mega_data_factory.observe.counting.account import Account
 from mega_data_factory.operators.filters.text_length_filter import TextLengthFilter
 
@@ -98,6 +100,39 @@ def test_records_that_are_rejected_by_name(tmp_path: Path, way: str) -> None:
     assert (row["reason"], row["population"], row["threshold"]) == ("short", "rejected", 4.0)
     assert (row["failed_records"], row["min_failed"], row["max_failed"]) == (2, 1.0, 3.0)
     assert (row["judged_records"], row["unscored_records"]) == (None, 0)
+
+
+class Why(enum.StrEnum):
+    """Reasons as an enumeration has them."""
+
+    LOW = "low"
+    LEFT = "left"
+
+
+def test_reasons_and_scores_may_be_of_enumerations_and_numpy(tmp_path: Path) -> None:
+    """Accounts hold Python's own types only: `marshal` refuses some others and silently writes bytes of the rest."""
+    sent: list[bytes] = []
+
+    def judge(records: list[int]) -> list[int]:
+        single: Any = np.float32(0.25)
+        mdf.observe.reject(records[0], Why.LOW, score=single, threshold=np.float64(0.5))
+        mdf.observe.report(np.str_("tokens"), int(np.int64(7)))
+        call = calls.current.get()
+        assert call is not None
+        made = Account("s", reasons=dict(call.reasons), custom=dict(call.custom), set_aside=list(call.samples))
+        sent.append(wire.to_bytes(made))
+        return []
+
+    def use(run: Any) -> None:
+        step = run.step(judge, stage="quality", reason=Why.LEFT)
+        assert type(step.spec.reason) is str
+        step([1, 2, 3])
+
+    (row,) = observed(tmp_path, use)
+    assert (row["reason"], row["min_failed"], row["threshold"]) == ("low", 0.25, 0.5)
+    (arrived,) = map(wire.from_bytes, sent)
+    assert (arrived.reasons, arrived.custom) == ({"low": 1}, {"tokens": 7})
+    assert [(sample.score, sample.threshold) for sample in arrived.set_aside] == [(0.25, 0.5)]
 
 
 def test_a_repeated_piece_of_work_counts_once(tmp_path: Path) -> None:

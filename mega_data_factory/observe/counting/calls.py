@@ -111,7 +111,7 @@ class Call:
 
     def note_score(self, reason: str, score: float, threshold: float | None, records: int) -> None:
         """Keep the score of records that the function rejects by name."""
-        self._scored.append((reason, float(score), None if threshold is None else float(threshold), records))
+        self._scored.append((reason, score, threshold, records))
 
     @property
     def has_summary(self) -> bool:
@@ -157,6 +157,11 @@ class Call:
             self.survey.include(other.survey)
 
 
+def plain_text(text: str) -> str:
+    """Return a text as a `str`, which a member of an enumeration or a string of NumPy only inherits from."""
+    return str.__str__(text)
+
+
 current: ContextVar[Call | None] = ContextVar("mdf_observed_call", default=None)
 
 
@@ -178,6 +183,8 @@ def reject(record: Any, reason: str, *, score: float | None = None, threshold: f
         raise TypeError(f"a reason must be text, not {reason!r}")
     call = current.get()
     if call is not None:
+        reason = plain_text(reason)  # what travels is of Python's own types: a score of NumPy would not arrive as one
+        score, threshold = (None if number is None else float(number) for number in (score, threshold))
         records = forms.count_records(record)
         call.reject(record, records, reason, score, threshold)
         if call.survey is not None:
@@ -198,5 +205,5 @@ def report(metric: str, value: float) -> None:
     """
     call = current.get()
     if call is not None:
-        number = int(value) if isinstance(value, numbers.Integral) else float(value)
+        metric, number = plain_text(metric), int(value) if isinstance(value, numbers.Integral) else float(value)
         call.custom[metric] = call.custom.get(metric, 0) + number

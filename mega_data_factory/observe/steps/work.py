@@ -172,7 +172,7 @@ class Work:
     def finish(self, outcome: Outcome) -> Any:
         """Count, deliver, and return the result as the engine wants it."""
         call = self.call
-        if self._account is None and not (outcome.errors or call.says_more_than_reasons):
+        if self._account is None and not (outcome.errors or outcome.text_bytes or call.says_more_than_reasons):
             return self.connection.deliver_call(self._single_call(outcome), outcome.result)
         account = self.account
         account.add_call(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from mega_data_factory.observe.counting.calls import plain_text
 from mega_data_factory.observe.driver.checking import check_slice_by, check_text, slice_name
 from mega_data_factory.observe.driver.definitions.defined_steps import DefinedStep, text_of
 from mega_data_factory.observe.driver.settings import ObserveSettings
@@ -58,6 +59,7 @@ class CountingOptions:
         for option in ("reason", "text", "tokens"):
             if (given := getattr(self, option)) is not None:
                 check_text(f"{option} of a step", given)
+                object.__setattr__(self, option, plain_text(given))
         if self.slice_by is not None:
             object.__setattr__(self, "slice_by", check_slice_by(self.slice_by))
 
