@@ -18,10 +18,12 @@ BOUNDS = {
     ("Arrow", "file"): 0.01,
     ("Arrow", "pool"): 0.01,
     ("list", "driver"): 0.01,
-    ("list", "file"): 0.0115,
-    ("list", "pool"): 0.011,
+    ("list", "file"): 0.01,
+    ("list", "pool"): 0.0105,
 }
-"""Share of a cheap function's instructions, by form of the batch and way of its account; 0.01 is the target for all."""
+"""Share of a cheap function's instructions, by form of the batch and way of its account; 0.01 is the target for all.
+
+Of a list in a pool it was 0.98 %, and counts differ by some thousand instructions from run to run."""
 
 
 @pytest.mark.slow
