@@ -77,8 +77,10 @@ class Judgement:
             hits = hit.true_count
             if not hits:
                 continue
-            counted[rule.reason] += hits
-            reason = pc.if_else(hit, rule.reason, reason)
+            name = pa.scalar(rule.reason, pa.string())  # what is counted is what the records get
+            if name.is_valid:
+                counted[name.as_py()] += hits
+            reason = pc.if_else(hit, name, reason)
             if rule.score is not None:
                 score = pc.if_else(hit, as_array(rule.score).cast(pa.float64()), score)
             if rule.threshold is not None:
@@ -113,8 +115,9 @@ class Judgement:
             return self._counted
         if self.reason.null_count == len(self.reason):
             return {}
-        names, counts = self.reason.drop_null().value_counts().flatten()
-        return dict(zip(names.to_pylist(), counts.to_pylist(), strict=True))
+        names, counts = self.reason.value_counts().flatten()
+        found = zip(names.to_pylist(), counts.to_pylist(), strict=True)
+        return {name: count for name, count in found if name is not None}
 
     def failed_rules(self) -> pa.Array:
         """Return the reasons of all rules that each record fails, in their order, as a list array of strings.

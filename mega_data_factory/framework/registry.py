@@ -8,7 +8,7 @@ import inspect
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from mega_data_factory import catalogue, extras
@@ -54,7 +54,7 @@ class Component:
     name: str
     target: str
     params: Mapping[str, Any]
-    code: str = ""
+    code: str = field(default="", repr=False)
 
     def load(self) -> type[Any]:
         """Return the class."""

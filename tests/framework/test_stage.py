@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -56,6 +57,19 @@ def test_rules_may_be_chunked_and_absent() -> None:
     assert Judgement.of(3, [Rule("x", chunked)]).reason.to_pylist() == ["x", None, None]
     assert Judgement.of(2, []).kept.to_pylist() == [True, True]
     assert len(Judgement.of(0, [Rule("x", pa.array([], pa.bool_()))]).reason) == 0
+
+
+def test_reasons_are_counted_as_records_have_them() -> None:
+    """Of any kind that Arrow makes a string of; a reason that is null rejects no record and counts none."""
+    failed = pa.array([True, False, True])
+    for reason in ("short", np.str_("short"), b"short"):
+        judgement = Judgement.of(3, [Rule(None, failed), Rule(reason, failed)])  # type: ignore[arg-type]
+        assert judgement.reason.to_pylist() == ["short", None, "short"]
+        assert json.loads(json.dumps(judgement.rejected_by_reason())) == {"short": 2}
+    texts = pa.array(["short", None, "long"])
+    for reasons in (texts, texts.dictionary_encode(), texts.cast(pa.string_view()), pa.chunked_array([texts])):
+        none = pa.nulls(3, pa.float64())
+        assert Judgement(reasons, none, none).rejected_by_reason() == {"short": 1, "long": 1}
 
 
 # ── accounts ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -59,6 +59,19 @@ def test_rows_and_what_they_add_up_to_are_bounded() -> None:
     assert OTHER_REASONS not in bounded(few)
 
 
+def test_what_is_taken_out_of_the_progress_was_counted_before() -> None:
+    """A reason that came back after it was added up as `other` is in both places: no count goes below 0."""
+    tally = Tally()
+    batches = [{"rare": 5}, {f"reason {number}": 10 for number in range(MOST_REASONS)}, {"rare": 6}]
+    for reasons in batches:
+        tally._count_reasons(reasons, 1)
+    assert tally.reasons["rare"] == 6
+    for reasons in batches:
+        tally._count_reasons(reasons, -1)
+        assert min(tally.reasons.values()) >= 0
+    assert sum(tally.reasons.values()) == 0
+
+
 def test_slices_are_bounded_in_reasons() -> None:
     """Each slice still adds up to its rejected records, also behind the wire."""
     total = StageSlices("stage", "lang", 10)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from mega_data_factory.framework.metrics.collector import MetricsCollector
 from mega_data_factory.framework.metrics.models import OperatorMetrics
-from mega_data_factory.framework.metrics.rows.batch_row import BatchValues, batch_row, is_batch_row
+from mega_data_factory.framework.metrics.rows.batch_row import BatchValues, batch_row, include, is_batch_row
 from mega_data_factory.framework.metrics.rows.lost_records import row_without_records
 from mega_data_factory.framework.metrics.rows.travelling import TravellingRows
 
@@ -31,8 +31,9 @@ def test_rows_come_back_as_they_went_in() -> None:
     read = TravellingRows(passed_on.texts())
     assert list(read) == list(rows)
     assert read == rows
-    assert passed_on.with_rows([row("last")]).texts()[:-1] == passed_on.texts()
-    assert list(TravellingRows(passed_on.with_rows([row("last")]).texts())) == [*rows, row("last")]
+    (last,) = TravellingRows.of([row("last")]).texts()
+    assert passed_on.with_text(last).texts() == [*passed_on.texts(), last]
+    assert list(TravellingRows(passed_on.with_text(last).texts())) == [*rows, row("last")]
     assert TravellingRows(()).texts() == []
 
 
@@ -54,6 +55,19 @@ def test_the_row_of_a_batch_merges_as_one_that_was_observed() -> None:
         )
     assert row() + row(seconds=0.4) == observed
     assert (row().min_latency, row().p99_latency, row().rejected_records) == (0.001, 0.001, 9)
+
+
+def test_rows_made_by_hand_merge_with_batches_as_they_add_up() -> None:
+    """Also those of which only the extremes are given, and no histogram."""
+    by_hand = OperatorMetrics("run_a", "judge", "long", "judge-0", NOW, input_records=10, output_records=10)
+    by_hand.total_time, by_hand.min_latency, by_hand.max_latency = 1.0, 0.05, 0.2
+    longest = OperatorMetrics("run_a", "judge", "long", "judge-0", NOW, input_records=5, output_records=5)
+    longest.batches, longest.rejected_records, longest.max_latency = 1, 0, 3.0
+    for first, second in ((by_hand, row()), (row(), longest), (by_hand, longest)):
+        merged = first.copy()
+        include(merged, second)
+        assert merged == first + second
+        assert merged.latency_histogram.total == first.input_records + second.input_records
 
 
 def test_an_operator_that_had_one_batch_has_its_histogram() -> None:

@@ -95,8 +95,11 @@ class Tally:
 
     def _count_reasons(self, reasons: Mapping[str, int], sign: int) -> None:
         for reason, number in reasons.items():
-            apart = sign > 0 or self.reasons[reason] >= number
-            self.reasons[reason if apart else OTHER_REASONS] += sign * number
+            apart = number if sign > 0 else min(number, self.reasons[reason])
+            if apart:
+                self.reasons[reason] += sign * apart
+            if rest := number - apart:  # added up as `other` since it was counted
+                self.reasons[OTHER_REASONS] -= rest
         if len(self.reasons) > MOST_REASONS:
             self.reasons = Counter(bounded(self.reasons))
 

@@ -127,11 +127,12 @@ def include(row: OperatorMetrics, other: OperatorMetrics) -> None:
         row: What is added to.
         other: What is added.
     """
-    is_plain = other.batches == 1 and other._min_latency is None and other._given is None
+    has_extremes = other._min_latency is not None or other._max_latency is not None
+    is_plain = other.batches == 1 and not has_extremes and other._given is None
     if not is_plain or other.created_records or other._rejected_records is None or other.latency_histogram:
         row.include(other)
         return
-    if row._given or row._min_latency is None:
+    if row._given or row._min_latency is None or not row.latency_histogram:
         row.prepare_to_merge()
     if came := other.input_records:
         latency = other.total_time / came

@@ -40,10 +40,6 @@ class TravellingRows(Sequence[OperatorMetrics]):
         """Return the rows as texts, ready for JSON."""
         return [*self._texts, _text(self._more)] if self._more else list(self._texts)
 
-    def with_rows(self, rows: Sequence[OperatorMetrics]) -> TravellingRows:
-        """Return these rows and others behind them."""
-        return TravellingRows(self._texts, (*self._more, *rows))
-
     def with_text(self, text: str) -> TravellingRows:
         """Return these rows and behind them those of a text that `stage_text` returned."""
         return TravellingRows((*self.texts(), text))

@@ -216,7 +216,7 @@ def _part(store: StoredTables, kind: str, group: Sequence[Member]) -> tuple[pa.T
             tables += [] if table is None else [table]
     rows = gathered(tables, kind)
     place = pc.index_in(rows["run_id"], pa.array([member.run_id for member in group], pa.string())).combine_chunks()
-    if pc.any(pc.less(place[1:], place[:-1])).as_py():  # where units are merged
+    if pc.any(pc.less(place[1:], place[:-1])).as_py():  # units are merged, or some rows were cached
         rows = rows.take(pc.sort_indices(place))
     return rows, {run_id: states[run_id] for run_id in sorted(taken)}
 
