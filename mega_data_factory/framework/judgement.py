@@ -115,9 +115,9 @@ class Judgement:
             return self._counted
         if self.reason.null_count == len(self.reason):
             return {}
-        names, counts = self.reason.value_counts().flatten()
-        found = zip(names.to_pylist(), counts.to_pylist(), strict=True)
-        return {name: count for name, count in found if name is not None}
+        texts = self.reason.cast(pa.string())  # nulls among views of strings can be neither dropped nor counted
+        names, counts = texts.drop_null().value_counts().flatten()
+        return dict(zip(names.to_pylist(), counts.to_pylist(), strict=True))
 
     def failed_rules(self) -> pa.Array:
         """Return the reasons of all rules that each record fails, in their order, as a list array of strings.
