@@ -103,6 +103,23 @@ def test_a_skipped_time_and_both_passes_of_a_repeated_one() -> None:
                 assert zone.moment(reading.replace(fold=fold)) == micros(moment)
 
 
+def test_local_times_are_those_of_the_zone_by_name(machine_zone: str) -> None:
+    """Also where the clock skips them: what the zone of the machine says is what its name says, with the warning."""
+    readings = [
+        change.replace(tzinfo=None) + timedelta(minutes=15 * step)
+        for change in CHANGES[machine_zone]
+        for step in range(-60, 60)
+    ]
+    found = []
+    for zone in (Zone(), Zone(machine_zone)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            moments = [zone.moment(reading.replace(fold=fold)) for reading in readings for fold in (0, 1)]
+        found.append((moments, len(caught)))
+    assert found[0] == found[1]
+    assert found[0][1] == (machine_zone != KATHMANDU)
+
+
 def test_a_skipped_time_is_warned_of_once() -> None:
     """It falls together with a true time of the clock, so that one of two points would be lost in silence."""
     skipped, true = datetime(2026, 3, 29, 2, 40), datetime(2026, 3, 29, 3, 40)

@@ -153,9 +153,11 @@ class Zone:
         )
 
     def _offset_on_clock(self, reading: int, fold: int) -> int:
-        clock = _CLOCK_EPOCH + min(max(reading, _FIRST), _LAST) * _MICROSECOND
-        aware = clock.replace(tzinfo=self._tz, fold=fold)  # without a zone it is local
-        ahead: int = (clock - aware.astimezone(UTC).replace(tzinfo=None)) // _MICROSECOND
+        reading = min(max(reading, _FIRST), _LAST)
+        clock = (_CLOCK_EPOCH + reading * _MICROSECOND).replace(tzinfo=self._tz, fold=fold)
+        if self._tz is None:  # local: `astimezone()` reads a skipped time with the offset after the change
+            return reading - int(clock.replace(microsecond=0).timestamp()) * 1_000_000 - clock.microsecond
+        ahead: int = (clock.replace(tzinfo=None) - clock.astimezone(UTC).replace(tzinfo=None)) // _MICROSECOND
         return ahead
 
 
