@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import operator
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -23,8 +26,9 @@ class _Registry:
 
         Args:
             name: as `MyFilter`, which a configuration may write as `MyFilter` or `my_filter`.
-            component: A class. Workers import it, from its module or from the script that is run; one of a notebook
-                travels to them with its code.
+            component: A class. Workers import it, from its module or from the script that is run. One that they cannot
+                import travels to them with its code: of a notebook, of a function, or of the block of a script that
+                is run and not imported (`if __name__ == "__main__":`).
 
         Raises:
             ConfigError: the name is not a text, or empty; or there is no class under it.
@@ -36,7 +40,10 @@ class _Registry:
         if not isinstance(component, type):
             hint = f"register the class, and give its parameters in the configuration: register({name!r}, MyClass)"
             raise ConfigError(f"the {cls.kind} `{name}` is not a class but {component!r}", hint=hint)
-        registry.register(cls.kind, name, f"{_module_of(component)}:{component.__qualname__}")
+        if _can_be_imported(component):
+            registry.register(cls.kind, name, f"{_module_of(component)}:{component.__qualname__}")
+        else:
+            registry.register(cls.kind, name, f"__main__:{component.__qualname__}", unreachable=component)
 
     @classmethod
     def get(cls, name: str) -> type[Any]:
@@ -64,6 +71,27 @@ class DataWriterRegistry(_Registry):
     """Names of writers."""
 
     kind = "writer"
+
+
+def _can_be_imported(component: type[Any]) -> bool:
+    """Return whether a module has a class under its name, also in a process that imports the module."""
+    module = sys.modules.get(component.__module__)
+    try:
+        reached = operator.attrgetter(component.__qualname__)(module)
+    except AttributeError:
+        return False
+    outer = component.__qualname__.partition(".")[0]
+    return reached is component and not (component.__module__ == "__main__" and outer in _classes_of_main_block(module))
+
+
+def _classes_of_main_block(script: ModuleType | None) -> set[str]:
+    """Return the names of the classes that a script defines when it is run, and not when it is imported."""
+    try:
+        statements = ast.parse(inspect.getsource(script)).body if script is not None else []
+    except (OSError, TypeError, SyntaxError):  # a notebook, or a script without its text
+        return set()
+    blocks = [each for each in statements if isinstance(each, ast.If) and "__name__" in ast.unparse(each.test)]
+    return {node.name for block in blocks for node in ast.walk(block) if isinstance(node, ast.ClassDef)}
 
 
 def _module_of(component: type[Any]) -> str:

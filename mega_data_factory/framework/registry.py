@@ -29,6 +29,8 @@ _BUILT_IN: dict[Kind, dict[str, str]] = {
     "exporter": catalogue.EXPORTERS,
 }
 _REGISTERED: dict[Kind, dict[str, str]] = {kind: {} for kind in _BUILT_IN}
+_UNREACHABLE: dict[str, type[Any]] = {}
+"""Registered classes that no import gives, by `module:Class`: they travel to workers with their code."""
 _A: dict[Kind, str] = {"loader": "a loader", "operator": "an operator", "writer": "a writer", "exporter": "an exporter"}
 _UNAVAILABLE = "mega_data_factory.compat.configuration.unavailable"
 """Names of the original that have no successor; loaded when a name is not known."""
@@ -60,6 +62,8 @@ class Component:
         """Return the class."""
         if self.code:
             return class_by_value.unpacked(self.code)
+        if self.target in _UNREACHABLE:
+            return _UNREACHABLE[self.target]
         module, _, name = self.target.partition(":")
         found: Any = importlib.import_module(module)
         for part in name.split("."):
@@ -134,9 +138,19 @@ def find(kind: Kind, name: str, at: str = "") -> Component:
     return Component(snake_case(target.rpartition(":")[2].rpartition(".")[2]), target, {})
 
 
-def register(kind: Kind, name: str, target: str) -> None:
-    """Let configurations of this process use a name for `module:Class`; it replaces a built-in one."""
+def register(kind: Kind, name: str, target: str, unreachable: type[Any] | None = None) -> None:
+    """Let configurations of this process use a name for `module:Class`; it replaces a built-in one.
+
+    Args:
+        kind: what the class is.
+        name: name in the configuration, in snake case or as a class.
+        target: `module:Class`; `__main__:Class` if the class travels with its code.
+        unreachable: the class, if an import of the target does not give it.
+    """
     _REGISTERED[kind][snake_case(name)] = target
+    _UNREACHABLE.pop(target, None)
+    if unreachable is not None:
+        _UNREACHABLE[target] = unreachable
 
 
 def is_registered(kind: Kind, name: str) -> bool:
